@@ -1,0 +1,116 @@
+"""Everything Sauron can refuse, as one tree.
+
+Facts are attributes, so that an API answer, a CLI line and a log record are built from the same error. The message says what
+was wrong, where, and what to write instead. Expected races are return values, not errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SauronError(Exception):
+    """Base of every error that a user may see."""
+
+
+class SettingsError(SauronError):
+    """Settings are faulty; `faults` names each one with what to write instead."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("Settings cannot be used:\n" + "\n".join(f"  - {fault}" for fault in self.faults))
+
+
+class ScheduleError(SauronError):
+    """A cron expression or zone is refused; `token` is the part at fault, if one part is."""
+
+    def __init__(self, message: str, *, expression: object, token: str | None = None) -> None:
+        self.expression = expression
+        self.token = token
+        super().__init__(message)
+
+
+class JobSpecError(SauronError):
+    """A job's definition is refused by the application (the loader accepted its fields)."""
+
+    def __init__(self, message: str, *, job_id: str) -> None:
+        self.job_id = job_id
+        super().__init__(message)
+
+
+class UnknownJobError(SauronError):
+    """No such job in the registry."""
+
+    def __init__(self, job_id: str, known: Sequence[str] = ()) -> None:
+        self.job_id = job_id
+        hint = f" Did you mean {' or '.join(known)}?" if known else " `sauron list` shows the jobs there are."
+        super().__init__(f"There is no job {job_id!r}.{hint}")
+
+
+class JobDisabledError(SauronError):
+    """The job is off, so it cannot be triggered."""
+
+    def __init__(self, job_id: str, why: str) -> None:
+        self.job_id = job_id
+        super().__init__(f"Job {job_id!r} is disabled ({why}). Enable it first: `sauron enable {job_id}`.")
+
+
+class ParamsError(SauronError):
+    """Params of a trigger do not fit the job's schema; `faults` holds one line each."""
+
+    def __init__(self, job_id: str, faults: Sequence[str]) -> None:
+        self.job_id = job_id
+        self.faults = tuple(faults)
+        super().__init__(f"Params for {job_id!r} do not fit: " + "; ".join(self.faults))
+
+
+class UnknownRunError(SauronError):
+    """No such run in the store (it may have been pruned)."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        super().__init__(f"There is no run {run_id!r}. `sauron runs` lists those that are kept.")
+
+
+class RunStateError(SauronError):
+    """The run is not in a state from which this can be done."""
+
+    def __init__(self, run_id: str, state: str, wanted: str) -> None:
+        self.run_id = run_id
+        self.state = state
+        super().__init__(f"Run {run_id} is {state}, so it cannot be {wanted}.")
+
+
+class UnknownRevisionError(SauronError):
+    """No revision that booted here goes by this id."""
+
+    def __init__(self, sha: str) -> None:
+        self.sha = sha
+        super().__init__(
+            f"No earlier revision matches {sha!r}. `sauron status` shows the active one; give at least 7 hex digits of one "
+            "that was active before."
+        )
+
+
+class IdempotencyError(SauronError):
+    """An Idempotency-Key was used before with another request."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(f"Idempotency-Key {key!r} was used for another request of this job. Use a new key.")
+
+
+class UntilError(SauronError):
+    """An override would end before it begins."""
+
+    def __init__(self, until: str, now: str) -> None:
+        self.until = until
+        super().__init__(f"until={until} is not in the future (it is {now}). Write a later time, or leave it out.")
+
+
+class BundleError(SauronError):
+    """The bundle cannot be fetched, checked out or loaded; the message says which and what to do."""
+
+
+class StoreError(SauronError):
+    """The store cannot be opened or is not ours."""

@@ -1,0 +1,107 @@
+"""Pure questions about schedules and the ledger: what comes next, and whether every occurrence is accounted for."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from datetime import datetime
+
+from .jobs import Job
+from .schedule import Schedule
+from .store import presence, registry
+from .store.database import Tx
+from .store.presence import TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """An occurrence that the pure schedule has and the ledger has not (or a gap row whose count is wrong)."""
+
+    job_id: str
+    fire_at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What `audit` found. `occurrences` counts those that were checked, up to the last tick (`until`)."""
+
+    holes: tuple[Hole, ...]
+    occurrences: int
+    jobs: int
+    since: datetime | None
+    until: datetime | None
+
+
+def next_fires(job: Job, *, now: datetime, count: int) -> list[datetime]:
+    """Answer the next fire times of a job after now; none while it is off, rejected or gone."""
+    if not job.enabled or job.removed_at is not None or job.rejected is not None:
+        return []
+    fires: list[datetime] = []
+    instant: datetime | None = now
+    while len(fires) < count and instant is not None and (instant := job.spec.schedule.after(instant)) is not None:
+        fires.append(instant)
+    return fires
+
+
+def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]:
+    """Answer the next `count` fire times over all enabled jobs, the soonest first."""
+    heap = [
+        (fires[0], job.id, job)
+        for job in registry.all_jobs(tx)
+        if (fires := next_fires(job, now=now, count=1))
+    ]
+    heapq.heapify(heap)
+    answer: list[tuple[Job, datetime]] = []
+    while heap and len(answer) < count:
+        fire_at, job_id, job = heap[0]
+        answer.append((job, fire_at))
+        following = job.spec.schedule.after(fire_at)
+        if following is None:
+            heapq.heappop(heap)
+        else:
+            heapq.heapreplace(heap, (following, job_id, job))
+    return answer
+
+
+def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
+    """Hold the ledger against the pure schedule of every period in force, up to the last tick.
+
+    Rows of occurrences that were skipped or missed count as accounted for; so does a `missed` row that stands for a gap, if it
+    counts exactly the occurrences the schedule has there. What was pruned is not looked at.
+    """
+    last = presence.duty(tx, TICK)
+    if last is None:
+        return AuditReport((), 0, 0, None, None)
+    until = min(last[0], now)
+    jobs = [job for job in registry.all_jobs(tx, removed=True) if job_id in {None, job.id}]
+    holes: list[Hole] = []
+    checked = 0
+    since: datetime | None = None
+    for job in jobs:
+        begin = registry.ledger_from(tx, job.id)
+        since = begin if since is None else min(since, begin)
+        rows = registry.ledger(tx, job.id, after=begin)
+        single = {fire_at for fire_at, gap_from, _ in rows if gap_from is None}
+        gaps = [(gap_from, fire_at, count) for fire_at, gap_from, count in rows if gap_from is not None]
+        counted = [0] * len(gaps)
+        for period in registry.periods_of(tx, job.id):
+            start, end = max(period.since, begin), min(period.until or until, until)
+            if start >= end:
+                continue
+            for fire_at in Schedule.parse(period.cron, period.timezone).between(start, end):
+                checked += 1
+                if fire_at in single:
+                    continue
+                for index, (first, gap_end, _) in enumerate(gaps):
+                    if first <= fire_at <= gap_end:
+                        counted[index] += 1
+                        break
+                else:
+                    holes.append(Hole(job.id, fire_at, "no run, skip or miss is recorded"))
+        holes.extend(
+            Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}")
+            for (first, gap_end, said), found in zip(gaps, counted, strict=True)
+            if said != found and first > begin
+        )
+    return AuditReport(tuple(holes), checked, len(jobs), since, until)

@@ -1,0 +1,231 @@
+"""The clock and the workers that stand in for EventBridge and SQS on one machine.
+
+`start` reads the scheduled handlers of the Chalice app it is given, fires each by its own expression with the event EventBridge
+would send, and runs the workers. The container and `chalice local` both start it. A handler that raises is logged and fired
+again at its next time; a thread that ends by itself sets `failed`, and the process is to end, so that it is started anew.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from . import logs
+from .clock import Clock, iso
+from .errors import ScheduleError
+from .runs import Run
+from .schedule import Schedule
+from .store import queue
+from .wiring import Sauron
+
+log = logs.get(__name__)
+
+CLOCK_SILENT = timedelta(minutes=3)
+LOOK_ANYWAY_SECONDS = 60.0
+_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+class App(Protocol):
+    """What is used of a Chalice application."""
+
+    event_sources: list[Any]
+    handler_map: dict[str, Any]
+
+
+def next_fire(expression: str, last: datetime) -> datetime:
+    """Answer when an EventBridge expression fires after `last`: `rate(n unit)` counts from it, `cron(...)` is UTC.
+
+    Raises ScheduleError for what has no equal here: AWS numbers weekdays from 1=SUN, so they must be names.
+    Source: EventBridge user guide, "Creating a rule that runs on a schedule".
+    """
+    if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
+        return last + int(rate[1]) * _UNITS[rate[2]]
+    fields = re.fullmatch(r"cron\((.*)\)", expression)
+    parts = fields[1].split() if fields else []
+    if len(parts) != 6 or parts[5] != "*" or re.search(r"[\dLW#]", parts[4]):  # noqa: PLR2004 - AWS writes six fields
+        raise ScheduleError(
+            f"{expression!r} cannot be fired here. Write rate(1 minute), or cron(...) with named weekdays and * for the year.",
+            expression=expression,
+        )
+    fire_at = Schedule.parse(" ".join("*" if part == "?" else part for part in parts[:5])).after(last)
+    if fire_at is None:
+        raise ScheduleError(f"{expression!r} never fires.", expression=expression)
+    return fire_at
+
+
+class Local:
+    """The threads of one runner: a clock per scheduled handler, a dispatcher, a keeper of leases, one per attempt."""
+
+    def __init__(self, app: App, sauron: Sauron) -> None:
+        self._sauron = sauron
+        self._clock: Clock = sauron.clock
+        self._stopping = threading.Event()
+        self._claiming = threading.Event()
+        self._fired: dict[str, float] = {}
+        self._attempts: set[threading.Thread] = set()
+        self.failed = threading.Event()
+        self._handlers = {
+            source.name: (_expression(source), functools.partial(self._call, app.handler_map[source.name], source.name))
+            for source in app.event_sources
+            if type(source).__name__ == "ScheduledEventConfig"
+        }
+        self._clocks = [
+            self._thread(f"clock-{name}", functools.partial(self._tell_time, name, expression, call))
+            for name, (expression, call) in self._handlers.items()
+        ]
+        self._workers = [
+            self._thread("dispatcher", self._dispatch),
+            self._thread("keeper", functools.partial(sauron.worker.keep, self._stopping)),
+        ]
+
+    def start(self) -> None:
+        """Join the neighbours and start every thread."""
+        self._sauron.join()
+        if self._sauron.settings.queue_enabled:
+            self._claiming.set()
+        now = self._clock.monotonic()
+        self._fired = dict.fromkeys(self._handlers, now)
+        for thread in (*self._clocks, *self._workers):
+            thread.start()
+
+    # -- what /health asks --------------------------------------------------------------------------------------------
+
+    def clock_alive(self) -> bool:
+        """Whether the tick came round lately."""
+        last = self._fired.get("tick", 0.0)
+        alive = all(thread.is_alive() for thread in self._clocks)
+        return alive and self._clock.monotonic() - last < CLOCK_SILENT.total_seconds()
+
+    def workers_alive(self) -> bool:
+        """Whether claims are made and leases kept."""
+        return all(thread.is_alive() for thread in self._workers)
+
+    @property
+    def running(self) -> int:
+        """How many attempts are under way."""
+        return self._sauron.worker.running
+
+    # -- stopping -----------------------------------------------------------------------------------------------------
+
+    def stop(self, drain: timedelta) -> None:
+        """Stop claiming, give running attempts time to finish, then end them; returns when all is recorded."""
+        self._claiming.clear()
+        deadline = self._clock.monotonic() + drain.total_seconds()
+        for thread in list(self._attempts):
+            thread.join(max(0.0, deadline - self._clock.monotonic()))
+        self._sauron.worker.stop_all()
+        for thread in list(self._attempts):
+            thread.join()
+        self._stopping.set()
+        self._sauron.worker.wake_keeper()
+        self._sauron.wake()
+        for thread in self._workers:
+            thread.join()
+        self._sauron.leave()
+
+    # -- the threads --------------------------------------------------------------------------------------------------
+
+    def _thread(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        def body() -> None:
+            try:
+                work()
+            except BaseException:
+                log.critical("thread.died", thread=name, exc_info=True)
+            if not self._stopping.is_set():
+                self.failed.set()
+
+        return threading.Thread(target=body, name=name, daemon=True)
+
+    def _tell_time(self, name: str, expression: str, call: Callable[[datetime], None]) -> None:
+        """Fire one handler at start and then by its expression; a clock that was set or slept is noticed within 30 s."""
+        fire_at = self._clock.now()
+        while True:
+            call(fire_at)
+            self._fired[name] = self._clock.monotonic()
+            fire_at = max(next_fire(expression, fire_at), next_fire(expression, self._clock.now() - timedelta(minutes=1)))
+            while (wait := (fire_at - self._clock.now()).total_seconds()) > 0:
+                if wait > timedelta(days=2).total_seconds():
+                    fire_at = next_fire(expression, self._clock.now())  # the wall clock was set back
+                if self._stopping.wait(min(wait, 30.0)):
+                    return
+            if self._stopping.is_set():
+                return
+
+    def _call(self, handler: Callable[[Any, Any], Any], name: str, at: datetime) -> None:
+        from chalice.local import LambdaContext
+
+        try:
+            handler(_event(name, at), LambdaContext(name, 128, max_runtime_ms=60_000))
+        except Exception:
+            log.exception("handler.failed", handler=name)
+
+    def _dispatch(self) -> None:
+        """Claim while a worker is free and something is due; else sleep until the next due time or a wake-up."""
+        sauron = self._sauron
+        while not self._stopping.is_set():
+            wait = LOOK_ANYWAY_SECONDS
+            if self._claiming.is_set() and len(self._attempts) < sauron.settings.workers:
+                claim = sauron.worker.claim()
+                if claim.run is not None:
+                    self._begin(claim.run)
+                    continue
+                if claim.decided:
+                    continue
+                with sauron.store.read() as tx:
+                    due = queue.next_due(tx, now=self._clock.now())
+                if due is not None:
+                    wait = min(wait, (due - self._clock.now()).total_seconds())
+            if sauron.neighbours.wait(wait):
+                sauron.worker.obey()
+
+    def _begin(self, run: Run) -> None:
+        if not self._claiming.is_set():
+            self._sauron.worker.hand_back(run)
+            return
+        thread = threading.Thread(target=self._execute, args=(run,), name=f"run-{run.id}", daemon=True)
+        self._attempts.add(thread)
+        thread.start()
+
+    def _execute(self, run: Run) -> None:
+        try:
+            self._sauron.worker.execute(run)
+        finally:
+            self._attempts.discard(threading.current_thread())
+            self._sauron.neighbours.wake_self()
+
+
+def _expression(source: Any) -> str:
+    expression = source.schedule_expression
+    return expression if isinstance(expression, str) else str(expression.to_string())
+
+
+def _event(name: str, at: datetime) -> dict[str, Any]:
+    """Write the event that EventBridge would send for a scheduled rule. Every key is required."""
+    return {
+        "version": "0",
+        "id": os.urandom(16).hex(),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": "000000000000",
+        "time": iso(at.astimezone(UTC).replace(microsecond=0)),
+        "region": "local",
+        "resources": [f"arn:aws:events:local:000000000000:rule/{socket.gethostname()}-{name}"],
+        "detail": {},
+    }
+
+
+def start(app: App, sauron: Sauron | None = None) -> Local:
+    """Start the clock and the workers of this process and make them the vitals that `/health` measures."""
+    from . import wiring
+
+    sauron = sauron or wiring.sauron()
+    local = Local(app, sauron)
+    sauron.vitals = local
+    local.start()
+    return local

@@ -1,0 +1,63 @@
+"""Sauron's own log: events named `noun.verb_past` with fields, JSON lines unless a person watches a terminal.
+
+One canonical record per run and per tick that did something; idle polling is silent. Job output goes to the store, not here.
+Values of settings that are secrets are masked in every record.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+import structlog
+
+MASK = "***"
+
+
+def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextIO | None = None) -> None:
+    """Send structlog's and the standard library's records to `stream` (default standard error)."""
+    stream = stream or sys.stderr
+    hidden = tuple(sorted((secret for secret in secrets if len(secret) >= 8), key=len, reverse=True))
+
+    def mask(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+        for key, value in event.items():
+            if isinstance(value, str):
+                for secret in hidden:
+                    value = value.replace(secret, MASK)  # noqa: PLW2901 - each secret in turn
+                event[key] = value
+        return event
+
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: list[Any] = (
+        [structlog.dev.ConsoleRenderer(pad_event_to=24, colors=True)]
+        if stream.isatty()
+        else [structlog.processors.format_exc_info, mask, structlog.processors.JSONRenderer(default=str)]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask, *render],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("waitress.queue", "alembic", "git", "botocore", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def get(name: str) -> Any:
+    """Answer the logger of a room: `log.info("run.finished", run_id=...)`."""
+    return structlog.stdlib.get_logger(name)

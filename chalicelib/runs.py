@@ -1,0 +1,144 @@
+"""Runs and attempts as values, and the moves a run may make.
+
+    (occurrence) ----+------------------------------> skipped | missed        final at birth, or decided when due
+                     v
+    (trigger) --> queued --claim--> running --finish--> succeeded | degraded | failed | timed_out | cancelled
+                     ^                 |
+                     +---- retry ------+              back to queued with a later due time, while attempts remain
+                     +- handed back ---+              a stopping runner returns what it had not started
+
+A run is the stored record that one execution was asked for. Every attempt of it is numbered from 1. At most one run exists
+for an occurrence (job, fire time), ever.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NewType
+
+JobId = NewType("JobId", str)
+RunId = NewType("RunId", str)
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    DEGRADED = "degraded"  # it finished and says itself that not all is well
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"  # a policy said not to run it; `reason` says which
+    MISSED = "missed"  # its time passed while it could not run; one row may stand for a gap of several
+
+
+UNFINISHED = frozenset({RunState.QUEUED, RunState.RUNNING})
+EXECUTED = frozenset(
+    {RunState.SUCCEEDED, RunState.DEGRADED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED}
+)
+FINAL = frozenset(RunState) - UNFINISHED
+RETRIED = frozenset({RunState.FAILED, RunState.TIMED_OUT})  # outcomes that are tried again while attempts remain
+
+
+class Origin(StrEnum):
+    """Who asked for a run."""
+
+    SCHEDULE = "schedule"  # an occurrence, on time
+    CATCHUP = "catchup"  # an occurrence whose time passed while Sauron was down; it waits its turn
+    TRIGGER = "trigger"  # a person or the assistant
+    RETRY = "retry"  # a person, of an earlier run
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"  # its runner stopped or died; nobody knows how far it got
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One numbered try of a run. `outcome` is None while it runs."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: Outcome | None
+    runner: str
+    exit_code: int | None
+    signal: int | None
+    error: str | None
+    error_type: str | None
+    max_rss_kb: int | None
+    cpu_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run as stored.
+
+    `fire_at` is the schedule's time and None for triggers; `due_at` is when it may start (jitter, backoff). `gap_from` and
+    `gap_count` are set on a `missed` row that stands for several occurrences: from `gap_from` to `fire_at`, both included.
+    `revision` is bound at the first claim and kept for every retry. `attempt` counts the attempts started.
+    """
+
+    id: RunId
+    job_id: JobId
+    state: RunState
+    origin: Origin
+    fire_at: datetime | None
+    due_at: datetime
+    gap_from: datetime | None
+    gap_count: int
+    revision: str | None
+    attempt: int
+    max_attempts: int
+    params: dict[str, Any] | None
+    requested_by: str | None
+    reason: str | None
+    force: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    error_type: str | None
+    result: Any
+    progress: float | None
+    progress_note: str | None
+    cancel_reason: str | None
+    lease_owner: str | None
+    lease_generation: int
+    lease_beat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an attempt's end means for its run: the outcome and what to record with it."""
+
+    outcome: Outcome
+    error: str | None = None
+    error_type: str | None = None
+    result: Any = None
+    exit_code: int | None = None
+    signal: int | None = None
+    max_rss_kb: int | None = None
+    cpu_seconds: float | None = None
+
+
+def new_run_id() -> RunId:
+    """Make a run id: a UUID of version 7 (RFC 9562), so that ids sort by creation time to the millisecond."""
+    value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    text = f"{value:032x}"
+    return RunId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")

@@ -1,0 +1,115 @@
+"""What the bundle is at: the active revision, the pin, the last sync, and the revisions that booted here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from ..jobs import JobSpec
+from ..runs import UNFINISHED
+from .database import Tx
+from .schema import bundle_state, job_queue, revisions
+
+
+@dataclass(frozen=True, slots=True)
+class BundleState:
+    """The bundle's state. `tried_at` is the last sync begun, `last_sync` the last that ended well."""
+
+    active_sha: str | None = None
+    pinned_ref: str | None = None
+    rejected: tuple[Mapping[str, Any], ...] = ()
+    tried_at: datetime | None = None
+    last_sync: datetime | None = None
+    last_error: str | None = None
+    consecutive_failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision that booted: its job records, and the definitions that were refused, with the reason."""
+
+    sha: str
+    booted_at: datetime
+    activated_at: datetime | None
+    jobs: tuple[Mapping[str, Any], ...]
+    rejected: tuple[Mapping[str, Any], ...]
+
+
+def state(tx: Tx) -> BundleState:
+    """Answer the bundle's state; all empty before the first sync."""
+    row = tx.execute(select(bundle_state)).first()
+    if row is None:
+        return BundleState()
+    return BundleState(
+        active_sha=row.active_sha,
+        pinned_ref=row.pinned_ref,
+        rejected=tuple(row.rejected or ()),
+        tried_at=row.tried_at,
+        last_sync=row.last_sync,
+        last_error=row.last_error,
+        consecutive_failures=row.consecutive_failures,
+    )
+
+
+def change(tx: Tx, **columns: Any) -> None:
+    """Set columns of the one row, making it if it is not there."""
+    if tx.execute(update(bundle_state).values(**columns)).rowcount == 0:
+        tx.execute(insert(bundle_state).values(id=1, **columns))
+
+
+def add_revision(
+    tx: Tx, sha: str, jobs: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, Any]], *, now: datetime
+) -> None:
+    """Remember a revision that booted."""
+    values = {"booted_at": now, "jobs": list(jobs), "rejected": list(rejected)}
+    if tx.execute(update(revisions).where(revisions.c.sha == sha).values(values)).rowcount == 0:
+        tx.execute(insert(revisions).values(sha=sha, **values))
+
+
+def mark_activated(tx: Tx, sha: str, *, now: datetime) -> None:
+    """Note when a revision became active."""
+    tx.execute(update(revisions).where(revisions.c.sha == sha).values(activated_at=now))
+
+
+def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
+    """Answer the revisions that were active once and whose id begins with `prefix`, the newest first."""
+    rows = tx.execute(
+        select(revisions)
+        .where(revisions.c.sha.startswith(prefix, autoescape=True), revisions.c.activated_at.is_not(None))
+        .order_by(revisions.c.activated_at.desc())
+        .limit(limit)
+    )
+    return [
+        Revision(row.sha, row.booted_at, row.activated_at, tuple(row.jobs), tuple(row.rejected)) for row in rows
+    ]
+
+
+def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:
+    """Answer a job's definition as a revision holds it, or None."""
+    records = tx.execute(select(revisions.c.jobs).where(revisions.c.sha == sha)).scalar()
+    return next((JobSpec.from_record(record) for record in records or () if record["id"] == job_id), None)
+
+
+def in_use(tx: Tx, *, recent: int = 5) -> set[str]:
+    """Answer the revisions that must keep their checkout: active, named by an unfinished run, or active lately."""
+    used = set(
+        tx.execute(
+            select(job_queue.c.revision)
+            .where(job_queue.c.state.in_(tuple(UNFINISHED)), job_queue.c.revision.is_not(None))
+            .distinct()
+        ).scalars()
+    )
+    used.update(tx.execute(select(bundle_state.c.active_sha)).scalars())
+    used.update(
+        tx.execute(
+            select(revisions.c.sha)
+            .where(revisions.c.activated_at.is_not(None))
+            .order_by(revisions.c.activated_at.desc())
+            .limit(recent)
+        ).scalars()
+    )
+    return {sha for sha in used if sha}

@@ -1,0 +1,215 @@
+"""Open the database, bring it to the newest schema, and hand out transactions.
+
+`write()` is one short transaction that holds the write lock from its first statement (BEGIN IMMEDIATE on SQLite: a deferred
+transaction that writes later is refused at once, whatever the busy timeout says). `read()` sees one consistent state.
+
+After a crash: SQLite runs in WAL with synchronous=FULL, so what was committed is there. Two processes that open an empty or old
+file at once migrate it once: the migration is one write transaction. Only one connection of all processes that share a file
+checkpoints its WAL (`checkpoint`): several checkpointers can corrupt it in SQLite before 3.51.3.
+
+Limit: an SQLite file must lie on a local disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+
+from .. import logs
+from ..errors import StoreError
+from . import schema
+
+log = logs.get(__name__)
+
+BUSY_SECONDS = 30.0
+WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint
+ASIDE = "earlier_"  # prefix of tables set aside
+
+Tx = Connection
+
+
+class Store:
+    """The database behind one URL. Safe to share between threads."""
+
+    def __init__(self, url: str) -> None:
+        """Open the database without touching it; `migrate` makes it usable."""
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.path = Path(self.url.database or "") if self.sqlite else None
+        self._writing: contextlib.AbstractContextManager[Any] = threading.Lock() if self.sqlite else contextlib.nullcontext()
+        self._checkpointer: int | None = None
+        self.engine = self._engine()
+
+    def _engine(self) -> Engine:
+        if not self.sqlite:
+            return create_engine(self.url, pool_pre_ping=True)
+        assert self.path is not None  # noqa: S101 - narrows the type
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(self._unwritable(self.path.parent, error)) from error
+        engine = create_engine(
+            self.url, pool_size=16, max_overflow=-1, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, _record: object) -> None:
+            connection.isolation_level = None  # transactions are begun by `begin` below, never by the driver
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-8000"):
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            mode = "IMMEDIATE" if connection.get_execution_options().get("write") else "DEFERRED"
+            connection.exec_driver_sql(f"BEGIN {mode}")
+
+        return engine
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Tx]:
+        """One write transaction: committed at the end of the block, rolled back if it raises."""
+        with self._writing, self.engine.connect() as connection:
+            connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Tx]:
+        """One read transaction: a consistent state, whatever is written meanwhile."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the schema to HEAD; tables of an earlier system that stand in the way are renamed, never dropped.
+
+        Raises StoreError when the file is no database, cannot be written, or was made by a newer Sauron.
+        """
+        try:
+            with self.read() as tx:
+                if self._version(tx) == schema.HEAD:
+                    return
+            with self.write() as tx:
+                if not self.sqlite:
+                    tx.execute(text("SELECT pg_advisory_xact_lock(7235420190)"))
+                version = self._version(tx)
+                if version == schema.HEAD:
+                    return
+                if version is None:
+                    self._set_aside(tx)
+                self._upgrade(tx)
+        except (OperationalError, DatabaseError) as error:
+            raise StoreError(self._explain(error)) from error
+
+    @staticmethod
+    def _version(tx: Tx) -> str | None:
+        if not inspect(tx).has_table("alembic_version"):
+            return None
+        version: str | None = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if version is not None and version > schema.HEAD:
+            raise StoreError(
+                f"The store was made by a newer Sauron (schema {version}, this one knows {schema.HEAD}). "
+                "Run the newer version, or restore a backup from before the upgrade."
+            )
+        return version
+
+    @staticmethod
+    def _set_aside(tx: Tx) -> None:
+        """Rename what an earlier system left under our names; its rows stay readable under `earlier_...`."""
+        there = inspect(tx)
+        quote = tx.dialect.identifier_preparer.quote
+        ours = {index.name for table in schema.metadata.tables.values() for index in table.indexes}
+        for name in there.get_table_names():
+            if name not in schema.metadata.tables:
+                continue
+            for index in there.get_indexes(name):
+                if index["name"] in ours:
+                    tx.exec_driver_sql(f"DROP INDEX {quote(str(index['name']))}")
+            aside = ASIDE + name
+            while there.has_table(aside):
+                aside = ASIDE + aside
+            tx.exec_driver_sql(f"ALTER TABLE {quote(name)} RENAME TO {quote(aside)}")
+            log.warning("table.set_aside", table=name, now_called=aside)
+
+    @staticmethod
+    def _upgrade(tx: Tx) -> None:
+        from alembic import command
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = tx
+        command.upgrade(config, "head")
+
+    def _explain(self, error: DBAPIError) -> str:
+        reason = str(error.orig)
+        if self.path is None:
+            return f"The database {self.url.render_as_string(hide_password=True)} cannot be used: {reason.strip()}"
+        if "not a database" in reason:
+            return f"{self.path} is not an SQLite database. Move the file away, or name another in JOB_QUEUE_DB_URL."
+        if "unable to open" in reason or "readonly" in reason:
+            return self._unwritable(self.path, error)
+        return f"The store {self.path} cannot be used: {reason}."
+
+    @staticmethod
+    def _unwritable(path: Path, error: Exception) -> str:
+        return (
+            f"{path} cannot be written by user {os.getuid()} ({getattr(error, 'strerror', None) or 'permission denied'}). "
+            f"Run on the host: chown -R {os.getuid()}:{os.getgid()} {path if path.is_dir() else path.parent}"
+        )
+
+    def checkpoint(self) -> None:
+        """Move the WAL into the database file when it is long, if this process is the one that does so."""
+        if self.path is None or not self._checkpoints():
+            return
+        with contextlib.suppress(FileNotFoundError):
+            if self.path.with_name(self.path.name + "-wal").stat().st_size < WAL_BYTES:
+                return
+        with self.engine.connect() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            raw.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+
+    def _checkpoints(self) -> bool:
+        """Hold the lock file that makes this process the checkpointer; it is let go when the process ends."""
+        if self._checkpointer is None and self.path is not None:
+            descriptor = os.open(self.path.with_name(self.path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+            else:
+                self._checkpointer = descriptor
+        return self._checkpointer is not None
+
+    def backup(self, file: Path) -> None:
+        """Write a consistent copy of an SQLite store to `file`, while it is in use. Raises StoreError on PostgreSQL."""
+        if not self.sqlite:
+            raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron.")
+        if file.exists():
+            raise StoreError(f"{file} exists already. Name a new file, so that no earlier backup is lost.")
+        partial = file.with_name(file.name + ".partial")
+        try:
+            with self.engine.connect() as connection, contextlib.closing(sqlite3.connect(partial)) as target:
+                source: Any = connection.connection.dbapi_connection
+                source.backup(target, pages=1024)
+            partial.rename(file)
+        except (OSError, sqlite3.Error) as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(f"The backup {file} cannot be written: {error}. Check that its folder exists and has room.") from error
+
+    def close(self) -> None:
+        """Close every connection and let go of the checkpointer's lock."""
+        self.engine.dispose()
+        if self._checkpointer is not None:
+            os.close(self._checkpointer)
+            self._checkpointer = None

@@ -1,0 +1,42 @@
+"""The small durable key-value store that each job has."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from .database import Tx
+from .schema import job_state
+
+_c = job_state.c
+
+
+def get(tx: Tx, job_id: str, key: str) -> Any:
+    """Answer the stored JSON value, or None."""
+    found = tx.execute(select(_c.value).where(_c.job_id == job_id, _c.key == key)).scalar()
+    return None if found is None else json.loads(found)
+
+
+def put(tx: Tx, job_id: str, key: str, value: Any, *, now: datetime) -> None:
+    """Store a JSON value under a key."""
+    values = {"value": json.dumps(value), "updated_at": now}
+    if tx.execute(update(job_state).where(_c.job_id == job_id, _c.key == key).values(values)).rowcount == 0:
+        tx.execute(insert(job_state).values(job_id=job_id, key=key, **values))
+
+
+def remove(tx: Tx, job_id: str, key: str) -> None:
+    """Forget a key."""
+    tx.execute(delete(job_state).where(_c.job_id == job_id, _c.key == key))
+
+
+def keys(tx: Tx, job_id: str) -> list[str]:
+    """Answer a job's keys in order."""
+    return list(tx.execute(select(_c.key).where(_c.job_id == job_id).order_by(_c.key)).scalars())
+
+
+def rename(tx: Tx, old: str, new: str) -> None:
+    """Give a renamed job the state of its former id."""
+    tx.execute(update(job_state).where(_c.job_id == old).values(job_id=new))

@@ -1,0 +1,101 @@
+"""The ledger: every occurrence of every enabled job has one row, whatever is done to the job.
+
+Each function is one act on a job in the caller's transaction: its occurrences up to now are accounted for under the schedule
+that was in force, then the schedule changes, then what fires within the horizon is queued under the new one. So no occurrence
+falls between two acts, and `audit` can recompute the whole from the periods.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..jobs import Job, JobSpec
+from ..occurrences import HORIZON, account
+from ..runs import RunState
+from . import queue, registry
+from .database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """How many jobs were touched, runs queued, and occurrences recorded as missed."""
+
+    jobs: int = 0
+    queued: int = 0
+    missed: int = 0
+
+
+def fill(tx: Tx, jobs: Sequence[Job], *, now: datetime, until: datetime | None = None) -> Filled:
+    """Write the rows of these enabled jobs' occurrences from their cursors to `until` (default: the horizon)."""
+    accountings = [account(job, now=now, until=until or now + HORIZON) for job in jobs]
+    rows = [row for one in accountings for row in one.rows]
+    queue.put(tx, rows)
+    registry.move_cursors(tx, accountings)
+    missed = sum(row["gap_count"] for row in rows if row["state"] is RunState.MISSED)
+    return Filled(len(jobs), sum(row["state"] is RunState.QUEUED for row in rows), missed)
+
+
+def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> None:
+    """Turn a job on or off as of `at`: a job turned on starts its cursor there, queued occurrences of one turned off stay."""
+    if enabled == job.enabled or job.removed_at is not None:
+        return
+    if enabled:
+        started = dataclasses.replace(job, enabled=True, cursor=at)
+        registry.put(tx, started)
+        registry.open_period(tx, started, since=at)
+        fill(tx, [started], now=now)
+    else:
+        fill(tx, [job], now=now, until=at)
+        registry.put(tx, dataclasses.replace(job, enabled=False, cursor=max(job.cursor, at), next_fire_at=None))
+        registry.close_period(tx, job.id, until=at)
+
+
+def retire(tx: Tx, job: Job, *, now: datetime) -> None:
+    """Take a job out of the schedule because it left the bundle: its history stays, its queued future occurrences go."""
+    if job.enabled:
+        fill(tx, [job], now=now, until=now)
+        registry.close_period(tx, job.id, until=now)
+    queue.forget_future(tx, [job.id], after=now)
+    registry.put(tx, dataclasses.replace(job, cursor=now, next_fire_at=None, rejected=None, removed_at=now))
+
+
+def reject(tx: Tx, job: Job, reason: str) -> None:
+    """Keep a job's schedule while its newest definition is refused: its occurrences will be recorded as missed."""
+    registry.put(tx, dataclasses.replace(job, rejected=reason))
+
+
+def define(tx: Tx, spec: JobSpec, before: Job | None, *, source: str, revision: str | None, now: datetime) -> bool:
+    """Put a definition in force; answer whether the job's fire times changed (or it is new).
+
+    A job whose schedule and standing are as before keeps its cursor. An edited one is accounted for up to now under the
+    former definition, its queued future occurrences are forgotten, and it goes on from now under the new one.
+    """
+    override = before.override if before else None
+    enabled = override.enabled if override else spec.enabled
+    new = Job(spec, source, revision, enabled, override, now, None, None, None)
+    stood = before is not None and before.removed_at is None
+    if stood and before is not None:
+        if before.spec.definition_hash == spec.definition_hash and before.rejected is None and before.enabled == enabled:
+            if before.revision != revision:
+                registry.put(tx, dataclasses.replace(before, spec=spec, revision=revision))
+            return False
+        if before.enabled:
+            fill(tx, [before], now=now, until=now)
+        queue.forget_future(tx, [before.id], after=now)
+    same_times = (
+        stood
+        and before is not None
+        and before.enabled == enabled
+        and (before.spec.cron, before.spec.timezone) == (spec.cron, spec.timezone)
+    )
+    registry.put(tx, new)
+    if not same_times:
+        registry.close_period(tx, spec.id, until=now)
+        if enabled:
+            registry.open_period(tx, new, since=now)
+    if enabled:
+        fill(tx, [new], now=now)
+    return not same_times

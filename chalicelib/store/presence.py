@@ -1,0 +1,73 @@
+"""Who is there and when duties were last done: what `/status`, liveness and missed time are measured by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from .database import Tx
+from .schema import duties, runners
+
+TICK = "tick"
+SYNC = "sync"
+UPKEEP = "upkeep"
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A process that executes runs."""
+
+    name: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    running: int
+
+
+def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
+    """Note that a duty was done."""
+    values = {"at": at, "detail": detail}
+    if tx.execute(update(duties).where(duties.c.name == name).values(values)).rowcount == 0:
+        tx.execute(insert(duties).values(name=name, **values))
+
+
+def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
+    """Answer when a duty was last done and what it noted, or None."""
+    row = tx.execute(select(duties.c.at, duties.c.detail).where(duties.c.name == name)).first()
+    return (row[0], row[1]) if row else None
+
+
+def runner_seen(tx: Tx, runner: Runner) -> None:
+    """Register a runner or renew its presence."""
+    values = {"seen_at": runner.seen_at, "running": runner.running}
+    if tx.execute(update(runners).where(runners.c.name == runner.name).values(values)).rowcount == 0:
+        tx.execute(
+            insert(runners).values(
+                name=runner.name,
+                host=runner.host,
+                pid=runner.pid,
+                version=runner.version,
+                started_at=runner.started_at,
+                **values,
+            )
+        )
+
+
+def runner_gone(tx: Tx, name: str) -> None:
+    """Forget a runner that stopped."""
+    tx.execute(delete(runners).where(runners.c.name == name))
+
+
+def forget_runners(tx: Tx, *, before: datetime) -> None:
+    """Forget runners that were not seen since an instant."""
+    tx.execute(delete(runners).where(runners.c.seen_at < before))
+
+
+def all_runners(tx: Tx) -> list[Runner]:
+    """Answer the runners there are, the longest-lived first."""
+    rows = tx.execute(select(runners).order_by(runners.c.started_at))
+    return [Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.running) for r in rows]

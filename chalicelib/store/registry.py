@@ -1,0 +1,215 @@
+"""The jobs as stored records, the operator's overrides, and the periods during which each schedule was in force.
+
+A job that left the bundle stays, marked removed, with its history and cursor. Periods are the ledger's other half: `audit`
+recomputes the pure schedule over them. One period at most is open per job, and it is open exactly while the job is enabled.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from ..jobs import Job, JobSpec, Override
+from ..occurrences import Accounting
+from .database import Tx
+from .schema import job_queue, jobs, overrides, periods
+
+_j = jobs.c
+_o = overrides.c
+
+_joined = select(
+    jobs,
+    _o.enabled.label("o_enabled"),
+    _o.reason.label("o_reason"),
+    _o.by.label("o_by"),
+    _o.at.label("o_at"),
+    _o.until.label("o_until"),
+).join(overrides, _o.job_id == _j.job_id, isouter=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time during which a schedule was in force for a job: after `since`, up to and including `until` (None: still)."""
+
+    job_id: str
+    since: datetime
+    until: datetime | None
+    cron: str
+    timezone: str
+    revision: str | None
+
+
+@functools.lru_cache(maxsize=8192)
+def _spec(_job_id: str, _definition_hash: str, record: str) -> JobSpec:
+    return JobSpec.from_record(json.loads(record))
+
+
+def _as_job(row: Any) -> Job:
+    override = None
+    if row.o_at is not None:
+        override = Override(row.o_enabled, row.o_reason, row.o_by, row.o_at, row.o_until)
+    return Job(
+        spec=_spec(row.job_id, row.definition_hash, row.record),
+        source=row.source,
+        revision=row.revision,
+        enabled=row.enabled,
+        override=override,
+        cursor=row.cursor,
+        next_fire_at=row.next_fire_at,
+        rejected=row.rejected,
+        removed_at=row.removed_at,
+    )
+
+
+_all = _joined.order_by(_j.job_id)
+_one = _joined.where(_j.job_id == bindparam("job"))
+_due = _joined.where(_j.next_fire_at <= bindparam("horizon")).order_by(_j.next_fire_at).limit(bindparam("most"))
+_first = _joined.where(_j.next_fire_at.is_not(None), _j.rejected.is_(None)).order_by(_j.next_fire_at).limit(bindparam("most"))
+
+
+def all_jobs(tx: Tx, *, removed: bool = False) -> list[Job]:
+    """Answer the jobs in the order of their ids; with `removed` also those that left."""
+    query = _all if removed else _all.where(_j.removed_at.is_(None))
+    return [_as_job(row) for row in tx.execute(query)]
+
+
+def job(tx: Tx, job_id: str) -> Job | None:
+    """Answer one job, also a removed one, or None."""
+    row = tx.execute(_one, {"job": job_id}).first()
+    return _as_job(row) if row else None
+
+
+def count(tx: Tx) -> int:
+    """Answer how many jobs there are (removed ones not counted)."""
+    return tx.execute(select(func.count()).where(_j.removed_at.is_(None))).scalar_one()
+
+
+def due(tx: Tx, *, horizon: datetime, most: int) -> list[Job]:
+    """Answer up to `most` jobs that fire at or before the horizon, by an index: what is not due costs nothing."""
+    return [_as_job(row) for row in tx.execute(_due, {"horizon": horizon, "most": most})]
+
+
+def firing_first(tx: Tx, *, most: int) -> list[Job]:
+    """Answer the jobs that fire next after their cursors, soonest first."""
+    return [_as_job(row) for row in tx.execute(_first, {"most": most})]
+
+
+_move = (
+    update(jobs)
+    .where(_j.job_id == bindparam("job"))
+    .values(cursor=bindparam("to"), next_fire_at=bindparam("then"))
+)
+
+
+def move_cursors(tx: Tx, accountings: Iterable[Accounting]) -> None:
+    """Set cursors and next fire times to what was accounted for."""
+    rows = [{"job": one.job_id, "to": one.cursor, "then": one.next_fire_at} for one in accountings]
+    if rows:
+        tx.execute(_move, rows)
+
+
+def rewind(tx: Tx, job_id: str, *, before: datetime) -> None:
+    """Move a job's cursor back so that `before` is its next fire time again."""
+    tx.execute(_move, [{"job": job_id, "to": before - timedelta(microseconds=1), "then": before}])
+
+
+def put(tx: Tx, kept: Job) -> None:
+    """Write a job's definition and standing, new or not. The ledger of a new job begins at its cursor."""
+    values = {
+        "source": kept.source,
+        "revision": kept.revision,
+        "record": json.dumps(kept.spec.record, sort_keys=True, default=str),
+        "definition_hash": kept.spec.definition_hash,
+        "overlap": kept.spec.overlap,
+        "enabled": kept.enabled,
+        "cursor": kept.cursor,
+        "next_fire_at": kept.next_fire_at,
+        "rejected": kept.rejected,
+        "removed_at": kept.removed_at,
+    }
+    if tx.execute(update(jobs).where(_j.job_id == kept.id).values(values)).rowcount == 0:
+        tx.execute(insert(jobs).values(job_id=kept.id, ledger_from=kept.cursor, **values))
+
+
+def name_revision(tx: Tx, sha: str) -> None:
+    """Say that every job of the bundle is of this revision now."""
+    tx.execute(update(jobs).where(_j.source == "bundle", _j.removed_at.is_(None)).values(revision=sha))
+
+
+def rename(tx: Tx, old: str, new: str) -> None:
+    """Give everything a job has (history, override, periods) to its new id."""
+    for table in (jobs, job_queue, overrides, periods):
+        tx.execute(update(table).where(table.c.job_id == old).values(job_id=new))
+
+
+def set_override(tx: Tx, job_id: str, override: Override) -> None:
+    """Put an operator's switch in place of any earlier one."""
+    clear_override(tx, job_id)
+    tx.execute(
+        insert(overrides).values(
+            job_id=job_id,
+            enabled=override.enabled,
+            reason=override.reason,
+            by=override.by,
+            at=override.at,
+            until=override.until,
+        )
+    )
+
+
+def clear_override(tx: Tx, job_id: str) -> None:
+    """Let git decide again."""
+    tx.execute(delete(overrides).where(_o.job_id == job_id))
+
+
+def expired_overrides(tx: Tx, *, now: datetime) -> Sequence[str]:
+    """Answer the jobs whose override ended at or before `now`."""
+    return tx.execute(select(_o.job_id).where(_o.until <= now)).scalars().all()
+
+
+def open_period(tx: Tx, kept: Job, *, since: datetime) -> None:
+    """Note that a job's schedule is in force from now on."""
+    tx.execute(
+        insert(periods).values(
+            job_id=kept.id,
+            since=since,
+            cron=kept.spec.cron,
+            timezone=kept.spec.timezone,
+            revision=kept.revision,
+        )
+    )
+
+
+def close_period(tx: Tx, job_id: str, *, until: datetime) -> None:
+    """Note that a job's schedule is no longer in force."""
+    tx.execute(update(periods).where(periods.c.job_id == job_id, periods.c.until.is_(None)).values(until=until))
+
+
+def periods_of(tx: Tx, job_id: str) -> list[Period]:
+    """Answer a job's periods in the order of time."""
+    c = periods.c
+    rows = tx.execute(
+        select(c.job_id, c.since, c.until, c.cron, c.timezone, c.revision).where(c.job_id == job_id).order_by(c.since, c.id)
+    )
+    return [Period(*row) for row in rows]
+
+
+def ledger_from(tx: Tx, job_id: str) -> datetime:
+    """Answer the instant from which the job's ledger is whole; older rows were pruned."""
+    begin: datetime = tx.execute(select(_j.ledger_from).where(_j.job_id == job_id)).scalar_one()
+    return begin
+
+
+def ledger(tx: Tx, job_id: str, *, after: datetime) -> list[tuple[datetime, datetime | None, int]]:
+    """Answer (fire_at, gap_from, gap_count) of every occurrence's row after an instant, in the order of time."""
+    q = job_queue.c
+    rows = tx.execute(
+        select(q.fire_at, q.gap_from, q.gap_count).where(q.job_id == job_id, q.fire_at > after).order_by(q.fire_at)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]

@@ -1,0 +1,268 @@
+"""The tables, one declaration for SQLite and PostgreSQL. `migrations/` builds them; a test holds the two against each other.
+
+The database makes it true: at most one run per occurrence, a running run has an owner, a final run has an end. Times are aware
+UTC: TIMESTAMPTZ on PostgreSQL, fixed-width ISO 8601 text on SQLite, so that they sort and a person can read them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.types import TypeEngine
+
+from ..runs import RunState
+
+HEAD = "0001"  # the newest migration; a test compares it with the migrations folder
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant to the microsecond."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type of this database."""
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Write an instant; naive datetimes are refused."""
+        if value is None or dialect.name == "postgresql":
+            return value
+        if value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value.year >= 1000 else None  # noqa: PLR2004 - strftime pads no year
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Read an instant."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
+
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_STATES = ", ".join(f"'{state}'" for state in RunState)
+
+job_queue = Table(
+    "job_queue",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("job_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("origin", String(16), nullable=False),
+    Column("fire_at", Instant),
+    Column("due_at", Instant, nullable=False),
+    Column("gap_from", Instant),
+    Column("gap_count", Integer, nullable=False, server_default="0"),
+    Column("revision", String(40)),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False),
+    Column("params", Json),
+    Column("requested_by", String(64)),
+    Column("reason", Text),
+    Column("force", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
+    Column("idempotency_key", String(255)),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("error", Text),
+    Column("error_type", String(255)),
+    Column("result", Json),
+    Column("progress", Float),
+    Column("progress_note", Text),
+    Column("cancel_reason", Text),
+    Column("lease_owner", String(128)),
+    Column("lease_generation", Integer, nullable=False, server_default="0"),
+    Column("lease_beat", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("job_id", "fire_at"),
+    UniqueConstraint("job_id", "idempotency_key"),
+    CheckConstraint(f"state IN ({_STATES})", name="state_known"),
+    CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name="running_has_owner"),
+    CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name="final_has_end"),
+    CheckConstraint("attempt >= 0 AND max_attempts >= 1", name="attempts_counted"),
+)
+# Written as literals: a partial index serves no bound parameter.
+QUEUED = literal_column(f"'{RunState.QUEUED}'")
+RUNNING = literal_column(f"'{RunState.RUNNING}'")
+
+Index("ix_job_queue_due", job_queue.c.due_at, sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'"))
+Index(
+    "ix_job_queue_running",
+    job_queue.c.job_id,
+    sqlite_where=text("state = 'running'"),
+    postgresql_where=text("state = 'running'"),
+)
+Index("ix_job_queue_finished", job_queue.c.job_id, job_queue.c.finished_at)
+Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
+Index("ix_job_queue_ended", job_queue.c.finished_at)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("run_id", String(36), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("outcome", String(16)),
+    Column("runner", String(128), nullable=False),
+    Column("exit_code", Integer),
+    Column("signal", Integer),
+    Column("error", Text),
+    Column("error_type", String(255)),
+    Column("max_rss_kb", BigInteger),
+    Column("cpu_seconds", Float),
+)
+
+log_chunks = Table(
+    "log_chunks",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("written_at", Instant, nullable=False),
+    Column("text", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_log_chunks_run_id", log_chunks.c.run_id, log_chunks.c.id)
+Index("ix_log_chunks_written_at", log_chunks.c.written_at)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("source", String(16), nullable=False),
+    Column("revision", String(40)),
+    Column("record", Text, nullable=False),
+    Column("definition_hash", String(64), nullable=False),
+    Column("overlap", String(16), nullable=False),
+    Column("enabled", Boolean(create_constraint=False), nullable=False),
+    Column("cursor", Instant, nullable=False),
+    Column("next_fire_at", Instant),
+    Column("ledger_from", Instant, nullable=False),
+    Column("rejected", Text),
+    Column("removed_at", Instant),
+    CheckConstraint("removed_at IS NULL OR next_fire_at IS NULL", name="removed_never_fires"),
+    CheckConstraint("enabled OR next_fire_at IS NULL", name="disabled_never_fires"),
+)
+Index("ix_jobs_next_fire_at", jobs.c.next_fire_at)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("enabled", Boolean(create_constraint=False), nullable=False),
+    Column("reason", Text),
+    Column("by", String(64)),
+    Column("at", Instant, nullable=False),
+    Column("until", Instant),
+)
+Index("ix_overrides_until", overrides.c.until)
+
+# The times during which a schedule was in force for a job: what `audit` recomputes the pure schedule over.
+periods = Table(
+    "periods",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("job_id", String(64), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("cron", String(256), nullable=False),
+    Column("timezone", String(64), nullable=False),
+    Column("revision", String(40)),
+    sqlite_autoincrement=True,
+)
+Index("ix_periods_job_id", periods.c.job_id, periods.c.since)
+Index(
+    "uq_periods_open",
+    periods.c.job_id,
+    unique=True,
+    sqlite_where=text("until IS NULL"),
+    postgresql_where=text("until IS NULL"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("sha", String(40), primary_key=True),
+    Column("booted_at", Instant, nullable=False),
+    Column("activated_at", Instant),
+    Column("jobs", Json, nullable=False),
+    Column("rejected", Json, nullable=False),
+)
+
+# One row: what the bundle is at, and what the last sync said.
+bundle_state = Table(
+    "bundle_state",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("active_sha", String(40)),
+    Column("pinned_ref", String(255)),
+    Column("rejected", Json),
+    Column("tried_at", Instant),
+    Column("last_sync", Instant),
+    Column("last_error", Text),
+    Column("consecutive_failures", Integer, nullable=False, server_default="0"),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+# When each duty last did its work, by whichever process: what liveness and missed time are measured by.
+duties = Table(
+    "duties",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("detail", Json),
+)
+
+runners = Table(
+    "runners",
+    metadata,
+    Column("name", String(128), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("running", Integer, nullable=False),
+)
+
+job_state = Table(
+    "job_state",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
