@@ -1,0 +1,193 @@
+"""At random: ticks, syncs, switches, runs and crashes in any order. Whatever happened, the audit is clean and nothing ran twice."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from chalicelib import operate
+from chalicelib.errors import SauronError
+from chalicelib.explain import audit
+from chalicelib.runs import UNFINISHED, Outcome, Run, Verdict
+from chalicelib.store import Store, bundle, history, queue
+from chalicelib.sync import Loaded, rollback, sync
+from chalicelib.tick import tick
+from chalicelib.upkeep import Rescuer
+from conftest import ManualClock, job_record
+
+CRONS = ("* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "59 23 * * 1-5")
+ZONES = ("UTC", "Europe/Berlin", "Australia/Lord_Howe")
+IDS = ("a", "b", "c", "d", "e")
+
+jobs = st.dictionaries(
+    st.sampled_from(IDS),
+    st.fixed_dictionaries(
+        {
+            "cron": st.sampled_from((*CRONS, "61 * * * *")),
+            "timezone": st.sampled_from(ZONES),
+            "enabled": st.booleans(),
+            "overlap": st.sampled_from(["skip", "queue", "replace", "allow"]),
+            "catchup": st.sampled_from(["none", "latest", "all"]),
+            "catchup_max": st.integers(1, 5),
+            "max_attempts": st.integers(1, 3),
+            "renamed_from": st.sampled_from([None, None, None, "a", "b"]),
+        }
+    ),
+    max_size=5,
+)
+
+
+class Manifests:
+    """A bundle whose revisions are made by the test: it stands where git and the zygote are."""
+
+    def __init__(self) -> None:
+        self.revisions: list[Mapping[str, Mapping[str, Any]]] = []
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def fetch(self, ref: str | None) -> str:
+        return ref or f"{len(self.revisions):040x}"
+
+    def load(self, sha: str) -> Loaded:
+        manifest = self.revisions[int(sha, 16) - 1]
+        return Loaded([job_record(job_id, **fields) for job_id, fields in manifest.items()], [])
+
+    def retire(self, keep: Collection[str]) -> None:
+        pass
+
+
+class Ledger(RuleBasedStateMachine):
+    """Drives the duties on a real SQLite store against a clock that only the machine moves."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.clock = ManualClock()
+        self.store = Store(f"sqlite:///{self.folder.name}/store.sqlite3")
+        self.store.migrate()
+        self.manifests = Manifests()
+        self.held: list[Run] = []
+        self.owners = 0
+        self.executed: dict[tuple[str, int], int] = {}
+        self.asked: set[str] = set()
+        self.rescuer = Rescuer(self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead"))
+
+    @rule(manifest=jobs, accept=st.booleans())
+    def sync(self, manifest: Mapping[str, Mapping[str, Any]], accept: bool) -> None:
+        self.manifests.revisions.append(manifest)
+        sync(self.store, self.clock, self.manifests, accept_removals=accept)
+
+    @rule(index=st.integers(0, 10))
+    def rollback(self, index: int) -> None:
+        with contextlib.suppress(SauronError):
+            rollback(self.store, self.clock, self.manifests, f"{index:040x}")
+
+    @rule()
+    def tick(self) -> None:
+        tick(self.store, self.clock)
+
+    @rule(seconds=st.integers(1, 90))
+    def a_little_later(self, seconds: int) -> None:
+        self.clock.move(seconds=seconds)
+
+    @rule(minutes=st.integers(2, 60 * 60))
+    def after_downtime(self, minutes: int) -> None:
+        self.clock.move(minutes=minutes)
+        tick(self.store, self.clock)
+
+    @rule(job_id=st.sampled_from(IDS), enabled=st.booleans(), until=st.one_of(st.none(), st.integers(1, 7200)))
+    def switch(self, job_id: str, enabled: bool, until: int | None) -> None:
+        end = self.clock.now() + timedelta(seconds=until) if until else None
+        with contextlib.suppress(SauronError):
+            operate.switch(self.store, self.clock, job_id, enabled=enabled, until=end)
+
+    @rule(job_id=st.sampled_from(IDS), force=st.booleans())
+    def trigger(self, job_id: str, force: bool) -> None:
+        with contextlib.suppress(SauronError):
+            self.asked.add(operate.trigger(self.store, self.clock, job_id, force=force).id)
+
+    @rule()
+    def claim(self) -> None:
+        with self.store.write() as tx:
+            run = queue.claim(tx, owner="me", now=self.clock.now()).run
+        if run:
+            self.held.append(run)
+            key = (run.id, run.attempt)
+            self.executed[key] = self.executed.get(key, 0) + 1
+
+    @rule(outcome=st.sampled_from([Outcome.SUCCEEDED, Outcome.FAILED, Outcome.TIMED_OUT]))
+    def finish(self, outcome: Outcome) -> None:
+        if self.held:
+            run = self.held.pop(0)
+            again = outcome is not Outcome.SUCCEEDED and run.attempt < run.max_attempts
+            now = self.clock.now()
+            with self.store.write() as tx:
+                retry_at = now + timedelta(seconds=60) if again else None
+                queue.finish(tx, run, Verdict(outcome), owner="me", now=now, retry_at=retry_at)
+
+    @rule()
+    def crash(self) -> None:
+        """The owner dies with all it holds; its file lock is free, so the next upkeep rescues at once."""
+        from sqlalchemy import update
+
+        from chalicelib.store.schema import job_queue
+
+        self.owners += 1
+        with self.store.write() as tx:
+            mine = job_queue.c.lease_owner == "me"
+            tx.execute(update(job_queue).where(mine).values(lease_owner=f"dead-{self.owners}"))
+        self.store.close()
+        self.store = Store(f"sqlite:///{self.folder.name}/store.sqlite3")
+        self.rescuer = Rescuer(self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead"))
+        lost, self.held = self.held, []
+        self.rescuer.rescue()
+        with self.store.read() as tx:
+            for run in lost:
+                after = history.run(tx, run.id)
+                assert after
+                assert after.state != "running"
+                assert (after.state in UNFINISHED) == (run.attempt < run.max_attempts)
+                assert history.attempts_of(tx, run.id)[-1].outcome is Outcome.INTERRUPTED
+
+    @invariant()
+    def every_occurrence_is_accounted_for(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        with self.store.read() as tx:
+            assert audit(tx, now=self.clock.now()).holes == ()
+
+    @invariant()
+    def no_attempt_is_started_twice_and_no_acknowledged_trigger_is_lost(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        assert set(self.executed.values()) <= {1}
+        with self.store.read() as tx:
+            assert all(history.run(tx, run_id) for run_id in self.asked)
+
+    @invariant()
+    def the_state_is_never_half_a_revision(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        with self.store.read() as tx:
+            sha = bundle.state(tx).active_sha
+            assert sha is None or int(sha, 16) <= len(self.manifests.revisions)
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            self.store.close()
+            self.folder.cleanup()
+
+
+Ledger.TestCase.settings = settings(
+    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+)
+TestLedger = Ledger.TestCase
+

@@ -1,0 +1,200 @@
+"""What is shipped: the pinned requirements, the Lambda zip, the installed package, and the Makefile that makes them."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements.txt", "requirements-container.txt", "requirements-dev.txt")
+SOURCES = ("chalicelib", "sauron_jobs_loader")
+KEPT_OUT = {
+    *("container", "tests", "sauron", "docs", "vendor", "moto", "pytest", "hypothesis"),
+    *("click", "git", "waitress", "rich", "dotenv", "boto3", "botocore", "yaml", "pip", "setuptools", "inquirer"),
+}
+
+
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\$", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+def normal(requirement: str) -> str:
+    name = re.match(r"[A-Za-z0-9._-]+", requirement)
+    assert name
+    return re.sub(r"[-_.]+", "-", name.group()).lower()
+
+
+def project() -> dict[str, object]:
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert isinstance(table, dict)
+    return table
+
+
+def wanted(*extras: str) -> set[str]:
+    table = project()
+    optional = table["optional-dependencies"]
+    dependencies = table["dependencies"]
+    assert isinstance(optional, dict)
+    assert isinstance(dependencies, list)
+    return {normal(one) for one in dependencies + [one for extra in extras for one in optional[extra]]}
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    copy = folder / "tree"
+    copy.mkdir()
+    for name in ("app.py", "Makefile", "pyproject.toml", "README.md", "LICENSE", *LOCKS):
+        shutil.copy(ROOT / name, copy)
+    for name in (*SOURCES, "vendor", "container", ".chalice"):
+        ignored = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
+    return copy
+
+
+def shipped_files() -> set[str]:
+    return {
+        str(path.relative_to(ROOT))
+        for source in SOURCES
+        for path in (ROOT / source).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_requirement_is_pinned_with_hashes_and_no_index_is_named(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    assert "://" not in text
+    entries = [line for line in text.splitlines() if line and not line.startswith(("#", " "))]
+    assert entries
+    for entry in entries:
+        assert re.fullmatch(r"[a-z0-9-]+==\S+ \\", entry), f"{lock}: {entry}"
+        assert re.search(re.escape(entry) + r"\n    --hash=sha256:[0-9a-f]{64}", text), f"{lock}: {entry} has no hash"
+
+
+def test_the_requirements_hold_what_pyproject_asks_for() -> None:
+    assert wanted() - {"chalice"} <= pins("requirements.txt").keys()
+    assert wanted("container") <= pins("requirements-container.txt").keys()
+    assert wanted("container", "dev") <= pins("requirements-dev.txt").keys()
+    assert not {"chalice", "boto3", "click", "moto"} & pins("requirements.txt").keys()
+    assert not {"moto", "pytest", "ruff"} & pins("requirements-container.txt").keys()
+
+
+def test_lambda_container_and_developer_run_the_same_versions() -> None:
+    developer = pins("requirements-dev.txt")
+    for lock in LOCKS[:2]:
+        for name, version in pins(lock).items():
+            assert developer[name] == version
+
+
+def test_make_prints_help_for_every_target() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
+    assert phony
+    answer = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in set(phony.group(1).split()) - {"first-bundle"}:
+        assert re.search(rf"^  make {target} +\S", answer.stdout, re.MULTILINE), target
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_policies_are_hand_written_and_allow_nothing_everywhere(stage: str) -> None:
+    config = json.loads((ROOT / ".chalice/config.json").read_text())
+    assert config["stages"][stage]["autogen_policy"] is False
+    assert config["stages"][stage]["iam_policy_file"] == f"policy-{stage}.json"
+    policy = json.loads((ROOT / f".chalice/policy-{stage}.json").read_text())
+    for statement in policy["Statement"]:
+        actions, resources = (
+            [one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"])
+        )
+        assert not [action for action in actions if "*" in action]
+        for resource in resources:
+            assert f"sauron-{stage}-" in resource or f"/sauron/{stage}/" in resource or ":identity/" in resource
+
+
+def test_vendor_is_a_link_into_the_project() -> None:
+    link = ROOT / "vendor/sauron_jobs_loader"
+    assert link.is_symlink()
+    assert str(link.readlink()) == "../sauron_jobs_loader"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_container(tmp_path: Path) -> None:
+    asked = f"tzdata=={pins('requirements.txt')['tzdata']}"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-qq",
+        "--retries=1",
+        "--no-deps",
+        "--dest",
+        str(tmp_path / "one"),
+        asked,
+    ]
+    if subprocess.run(pip, capture_output=True, check=False).returncode:
+        pytest.skip("the package index cannot be reached, and Chalice downloads what it packs")
+    tree = copy_of_the_tree(tmp_path)
+    make = ["make", "-o", "install", "package", f"BIN={Path(sys.executable).parent}"]
+    made = subprocess.run(make, cwd=tree, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    package = tree / "build/lambda/deployment.zip"
+    assert package.stat().st_size < 50_000_000
+    with zipfile.ZipFile(package) as opened:
+        names = set(opened.namelist())
+        opened.extractall(tmp_path / "lambda")
+    assert {"app.py"} | shipped_files() <= names
+    assert not {name.split("/")[0] for name in names} & KEPT_OUT
+    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".sqlite3", ".env"))]
+
+    # Imported from the zip alone, as Lambda does: nothing may be missing, and nothing may be opened or started.
+    (tmp_path / "cwd").mkdir()
+    run = "import sys, threading; sys.path.insert(0, sys.argv[1]); import app; print(app.app.app_name, threading.active_count())"
+    imported = subprocess.run(
+        [sys.executable, "-S", "-B", "-c", run, str(tmp_path / "lambda")],
+        cwd=tmp_path / "cwd",
+        env={"PATH": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert imported.stdout == "sauron 1\n", imported.stderr
+    assert not list((tmp_path / "cwd").iterdir())
+
+
+@pytest.mark.skipif(
+    int(importlib.metadata.version("setuptools").split(".")[0]) < 77,
+    reason="setuptools is older than the build needs; `make install` brings it",
+)
+def test_an_installed_sauron_holds_every_file_that_it_reads(tmp_path: Path) -> None:
+    tree = copy_of_the_tree(tmp_path)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-qq",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(tmp_path / "out"),
+        ".",
+    ]
+    built = subprocess.run(
+        pip, cwd=tree, env={**os.environ, "PIP_NO_INDEX": "1"}, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    [wheel] = (tmp_path / "out").iterdir()
+    with zipfile.ZipFile(wheel) as opened:
+        names = set(opened.namelist())
+    assert {"app.py", "sauron/main.py", "sauron/cli/__main__.py"} | shipped_files() <= names
+    assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from chalicelib.explain import audit
+from chalicelib.operate import switch
+from chalicelib.runs import Origin, RunState
+from chalicelib.store import Store, history, queue, registry
+from chalicelib.tick import tick
+from conftest import ManualClock, define
+
+
+def minutes(store: Store, job_id: str) -> list[tuple[str, str]]:
+    with store.read() as tx:
+        runs = [run for run in history.runs(tx, job_id=job_id, limit=500) if run.fire_at]
+    return sorted((run.fire_at.strftime("%H:%M"), run.state) for run in runs if run.fire_at)
+
+
+def holes(store: Store, clock: ManualClock) -> int:
+    with store.read() as tx:
+        return len(audit(tx, now=clock.now()).holes)
+
+
+def test_a_tick_queues_what_fires_within_ninety_seconds_and_nothing_later(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "soon", "3 12 * * *")
+    define(store, clock, "late", "4 12 * * *")
+    clock.move(minutes=1, seconds=1)  # 12:01:31: the horizon is 12:03:01
+    report = tick(store, clock)
+    assert (report.jobs, report.queued, report.missed) == (1, 1, 0)
+    assert minutes(store, "soon") == [("12:03", "queued")]
+    assert minutes(store, "late") == []
+
+
+def test_a_second_tick_does_nothing(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j")
+    clock.move(minutes=1)
+    assert tick(store, clock).queued == 1
+    assert tick(store, clock).queued == 0
+    assert holes(store, clock) == 0
+
+
+def test_after_downtime_what_was_queued_ahead_falls_under_the_catchup_policy(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "*/10 * * * *", catchup="none")
+    clock.move(minutes=9)
+    tick(store, clock)  # 12:09:30 queues 12:10
+    assert minutes(store, "j") == [("12:10", "queued")]
+    clock.move(hours=1)
+    tick(store, clock)  # nothing ran in between
+    with store.read() as tx:
+        [gap] = [run for run in history.runs(tx, job_id="j") if run.state is RunState.MISSED]
+    assert (gap.gap_count, gap.gap_from, gap.fire_at) == (6, clock.now().replace(hour=12, minute=10, second=0), clock.now().replace(hour=13, minute=0, second=0))
+    assert holes(store, clock) == 0
+
+
+def test_a_tick_that_comes_a_minute_late_takes_nothing_back(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "*/10 * * * *", catchup="none")
+    clock.move(minutes=9)
+    tick(store, clock)
+    clock.move(minutes=2)
+    tick(store, clock)
+    assert minutes(store, "j") == [("12:10", "queued")]
+
+
+def test_an_expired_override_lets_git_decide_from_its_end_on(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "*/10 * * * *", catchup="all")
+    tick(store, clock)
+    switch(store, clock, "j", enabled=False, until=clock.now() + timedelta(minutes=34), reason="upgrade", by="ann")
+    for _ in range(59):
+        clock.move(minutes=1)
+        tick(store, clock)
+    assert [at for at, _ in minutes(store, "j")] == ["12:40", "12:50", "13:00"]
+    with store.read() as tx:
+        job = registry.job(tx, "j")
+    assert job
+    assert (job.enabled, job.override) == (True, None)
+    assert holes(store, clock) == 0
+
+
+def test_an_override_that_ended_while_sauron_was_down_counts_from_its_end(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "*/10 * * * *", catchup="all")
+    tick(store, clock)
+    switch(store, clock, "j", enabled=False, until=clock.now() + timedelta(minutes=34))
+    clock.move(minutes=57)
+    tick(store, clock)
+    assert [at for at, _ in minutes(store, "j")] == ["12:40", "12:50"]
+    with store.read() as tx:
+        assert {run.origin for run in history.runs(tx, job_id="j")} == {Origin.CATCHUP}
+    assert holes(store, clock) == 0
+
+
+def test_audit_names_an_occurrence_that_has_no_row(store: Store, clock: ManualClock) -> None:
+    from sqlalchemy import delete
+
+    from chalicelib.store.schema import job_queue
+
+    define(store, clock, "j", "*/10 * * * *")
+    for _ in range(30):
+        clock.move(minutes=1)
+        tick(store, clock)
+    assert holes(store, clock) == 0
+    with store.write() as tx:
+        gone = clock.now().replace(minute=20, second=0)
+        tx.execute(delete(job_queue).where(job_queue.c.fire_at == gone))
+    with store.read() as tx:
+        report = audit(tx, now=clock.now())
+    assert [(hole.job_id, hole.fire_at) for hole in report.holes] == [("j", gone)]
+    assert report.occurrences == 3
+
+
+def test_audit_names_a_gap_that_counts_wrong(store: Store, clock: ManualClock) -> None:
+    from sqlalchemy import update
+
+    from chalicelib.store.schema import job_queue
+
+    define(store, clock, "j", "*/10 * * * *", catchup="none")
+    tick(store, clock)
+    clock.move(hours=2)
+    tick(store, clock)
+    assert holes(store, clock) == 0
+    with store.write() as tx:
+        tx.execute(update(job_queue).where(job_queue.c.gap_count > 0).values(gap_count=3))
+    assert holes(store, clock) == 1
+
+
+def test_occurrences_of_the_time_a_job_was_disabled_are_never_caught_up(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "*/10 * * * *", catchup="all")
+    tick(store, clock)
+    switch(store, clock, "j", enabled=False)
+    clock.move(hours=1)
+    switch(store, clock, "j", enabled=True)
+    clock.move(minutes=10)
+    tick(store, clock)
+    assert [at for at, _ in minutes(store, "j")] == ["13:10"]
+    assert holes(store, clock) == 0
+
+
+def test_a_clock_that_is_set_back_makes_nothing_twice(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j")
+    for _ in range(5):
+        clock.move(minutes=1)
+        tick(store, clock)
+    before = minutes(store, "j")
+    clock.move(minutes=-4)
+    tick(store, clock)
+    assert minutes(store, "j") == before
+    with store.write() as tx:
+        assert queue.claim(tx, owner="me", now=clock.now()).run is not None
