@@ -1,7 +1,7 @@
 """The five fields of a cron expression, and the walk over the wall clock readings that match them.
 
-The result of parsing says nothing about time zones: it answers naive readings of a wall clock, as croniter does for the dates.
-Values are immutable and shared between threads.
+The result of parsing says nothing about time zones: it answers naive readings of a wall clock. Values are immutable
+and shared between threads.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from .fire_days import FireDays
 
@@ -18,7 +19,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class CronField:
-    """One of the five: its name in messages, its lowest and highest value, and the names that stand for values from the lowest."""
+    """One of the five: its name in messages, its bounds, and the names that stand for values from the lowest."""
 
     name: str
     low: int
@@ -48,9 +49,10 @@ FIELDS = (MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 class CronFields:
     """A parsed expression. `texts` are its five fields in lower case, `values` what they name.
 
-    In `values`, `LAST_DAY` stands for the last day of a month, and weekdays run from 0 (Sunday) to 6; `nth` holds the `fri#2`
-    kind as (weekday, number). `real_time` says that minute or hour starts with `*`: such a job follows elapsed time where the
-    clock jumps (cron(8)). `both_days` says that day of month and day of week must both hold, because one starts with `*`.
+    In `values`, `LAST_DAY` stands for the last day of a month, and weekdays run from 0 (Sunday) to 6; `nth` holds the
+    `fri#2` kind as (weekday, number). `real_time` says that minute or hour starts with `*`: such a job follows elapsed
+    time where the clock jumps (cron(8)). `both_days` says that day of month and day of week must both hold, because one
+    starts with `*`.
     """
 
     texts: tuple[str, ...]
@@ -122,8 +124,8 @@ class CronFields:
     def shortest_gap(self) -> timedelta:
         """Answer the smallest distance between two matching readings."""
         minutes, hours = self.minutes, self.hours
-        gaps = [later - earlier for earlier, later in zip(minutes, minutes[1:], strict=False)]
-        hops = [later - earlier for earlier, later in zip(hours, hours[1:], strict=False)]
+        gaps = [later - earlier for earlier, later in pairwise(minutes)]
+        hops = [later - earlier for earlier, later in pairwise(hours)]
         if hops:
             gaps.append(min(hops) * 60 + minutes[0] - minutes[-1])
         span = (hours[-1] - hours[0]) * 60 + minutes[-1] - minutes[0]

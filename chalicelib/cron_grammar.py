@@ -1,7 +1,7 @@
 """What may stand in a cron expression, and what is said about everything else.
 
-The grammar is crontab(5) of vixie cron (names, lists, ranges, steps, the aliases) with `start/step`, `L` in the day of month and
-`fri#2` added. Everything else is refused: the error names the field and the token, and what to write instead.
+The grammar is crontab(5) of vixie cron (names, lists, ranges, steps, the aliases) with `start/step`, `L` in the day of
+month and `fri#2` added. Everything else is refused: the error names the field and the token, and what to write instead.
 
 Parsing has no side effects, and the same text gives the same (remembered) value.
 """
@@ -113,8 +113,8 @@ def _listed(values: tuple[int, ...]) -> str:
 def refuse_type(expression: object) -> ScheduleError:
     """Say that an expression is not text at all."""
     return ScheduleError(
-        f"A cron expression is text; this is {type(expression).__name__} ({expression!r:.80}). Write five fields ({_FORM}) "
-        "such as '0 8 * * 1-5'.",
+        f"A cron expression is text; this is {type(expression).__name__} ({expression!r:.80}). "
+        f"Write five fields ({_FORM}) such as '0 8 * * 1-5'.",
         expression=expression,
     )
 
@@ -127,7 +127,7 @@ def _alias_advice(text: str) -> str:
     if text.startswith("@reboot"):
         return "is not a time; a job cannot fire at start. Write when it fires, such as '@hourly' or '*/5 * * * *'"
     if text.startswith("@every"):
-        return "is an interval; write the fields, such as '*/5 * * * *' for every 5 minutes or '0 */2 * * *' for every 2 hours"
+        return "is an interval; write the fields, such as '*/5 * * * *' (every 5 minutes) or '0 */2 * * *' (2 hours)"
     return f"is not an alias; write one of {', '.join(ALIASES)}, alone, or five fields ({_FORM})"
 
 
@@ -135,7 +135,7 @@ def _count_advice(texts: tuple[str, ...]) -> str:
     if texts == ("",):
         return f"is empty; write five fields ({_FORM}) such as '0 8 * * 1-5'"
     if len(texts) == len(FIELDS) + 1:
-        return f"has 6 fields, and there are no seconds or years here; write five ({_FORM}), without the seconds or the year"
+        return f"has 6 fields, and there are no seconds or years here; write exactly five ({_FORM})"
     return f"has {len(texts)} field{'s' * (len(texts) != 1)}; write exactly five ({_FORM}), with `*` for any"
 
 
@@ -155,7 +155,7 @@ def _token_advice(field: CronField, item: str) -> str:  # noqa: C901, PLR0911, P
             return "write one weekday, `#`, and which of the month (1 to 5), such as 'fri#2', without range or step"
         return f"`#` belongs to the day of week; write {allowed}"
     if field is DAY_OF_MONTH and "w" in item and item != "w":
-        return "the nearest weekday is not known here; write the days themselves, such as '15', or weekdays in the day of week"
+        return "the nearest weekday is not known here; write the days, such as '15', or weekdays in the day of week"
     if field is DAY_OF_MONTH and "l" in item and not item.isalpha():
         return "`L` stands alone for the last day; write 'L', or the days themselves, such as '28-31'"
     if field is DAY_OF_WEEK and item.endswith("l"):

@@ -1,13 +1,14 @@
 """Which dates a schedule fires on: croniter walks the calendar, and only the calendar.
 
-Each pattern is one croniter expression at midnight whose day of month and day of week must both hold; a date is a fire day when
-any of the patterns names it. That states cron's OR, its AND and `fri#2` without croniter's special cases for mixing them.
+Each pattern is one croniter expression at midnight whose day of month and day of week must both hold; a date is a fire
+day when any of the patterns names it. That states cron's OR, its AND and `fri#2` without croniter's special cases for
+mixing them.
 
-Answers are remembered per (patterns, date), shared by every schedule with the same days: `* * *` is walked once for all jobs. A
-croniter object changes while it walks, so each has a lock. A date found again after a race is the same date.
+Answers are remembered per (patterns, date), shared by every schedule with the same days: `* * *` is walked once for all
+jobs. A croniter object changes while it walks, so each has a lock. A date found again after a race is the same date.
 
-Limit: patterns whose dates lie more than 50 years apart count as never. The Gregorian calendar has none that occur at all (29
-February on a given weekday returns within 40 years).
+Limit: patterns whose dates lie more than 50 years apart count as never. The Gregorian calendar has none that occur at
+all (29 February on a given weekday returns within 40 years).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class FireDays:
 
     @classmethod
     def of(cls, patterns: tuple[str, ...]) -> FireDays:
-        """Build from patterns of which some may never come; those are left out, and nothing is left if none ever comes."""
+        """Build from patterns without those that never come; none is left if no date ever comes."""
         return cls(tuple(pattern for pattern in patterns if _ever_comes(pattern)))
 
     def on_or_after(self, day: date) -> date:
@@ -52,13 +53,13 @@ class FireDays:
         return found
 
     def shortest_gap(self) -> timedelta:
-        """Answer the smallest distance between two fire days, looked for over five years (or the first two, if rarer)."""
+        """Answer the smallest distance between fire days, seen over five years (or the first two, if rarer)."""
         return _shortest_gap(self.patterns)
 
 
 @lru_cache(maxsize=1024)
 def _walker(pattern: str) -> tuple[croniter, Lock]:
-    return croniter(pattern, datetime.combine(_SAMPLE_FROM, time()), ret_type=datetime, day_or=False), Lock()
+    return croniter(pattern, datetime.combine(_SAMPLE_FROM, time()), day_or=False), Lock()
 
 
 def _walk(pattern: str, start: datetime, *, back: bool) -> date:

@@ -1,17 +1,17 @@
 """A schedule: cron expression and time zone give fire times, and nothing else. It holds no state.
 
-croniter walks the calendar (see `fire_days`); this module maps readings of the zone's wall clock to instants, by cron(8)'s rule
-for clocks that jump:
+croniter walks the calendar (see `fire_days`); this module maps readings of the zone's wall clock to instants, by
+cron(8)'s rule for clocks that jump:
 
 - a reading inside the gap fires once, at the end of the gap; several such readings fire there together, once;
 - in the overlap a job fires at the first pass only;
-- a job whose minute or hour starts with `*` follows elapsed time instead: nothing for the gap, both passes of the overlap.
+- a job whose minute or hour starts with `*` follows elapsed time: nothing for the gap, both passes of the overlap.
 
-Fire times are strictly ascending; `after`, `before`, `between` and `count_between` agree with each other. Schedules are immutable
-and shared between threads; what is remembered (parsed text, dates) is the same whoever computes it.
+Fire times are strictly ascending; `after`, `before`, `between` and `count_between` agree with each other. Schedules are
+immutable and shared between threads; what is remembered (parsed text, dates) is the same whoever computes it.
 
-Limit: instants from 1900 to 9899. cron(8) takes a jump of more than three hours for a correction and forgets the gap; here every
-gap is honoured, also the day that Samoa skipped.
+Limit: instants from 1900 to 9899. cron(8) takes a jump of more than three hours for a correction and forgets the gap;
+here every gap is honoured, also the day that Samoa skipped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9899
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The fire times of `expression` in `zone`, an IANA name. Equal when both texts are; raises ScheduleError if refused."""
+    """The fire times of `expression` in `zone` (an IANA name); equal if the texts are; ScheduleError if refused."""
 
     expression: str
     zone: str = "UTC"
@@ -47,7 +47,7 @@ class Schedule:
 
     @staticmethod
     def parse(expression: object, zone: object = "UTC") -> Schedule:
-        """Answer the schedule of untrusted values, remembered from an earlier call if there was one; ScheduleError if refused."""
+        """Answer the schedule of untrusted values, remembered from an earlier call; ScheduleError if refused."""
         if not isinstance(expression, str):
             raise refuse_type(expression)
         if not isinstance(zone, str):
@@ -103,7 +103,7 @@ class Schedule:
         return self.after(_utc(instant) - timedelta(microseconds=1)) == instant
 
     def shortest_interval(self) -> timedelta:
-        """Answer the smallest distance between fire times on a clock that does not jump (days are looked at over five years)."""
+        """Answer the smallest distance between fire times on a clock that does not jump (five years of dates)."""
         return self.fields.shortest_gap()
 
     def _walk(self, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -112,7 +112,7 @@ class Schedule:
             start = fire_at
 
     def _first_pass(self, reading: datetime) -> datetime:
-        """Answer the first instant at which the wall clock has reached a reading: the end of the gap if it jumps over it."""
+        """Answer the first instant at which the wall clock has reached a reading (a gap's end if it skips it)."""
         before, after = offsets(self._tz, reading)
         if after > before:
             return jump(self._tz, reading)[0]

@@ -1,7 +1,7 @@
 """Time zones by their IANA name, and the instants at which their clocks jump.
 
-A wall clock reading is a naive datetime. Around a jump, the offsets before and after it are those of the reading with `fold=0`
-and `fold=1` (PEP 495): the second is larger in a gap, smaller in an overlap, and equal everywhere else.
+A wall clock reading is a naive datetime. Around a jump, the offsets before and after it are those of the reading with
+`fold=0` and `fold=1` (PEP 495): the second is larger in a gap, smaller in an overlap, and equal everywhere else.
 
 Limit: two jumps within one day of each other are not told apart; no zone has had them.
 """
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from .errors import ScheduleError
 
-# Files of the machine's zone folder that are not zones of their own: copies, zones with leap seconds, this machine's setting.
+# In the machine's zone folder, but not zones of their own: copies, zones with leap seconds, this machine's setting.
 _NOT_ZONES = ("posix/", "right/", "posixrules", "localtime", "Factory")
 _SECOND = timedelta(seconds=1)
 
@@ -63,7 +63,7 @@ def _advice(name: str) -> str:
 
 
 def offsets(zone: ZoneInfo, wall: datetime) -> tuple[timedelta, timedelta]:
-    """Answer the UTC offsets of a wall clock reading before and after the jump it is affected by (equal where there is none)."""
+    """Answer the offsets of a reading before and after the jump it belongs to (equal where there is none)."""
     before = wall.replace(tzinfo=zone, fold=0).utcoffset()
     after = wall.replace(tzinfo=zone, fold=1).utcoffset()
     if before is None or after is None:  # a ZoneInfo always knows

@@ -50,6 +50,7 @@ def wanted(*extras: str) -> set[str]:
 
 
 def copy_of_the_tree(folder: Path) -> Path:
+    """Copy what git would hold, so that packaging never meets a file that another test is writing."""
     copy = folder / "tree"
     copy.mkdir()
     for name in ("app.py", "Makefile", "pyproject.toml", "README.md", "LICENSE", *LOCKS):
@@ -158,7 +159,10 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
 
     # Imported from the zip alone, as Lambda does: nothing may be missing, and nothing may be opened or started.
     (tmp_path / "cwd").mkdir()
-    run = "import sys, threading; sys.path.insert(0, sys.argv[1]); import app; print(app.app.app_name, threading.active_count())"
+    run = (
+        "import sys, threading; sys.path.insert(0, sys.argv[1]); import app; "
+        "print(app.app.app_name, threading.active_count())"
+    )
     imported = subprocess.run(
         [sys.executable, "-S", "-B", "-c", run, str(tmp_path / "lambda")],
         cwd=tmp_path / "cwd",

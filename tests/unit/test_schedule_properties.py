@@ -64,19 +64,21 @@ def items(draw: st.DrawFn, field: int) -> str:
 
 @st.composite
 def expressions(draw: st.DrawFn) -> str:
-    """Draw expressions of which some match on most days, so that a short window shows something."""
+    """Draw expressions; in half of them every date matches, so that a short window shows something."""
     fields = [
         draw(st.just("*") | st.lists(items(field), min_size=1, max_size=1 if field == 3 else 3).map(",".join))
         for field in range(5)
     ]
-    return " ".join(fields)
+    return " ".join([*fields[:2], "* * *"] if draw(st.booleans()) else fields)
 
 
 def schedule_of(expression: str, zone: str) -> Schedule | None:
+    """Build it, or answer None where no date can match, which is all that these expressions can be refused for."""
     try:
         return Schedule(expression, zone)
     except ScheduleError as refused:
-        assert "never fires" in str(refused)  # all that these expressions can be refused for  # noqa: PT017 a filter, not a test
+        if "never fires" not in str(refused):
+            raise
         return None
 
 
@@ -231,7 +233,9 @@ def test_any_text_is_a_schedule_or_a_clear_refusal(text: str) -> None:
     try:
         schedule = Schedule(text)
     except ScheduleError as refused:
-        assert refused.expression == text
-        assert len(str(refused)) < 1000
+        error = refused
     else:
         assert schedule.after(datetime(2026, 1, 1, tzinfo=UTC))
+        return
+    assert error.expression == text
+    assert len(str(error)) < 1000

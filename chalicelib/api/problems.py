@@ -1,0 +1,84 @@
+"""Errors as problem+json (RFC 9457): one shape for everything that is refused, whoever refuses it.
+
+A problem says what was wrong and what to send instead. It holds no traceback, no SQL and nothing that the caller sent as a
+credential.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from chalice.app import Response
+
+from .. import logs
+from ..errors import (
+    BundleError,
+    IdempotencyError,
+    JobDisabledError,
+    ParamsError,
+    RunStateError,
+    SauronError,
+    StoreError,
+    UnknownJobError,
+    UnknownRevisionError,
+    UnknownRunError,
+    UntilError,
+)
+
+log = logs.get(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+INTERNAL = "Something went wrong inside Sauron. Its log has the details."
+
+_STATUS: dict[type[SauronError], int] = {
+    UnknownJobError: 404,
+    UnknownRunError: 404,
+    UnknownRevisionError: 404,
+    JobDisabledError: 400,
+    ParamsError: 422,
+    UntilError: 422,
+    IdempotencyError: 409,
+    RunStateError: 409,
+    BundleError: 503,
+    StoreError: 503,
+}
+_FACTS = ("job_id", "run_id", "state", "faults", "sha", "key")
+
+
+class ProblemError(SauronError):
+    """A request is refused at the edge: the status, the detail, and facts that go into the answer."""
+
+    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> None:
+        self.status = status
+        self.headers = dict(headers or {})
+        self.facts = facts
+        super().__init__(detail)
+
+
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
+) -> tuple[dict[str, str], str]:
+    """Answer the headers and the JSON text of a problem; `facts` are added as members of their own."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **facts}
+    return {"Content-Type": CONTENT_TYPE, **(headers or {})}, json.dumps(body, ensure_ascii=False, default=str)
+
+
+def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:
+    """Answer a problem as a response."""
+    written, body = problem(status, detail, headers=headers, **facts)
+    return Response(body=body, headers=written, status_code=status)
+
+
+def of(error: SauronError) -> Response:
+    """Answer the response for an error that a user may see; one that users cannot mend is logged and kept general."""
+    if isinstance(error, ProblemError):
+        return response(error.status, str(error), headers=error.headers, **error.facts)
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)
+    if status is None:
+        log.error("request.failed", error=str(error), error_type=type(error).__name__)
+        return response(500, INTERNAL)
+    facts = {name: value for name in _FACTS if (value := getattr(error, name, None)) is not None}
+    return response(status, str(error), **facts)

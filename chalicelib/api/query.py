@@ -1,0 +1,87 @@
+"""Reading query parameters: what is misspelt or out of range is refused by name, never ignored."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from chalice.app import Request
+
+from .problems import ProblemError
+
+E = TypeVar("E", bound=StrEnum)
+
+RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Query:
+    """The query parameters of a request; those not among `known` are refused. Every method raises ProblemError 400."""
+
+    def __init__(self, request: Request, *known: str) -> None:
+        sent = request.query_params
+        self._sent: dict[str, list[str]] = {name: sent.getlist(name) for name in sent} if sent else {}
+        for name in self._sent:
+            if name not in known:
+                raise _refused(name, f"there is no such parameter here; there are {', '.join(known)}")
+
+    def text(self, name: str) -> str | None:
+        """Answer the parameter as it stands; empty counts as not sent."""
+        values = self._sent.get(name, [])
+        if len(values) > 1:
+            raise _refused(name, "send it once")
+        return (values[0].strip() or None) if values else None
+
+    def texts(self, name: str) -> list[str]:
+        """Answer a parameter that may be repeated, or hold several values separated by commas."""
+        return [part.strip() for value in self._sent.get(name, []) for part in value.split(",") if part.strip()]
+
+    def whole(self, name: str, *, low: int, high: int, default: int) -> int:
+        """Answer a whole number in a range."""
+        text = self.text(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"\d{1,18}", text) or not low <= int(text) <= high:
+            raise _refused(name, f"{text!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    def flag(self, name: str) -> bool:
+        """Answer true or false; not sent is false."""
+        text = (self.text(name) or "false").lower()
+        if text not in {"true", "1", "yes", "false", "0", "no"}:
+            raise _refused(name, f"{text!r} is not true or false")
+        return text in {"true", "1", "yes"}
+
+    def instant(self, name: str) -> datetime | None:
+        """Answer an aware instant."""
+        text = self.text(name)
+        if text is None:
+            return None
+        try:
+            # A plus sign that was not escaped arrives as a space.
+            instant = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
+        except ValueError:
+            instant = None
+        if instant is None or instant.tzinfo is None:
+            raise _refused(name, f"{text!r} is not an ISO 8601 time with a zone, such as 2026-01-31T08:00:00Z")
+        return instant
+
+    def among(self, name: str, choices: type[E]) -> list[E]:
+        """Answer the values of an enumeration."""
+        found = self.texts(name)
+        for text in found:
+            if text not in set(choices):
+                raise _refused(name, f"{text!r} is not one of {', '.join(choices)}")
+        return [choices(text) for text in found]
+
+    def run_id(self, name: str) -> str | None:
+        """Answer a run's id."""
+        text = self.text(name)
+        if text is not None and not RUN_ID.fullmatch(text):
+            raise _refused(name, f"{text!r} is not a run's id; send the next_after of the page before")
+        return text
+
+
+def _refused(name: str, why: str) -> ProblemError:
+    return ProblemError(400, f"Query parameter {name!r}: {why}.", parameter=name)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from chalicelib.attempt_log import CHUNK, AttemptLog
+from chalicelib.store import Store, output
+from conftest import ManualClock
+
+
+def stored(store: Store) -> str:
+    with store.read() as tx:
+        return "".join(chunk.text for chunk in output.read(tx, "r"))
+
+
+def flush(store: Store, clock: ManualClock, log: AttemptLog, *, last: bool = False) -> None:
+    with store.write() as tx:
+        log.flush(tx, now=clock.now(), last=last)
+
+
+def test_what_was_written_is_read_back_in_order(store: Store, clock: ManualClock) -> None:
+    log = AttemptLog("r", 1)
+    log.write(b"one\n")
+    flush(store, clock, log)
+    log.write(b"two\n")
+    flush(store, clock, log, last=True)
+    assert stored(store) == "one\ntwo\n"
+    assert not log.dirty
+
+
+def test_a_character_split_over_two_writes_is_whole(store: Store, clock: ManualClock) -> None:
+    log = AttemptLog("r", 1)
+    log.write("é".encode()[:1])
+    flush(store, clock, log)
+    log.write("é".encode()[1:] + b"\x00\xff\xc3")
+    flush(store, clock, log, last=True)
+    assert stored(store) == "é���"
+
+
+def test_a_long_output_keeps_head_and_tail_and_says_what_is_missing(store: Store, clock: ManualClock) -> None:
+    log = AttemptLog("r", 1, head=100, tail=100)
+    for number in range(1000):
+        log.write(b"%03d\n" % number)
+        if number % 7 == 0:
+            flush(store, clock, log)
+    flush(store, clock, log, last=True)
+    text = stored(store)
+    assert text.startswith("".join(f"{n:03d}\n" for n in range(25)))
+    assert text.endswith("".join(f"{n:03d}\n" for n in range(975, 1000)))
+    missing = int(text.split("[... ")[1].split(" ")[0])
+    marker = f"\n[... {missing} characters left out ...]\n"
+    assert missing + len(text) - len(marker) == 4000
+    assert len(text) < 400
+
+
+def test_one_huge_write_between_flushes_stays_bounded_in_memory(store: Store, clock: ManualClock) -> None:
+    log = AttemptLog("r", 1, head=1000, tail=1000)
+    for _ in range(100):
+        log.write(b"x" * 1_000_000)
+    assert sum(map(len, (*log._pending, *log._ring))) == 2000
+    flush(store, clock, log, last=True)
+    assert "[... 99998000 characters left out ...]" in stored(store)
+
+
+def test_chunks_are_at_most_64_kib(store: Store, clock: ManualClock) -> None:
+    log = AttemptLog("r", 1)
+    log.write(b"y" * 300_000)
+    flush(store, clock, log, last=True)
+    with store.read() as tx:
+        chunks = output.read(tx, "r")
+    assert max(len(chunk.text) for chunk in chunks) <= CHUNK
+    assert sum(len(chunk.text) for chunk in chunks) == 300_000
+
+
+def test_a_tail_asks_for_what_came_after(store: Store, clock: ManualClock) -> None:
+    log = AttemptLog("r", 1)
+    log.write(b"one\n")
+    flush(store, clock, log)
+    with store.read() as tx:
+        seen = output.read(tx, "r")[-1].id
+    log.write(b"two\n")
+    flush(store, clock, log)
+    with store.read() as tx:
+        assert [chunk.text for chunk in output.read(tx, "r", after=seen)] == ["two\n"]

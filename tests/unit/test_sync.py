@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import pytest
+
+from chalicelib import operate
+from chalicelib.errors import BundleError, UnknownRevisionError
+from chalicelib.explain import audit
+from chalicelib.runs import RunState
+from chalicelib.store import Store, bundle, history, queue, registry
+from chalicelib.sync import Loaded, SyncReport, rollback, sync
+from chalicelib.tick import tick
+from conftest import ManualClock, job_record
+
+HOURLY = "0 * * * *"
+
+
+class Shelf:
+    """Revisions by their ids; the newest is what the branch points to. It stands where git and the zygote are."""
+
+    def __init__(self) -> None:
+        self.revisions: dict[str, Loaded | BundleError] = {}
+        self.retired: list[set[str]] = []
+
+    def add(self, *records: Mapping[str, Any], rejected: Collection[Mapping[str, Any]] = ()) -> str:
+        sha = f"{len(self.revisions) + 1:040x}"
+        self.revisions[sha] = Loaded(list(records), list(rejected))
+        return sha
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def fetch(self, ref: str | None) -> str:
+        return ref or list(self.revisions)[-1]
+
+    def load(self, sha: str) -> Loaded:
+        found = self.revisions[sha]
+        if isinstance(found, BundleError):
+            raise found
+        return found
+
+    def retire(self, keep: Collection[str]) -> None:
+        self.retired.append(set(keep))
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+def jobs_of(store: Store) -> list[str]:
+    with store.read() as tx:
+        return [job.id for job in registry.all_jobs(tx)]
+
+
+def sync_now(store: Store, clock: ManualClock, shelf: Shelf, **how: Any) -> SyncReport:
+    return sync(store, clock, shelf, **how)
+
+
+def test_a_sync_activates_the_newest_revision_and_names_what_changed(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    shelf.add(job_record("a", HOURLY), job_record("b", HOURLY), job_record("c", HOURLY))
+    assert sync_now(store, clock, shelf).jobs_added == ("a", "b", "c")
+    sha = shelf.add(job_record("a", HOURLY), job_record("b", "5 * * * *"), job_record("d", HOURLY))
+    report = sync_now(store, clock, shelf)
+    assert (report.success, report.sha) == (True, sha)
+    assert (report.jobs_added, report.jobs_removed, report.jobs_rescheduled) == (("d",), ("c",), ("b",))
+    assert jobs_of(store) == ["a", "b", "d"]
+    with store.read() as tx:
+        assert bundle.state(tx).active_sha == sha
+        assert {job.revision for job in registry.all_jobs(tx)} == {sha}
+
+
+def test_a_revision_that_does_not_load_leaves_the_last_good_one_active(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    good = shelf.add(job_record("a", HOURLY))
+    sync_now(store, clock, shelf)
+    bad = shelf.add()
+    shelf.revisions[bad] = BundleError("manifest.py:3: SyntaxError")
+    for failures in (1, 2):
+        report = sync_now(store, clock, shelf)
+        assert not report.success
+        with store.read() as tx:
+            state = bundle.state(tx)
+        assert (state.active_sha, state.last_error, state.consecutive_failures) == (good, "manifest.py:3: SyntaxError", failures)
+    assert jobs_of(store) == ["a"]
+
+
+def test_bad_jobs_are_left_out_with_their_reason_and_the_good_ones_go_live(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    shelf.add(
+        job_record("good", HOURLY),
+        job_record("cron", "61 * * * *", place="manifest.py:7"),
+        job_record("zone", HOURLY, timezone="Europe/Berln"),
+        job_record("jitter", "*/5 * * * *", jitter_minutes=9),
+        rejected=[{"job_id": "Bad Id", "place": "manifest.py:9", "reason": "id"}],
+    )
+    assert sync_now(store, clock, shelf).success
+    assert jobs_of(store) == ["good"]
+    with store.read() as tx:
+        reasons = {one["job_id"]: one["reason"] for one in bundle.state(tx).rejected}
+    assert set(reasons) == {"cron", "zone", "jitter", "Bad Id"}
+    assert "61" in reasons["cron"]
+    assert "Europe/Berlin" in reasons["zone"]
+    assert "jitter_minutes=9" in reasons["jitter"]
+
+
+def test_a_job_whose_new_definition_is_rejected_keeps_its_history_and_misses_its_occurrences(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    others = [job_record(name, HOURLY) for name in ("x", "y")]
+    shelf.add(job_record("a", "* * * * *"), *others)
+    sync_now(store, clock, shelf)
+    shelf.add(job_record("a", "99 * * * *"), *others)
+    assert sync_now(store, clock, shelf).success
+    assert jobs_of(store) == ["a", "x", "y"]
+    clock.move(minutes=1)
+    tick(store, clock)
+    with store.write() as tx:
+        assert queue.claim(tx, owner="me", now=clock.now()).run is None
+        missed = history.runs(tx, job_id="a", states=[RunState.MISSED])
+    assert [run.reason for run in missed] == ["definition rejected"]
+    shelf.add(job_record("a", "* * * * *"), *others)
+    sync_now(store, clock, shelf)
+    clock.move(minutes=1)
+    with store.write() as tx:
+        assert queue.claim(tx, owner="me", now=clock.now()).run is not None
+        assert audit(tx, now=clock.now()).holes == ()
+
+
+@pytest.mark.parametrize(("before", "after", "held"), [(4, 2, False), (4, 1, True), (5, 2, True), (3, 1, False), (3, 0, True), (1, 0, True)])
+def test_a_manifest_that_removes_most_jobs_is_held_until_confirmed(store: Store, clock: ManualClock, shelf: Shelf, before: int, after: int, held: bool) -> None:
+    first = shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(before)))
+    sync_now(store, clock, shelf)
+    shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(after)))
+    report = sync_now(store, clock, shelf)
+    assert (report.held, report.success) == (held, not held)
+    assert len(jobs_of(store)) == (before if held else after)
+    if held:
+        assert report.sha == first
+        assert "--accept-removals" in report.message
+        confirmed = sync_now(store, clock, shelf, accept_removals=True)
+        assert (confirmed.success, len(jobs_of(store))) == (True, after)
+
+
+def test_rejected_definitions_count_as_removed_for_the_guard(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(4)))
+    sync_now(store, clock, shelf)
+    shelf.add(job_record("j0", HOURLY), *(job_record(f"j{n}", "bad") for n in range(1, 4)))
+    assert sync_now(store, clock, shelf).held
+
+
+def test_a_removed_job_keeps_its_history_and_comes_back_without_catching_up(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    both = [job_record("a", "*/10 * * * *", catchup="all"), job_record("b", HOURLY)]
+    shelf.add(*both)
+    sync_now(store, clock, shelf)
+    shelf.add(both[1])
+    sync_now(store, clock, shelf)
+    clock.move(hours=2)
+    tick(store, clock)
+    shelf.add(*both)
+    sync_now(store, clock, shelf)
+    clock.move(minutes=10)
+    tick(store, clock)
+    with store.read() as tx:
+        assert [run.fire_at for run in history.runs(tx, job_id="a")] == [clock.now().replace(minute=10, second=0)]
+        assert audit(tx, now=clock.now()).holes == ()
+
+
+def test_an_edit_forgets_what_was_queued_ahead_and_goes_on_under_the_new_schedule(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    shelf.add(job_record("a", "2 * * * *"))
+    clock.move(minutes=1)
+    sync_now(store, clock, shelf)  # 12:01:30 queues 12:02
+    shelf.add(job_record("a", "3 * * * *"))
+    sync_now(store, clock, shelf)
+    with store.read() as tx:
+        assert [run.fire_at for run in history.runs(tx, job_id="a")] == [clock.now().replace(minute=3, second=0)]
+        assert audit(tx, now=clock.now()).holes == ()
+
+
+def test_renaming_keeps_history_and_override(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    shelf.add(job_record("old", "* * * * *"), job_record("x", HOURLY))
+    sync_now(store, clock, shelf)
+    with store.read() as tx:
+        before = {run.id for run in history.runs(tx, job_id="old")}
+    operate.switch(store, clock, "old", enabled=False, reason="quiet", by="ann")
+    shelf.add(job_record("new", "* * * * *", renamed_from="old"), job_record("x", HOURLY))
+    report = sync_now(store, clock, shelf)
+    assert (report.jobs_removed, report.held) == ((), False)
+    with store.read() as tx:
+        job = registry.job(tx, "new")
+        assert registry.job(tx, "old") is None
+        assert {run.id for run in history.runs(tx, job_id="new")} <= before
+    assert job
+    assert job.override
+    assert (job.enabled, job.override.reason) == (False, "quiet")
+
+
+def test_an_override_survives_every_sync(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    shelf.add(job_record("a", HOURLY))
+    sync_now(store, clock, shelf)
+    operate.switch(store, clock, "a", enabled=False)
+    shelf.add(job_record("a", "5 * * * *"))
+    sync_now(store, clock, shelf)
+    with store.read() as tx:
+        job = registry.job(tx, "a")
+    assert job
+    assert (job.enabled, job.spec.cron) == (False, "5 * * * *")
+
+
+def test_rollback_activates_an_earlier_revision_and_pins_it_until_someone_syncs(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    first = shelf.add(job_record("a", HOURLY))
+    sync_now(store, clock, shelf)
+    second = shelf.add(job_record("a", "5 * * * *"))
+    sync_now(store, clock, shelf)
+    report = rollback(store, clock, shelf, first)
+    assert (report.success, report.sha, report.jobs_rescheduled) == (True, first, ("a",))
+    assert sync_now(store, clock, shelf, follow_pin=True).sha == first
+    with store.read() as tx:
+        assert bundle.state(tx).pinned_ref == first
+    assert sync_now(store, clock, shelf).sha == second
+    with store.read() as tx:
+        assert bundle.state(tx).pinned_ref is None
+
+
+@pytest.mark.parametrize("sha", ["f" * 40, "0", "", "000000"])
+def test_rollback_to_what_was_never_active_is_refused(store: Store, clock: ManualClock, shelf: Shelf, sha: str) -> None:
+    shelf.add(job_record("a", HOURLY))
+    sync_now(store, clock, shelf)
+    with pytest.raises(UnknownRevisionError):
+        rollback(store, clock, shelf, sha)
+
+
+def test_without_a_bundle_a_sync_says_what_to_set(store: Store, clock: ManualClock) -> None:
+    report = sync(store, clock, None)
+    assert not report.success
+    assert "JOBS_GIT_REPO_URL" in report.message
+
+
+def test_revisions_of_unfinished_runs_are_kept(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    first = shelf.add(job_record("a", HOURLY))
+    sync_now(store, clock, shelf)
+    operate.trigger(store, clock, "a")
+    with store.write() as tx:
+        assert queue.claim(tx, owner="me", now=clock.now()).run
+    for minute in range(9):
+        shelf.add(job_record("a", f"{minute} * * * *"))
+        clock.move(minutes=1)
+        sync_now(store, clock, shelf)
+    assert first in shelf.retired[-1]
+    assert len(shelf.retired[-1]) == 6
