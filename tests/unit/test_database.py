@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, text
+
+from chalicelib.errors import StoreError
+from chalicelib.store import Store, schema
+
+EARLIER = """
+CREATE TABLE job_queue (id INTEGER PRIMARY KEY, job_id TEXT, status TEXT, scheduled_for TEXT, attempts INT, max_attempts INT,
+  lease_owner TEXT, lease_expires_at TEXT, dedupe_key TEXT UNIQUE, payload TEXT, last_error TEXT, started_at TEXT, finished_at TEXT,
+  created_at TEXT, updated_at TEXT);
+CREATE INDEX ix_job_queue_due ON job_queue (status, scheduled_for);
+CREATE TABLE apscheduler_jobs (id TEXT PRIMARY KEY);
+INSERT INTO job_queue (job_id, status) VALUES ('backup', 'success'), ('digest', 'queued');
+"""
+
+
+def test_a_store_is_made_on_first_use_and_migrating_again_does_nothing(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/deep/er/store.sqlite3")
+    store.migrate()
+    store.migrate()
+    with store.read() as tx:
+        assert tx.execute(text("SELECT version_num FROM alembic_version")).scalar() == schema.HEAD
+        assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert tx.execute(text("PRAGMA synchronous")).scalar() == 2
+        assert tx.execute(text("PRAGMA wal_autocheckpoint")).scalar() == 0
+
+
+def test_the_migrations_build_exactly_the_declared_schema(store: Store) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store.read() as tx:
+        context = MigrationContext.configure(tx)
+        assert compare_metadata(context, schema.metadata) == []
+        there = inspect(tx)
+        for table in schema.metadata.tables.values():
+            declared = {c.name for c in table.constraints if c.name and str(c.name).startswith("ck_")}
+            assert {c["name"] for c in there.get_check_constraints(table.name)} == declared
+
+
+def test_the_newest_migration_is_the_declared_head() -> None:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(config).get_current_head() == schema.HEAD
+
+
+def test_tables_of_the_earlier_system_are_set_aside_and_never_dropped(tmp_path: Path) -> None:
+    file = tmp_path / "queue.sqlite3"
+    with sqlite3.connect(file) as connection:
+        connection.executescript(EARLIER)
+    connection.close()
+    store = Store(f"sqlite:///{file}")
+    store.migrate()
+    with store.read() as tx:
+        rows = tx.execute(text("SELECT job_id, status FROM earlier_job_queue ORDER BY id")).all()
+        assert [tuple(row) for row in rows] == [("backup", "success"), ("digest", "queued")]
+        assert inspect(tx).has_table("apscheduler_jobs")
+        assert tx.execute(text("SELECT count(*) FROM job_queue")).scalar() == 0
+    store.close()
+
+
+def test_several_processes_that_open_a_new_store_at_once_migrate_it_once(tmp_path: Path) -> None:
+    stores = [Store(f"sqlite:///{tmp_path}/store.sqlite3") for _ in range(4)]
+    failures: list[BaseException] = []
+
+    def migrate(store: Store) -> None:
+        try:
+            store.migrate()
+        except BaseException as error:  # noqa: BLE001 - a thread reports what it met
+            failures.append(error)
+
+    threads = [threading.Thread(target=migrate, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    for store in stores:
+        store.close()
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("this is not a database, it is a note about one " * 100)
+    with pytest.raises(StoreError, match=r"notes.txt is not an SQLite database"):
+        Store(f"sqlite:///{file}").migrate()
+    assert file.read_text().startswith("this is not")
+
+
+def test_a_store_of_a_newer_sauron_is_refused(store: Store) -> None:
+    with store.write() as tx:
+        tx.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreError, match="newer Sauron"):
+        store.migrate()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere; the message is asserted below for every user")
+def test_a_folder_that_cannot_be_written_is_named_with_the_chown_to_run(tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    with pytest.raises(StoreError, match=f"chown -R {os.getuid()}"):
+        Store(f"sqlite:///{locked}/store.sqlite3").migrate()
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_chown_to_run() -> None:
+    with pytest.raises(StoreError, match=rf"chown -R {os.getuid()}:{os.getgid()} /proc"):
+        Store("sqlite:////proc/nowhere/store.sqlite3").migrate()
+
+
+def test_a_write_that_raises_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.write() as tx:
+        tx.execute(text("INSERT INTO duties (name, at) VALUES ('x', 'y')"))
+        raise ZeroDivisionError
+    with store.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM duties")).scalar() == 0
+
+
+def test_writers_in_many_threads_take_turns(store: Store) -> None:
+    def add(number: int) -> None:
+        for step in range(25):
+            with store.write() as tx:
+                tx.execute(text("INSERT INTO duties (name, at) VALUES (:n, 'y')"), {"n": f"{number}-{step}"})
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with store.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM duties")).scalar() == 200
+
+
+def test_one_process_at_most_checkpoints_a_shared_file(tmp_path: Path) -> None:
+    one, two = (Store(f"sqlite:///{tmp_path}/store.sqlite3") for _ in range(2))
+    one.migrate()
+    assert one._checkpoints()
+    assert not two._checkpoints()
+    one.close()
+    assert two._checkpoints()
+    two.close()
+
+
+def test_a_long_write_ahead_log_is_moved_into_the_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert store.path
+    monkeypatch.setattr("chalicelib.store.database.WAL_BYTES", 1000)
+    size = store.path.stat().st_size
+    with store.write() as tx:
+        tx.execute(text("INSERT INTO duties (name, at) VALUES ('x', :long)"), {"long": "y" * 500_000})
+    store.checkpoint()
+    assert store.path.stat().st_size > size + 400_000
+
+
+def test_a_backup_is_a_whole_copy_and_overwrites_nothing(store: Store, tmp_path: Path) -> None:
+    with store.write() as tx:
+        tx.execute(text("INSERT INTO duties (name, at) VALUES ('x', 'y')"))
+    file = tmp_path / "copy.sqlite3"
+    store.backup(file)
+    with sqlite3.connect(file) as copy:
+        assert copy.execute("SELECT name FROM duties").fetchall() == [("x",)]
+    copy.close()
+    with pytest.raises(StoreError, match="exists already"):
+        store.backup(file)
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.backup(tmp_path / "no" / "folder.sqlite3")
