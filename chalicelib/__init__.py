@@ -1,2 +1,16 @@
-"""Sauron application package; the map of its rooms is completed below."""
+"""Sauron, the application. It runs unchanged in the container, under `chalice local` and on Lambda.
+
+The map, from the outside in; imports go one way only, downwards (import-linter holds it):
+
+    api/ web/      HTTP: one blueprint per noun, tokens, problems; the page
+    local          the clock and the workers that stand in for EventBridge and SQS
+    wiring         settings become live objects; the one door; with `loading`, the seam to the bundle's loader
+    tick sync work upkeep operate explain     the duties, what a person may do, and pure questions
+    attempt_log verdict                       what an attempt wrote, and what its end means
+    store/         SQLAlchemy Core: one module per noun; `ledger` keeps every occurrence accounted for
+    occurrences    the arithmetic between a schedule and the ledger
+    jobs runs retry schedule                  values and rules: no store, no clock
+    settings logs clock neighbours errors     the ground
+"""
+
 __version__ = "3.0.0"

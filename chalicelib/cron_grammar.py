@@ -50,11 +50,7 @@ def parse_cron(expression: str) -> CronFields:
     for field, field_text in zip(FIELDS, texts, strict=True):
         named: set[int] = set()
         for item in field_text.split(","):
-            if (
-                field is DAY_OF_WEEK
-                and (match := _NTH.fullmatch(item))
-                and (weekday := field.number(match[1])) is not None
-            ):
+            if field is DAY_OF_WEEK and (match := _NTH.fullmatch(item)) and (weekday := field.number(match[1])) is not None:
                 nth.add((weekday % 7, int(match[2])))
             elif field is DAY_OF_MONTH and item == "l":
                 named.add(LAST_DAY)

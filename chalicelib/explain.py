@@ -38,29 +38,20 @@ def next_fires(job: Job, *, now: datetime, count: int) -> list[datetime]:
     if not job.enabled or job.removed_at is not None or job.rejected is not None:
         return []
     fires: list[datetime] = []
-    instant: datetime | None = now
-    while len(fires) < count and instant is not None and (instant := job.spec.schedule.after(instant)) is not None:
-        fires.append(instant)
+    while len(fires) < count:
+        fires.append(job.spec.schedule.after(fires[-1] if fires else now))
     return fires
 
 
 def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]:
     """Answer the next `count` fire times over all enabled jobs, the soonest first."""
-    heap = [
-        (fires[0], job.id, job)
-        for job in registry.all_jobs(tx)
-        if (fires := next_fires(job, now=now, count=1))
-    ]
+    heap = [(fires[0], job.id, job) for job in registry.all_jobs(tx) if (fires := next_fires(job, now=now, count=1))]
     heapq.heapify(heap)
     answer: list[tuple[Job, datetime]] = []
     while heap and len(answer) < count:
         fire_at, job_id, job = heap[0]
         answer.append((job, fire_at))
-        following = job.spec.schedule.after(fire_at)
-        if following is None:
-            heapq.heappop(heap)
-        else:
-            heapq.heapreplace(heap, (following, job_id, job))
+        heapq.heapreplace(heap, (job.spec.schedule.after(fire_at), job_id, job))
     return answer
 
 

@@ -14,7 +14,6 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.launcher import Attempt, AttemptRequest, Bundle, Launcher

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, TextIO
 
 import structlog
 
 MASK = "***"
+SHORTEST = 8  # a shorter value would mask ordinary words
 
 
 def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to `stream` (default standard error)."""
     stream = stream or sys.stderr
-    hidden = tuple(sorted((secret for secret in secrets if len(secret) >= 8), key=len, reverse=True))
+    hidden = tuple(sorted((secret for secret in secrets if len(secret) >= SHORTEST), key=len, reverse=True))
 
-    def mask(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         for key, value in event.items():
             if isinstance(value, str):
                 for secret in hidden:

@@ -74,10 +74,13 @@ class Neighbours:
     def wake(self) -> None:
         """Wake every runner of this folder, this one too."""
         with contextlib.suppress(FileNotFoundError):
-            self._send([file for file in os.listdir(self._folder) if file.endswith(".sock")])
+            self._send([file.name for file in self._folder.glob("*.sock")])
 
     def _send(self, files: list[str]) -> None:
-        with _short(self._folder) as short, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+        with (
+            _short(self._folder) as short,
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender,
+        ):
             for file in files:
                 with contextlib.suppress(OSError):  # gone, or full: then it is awake already
                     sender.sendto(b"!", f"{short}/{file}")

@@ -26,7 +26,7 @@ class Accounting:
     job_id: str
     rows: tuple[dict[str, Any], ...]
     cursor: datetime
-    next_fire_at: datetime | None
+    next_fire_at: datetime
 
 
 def account(job: Job, *, now: datetime, until: datetime) -> Accounting:
@@ -38,10 +38,10 @@ def account(job: Job, *, now: datetime, until: datetime) -> Accounting:
     past_end = min(now, until)
     caught_up = _caught_up(job, now, past_end) if past_end > job.cursor else []
     oldest = caught_up[-1] if caught_up else past_end + _INSTANT
-    if past_end > job.cursor and (last := schedule.before(oldest)) is not None and last > job.cursor:
+    if past_end > job.cursor and (last := schedule.before(oldest)) > job.cursor:
         rows.append(_gap(job, schedule.after(job.cursor), last, schedule.count_between(job.cursor, last), now))
-    for fire_at in reversed(caught_up):
-        rows.append(_run(job, fire_at, Origin.SCHEDULE if fire_at > now - ON_TIME else Origin.CATCHUP, now))
+    edge = now - ON_TIME
+    rows.extend(_run(job, at, Origin.SCHEDULE if at > edge else Origin.CATCHUP, now) for at in reversed(caught_up))
     ahead = max(past_end, job.cursor)
     rows.extend(_run(job, fire_at, Origin.SCHEDULE, now) for fire_at in schedule.between(ahead, until))
     return Accounting(job.id, tuple(rows), until, schedule.after(until))
@@ -57,7 +57,7 @@ def _caught_up(job: Job, now: datetime, end: datetime) -> list[datetime]:
     }[spec.catchup]
     chosen: list[datetime] = []
     fire_at = spec.schedule.before(end + _INSTANT)
-    while fire_at is not None and fire_at > job.cursor and fire_at >= now - window and len(chosen) < most:
+    while fire_at > job.cursor and fire_at >= now - window and len(chosen) < most:
         chosen.append(fire_at)
         fire_at = spec.schedule.before(fire_at)
     return chosen
@@ -80,14 +80,14 @@ def _run(job: Job, fire_at: datetime, origin: Origin, now: datetime) -> dict[str
     }
 
 
-def _gap(job: Job, first: datetime | None, last: datetime, count: int, now: datetime) -> dict[str, Any]:
+def _gap(job: Job, first: datetime, last: datetime, count: int, now: datetime) -> dict[str, Any]:
     row = _run(job, last, Origin.CATCHUP, now)
-    plural = f"{count} occurrences" if count > 1 else "its time passed"
+    what = f"{count} occurrences" if count > 1 else "its time"
     return row | {
         "state": RunState.MISSED,
         "due_at": last,
         "gap_from": first,
         "gap_count": count,
-        "reason": f"{plural} while Sauron was not running (catchup={job.spec.catchup})".replace("occurrences while", "occurrences passed while"),
+        "reason": f"{what} passed while Sauron was not running (catchup={job.spec.catchup})",
         "finished_at": now,
     }

@@ -148,8 +148,8 @@ def direct_run(store: Store, clock: Clock, job_id: str, *, params: Mapping[str, 
     check_params(job, params)
     now = clock.now()
     row = _row(job_id, now, origin=Origin.TRIGGER, max_attempts=1, params=params, by=None, reason=None)
-    blank = dict.fromkeys(field.name for field in dataclasses.fields(Run))
-    counts = {"attempt": 1, "gap_count": 0, "lease_generation": 0, "lease_beat": 0, "force": False}
+    blank: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Run))
+    counts: dict[str, Any] = {"attempt": 1, "gap_count": 0, "lease_generation": 0, "lease_beat": 0, "force": False}
     return Run(**(blank | row | counts | {"revision": job.revision, "started_at": now})), job.spec
 
 

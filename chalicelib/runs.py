@@ -39,11 +39,8 @@ class RunState(StrEnum):
 
 
 UNFINISHED = frozenset({RunState.QUEUED, RunState.RUNNING})
-EXECUTED = frozenset(
-    {RunState.SUCCEEDED, RunState.DEGRADED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED}
-)
+EXECUTED = frozenset({RunState.SUCCEEDED, RunState.DEGRADED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED})
 FINAL = frozenset(RunState) - UNFINISHED
-RETRIED = frozenset({RunState.FAILED, RunState.TIMED_OUT})  # outcomes that are tried again while attempts remain
 
 
 class Origin(StrEnum):

@@ -20,6 +20,7 @@ from typing import Any
 
 from .errors import SettingsError
 
+TOKEN_CHARS = 8  # a shorter token is guessed
 SCOPES = ("read", "trigger", "operate", "admin")
 
 
@@ -123,7 +124,7 @@ def _tokens(value: str) -> tuple[Token, ...]:
     tokens: list[Token] = []
     for number, entry in enumerate(filter(None, (part.strip() for part in value.split(","))), start=1):
         name, scope, secret = (*entry.split(":", 2), "", "")[:3]
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or scope not in SCOPES or len(secret) < 8:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or scope not in SCOPES or len(secret) < TOKEN_CHARS:
             raise ValueError(
                 f"entry {number} is not name:scope:token; write for example jarvis:operate:<at least 8 characters>, "
                 f"with a scope of {', '.join(SCOPES)}"
@@ -184,7 +185,6 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, _text, "Signing secret of the webhook (whsec_...)", secret=True),
     _row("SAURON_SQS_QUEUE_URL", None, _http_url, "The queue runs are dispatched on, on AWS"),
 )  # fmt: skip
-
 
 
 @dataclass(frozen=True)

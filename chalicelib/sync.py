@@ -75,9 +75,10 @@ def sync(
     accept_removals: bool = False,
     by: str | None = None,
 ) -> SyncReport:
-    """Bring the bundle to its newest revision, or to `ref` and pin it there. Without `ref` an earlier pin is let go, unless
-    `follow_pin` says to stay with it (the scheduled sync).
-    """  # fmt: skip
+    """Bring the bundle to its newest revision, or to `ref` and pin it there.
+
+    Without `ref` an earlier pin is let go, unless `follow_pin` says to stay with it (the scheduled sync).
+    """
     if loader is None:
         return SyncReport(False, "No bundle is configured. Set JOBS_GIT_REPO_URL to the git repository of your jobs.")
     with store.write() as tx:
@@ -133,7 +134,7 @@ def _load_and_activate(
             return SyncReport(
                 False,
                 f"Revision {sha[:12]} removes {len(gone)} of {_standing(tx)} jobs ({names}), so it is held. If that is meant: "
-                "`sauron sync --accept-removals`, or POST /sync with {\"accept_removals\": true}.",
+                '`sauron sync --accept-removals`, or POST /sync with {"accept_removals": true}.',
                 bundle.state(tx).active_sha,
                 held=True,
             )
@@ -176,11 +177,7 @@ def _standing(tx: Tx) -> int:
 def _gone(tx: Tx, specs: Mapping[JobId, JobSpec]) -> set[str]:
     """Answer the standing jobs that have no good definition in the new manifest (a rejected one counts as removed)."""
     renamed = {spec.renamed_from for spec in specs.values()}
-    return {
-        job.id
-        for job in registry.all_jobs(tx)
-        if job.source == "bundle" and job.id not in specs and job.id not in renamed
-    }
+    return {job.id for job in registry.all_jobs(tx) if job.source == "bundle" and job.id not in specs and job.id not in renamed}
 
 
 def _needs_confirmation(tx: Tx, gone: set[str]) -> bool:
@@ -219,7 +216,9 @@ def activate(
             ledger.retire(tx, before[job_id], now=now)
             removed.append(job_id)
     parts = [f"{len(specs)} jobs at {sha[:12]}"]
-    parts += [f"{len(some)} {word}" for some, word in ((added, "added"), (removed, "removed"), (rescheduled, "rescheduled")) if some]
+    parts += [
+        f"{len(some)} {word}" for some, word in ((added, "added"), (removed, "removed"), (rescheduled, "rescheduled")) if some
+    ]
     if rejected:
         parts.append(f"{len(rejected)} rejected (see status)")
     return SyncReport(True, ", ".join(parts) + ".", sha, tuple(added), tuple(removed), tuple(rescheduled))

@@ -10,7 +10,7 @@ what was queued for that time and never claimed is accounted for anew, under eac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from . import logs
 from .clock import Clock

@@ -93,9 +93,7 @@ class Sauron:
 
     def sync(self, *, ref: str | None = None, accept_removals: bool = False, by: str | None = None) -> SyncReport:
         """Sync now because someone asked: without `ref` an earlier pin is let go."""
-        return self._synced(
-            sync(self.store, self.clock, self._loader, ref=ref, accept_removals=accept_removals, by=by)
-        )
+        return self._synced(sync(self.store, self.clock, self._loader, ref=ref, accept_removals=accept_removals, by=by))
 
     def sync_if_due(self) -> SyncReport | None:
         """Sync if the interval has passed since the last try (0: never by itself, but for the first time)."""
@@ -185,9 +183,7 @@ class Sauron:
         self.wake()
         return run
 
-    def run_direct(
-        self, job_id: str, *, params: Mapping[str, Any] | None = None, on_output: Callable[[bytes], None]
-    ) -> Verdict:
+    def run_direct(self, job_id: str, *, params: Mapping[str, Any] | None = None, on_output: Callable[[bytes], None]) -> Verdict:
         """Execute a job in the foreground, without queue or record. Raises UnknownJobError, ParamsError, BundleError."""
         run, spec = operate.direct_run(self.store, self.clock, job_id, params=params)
         return run_direct(self.revisions, run, spec, on_output=on_output, on_state=self.worker.job_state)

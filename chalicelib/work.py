@@ -22,12 +22,13 @@ from .clock import Clock, iso
 from .errors import BundleError
 from .jobs import JobSpec
 from .retry import backoff
-from .runs import RETRIED, Outcome, Run, Verdict
+from .runs import Outcome, Run, Verdict
 from .store import Store, bundle, job_state, leases, queue, registry
 from .verdict import Ending, judge
 
 log = logs.get(__name__)
 
+FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})  # tried again while attempts remain
 BEAT_SECONDS = 10.0
 FLUSH_SECONDS = 1.0
 INTERRUPTED = "its runner was stopped"
@@ -147,17 +148,19 @@ class Worker:
                     self._specs[key] = bundle.spec(tx, run.revision, run.job_id)
         spec = self._specs[key]
         if spec is None:
-            raise BundleError(f"Job {run.job_id!r} is not in revision {(run.revision or 'none')[:12]}, which this run is bound to.")
+            raise BundleError(
+                f"Job {run.job_id!r} is not in revision {(run.revision or 'none')[:12]}, which this run is bound to."
+            )
         return spec
 
     def _record(self, live: _Live, spec: JobSpec | None, verdict: Verdict) -> None:
         """Write the attempt's end; while the store refuses, keep it and try again."""
         run = live.run
         pause = threading.Event()
-        again = (verdict.outcome in RETRIED or verdict.outcome is Outcome.INTERRUPTED) and run.attempt < run.max_attempts
+        again = (verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED) and run.attempt < run.max_attempts
         for tries in range(1_000_000):
             now = self._clock.now()
-            delay = backoff(spec.retry_backoff, run.attempt, run.id) if spec and verdict.outcome in RETRIED else None
+            delay = backoff(spec.retry_backoff, run.attempt, run.id) if spec and verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
             try:
                 with self._store.write() as tx:
@@ -282,7 +285,12 @@ def run_direct(
 
     def watch() -> None:
         ending.append(
-            attempt.watch(timeout=spec.timeout, on_output=on_output, on_progress=lambda _f, _n: None, on_state=functools.partial(on_state, run.job_id))
+            attempt.watch(
+                timeout=spec.timeout,
+                on_output=on_output,
+                on_progress=lambda _f, _n: None,
+                on_state=functools.partial(on_state, run.job_id),
+            )
         )
 
     thread = threading.Thread(target=watch, name="direct")
@@ -295,4 +303,3 @@ def run_direct(
         thread.join()
         raise
     return judge(ending[0], timeout=spec.timeout, interrupted=INTERRUPTED)
-

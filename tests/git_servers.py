@@ -12,7 +12,7 @@ import stat
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,6 +95,8 @@ class GitHttpServer:
     stalls: bool = False  # read the request, then say nothing
     redirect_to: str | None = None
     answered: list[int] = field(default_factory=list)
+    credentials: set[str | None] = field(default_factory=set)  # what the Authorization headers held
+    command_lines: set[str] = field(default_factory=set)  # the process list during every request
     seen: threading.Event = field(default_factory=threading.Event)
     released: threading.Event = field(default_factory=threading.Event)
 
@@ -106,9 +108,7 @@ class GitHttpServer:
 
 
 @contextmanager
-def serve_http(
-    root: Path, *, token: str | None = None, tls: tuple[Path, Path] | None = None
-) -> Iterator[GitHttpServer]:
+def serve_http(root: Path, *, token: str | None = None, tls: tuple[Path, Path] | None = None) -> Iterator[GitHttpServer]:
     """Serve the repositories below `root` by `git http-backend` on a free port of 127.0.0.1."""
     state = GitHttpServer(root, token)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_GitHandler,), {"state": state}))
@@ -141,6 +141,8 @@ class _GitHandler(BaseHTTPRequestHandler):
         self._serve()
 
     def _serve(self) -> None:
+        self.state.command_lines.update(command_lines().values())
+        self.state.credentials.add(self.headers.get("Authorization"))
         self.state.seen.set()
         if self.state.stalls:
             self.state.released.wait(60)
@@ -294,21 +296,21 @@ async def _upload_pack(process: asyncssh.SSHServerProcess[bytes]) -> None:
     process.exit(await child.wait())
 
 
-def write_diary_git(folder: Path) -> Path:
-    """Put a `git` into `folder` that notes its own and its helpers' arguments, and answer the file of notes.
+def command_lines() -> dict[int, str]:
+    """Answer what the process list shows right now, by process id."""
+    shown = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            shown[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    return shown
 
-    The notes hold what `/proc/<pid>/cmdline` shows of every process of the command's session while it runs.
-    """
+
+def write_diary_git(folder: Path) -> Path:
+    """Put a `git` into `folder` that notes its arguments, and answer the file of notes."""
     folder.mkdir(parents=True)
     notes = folder / "notes"
-    real = shutil.which("git")
     script = folder / "git"
-    script.write_text(
-        "#!/bin/sh\n"
-        f"printf '%s\\n' \"$*\" >> {shlex.quote(str(notes))}\n"
-        f"for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < \"$file\" >> {shlex.quote(str(notes))} 2>/dev/null; done\n"
-        f'exec {real} "$@"\n'
-    )
+    script.write_text(f'#!/bin/sh\nprintf \'%s\\n\' "$*" >> {shlex.quote(str(notes))}\nexec {shutil.which("git")} "$@"\n')
     script.chmod(0o755)
     notes.touch()
     return notes

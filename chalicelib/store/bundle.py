@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from ..jobs import JobSpec
-from ..runs import UNFINISHED
+from chalicelib.jobs import JobSpec
+from chalicelib.runs import UNFINISHED
+
 from .database import Tx
 from .schema import bundle_state, job_queue, revisions
 
@@ -83,9 +84,7 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
         .order_by(revisions.c.activated_at.desc())
         .limit(limit)
     )
-    return [
-        Revision(row.sha, row.booted_at, row.activated_at, tuple(row.jobs), tuple(row.rejected)) for row in rows
-    ]
+    return [Revision(row.sha, row.booted_at, row.activated_at, tuple(row.jobs), tuple(row.rejected)) for row in rows]
 
 
 def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:

@@ -25,8 +25,9 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
-from .. import logs
-from ..errors import StoreError
+from chalicelib import logs
+from chalicelib.errors import StoreError
+
 from . import schema
 
 log = logs.get(__name__)
@@ -182,7 +183,9 @@ class Store:
     def _checkpoints(self) -> bool:
         """Hold the lock file that makes this process the checkpointer; it is let go when the process ends."""
         if self._checkpointer is None and self.path is not None:
-            descriptor = os.open(self.path.with_name(self.path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                self.path.with_name(self.path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -205,7 +208,9 @@ class Store:
             partial.rename(file)
         except (OSError, sqlite3.Error) as error:
             partial.unlink(missing_ok=True)
-            raise StoreError(f"The backup {file} cannot be written: {error}. Check that its folder exists and has room.") from error
+            raise StoreError(
+                f"The backup {file} cannot be written: {error}. Check that its folder exists and has room."
+            ) from error
 
     def close(self) -> None:
         """Close every connection and let go of the checkpointer's lock."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from ..runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
+from chalicelib.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
+
 from .database import Tx
 from .schema import attempts, job_queue, jobs, log_chunks
 
@@ -126,9 +127,7 @@ def attempts_of(tx: Tx, run_id: str) -> list[Attempt]:
 
 def counts(tx: Tx) -> dict[str, int]:
     """Answer how many runs are queued and running now."""
-    rows = tx.execute(
-        select(_q.state, func.count()).where(_q.finished_at.is_(None)).group_by(_q.state)
-    )
+    rows = tx.execute(select(_q.state, func.count()).where(_q.finished_at.is_(None)).group_by(_q.state))
     found = {row[0]: row[1] for row in rows}
     return {"queued": found.get(RunState.QUEUED, 0), "running": found.get(RunState.RUNNING, 0)}
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select, update
 
-from ..runs import Run, RunId
+from chalicelib.runs import Run, RunId
+
 from .database import Tx
 from .history import as_run
 from .schema import RUNNING, job_queue

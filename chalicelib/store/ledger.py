@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..jobs import Job, JobSpec
-from ..occurrences import HORIZON, account
-from ..runs import RunState
+from chalicelib.jobs import Job, JobSpec
+from chalicelib.occurrences import HORIZON, account
+from chalicelib.runs import RunState
+
 from . import queue, registry
 from .database import Tx
 

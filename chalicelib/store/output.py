@@ -50,9 +50,7 @@ def rewrite(tx: Tx, chunk_id: int, text: str) -> None:
 
 def read(tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Chunk]:
     """Answer a run's chunks after a position, oldest first."""
-    rows = tx.execute(
-        select(_c.id, _c.attempt, _c.text).where(_c.run_id == run_id, _c.id > after).order_by(_c.id).limit(limit)
-    )
+    rows = tx.execute(select(_c.id, _c.attempt, _c.text).where(_c.run_id == run_id, _c.id > after).order_by(_c.id).limit(limit))
     return [Chunk(*row) for row in rows]
 
 

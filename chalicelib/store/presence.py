@@ -15,6 +15,7 @@ TICK = "tick"
 SYNC = "sync"
 UPKEEP = "upkeep"
 
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """A process that executes runs."""

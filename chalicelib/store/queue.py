@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import and_, bindparam, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..jobs import Overlap
-from ..runs import Origin, Outcome, Run, RunId, RunState, Verdict
+from chalicelib.jobs import Overlap
+from chalicelib.runs import Origin, Outcome, Run, RunId, RunState, Verdict
+
 from .database import Tx
 from .history import as_run
 from .schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
@@ -59,9 +60,7 @@ def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 _running_beside = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING)
-_running_unwarned = exists().where(
-    _other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None)
-)
+_running_unwarned = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None))
 _fresh_occurrence = and_(_q.origin == Origin.SCHEDULE, _q.attempt == 0, ~_q.force)
 _candidate = (
     select(
@@ -171,9 +170,7 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
                 continue  # it waits for those it replaces
             decided.extend(_superseded(tx, row, run, now))
             claimed = tx.execute(_claim, {"run": run.id, "owner": owner, "now": now}).one()
-            tx.execute(
-                insert(attempts), {"run_id": run.id, "number": claimed.attempt, "started_at": now, "runner": owner}
-            )
+            tx.execute(insert(attempts), {"run_id": run.id, "number": claimed.attempt, "started_at": now, "runner": owner})
             return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
         state, reason = settled
         error = reason if state is RunState.FAILED else None
@@ -308,9 +305,7 @@ _FINAL_STATE = {outcome: RunState(outcome) for outcome in Outcome if outcome is 
     Outcome.INTERRUPTED: RunState.FAILED
 }
 
-_hand_back = (
-    update(job_queue).where(_held).values(state=RunState.QUEUED, lease_owner=None, attempt=_q.attempt - 1)
-)
+_hand_back = update(job_queue).where(_held).values(state=RunState.QUEUED, lease_owner=None, attempt=_q.attempt - 1)
 
 
 def hand_back(tx: Tx, run: Run, *, owner: str) -> bool:
@@ -330,9 +325,7 @@ def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunStat
     )
     if ended.rowcount:
         return RunState.QUEUED
-    told = tx.execute(
-        update(job_queue).where(_q.id == run_id, _q.state == RUNNING).values(cancel_reason=why)
-    )
+    told = tx.execute(update(job_queue).where(_q.id == run_id, _q.state == RUNNING).values(cancel_reason=why))
     return RunState.RUNNING if told.rowcount else None
 
 

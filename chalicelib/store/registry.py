@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from ..jobs import Job, JobSpec, Override
-from ..occurrences import Accounting
+from chalicelib.jobs import Job, JobSpec, Override
+from chalicelib.occurrences import Accounting
+
 from .database import Tx
 from .schema import job_queue, jobs, overrides, periods
 
@@ -100,11 +101,7 @@ def firing_first(tx: Tx, *, most: int) -> list[Job]:
     return [_as_job(row) for row in tx.execute(_first, {"most": most})]
 
 
-_move = (
-    update(jobs)
-    .where(_j.job_id == bindparam("job"))
-    .values(cursor=bindparam("to"), next_fire_at=bindparam("then"))
-)
+_move = update(jobs).where(_j.job_id == bindparam("job")).values(cursor=bindparam("to"), next_fire_at=bindparam("then"))
 
 
 def move_cursors(tx: Tx, accountings: Iterable[Accounting]) -> None:
@@ -209,7 +206,5 @@ def ledger_from(tx: Tx, job_id: str) -> datetime:
 def ledger(tx: Tx, job_id: str, *, after: datetime) -> list[tuple[datetime, datetime | None, int]]:
     """Answer (fire_at, gap_from, gap_count) of every occurrence's row after an instant, in the order of time."""
     q = job_queue.c
-    rows = tx.execute(
-        select(q.fire_at, q.gap_from, q.gap_count).where(q.job_id == job_id, q.fire_at > after).order_by(q.fire_at)
-    )
+    rows = tx.execute(select(q.fire_at, q.gap_from, q.gap_count).where(q.job_id == job_id, q.fire_at > after).order_by(q.fire_at))
     return [(row[0], row[1], row[2]) for row in rows]

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Dialect,
     Float,
     Index,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
-from ..runs import RunState
+from chalicelib.runs import RunState
 
 HEAD = "0001"  # the newest migration; a test compares it with the migrations folder
 
@@ -114,10 +115,15 @@ job_queue = Table(
     CheckConstraint("attempt >= 0 AND max_attempts >= 1", name="attempts_counted"),
 )
 # Written as literals: a partial index serves no bound parameter.
-QUEUED = literal_column(f"'{RunState.QUEUED}'")
-RUNNING = literal_column(f"'{RunState.RUNNING}'")
+QUEUED: ColumnElement[str] = literal_column(f"'{RunState.QUEUED}'")
+RUNNING: ColumnElement[str] = literal_column(f"'{RunState.RUNNING}'")
 
-Index("ix_job_queue_due", job_queue.c.due_at, sqlite_where=text("state = 'queued'"), postgresql_where=text("state = 'queued'"))
+Index(
+    "ix_job_queue_due",
+    job_queue.c.due_at,
+    sqlite_where=text("state = 'queued'"),
+    postgresql_where=text("state = 'queued'"),
+)
 Index(
     "ix_job_queue_running",
     job_queue.c.job_id,

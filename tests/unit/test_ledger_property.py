@@ -1,4 +1,4 @@
-"""At random: ticks, syncs, switches, runs and crashes in any order. Whatever happened, the audit is clean and nothing ran twice."""
+"""At random: ticks, syncs, switches, runs and crashes in any order. The audit stays clean and nothing runs twice."""
 
 from __future__ import annotations
 
@@ -190,4 +190,3 @@ Ledger.TestCase.settings = settings(
     max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestLedger = Ledger.TestCase
-

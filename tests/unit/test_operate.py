@@ -51,7 +51,12 @@ def test_a_job_with_a_rejected_definition_is_not_triggered(store: Store, clock: 
         operate.trigger(store, clock, "j")
 
 
-SCHEMA = {"type": "object", "properties": {"days": {"type": "integer", "minimum": 1}}, "required": ["days"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"days": {"type": "integer", "minimum": 1}},
+    "required": ["days"],
+    "additionalProperties": False,
+}
 
 
 def test_params_are_held_against_the_jobs_schema_and_every_fault_is_named(store: Store, clock: ManualClock) -> None:

@@ -112,9 +112,7 @@ def test_policies_are_hand_written_and_allow_nothing_everywhere(stage: str) -> N
     assert config["stages"][stage]["iam_policy_file"] == f"policy-{stage}.json"
     policy = json.loads((ROOT / f".chalice/policy-{stage}.json").read_text())
     for statement in policy["Statement"]:
-        actions, resources = (
-            [one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"])
-        )
+        actions, resources = ([one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"]))
         assert not [action for action in actions if "*" in action]
         for resource in resources:
             assert f"sauron-{stage}-" in resource or f"/sauron/{stage}/" in resource or ":identity/" in resource
@@ -145,6 +143,8 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
     if subprocess.run(pip, capture_output=True, check=False).returncode:
         pytest.skip("the package index cannot be reached, and Chalice downloads what it packs")
     tree = copy_of_the_tree(tmp_path)
+    (tree / "chalicelib/__pycache__").mkdir()
+    (tree / "chalicelib/__pycache__/stale.pyc").write_bytes(b"what an import leaves behind")
     make = ["make", "-o", "install", "package", f"BIN={Path(sys.executable).parent}"]
     made = subprocess.run(make, cwd=tree, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
@@ -159,10 +159,7 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
 
     # Imported from the zip alone, as Lambda does: nothing may be missing, and nothing may be opened or started.
     (tmp_path / "cwd").mkdir()
-    run = (
-        "import sys, threading; sys.path.insert(0, sys.argv[1]); import app; "
-        "print(app.app.app_name, threading.active_count())"
-    )
+    run = "import sys, threading; sys.path.insert(0, sys.argv[1]); import app; print(app.app.app_name, threading.active_count())"
     imported = subprocess.run(
         [sys.executable, "-S", "-B", "-c", run, str(tmp_path / "lambda")],
         cwd=tmp_path / "cwd",
@@ -193,9 +190,7 @@ def test_an_installed_sauron_holds_every_file_that_it_reads(tmp_path: Path) -> N
         str(tmp_path / "out"),
         ".",
     ]
-    built = subprocess.run(
-        pip, cwd=tree, env={**os.environ, "PIP_NO_INDEX": "1"}, capture_output=True, text=True, check=False
-    )
+    built = subprocess.run(pip, cwd=tree, env={**os.environ, "PIP_NO_INDEX": "1"}, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     [wheel] = (tmp_path / "out").iterdir()
     with zipfile.ZipFile(wheel) as opened:

@@ -81,9 +81,7 @@ def test_every_core_dst_and_never_case_of_other_projects_holds(case: dict[str, A
         ("5,*/30,7-8 0 * * *", ["2024-03-02T00:05", "2024-03-02T00:07", "2024-03-02T00:08"]),
     ],
 )
-def test_the_grammar_is_that_of_vixie_cron_with_last_day_and_numbered_weekdays(
-    expression: str, expected: list[str]
-) -> None:
+def test_the_grammar_is_that_of_vixie_cron_with_last_day_and_numbered_weekdays(expression: str, expected: list[str]) -> None:
     found = fires(Schedule.parse(expression), "2024-03-02T00:00+00:00", 3)
     assert found == [f"{text}+00:00" for text in expected]
 
@@ -148,9 +146,7 @@ def test_day_fields_are_alternatives_unless_one_starts_with_a_star(expression: s
         ("*," * 128 + "*", None, "257 characters"),
     ],
 )
-def test_a_refusal_names_the_token_and_says_what_to_write_instead(
-    expression: str, token: str | None, said: str
-) -> None:
+def test_a_refusal_names_the_token_and_says_what_to_write_instead(expression: str, token: str | None, said: str) -> None:
     with pytest.raises(ScheduleError) as refused:
         Schedule(expression)
     assert said in str(refused.value)

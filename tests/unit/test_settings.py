@@ -23,11 +23,23 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
 def test_all_faults_are_reported_at_once_each_with_what_to_write() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read(
-            {"API_PORT": "eighty", "SAURON_WORKERS": "0", "LOG_LEVEL": "loud", "JOB_QUEUE_DB_URL": "mysql://secret-pw@h/db", "SAURON_API_TOKENS": "jarvis:root:secret-token"}
+            {
+                "API_PORT": "eighty",
+                "SAURON_WORKERS": "0",
+                "LOG_LEVEL": "loud",
+                "JOB_QUEUE_DB_URL": "mysql://secret-pw@h/db",
+                "SAURON_API_TOKENS": "jarvis:root:secret-token",
+            }
         )
     text = str(caught.value)
     assert len(caught.value.faults) == 5
-    for part in ("API_PORT='eighty': write a whole number from 0 to 65535", "from 1 to 256", "DEBUG, INFO", "sqlite:////", "read, trigger, operate, admin"):
+    for part in (
+        "API_PORT='eighty': write a whole number from 0 to 65535",
+        "from 1 to 256",
+        "DEBUG, INFO",
+        "sqlite:////",
+        "read, trigger, operate, admin",
+    ):
         assert part in text
     assert "secret" not in text
 
@@ -69,18 +81,25 @@ def test_a_secret_file_that_cannot_be_read_is_a_fault_with_its_name() -> None:
 
 def test_tokens_are_read_with_their_scopes_and_never_shown() -> None:
     settings = Settings.read({"SAURON_API_TOKENS": "jarvis:operate:tok:with:colons, grafana:read:12345678"})
-    assert [(t.name, t.scope, t.value) for t in settings.api_tokens] == [("jarvis", "operate", "tok:with:colons"), ("grafana", "read", "12345678")]
+    assert [(t.name, t.scope, t.value) for t in settings.api_tokens] == [
+        ("jarvis", "operate", "tok:with:colons"),
+        ("grafana", "read", "12345678"),
+    ]
     assert "12345678" not in repr(settings) + repr(settings.api_tokens)
 
 
-@pytest.mark.parametrize("text", ["jarvis", "jarvis:operate", "jarvis:operate:short", "a:read:12345678,b:read:12345678", "x y:read:12345678"])
+@pytest.mark.parametrize(
+    "text", ["jarvis", "jarvis:operate", "jarvis:operate:short", "a:read:12345678,b:read:12345678", "x y:read:12345678"]
+)
 def test_malformed_tokens_are_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="SAURON_API_TOKENS"):
         Settings.read({"SAURON_API_TOKENS": text})
 
 
 def test_a_misspelt_setting_is_warned_of() -> None:
-    assert Settings.read({"SAURON_WORKER": "3"}).warnings == ("SAURON_WORKER: there is no such setting; did you mean SAURON_WORKERS?",)
+    assert Settings.read({"SAURON_WORKER": "3"}).warnings == (
+        "SAURON_WORKER: there is no such setting; did you mean SAURON_WORKERS?",
+    )
 
 
 def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

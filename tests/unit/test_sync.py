@@ -83,11 +83,17 @@ def test_a_revision_that_does_not_load_leaves_the_last_good_one_active(store: St
         assert not report.success
         with store.read() as tx:
             state = bundle.state(tx)
-        assert (state.active_sha, state.last_error, state.consecutive_failures) == (good, "manifest.py:3: SyntaxError", failures)
+        assert (state.active_sha, state.last_error, state.consecutive_failures) == (
+            good,
+            "manifest.py:3: SyntaxError",
+            failures,
+        )
     assert jobs_of(store) == ["a"]
 
 
-def test_bad_jobs_are_left_out_with_their_reason_and_the_good_ones_go_live(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_bad_jobs_are_left_out_with_their_reason_and_the_good_ones_go_live(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     shelf.add(
         job_record("good", HOURLY),
         job_record("cron", "61 * * * *", place="manifest.py:7"),
@@ -105,7 +111,9 @@ def test_bad_jobs_are_left_out_with_their_reason_and_the_good_ones_go_live(store
     assert "jitter_minutes=9" in reasons["jitter"]
 
 
-def test_a_job_whose_new_definition_is_rejected_keeps_its_history_and_misses_its_occurrences(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_a_job_whose_new_definition_is_rejected_keeps_its_history_and_misses_its_occurrences(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     others = [job_record(name, HOURLY) for name in ("x", "y")]
     shelf.add(job_record("a", "* * * * *"), *others)
     sync_now(store, clock, shelf)
@@ -126,8 +134,12 @@ def test_a_job_whose_new_definition_is_rejected_keeps_its_history_and_misses_its
         assert audit(tx, now=clock.now()).holes == ()
 
 
-@pytest.mark.parametrize(("before", "after", "held"), [(4, 2, False), (4, 1, True), (5, 2, True), (3, 1, False), (3, 0, True), (1, 0, True)])
-def test_a_manifest_that_removes_most_jobs_is_held_until_confirmed(store: Store, clock: ManualClock, shelf: Shelf, before: int, after: int, held: bool) -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "held"), [(4, 2, False), (4, 1, True), (5, 2, True), (3, 1, False), (3, 0, True), (1, 0, True)]
+)
+def test_a_manifest_that_removes_most_jobs_is_held_until_confirmed(
+    store: Store, clock: ManualClock, shelf: Shelf, before: int, after: int, held: bool
+) -> None:
     first = shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(before)))
     sync_now(store, clock, shelf)
     shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(after)))
@@ -148,7 +160,9 @@ def test_rejected_definitions_count_as_removed_for_the_guard(store: Store, clock
     assert sync_now(store, clock, shelf).held
 
 
-def test_a_removed_job_keeps_its_history_and_comes_back_without_catching_up(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_a_removed_job_keeps_its_history_and_comes_back_without_catching_up(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     both = [job_record("a", "*/10 * * * *", catchup="all"), job_record("b", HOURLY)]
     shelf.add(*both)
     sync_now(store, clock, shelf)
@@ -165,7 +179,9 @@ def test_a_removed_job_keeps_its_history_and_comes_back_without_catching_up(stor
         assert audit(tx, now=clock.now()).holes == ()
 
 
-def test_an_edit_forgets_what_was_queued_ahead_and_goes_on_under_the_new_schedule(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_an_edit_forgets_what_was_queued_ahead_and_goes_on_under_the_new_schedule(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     shelf.add(job_record("a", "2 * * * *"))
     clock.move(minutes=1)
     sync_now(store, clock, shelf)  # 12:01:30 queues 12:02
@@ -206,7 +222,9 @@ def test_an_override_survives_every_sync(store: Store, clock: ManualClock, shelf
     assert (job.enabled, job.spec.cron) == (False, "5 * * * *")
 
 
-def test_rollback_activates_an_earlier_revision_and_pins_it_until_someone_syncs(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_rollback_activates_an_earlier_revision_and_pins_it_until_someone_syncs(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     first = shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
     second = shelf.add(job_record("a", "5 * * * *"))

@@ -48,7 +48,11 @@ def test_after_downtime_what_was_queued_ahead_falls_under_the_catchup_policy(sto
     tick(store, clock)  # nothing ran in between
     with store.read() as tx:
         [gap] = [run for run in history.runs(tx, job_id="j") if run.state is RunState.MISSED]
-    assert (gap.gap_count, gap.gap_from, gap.fire_at) == (6, clock.now().replace(hour=12, minute=10, second=0), clock.now().replace(hour=13, minute=0, second=0))
+    assert (gap.gap_count, gap.gap_from, gap.fire_at) == (
+        6,
+        clock.now().replace(hour=12, minute=10, second=0),
+        clock.now().replace(hour=13, minute=0, second=0),
+    )
     assert holes(store, clock) == 0
 
 

@@ -31,14 +31,31 @@ def returned(value: Any) -> Ended:
     return Ended(result={"ok": True, "value": value})
 
 
-@pytest.mark.parametrize("value", [None, 0, "fine", [], {}, {"status": "ok"}, {"status": "success", "error": "ignored"}, {"status": 5}, {"status": None}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        0,
+        "fine",
+        [],
+        {},
+        {"status": "ok"},
+        {"status": "success", "error": "ignored"},
+        {"status": 5},
+        {"status": None},
+    ],
+)
 def test_anything_else_that_returns_is_success(value: Any) -> None:
     assert outcome(returned(value)) == ("succeeded", None, None)
 
 
 @pytest.mark.parametrize("status", ["degraded", "partial", "partial_failure", "warning", "WARNING "])
 def test_a_job_may_say_that_not_all_is_well(status: str) -> None:
-    assert outcome(returned({"status": status, "error_message": "2 of 3", "error_type": "Some"})) == ("degraded", "2 of 3", "Some")
+    assert outcome(returned({"status": status, "error_message": "2 of 3", "error_type": "Some"})) == (
+        "degraded",
+        "2 of 3",
+        "Some",
+    )
 
 
 @pytest.mark.parametrize("status", ["error", "failure", "failed", "dead"])
@@ -52,7 +69,11 @@ def test_a_job_may_say_that_it_timed_out() -> None:
 
 
 def test_raising_is_failure_with_its_type() -> None:
-    assert outcome(Ended(1, result={"ok": False, "error": "boom", "error_type": "ValueError"})) == ("failed", "boom", "ValueError")
+    assert outcome(Ended(1, result={"ok": False, "error": "boom", "error_type": "ValueError"})) == (
+        "failed",
+        "boom",
+        "ValueError",
+    )
 
 
 def test_no_result_is_a_crash_and_never_success() -> None:
@@ -61,7 +82,10 @@ def test_no_result_is_a_crash_and_never_success() -> None:
 
 
 def test_the_timeout_wins_over_what_the_job_said_last() -> None:
-    assert outcome(Ended(timed_out=True, result={"ok": True, "value": None}))[:2] == ("timed_out", "timed out after 7 s")
+    assert outcome(Ended(timed_out=True, result={"ok": True, "value": None}))[:2] == (
+        "timed_out",
+        "timed out after 7 s",
+    )
 
 
 def test_a_stop_is_a_cancel_unless_the_runner_stopped() -> None:

@@ -78,12 +78,8 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.String(length=128), nullable=True),
         sa.Column("lease_generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_beat", sa.Integer(), server_default="0", nullable=False),
-        sa.CheckConstraint(
-            "(state = 'running') = (lease_owner IS NOT NULL)", name=op.f("ck_job_queue_running_has_owner")
-        ),
-        sa.CheckConstraint(
-            "(state IN ('queued', 'running')) = (finished_at IS NULL)", name=op.f("ck_job_queue_final_has_end")
-        ),
+        sa.CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name=op.f("ck_job_queue_running_has_owner")),
+        sa.CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name=op.f("ck_job_queue_final_has_end")),
         sa.CheckConstraint(
             "state IN ('queued', 'running', 'succeeded', 'degraded', 'failed', 'timed_out', 'cancelled', 'skipped', 'missed')",
             name=op.f("ck_job_queue_state_known"),
