@@ -1,0 +1,106 @@
+"""Messages between processes: length-prefixed JSON objects on a stream socket, with file descriptors where they are needed.
+
+Nothing is unpickled, so a process that writes garbage can at worst be ignored: a reader raises ChannelError at the first byte
+that cannot be a message and its owner stops listening. Frames are limited, so nobody's memory grows with what another sends.
+"""
+
+from __future__ import annotations
+
+import array
+import json
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+FRAME_LIMIT = 1 << 20
+"""Bytes in one message of a job (its result, progress or state)."""
+
+ANSWER_LIMIT = 1 << 24
+"""Bytes in one message between our own processes (the answer of a boot holds every job of the bundle)."""
+
+_HEADER = struct.Struct("!I")
+_MOST_FDS = 4
+_FD_SIZE = array.array("i").itemsize
+
+
+class ChannelError(Exception):
+    """What arrived is not a message of this protocol."""
+
+
+def encode(message: dict[str, Any], limit: int = FRAME_LIMIT) -> bytes:
+    """Encode one message with its length. Raises ChannelError above `limit` bytes; TypeError/ValueError for what JSON lacks."""
+    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+    if len(body) > limit:
+        raise ChannelError(f"a message of {len(body)} bytes is over the limit of {limit}")
+    return _HEADER.pack(len(body)) + body
+
+
+def decode(body: bytes | bytearray) -> dict[str, Any]:
+    """Decode the body of one message. Raises ChannelError for anything but one JSON object."""
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ChannelError("a message is not JSON") from error
+    if not isinstance(message, dict):
+        raise ChannelError("a message is not a JSON object")
+    return message
+
+
+class FrameReader:
+    """Cuts a stream of bytes into messages, whatever pieces it arrives in."""
+
+    def __init__(self, limit: int = FRAME_LIMIT) -> None:
+        self._limit = limit
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """Answer the messages that are complete after `data`. Raises ChannelError; the reader is of no use after that."""
+        self._buffer += data
+        messages = []
+        while len(self._buffer) >= _HEADER.size:
+            (size,) = _HEADER.unpack_from(self._buffer)
+            if size > self._limit:
+                raise ChannelError(f"a message claims {size} bytes, the limit is {self._limit}")
+            end = _HEADER.size + size
+            if len(self._buffer) < end:
+                break
+            messages.append(decode(self._buffer[_HEADER.size : end]))
+            del self._buffer[:end]
+        return messages
+
+
+def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = (), limit: int = ANSWER_LIMIT) -> None:
+    """Send one message, with copies of `fds` attached to its first byte. Raises OSError when the other end is gone."""
+    data = encode(message, limit)
+    if fds:
+        data = data[socket.send_fds(sock, [data], list(fds)) :]
+    sock.sendall(data)
+
+
+def receive(sock: socket.socket, limit: int = ANSWER_LIMIT) -> tuple[dict[str, Any], list[int]] | None:
+    """Wait for one message and the descriptors that came with it (close-on-exec). None when the other end is closed."""
+    header, attached, _flags, _address = sock.recvmsg(
+        _HEADER.size, socket.CMSG_LEN(_MOST_FDS * _FD_SIZE), socket.MSG_CMSG_CLOEXEC
+    )
+    fds = array.array("i", b"".join(data[: len(data) // _FD_SIZE * _FD_SIZE] for *_level, data in attached)).tolist()
+    if not header:
+        return None
+    rest = _exactly(sock, _HEADER.size - len(header))
+    if rest is None:
+        return None
+    (size,) = _HEADER.unpack(header + rest)
+    if size > limit:
+        raise ChannelError(f"a message claims {size} bytes, the limit is {limit}")
+    body = _exactly(sock, size)
+    return None if body is None else (decode(body), fds)
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        piece = sock.recv(min(size - len(data), 1 << 16))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)

@@ -1,0 +1,19 @@
+"""`zerg.jobs.ops_db`, as older bundles import it. Sauron publishes every run itself, so nothing is written from here."""
+
+import logging
+import os
+
+_log = logging.getLogger(__name__)
+
+
+def emit_job_run(*_values: object, **facts: object) -> None:
+    """Log what a job says of its own run. The run's record is made by Sauron, also when the job could not say anything."""
+    _log.info("job run reported by the job itself: %s", ", ".join(f"{name}={value!r:.200}" for name, value in facts.items()))
+
+
+def get_scheduler_name() -> str:
+    """Answer the name under which this Sauron publishes."""
+    return os.environ.get("JOB_SCHEDULER_NAME") or "sauron"
+
+
+__all__ = ["emit_job_run", "get_scheduler_name"]

@@ -1,0 +1,1 @@
+"""`zerg.shared`, as older bundles import it."""

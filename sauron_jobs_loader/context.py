@@ -1,0 +1,191 @@
+"""What a job knows about its run, and what it can tell and keep: `JobContext`.
+
+Progress and state travel over a private channel to the runner, which stores them. A run goes on when the runner does not
+answer: progress is dropped, state raises StateError. Limit: only the process and its threads that the job function runs in
+may use the channel, not processes it forks.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, MutableMapping
+from datetime import datetime
+from typing import Any
+
+from . import channel
+from .errors import LoaderError
+from .outcome import storable
+
+STATE_VALUE_LIMIT = 64 * 1024
+STATE_KEY_LIMIT = 256
+PROGRESS_INTERVAL_SECONDS = 0.1
+
+
+class StateError(LoaderError):
+    """The state of a job cannot be read or written now."""
+
+
+class SecretError(LoaderError):
+    """A job asks for a secret it was not given."""
+
+
+class Channel:
+    """The job's end of its channel: frames with the attempt's nonce, safe to use from several threads."""
+
+    def __init__(self, sock: socket.socket, nonce: str) -> None:
+        self._socket = sock
+        self._nonce = nonce
+        self._owner = os.getpid()
+        self._lock = threading.Lock()
+        self._asked = 0
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Send one frame. Raises OSError or ChannelError when it cannot be sent."""
+        with self._lock:
+            self._send(message)
+
+    def ask(self, operation: str, key: str | None, value: Any = None) -> Any:
+        """Ask the runner about the job's state and wait for its answer. Raises KeyError, StateError."""
+        with self._lock:
+            self._asked += 1
+            try:
+                self._send({"type": "state", "id": self._asked, "op": operation, "key": key, "value": value})
+                answer = self._answer(self._asked)
+            except (OSError, channel.ChannelError) as error:
+                raise StateError(f"The state store does not answer: {error}. The runner may be stopping.") from error
+        if answer.get("missing"):
+            raise KeyError(key)
+        if not answer.get("ok"):
+            raise StateError(f"State {operation} of {key!r} failed: {answer.get('error')}")
+        return answer.get("value")
+
+    @property
+    def usable(self) -> bool:
+        """Whether this process may use the channel."""
+        return os.getpid() == self._owner
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if not self.usable:
+            raise channel.ChannelError("only the process that runs the job function can use its context")
+        channel.send(self._socket, {"nonce": self._nonce, **message}, limit=channel.FRAME_LIMIT)
+
+    def _answer(self, asked: int) -> dict[str, Any]:
+        while received := channel.receive(self._socket, channel.FRAME_LIMIT):
+            if received[0].get("reply") == asked:
+                return received[0]
+        raise channel.ChannelError("the channel is closed")
+
+
+class State(MutableMapping[str, Any]):
+    """A small durable store of the job's own: text keys, JSON values of at most 64 KiB. It outlives runs, syncs and restarts."""
+
+    def __init__(self, link: Channel) -> None:
+        self._link = link
+
+    def __getitem__(self, key: str) -> Any:
+        return self._link.ask("get", _checked_key(key))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._link.ask("set", _checked_key(key), _checked_value(key, value))
+
+    def __delitem__(self, key: str) -> None:
+        self._link.ask("delete", _checked_key(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._link.ask("keys", None))
+
+    def __len__(self) -> int:
+        return len(self._link.ask("keys", None))
+
+    def set(self, key: str, value: Any) -> None:
+        """Store a value; the same as `state[key] = value`."""
+        self[key] = value
+
+    def delete(self, key: str) -> None:
+        """Forget a key, whether it is there or not."""
+        self.pop(key, None)
+
+
+class JobContext:
+    """The one argument a job function may take."""
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        run_id: str,
+        attempt: int,
+        scheduled_for: datetime | None,
+        params: Any,
+        secrets: Mapping[str, str],
+        link: Channel,
+    ) -> None:
+        self.job_id = job_id
+        self.run_id = run_id
+        self.attempt = attempt
+        self.scheduled_for = scheduled_for
+        self.params = params
+        self.secrets: dict[str, str] = dict(secrets)
+        self.log = logging.getLogger(f"job.{job_id}")
+        self.state = State(link)
+        self._link = link
+        self._told_at = float("-inf")
+        self._untold: tuple[float, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"JobContext(job_id={self.job_id!r}, run_id={self.run_id!r}, attempt={self.attempt})"
+
+    def get_secret(self, name: str, default: str | None = None) -> str | None:
+        """Answer a secret of this job, or the default."""
+        return self.secrets.get(name, default)
+
+    def require_secret(self, name: str) -> str:
+        """Answer a secret of this job. Raises SecretError with what to declare or set when it is not there or empty."""
+        if value := self.secrets.get(name):
+            return value
+        raise SecretError(
+            f"Job {self.job_id!r} needs the secret {name!r}, which it was not given. Declare it in the manifest "
+            f"(JobConfig(id={self.job_id!r}, secrets=[{name!r}], ...)) and set {name} in Sauron's environment."
+        )
+
+    def progress(self, fraction: float, note: str = "") -> None:
+        """Tell how far the run is: 0 to 1 and a short note. Cheap to call often; at most ten a second are passed on."""
+        self._untold = (min(1.0, max(0.0, float(fraction))), storable(str(note))[:500])
+        if time.monotonic() - self._told_at >= PROGRESS_INTERVAL_SECONDS:
+            self.tell_progress()
+
+    def tell_progress(self) -> None:
+        """Pass on the latest progress if it was held back. The runner's absence is no failure of the job."""
+        if self._untold is None or not self._link.usable:
+            return
+        fraction, note = self._untold
+        self._untold, self._told_at = None, time.monotonic()
+        try:
+            self._link.send({"type": "progress", "fraction": fraction, "note": note})
+        except (OSError, channel.ChannelError):
+            self.log.debug("progress could not be told", exc_info=True)
+
+
+def _checked_key(key: object) -> str:
+    if not isinstance(key, str) or not 1 <= len(key) <= STATE_KEY_LIMIT:
+        raise StateError(f"A state key is text of 1 to {STATE_KEY_LIMIT} characters, not {key!r:.80}.")
+    return key
+
+
+def _checked_value(key: str, value: Any) -> Any:
+    try:
+        size = len(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise StateError(
+            f"state[{key!r}] takes what JSON holds (dicts with text keys, lists, text, numbers): {error}."
+        ) from error
+    if size > STATE_VALUE_LIMIT:
+        raise StateError(
+            f"state[{key!r}] would be {size} bytes, the limit is {STATE_VALUE_LIMIT}. Keep a file or an object store for more."
+        )
+    return value

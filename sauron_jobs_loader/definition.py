@@ -1,0 +1,246 @@
+"""What a job definition may say, field by field, and its plain form as JSON data.
+
+Every fault names the field, shows the value, and says what to write. Checks here are of type and range; they hold no state.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import json
+import math
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .outcome import storable
+
+ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+CHOICES = {
+    "overlap": ("skip", "queue", "replace", "allow"),
+    "catchup": ("none", "latest", "all"),
+    "isolation": ("fork", "spawn"),
+}
+RANGES: dict[str, tuple[bool, float, float, str]] = {
+    "timeout_seconds": (False, 0.001, 30 * 86400, "seconds above 0 and up to 30 days, such as 300"),
+    "max_attempts": (True, 1, 1000, "a whole number from 1"),
+    "jitter_minutes": (False, 0, 7 * 1440, "minutes from 0"),
+    "catchup_window_seconds": (False, 0, 3650 * 86400, "seconds from 0, such as 86400"),
+    "catchup_max": (True, 0, 1_000_000, "a whole number from 0"),
+    "retry_backoff_seconds": (False, 0, 30 * 86400, "seconds from 0, such as 60"),
+    "alert_after": (True, 1, 1_000_000, "a whole number from 1"),
+}
+"""Per number field: whether it is whole, the least, the most, and what to write."""
+
+CONTEXT_NAMES = ("ctx", "context", "job_context", "job_ctx", "_ctx", "_context", "_")
+
+
+def faults(values: Mapping[str, Any]) -> list[str]:
+    """Check the fields of one job. An empty list means that it can be used."""
+    found = [*_id_faults(values), *_text_faults(values), *_number_faults(values), *_work_faults(values)]
+    for name, choices in CHOICES.items():
+        if values[name] not in choices:
+            found.append(f"{name} is {_shown(values[name])}: write one of {', '.join(repr(choice) for choice in choices)}.")
+    for name in ("enabled", "queue_mode"):
+        found += [] if isinstance(values[name], bool) else [f"{name} is {_shown(values[name])}: write True or False."]
+    found += _tag_faults(values["tags"])
+    found += _secret_faults(values["secrets"])
+    found += _params_faults(values["params"])
+    return found
+
+
+def unknown_fields(surplus: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """Say which names are no fields of a job, with the nearest that is."""
+    found = []
+    for name in surplus:
+        near = difflib.get_close_matches(name, known, n=1)
+        found.append(f"JobConfig has no field {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+    return found
+
+
+def plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer checked fields as JSON data."""
+    record: dict[str, Any] = {}
+    for name, value in values.items():
+        record[name] = storable(value) if isinstance(value, str) else value
+    record["command"] = None if values["command"] is None else list(values["command"])
+    tags = values["tags"]
+    record["tags"] = [storable(tag) for tag in (sorted(tags) if isinstance(tags, set | frozenset) else tags)]
+    record["description"] = storable(values["description"] or "")
+    record["secrets"] = None if values["secrets"] is None else [_plain_secret(secret) for secret in values["secrets"]]
+    record["params"] = None if values["params"] is None else {"schema": schema_of(values["params"])}
+    return record
+
+
+def schema_of(params: Any) -> dict[str, Any]:
+    """Answer the JSON Schema of a params declaration: a dict is one, a pydantic model makes one."""
+    if isinstance(params, Mapping):
+        return dict(params)
+    schema: dict[str, Any] = params.model_json_schema()
+    return schema
+
+
+def entrypoint(func: Any, command: Sequence[str] | None) -> str:
+    """Name what a job runs: `jobs.report:run`, or `command: df -h`."""
+    if command is not None:
+        return "command: " + shlex.join(command)
+    inner: Any = inspect.unwrap(getattr(func, "func", func))  # functools.partial keeps what it calls in .func
+    name = getattr(inner, "__qualname__", type(inner).__qualname__)
+    return f"{getattr(inner, '__module__', '?')}:{name}"
+
+
+def takes_context(func: Callable[..., Any]) -> bool:
+    """Answer whether a job function wants a JobContext. Raises ValueError when it wants more, with what to write."""
+    try:
+        parameters = list(inspect.signature(func).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p.name for p in positional if p.default is p.empty]
+    required += [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if len(required) > 1 or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
+        raise ValueError(
+            f"func {getattr(func, '__qualname__', func)} needs the arguments {', '.join(required)}: a job function takes none, "
+            "or one JobContext. Give the others defaults, or declare them as params and read ctx.params."
+        )
+    if required:
+        return True
+    return bool(positional) and (positional[0].name in CONTEXT_NAMES or "JobContext" in str(positional[0].annotation))
+
+
+def shown_id(job_id: object) -> str:
+    """Show an id that may be anything, as short printable text."""
+    text = job_id if isinstance(job_id, str) else repr(job_id)
+    return "".join(letter if letter.isprintable() else "?" for letter in storable(text))[:64] or "?"
+
+
+def _id_faults(values: Mapping[str, Any]) -> list[str]:
+    found = []
+    rule = "write 1 to 64 lower-case letters, digits, '_', '.' or '-', starting with a letter or digit, such as 'daily-report'."
+    job_id, former = values["id"], values["renamed_from"]
+    if job_id is None:
+        found.append(f"id is missing: {rule}")
+    elif not (isinstance(job_id, str) and ID.fullmatch(job_id)):
+        found.append(f"id is {_shown(job_id)}: {rule}")
+    if former is not None and not (isinstance(former, str) and ID.fullmatch(former)):
+        found.append(f"renamed_from is {_shown(former)}: write the job's former id.")
+    elif former is not None and former == job_id:
+        found.append(f"renamed_from is {_shown(former)}, the job's own id: write its former id, or leave it out.")
+    return found
+
+
+def _text_faults(values: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name, example in (("cron", "'0 8 * * *'"), ("timezone", "'Europe/Paris'")):
+        if values[name] is None:
+            found.append(f"{name} is missing: write text such as {example}.")
+        elif not isinstance(values[name], str):
+            found.append(f"{name} is {_shown(values[name])}: write text such as {example}.")
+    for name in ("project", "description"):
+        right = values[name] is None or isinstance(values[name], str)
+        found += [] if right else [f"{name} is {_shown(values[name])}: write text."]
+    return found
+
+
+def _number_faults(values: Mapping[str, Any]) -> list[str]:
+    found = []
+    for name, (whole, least, most, advice) in RANGES.items():
+        value = values[name]
+        right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+        if not (right and math.isfinite(value) and least <= value <= most):
+            found.append(f"{name} is {_shown(value)}: write {advice}.")
+    return found
+
+
+def _work_faults(values: Mapping[str, Any]) -> list[str]:
+    func, command = values["func"], values["command"]
+    if (func is None) == (command is None):
+        what = "neither func nor command is given" if func is None else "func and command are both given"
+        return [f"{what}: write one of func=<function> and command=['program', 'argument']."]
+    if command is not None:
+        return _command_faults(command)
+    if inspect.iscoroutine(func):
+        return ["func is a coroutine: write func=run, not func=run()."]
+    if not callable(func):
+        return [f"func is {_shown(func)}: write the function itself, such as func=run (no quotes, no parentheses)."]
+    try:
+        takes_context(func)
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
+def _command_faults(command: Any) -> list[str]:
+    if isinstance(command, str):
+        return [
+            f"command is {_shown(command)}: write a list, {_split(command)!r}. There is no shell; use ['sh', '-c', ...] for one."
+        ]
+    if not isinstance(command, list | tuple) or not command or not all(isinstance(word, str) for word in command):
+        return [f"command is {_shown(command)}: write a list of texts, such as ['df', '-h']."]
+    if not command[0] or any("\0" in word for word in command):
+        return [f"command is {_shown(command)}: its first word names a program, and no word holds a NUL."]
+    return []
+
+
+def _split(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return command.split()
+
+
+def _tag_faults(tags: Any) -> list[str]:
+    if not isinstance(tags, list | tuple | set | frozenset) or not all(isinstance(tag, str) for tag in tags):
+        return [f"tags is {_shown(tags)}: write a list of texts, such as ['backup']."]
+    return []
+
+
+def _secret_faults(secrets: Any) -> list[str]:
+    advice = "write a list of names, such as ['API_TOKEN'], [] for none, or None for the compatible environment."
+    if secrets is None:
+        return []
+    if not isinstance(secrets, list | tuple):
+        return [f"secrets is {_shown(secrets)}: {advice}"]
+    found, names = [], set()
+    for secret in secrets:
+        name = secret.get("key") if isinstance(secret, Mapping) else secret
+        if not (isinstance(name, str) and SECRET_NAME.fullmatch(name)):
+            found.append(f"secrets holds {_shown(secret)}: write a name such as 'API_TOKEN', or a dict with such a 'key'.")
+        elif name in names:
+            found.append(f"secrets names {name!r} twice: write it once.")
+        names.add(str(name))
+    return found
+
+
+def _params_faults(params: Any) -> list[str]:
+    if params is None:
+        return []
+    if not isinstance(params, Mapping) and not callable(getattr(params, "model_json_schema", None)):
+        return [f"params is {_shown(params)}: write a pydantic model (the class) or a JSON Schema as a dict."]
+    try:
+        json.dumps(schema_of(params), allow_nan=False)
+    except Exception as error:  # noqa: BLE001 - a model's schema is made by the bundle's code
+        return [
+            f"params makes no JSON Schema: {type(error).__name__}: {error}. Write a pydantic model or a dict of plain values."
+        ]
+    return []
+
+
+def _plain_secret(secret: str | Mapping[str, Any]) -> dict[str, Any]:
+    given: Mapping[str, Any] = secret if isinstance(secret, Mapping) else {"key": secret}
+    return {
+        "key": given["key"],
+        "label": storable(str(given.get("label") or given["key"])),
+        "description": storable(str(given.get("description") or "")),
+        "required": bool(given.get("required", True)),
+    }
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a repr is the bundle's code
+        text = f"a {type(value).__name__}"
+    return storable(text[:80] + ("..." if len(text) > 80 else ""))  # noqa: PLR2004 - one line of a report

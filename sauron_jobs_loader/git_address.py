@@ -1,0 +1,212 @@
+"""The address of a bundle: which ones are accepted, and where their credentials go.
+
+Accepted are https, ssh (as a URL or as `git@host:org/repo.git`), file:// and local paths that
+are absolute or start with `./`; http only to this machine. Everything else is refused with
+what to write instead: git runs commands for `ext::...` and takes an address that starts with
+`-` for an option.
+Credentials written into an address are moved out of it at once: `url` and `display` never hold any.
+"""
+
+import base64
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+
+_DEFAULT_USER = "x-access-token"  # what GitHub asks for; GitLab and Gitea take any name
+_SCP_LIKE = re.compile(r"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(?P<path>[^/:].*|/.+)")
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
+_LOOKS_LIKE_HOST = re.compile(r"(?:[A-Za-z0-9_.+-]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)/(?P<path>[\w.-]+/[\w.-].*)")
+_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
+_ACCEPTED = (
+    "write https://host/org/repo.git, ssh://git@host/org/repo.git, git@host:org/repo.git, "
+    "file:///path/to/repo or the absolute path of a local repository"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GitAddress:
+    """One accepted address. `url` is what git is given; `display` is for people. Neither holds credentials."""
+
+    scheme: str  # https, http, ssh or file
+    url: str
+    display: str
+    host: str | None = None
+    port: int | None = None
+    token_user: str = field(default=_DEFAULT_USER, repr=False)
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def protocols(self) -> tuple[str, ...]:
+        """The transports git may use for it; http may be redirected to https, never the other way round."""
+        return ("http", "https") if self.scheme == "http" else (self.scheme,)
+
+    @property
+    def local_path(self) -> Path | None:
+        """The folder of a local repository."""
+        return Path(self.url) if self.scheme == "file" else None
+
+    def config(self) -> list[tuple[str, str]]:
+        """Answer the git configuration that carries the token, limited to this host."""
+        if self.scheme not in ("http", "https"):
+            return []
+        parts = urlsplit(self.url)
+        base = f"{parts.scheme}://{parts.netloc}/"
+        pairs = [("http.proxy", "")] if _is_loopback(self.host) else []
+        if self.token is not None:
+            pairs.append((f"http.{base}.extraHeader", f"Authorization: Basic {self._basic()}"))
+        return pairs
+
+    def redact(self, text: str) -> str:
+        """Answer `text` without the token in any of its forms and without the user part of any URL."""
+        if self.token:
+            for secret in (self._basic(), self.token, quote(self.token, safe="")):
+                text = text.replace(secret, "***")
+        return redact_urls(text)
+
+    def _basic(self) -> str:
+        return base64.b64encode(f"{self.token_user}:{self.token or ''}".encode()).decode("ascii")
+
+
+def redact_urls(text: str) -> str:
+    """Blot out what stands before the @ of every URL in `text`."""
+    return _USERINFO.sub("***@", text)
+
+
+def parse_address(url: str, *, token: str | None = None) -> GitAddress:
+    """Answer the address that `url` and `token` make, or raise SourceError with what to write instead."""
+    token = _checked_token(token)
+    url = url.strip()
+    if not url:
+        _refuse(url, "is empty")
+    if url.startswith("-"):
+        _refuse(url, "starts with a dash, which git takes for an option")
+    if url.startswith(("/", "./", "../")) or url in (".", ".."):
+        return _local(url, Path(url))
+    if _UNPRINTABLE.search(url):
+        _refuse(url, "contains a space or a control character")
+    if re.match(r"[A-Za-z0-9+.-]*::", url):
+        _refuse(url, "names a remote helper, and helpers run commands")
+    return _from_url(url, token) if "://" in url else _from_words(url)
+
+
+def _from_words(url: str) -> GitAddress:
+    if match := _LOOKS_LIKE_HOST.fullmatch(url):
+        host, path = match["host"], match["path"]
+        _refuse(url, "has no scheme", f"write https://{host}/{path} or git@{host}:{path}")
+    if url.startswith("~"):
+        _refuse(url, "starts with ~, which is different for every user", f"write {Path(url).expanduser()}")
+    match = _SCP_LIKE.fullmatch(url)
+    if match is None:
+        _refuse(url, "is not an address of a git repository", f"{_ACCEPTED} (a relative path starts with ./)")
+    host = match["host"].strip("[]")
+    _check_host(url, host)
+    if match["path"].startswith("-"):
+        _refuse(url, "has a path that starts with a dash")
+    return GitAddress("ssh", url, url, host=host)
+
+
+def _from_url(url: str, token: str | None) -> GitAddress:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        _refuse(url, f"is not a URL ({error})")
+    if parts.query or parts.fragment:
+        _refuse(url, "has a query or a fragment", "leave out what follows ? or #, and give a token as JOBS_GIT_TOKEN")
+    if parts.scheme == "file":
+        if parts.netloc not in ("", "localhost"):
+            _refuse(url, f"is a file URL of another machine ({parts.hostname})", "write file:///path/to/repo")
+        return _local(url, Path(unquote(parts.path)))
+    if parts.scheme not in ("https", "http", "ssh"):
+        _refuse(url, f"uses {parts.scheme}://, which is not accepted")
+    host = parts.hostname
+    if not host:
+        _refuse(url, "names no host")
+    _check_host(url, host)
+    if not parts.path.strip("/"):
+        _refuse(url, "names no repository on that host")
+    if parts.scheme == "ssh":
+        return _ssh(url, parts, host, port)
+    if parts.scheme == "http" and not _is_loopback(host):
+        _refuse(url, "would send everything unencrypted", f"write https://{host}{parts.path}")
+    return _web(parts, host, port, token)
+
+
+def _web(parts: SplitResult, host: str, port: int | None, token: str | None) -> GitAddress:
+    user = unquote(parts.username or "")
+    token_user = _DEFAULT_USER
+    if parts.password:
+        token, token_user = token or _checked_token(unquote(parts.password)), user or _DEFAULT_USER
+    elif user and token is None:
+        token = _checked_token(user)
+    elif user:
+        token_user = user
+    clean = f"{parts.scheme}://{_netloc(host, port)}{parts.path}"
+    return GitAddress(parts.scheme, clean, clean, host=host, port=port, token_user=token_user, token=token)
+
+
+def _ssh(url: str, parts: SplitResult, host: str, port: int | None) -> GitAddress:
+    if parts.password is not None:
+        _refuse(url, "holds a password, and ssh is used with a key here", "leave the password out and give a key file")
+    user = f"{parts.username}@" if parts.username else ""
+    if user and not re.fullmatch(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*@", user):
+        _refuse(url, "has a user name that ssh could misread")
+    clean = f"ssh://{user}{_netloc(host, port)}{parts.path}"
+    return GitAddress("ssh", clean, clean, host=host, port=port)
+
+
+def _local(url: str, path: Path) -> GitAddress:
+    if "\0" in url or "\n" in url:
+        _refuse(url, "contains a control character")
+    if not path.is_absolute() and url.startswith("file:"):
+        _refuse(url, "is not absolute", "write file:///path/to/repo")
+    absolute = str(path.absolute())
+    return GitAddress("file", absolute, absolute)
+
+
+def _netloc(host: str, port: int | None) -> str:
+    bracketed = f"[{host}]" if ":" in host else host
+    return bracketed if port is None else f"{bracketed}:{port}"
+
+
+def _check_host(url: str, host: str) -> None:
+    if ":" in host:
+        try:
+            ip_address(host)
+        except ValueError:
+            _refuse(url, f"has a host that is none ({host})")
+    elif not _HOST.fullmatch(host):
+        _refuse(url, f"has a host that is none ({host})")
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host is None or host == "localhost":
+        return host is not None
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _checked_token(token: str | None) -> str | None:
+    token = (token or "").strip()
+    if not token:
+        return None
+    if _UNPRINTABLE.search(token) or not token.isascii():
+        raise SourceError(
+            "the git token contains a space, a line break or another character that no token has; "
+            "set JOBS_GIT_TOKEN to the token alone",
+            fault=SourceFault.ACCESS,
+        )
+    return token
+
+
+def _refuse(url: str, why: str, instead: str = _ACCEPTED) -> NoReturn:
+    shown = redact_urls(url)
+    raise SourceError(f"the bundle address {shown!r} {why}; {instead}", fault=SourceFault.ADDRESS, url=shown)

@@ -1,0 +1,316 @@
+"""The runner's door to bundle processes: boot a revision, start attempts of its jobs, let revisions go.
+
+One zygote is kept per revision and booted again when it died, so a job that kills it harms no later attempt. A revision whose
+loading starts threads gets no zygote: its attempts are spawned, each loading the bundle itself. Whatever happens to the runner,
+no process started here outlives it. Safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets as randomness
+import socket
+import threading
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from . import channel
+from .attempt import Attempt, Ending
+from .errors import BootError
+from .guarded import GuardedTree, Tail, TreeGoneError
+from .manifest import MANIFEST
+
+__all__ = ["Attempt", "AttemptRequest", "Bundle", "Ending", "Launcher", "Rejection"]
+
+START_PATIENCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A job that its bundle defines and that is left out, with the place of the definition."""
+
+    job_id: str
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a revision defines: the records of its jobs (see `JobConfig.record`). `threaded`: its attempts are always spawned."""
+
+    sha: str
+    jobs: tuple[dict[str, Any], ...]
+    rejected: tuple[Rejection, ...]
+    threaded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRequest:
+    """What to run, and with what. `environ` is added to a forked job's environment and is the whole of a spawned one's.
+
+    `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote, if none is up for the revision.
+    """
+
+    sha: str
+    folder: Path
+    job_id: str
+    run_id: str
+    attempt: int
+    scheduled_for: str | None
+    params: dict[str, Any] | None
+    environ: Mapping[str, str]
+    secrets: Mapping[str, str]
+    spawn: bool
+    zygote_environ: Mapping[str, str]
+
+
+class Launcher:
+    """Boots revisions and starts attempts."""
+
+    def __init__(self, *, grace: timedelta = timedelta(seconds=5), boot_timeout: timedelta = timedelta(seconds=60)) -> None:
+        self._grace = grace
+        self._boot_timeout = boot_timeout
+        self._lock = threading.Lock()
+        self._boot_locks: dict[str, threading.Lock] = {}
+        self._zygotes: dict[str, GuardedTree] = {}
+        self._bundles: dict[str, Bundle] = {}
+        self._retiring: list[GuardedTree] = []
+        self._attempts: set[Attempt] = set()
+        self._closed = False
+
+    def boot(self, sha: str, folder: Path, environ: Mapping[str, str]) -> Bundle:
+        """Load a revision and answer what it defines; keep it warm for attempts. Raises BootError, with nothing left running."""
+        with self._boot_lock(sha):
+            with self._lock:
+                known, up = self._bundles.get(sha), sha in self._zygotes
+            if known and (known.threaded or up):
+                return known
+            return self._boot(sha, folder, environ)
+
+    def warm(self, sha: str, folder: Path, environ: Mapping[str, str]) -> None:
+        """See to it that attempts of a revision start at once. Raises BootError."""
+        self.boot(sha, folder, environ)
+
+    def start(self, request: AttemptRequest) -> Attempt:
+        """Start an attempt and answer once its process exists. Raises BootError when no process can be had."""
+        if not request.spawn:
+            for _ in range(3):  # a zygote can be killed, by a job or for memory, at any moment before it forked
+                bundle = self.boot(request.sha, request.folder, request.zygote_environ)
+                if bundle.threaded:
+                    break
+                with self._lock:
+                    tree = self._zygotes.get(request.sha)
+                if tree is None:
+                    continue
+                try:
+                    return self._begin(tree, request, own_tree=False)
+                except TreeGoneError:
+                    self._drop(tree)
+            else:
+                raise BootError(f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job.")
+        tree = self._guarded("spawn", request.sha, request.folder, {**request.environ, **request.secrets})
+        tree.leave_output()
+        try:
+            return self._begin(tree, request, own_tree=True)
+        except TreeGoneError as error:
+            tree.end()
+            raise BootError(f"The process for a run of {request.job_id!r} ended before it could start the job.") from error
+        except BootError:
+            tree.end()
+            raise
+
+    def retire(self, keep: Collection[str]) -> None:
+        """Let go of the revisions not in `keep`. Attempts that run go on to their end."""
+        with self._lock:
+            for sha in [sha for sha in self._bundles if sha not in keep]:
+                del self._bundles[sha]
+                self._boot_locks.pop(sha, None)
+                if tree := self._zygotes.pop(sha, None):
+                    tree.retire()
+                    self._retiring.append(tree)
+        self._collect()
+
+    def close(self) -> None:
+        """End everything at once, attempts included, and wait until it is gone."""
+        with self._lock:
+            self._closed = True
+            trees = [*self._zygotes.values(), *self._retiring]
+            attempts = list(self._attempts)
+            self._zygotes.clear()
+            self._retiring.clear()
+            self._bundles.clear()
+        for attempt in attempts:
+            attempt.abandon("the runner stopped")
+        for tree in trees:
+            tree.end()
+        for attempt in attempts:
+            attempt.end_own_tree()
+
+    def _boot_lock(self, sha: str) -> threading.Lock:
+        with self._lock:
+            return self._boot_locks.setdefault(sha, threading.Lock())
+
+    def _guarded(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str]) -> GuardedTree:
+        if self._closed:
+            raise BootError("The launcher is closed.")
+        if not folder.is_dir():
+            raise BootError(f"Revision {sha[:12]} has no folder at {folder}. Sync again to check it out.")
+        return GuardedTree(mode, sha, folder, environ)
+
+    def _boot(self, sha: str, folder: Path, environ: Mapping[str, str]) -> Bundle:
+        if folder.is_dir() and not (folder / MANIFEST).is_file():
+            raise BootError(
+                f"The bundle has no {MANIFEST} at its top. Add one that registers the jobs (`sauron init` writes an example)."
+            )
+        tree = self._guarded("zygote", sha, folder, environ)
+        bundle = None
+        try:
+            bundle = _loaded(tree, sha, self._boot_timeout)
+        finally:
+            if bundle is None or bundle.threaded:
+                tree.end()
+        with self._lock:
+            self._bundles[sha] = bundle
+            if not bundle.threaded:
+                tree.leave_output()
+                self._zygotes[sha] = tree
+        return bundle
+
+    def _begin(self, tree: GuardedTree, request: AttemptRequest, *, own_tree: bool) -> Attempt:
+        """Send the request with the job's ends of its three connections; wait for the supervisor's word."""
+        nonce = randomness.token_hex(8)
+        control, control_end = socket.socketpair()
+        link, link_end = socket.socketpair()
+        output, output_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            try:
+                tree.send(_message(request, nonce), (control_end.fileno(), link_end.fileno(), output_end))
+            finally:
+                control_end.close()
+                link_end.close()
+                os.close(output_end)
+            supervisor, pid = _started(control)
+        except BaseException:
+            control.close()
+            link.close()
+            os.close(output)
+            raise
+        for descriptor in (control.fileno(), link.fileno(), output):
+            os.set_blocking(descriptor, False)
+        attempt = Attempt(
+            tree=tree,
+            own_tree=own_tree,
+            nonce=nonce,
+            control=control,
+            link=link,
+            output=output,
+            supervisor=supervisor,
+            pid=pid,
+            grace=self._grace,
+            on_end=self._ended,
+        )
+        with self._lock:
+            self._attempts.add(attempt)
+        return attempt
+
+    def _ended(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts.discard(attempt)
+        self._collect()
+
+    def _drop(self, tree: GuardedTree) -> None:
+        """Replace a zygote that died; the attempts it started go on under its guard."""
+        with self._lock:
+            if self._zygotes.get(tree.sha) is tree:
+                del self._zygotes[tree.sha]
+                tree.retire()
+                self._retiring.append(tree)
+
+    def _collect(self) -> None:
+        """Wait for the guards that have ended, so that no zombie is left of them."""
+        with self._lock:
+            over = [tree for tree in self._retiring if tree.ended]
+            self._retiring = [tree for tree in self._retiring if tree not in over]
+        for tree in over:
+            tree.wait()
+
+
+def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
+    return {
+        "nonce": nonce,
+        "folder": str(request.folder),
+        "job_id": request.job_id,
+        "run_id": request.run_id,
+        "attempt": request.attempt,
+        "scheduled_for": request.scheduled_for,
+        "params": request.params,
+        "environ": dict(request.environ),
+        "secrets": dict(request.secrets),
+    }
+
+
+def _started(control: socket.socket) -> tuple[int, int]:
+    """Wait for the supervisor; answer its pid and the job's. Raises TreeGoneError if nothing started, BootError if refused."""
+    control.settimeout(START_PATIENCE.total_seconds())
+    supervisor = 0
+    while True:
+        try:
+            received = channel.receive(control)
+        except TimeoutError as error:
+            raise BootError(f"No process was started within {START_PATIENCE}. Is the machine out of memory?") from error
+        except (OSError, channel.ChannelError):
+            received = None
+        if received is None:
+            if supervisor:
+                return supervisor, supervisor  # the job ended it already; watching will tell
+            raise TreeGoneError
+        message = received[0]
+        if message["event"] == "refused":
+            raise BootError(message["message"])
+        if message["event"] == "started":
+            return supervisor, message["pid"]
+        supervisor = message["supervisor"]
+
+
+def _loaded(tree: GuardedTree, sha: str, patience: timedelta) -> Bundle:
+    """Wait for the zygote's answer. Raises BootError with the place of the fault and what was printed."""
+    printed = Tail()
+    try:
+        answer = tree.answer(time.monotonic() + patience.total_seconds(), printed)
+    except TimeoutError:
+        raise BootError(
+            _with_tail(
+                f"{MANIFEST} did not finish loading within {patience.total_seconds():g} s. A manifest only registers jobs: move "
+                "loops, downloads and waits into the job functions.",
+                printed,
+            )
+        ) from None
+    except (OSError, channel.ChannelError) as error:
+        raise BootError(_with_tail(f"Loading {MANIFEST} broke the loader's own connection: {error}", printed)) from error
+    if answer is None:
+        raise BootError(_with_tail(_vanished(tree.child_status(timedelta(seconds=5))), printed))
+    if answer["event"] == "refused":
+        raise BootError(_with_tail(answer["message"], printed))
+    rejected = tuple(Rejection(*entry) for entry in answer["rejected"])
+    return Bundle(sha, tuple(answer["jobs"]), rejected, bool(answer["threaded"]))
+
+
+def _vanished(status: int | None) -> str:
+    how = "its process ended"
+    if status is not None and os.WIFSIGNALED(status):
+        how = f"its process was killed by signal {os.WTERMSIG(status)}"
+    elif status is not None:
+        how = f"its process ended with exit code {os.WEXITSTATUS(status)}"
+    return f"{MANIFEST} did not finish loading: {how}. Look for os._exit, closed descriptors or a crashing extension module."
+
+
+def _with_tail(message: str, printed: Tail) -> str:
+    with contextlib.suppress(ValueError):
+        if tail := str(printed):
+            return f"{message}\nIt printed at the end:\n{tail}"
+    return message

@@ -1,0 +1,169 @@
+"""The jobs that a manifest registers: `JobConfig` is one, `job_registry` holds them all.
+
+A fault in one job never stops a manifest: `JobConfig` takes anything, `register` checks it, and a job with a fault is left
+out with its id, the place of its definition and the reason. The first of two jobs with one id is kept. Cron expressions and
+zones are only checked to be text here; whether they mean anything is the application's to say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import definition
+from .errors import DefinitionError
+
+_OWN_FOLDER = __file__.rpartition("/")[0]
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class JobConfig:
+    """One job: what runs, when, and the policies around it. Field by field as in the manual."""
+
+    id: str
+    cron: str
+    func: Callable[..., Any] | None = None
+    command: Sequence[str] | None = None
+    enabled: bool = True
+    timeout_seconds: float = 300
+    max_attempts: int = 3
+    tags: Sequence[str] = field(default_factory=list)
+    project: str | None = None
+    description: str = ""
+    queue_mode: bool = True
+    secrets: Sequence[str | dict[str, Any]] | None = None
+    jitter_minutes: float = 0
+    timezone: str = "UTC"
+    overlap: str = "skip"
+    catchup: str = "latest"
+    catchup_window_seconds: float = 86400
+    catchup_max: int = 100
+    retry_backoff_seconds: float = 60
+    alert_after: int = 1
+    params: Any = None
+    renamed_from: str | None = None
+    isolation: str = "fork"
+
+    if not TYPE_CHECKING:  # editors and mypy see the fields as written above; at run time nothing given here can raise
+
+        def __init__(self, *args: Any, **fields: Any) -> None:
+            known = dataclasses.fields(type(self))
+            for entry, value in zip(known, args, strict=False):
+                fields.setdefault(entry.name, value)
+            for entry in known:
+                default = entry.default_factory() if entry.name == "tags" else entry.default
+                setattr(self, entry.name, fields.pop(entry.name, None if default is dataclasses.MISSING else default))
+            self._surplus = dict(fields)
+            self._place = caller()
+
+    @property
+    def place(self) -> str:
+        """Where it was written: file and line, relative to the bundle."""
+        return str(getattr(self, "_place", "?"))
+
+    @property
+    def wants_context(self) -> bool:
+        """Whether `func` takes a JobContext; looked up once, before attempts are forked."""
+        known: bool | None = getattr(self, "_wants_context", None)
+        if known is None:
+            known = self.func is not None and definition.takes_context(self.func)
+            self._wants_context = known
+        return known
+
+    def faults(self) -> list[str]:
+        """Say what is wrong with this definition, one sentence each, with what to write instead."""
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        return [*definition.unknown_fields(getattr(self, "_surplus", {}), values), *definition.faults(values)]
+
+    def record(self) -> dict[str, Any]:
+        """Answer the definition as JSON data: every field but `func`, plus `entrypoint` and `place`. The job has no faults."""
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name != "func"}
+        return {**definition.plain(values), "entrypoint": definition.entrypoint(self.func, self.command), "place": self.place}
+
+
+class Rejected(NamedTuple):
+    """A job that was left out."""
+
+    job_id: str
+    place: str
+    reason: str
+
+
+class JobRegistry:
+    """The jobs of one manifest, in the order of their registration."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, JobConfig] = {}
+        self._rejected: list[Rejected] = []
+
+    def register(self, config: object) -> None:
+        """Add a job, or leave it out with its reason. Never raises: the other jobs of the manifest go on."""
+        place = getattr(config, "_place", None) or caller()
+        if not isinstance(config, JobConfig):
+            self.reject("?", place, f"register() takes a JobConfig, not {type(config).__name__}. Write register(JobConfig(...)).")
+            return
+        job_id = definition.shown_id(config.id)
+        try:
+            faults = config.faults()
+        except Exception as error:  # noqa: BLE001 - values of a manifest can have any behaviour, also when looked at
+            faults = [f"its definition cannot be read: {type(error).__name__}: {error}"]
+        if faults:
+            self.reject(job_id, place, " ".join(faults))
+        elif (first := self._jobs.get(job_id)) is not None:
+            self.reject(
+                job_id, place, f"id {job_id!r} is taken by the job at {first.place}; the first is kept. Choose another id."
+            )
+        else:
+            self._jobs[job_id] = config
+            _ = config.wants_context
+
+    def reject(self, job_id: str, place: str, reason: str) -> None:
+        """Record a job that is left out, and warn."""
+        self._rejected.append(Rejected(job_id, place, reason))
+        _log.warning("job %s at %s is left out: %s", job_id, place, reason)
+
+    def get(self, job_id: str) -> JobConfig | None:
+        """Answer a registered job."""
+        return self._jobs.get(job_id)
+
+    def require(self, job_id: str) -> JobConfig:
+        """Answer a registered job. Raises DefinitionError with the reason when there is none."""
+        if config := self._jobs.get(job_id):
+            return config
+        for rejected in self._rejected:
+            if rejected.job_id == job_id:
+                raise DefinitionError(f"Job {job_id!r} is left out of this revision: {rejected.reason} ({rejected.place})")
+        raise DefinitionError(f"This revision's manifest registers no job {job_id!r}.")
+
+    def list_jobs(self, enabled_only: bool = False) -> list[JobConfig]:
+        """Answer the registered jobs."""
+        return [config for config in self._jobs.values() if config.enabled or not enabled_only]
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]:
+        """The jobs that were left out."""
+        return tuple(self._rejected)
+
+
+def caller() -> str:
+    """Answer file and line of the nearest frame outside the loader, relative to the current folder where it is below."""
+    frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every source file of the stack
+    while frame.f_back and frame.f_code.co_filename.rpartition("/")[0] == _OWN_FOLDER:
+        frame = frame.f_back
+    return shown_place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def shown_place(filename: str, line: int) -> str:
+    """Shorten a place in the bundle to what its author sees."""
+    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - no pathlib in the process that is forked
+    return f"{filename.removeprefix(here)}:{line}"
+
+
+job_registry = JobRegistry()
+"""The registry of the manifest that this process loads."""

@@ -1,0 +1,71 @@
+"""The folder of checked-out revisions: which are there, and which may go.
+
+A folder `revisions/<sha>` is complete from the moment it has that name, and never edited. What
+is deleted is renamed first, so nobody finds half a revision; a crash in the midst leaves a
+`.gone` folder that the next pruning removes. Pruning never raises for a folder that resists.
+Limit: whoever activates a revision and whoever prunes hold `lock()`, or a revision could be
+pruned between its checkout and its first use.
+"""
+
+import re
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+from sauron_jobs_loader.file_lock import file_lock
+
+FULL_SHA = re.compile(r"[0-9a-f]{40}")
+_STALE_AFTER = timedelta(hours=1)
+_LOCK_TIMEOUT = timedelta(minutes=10)
+
+
+class Revisions:
+    """The checkouts below `root`, and the lock that one sync at a time holds."""
+
+    def __init__(self, root: Path, *, now: Callable[[], float] = time.time) -> None:
+        self.folder = root / "revisions"
+        self._lock_file = root / "sync.lock"
+        self._now = now
+
+    def path(self, sha: str) -> Path | None:
+        """Answer the folder of revision `sha`, or None if it is not checked out."""
+        folder = self.folder / sha
+        return folder if FULL_SHA.fullmatch(sha) and folder.is_dir() else None
+
+    def lock(self, *, timeout: timedelta = _LOCK_TIMEOUT) -> AbstractContextManager[int]:
+        """Hold this to be the only sync, among processes and threads alike; not twice in one thread."""
+        return file_lock(self._lock_file, timeout=timeout)
+
+    def prune(self, keep: Collection[str]) -> list[str]:
+        """Delete every revision not in `keep` and what crashes left behind; answer the deleted ones, sorted."""
+        pruned = []
+        for entry in self._entries():
+            if FULL_SHA.fullmatch(entry.name):
+                if entry.name not in keep and self._discard(entry):
+                    pruned.append(entry.name)
+            elif entry.name.endswith(".gone") or (entry.name.endswith(".tmp") and self._is_stale(entry)):
+                shutil.rmtree(entry, ignore_errors=True)
+        return sorted(pruned)
+
+    def _entries(self) -> list[Path]:
+        try:
+            return sorted(self.folder.iterdir())
+        except OSError:
+            return []
+
+    def _discard(self, folder: Path) -> bool:
+        doomed = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.gone")
+        with suppress(OSError):
+            folder.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+            return True
+        return False
+
+    def _is_stale(self, folder: Path) -> bool:
+        with suppress(OSError):
+            return self._now() - folder.stat().st_mtime > _STALE_AFTER.total_seconds()
+        return False

@@ -1,0 +1,248 @@
+"""Where a bundle comes from: a git repository over https, ssh or a local path.
+
+`fetch` asks the network which commit a branch, tag or commit id is; `checkout` turns a commit into
+a folder. Both may be repeated, killed or run by several processes at once: changes to the mirror
+are made under a file lock that git inherits, and checkouts appear complete or not at all. A
+force-push, another branch or another address need no cleaning up by hand.
+The token reaches git in its environment alone; it is in no URL, argument, file or message.
+Limits: no submodules, no LFS; a history rewritten away stays available only while it is checked out.
+"""
+
+import difflib
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.file_lock import file_lock
+from sauron_jobs_loader.git_address import parse_address
+from sauron_jobs_loader.git_command import GitResult, git_environment, run_git
+from sauron_jobs_loader.git_export import DamagedMirrorError, export
+from sauron_jobs_loader.git_faults import explain, last_words
+from sauron_jobs_loader.git_mirror import Mirror
+from sauron_jobs_loader.revisions import FULL_SHA, Revisions
+
+_LIMIT = timedelta(seconds=120)
+_SHOWN_BRANCHES = 10
+_BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/|$)|[/.]$|^@$|^$")
+
+
+class GitSource:
+    """One bundle repository, mirrored at `root/mirror.git` and checked out below `root/revisions`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        root: Path,
+        branch: str = "main",
+        token: str | None = None,
+        ssh_key_file: Path | None = None,
+        known_hosts_file: Path | None = None,
+        timeout: timedelta = _LIMIT,
+    ) -> None:
+        """Check the address and the branch name at once; the network is first used by `fetch`."""
+        self._address = parse_address(url, token=token)
+        self.display_url = self._address.display
+        self._branch = self._checked_ref(branch)
+        self._root = root.absolute()
+        self._revisions = Revisions(self._root)
+        self._ssh_key_file = ssh_key_file
+        self._known_hosts_file = known_hosts_file
+        self._timeout = timeout
+
+    def fetch(self, ref: str | None = None) -> str:
+        """Answer the full commit id that a branch, tag or commit id (default: the branch) is at now.
+
+        A full commit id that is in the mirror is answered without the network.
+        """
+        wanted = self._branch if ref is None else self._checked_ref(ref)
+        try:
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
+                mirror = self._mirror(lock)
+                if FULL_SHA.fullmatch(wanted):
+                    return self._fetch_commit(mirror, wanted)
+                self._check_access_files()
+                mirror.update()
+                sha = mirror.resolve(wanted)
+                if sha is None:
+                    raise self._unknown(wanted, mirror.branches())
+                mirror.collect_garbage()
+                return sha
+        except OSError as error:
+            raise self._unwritable(self._root, error) from error
+
+    def checkout(self, sha: str) -> Path:
+        """Answer the folder that holds exactly commit `sha`; fetches it if it is not in the mirror."""
+        if not FULL_SHA.fullmatch(sha):
+            raise SourceError(
+                f"{sha!r} is not a full commit id; pass the 40 digits that fetch answers",
+                fault=SourceFault.UNKNOWN_REF,
+                ref=sha,
+            )
+        if (done := self._revisions.path(sha)) is not None:
+            return done
+        final = self._revisions.folder / sha
+        try:
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout, shared=True) as lock:
+                mirror = self._mirror(lock)
+                with suppress(DamagedMirrorError):
+                    if mirror.has(sha):
+                        return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
+                mirror = self._mirror(lock)
+                if mirror.has(sha):
+                    mirror.renew()
+                self._fetch_commit(mirror, sha)
+                return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+        except DamagedMirrorError as error:
+            raise SourceError(
+                f"revision {sha[:12]} of {self.display_url} cannot be read completely, from a new copy either; "
+                f"run `git fsck` in that repository ({self._address.redact(last_words(str(error)))})",
+                url=self.display_url,
+                ref=sha,
+            ) from error
+        except OSError as error:
+            raise self._unwritable(final, error) from error
+
+    def metadata(self, sha: str) -> dict[str, Any] | None:
+        """Answer `subject`, `author` and `authored_at` (aware) of a commit for display, or None."""
+        import git
+
+        environ = git_environment() | {"GIT_DIR": str(self._root / "mirror.git")}
+        try:
+            with git.Repo(self._root / "mirror.git", expand_vars=False) as repo:
+                repo.git.update_environment(**environ)
+                commit = repo.commit(sha)
+                subject = commit.summary
+                return {
+                    "subject": subject if isinstance(subject, str) else subject.decode("utf-8", "replace"),
+                    "author": commit.author.name,
+                    "authored_at": commit.authored_datetime,
+                }
+        except (git.GitError, git.BadName, ValueError, OSError):
+            return None
+
+    def _fetch_commit(self, mirror: Mirror, sha: str) -> str:
+        if mirror.has(sha):
+            return sha
+        self._check_access_files()
+        mirror.update()
+        if mirror.has(sha) or mirror.fetch_commit(sha):
+            return sha
+        raise SourceError(
+            f"there is no commit {sha} in {self.display_url}, or it is not given out because no branch or tag leads "
+            "to it; push a branch or tag that contains it, or write another revision",
+            fault=SourceFault.UNKNOWN_REF,
+            url=self.display_url,
+            ref=sha,
+        )
+
+    def _unknown(self, ref: str, branches: Sequence[str]) -> SourceError:
+        if not branches:
+            return SourceError(
+                f"the repository {self.display_url} has no commits yet; push a first commit to the branch {ref!r}",
+                fault=SourceFault.EMPTY,
+                url=self.display_url,
+                ref=ref,
+            )
+        near = difflib.get_close_matches(ref, branches, n=1)
+        shown = ", ".join(branches[:_SHOWN_BRANCHES])
+        more = f" and {len(branches) - _SHOWN_BRANCHES} more" if len(branches) > _SHOWN_BRANCHES else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "; write one of them"
+        return SourceError(
+            f"there is no branch, tag or commit {ref!r} in {self.display_url}; its branches are {shown}{more}{hint}",
+            fault=SourceFault.UNKNOWN_REF,
+            url=self.display_url,
+            ref=ref,
+        )
+
+    def _unwritable(self, place: Path, error: OSError) -> SourceError:
+        return SourceError(
+            f"cannot write below {place}: {error.strerror}; free some space or make the folder writable",
+            fault=SourceFault.STORAGE,
+            url=self.display_url,
+        )
+
+    def _mirror(self, lock: int) -> Mirror:
+        return Mirror(self._root / "mirror.git", self._address, self._runner(lock), self._explain)
+
+    def _runner(self, lock: int) -> "_Runner":
+        ssh = self._ssh_command() if self._address.scheme == "ssh" else None
+        environ = git_environment(protocols=self._address.protocols, config=self._address.config(), ssh_command=ssh)
+        return _Runner(environ, self._root, time.monotonic() + self._timeout.total_seconds(), lock)
+
+    def _explain(self, result: GitResult) -> SourceError:
+        known_hosts = None if self._known_hosts_file is None else str(self._known_hosts_file)
+        key = None if self._ssh_key_file is None else str(self._ssh_key_file)
+        return explain(result, self._address, limit=self._timeout, known_hosts=known_hosts, key=key)
+
+    def _ssh_command(self) -> str:
+        options = [
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            "UpdateHostKeys=no",
+            "ControlMaster=no",
+            "ControlPath=none",
+            "ForwardAgent=no",
+            "ClearAllForwardings=yes",
+            "PermitLocalCommand=no",
+        ]
+        if self._ssh_key_file is not None:
+            options += ["IdentitiesOnly=yes", f"IdentityFile={_ssh_quoted(self._ssh_key_file)}"]
+        if self._known_hosts_file is not None:
+            options.append(f"UserKnownHostsFile={_ssh_quoted(self._known_hosts_file)}")
+        return shlex.join(["ssh", *(part for option in options for part in ("-o", option))])
+
+    def _check_access_files(self) -> None:
+        """Say what is missing on this machine before the network is asked."""
+        if (path := self._address.local_path) is not None and not path.exists():
+            raise SourceError(
+                f"there is no {path}; write the path of a git repository, or create one there with `git init`",
+                fault=SourceFault.NOT_A_REPOSITORY,
+                url=self.display_url,
+            )
+        if self._address.scheme != "ssh":
+            return
+        for file, what in ((self._ssh_key_file, "ssh key"), (self._known_hosts_file, "known_hosts file")):
+            if file is not None and not file.is_file():
+                raise SourceError(
+                    f"there is no {what} at {file}; put it there (a key with mode 0600)",
+                    fault=SourceFault.ACCESS,
+                    url=self.display_url,
+                )
+
+    def _checked_ref(self, ref: str) -> str:
+        lowered = ref.lower()
+        if FULL_SHA.fullmatch(lowered):
+            return lowered
+        if _BAD_REF.search(ref):
+            raise SourceError(
+                f"{ref!r} cannot be a branch, tag or commit id; write a name such as 'main', or a commit id",
+                fault=SourceFault.UNKNOWN_REF,
+                ref=ref,
+            )
+        return ref
+
+
+class _Runner:
+    """Runs git for one operation: one environment, one deadline, one lock handed on."""
+
+    def __init__(self, environ: dict[str, str], cwd: Path, deadline: float, lock: int) -> None:
+        self._environ = environ
+        self._cwd = cwd
+        self._deadline = deadline
+        self._lock = lock
+
+    def __call__(self, arguments: Sequence[str], extra: dict[str, str]) -> GitResult:
+        return run_git(arguments, environ=self._environ | extra, cwd=self._cwd, deadline=self._deadline, pass_fds=(self._lock,))
+
+
+def _ssh_quoted(file: Path) -> str:
+    """Quote a path for ssh's own option parser, which expands % and splits at spaces."""
+    return '"' + str(file.absolute()).replace("%", "%%").replace('"', '\\"') + '"'
