@@ -1,0 +1,74 @@
+# `make` prints what there is. Everything lives in .venv; only git, make and Python 3.11+ with venv must be there already.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN ?= .venv/bin
+ARGS ?=
+# Chalice asks for a region even when it only packages; proxies of the operator are kept.
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.DEFAULT_GOAL := help
+.PHONY: help install run dev test check bench package lock first-bundle
+
+help: ## Print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+install: .venv/.installed ## Make .venv with everything pinned in requirements-dev.txt
+
+.venv/.installed: requirements-dev.txt pyproject.toml
+	@$(or $(PYTHON),python3) -c 'import sys; sys.exit("Sauron needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into .venv; the first time takes a minute or two."
+	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Without a bundle of your own the first start makes one: a git repository with example jobs, named in .env.
+first-bundle: install
+	@if [ ! -e .env ] && [ -z "$$JOBS_GIT_REPO_URL" ]; then \
+	  [ -e .sauron/bundle/.git ] || $(BIN)/sauron init .sauron/bundle; \
+	  printf '%s\n' 'JOBS_GIT_REPO_URL=$(CURDIR)/.sauron/bundle' \
+	    '# How often that repository is looked at, 300 when unset; `sauron sync` looks at once.' \
+	    '# JOBS_REFRESH_INTERVAL_SECONDS=300' > .env; \
+	fi
+
+run: first-bundle ## Start Sauron: API, clock and workers (writes an example bundle the first time)
+	@exec $(BIN)/sauron serve
+
+dev: first-bundle ## Start Sauron under `chalice local`, for work on the handlers
+	@exec $(BIN)/chalice local --stage dev --no-autoreload --host "$${API_HOST:-127.0.0.1}" --port "$${API_PORT:-8080}"
+
+test: install ## Run the tests (ARGS="tests/unit -k cron")
+	@$(BIN)/pytest $(ARGS)
+
+check: install ## Lint, format, types, import direction: what CI runs before the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## Measure the promised speeds (ARGS="tick throughput")
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+# Packaged from a clean copy, because Chalice ships every file it finds, caches included. One zip serves all functions here:
+# CloudFormation uploads it once. The layer of stage prod is for `chalice deploy`, which uploads once per function.
+package: install ## Build the Lambda zip and its SAM template in build/lambda
+	@rm -rf build/src build/lambda && mkdir -p build/src/.chalice
+	@cp -RP app.py chalicelib sauron_jobs_loader vendor requirements.txt build/src
+	@cp .chalice/policy-*.json build/src/.chalice
+	@sed 's/"automatic_layer": true/"automatic_layer": false/' .chalice/config.json > build/src/.chalice/config.json
+	@find build/src -name __pycache__ -prune -exec rm -rf {} +
+	@PYTHONDONTWRITEBYTECODE=1 $(BIN)/chalice --project-dir build/src package --stage prod $(CURDIR)/build/lambda
+	@rm -rf build/src && ls -l build/lambda
+
+# Hashes come from the public index alone, so that any machine can install what one machine locked. The largest set is
+# resolved first and bounds the others. `make lock ARGS=--upgrade` moves every pin.
+LOCK = env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL PIP_CONFIG_FILE=/dev/null $(BIN)/pip-compile --quiet --no-config \
+  --generate-hashes --allow-unsafe --strip-extras --no-emit-options --no-header --no-annotate $(ARGS)
+WANTS = $(BIN)/python -c 'import sys, tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  extras = sys.argv[1:]; wanted = [one for one in project["dependencies"] if extras or one != "chalice"]; \
+  print(*wanted, *(one for extra in extras for one in project["optional-dependencies"][extra]), sep="\n")'
+
+lock: install ## Pin the dependencies of pyproject.toml anew, with hashes
+	@mkdir -p build
+	@$(WANTS) container dev > build/dev.in && $(LOCK) -o requirements-dev.txt build/dev.in
+	@$(WANTS) container > build/container.in && $(LOCK) -c requirements-dev.txt -o requirements-container.txt build/container.in
+	@$(WANTS) > build/lambda.in && $(LOCK) -c requirements-dev.txt -o requirements.txt build/lambda.in
