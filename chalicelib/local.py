@@ -193,8 +193,10 @@ class Local:
         thread.start()
 
     def _execute(self, run: Run) -> None:
+        following: Run | None = run
         try:
-            self._sauron.worker.execute(run)
+            while following is not None:
+                following = self._sauron.worker.execute(following, go_on=self._claiming.is_set)
         finally:
             self._attempts.discard(threading.current_thread())
             self._sauron.neighbours.wake_self()

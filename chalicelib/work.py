@@ -92,6 +92,9 @@ class Worker:
         """Take the run that is due longest, if one may run now."""
         with self._store.write() as tx:
             claim = queue.claim(tx, owner=self._owner, now=self._clock.now())
+        return self._heed(claim)
+
+    def _heed(self, claim: queue.Claim) -> queue.Claim:
         for one in claim.decided:
             log.info("run.decided", run_id=one.run_id, job_id=one.job_id, state=one.state, reason=one.reason)
         if claim.cancelled:
@@ -103,8 +106,11 @@ class Worker:
         with self._store.write() as tx:
             queue.hand_back(tx, run, owner=self._owner)
 
-    def execute(self, run: Run) -> None:
-        """Run one attempt of a claimed run to its end and record it."""
+    def execute(self, run: Run, *, go_on: Callable[[], bool] = lambda: False) -> Run | None:
+        """Run one attempt of a claimed run to its end and record it.
+
+        If `go_on` says so, the next due run is claimed in the transaction that records the end, and answered.
+        """
         live = _Live(run, AttemptLog(run.id, run.attempt))
         with self._lock:
             self._live[run.id] = live
@@ -118,7 +124,7 @@ class Worker:
         except Exception as error:  # whatever went wrong here, the run must not stay running
             log.exception("attempt.broke", run_id=run.id)
             verdict = Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")
-        self._record(live, spec, verdict)
+        return self._record(live, spec, verdict, go_on)
 
     def _attempt(self, live: _Live, spec: JobSpec) -> Verdict:
         run = live.run
@@ -153,7 +159,7 @@ class Worker:
             )
         return spec
 
-    def _record(self, live: _Live, spec: JobSpec | None, verdict: Verdict) -> None:
+    def _record(self, live: _Live, spec: JobSpec | None, verdict: Verdict, go_on: Callable[[], bool]) -> Run | None:
         """Write the attempt's end; while the store refuses, keep it and try again."""
         run = live.run
         pause = threading.Event()
@@ -162,10 +168,13 @@ class Worker:
             now = self._clock.now()
             delay = backoff(spec.retry_backoff, run.attempt, run.id) if spec and verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
+            following = queue.Claim(None)
             try:
                 with self._store.write() as tx:
                     live.log.flush(tx, now=now, last=True)
                     kept = queue.finish(tx, run, verdict, owner=self._owner, now=now, retry_at=retry_at)
+                    if go_on():
+                        following = queue.claim(tx, owner=self._owner, now=now)
                 break
             except SQLAlchemyError as error:
                 if tries == 0:
@@ -182,6 +191,7 @@ class Worker:
             error=verdict.error,
             retry_at=retry_at and iso(retry_at),
         )
+        return self._heed(following).run
 
     def job_state(self, job_id: str, act: str, key: str | None, value: Any) -> Any:
         """Serve a job's durable key-value store: get, set, delete or keys."""
