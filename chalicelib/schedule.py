@@ -162,4 +162,4 @@ def _utc(instant: datetime) -> datetime:
         raise ValueError(f"{instant} has no time zone; pass an aware datetime, such as datetime.now(UTC).")
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
         raise ValueError(f"{instant} is outside the years {_FIRST_YEAR} to {_LAST_YEAR} that schedules are computed for.")
-    return instant.astimezone(UTC)
+    return instant if instant.tzinfo is UTC else instant.astimezone(UTC)

@@ -292,8 +292,21 @@ async def _upload_pack(process: asyncssh.SSHServerProcess[bytes]) -> None:
         stderr=asyncio.subprocess.PIPE,
         env={"PATH": os.environ["PATH"]},
     )
-    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+    assert child.stdin is not None
+    asking = asyncio.ensure_future(_pump(process.stdin, child.stdin))
+    await asyncio.gather(_pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr))
+    asking.cancel()
+    with suppress(asyncio.CancelledError, OSError):
+        await asking
     process.exit(await child.wait())
+
+
+async def _pump(source: Any, sink: Any) -> None:
+    while data := await source.read(65536):
+        sink.write(data)
+        await sink.drain()
+    if isinstance(sink, asyncio.StreamWriter):
+        sink.close()
 
 
 def command_lines() -> dict[int, str]:

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 
 from chalice.app import Request
 
-from ..settings import SCOPES, Settings, Token
+from chalicelib.settings import SCOPES, Settings, Token
+
 from .problems import ProblemError
 
 # What each route needs. GET (and HEAD) needs `read`; a POST that is not listed needs `admin`, so that forgetting a line closes
@@ -74,13 +75,18 @@ def is_open(settings: Settings) -> bool:
     return not settings.api_tokens and not _on_aws(settings)
 
 
+def needed(method: str, pattern: str) -> str:
+    """Answer the scope that a route needs."""
+    return "read" if method in {"GET", "HEAD"} else NEEDED.get(pattern, "admin")
+
+
 def admit(request: Request, settings: Settings) -> Caller:
     """Answer who is asking. Raises ProblemError: 401 for an unknown caller, 403 for one whose scope does not reach."""
     pattern = str(request.path)
     if pattern in PUBLIC:
         return Caller(None, "read")
     caller = _identify(request, settings)
-    scope = "read" if request.method in {"GET", "HEAD"} else NEEDED.get(pattern, "admin")
+    scope = needed(request.method, pattern)
     if not caller.may(scope):
         raise ProblemError(
             403,

@@ -49,7 +49,7 @@ class SyncBody(Body):
 class RollbackBody(Body):
     """POST /rollback."""
 
-    sha: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{4,40}$")]
+    sha: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
 
 
 B = TypeVar("B", bound=Body)
@@ -84,9 +84,7 @@ def _parsed(text: str) -> Any:
         value = json.loads(text, parse_constant=_no_constant)
         _sound(value, MAX_DEPTH)
     except json.JSONDecodeError as error:
-        raise ProblemError(
-            400, f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-        ) from None
+        raise ProblemError(400, f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
     except (ValueError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"it is nested deeper than {MAX_DEPTH} levels"
         raise ProblemError(400, f"The body cannot be used: {reason}.") from None

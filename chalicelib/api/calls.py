@@ -12,18 +12,18 @@ import math
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Request, Response
+from sqlalchemy.exc import DBAPIError
 
-from .. import logs
-from ..errors import SauronError
+from chalicelib import logs
+from chalicelib.errors import SauronError
+from chalicelib.wiring import Sauron
+
 from . import problems
 from .auth import Caller
-
-if TYPE_CHECKING:
-    from ..wiring import Sauron
 
 log = logs.get(__name__)
 
@@ -48,10 +48,15 @@ class Call:
 
     @property
     def mount(self) -> str:
-        """The path in front of our own: empty in the container, `/<stage>` behind API Gateway."""
-        path = [part for part in str(self.request.context.get("path") or "").split("/") if part]
-        own = [part for part in str(self.request.path).split("/") if part]
-        return "".join(f"/{part}" for part in path[: len(path) - len(own)])
+        """The path in front of our own."""
+        return mount(self.request)
+
+
+def mount(request: Request) -> str:
+    """Answer the path in front of our own: empty in the container, `/<stage>` behind API Gateway."""
+    path = [part for part in str(request.context.get("path") or "").split("/") if part]
+    own = [part for part in str(request.path).split("/") if part]
+    return "".join(f"/{part}" for part in path[: len(path) - len(own)])
 
 
 _current: ContextVar[Call] = ContextVar("call")
@@ -89,9 +94,7 @@ def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[View], 
                 found = view(**{name: unquote(value) for name, value in captured.items()})
             except SauronError as error:
                 return problems.of(error)
-            except Exception as error:
-                if not _store_failed(error):
-                    raise  # Chalice logs it and answers 500, the gate gives that its shape
+            except DBAPIError:
                 log.exception("request.failed", path=path)
                 return problems.response(503, "The store cannot be used right now. Try again; Sauron's log has the reason.")
             return found if isinstance(found, Response) else as_json(found)
@@ -117,9 +120,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _store_failed(error: Exception) -> bool:
-    from sqlalchemy.exc import DBAPIError
-
-    return isinstance(error, DBAPIError)

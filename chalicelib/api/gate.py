@@ -1,21 +1,24 @@
 """What every request passes on its way in and out.
 
-In: its size, the site it comes from, its token. Out: every refusal is a problem (a page for browsers), no answer is cached, a HEAD
-has no body. A fault inside is logged and answered without internals.
+In: its size, the site it comes from, its token. Out: every refusal is a problem (a page for browsers), no answer is cached,
+a HEAD has no body. A fault inside is logged and answered without internals.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from chalice.app import Request, Response
 
-from .. import logs
-from ..errors import SauronError
+from chalicelib import logs, wiring
+from chalicelib.errors import SauronError
+from chalicelib.web.pages import render
+
 from . import problems
 from .auth import admit, is_page, refuse_other_sites
-from .calls import Call, answering
+from .calls import Call, answering, mount
 from .problems import ProblemError
 
 log = logs.get(__name__)
@@ -34,7 +37,7 @@ def gate(request: Request, view: Callable[[Request], Response]) -> Response:
         answer = problems.response(500, problems.INTERNAL)
     answer = _shaped(answer)
     if answer.status_code >= 400 and is_page(str(request.path)) and "text/html" in request.headers.get("accept", ""):  # noqa: PLR2004 - HTTP
-        answer = _as_page(answer)
+        answer = _as_page(request, answer)
     answer.headers.setdefault("Cache-Control", "no-store")
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     if request.method == "HEAD":
@@ -43,11 +46,9 @@ def gate(request: Request, view: Callable[[Request], Response]) -> Response:
 
 
 def _admitted(request: Request, view: Callable[[Request], Response]) -> Response:
-    from ..wiring import sauron
-
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
-    ours = sauron()
+    ours = wiring.sauron()
     caller = admit(request, ours.settings)
     refuse_other_sites(request)
     return answering(Call(request, caller, ours), lambda: view(request))
@@ -58,17 +59,13 @@ def _shaped(answer: Response) -> Response:
     body: Any = answer.body
     if not (isinstance(body, dict) and set(body) == {"Code", "Message"}):
         return answer
-    kept = {name: value for name, value in answer.headers.items() if name.lower() == "allow"}
+    kept = {name: str(value) for name, value in answer.headers.items() if name.lower() == "allow"}
     detail = problems.INTERNAL if answer.status_code == 500 else f"{body['Message']}."  # noqa: PLR2004 - HTTP
     return problems.response(answer.status_code, detail, headers=kept)
 
 
-def _as_page(answer: Response) -> Response:
-    import json
-
-    from ..web.pages import render
-
+def _as_page(request: Request, answer: Response) -> Response:
     said = json.loads(answer.body)
     kept = {name: value for name, value in answer.headers.items() if name.lower() in {"allow", "www-authenticate"}}
-    text, headers = render("problem.html", problem=said)
+    text, headers = render("problem.html", problem=said, mount=mount(request))
     return Response(body=text, headers={**headers, **kept}, status_code=answer.status_code)

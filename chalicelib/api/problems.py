@@ -13,8 +13,8 @@ from typing import Any
 
 from chalice.app import Response
 
-from .. import logs
-from ..errors import (
+from chalicelib import logs
+from chalicelib.errors import (
     BundleError,
     IdempotencyError,
     JobDisabledError,
@@ -58,9 +58,7 @@ class ProblemError(SauronError):
         super().__init__(detail)
 
 
-def problem(
-    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
-) -> tuple[dict[str, str], str]:
+def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> tuple[dict[str, str], str]:
     """Answer the headers and the JSON text of a problem; `facts` are added as members of their own."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **facts}
     return {"Content-Type": CONTENT_TYPE, **(headers or {})}, json.dumps(body, ensure_ascii=False, default=str)
@@ -69,7 +67,7 @@ def problem(
 def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:
     """Answer a problem as a response."""
     written, body = problem(status, detail, headers=headers, **facts)
-    return Response(body=body, headers=written, status_code=status)
+    return Response(body=body, headers={**written}, status_code=status)
 
 
 def of(error: SauronError) -> Response:

@@ -11,15 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-
-from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.git_address import parse_address
-from sauron_jobs_loader.source import GitSource
-from tests.git_servers import (
+from git_servers import (
     BundleRepository,
     GitHttpServer,
     GitSshServer,
@@ -30,6 +28,10 @@ from tests.git_servers import (
     serve_ssh,
     write_diary_git,
 )
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.git_address import parse_address
+from sauron_jobs_loader.source import GitSource
 
 TOKEN = "ghp_s3cret/token+1"
 PROJECT = Path(__file__).resolve().parents[3]
@@ -115,8 +117,8 @@ def test_a_relative_path_is_taken_from_the_working_folder(tmp_path: Path) -> Non
     [
         ("", "https://host/org/repo.git"),
         ("ext::sh -c touch% /tmp/owned", "https://host/org/repo.git"),
-        ("ext::touch", "helpers run commands"),
-        ("fd::17/foo", "helpers run commands"),
+        ("ext::touch", "program for git to run"),
+        ("fd::17/foo", "program for git to run"),
         ("--upload-pack=touch /tmp/owned", "option"),
         ("-x", "option"),
         ("git://github.com/org/repo", "git://"),
@@ -270,12 +272,14 @@ def test_a_force_push_is_followed_and_the_old_revision_stays(bundle: BundleRepos
 def test_another_branch_and_a_branch_that_becomes_a_folder_of_branches_work(bundle: BundleRepository, root: Path) -> None:
     bundle.git("branch", "work")
     source_of(bundle, root).fetch("work")
+    kept = (root / "mirror.git").stat().st_ino
     bundle.git("branch", "-D", "work")
     bundle.git("checkout", "--quiet", "-b", "work/deep")
     sha = bundle.commit({"manifest.py": "deep\n"})
     assert source_of(bundle, root, branch="work/deep").fetch() == sha
     with pytest.raises(SourceError, match="no branch, tag or commit 'work'"):
         source_of(bundle, root).fetch("work")
+    assert (root / "mirror.git").stat().st_ino == kept
 
 
 def test_a_changed_address_replaces_the_mirror_once_the_new_one_is_complete(
@@ -432,7 +436,7 @@ def test_a_path_without_a_repository_says_so(root: Path, tmp_path: Path) -> None
 def test_a_host_that_refuses_is_named(root: Path, tmp_path: Path) -> None:
     with serve_http(tmp_path) as gone:
         url = gone.url
-    with pytest.raises(SourceError, match="127.0.0.1, port .* cannot be reached") as caught:
+    with pytest.raises(SourceError, match=r"127\.0\.0\.1, port .* cannot be reached") as caught:
         GitSource(f"{url}/bundle", root=root).fetch()
     assert caught.value.fault is SourceFault.UNREACHABLE
 
@@ -444,6 +448,33 @@ def test_a_missing_git_says_what_to_install(
     with pytest.raises(SourceError, match="git is not installed") as caught:
         source_of(bundle, root).fetch()
     assert caught.value.fault is SourceFault.TOOL
+
+
+def test_a_folder_that_cannot_be_written_is_named(bundle: BundleRepository, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SourceError, match="make the folder writable") as caught:
+        source_of(bundle, tmp_path / "file" / "state").fetch()
+    assert caught.value.fault is SourceFault.STORAGE
+
+
+def test_a_checkout_without_room_is_a_fault_of_the_storage(
+    bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = source_of(bundle, root)
+    sha = source.fetch()
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in checkout-index*) echo "error: unable to write file x: No space left on device" >&2; exit 128;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    with pytest.raises(SourceError, match="free some space") as caught:
+        source.checkout(sha)
+    assert caught.value.fault is SourceFault.STORAGE
+    assert list((root / "revisions").iterdir()) == []
 
 
 # http and https
@@ -459,7 +490,7 @@ def test_the_token_opens_the_repository_and_is_nowhere_to_be_seen(
     assert (folder / "manifest.py").read_text() == "one\n"
     sha = bundle.commit({"manifest.py": "two\n"})
     assert source.fetch() == sha
-    secrets = (TOKEN, base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode())
+    secrets = (TOKEN, quote(TOKEN, safe=""), base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode())
     assert "fetch" in notes.read_text()
     assert any("remote-http" in line for line in http.command_lines)
     for secret in secrets:
@@ -518,6 +549,8 @@ def test_a_redirect_to_another_host_does_not_take_the_token_along(
 def test_https_is_verified_against_the_ca(
     bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     certificate, key = make_certificate(tmp_path)
     with serve_http(tmp_path / "served", token=TOKEN, tls=(certificate, key)) as server:
         source = GitSource(f"{server.url}/bundle/.git", root=root, token=TOKEN)
@@ -551,9 +584,21 @@ def test_a_stalled_server_is_given_up_at_the_limit_with_nothing_left_running(
 # ssh
 
 
-def ssh_source(ssh: GitSshServer, bundle: BundleRepository, root: Path, **changes: Path) -> GitSource:
-    files = {"ssh_key_file": ssh.client_key, "known_hosts_file": ssh.known_hosts} | changes
-    return GitSource(ssh.url(bundle.path), root=root, timeout=timedelta(seconds=20), **files)
+def ssh_source(
+    ssh: GitSshServer,
+    bundle: BundleRepository,
+    root: Path,
+    *,
+    ssh_key_file: Path | None = None,
+    known_hosts_file: Path | None = None,
+) -> GitSource:
+    return GitSource(
+        ssh.url(bundle.path),
+        root=root,
+        timeout=timedelta(seconds=20),
+        ssh_key_file=ssh_key_file or ssh.client_key,
+        known_hosts_file=known_hosts_file or ssh.known_hosts,
+    )
 
 
 def test_ssh_works_with_a_deploy_key_and_a_known_host(ssh: GitSshServer, bundle: BundleRepository, root: Path) -> None:
@@ -595,7 +640,7 @@ def test_a_key_that_the_host_does_not_know_is_said_to_be_refused(
 
 
 def test_a_missing_key_file_is_named(ssh: GitSshServer, bundle: BundleRepository, root: Path, tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no ssh key at .*absent"):
+    with pytest.raises(SourceError, match=r"no ssh key at .*absent"):
         ssh_source(ssh, bundle, root, ssh_key_file=tmp_path / "absent").fetch()
 
 
@@ -647,9 +692,8 @@ def test_kills_at_many_moments_leave_what_the_next_sync_completes(bundle: Bundle
         with start_sync(str(bundle.path), root) as syncing:
             assert syncing.stdout is not None
             syncing.stdout.readline()
-            with pytest.raises(subprocess.TimeoutExpired):
+            with suppress(subprocess.TimeoutExpired):
                 syncing.wait(0.02 + 0.03 * step)
-                raise subprocess.TimeoutExpired("it was quick", 0)
             syncing.send_signal(signal.SIGKILL)
         for folder in (root / "revisions").glob("?" * 40):
             assert len(files_below(folder)) == expected
@@ -665,28 +709,66 @@ def test_lock_files_and_half_packs_of_killed_gits_are_swept_away(bundle: BundleR
         (mirror / name).write_text("left behind")
     for name in ("mirror.git.1.tmp", "mirror.git.2.old"):
         (root / name).mkdir()
+    kept = mirror.stat().st_ino
     sha = bundle.commit({"manifest.py": "two\n"})
     assert source.fetch() == sha
+    assert mirror.stat().st_ino == kept
     assert not list(mirror.rglob("*.lock"))
     assert not list(mirror.rglob("tmp_*"))
     assert sorted(entry.name for entry in root.iterdir()) == ["mirror.git", "mirror.lock"]
 
 
+def without_head(mirror: Path) -> None:
+    (mirror / "HEAD").unlink()
+
+
+def with_a_broken_config(mirror: Path) -> None:
+    (mirror / "config").write_text("[broken")
+
+
+def with_an_empty_ref(mirror: Path) -> None:
+    (mirror / "refs/heads/main").write_text("")
+
+
+def without_refs(mirror: Path) -> None:
+    shutil.rmtree(mirror / "refs")
+
+
+def without_objects(mirror: Path) -> None:
+    shutil.rmtree(mirror / "objects")
+
+
+def with_emptied_objects(mirror: Path) -> None:
+    for file in (mirror / "objects").rglob("*"):
+        if file.is_file():
+            file.chmod(0o644)
+            file.write_bytes(b"")
+
+
+def as_an_empty_folder(mirror: Path) -> None:
+    shutil.rmtree(mirror)
+    mirror.mkdir()
+
+
+def as_a_file(mirror: Path) -> None:
+    shutil.rmtree(mirror)
+    mirror.write_text("a file")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda mirror: (mirror / "HEAD").unlink(),
-        lambda mirror: (mirror / "config").write_text("[broken"),
-        lambda mirror: (mirror / "refs/heads/main").write_text(""),
-        lambda mirror: shutil.rmtree(mirror / "refs"),
-        lambda mirror: shutil.rmtree(mirror / "objects"),
-        lambda mirror: [empty(file) for file in (mirror / "objects").rglob("*") if file.is_file()],
-        lambda mirror: (shutil.rmtree(mirror), mirror.mkdir()),
-        lambda mirror: (shutil.rmtree(mirror), mirror.write_text("a file")),
+        without_head,
+        with_a_broken_config,
+        with_an_empty_ref,
+        without_refs,
+        without_objects,
+        with_emptied_objects,
+        as_an_empty_folder,
+        as_a_file,
     ],
-    ids=["no HEAD", "bad config", "empty ref", "no refs", "no objects", "empty objects", "empty folder", "a file"],
 )
-def test_a_damaged_mirror_is_replaced(damage: Callable[[Path], object], bundle: BundleRepository, root: Path) -> None:
+def test_a_damaged_mirror_is_replaced(damage: Callable[[Path], None], bundle: BundleRepository, root: Path) -> None:
     source = source_of(bundle, root)
     source.fetch()
     damage(root / "mirror.git")
@@ -704,20 +786,15 @@ def test_one_unreadable_file_in_the_mirror_is_fetched_again(bundle: BundleReposi
     assert (source.checkout(sha) / "jobs/report.py").read_text() == "run = 1\n"
 
 
-def empty(file: Path) -> None:
-    file.chmod(0o644)
-    file.write_bytes(b"")
-
-
 def test_two_processes_syncing_at_once_are_harmless(bundle: BundleRepository, root: Path) -> None:
     bundle.commit({f"data/{number}.txt": f"{number}\n" for number in range(200)})
     for step in range(3):
         sha = bundle.commit({"manifest.py": f"{step}\n"})
-        both = [start_sync(str(bundle.path), root) for _ in range(3)]
-        for process in both:
-            printed, _ = process.communicate(timeout=60)
-            assert process.returncode == 0
-            assert printed.split("\n")[1] == str(root / "revisions" / sha)
+        with start_sync(str(bundle.path), root) as one, start_sync(str(bundle.path), root) as other:
+            for process in (one, other):
+                printed, _ = process.communicate(timeout=60)
+                assert process.returncode == 0
+                assert printed.split("\n")[1] == str(root / "revisions" / sha)
         assert len(files_below(root / "revisions" / sha)) == 202
     assert all(len(entry.name) == 40 for entry in (root / "revisions").iterdir())
 

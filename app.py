@@ -1,0 +1,73 @@
+"""What Sauron answers and when it wakes: Chalice declarations only.
+
+The container, `chalice local` and Lambda run these same handlers. Importing this module starts nothing and opens nothing: Chalice
+imports it to package and to deploy. Only under `chalice local`, which fires no schedules by itself, it starts the clock and the
+workers in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate
+
+from chalicelib import wiring
+from chalicelib.api import bundle, health, jobs, page, runs, schedule
+from chalicelib.api.gate import gate
+
+# Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
+app = Chalice(app_name="sauron", configure_logs=False, env={})
+app.register_middleware(gate, "http")
+for room in (health, jobs, runs, bundle, schedule, page):
+    app.register_blueprint(room.blueprint)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
+def tick(_event: CloudWatchEvent) -> None:
+    """Turn what is due into runs."""
+    wiring.sauron().tick()
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="sync")
+def sync(_event: CloudWatchEvent) -> None:
+    """Bring the bundle up to date when its interval has passed."""
+    wiring.sauron().sync_if_due()
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES), name="upkeep")
+def upkeep(_event: CloudWatchEvent) -> None:
+    """Rescue, prune, tidy."""
+    wiring.sauron().upkeep()
+
+
+# Chalice collects a handler's middleware from a generator at its first call; two first calls at once could skip some.
+for handler in app.handler_map.values():
+    if isinstance(handler, EventSourceHandler):
+        handler.middleware_handlers = list(handler.middleware_handlers)
+
+
+def under_chalice_local(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether this process is `chalice [options] local`: Chalice's command line says so in the environment."""
+    if environ.get("AWS_CHALICE_CLI_MODE") != "true":
+        return False
+    words = iter(argv[1:])
+    for word in words:
+        if word == "--project-dir":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word == "local"
+    return False
+
+
+if under_chalice_local(sys.argv, os.environ):
+    import atexit
+
+    from chalicelib import local, logs
+
+    logs.configure()
+    ours = wiring.sauron()
+    logs.configure(ours.settings.log_level, secrets=ours.settings.secret_values)
+    running = local.start(app, ours)
+    atexit.register(running.stop, ours.settings.drain)

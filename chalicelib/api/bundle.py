@@ -1,0 +1,32 @@
+"""/sync and /rollback: which revision of the bundle is active."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint
+
+from . import views
+from .calls import asked, post
+
+blueprint = Blueprint(__name__)
+
+
+@post(blueprint, "/sync")
+def sync() -> dict[str, Any]:
+    """Sync now and let go of an earlier pin, or pin the bundle to `ref`. A failed sync is answered with 200 and its reason."""
+    from .bodies import SyncBody, read
+
+    call = asked()
+    body = read(SyncBody, call.request)
+    return views.sync(call.sauron.sync(ref=body.ref, accept_removals=body.accept_removals, by=call.by))
+
+
+@post(blueprint, "/rollback")
+def rollback() -> dict[str, Any]:
+    """Activate a revision that was active before and pin it until the next sync that someone asks for."""
+    from .bodies import RollbackBody, read
+
+    call = asked()
+    body = read(RollbackBody, call.request)
+    return views.sync(call.sauron.rollback(body.sha.lower(), by=call.by))

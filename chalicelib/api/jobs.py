@@ -1,0 +1,97 @@
+"""/jobs: listing, one in full, trigger, enable, disable."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+from chalice.app import Blueprint
+
+from chalicelib.errors import UnknownJobError
+from chalicelib.store import history, registry
+
+from . import views
+from .calls import asked, get, post
+from .problems import ProblemError
+from .query import Query
+
+blueprint = Blueprint(__name__)
+
+
+@get(blueprint, "/jobs")
+def jobs() -> dict[str, Any]:
+    """List the jobs in the order of their ids."""
+    call = asked()
+    query = Query(call.request, "enabled_only", "tag", "project")
+    enabled_only, tag, project = query.flag("enabled_only"), query.text("tag"), query.text("project")
+    now = call.sauron.clock.now()
+    with call.sauron.store.read() as tx:
+        found = [
+            job
+            for job in registry.all_jobs(tx)
+            if (job.enabled or not enabled_only) and (tag is None or tag in job.spec.tags) and project in {None, job.spec.project}
+        ]
+        last = history.last_runs(tx, [job.id for job in found])
+    return views.page_of("jobs", [views.job(job, last.get(job.id), now=now) for job in found])
+
+
+@get(blueprint, "/jobs/{job_id}")
+def job(job_id: str) -> dict[str, Any]:
+    """Answer one job in full; one that left its bundle is answered as long as it is kept."""
+    sauron = asked().sauron
+    with sauron.store.read() as tx:
+        found = registry.job(tx, job_id)
+        if found is None:
+            known = [one.id for one in registry.all_jobs(tx)]
+            raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
+        last = history.last_runs(tx, [found.id]).get(found.id)
+        executed = history.executed(tx, job_id)
+    return views.job_in_full(found, last, executed, now=sauron.clock.now())
+
+
+@post(blueprint, "/jobs/{job_id}/trigger")
+def trigger(job_id: str) -> dict[str, Any]:
+    """Queue a run now. It is stored when this answers."""
+    from .bodies import TriggerBody, read
+
+    call = asked()
+    body = read(TriggerBody, call.request)
+    run = call.sauron.trigger(
+        job_id,
+        params=body.params,
+        reason=body.reason,
+        force=body.force,
+        idempotency_key=_idempotency_key(call.request.headers.get("idempotency-key")),
+        by=call.by,
+    )
+    return {"job_id": job_id, "queued": True, "queue_id": run.id, "message": f"Run {run.id} of {job_id} is queued."}
+
+
+@post(blueprint, "/jobs/{job_id}/enable")
+def enable(job_id: str) -> dict[str, Any]:
+    """Turn a job on, over what its bundle says."""
+    return _switch(job_id, enabled=True)
+
+
+@post(blueprint, "/jobs/{job_id}/disable")
+def disable(job_id: str) -> dict[str, Any]:
+    """Turn a job off, over what its bundle says. What runs already runs on."""
+    return _switch(job_id, enabled=False)
+
+
+def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
+    from .bodies import SwitchBody, read
+
+    call = asked()
+    body = read(SwitchBody, call.request)
+    act = call.sauron.enable if enabled else call.sauron.disable
+    found = act(job_id, reason=body.reason, until=body.until, by=call.by)
+    override = None if found.override is None else views.override(found.override)
+    return {"job_id": job_id, "enabled": found.enabled, "override": override}
+
+
+def _idempotency_key(sent: str | None) -> str | None:
+    if sent is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", sent):
+        raise ProblemError(400, "Header Idempotency-Key: send 1 to 255 visible ASCII characters, or leave it out.")
+    return sent

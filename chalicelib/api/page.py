@@ -1,0 +1,159 @@
+"""The page for people: `/`, a run's page, and the forms on them.
+
+Forms post to `/ui/...` and are answered 303 back to a page, so that reloading repeats nothing. What was done is told by a code in
+the address, never by text from it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.explain import next_fires
+from chalicelib.jobs import Job
+from chalicelib.runs import UNFINISHED, Run
+from chalicelib.schedule_text import describe
+from chalicelib.store import history, registry
+from chalicelib.web.pages import render
+
+from . import condition, run_log
+from .auth import is_open
+from .calls import asked, get, post
+from .health import warnings
+from .query import RUN_ID, Query
+from .runs import existing, log_response
+
+blueprint = Blueprint(__name__)
+
+LATEST = 25
+LOG_TAIL = 64 * 1024
+
+_TOLD = {
+    "triggered": "The run is queued.",
+    "enabled": "The job is on.",
+    "disabled": "The job is off. What runs already runs on.",
+    "cancelled": "The run is being ended.",
+    "retried": "A new run with the same params is queued.",
+    "synced": "The bundle is synced.",
+    "unsynced": "The sync did not work.",
+}
+
+
+@get(blueprint, "/")
+def home() -> Response:
+    """Show whether all is well, the jobs and the latest runs."""
+    call = asked()
+    sauron = call.sauron
+    query = Query(call.request, "did", "run")
+    run = query.text("run")
+    with sauron.store.read() as tx:
+        found = condition.look(sauron, tx)
+        jobs = registry.all_jobs(tx)
+        last = history.last_runs(tx, [job.id for job in jobs])
+        latest = history.runs(tx, limit=LATEST)
+    on = sum(job.enabled for job in jobs)
+    return _page(
+        "home.html",
+        now=found.now,
+        told=_TOLD.get(query.text("did") or ""),
+        told_run=run if run and RUN_ID.fullmatch(run) else None,
+        faults=condition.faults(found, jobs, last, sauron.settings),
+        summary=f"{on} of {len(jobs)} jobs are on, {found.counts['running']} running now." if jobs else "There are no jobs yet.",
+        notices=warnings(is_open(sauron.settings), ()),
+        jobs=[_line(job, last.get(job.id), found) for job in jobs],
+        runs=latest,
+        git=condition.git_sync(sauron.settings, found.state),
+        last_sync=found.state.last_sync,
+    )
+
+
+@get(blueprint, "/ui/runs/{run_id}")
+def run_page(run_id: str) -> Response:
+    """Show one run: its attempts, its error, the end of its log."""
+    call = asked()
+    told = _TOLD.get(Query(call.request, "did", "run").text("did") or "")
+    with call.sauron.store.read() as tx:
+        run = existing(tx, run_id)
+        attempts = history.attempts_of(tx, run.id)
+        log = run_log.read(tx, run).text
+    return _page(
+        "run.html",
+        now=call.sauron.clock.now(),
+        told=told,
+        run=run,
+        unfinished=run.state in UNFINISHED,
+        attempts=attempts,
+        log=log[-LOG_TAIL:],
+        log_cut=len(log) > LOG_TAIL,
+    )
+
+
+@get(blueprint, "/ui/runs/{run_id}/log")
+def run_log_page(run_id: str) -> Response:
+    """Answer a run's log as plain text to a browser that signed in to the page."""
+    return log_response(run_id, after=0)
+
+
+@post(blueprint, "/ui/jobs/{job_id}/trigger")
+def trigger(job_id: str) -> Response:
+    """Run a job now."""
+    call = asked()
+    return _back("/", "triggered", run=call.sauron.trigger(job_id, by=call.by).id)
+
+
+@post(blueprint, "/ui/jobs/{job_id}/enable")
+def enable(job_id: str) -> Response:
+    """Turn a job on."""
+    call = asked()
+    call.sauron.enable(job_id, by=call.by)
+    return _back("/", "enabled")
+
+
+@post(blueprint, "/ui/jobs/{job_id}/disable")
+def disable(job_id: str) -> Response:
+    """Turn a job off."""
+    call = asked()
+    call.sauron.disable(job_id, by=call.by)
+    return _back("/", "disabled")
+
+
+@post(blueprint, "/ui/runs/{run_id}/cancel")
+def cancel(run_id: str) -> Response:
+    """End a run."""
+    call = asked()
+    return _back(f"/ui/runs/{call.sauron.cancel(run_id, by=call.by).id}", "cancelled")
+
+
+@post(blueprint, "/ui/runs/{run_id}/retry")
+def retry(run_id: str) -> Response:
+    """Run again what is over."""
+    call = asked()
+    return _back(f"/ui/runs/{call.sauron.retry(run_id, by=call.by).id}", "retried")
+
+
+@post(blueprint, "/ui/sync")
+def sync() -> Response:
+    """Sync the bundle now."""
+    call = asked()
+    return _back("/", "synced" if call.sauron.sync(by=call.by).success else "unsynced")
+
+
+def _line(job: Job, last: Run | None, found: condition.Condition) -> dict[str, Any]:
+    fires = next_fires(job, now=found.now, count=1)
+    words = describe(job.spec.cron, job.spec.timezone)
+    return {"job": job, "last": last, "next": fires[0] if fires else None, "words": words}
+
+
+def _page(template: str, **values: Any) -> Response:
+    text, headers = render(template, mount=asked().mount, **values)
+    return Response(body=text, headers=headers)
+
+
+def _back(path: str, did: str, *, run: str | None = None) -> Response:
+    about = f"&run={run}" if run else ""
+    headers: dict[str, str | list[str]] = {
+        "Location": f"{asked().mount}{path}?did={did}{about}",
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    return Response(body="", headers=headers, status_code=303)

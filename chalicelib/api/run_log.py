@@ -1,0 +1,48 @@
+"""A run's log as one text: its chunks in order, the attempts kept apart by a line where there are several.
+
+The position of the last chunk is what a live tail sends as `after`. Asking twice for the same position answers the same text,
+whatever was read before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chalicelib.runs import Run
+from chalicelib.store import output
+from chalicelib.store.database import Tx
+
+AT_MOST = 4 << 20  # characters in one answer; a longer log is read on from its `after`
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LogText:
+    """Text, the position after which it goes on, and whether more of it is there already."""
+
+    text: str
+    last: int
+    more: bool
+
+
+def read(tx: Tx, run: Run, *, after: int = 0) -> LogText:
+    """Answer what a run wrote after a position."""
+    before = output.read(tx, run.id, after=after - 1, limit=1) if after else []
+    known = bool(before) and before[0].id == after
+    attempt = before[0].attempt if known else None
+    ended = not known or before[0].text.endswith("\n")
+    parts: list[str] = []
+    last, size = after, 0
+    while size < AT_MOST:
+        chunks = output.read(tx, run.id, after=last, limit=BATCH)
+        if not chunks:
+            return LogText("".join(parts), last, more=False)
+        for chunk in chunks:
+            if chunk.attempt != attempt and (chunk.attempt > 1 or run.attempt > 1):
+                parts.append(f"{'' if ended else chr(10)}--- attempt {chunk.attempt} ---\n")
+            attempt, ended = chunk.attempt, chunk.text.endswith("\n")
+            parts.append(chunk.text)
+            last, size = chunk.id, size + len(chunk.text)
+            if size >= AT_MOST:
+                break
+    return LogText("".join(parts), last, more=True)

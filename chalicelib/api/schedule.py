@@ -1,0 +1,39 @@
+"""/next and /audit: what comes, and whether all that was to come is accounted for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint
+
+from chalicelib import explain
+from chalicelib.clock import iso
+
+from . import views
+from .calls import asked, get
+from .query import Query
+
+blueprint = Blueprint(__name__)
+
+
+@get(blueprint, "/next")
+def upcoming() -> dict[str, Any]:
+    """List the next fire times over all enabled jobs, soonest first."""
+    call = asked()
+    count = Query(call.request, "count").whole("count", low=1, high=1000, default=10)
+    with call.sauron.store.read() as tx:
+        fires = explain.upcoming(tx, now=call.sauron.clock.now(), count=count)
+    items = [
+        {"job_id": job.id, "cron": job.spec.cron, "timezone": job.spec.timezone, "next_run_at": iso(fire_at)}
+        for job, fire_at in fires
+    ]
+    return views.page_of("next_runs", items)
+
+
+@get(blueprint, "/audit")
+def audit() -> dict[str, Any]:
+    """Hold the ledger against the schedules that were in force."""
+    call = asked()
+    job_id = Query(call.request, "job_id").text("job_id")
+    with call.sauron.store.read() as tx:
+        return views.audit(explain.audit(tx, now=call.sauron.clock.now(), job_id=job_id))

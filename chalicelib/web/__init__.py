@@ -1,0 +1,1 @@
+"""What a browser sees: templates and one style sheet, no script."""

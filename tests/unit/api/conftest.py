@@ -1,0 +1,64 @@
+"""The real application over a real store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from unit.api.asking import Client
+
+from chalicelib import wiring
+from chalicelib.settings import Settings
+from chalicelib.store import Store
+from chalicelib.wiring import Sauron
+from conftest import ManualClock, define
+
+Build = Callable[..., Sauron]
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated store, to be copied: migrating takes longer than most of these tests."""
+    file = tmp_path_factory.mktemp("template") / "store.sqlite3"
+    made = Store(f"sqlite:///{file}")
+    made.migrate()
+    made.backup(file.with_name("copy.sqlite3"))
+    made.close()
+    return file.with_name("copy.sqlite3")
+
+
+@pytest.fixture
+def build(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Build]:
+    """Put a Sauron with these settings in place."""
+    shutil.copy(empty_store, tmp_path / "store.sqlite3")
+    made: list[Sauron] = []
+
+    def make(**environ: str) -> Sauron:
+        sauron = Sauron.build(
+            Settings.read({"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/store.sqlite3", "JOBS_DIR": f"{tmp_path}/jobs", **environ}),
+            clock=clock,
+        )
+        wiring.use(sauron)
+        made.append(sauron)
+        return sauron
+
+    yield make
+    wiring.use(None)
+    for sauron in made:
+        sauron.close()
+
+
+@pytest.fixture
+def sauron(build: Build, clock: ManualClock) -> Sauron:
+    """A Sauron with two jobs: one on, one off."""
+    made = build()
+    define(made.store, clock, "nightly-backup", "0 3 * * *", tags=["ops"], project="infra", description="Copies")
+    define(made.store, clock, "digest", "0 8 * * 1-5", enabled=False, timezone="Europe/Berlin")
+    return made
+
+
+@pytest.fixture
+def client() -> Client:
+    return Client()

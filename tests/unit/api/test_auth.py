@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import pytest
+from unit.api.asking import Client, basic, bearer
+from unit.api.conftest import Build
+
+import app as application
+from chalicelib.api.auth import NEEDED, internal_token, needed
+from chalicelib.wiring import Sauron
+from conftest import ManualClock, define
+
+TOKENS = "grafana:read:read-token-1,bot:trigger:trigger-token-1,jarvis:operate:operate-token-1,root:admin:admin-token-1"
+
+
+@pytest.fixture
+def guarded(build: Build, clock: ManualClock) -> Sauron:
+    made = build(SAURON_API_TOKENS=TOKENS)
+    define(made.store, clock, "backup", "0 3 * * *")
+    return made
+
+
+@pytest.mark.parametrize("path", [path for path in application.app.routes if path != "/health"])
+def test_every_route_but_health_needs_a_token(guarded: Sauron, path: str) -> None:
+    asked = path.format(job_id="backup", run_id="x") if "{" in path else path
+    for method in application.app.routes[path]:
+        for client in (Client(), bearer("wrong-token"), Client({"Authorization": "Bearer"}), basic("wrong-token")):
+            answer = client.ask(method, asked)
+            assert answer.status == 401
+            assert "www-authenticate" in answer.headers
+            assert "wrong-token" not in answer.body
+
+
+def test_health_needs_no_token(guarded: Sauron) -> None:
+    assert Client().get("/health").status == 200
+    assert bearer("wrong-token").get("/health").status == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "allowed"),
+    [
+        ("read-token-1", {"read"}),
+        ("trigger-token-1", {"read", "trigger"}),
+        ("operate-token-1", {"read", "trigger", "operate"}),
+        ("admin-token-1", {"read", "trigger", "operate"}),
+    ],
+)
+def test_a_scope_reaches_what_it_includes_and_no_more(guarded: Sauron, token: str, allowed: set[str]) -> None:
+    for path, scope in {"/jobs": "read", **NEEDED}.items():
+        if path.startswith("/ui/"):
+            continue
+        method = "GET" if scope == "read" else "POST"
+        answer = bearer(token).ask(method, path.format(job_id="no-such-job", run_id="x"))
+        assert (answer.status != 403) == (scope in allowed), path
+        if answer.status == 403:
+            assert scope in answer.problem["detail"]
+            assert answer.problem["needed"] == scope
+
+
+def test_every_change_is_in_the_table_of_scopes() -> None:
+    posts = {path for path, methods in application.app.routes.items() if "POST" in methods}
+    assert posts == set(NEEDED)
+    assert needed("POST", "/not/in/the/table") == "admin"
+
+
+def test_the_name_of_the_token_is_recorded(guarded: Sauron) -> None:
+    run_id = bearer("trigger-token-1").post("/jobs/backup/trigger").json["queue_id"]
+    assert bearer("read-token-1").get(f"/runs/{run_id}").json["requested_by"] == "bot"
+
+
+def test_browsers_sign_in_to_the_page_and_only_to_it(guarded: Sauron) -> None:
+    assert basic("read-token-1").get("/").status == 200
+    assert basic("read-token-1").get("/jobs").status == 401
+    assert Client().get("/").headers["www-authenticate"].startswith("Basic ")
+    assert Client().get("/jobs").headers["www-authenticate"].startswith("Bearer ")
+    assert Client({"Authorization": "Basic ###"}).get("/").status == 401
+
+
+def test_this_process_may_ask_itself(guarded: Sauron) -> None:
+    ours = bearer(internal_token())
+    run_id = ours.post("/jobs/backup/trigger").json["queue_id"]
+    named = ours.post("/jobs/backup/trigger", X_Sauron_By="maria").json["queue_id"]
+    assert ours.get(f"/runs/{run_id}").json["requested_by"] == "cli"
+    assert ours.get(f"/runs/{named}").json["requested_by"] == "maria"
+    other = bearer("operate-token-1").post("/jobs/backup/trigger", X_Sauron_By="maria").json["queue_id"]
+    assert ours.get(f"/runs/{other}").json["requested_by"] == "jarvis"
+
+
+def test_without_tokens_the_api_is_open_and_status_says_so(sauron: Sauron, client: Client) -> None:
+    assert client.post("/jobs/nightly-backup/trigger").status == 200
+    assert client.get("/status").json["api_open"] is True
+
+
+def test_with_tokens_status_says_it_is_not_open(guarded: Sauron) -> None:
+    assert bearer("read-token-1").get("/status").json["api_open"] is False
+
+
+def test_on_aws_without_tokens_everything_but_health_is_closed(build: Build) -> None:
+    build(AWS_LAMBDA_FUNCTION_NAME="sauron-prod")
+    assert Client().get("/health").status == 200
+    for path in ("/", "/jobs", "/status"):
+        assert "SAURON_API_TOKENS" in Client().get(path).problem["detail"]
+        assert bearer("anything-at-all").get(path).status == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "https://sauron.test:8080"},
+        {"Origin": "https://evil.test"},
+        {"Origin": "null"},
+        {"Origin": "http://sauron.test"},
+    ],
+)
+def test_a_page_of_another_site_changes_nothing(sauron: Sauron, client: Client, headers: dict[str, str]) -> None:
+    for path in ("/jobs/nightly-backup/trigger", "/ui/jobs/nightly-backup/trigger"):
+        assert client.ask("POST", path, headers=headers).problem["status"] == 403
+    assert client.get("/runs").json["count"] == 0
+    assert client.ask("GET", "/jobs", headers=headers).status == 200
+
+
+def test_our_own_page_may_post(sauron: Sauron, client: Client) -> None:
+    path = "/ui/jobs/nightly-backup/trigger"
+    assert client.ask("POST", path, headers={"Sec-Fetch-Site": "same-origin"}).status == 303
+    assert client.ask("POST", path, headers={"Origin": "http://sauron.test:8080"}).status == 303
+    behind = {"Origin": "https://public.test", "X-Forwarded-Host": "public.test"}
+    assert client.ask("POST", path, headers=behind).status == 303

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from unit.api.asking import Client
+from unit.api.conftest import Build
+
+from chalicelib import __version__
+from chalicelib.api.condition import without_credentials
+from chalicelib.store import bundle, presence
+from chalicelib.wiring import Sauron
+from conftest import ManualClock
+
+
+@dataclass
+class Threads:
+    """The clock and the workers of a process, as they are said to be."""
+
+    clock: bool = True
+    workers: bool = True
+    running: int = 0
+
+    def clock_alive(self) -> bool:
+        return self.clock
+
+    def workers_alive(self) -> bool:
+        return self.workers
+
+
+def test_health_says_healthy_with_version_and_time(sauron: Sauron, client: Client) -> None:
+    answer = client.get("/health")
+    assert answer.status == 200
+    assert answer.json == {"status": "healthy", "version": __version__, "timestamp": "2026-03-02T12:00:30Z"}
+
+
+@pytest.mark.parametrize(("threads", "word"), [(Threads(clock=False), "clock"), (Threads(workers=False), "workers")])
+def test_health_is_503_when_the_clock_or_the_workers_stopped(sauron: Sauron, client: Client, threads: Threads, word: str) -> None:
+    sauron.vitals = Threads()
+    assert client.get("/health").status == 200
+    sauron.vitals = threads
+    answer = client.get("/health")
+    assert (answer.status, answer.json["status"]) == (503, "unhealthy")
+    assert word in answer.json["detail"]
+
+
+def test_health_does_not_depend_on_git(sauron: Sauron, client: Client) -> None:
+    with sauron.store.write() as tx:
+        bundle.change(tx, last_error="git is down", consecutive_failures=9)
+    assert client.get("/health").status == 200
+
+
+def test_ready_has_a_line_for_each_part(sauron: Sauron, client: Client) -> None:
+    before = client.get("/ready")
+    assert (before.status, before.json["ready"]) == (503, False)
+    assert "no tick" in before.json["parts"]["clock"]
+    sauron.tick()
+    after = client.get("/ready")
+    assert (after.status, after.json["ready"]) == (200, True)
+    assert set(after.json["parts"]) == {"store", "clock", "workers", "bundle"}
+
+
+def test_scheduler_running_is_measured(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    assert client.get("/status").json["scheduler_running"] is False
+    sauron.tick()
+    assert client.get("/status").json["scheduler_running"] is True
+    clock.move(minutes=4)
+    late = client.get("/status").json
+    assert (late["scheduler_running"], late["last_tick"]["age_seconds"]) == (False, 240.0)
+    sauron.vitals = Threads()
+    assert client.get("/status").json["scheduler_running"] is True
+
+
+def test_status_says_what_an_operator_asks_first(build: Build, client: Client, clock: ManualClock) -> None:
+    sauron = build(
+        JOBS_GIT_REPO_URL="https://x-access-token:ghp_verysecret@git.test/team/jobs.git?key=abc",
+        JOBS_GIT_TOKEN="ghp_verysecret",
+        JOBS_GIT_BRANCH="live",
+    )
+    rejected = [{"job_id": "bad", "place": "manifest.py:7", "reason": "cron has 4 fields"}]
+    with sauron.store.write() as tx:
+        bundle.change(
+            tx,
+            active_sha="b" * 40,
+            pinned_ref="v1",
+            last_sync=clock.now(),
+            last_error="fetch with ghp_verysecret failed",
+            consecutive_failures=2,
+            rejected=rejected,
+        )
+        presence.runner_seen(tx, presence.Runner("r1", "box", 7, "3", clock.now(), clock.now(), 2))
+    answer = client.get("/status")
+    said = answer.json
+    assert "verysecret" not in answer.body
+    assert said["git_sync_status"] == {
+        "current_sha": "b" * 40,
+        "last_sync": "2026-03-02T12:00:30Z",
+        "last_error": "fetch with *** failed",
+        "consecutive_failures": 2,
+        "repo_url": "https://git.test/team/jobs.git",
+        "branch": "live",
+        "local_path": str(sauron.settings.jobs_dir),
+        "pinned_ref": "v1",
+    }
+    assert said["rejected"] == rejected
+    assert (said["jobs_count"], said["next_runs"], said["version"]) == (0, [], __version__)
+    assert (said["queue"]["queued"], said["queue"]["running"]) == (0, 0)
+    assert said["runners"][0]["name"] == "r1"
+    assert said["api_open"] is True
+    assert "SAURON_API_TOKENS" in said["warnings"][0]
+
+
+def test_status_shows_the_next_runs_soonest_first(sauron: Sauron, client: Client) -> None:
+    assert client.get("/status").json["next_runs"] == [
+        {"job_id": "nightly-backup", "cron": "0 3 * * *", "next_run_at": "2026-03-03T03:00:00Z"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:secret@git.test/a.git", "https://git.test/a.git"),
+        ("https://secret@git.test:8443/a.git#x", "https://git.test:8443/a.git"),
+        ("ssh://git:secret@git.test:22/a.git", "ssh://git@git.test:22/a.git"),
+        ("git@git.test:team/a.git", "git@git.test:team/a.git"),
+        ("/srv/jobs.git", "/srv/jobs.git"),
+        ("file:///srv/jobs.git", "file:///srv/jobs.git"),
+    ],
+)
+def test_an_address_is_shown_without_what_opens_it(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
+
+
+def test_sync_without_a_bundle_is_200_and_says_what_to_set(sauron: Sauron, client: Client) -> None:
+    answer = client.post("/sync")
+    assert answer.status == 200
+    said = answer.json
+    assert set(said) >= {"success", "message", "sha", "jobs_added", "jobs_removed", "jobs_rescheduled"}
+    assert said["success"] is False
+    assert "JOBS_GIT_REPO_URL" in said["message"]
+
+
+def test_rollback_to_an_unknown_revision_is_404(sauron: Sauron, client: Client) -> None:
+    assert client.post("/rollback", {"sha": "abcdef1"}).problem["status"] == 404
+    assert client.post("/rollback", {"sha": "main"}).problem["status"] == 422
+    assert client.post("/rollback").problem["status"] == 422

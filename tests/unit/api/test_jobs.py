@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from unit.api.asking import Client, execute
+
+from chalicelib.runs import Outcome, Verdict
+from chalicelib.store import history, ledger, registry
+from chalicelib.wiring import Sauron
+from conftest import ManualClock, define
+
+
+def test_jobs_are_listed_with_what_people_need_to_know(sauron: Sauron, client: Client) -> None:
+    answer = client.get("/jobs")
+    assert answer.status == 200
+    assert answer.json["count"] == 2
+    digest, backup = answer.json["jobs"]
+    assert {name: backup[name] for name in ("id", "cron", "enabled", "timeout_seconds", "tags", "project")} == {
+        "id": "nightly-backup",
+        "cron": "0 3 * * *",
+        "enabled": True,
+        "timeout_seconds": 300,
+        "tags": ["ops"],
+        "project": "infra",
+    }
+    assert backup["next_run_at"] == "2026-03-03T03:00:00Z"
+    assert "03:00" in backup["schedule_text"]
+    assert (digest["enabled"], digest["next_run_at"], digest["timezone"]) == (False, None, "Europe/Berlin")
+    assert (digest["override"], digest["description"]) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("enabled_only=true", ["nightly-backup"]),
+        ("enabled_only=false", ["digest", "nightly-backup"]),
+        ("tag=ops", ["nightly-backup"]),
+        ("tag=none", []),
+        ("project=infra&enabled_only=1", ["nightly-backup"]),
+    ],
+)
+def test_jobs_are_filtered(sauron: Sauron, client: Client, query: str, ids: list[str]) -> None:
+    assert [job["id"] for job in client.get(f"/jobs?{query}").json["jobs"]] == ids
+
+
+def test_one_job_shows_its_next_five_runs_and_how_it_went(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    for outcome in (Outcome.SUCCEEDED, Outcome.DEGRADED):
+        client.post("/jobs/nightly-backup/trigger")
+        execute(sauron, clock, Verdict(outcome), seconds=4)
+    job = client.get("/jobs/nightly-backup").json
+    assert job["next_runs"] == [f"2026-03-0{day}T03:00:00Z" for day in (3, 4, 5, 6, 7)]
+    assert job["success_rate"] == 1.0
+    assert job["durations"] == {"count": 2, "median_seconds": 4.0, "max_seconds": 4.0}
+    assert job["last_run"]["state"] == "degraded"
+
+
+def test_an_unknown_job_is_404_with_the_nearest_name(sauron: Sauron, client: Client) -> None:
+    answer = client.get("/jobs/nightly-bakup")
+    assert answer.status == 404
+    assert "Did you mean nightly-backup?" in answer.problem["detail"]
+    for act in ("trigger", "enable", "disable"):
+        assert client.post(f"/jobs/nope/{act}").problem["status"] == 404
+
+
+def test_a_job_that_left_its_bundle_is_still_answered(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    with sauron.store.write() as tx:
+        job = registry.job(tx, "digest")
+        assert job is not None
+        ledger.retire(tx, job, now=clock.now())
+    assert client.get("/jobs/digest").json["removed_at"] == "2026-03-02T12:00:30Z"
+    assert [job["id"] for job in client.get("/jobs").json["jobs"]] == ["nightly-backup"]
+    assert client.post("/jobs/digest/enable").status == 404
+
+
+def test_a_trigger_is_stored_before_it_is_answered(sauron: Sauron, client: Client) -> None:
+    answer = client.post("/jobs/nightly-backup/trigger", {"reason": "before the upgrade", "params": {"day": "ü"}})
+    assert answer.status == 200
+    said = answer.json
+    assert (said["job_id"], said["queued"]) == ("nightly-backup", True)
+    assert said["queue_id"] in said["message"]
+    with sauron.store.read() as tx:
+        run = history.run(tx, said["queue_id"])
+    assert run is not None
+    assert (run.params, run.reason, run.state) == ({"day": "ü"}, "before the upgrade", "queued")
+
+
+def test_a_trigger_needs_no_body_and_no_content_type(sauron: Sauron, client: Client) -> None:
+    assert client.ask("POST", "/jobs/nightly-backup/trigger").json["queued"] is True
+    assert client.ask("POST", "/jobs/nightly-backup/trigger", b'{"force": true}').json["queued"] is True
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert client.ask("POST", "/jobs/nightly-backup/trigger", b"", form).json["queued"] is True
+    assert client.post("/jobs/nightly-backup/trigger", {}).json["queued"] is True
+
+
+def test_two_triggers_at_once_are_two_runs(sauron: Sauron, client: Client) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: client.post("/jobs/nightly-backup/trigger"), range(16)))
+    assert len({answer.json["queue_id"] for answer in answers}) == 16
+    assert client.get("/runs").json["count"] == 16
+
+
+def test_an_idempotency_key_makes_one_run(sauron: Sauron, client: Client) -> None:
+    path, key = "/jobs/nightly-backup/trigger", {"Idempotency_Key": "monday"}
+    first, again = client.post(path, **key), client.post(path, **key)
+    assert first.json["queue_id"] == again.json["queue_id"]
+    other = client.post(path, {"params": {"a": 1}}, **key)
+    assert other.status == 409
+    assert "monday" in other.problem["detail"]
+    assert client.post(path, Idempotency_Key="x" * 256).problem["status"] == 400
+
+
+def test_a_disabled_job_cannot_be_triggered(sauron: Sauron, client: Client) -> None:
+    answer = client.post("/jobs/digest/trigger")
+    assert answer.status == 400
+    assert "sauron enable digest" in answer.problem["detail"]
+
+
+def test_params_that_do_not_fit_are_422_with_every_fault(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    schema = {"type": "object", "properties": {"days": {"type": "integer"}, "to": {"type": "string"}}, "required": ["to"]}
+    define(sauron.store, clock, "prune", params={"schema": schema})
+    answer = client.post("/jobs/prune/trigger", {"params": {"days": "many"}})
+    assert answer.status == 422
+    assert len(answer.problem["faults"]) == 2
+    assert any("days" in fault for fault in answer.problem["faults"])
+
+
+def test_a_switch_takes_effect_at_once_and_says_who_and_why(sauron: Sauron, client: Client) -> None:
+    answer = client.post("/jobs/nightly-backup/disable", {"reason": "disk full", "until": "2026-03-04T00:00:00+01:00"})
+    assert (answer.json["job_id"], answer.json["enabled"]) == ("nightly-backup", False)
+    job = client.get("/jobs/nightly-backup").json
+    assert (job["enabled"], job["next_run_at"]) == (False, None)
+    assert job["override"] == {
+        "enabled": False,
+        "reason": "disk full",
+        "by": None,
+        "at": "2026-03-02T12:00:30Z",
+        "until": "2026-03-03T23:00:00Z",
+    }
+    assert client.post("/jobs/nightly-backup/enable").json["enabled"] is True
+    assert client.get("/jobs/nightly-backup").json["next_run_at"] is not None
+
+
+def test_until_must_lie_ahead_and_have_a_zone(sauron: Sauron, client: Client) -> None:
+    past = client.post("/jobs/digest/enable", {"until": "2020-01-01T00:00:00Z"})
+    assert past.problem["status"] == 422
+    naive = client.post("/jobs/digest/enable", {"until": "2030-01-01T00:00:00"})
+    assert naive.status == 422
+    assert "zone" in naive.problem["faults"][0]
+
+
+def test_job_ids_may_come_escaped(sauron: Sauron, client: Client) -> None:
+    assert client.get("/jobs/nightly%2Dbackup").json["id"] == "nightly-backup"
+    assert client.get("/jobs/nightly%2Fbackup").problem["status"] == 404
+
+
+def test_next_lists_what_fires_first(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    define(sauron.store, clock, "pulse", "*/30 * * * *")
+    answer = client.get("/next?count=3").json
+    assert [(run["job_id"], run["next_run_at"]) for run in answer["next_runs"]] == [
+        ("pulse", "2026-03-02T12:30:00Z"),
+        ("pulse", "2026-03-02T13:00:00Z"),
+        ("pulse", "2026-03-02T13:30:00Z"),
+    ]
+    assert answer["count"] == 3
+
+
+def test_audit_is_clean_until_a_row_is_lost(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    define(sauron.store, clock, "pulse", "* * * * *")
+    sauron.tick()
+    clock.move(minutes=2)
+    sauron.tick()
+    clean = client.get("/audit").json
+    assert (clean["clean"], clean["holes"], clean["count"]) == (True, [], 0)
+    assert clean["occurrences"] > 0
+    lost = client.get("/runs?job_id=pulse").json["runs"][-1]
+    with sauron.store.write() as tx:
+        tx.exec_driver_sql("DELETE FROM job_queue WHERE id = ?", (lost["id"],))
+    holed = client.get("/audit?job_id=pulse").json
+    assert (holed["clean"], holed["count"]) == (False, 1)
+    assert holed["holes"][0]["fire_at"] == lost["scheduled_for"]

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+
+import pytest
+from unit.api.asking import Client, begin, execute
+from unit.api.conftest import Build
+
+from chalicelib.runs import Outcome, Verdict
+from chalicelib.store import bundle, ledger, registry
+from chalicelib.web.pages import ago, plain, taken
+from chalicelib.wiring import Sauron
+from conftest import ManualClock, define
+
+HTML = {"Accept": "text/html,application/xhtml+xml"}
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+VOID = {"meta", "br", "hr", "input", "link", "img"}
+
+
+class Reader(HTMLParser):
+    """Reads a page as a browser does and remembers what is in it; an element that is not closed in order is a fault."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def forms(page: str) -> list[str]:
+    return [str(attrs["action"]) for tag, attrs in read(page).tags if tag == "form"]
+
+
+def test_the_page_says_that_all_is_well(sauron: Sauron, client: Client) -> None:
+    sauron.tick()
+    answer = client.get("/", **HTML)
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "All is well." in answer.body
+    assert "1 of 2 jobs are on" in answer.body
+    assert "At 03:00" in answer.body or "at 03:00" in answer.body
+    assert "in 14 h" in answer.body
+
+
+def test_the_page_says_what_is_not_well(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    client.post("/jobs/nightly-backup/trigger")
+    execute(sauron, clock, Verdict(Outcome.TIMED_OUT, error="took too long"))
+    with sauron.store.write() as tx:
+        bundle.change(tx, last_error="no such branch", consecutive_failures=3, rejected=[{"job_id": "odd", "reason": "cron"}])
+    page = client.get("/").body
+    assert "Not all is well." in page
+    assert "The scheduler is not running: it has never ticked." in page
+    assert "The last sync failed (3 times in a row): no such branch" in page
+    assert "1 job definition is rejected: odd." in page
+    assert "1 job is failing: nightly-backup." in page
+    assert "took too long" in page
+
+
+def test_the_page_warns_that_the_api_is_open(sauron: Sauron, client: Client) -> None:
+    assert "The API is open" in client.get("/").body
+
+
+def test_the_page_explains_that_no_bundle_is_configured(build: Build, client: Client) -> None:
+    build()
+    page = client.get("/").body
+    assert "No bundle is configured." in page
+    assert "JOBS_GIT_REPO_URL" in page
+    assert "Nothing has run yet." in page
+
+
+def test_the_page_explains_a_bundle_that_is_not_synced_yet(build: Build, client: Client) -> None:
+    build(JOBS_GIT_REPO_URL="https://git.test/jobs.git")
+    page = client.get("/").body
+    assert "The bundle has not been synced yet." in page
+    assert "/ui/sync" in forms(page)
+
+
+def test_the_page_has_a_button_for_what_can_be_done(sauron: Sauron, client: Client) -> None:
+    assert forms(client.get("/").body) == [
+        "/ui/jobs/digest/enable",
+        "/ui/jobs/nightly-backup/trigger",
+        "/ui/jobs/nightly-backup/disable",
+    ]
+
+
+def test_buttons_do_it_and_lead_back(sauron: Sauron, client: Client) -> None:
+    ran = client.ask("POST", "/ui/jobs/nightly-backup/trigger", b"", {"Content-Type": "application/x-www-form-urlencoded"})
+    (run,) = client.get("/runs").json["runs"]
+    assert (ran.status, ran.headers["location"]) == (303, f"/?did=triggered&run={run['id']}")
+    back = client.get(ran.headers["location"]).body
+    assert "The run is queued." in back
+    assert f'href="/ui/runs/{run["id"]}"' in back
+    assert client.post("/ui/jobs/nightly-backup/disable").headers["location"] == "/?did=disabled"
+    assert client.get("/jobs/nightly-backup").json["enabled"] is False
+    assert client.post("/ui/jobs/digest/enable").headers["location"] == "/?did=enabled"
+    assert client.post(f"/ui/runs/{run['id']}/cancel").headers["location"] == f"/ui/runs/{run['id']}?did=cancelled"
+    again = client.post("/ui/jobs/nightly-backup/enable"), client.post(f"/ui/runs/{run['id']}/retry")
+    assert [answer.status for answer in again] == [303, 303]
+    assert client.post("/ui/sync").headers["location"] == "/?did=unsynced"
+
+
+def test_text_in_the_address_is_not_repeated(sauron: Sauron, client: Client) -> None:
+    assert "hacked" not in client.get("/?did=hacked&run=hacked").body
+    assert "hacked" not in client.get("/?did=triggered&run=hacked").body
+
+
+def test_what_jobs_say_is_escaped(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    evil = "<script>alert(1)</script>"
+    define(sauron.store, clock, "evil", "0 3 * * *", description=evil)
+    run_id = client.post("/jobs/evil/trigger", {"reason": evil, "params": {"x": evil}}).json["queue_id"]
+    execute(sauron, clock, Verdict(Outcome.FAILED, error=evil, error_type=evil, result=evil), wrote=[evil])
+    for path in ("/", f"/ui/runs/{run_id}"):
+        page = client.get(path).body
+        assert "<script" not in page
+        read(page)
+    log = client.get(f"/ui/runs/{run_id}/log")
+    assert (log.body, log.headers["content-type"]) == (evil, "text/plain; charset=utf-8")
+
+
+def test_a_page_may_load_nothing_but_its_own_style(sauron: Sauron, client: Client) -> None:
+    answer = client.get("/")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "script" not in policy
+    assert "form-action 'self'" in policy
+    assert " style=" not in re.sub(r"<style>.*</style>", "", answer.body, flags=re.DOTALL)
+
+
+def test_a_run_has_a_page_with_attempts_error_and_log(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    assert "It waits for its turn" in client.get(f"/ui/runs/{run_id}").body
+    execute(
+        sauron,
+        clock,
+        Verdict(Outcome.FAILED, error="disk full", exit_code=3),
+        wrote=["\x1b[31mred\x1b[0m words\n"],
+        retry_in=timedelta(seconds=1),
+    )
+    clock.move(seconds=5)
+    begin(sauron, clock, wrote=["second try\n"])
+    page = client.get(f"/ui/runs/{run_id}").body
+    assert "exit code 3" in page
+    assert "red words\n" in page
+    assert "second try" in page
+    assert 'http-equiv="refresh"' in page
+    assert forms(page) == [f"/ui/runs/{run_id}/cancel"]
+
+
+def test_a_finished_run_can_be_run_again_and_does_not_reload(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    execute(sauron, clock, Verdict(Outcome.SUCCEEDED, result={"rows": 3}), wrote=["x" * 70_000])
+    page = client.get(f"/ui/runs/{run_id}").body
+    assert forms(page) == [f"/ui/runs/{run_id}/retry"]
+    assert "refresh" not in page
+    assert "all of it" in page
+    assert "rows" in page
+
+
+def test_a_refusal_in_a_browser_is_a_page(sauron: Sauron, client: Client) -> None:
+    answer = client.get("/ui/runs/none", **HTML)
+    assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no run" in answer.body
+    assert "Back to all jobs" in answer.body
+    assert client.ask("POST", "/ui/jobs/digest/trigger", headers=HTML).status == 400
+
+
+def test_a_rejected_job_and_its_reason_are_shown(sauron: Sauron, client: Client) -> None:
+    with sauron.store.write() as tx:
+        job = registry.job(tx, "nightly-backup")
+        assert job is not None
+        ledger.reject(tx, job, "cron has 4 fields")
+    page = client.get("/").body
+    assert "rejected" in page
+    assert "cron has 4 fields" in page
+
+
+def test_links_follow_the_stage_behind_api_gateway(sauron: Sauron, client: Client) -> None:
+    from chalice.local import LambdaContext
+
+    import app as application
+
+    event = {
+        "requestContext": {"httpMethod": "GET", "resourcePath": "/", "path": "/api/", "identity": {"sourceIp": "::1"}},
+        "headers": {},
+        "pathParameters": {},
+        "multiValueQueryStringParameters": None,
+        "stageVariables": {},
+        "body": None,
+    }
+    page = application.app(event, LambdaContext("api", 128))["body"]
+    assert 'action="/api/ui/jobs/nightly-backup/trigger"' in page
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "now"), (30, "in 30 s"), (-119, "119 s ago"), (300, "in 5 min"), (-7200, "2 h ago"), (86400 * 3, "in 3 d")],
+)
+def test_distances_in_time_are_said_in_words(seconds: int, words: str) -> None:
+    assert ago(NOW + timedelta(seconds=seconds), NOW) == words
+
+
+def test_durations_and_output_are_said_plainly() -> None:
+    assert [taken(each) for each in (0.44, 12, 185, 7800)] == ["0.4 s", "12 s", "3 min 5 s", "2 h 10 min"]
+    assert plain("a\x1b[1;31mb\x1b[0m\x1b]0;title\x07c") == "abc"
