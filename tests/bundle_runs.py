@@ -31,7 +31,9 @@ def write_bundle(folder: Path, manifest: str, **modules: str) -> Path:
 
 def write_job(folder: Path, body: str, fields: str = "func=run") -> Path:
     """Write a bundle of one job `job`, whose module is `body`."""
-    return write_bundle(folder, f"{IMPORTS}{dedent(body)}\njob_registry.register(JobConfig(id='job', cron='* * * * *', {fields}))\n")
+    return write_bundle(
+        folder, f"{IMPORTS}{dedent(body)}\njob_registry.register(JobConfig(id='job', cron='* * * * *', {fields}))\n"
+    )
 
 
 @dataclass

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "container"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "container")]
 
 MANIFEST = """
 import time
@@ -52,7 +52,12 @@ def bundle(folder: Path) -> Path:
 def environment(folder: Path, **more: str) -> dict[str, str]:
     """The environment of a Sauron that lives in `folder`."""
     keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    own = {"JOBS_GIT_REPO_URL": str(folder / "bundle"), "API_PORT": "0", "LOG_LEVEL": "WARNING", "PYTHONPATH": f"{ROOT}:{ROOT}/container"}
+    own = {
+        "JOBS_GIT_REPO_URL": str(folder / "bundle"),
+        "API_PORT": "0",
+        "LOG_LEVEL": "WARNING",
+        "PYTHONPATH": f"{ROOT}:{ROOT}/container",
+    }
     return keep | own | more
 
 
@@ -65,7 +70,12 @@ class Server:
         self.folder = folder
         began = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sauron.main"], cwd=folder, env=environment(folder, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            [sys.executable, "-m", "sauron.main"],
+            cwd=folder,
+            env=environment(folder, **more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         assert self.process.stdout
         url = ""
@@ -132,15 +142,23 @@ def plain_exec() -> float:
 
 def plain_sqlite(count: int = 500) -> float:
     """Claims and finishes a second, as two transactions each, synchronous=FULL: the limit of any queue on this disk."""
-    with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name, contextlib.closing(sqlite3.connect(f"{name}/q.db", isolation_level=None)) as db:
-        db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE q (id INTEGER PRIMARY KEY, state TEXT); CREATE INDEX i ON q (state);")
+    with (
+        tempfile.TemporaryDirectory(prefix="sauron-bench-") as name,
+        contextlib.closing(sqlite3.connect(f"{name}/q.db", isolation_level=None)) as db,
+    ):
+        db.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+            "CREATE TABLE q (id INTEGER PRIMARY KEY, state TEXT); CREATE INDEX i ON q (state);"
+        )
         db.execute("BEGIN")
         db.executemany("INSERT INTO q (state) VALUES (?)", [("queued",)] * count)
         db.execute("COMMIT")
         began = time.perf_counter()
         for _ in range(count):
             db.execute("BEGIN IMMEDIATE")
-            [(key,)] = db.execute("UPDATE q SET state = 'running' WHERE id = (SELECT id FROM q WHERE state = 'queued' LIMIT 1) RETURNING id").fetchall()
+            [(key,)] = db.execute(
+                "UPDATE q SET state = 'running' WHERE id = (SELECT id FROM q WHERE state = 'queued' LIMIT 1) RETURNING id"
+            ).fetchall()
             db.execute("COMMIT")
             db.execute("BEGIN IMMEDIATE")
             db.execute("UPDATE q SET state = 'done' WHERE id = ?", (key,))
@@ -158,7 +176,9 @@ def bench_trigger() -> None:
             server.wait(lambda run=run: server.http.get(f"/runs/{run}").json()["finished_at"] is not None)  # type: ignore[misc]
             took.append((server.http.get(f"/runs/{run}").json()["result"]["at"] - asked) * 1000)
     exec_ms = plain_exec()
-    say("trigger over HTTP to job start, median", statistics.median(took), "ms", f"{statistics.median(took) / exec_ms:.1f} x exec")
+    say(
+        "trigger over HTTP to job start, median", statistics.median(took), "ms", f"{statistics.median(took) / exec_ms:.1f} x exec"
+    )
     say("trigger over HTTP to job start, p99", percentile(took, 0.99), "ms")
 
 
@@ -211,7 +231,7 @@ def bench_tick(jobs: int = 100_000, due: int = 1000) -> None:
     from chalicelib.jobs import JobSpec
     from chalicelib.store import Store, ledger
     from chalicelib.tick import tick
-    from conftest import ManualClock, job_record
+    from tests.conftest import ManualClock, job_record
 
     with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
         store, clock = Store(f"sqlite:///{name}/store.sqlite3"), ManualClock(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
@@ -240,7 +260,12 @@ def bench_idle() -> None:
     """Start-up, memory and processor time of a Sauron with nothing to do, on the example bundle."""
     with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
         folder = Path(name)
-        subprocess.run([sys.executable, "-m", "sauron.cli", "init", str(folder / "bundle")], check=True, capture_output=True, env=environment(folder))
+        subprocess.run(
+            [sys.executable, "-m", "sauron.cli", "init", str(folder / "bundle")],
+            check=True,
+            capture_output=True,
+            env=environment(folder),
+        )
         for attempt in ("first start, schema made", "later start"):
             server = Server(folder)
             say(f"ready to answer /health, {attempt}", server.ready_seconds * 1000, "ms")
@@ -277,7 +302,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(BENCHES)} (all)")
     names = parser.parse_args().names or list(BENCHES)
-    sys.stdout.write(f"{json.dumps({'cpus': os.cpu_count(), 'python': sys.version.split()[0], 'sqlite': sqlite3.sqlite_version})}\n")
+    sys.stdout.write(
+        f"{json.dumps({'cpus': os.cpu_count(), 'python': sys.version.split()[0], 'sqlite': sqlite3.sqlite_version})}\n"
+    )
     for name in names:
         if name not in BENCHES:
             parser.error(f"there is no bench {name!r}; there are {', '.join(BENCHES)}")
@@ -286,5 +313,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-
-

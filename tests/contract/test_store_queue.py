@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chalicelib.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
 from chalicelib.store import Store, history, leases, ledger, queue, registry
-from conftest import ManualClock, define
+from tests.conftest import ManualClock, define
 
 DONE = Verdict(Outcome.SUCCEEDED)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from chalicelib.attempt_log import CHUNK, AttemptLog
 from chalicelib.store import Store, output
-from conftest import ManualClock
+from tests.conftest import ManualClock
 
 
 def stored(store: Store) -> str:

@@ -20,7 +20,7 @@ from chalicelib.store import Store, bundle, history, queue
 from chalicelib.sync import Loaded, rollback, sync
 from chalicelib.tick import tick
 from chalicelib.upkeep import Rescuer
-from conftest import ManualClock, job_record
+from tests.conftest import ManualClock, job_record
 
 CRONS = ("* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "59 23 * * 1-5")
 ZONES = ("UTC", "Europe/Berlin", "Australia/Lord_Howe")

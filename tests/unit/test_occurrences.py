@@ -8,7 +8,7 @@ import pytest
 from chalicelib.jobs import Job, JobSpec
 from chalicelib.occurrences import HORIZON, account
 from chalicelib.runs import Origin, RunState
-from conftest import job_record
+from tests.conftest import job_record
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

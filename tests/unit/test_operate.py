@@ -16,7 +16,7 @@ from chalicelib.errors import (
 )
 from chalicelib.runs import Origin, Outcome, RunState, Verdict
 from chalicelib.store import Store, history, ledger, queue, registry
-from conftest import ManualClock, define
+from tests.conftest import ManualClock, define
 
 YEARLY = "0 0 1 1 *"
 

@@ -169,10 +169,14 @@ def test_around_a_jump_the_fire_times_are_those_of_a_cron_that_watches_every_min
     found = list(schedule.between(start, end))
     assert found == expected
     assert schedule.count_between(start, end) == len(expected)
-    instant, backwards = end + MINUTE, []
-    while (instant := schedule.before(instant)) > start:
-        backwards.append(instant)
-    assert backwards[::-1] == [fire_at for fire_at in [*found, schedule.after(end)] if fire_at < end + MINUTE]
+    for step in range(-12, 13):
+        probe = datetime.fromisoformat(at).replace(tzinfo=UTC) + step * timedelta(minutes=10)
+        if not start <= probe <= end:
+            continue
+        passed, ahead = [fire_at for fire_at in found if fire_at < probe], [fire_at for fire_at in found if fire_at > probe]
+        assert not passed or schedule.before(probe) == passed[-1]
+        assert not ahead or schedule.after(probe) == ahead[0]
+        assert schedule.count_between(probe, end) == len(ahead)
 
 
 @settings(max_examples=150, deadline=None)

@@ -13,7 +13,7 @@ from chalicelib.runs import RunState
 from chalicelib.store import Store, bundle, history, queue, registry
 from chalicelib.sync import Loaded, SyncReport, rollback, sync
 from chalicelib.tick import tick
-from conftest import ManualClock, job_record
+from tests.conftest import ManualClock, job_record
 
 HOURLY = "0 * * * *"
 

@@ -7,7 +7,7 @@ from chalicelib.operate import switch
 from chalicelib.runs import Origin, RunState
 from chalicelib.store import Store, history, queue, registry
 from chalicelib.tick import tick
-from conftest import ManualClock, define
+from tests.conftest import ManualClock, define
 
 
 def minutes(store: Store, job_id: str) -> list[tuple[str, str]]:

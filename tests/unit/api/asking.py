@@ -16,7 +16,7 @@ import app as application
 from chalicelib.runs import Run, Verdict
 from chalicelib.store import output, queue
 from chalicelib.wiring import Sauron
-from conftest import ManualClock
+from tests.conftest import ManualClock
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from unit.api.asking import Client
 
 from chalicelib import wiring
 from chalicelib.settings import Settings
 from chalicelib.store import Store
 from chalicelib.wiring import Sauron
-from conftest import ManualClock, define
+from tests.conftest import ManualClock, define
+from tests.unit.api.asking import Client
 
 Build = Callable[..., Sauron]
 

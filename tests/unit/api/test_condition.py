@@ -3,14 +3,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from unit.api.asking import Client
-from unit.api.conftest import Build
 
 from chalicelib import __version__
 from chalicelib.api.condition import without_credentials
 from chalicelib.store import bundle, presence
 from chalicelib.wiring import Sauron
-from conftest import ManualClock
+from tests.conftest import ManualClock
+from tests.unit.api.asking import Client
+from tests.unit.api.conftest import Build
 
 
 @dataclass

@@ -17,12 +17,12 @@ from chalice.app import EventSourceHandler, Rate, ScheduledEventConfig
 from chalice.config import Config
 from chalice.deploy.validate import validate_configuration
 from chalice.local import LambdaContext
-from unit.api.asking import Client
 
 import app as application
 from chalicelib import logs, wiring
 from chalicelib.wiring import Sauron
-from conftest import ManualClock
+from tests.conftest import ManualClock
+from tests.unit.api.asking import Client
 
 JSON = {"Content-Type": "application/json"}
 TRIGGER = "/jobs/nightly-backup/trigger"

@@ -3,12 +3,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from unit.api.asking import Client, execute
 
 from chalicelib.runs import Outcome, Verdict
 from chalicelib.store import history, ledger, registry
 from chalicelib.wiring import Sauron
-from conftest import ManualClock, define
+from tests.conftest import ManualClock, define
+from tests.unit.api.asking import Client, execute
 
 
 def test_jobs_are_listed_with_what_people_need_to_know(sauron: Sauron, client: Client) -> None:

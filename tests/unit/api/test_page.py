@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
-from unit.api.asking import Client, begin, execute
-from unit.api.conftest import Build
 
 from chalicelib.runs import Outcome, Verdict
 from chalicelib.store import bundle, ledger, registry
 from chalicelib.web.pages import ago, plain, taken
 from chalicelib.wiring import Sauron
-from conftest import ManualClock, define
+from tests.conftest import ManualClock, define
+from tests.unit.api.asking import Client, begin, execute
+from tests.unit.api.conftest import Build
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -4,12 +4,12 @@ import math
 from datetime import timedelta
 
 import pytest
-from unit.api.asking import Client, begin, execute
 
 from chalicelib.runs import Outcome, Verdict
 from chalicelib.store import output
 from chalicelib.wiring import Sauron
-from conftest import ManualClock, define
+from tests.conftest import ManualClock, define
+from tests.unit.api.asking import Client, begin, execute
 
 FIELDS = {
     "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision", "params", "requested_by",
