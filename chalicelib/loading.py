@@ -81,8 +81,9 @@ class Revisions:
         """Check a revision out and boot it."""
         with _translated():
             bundle = self._boot(sha)
+            commit = self._source.metadata(sha) or {}
         refused = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
-        return Loaded(bundle.jobs, refused)
+        return Loaded(bundle.jobs, refused, commit.get("subject"), commit.get("author"))
 
     def retire(self, keep: Collection[str]) -> None:
         """Let go of processes and checkouts of revisions that are not in `keep`."""

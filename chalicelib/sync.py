@@ -30,10 +30,12 @@ GUARDED_FROM = 4  # a bundle of at least so many jobs may not lose more than hal
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a revision's boot answered: job records, and what was refused as {job_id, place, reason}."""
+    """What a revision's boot answered: job records, what was refused as {job_id, place, reason}, and whose commit it is."""
 
     jobs: Sequence[Mapping[str, Any]]
     rejected: Sequence[Mapping[str, Any]]
+    subject: str | None = None
+    author: str | None = None
 
 
 class Loader(Protocol):
@@ -138,7 +140,8 @@ def _load_and_activate(
                 bundle.state(tx).active_sha,
                 held=True,
             )
-        bundle.add_revision(tx, sha, [spec.record for spec in specs.values()], rejected, now=now)
+        records = [spec.record for spec in specs.values()]
+        bundle.add_revision(tx, sha, records, rejected, subject=loaded.subject, author=loaded.author, now=now)
         report = activate(tx, specs, rejected, sha, now=now)
         bundle.mark_activated(tx, sha, now=now)
         bundle.change(

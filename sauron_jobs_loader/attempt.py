@@ -87,6 +87,7 @@ class Attempt:
         self._on_end = on_end
         self._lock = threading.Lock()
         self._over = False
+        self._watched = False
         self._reason: str | None = None
         self._report: dict[str, Any] | None = None
         self._result: dict[str, Any] | None = None
@@ -108,16 +109,24 @@ class Attempt:
         with self._lock:
             self._reason = self._reason or reason
 
-    def end_own_tree(self) -> None:
-        """Kill a spawned attempt's tree and wait until it is gone. A forked one ends with its zygote's tree."""
+    def end(self) -> None:
+        """Kill a spawned attempt's tree and wait until it is gone (a forked one ends with its zygote's)."""
         if self._own_tree:
             self._tree.end()
+        with self._lock:
+            unwatched, self._watched = not self._watched, True
+        if unwatched:
+            self._close()
 
     def watch(self, *, timeout: timedelta, on_output: OnOutput, on_progress: OnProgress, on_state: OnState) -> Ending:
         """Wait until the attempt is over, at most about `timeout` and the grace, and answer how it ended.
 
         The callbacks run in this thread. What one raises is raised here, after the attempt was ended.
         """
+        with self._lock:
+            if self._watched:
+                return self._ending(0)  # it was ended before anybody watched
+            self._watched = True
         self._tell({"order": "limit", "seconds": timeout.total_seconds(), "grace": self._grace})
         self._deadline = min(self._deadline, time.monotonic() + timeout.total_seconds() + self._patience())
         try:

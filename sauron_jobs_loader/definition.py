@@ -112,7 +112,7 @@ def takes_context(func: Callable[..., Any]) -> bool:
 
 def shown_id(job_id: object) -> str:
     """Show an id that may be anything, as short printable text."""
-    text = job_id if isinstance(job_id, str) else repr(job_id)
+    text = job_id if isinstance(job_id, str) else _shown(job_id)
     return "".join(letter if letter.isprintable() else "?" for letter in storable(text))[:64] or "?"
 
 

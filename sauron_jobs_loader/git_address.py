@@ -91,7 +91,7 @@ def parse_address(url: str, *, token: str | None = None) -> GitAddress:
     if _UNPRINTABLE.search(url):
         _refuse(url, "contains a space or a control character")
     if re.match(r"[A-Za-z0-9+.-]*::", url):
-        _refuse(url, "names a remote helper, and helpers run commands")
+        _refuse(url, "names a program for git to run")
     return _from_url(url, token) if "://" in url else _from_words(url)
 
 

@@ -1,6 +1,6 @@
 """Run git so that it can really be ended, in an environment that holds nothing it should not have.
 
-Every command runs in a session of its own under `git_guard`, with its output captured and
+Every command runs in a process group of its own under `git_guard`, with its output captured and
 bounded. At the deadline the whole group is killed; when this process dies, by whatever
 signal, the guard sees it and does the same. Nothing but git (and ssh) is needed on PATH.
 
@@ -100,7 +100,7 @@ def run_git(
 ) -> GitResult:
     """Run git until it ends or the monotonic `deadline`; SourceError only if git is not there at all.
 
-    `pass_fds` are kept open by git and all its helpers: a lock handed on this way lasts as long as they do.
+    `pass_fds` are kept open by git and all its children: a lock handed on this way lasts as long as they do.
     """
     with ExitStack() as stack:
         process = subprocess.Popen(

@@ -1,6 +1,6 @@
-"""Run one command and end it, with all its helpers, when whoever asked for it is gone.
+"""Run one command and end it, with all its children, when whoever asked for it is gone.
 
-It is executed as a script, in a session of its own: its standard input is a pipe that the
+It is executed as a script, in a process group of its own: its standard input is a pipe that the
 asking process holds open. End of that pipe (closed at a time limit, or by the death of
 the asker, `kill -9` included) ends the whole process group: TERM, a second, KILL.
 Needs nothing but the standard library, and no `ps`.

@@ -149,7 +149,7 @@ class Launcher:
         for tree in trees:
             tree.end()
         for attempt in attempts:
-            attempt.end_own_tree()
+            attempt.end()
 
     def _boot_lock(self, sha: str) -> threading.Lock:
         with self._lock:
@@ -243,7 +243,7 @@ class Launcher:
 def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
     return {
         "nonce": nonce,
-        "folder": str(request.folder),
+        "folder": str(request.folder.resolve()),
         "job_id": request.job_id,
         "run_id": request.run_id,
         "attempt": request.attempt,

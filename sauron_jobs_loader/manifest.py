@@ -17,6 +17,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 from .errors import BootError
@@ -59,7 +60,7 @@ def load(folder: str, sha: str) -> None:
     except SystemExit as error:
         raise BootError(_exited(error, folder)) from error
     except BaseException as error:
-        traceback.print_exc()
+        traceback.print_exception(type(error), error, _in_bundle(error.__traceback__, folder))
         raise BootError(_fault(error, folder)) from error
 
 
@@ -100,6 +101,13 @@ def _message(error: BaseException) -> str:
         return str(error)[:2000]
     except Exception:  # noqa: BLE001 - the message of an exception may be the bundle's code
         return "(its message cannot be shown)"
+
+
+def _in_bundle(trace: TracebackType | None, folder: str) -> TracebackType | None:
+    """Skip the frames before the bundle's first: the loader's and the import machinery's."""
+    while trace and not trace.tb_frame.f_code.co_filename.startswith(os.path.join(folder, "")):
+        trace = trace.tb_next
+    return trace
 
 
 def _place(error: BaseException, folder: str) -> str:

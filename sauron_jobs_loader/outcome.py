@@ -29,10 +29,10 @@ _OWN_FOLDER = __file__.rpartition("/")[0] + "/"
 
 def succeeded(value: Any) -> dict[str, Any]:
     """Make the result frame of a function that returned."""
-    plain = jsonable(value)
     try:
+        plain = jsonable(value)
         size = len(channel.encode({"value": plain}, limit=sys.maxsize))
-    except (TypeError, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001 - containers are the job's code too; and integers can be too long to write
         plain, size = marked(value), 0
     if size > VALUE_LIMIT:
         kept = {key: _short(plain[key]) for key in STATUS_KEYS if key in plain} if isinstance(plain, dict) else {}
@@ -70,7 +70,7 @@ def jsonable(value: Any, depth: int = 0) -> Any:
     if isinstance(value, str):
         return storable(str.__str__(value))
     if isinstance(value, int | float):
-        return value.real if math.isfinite(value) else marked(value)
+        return value.real if isinstance(value, int) or math.isfinite(value) else marked(value)
     return _compound(value, depth) if depth < DEEPEST else marked(value)
 
 

@@ -19,7 +19,7 @@ from chalicelib.jobs import Job
 from chalicelib.runs import Run, RunState
 from chalicelib.settings import Settings
 from chalicelib.store import bundle, history, presence, registry
-from chalicelib.store.bundle import BundleState
+from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
 from chalicelib.store.presence import Runner
 from chalicelib.wiring import Sauron
@@ -38,6 +38,7 @@ class Condition:
     workers_alive: bool
     last_tick: datetime | None
     state: BundleState
+    revision: Revision | None
     counts: Mapping[str, int]
     runners: Sequence[Runner]
     jobs_count: int
@@ -49,12 +50,14 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
     ticked = presence.duty(tx, presence.TICK)
     vitals = sauron.vitals
     fresh = ticked is not None and now - ticked[0] < TICK_SILENT
+    state = bundle.state(tx)
     return Condition(
         now=now,
         scheduler_running=vitals.clock_alive() if vitals else fresh,
         workers_alive=vitals.workers_alive() if vitals else True,
         last_tick=ticked[0] if ticked else None,
-        state=bundle.state(tx),
+        state=state,
+        revision=next(iter(bundle.find_revisions(tx, state.active_sha)), None) if state.active_sha else None,
         counts=history.counts(tx),
         runners=presence.all_runners(tx),
         jobs_count=registry.count(tx),
@@ -70,11 +73,13 @@ def stopped(sauron: Sauron) -> str | None:
     return None if sauron.vitals.workers_alive() else "The workers have stopped."
 
 
-def git_sync(settings: Settings, state: BundleState) -> dict[str, Any]:
+def git_sync(settings: Settings, state: BundleState, revision: Revision | None) -> dict[str, Any]:
     """Write where the bundle stands. No credential is in it, whatever the address or an error holds."""
     url = settings.jobs_git_repo_url
     return {
         "current_sha": state.active_sha,
+        "subject": revision.subject if revision else None,
+        "author": revision.author if revision else None,
         "last_sync": None if state.last_sync is None else iso(state.last_sync),
         "last_error": masked(state.last_error, settings),
         "consecutive_failures": state.consecutive_failures,

@@ -63,7 +63,7 @@ def status() -> dict[str, Any]:
         "scheduler_running": found.scheduler_running,
         "workers_running": found.workers_alive,
         "jobs_count": found.jobs_count,
-        "git_sync_status": condition.git_sync(settings, found.state),
+        "git_sync_status": condition.git_sync(settings, found.state, found.revision),
         "next_runs": upcoming,
         "queue": {**found.counts, "claiming": settings.queue_enabled},
         "last_tick": {"at": views.when(found.last_tick), "age_seconds": None if age is None else round(age, 1)},

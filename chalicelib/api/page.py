@@ -63,7 +63,7 @@ def home() -> Response:
         notices=warnings(is_open(sauron.settings), ()),
         jobs=[_line(job, last.get(job.id), found) for job in jobs],
         runs=latest,
-        git=condition.git_sync(sauron.settings, found.state),
+        git=condition.git_sync(sauron.settings, found.state, found.revision),
         last_sync=found.state.last_sync,
     )
 

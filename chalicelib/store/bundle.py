@@ -36,6 +36,8 @@ class Revision:
     sha: str
     booted_at: datetime
     activated_at: datetime | None
+    subject: str | None
+    author: str | None
     jobs: tuple[Mapping[str, Any], ...]
     rejected: tuple[Mapping[str, Any], ...]
 
@@ -63,10 +65,17 @@ def change(tx: Tx, **columns: Any) -> None:
 
 
 def add_revision(
-    tx: Tx, sha: str, jobs: Sequence[Mapping[str, Any]], rejected: Sequence[Mapping[str, Any]], *, now: datetime
+    tx: Tx,
+    sha: str,
+    jobs: Sequence[Mapping[str, Any]],
+    rejected: Sequence[Mapping[str, Any]],
+    *,
+    subject: str | None,
+    author: str | None,
+    now: datetime,
 ) -> None:
-    """Remember a revision that booted."""
-    values = {"booted_at": now, "jobs": list(jobs), "rejected": list(rejected)}
+    """Remember a revision that booted, with its commit's first line and author."""
+    values = {"booted_at": now, "jobs": list(jobs), "rejected": list(rejected), "subject": subject, "author": author}
     if tx.execute(update(revisions).where(revisions.c.sha == sha).values(values)).rowcount == 0:
         tx.execute(insert(revisions).values(sha=sha, **values))
 
@@ -84,7 +93,9 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
         .order_by(revisions.c.activated_at.desc())
         .limit(limit)
     )
-    return [Revision(row.sha, row.booted_at, row.activated_at, tuple(row.jobs), tuple(row.rejected)) for row in rows]
+    return [
+        Revision(r.sha, r.booted_at, r.activated_at, r.subject, r.author, tuple(r.jobs), tuple(r.rejected)) for r in rows
+    ]
 
 
 def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:

@@ -224,6 +224,8 @@ revisions = Table(
     Column("sha", String(40), primary_key=True),
     Column("booted_at", Instant, nullable=False),
     Column("activated_at", Instant),
+    Column("subject", Text),
+    Column("author", Text),
     Column("jobs", Json, nullable=False),
     Column("rejected", Json, nullable=False),
 )

@@ -1,6 +1,6 @@
 """The jobs of this bundle. Sauron reads this file after every change of the repository; see README.md."""
 
-from jobs.disk import DiskParams, check_disk
+from jobs.disk import PARAMS, check_disk
 from jobs.machine import check_machine
 from jobs.tidy import tidy_downloads
 
@@ -11,7 +11,7 @@ job_registry.register(
         id="disk-space",
         cron="*/10 * * * *",
         func=check_disk,
-        params=DiskParams,
+        params=PARAMS,
         timeout_seconds=30,
         tags=["health"],
         secrets=[],

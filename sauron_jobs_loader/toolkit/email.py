@@ -38,7 +38,7 @@ def send_email(
     sender = from_email or os.environ.get("FROM_EMAIL")
     if not recipients or not sender:
         missing = "a recipient (to_email= or NOTIFY_EMAIL)" if not recipients else "a sender (from_email= or FROM_EMAIL)"
-        _log.warning("mail %r is not sent: there is no %s", subject, missing)
+        _log.warning("mail %r is not sent: it lacks %s", subject, missing)
         return None
     message: dict[str, Any] = {"Subject": _text(" ".join(subject.split())), "Body": {}}
     if body or html is None:

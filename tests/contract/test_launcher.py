@@ -37,7 +37,7 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs]:
         yield Runs(launcher, tmp_path / "bundle", request.param == "spawn")
 
 
-def test_a_returned_value_is_the_result(runs: Runs):
+def test_a_returned_value_is_the_result(runs: Runs) -> None:
     told = runs.job("def run():\n    print('hello')\n    return {'status': 'degraded', 'rows': [1, 2.5, None]}")
     assert told.ending.result == {"ok": True, "value": {"status": "degraded", "rows": [1, 2.5, None]}}
     assert (told.ending.exit_code, told.ending.signal, told.ending.crash) == (0, None, None)
@@ -46,12 +46,12 @@ def test_a_returned_value_is_the_result(runs: Runs):
     assert told.ending.max_rss_kb is not None
 
 
-def test_an_async_function_is_awaited(runs: Runs):
+def test_an_async_function_is_awaited(runs: Runs) -> None:
     told = runs.job("import asyncio\nasync def run():\n    await asyncio.sleep(0)\n    return 'done'")
     assert told.ending.result == {"ok": True, "value": "done"}
 
 
-def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: Runs):
+def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: Runs) -> None:
     told = runs.job("def run():\n    raise KeyError('volume')")
     assert told.ending.result is not None
     assert told.ending.result["ok"] is False
@@ -63,7 +63,7 @@ def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: 
 
 
 @pytest.mark.parametrize("raised", ["MemoryError()", "KeyboardInterrupt()", "GeneratorExit()", "RecursionError('deep')"])
-def test_every_kind_of_exception_is_a_failure_with_its_name(runs: Runs, raised: str):
+def test_every_kind_of_exception_is_a_failure_with_its_name(runs: Runs, raised: str) -> None:
     told = runs.job(f"def run():\n    raise {raised}")
     assert told.ending.result is not None
     assert told.ending.result["error_type"] == raised.partition("(")[0]
@@ -79,11 +79,11 @@ def test_every_kind_of_exception_is_a_failure_with_its_name(runs: Runs, raised: 
         ("type('Odd', (), {'__repr__': lambda self: 1 / 0})()", {"__repr__": "<Odd, whose repr raised ZeroDivisionError>"}),
     ],
 )
-def test_nonsense_that_is_returned_is_shown_and_marked(runs: Runs, value: str, result: object):
+def test_nonsense_that_is_returned_is_shown_and_marked(runs: Runs, value: str, result: object) -> None:
     assert runs.job(f"def run():\n    return {value}").ending.result == {"ok": True, "value": result}
 
 
-def test_a_value_that_holds_itself_or_is_too_large_keeps_its_status(runs: Runs):
+def test_a_value_that_holds_itself_or_is_too_large_keeps_its_status(runs: Runs) -> None:
     told = runs.job(
         "def run():\n    value = {'status': 'failed', 'blob': 'x' * 3_000_000}\n    value['me'] = value\n    return value"
     )
@@ -93,7 +93,7 @@ def test_a_value_that_holds_itself_or_is_too_large_keeps_its_status(runs: Runs):
 
 
 @pytest.mark.parametrize("call", ["sys.exit()", "sys.exit(0)", "sys.exit(None)"])
-def test_an_exit_with_zero_is_success(runs: Runs, call: str):
+def test_an_exit_with_zero_is_success(runs: Runs, call: str) -> None:
     ending = runs.job(f"def run():\n    {call}").ending
     assert (ending.result, ending.exit_code) == ({"ok": True, "value": None}, 0)
 
@@ -106,24 +106,24 @@ def test_an_exit_with_zero_is_success(runs: Runs, call: str):
         ("sys.exit(256)", "the job called sys.exit(256)", 1),
     ],
 )
-def test_an_exit_with_anything_else_is_failure(runs: Runs, call: str, error: str, code: int):
+def test_an_exit_with_anything_else_is_failure(runs: Runs, call: str, error: str, code: int) -> None:
     ending = runs.job(f"def run():\n    {call}").ending
     assert ending.result == {"ok": False, "error": error, "error_type": "SystemExit"}
     assert ending.exit_code == code
 
 
-def test_leaving_without_a_result_is_a_crash_even_with_exit_code_zero(runs: Runs):
+def test_leaving_without_a_result_is_a_crash_even_with_exit_code_zero(runs: Runs) -> None:
     ending = runs.job("def run():\n    os._exit(0)").ending
     assert (ending.result, ending.exit_code, ending.crash) == (None, 0, "ended without a result (exit code 0)")
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGTERM"])
-def test_a_job_killed_by_a_signal_is_a_crash_with_its_name(runs: Runs, name: str):
+def test_a_job_killed_by_a_signal_is_a_crash_with_its_name(runs: Runs, name: str) -> None:
     ending = runs.job(f"def run():\n    os.kill(os.getpid(), signal.{name})\n    time.sleep(60)").ending
     assert (ending.result, ending.crash) == (None, f"killed by {name}")
 
 
-def test_garbage_on_the_channel_is_no_result(runs: Runs):
+def test_garbage_on_the_channel_is_no_result(runs: Runs) -> None:
     told = runs.job(
         """
         def run():
@@ -137,13 +137,13 @@ def test_garbage_on_the_channel_is_no_result(runs: Runs):
     assert told.ending.crash == "ended without a result (exit code 0)"
 
 
-def test_a_job_that_closes_every_descriptor_has_no_result_and_blocks_nobody(runs: Runs):
+def test_a_job_that_closes_every_descriptor_has_no_result_and_blocks_nobody(runs: Runs) -> None:
     told = runs.job("def run():\n    os.closerange(0, 1000)\n    return 1")
     assert told.ending.result is None
     assert told.ending.crash is not None
 
 
-def test_a_tree_that_ignores_sigterm_is_killed_after_the_grace(runs: Runs, tmp_path: Path):
+def test_a_tree_that_ignores_sigterm_is_killed_after_the_grace(runs: Runs, tmp_path: Path) -> None:
     file = tmp_path / "pid"
     told = runs.job(
         f"""
@@ -160,7 +160,7 @@ def test_a_tree_that_ignores_sigterm_is_killed_after_the_grace(runs: Runs, tmp_p
     assert not alive(pid_in(file))
 
 
-def test_a_job_that_ends_on_sigterm_may_clean_up_within_the_grace(runs: Runs):
+def test_a_job_that_ends_on_sigterm_may_clean_up_within_the_grace(runs: Runs) -> None:
     told = runs.job(
         """
         def run():
@@ -177,7 +177,7 @@ def test_a_job_that_ends_on_sigterm_may_clean_up_within_the_grace(runs: Runs):
     assert "cleaned up" in told.output
 
 
-def test_daemons_in_sessions_of_their_own_that_hold_the_pipe_are_killed(runs: Runs, tmp_path: Path):
+def test_daemons_in_sessions_of_their_own_that_hold_the_pipe_are_killed(runs: Runs, tmp_path: Path) -> None:
     file = tmp_path / "pid"
     told = runs.job(f"{DAEMON}def run():\n    daemon({str(file)!r})\n    return 'left'")
     assert told.ending.result == {"ok": True, "value": "left"}
@@ -185,7 +185,7 @@ def test_daemons_in_sessions_of_their_own_that_hold_the_pipe_are_killed(runs: Ru
     assert not alive(pid_in(file))
 
 
-def test_threads_that_hang_after_the_result_end_soon_and_the_result_stands(runs: Runs):
+def test_threads_that_hang_after_the_result_end_soon_and_the_result_stands(runs: Runs) -> None:
     began = time.monotonic()
     told = runs.job("def run():\n    threading.Thread(target=time.sleep, args=(600,)).start()\n    return 1", timeout=60)
     assert told.ending.result == {"ok": True, "value": 1}
@@ -193,12 +193,12 @@ def test_threads_that_hang_after_the_result_end_soon_and_the_result_stands(runs:
     assert time.monotonic() - began < 10
 
 
-def test_what_is_registered_at_exit_is_called(runs: Runs):
+def test_what_is_registered_at_exit_is_called(runs: Runs) -> None:
     told = runs.job("import atexit\ndef run():\n    atexit.register(print, 'good', 'bye')\n    sys.stdout.write('no newline ')")
     assert told.output.endswith("no newline good bye\n")
 
 
-def test_endless_output_is_ended_by_the_time_limit_and_never_held(runs: Runs):
+def test_endless_output_is_ended_by_the_time_limit_and_never_held(runs: Runs) -> None:
     sizes: list[int] = []
     write_job(runs.folder, "def run():\n    while True:\n        print('x' * 1000)")
     told = runs.watch(runs.start(), timeout=1.0, on_output=lambda data: sizes.append(len(data)))
@@ -207,7 +207,7 @@ def test_endless_output_is_ended_by_the_time_limit_and_never_held(runs: Runs):
     assert sum(sizes) > 1 << 20
 
 
-def test_a_hundred_megabytes_of_output_arrive_whole(runs: Runs):
+def test_a_hundred_megabytes_of_output_arrive_whole(runs: Runs) -> None:
     sizes: list[int] = []
     write_job(runs.folder, "def run():\n    for _ in range(100):\n        os.write(1, b'x' * 1_000_000)\n    return 'printed'")
     told = runs.watch(runs.start(), timeout=60, on_output=lambda data: sizes.append(len(data)))
@@ -215,7 +215,7 @@ def test_a_hundred_megabytes_of_output_arrive_whole(runs: Runs):
     assert sum(sizes) >= 100_000_000
 
 
-def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_attempt(runs: Runs, tmp_path: Path):
+def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_attempt(runs: Runs, tmp_path: Path) -> None:
     file = tmp_path / "pid"
     body = f"""
         def run():
@@ -234,7 +234,7 @@ def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_at
     assert runs.run(environ={"KIND": "1"}).ending.result == {"ok": True, "value": "fine"}
 
 
-def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sauron_jobs_loader.attempt.REPORT_PATIENCE", timedelta(seconds=0.3))
     write_job(runs.folder, "def run():\n    os.kill(os.getppid(), signal.SIGSTOP)\n    time.sleep(600)")
     attempt = runs.start()
@@ -243,7 +243,7 @@ def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(runs: Runs, monkeyp
     assert not alive(attempt.pid)
 
 
-def test_a_stop_from_another_thread_ends_the_tree_and_keeps_its_reason(runs: Runs):
+def test_a_stop_from_another_thread_ends_the_tree_and_keeps_its_reason(runs: Runs) -> None:
     write_job(runs.folder, "def run():\n    subprocess.run(['sleep', '600'])")
     attempt = runs.start()
     attempt.stop("cancelled by tests")
@@ -254,7 +254,7 @@ def test_a_stop_from_another_thread_ends_the_tree_and_keeps_its_reason(runs: Run
     attempt.stop("too late")
 
 
-def test_a_command_runs_in_the_revisions_folder_with_exactly_its_environment(runs: Runs):
+def test_a_command_runs_in_the_revisions_folder_with_exactly_its_environment(runs: Runs) -> None:
     told = runs.job(
         "",
         "command=['sh', '-c', 'pwd; env; ls -l /proc/self/fd; cat']",
@@ -269,23 +269,23 @@ def test_a_command_runs_in_the_revisions_folder_with_exactly_its_environment(run
     assert "socket" not in told.output
 
 
-def test_a_command_fails_with_its_exit_code(runs: Runs):
+def test_a_command_fails_with_its_exit_code(runs: Runs) -> None:
     ending = runs.job("", "command=['sh', '-c', 'exit 3']").ending
     assert ending.result == {"ok": False, "error": "the command ended with exit code 3", "error_type": "ExitCode"}
 
 
-def test_a_command_that_is_not_there_says_so_and_what_to_do(runs: Runs):
+def test_a_command_that_is_not_there_says_so_and_what_to_do(runs: Runs) -> None:
     ending = runs.job("", "command=['no-such-program']").ending
     assert ending.result is not None
     assert "'no-such-program' cannot be started" in ending.result["error"]
     assert "Install the program" in ending.result["error"]
 
 
-def test_a_command_killed_by_a_signal_is_a_crash(runs: Runs):
+def test_a_command_killed_by_a_signal_is_a_crash(runs: Runs) -> None:
     assert runs.job("", "command=['sh', '-c', 'kill -9 $$']").ending.crash == "killed by SIGKILL"
 
 
-def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(runs: Runs, monkeypatch: pytest.MonkeyPatch):
+def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNNER_ONLY", "not for jobs")
     told = runs.job(
         """
@@ -304,7 +304,7 @@ def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(runs: R
         assert "s3cret" not in value["shown"]
 
 
-def test_a_job_inherits_no_descriptor_but_its_own(runs: Runs):
+def test_a_job_inherits_no_descriptor_but_its_own(runs: Runs) -> None:
     write_job(
         runs.folder,
         """
@@ -327,7 +327,7 @@ def test_a_job_inherits_no_descriptor_but_its_own(runs: Runs):
     runs.watch(first)
 
 
-def test_progress_and_state_reach_the_runner(runs: Runs):
+def test_progress_and_state_reach_the_runner(runs: Runs) -> None:
     told = runs.job(
         """
         def run(ctx):
@@ -339,7 +339,7 @@ def test_progress_and_state_reach_the_runner(runs: Runs):
             ctx.state.set("n", 1)
             ctx.state.delete("n")
             ctx.state.delete("n")
-            return [ctx.state["seen"], ctx.state.get("none", 5), "none" in ctx.state, list(ctx.state.keys()), ctx.state.get("old")]
+            return [ctx.state["seen"], ctx.state.get("none", 5), "none" in ctx.state, list(ctx.state.keys()), ctx.state.get("o")]
         """
     )
     assert told.ending.result == {"ok": True, "value": [{"ids": [1, 2]}, 5, False, ["seen"], None]}
@@ -350,14 +350,14 @@ def test_progress_and_state_reach_the_runner(runs: Runs):
 
 
 @pytest.mark.parametrize("value", ["object()", "'x' * 70_000", "float('inf')"])
-def test_state_that_cannot_be_kept_is_refused_with_the_reason(runs: Runs, value: str):
+def test_state_that_cannot_be_kept_is_refused_with_the_reason(runs: Runs, value: str) -> None:
     told = runs.job(f"def run(ctx):\n    ctx.state['k'] = {value}")
     assert told.ending.result is not None
     assert told.ending.result["error_type"] == "StateError"
     assert runs.state == {}
 
 
-def test_a_context_knows_its_run_and_its_secrets(runs: Runs):
+def test_a_context_knows_its_run_and_its_secrets(runs: Runs) -> None:
     told = runs.job(
         """
         def run(ctx):
@@ -379,7 +379,7 @@ def test_a_context_knows_its_run_and_its_secrets(runs: Runs):
     assert "secrets=['OTHER']" in told.ending.result["error"]
 
 
-def test_params_of_a_model_arrive_validated(runs: Runs):
+def test_params_of_a_model_arrive_validated(runs: Runs) -> None:
     body = "import pydantic\nclass P(pydantic.BaseModel):\n    n: int = 3\ndef run(ctx):\n    return ctx.params.n + 1"
     assert runs.job(body, "func=run, params=P", params={"n": "4"}).ending.result == {"ok": True, "value": 5}
     refused = runs.run(params={"n": "x"}).ending.result
@@ -387,7 +387,7 @@ def test_params_of_a_model_arrive_validated(runs: Runs):
     assert "params do not fit" in refused["error"]
 
 
-def test_a_job_that_the_revision_does_not_have_fails_with_its_reason(runs: Runs):
+def test_a_job_that_the_revision_does_not_have_fails_with_its_reason(runs: Runs) -> None:
     write_job(runs.folder, "def run():\n    pass", "func=run, overlap='sometimes'")
     result = runs.run().ending.result
     assert result is not None
@@ -397,7 +397,7 @@ def test_a_job_that_the_revision_does_not_have_fails_with_its_reason(runs: Runs)
     assert "registers no job 'gone'" in other["error"]
 
 
-def test_what_a_callback_raises_is_raised_once_the_attempt_was_ended(runs: Runs):
+def test_what_a_callback_raises_is_raised_once_the_attempt_was_ended(runs: Runs) -> None:
     write_job(runs.folder, "def run():\n    while True:\n        print('x')\n        time.sleep(0.01)")
     attempt = runs.start()
 
@@ -409,7 +409,7 @@ def test_what_a_callback_raises_is_raised_once_the_attempt_was_ended(runs: Runs)
     assert eventually(lambda: not alive(attempt.pid))
 
 
-def test_nothing_is_left_after_the_launcher_is_closed(tmp_path: Path):
+def test_nothing_is_left_after_the_launcher_is_closed(tmp_path: Path) -> None:
     folder = write_job(tmp_path / "bundle", "def run():\n    subprocess.run(['sleep', '600'])")
     launcher = Launcher()
     tag = {"TAG": f"tag-{os.getpid()}-{time.monotonic_ns()}"}

@@ -35,7 +35,7 @@ def boot(launcher: Launcher, folder: Path, manifest: str, tag: str = "", **modul
     return launcher.boot(SHA, write_bundle(folder, manifest, **modules), {**ENVIRON, "TAG": tag})
 
 
-def test_a_boot_answers_the_jobs_and_what_was_left_out_with_its_place(launcher: Launcher, tmp_path: Path):
+def test_a_boot_answers_the_jobs_and_what_was_left_out_with_its_place(launcher: Launcher, tmp_path: Path) -> None:
     bundle = boot(
         launcher,
         tmp_path,
@@ -67,7 +67,10 @@ job_registry.register(JobConfig(id="size", cron="@daily", command=["df"]))
     ("manifest", "words"),
     [
         ("import os\ndef broken(:\n", r"^manifest\.py:2: SyntaxError: "),
-        ("import os\nimport not_there\n", r"^manifest\.py:2: ModuleNotFoundError: No module named 'not_there'.*requirements\.txt"),
+        (
+            "import os\nimport not_there\n",
+            r"^manifest\.py:2: ModuleNotFoundError: No module named 'not_there'.*requirements\.txt",
+        ),
         ("from jobs.report import absent\n", r"^manifest\.py:1: ImportError: cannot import name 'absent'"),
         ("import jobs.broken\n", r"^jobs/broken\.py:3: ZeroDivisionError: division by zero"),
         ("import jobs.worse\n", r"^jobs/worse\.py:1: SyntaxError: "),
@@ -81,7 +84,7 @@ job_registry.register(JobConfig(id="size", cron="@daily", command=["df"]))
 )
 def test_a_manifest_that_cannot_be_executed_is_refused_with_its_place(
     launcher: Launcher, tmp_path: Path, tag: str, manifest: str, words: str
-):
+) -> None:
     modules = {"report": "", "broken": "def f():\n    pass\n1 / 0\n", "worse": "def f(:\n"}
     with pytest.raises(BootError) as caught:
         boot(launcher, tmp_path, manifest, tag, **modules)
@@ -89,18 +92,18 @@ def test_a_manifest_that_cannot_be_executed_is_refused_with_its_place(
     assert "importlib" not in str(caught.value)
 
 
-def test_a_bundle_without_a_manifest_is_refused_with_what_to_add(launcher: Launcher, tmp_path: Path):
+def test_a_bundle_without_a_manifest_is_refused_with_what_to_add(launcher: Launcher, tmp_path: Path) -> None:
     with pytest.raises(BootError, match=r"no manifest\.py at its top.*sauron init"):
         launcher.boot(SHA, tmp_path, ENVIRON)
 
 
-def test_a_revision_whose_folder_is_gone_is_refused(launcher: Launcher, tmp_path: Path):
+def test_a_revision_whose_folder_is_gone_is_refused(launcher: Launcher, tmp_path: Path) -> None:
     with pytest.raises(BootError, match="no folder at"):
         launcher.boot(SHA, tmp_path / "gone", ENVIRON)
 
 
 @pytest.mark.parametrize("loop", ["while True:\n    pass", "while True:\n    print('x' * 1000)"])
-def test_a_manifest_that_never_ends_is_ended_with_all_it_started(tmp_path: Path, tag: str, loop: str):
+def test_a_manifest_that_never_ends_is_ended_with_all_it_started(tmp_path: Path, tag: str, loop: str) -> None:
     manifest = f"import subprocess, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n{loop}\n"
     with contextlib.closing(Launcher(boot_timeout=timedelta(seconds=1))) as launcher:
         with pytest.raises(BootError, match="did not finish loading within 1 s") as caught:
@@ -109,38 +112,40 @@ def test_a_manifest_that_never_ends_is_ended_with_all_it_started(tmp_path: Path,
     assert len(str(caught.value)) < 5000
 
 
-def test_a_manifest_may_print_a_hundred_megabytes(launcher: Launcher, tmp_path: Path):
+def test_a_manifest_may_print_a_hundred_megabytes(launcher: Launcher, tmp_path: Path) -> None:
     assert boot(launcher, tmp_path, "import os\nfor _ in range(100):\n    os.write(1, b'x' * 1_000_000)\n").jobs == ()
 
 
-def test_what_loading_a_manifest_started_ends_with_it(tmp_path: Path, tag: str):
+def test_what_loading_a_manifest_started_ends_with_it(tmp_path: Path, tag: str) -> None:
     with contextlib.closing(Launcher()) as launcher:
         boot(launcher, tmp_path, "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n", tag)
         assert tagged(tag)
 
 
-def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(launcher: Launcher, tmp_path: Path):
+def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(launcher: Launcher, tmp_path: Path) -> None:
     runs = Runs(launcher, tmp_path, spawn=False)
-    write_job(tmp_path, "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\ndef run():\n    return os.getppid()")
+    write_job(
+        tmp_path, "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\ndef run():\n    return os.getppid()"
+    )
     assert launcher.boot(SHA, tmp_path, ENVIRON).threaded
     told = runs.run(environ=ENVIRON)
     assert told.ending.result is not None
     assert told.ending.result["ok"]
 
 
-def test_a_spawned_attempt_of_a_broken_bundle_fails_with_the_place(launcher: Launcher, tmp_path: Path):
+def test_a_spawned_attempt_of_a_broken_bundle_fails_with_the_place(launcher: Launcher, tmp_path: Path) -> None:
     told = Runs(launcher, tmp_path, spawn=True).job("1 / 0\ndef run():\n    pass")
     assert told.ending.result is not None
     assert told.ending.result["error_type"] == "BootError"
     assert told.ending.result["error"].startswith("manifest.py:3: ZeroDivisionError")
 
 
-def test_an_endless_manifest_of_a_spawned_attempt_is_under_its_time_limit(launcher: Launcher, tmp_path: Path):
+def test_an_endless_manifest_of_a_spawned_attempt_is_under_its_time_limit(launcher: Launcher, tmp_path: Path) -> None:
     told = Runs(launcher, tmp_path, spawn=True).job("while True:\n    pass\ndef run():\n    pass", timeout=0.7)
     assert told.ending.timed_out
 
 
-def test_a_job_that_kills_its_zygote_gets_its_verdict_and_the_next_attempt_starts(launcher: Launcher, tmp_path: Path):
+def test_a_job_that_kills_its_zygote_gets_its_verdict_and_the_next_attempt_starts(launcher: Launcher, tmp_path: Path) -> None:
     body = """
         def run():
             if os.environ.get("KIND") == "wait":
@@ -161,8 +166,10 @@ def test_a_job_that_kills_its_zygote_gets_its_verdict_and_the_next_attempt_start
 @pytest.mark.parametrize("target", ["os.getpgid(os.getppid())", "os.getsid(os.getppid())"])
 def test_a_job_that_kills_a_group_of_ours_leaves_nothing_and_the_next_attempt_starts(
     launcher: Launcher, tmp_path: Path, target: str
-):
-    write_job(tmp_path, f"def run():\n    if os.environ.get('KIND'):\n        return 1\n    os.killpg({target}, 9)\n    time.sleep(600)")
+) -> None:
+    write_job(
+        tmp_path, f"def run():\n    if os.environ.get('KIND'):\n        return 1\n    os.killpg({target}, 9)\n    time.sleep(600)"
+    )
     runs = Runs(launcher, tmp_path, spawn=False)
     attempt = runs.start()
     ending = runs.watch(attempt, timeout=2).ending
@@ -171,7 +178,7 @@ def test_a_job_that_kills_a_group_of_ours_leaves_nothing_and_the_next_attempt_st
     assert runs.run(environ={"KIND": "1"}).ending.result == {"ok": True, "value": 1}
 
 
-def test_a_retired_revision_ends_after_its_last_attempt(launcher: Launcher, tmp_path: Path, tag: str):
+def test_a_retired_revision_ends_after_its_last_attempt(launcher: Launcher, tmp_path: Path, tag: str) -> None:
     write_job(tmp_path, "def run():\n    time.sleep(0.5)\n    return 'to the end'")
     runs = Runs(launcher, tmp_path, spawn=False)
     attempt = runs.start(zygote_environ={**ENVIRON, "TAG": tag})
@@ -181,7 +188,7 @@ def test_a_retired_revision_ends_after_its_last_attempt(launcher: Launcher, tmp_
     assert runs.run().ending.result == {"ok": True, "value": "to the end"}
 
 
-def test_a_kept_revision_stays_warm(launcher: Launcher, tmp_path: Path):
+def test_a_kept_revision_stays_warm(launcher: Launcher, tmp_path: Path) -> None:
     write_job(tmp_path, "HELD = os.getpid()\ndef run():\n    return HELD")
     runs = Runs(launcher, tmp_path, spawn=False)
     first = runs.run().ending.result
@@ -190,8 +197,10 @@ def test_a_kept_revision_stays_warm(launcher: Launcher, tmp_path: Path):
     assert runs.run().ending.result == first
 
 
-def test_attempts_of_several_threads_do_not_mix(launcher: Launcher, tmp_path: Path):
-    write_job(tmp_path, "def run(ctx):\n    print(os.environ['N'] * 3)\n    ctx.state[os.environ['N']] = 1\n    return os.environ['N']")
+def test_attempts_of_several_threads_do_not_mix(launcher: Launcher, tmp_path: Path) -> None:
+    write_job(
+        tmp_path, "def run(ctx):\n    print(os.environ['N'] * 3)\n    ctx.state[os.environ['N']] = 1\n    return os.environ['N']"
+    )
     runs = Runs(launcher, tmp_path, spawn=False)
     faults: list[object] = []
 
@@ -211,18 +220,22 @@ def test_attempts_of_several_threads_do_not_mix(launcher: Launcher, tmp_path: Pa
     assert len(runs.state) == 80
 
 
-def test_no_process_and_no_descriptor_is_left_by_many_attempts(launcher: Launcher, tmp_path: Path):
+def test_no_process_and_no_descriptor_is_left_by_many_attempts(launcher: Launcher, tmp_path: Path) -> None:
     write_job(tmp_path, "def run():\n    pass")
     runs = Runs(launcher, tmp_path, spawn=False)
     runs.run()
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(20):
         runs.run()
     for _ in range(3):
         runs.run(spawn=True)
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
     children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
     eventually(lambda: all(_is_quiet(int(pid)) for pid in children))
+
+
+def open_descriptors() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
 
 
 def _is_quiet(pid: int) -> bool:
@@ -234,13 +247,13 @@ def _is_quiet(pid: int) -> bool:
         return True
 
 
-def test_children_of_one_zygote_draw_different_random_numbers(launcher: Launcher, tmp_path: Path):
+def test_children_of_one_zygote_draw_different_random_numbers(launcher: Launcher, tmp_path: Path) -> None:
     write_job(tmp_path, "import random\ndef run():\n    return random.random()")
     runs = Runs(launcher, tmp_path, spawn=False)
     assert len({str(runs.run().ending.result) for _ in range(3)}) == 3
 
 
-def test_loading_and_running_write_nothing_into_the_revision(launcher: Launcher, tmp_path: Path):
+def test_loading_and_running_write_nothing_into_the_revision(launcher: Launcher, tmp_path: Path) -> None:
     write_bundle(
         tmp_path,
         IMPORTS + "from jobs.a import run\njob_registry.register(JobConfig(id='job', cron='* * * * *', func=run))\n",
@@ -253,7 +266,7 @@ def test_loading_and_running_write_nothing_into_the_revision(launcher: Launcher,
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_forked_attempt_starts_within_milliseconds(launcher: Launcher, tmp_path: Path):
+def test_a_forked_attempt_starts_within_milliseconds(launcher: Launcher, tmp_path: Path) -> None:
     write_job(tmp_path, "def run():\n    return time.monotonic()")
     runs = Runs(launcher, tmp_path, spawn=False)
     runs.run()

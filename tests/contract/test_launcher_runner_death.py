@@ -44,7 +44,7 @@ TREE = """
 @pytest.mark.faults
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])
 @pytest.mark.parametrize("moment", ["running", "loading"])
-def test_kill_9_of_the_runner_ends_the_whole_tree(tmp_path: Path, isolation: str, moment: str):
+def test_kill_9_of_the_runner_ends_the_whole_tree(tmp_path: Path, isolation: str, moment: str) -> None:
     body = dedent(TREE)
     if moment == "loading":
         body = f'open(os.path.dirname(__file__) + "/../pid", "w").write(f"{{os.getpid()}}\\n")\nwhile True:\n    pass\n{body}'

@@ -10,12 +10,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from chalicelib import __version__
+from chalicelib.store import Store, schema
 from tests.e2e.outside import SAMPLE, Cli, Repository, Said, Serve, environ_of, wait_for
 
 
@@ -143,7 +145,7 @@ def test_the_same_commands_talk_to_a_running_sauron_by_url_and_token(
     wait_for(lambda: "To change a job" in served.said(), what="it is up and synced")
     url = served.said().split("page and API")[1].split()[0]
 
-    def ask(*arguments: str, token: str = "operating-1") -> Said:
+    def ask(*arguments: str, token: str = "operating-1") -> Said:  # noqa: S107 - made up
         return cli(*arguments, folder="elsewhere", SAURON_URL=url, SAURON_TOKEN=token, JOBS_GIT_REPO_URL="")
 
     assert ask("version").out.strip() == __version__
@@ -254,33 +256,24 @@ def test_backup_and_migrate_say_what_they_did(cli: Cli, tmp_path: Path, sample: 
     assert "exists already" in failed(cli("backup", "copy.sqlite3"), 1)
 
 
-def test_an_audit_with_a_hole_is_exit_1_and_names_it(cli: Cli, tmp_path: Path, sample: str) -> None:
-    cli("sync")
-    assert cli("audit").code == 0
-    with sqlite3.connect(tmp_path / "home" / ".sauron" / "sauron.sqlite3") as store:
-        for table in ("jobs", "schedule_periods", "periods"):
-            _shift(store, table)
+def test_an_audit_with_a_hole_is_exit_1_and_names_it(cli: Cli, serve: Serve, sample: str) -> None:
+    served = serve().until_synced()
+    whole = wait_for(lambda: said if "since" in (said := cli("audit")).out else None, what="there is something to audit")
+    assert (whole.code, whole.err) == (0, "")
+    served.stop()
+    store = Store(f"sqlite:///{served.folder}/.sauron/sauron.sqlite3")
+    earlier = datetime.now(UTC) - timedelta(hours=5)
+    with store.write() as tx:  # as if the job had been in force before: those occurrences have no rows
+        tx.execute(update(schema.jobs).where(schema.jobs.c.job_id == "listing").values(ledger_from=earlier))
+        tx.execute(update(schema.periods).where(schema.periods.c.job_id == "listing").values(since=earlier))
     store.close()
-    said = cli("audit", "--job", "listing", "--json")
+    said = cli("audit", "--json")
     assert said.code == 1
-    assert said.json["holes"][0]["job_id"] == "listing"
-    assert "listing" in cli("audit").out
-
-
-def _shift(store: sqlite3.Connection, table: str) -> None:
-    """Claim that a job was in force for the last day: its occurrences have no rows."""
-    columns = {row[1] for row in store.execute(f"PRAGMA table_info({table})")}
-    for column in columns & {"since", "ledger_from"}:
-        store.execute(f"UPDATE {table} SET {column} = {_earlier(store, table, column)} WHERE job_id = 'listing'")  # noqa: S608 - names above
-
-
-def _earlier(store: sqlite3.Connection, table: str, column: str) -> str:
-    value: Any = store.execute(f"SELECT {column} FROM {table} LIMIT 1").fetchone()[0]  # noqa: S608 - names above
-    return (
-        str(value - 86_400_000_000 if value > 10**14 else value - 86_400)
-        if isinstance(value, int | float)
-        else f"datetime({column}, '-1 day')"
-    )
+    assert [hole["job_id"] for hole in said.json["holes"]] == ["listing"] * 5
+    shown = cli("audit", "--job", "listing")
+    assert shown.code == 1
+    assert "listing" in shown.out
+    assert "5 of 5" in shown.err
 
 
 def test_a_reader_that_leaves_early_is_no_error(cli: Cli, sample: str, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_length_of_time_is_shown_in_its_largest_units() -> None:
 
 def test_a_table_in_a_pipe_has_no_colours_is_not_cut_and_obeys_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
     long = "x" * 300
-    output.table(["job", "state"], [["a", "failed"], [long, "\x1b[31mred\x07 [bold]"], [None or "b", None]])
+    output.table(["job", "state"], [["a", "failed"], [long, "\x1b[31mred\x07 [bold]"], ["b", None]])
     assert capsys.readouterr().out.splitlines() == [
         f"job{'':<299}state",
         f"a{'':<301}failed",

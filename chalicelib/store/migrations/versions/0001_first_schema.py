@@ -184,6 +184,8 @@ def upgrade() -> None:
         sa.Column("sha", sa.String(length=40), nullable=False),
         sa.Column("booted_at", Instant(), nullable=False),
         sa.Column("activated_at", Instant(), nullable=True),
+        sa.Column("subject", sa.Text(), nullable=True),
+        sa.Column("author", sa.Text(), nullable=True),
         sa.Column("jobs", Json, nullable=False),
         sa.Column("rejected", Json, nullable=False),
         sa.PrimaryKeyConstraint("sha", name=op.f("pk_revisions")),

@@ -1,0 +1,5 @@
+"""`python -m sauron.cli`."""
+
+from . import main
+
+main()

@@ -1,0 +1,162 @@
+"""Commands about runs: which there were, one of them, its log; cancelling and repeating one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from chalicelib.clock import iso
+from chalicelib.runs import RunState
+
+from .asking import Asked, command, path
+from .following import follow
+from .jobs import Instant
+from .output import facts, moment, say, show, show_json, table, took, zone
+
+
+@command("runs")
+@click.option("--job", "job_id", metavar="ID", help="Only runs of this job.")
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([str(state) for state in RunState]),
+    help="Only in this state; may be repeated.",
+)
+@click.option("--since", type=Instant(), help="Only runs that were due at or after this time.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
+@click.option("--after", metavar="RUN", help="The page after this run.")
+def runs(
+    asked: Asked, *, job_id: str | None, states: Sequence[str], since: datetime | None, limit: int, after: str | None
+) -> None:
+    """List runs, the newest first."""
+    query = {"job_id": job_id, "state": ",".join(states) or None, "since": iso(since) if since else None}
+    found = asked.get("/runs", limit=limit, after=after, **query)
+    if asked.json:
+        show_json(found)
+        return
+    if not found["runs"]:
+        say("There are no such runs.")
+        return
+    table(
+        ["run", "job", "state", f"due ({zone()})", "took", "why"],
+        [[run["id"], run["job_id"], run["state"], moment(run["due_at"]), _took(run), _why(run)] for run in found["runs"]],
+    )
+    if found["next_after"]:
+        say(f"Older ones: sauron runs --after {found['next_after']}")
+
+
+def _took(run: dict[str, Any]) -> str | None:
+    return took(run["started_at"], run["finished_at"])
+
+
+def _why(run: dict[str, Any]) -> str:
+    said = run["error"] or run["reason"] or (f"by {run['requested_by']}" if run["requested_by"] else run["origin"])
+    first = str(said).splitlines()[0] if said else ""
+    tries = f" (attempt {run['attempt']} of {run['max_attempts']})" if run["attempt"] > 1 else ""
+    return f"{first}{tries}"
+
+
+@command("show")
+@click.argument("run_id", metavar="RUN")
+def show_run(asked: Asked, *, run_id: str) -> None:
+    """Show one run with its attempts."""
+    run = asked.get(path("runs", run_id))
+    if asked.json:
+        show_json(run)
+        return
+    gap = run.get("gap")
+    facts(
+        [
+            ("run", run["id"]),
+            ("job", run["job_id"]),
+            ("state", run["state"]),
+            ("origin", f"{run['origin']}" + (f", by {run['requested_by']}" if run["requested_by"] else "")),
+            ("reason", run["reason"]),
+            ("scheduled for", moment(run["scheduled_for"])),
+            ("stands for", f"{gap['count']} occurrences from {moment(gap['from'])}" if gap else None),
+            ("due", moment(run["due_at"])),
+            ("started", moment(run["started_at"])),
+            ("finished", moment(run["finished_at"])),
+            ("took", _took(run)),
+            ("revision", (run["revision"] or "")[:12]),
+            ("params", json.dumps(run["params"]) if run["params"] else None),
+            ("progress", _progress(run)),
+            ("error", run["error"]),
+            ("result", None if run["result"] is None else json.dumps(run["result"], ensure_ascii=False)),
+        ]
+    )
+    if run["attempts"]:
+        show()
+        table(
+            ["attempt", "outcome", f"started ({zone()})", "took", "memory", "error"],
+            [
+                [
+                    f"{one['number']} of {run['max_attempts']}",
+                    one["outcome"] or "running",
+                    moment(one["started_at"]),
+                    took(one["started_at"], one["finished_at"]),
+                    f"{one['max_rss_kb'] // 1024} MB" if one["max_rss_kb"] else None,
+                    one["error"],
+                ]
+                for one in run["attempts"]
+            ],
+        )
+
+
+def _progress(run: dict[str, Any]) -> str | None:
+    if run["progress"] is None or run["finished_at"]:
+        return None
+    return f"{run['progress']:.0%} {run['progress_note'] or ''}".rstrip()
+
+
+@command("logs")
+@click.argument("run_id", metavar="RUN")
+@click.option("-f", "--follow", "on", is_flag=True, help="Go on until the run is over.")
+def logs(asked: Asked, *, run_id: str, on: bool) -> None:
+    """Write what a run wrote."""
+    if asked.json:
+        if on:
+            raise click.UsageError("--follow writes text as it comes; leave --json out")
+        show_json({"run_id": run_id, **_whole(asked, run_id)})
+        return
+    if on:
+        end = follow(asked, run_id)
+        say(f"Run {run_id} {end['state']}.")
+        return
+    click.echo(_whole(asked, run_id)["log"], nl=False)
+
+
+def _whole(asked: Asked, run_id: str) -> dict[str, str]:
+    parts = [asked.log(run_id, "0")]
+    while parts[-1].more:
+        parts.append(asked.log(run_id, parts[-1].after))
+    return {"state": parts[-1].state, "log": "".join(part.text for part in parts)}
+
+
+@command("cancel")
+@click.argument("run_id", metavar="RUN")
+def cancel(asked: Asked, *, run_id: str) -> None:
+    """Cancel a run: one that waits never starts, one that runs is ended with all its processes."""
+    answer = asked.post(path("runs", run_id, "cancel"))
+    if asked.json:
+        show_json(answer)
+    elif answer["state"] == RunState.CANCELLED:
+        show(f"Run {run_id} is cancelled.")
+    else:
+        show(f"Run {run_id} is being ended: sauron show {run_id}")
+
+
+@command("retry")
+@click.argument("run_id", metavar="RUN")
+def retry(asked: Asked, *, run_id: str) -> None:
+    """Queue a new run like one that is over."""
+    answer = asked.post(path("runs", run_id, "retry"))
+    if asked.json:
+        show_json(answer)
+    else:
+        show(f"Run {answer['run_id']} is queued.")

@@ -1,0 +1,34 @@
+"""The application in this process as something httpx can talk to: no socket, the same gateway as the server's."""
+
+from __future__ import annotations
+
+import httpx
+
+from chalicelib import wiring
+from chalicelib.api.auth import internal_token
+from chalicelib.wiring import Sauron
+from sauron.gateway import Gateway
+
+from .asking import person
+
+
+class GatewayTransport(httpx.BaseTransport):
+    """Answers httpx's requests by a gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        """Answer by one gateway."""
+        self._gateway = gateway
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        answer = self._gateway.handle(request.method, request.url.raw_path.decode("ascii"), dict(request.headers), request.read())
+        return httpx.Response(answer.status, headers=list(answer.headers), content=answer.body)
+
+
+def client(sauron: Sauron) -> httpx.Client:
+    """Answer a client of the application over this Sauron."""
+    from app import app
+
+    wiring.use(sauron)
+    headers = {"Authorization": f"Bearer {internal_token()}", "X-Sauron-By": person()}
+    return httpx.Client(transport=GatewayTransport(Gateway(app)), base_url="http://sauron", headers=headers)

@@ -1,0 +1,143 @@
+"""What a command shows: data on standard output, messages on standard error, colours only for a person who watches.
+
+Times are shown in the zone of whoever reads, with how far they are off. A cell never holds a control character, whatever a
+bundle wrote into it. Tables are as wide as the terminal; into a pipe they go unbroken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+PATIENCE_SECONDS = 1.0
+PIPE_WIDTH = 1000
+COLOURS = {
+    "succeeded": "green",
+    "degraded": "yellow",
+    "failed": "red",
+    "timed_out": "red",
+    "running": "cyan",
+    "missed": "yellow",
+    "on": "green",
+}
+FEW = 3  # so few hours that the minutes matter
+_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def say(message: str) -> None:
+    """Tell something that is not data."""
+    sys.stderr.write(f"sauron: {message}\n")
+    sys.stderr.flush()
+
+
+def show(text: str = "") -> None:
+    """Write a line of data."""
+    sys.stdout.write(f"{text}\n")
+
+
+def show_json(value: Any) -> None:
+    """Write data as JSON."""
+    show(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
+    """Write a table. Nothing is cut off: long cells fold on a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    watched = sys.stdout.isatty()
+    drawn = Table(box=None, padding=(0, 2, 0, 0), header_style="bold" if watched else "", pad_edge=False)
+    for column in columns:
+        drawn.add_column(column, overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(clean(cell or "-"), style=COLOURS.get(cell or "", "")) for cell in row))
+    console = Console(width=None if watched else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        console.print(drawn)
+    for line in captured.get().splitlines():
+        show(line.rstrip())
+
+
+def facts(pairs: Sequence[tuple[str, str | None]]) -> None:
+    """Write named facts one below the other; those without a value are left out."""
+    known = [(name, value) for name, value in pairs if value]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        first, *others = clean(value, lines=True).splitlines() or [""]
+        show(f"{name:<{width}}  {first}")
+        for other in others:
+            show(f"{'':<{width}}  {other}")
+
+
+def clean(text: str, *, lines: bool = False) -> str:
+    """Answer a text without control characters: a terminal would obey them."""
+    return "".join(letter if letter.isprintable() or (lines and letter == "\n") else " " for letter in text)
+
+
+def moment(text: str | None, *, now: datetime | None = None) -> str | None:
+    """Write an instant of the API for people here: the local time, and how far off it is."""
+    if text is None:
+        return None
+    instant = datetime.fromisoformat(text)
+    now = now or datetime.now(UTC)
+    here = instant.astimezone()
+    off = instant - now
+    days = abs((here.date() - now.astimezone().date()).days)
+    form = "%H:%M:%S" if days == 0 else "%a %H:%M" if days < 6 else "%Y-%m-%d %H:%M"  # noqa: PLR2004 - a week has names
+    return f"{here:{form}} ({f'in {span(off)}' if off > timedelta() else f'{span(-off)} ago'})"
+
+
+def span(length: timedelta) -> str:
+    """Write a length of time in its largest unit, and the next one where that still matters."""
+    seconds = int(length.total_seconds())
+    for place, (size, unit) in enumerate(_UNITS):
+        if seconds >= size:
+            count, rest = divmod(seconds, size)
+            more = rest // _UNITS[place + 1][0] if count < FEW and place + 1 < len(_UNITS) else 0
+            return f"{count} {unit}" + (f" {more} {_UNITS[place + 1][1]}" if more else "")
+    return "0 s"
+
+
+def took(begun: str | None, ended: str | None) -> str | None:
+    """Write how long something took."""
+    if begun is None or ended is None:
+        return None
+    seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
+    return f"{seconds:.2f} s" if seconds < 60 else span(timedelta(seconds=seconds))  # noqa: PLR2004 - a minute
+
+
+def zone() -> str:
+    """Answer the name of the zone in which times are shown."""
+    return datetime.now(UTC).astimezone().tzname() or "local"
+
+
+@contextlib.contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Show that something goes on when it takes longer than a second: a spinner for a terminal, else one line."""
+    status: list[Any] = []
+
+    def appear() -> None:
+        if not sys.stderr.isatty():
+            say(f"{text} ...")
+            return
+        from rich.console import Console
+
+        status.append(Console(stderr=True, highlight=False, markup=False).status(f"{text} ..."))
+        status[0].start()
+
+    timer = threading.Timer(PATIENCE_SECONDS, appear)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        for shown in status:
+            shown.stop()

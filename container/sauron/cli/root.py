@@ -1,0 +1,106 @@
+"""The root command: what every command shares, and how whatever goes wrong becomes one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from chalicelib import logs
+from chalicelib.errors import SauronError, ScheduleError, SettingsError
+from sauron_jobs_loader.errors import LoaderError
+
+from . import author, bundle, history, jobs, running, standing, upkeep
+from .asking import SHARED, Asked, AskError
+from .output import say
+
+DONE, FAILED, WRONG_USE = 0, 1, 2
+INTERRUPTED = 130
+
+COMMANDS: tuple[click.Command, ...] = (
+    jobs.list_jobs,
+    running.run_job,
+    jobs.upcoming,
+    bundle.sync,
+    standing.version,
+    standing.status,
+    history.runs,
+    history.show_run,
+    history.logs,
+    history.cancel,
+    history.retry,
+    jobs.enable,
+    jobs.disable,
+    bundle.rollback,
+    standing.audit,
+    author.cron,
+    author.init,
+    author.check,
+    upkeep.backup,
+    upkeep.migrate,
+    upkeep.serve,
+)
+
+
+class _InOrder(click.Group):
+    """A group whose help lists the commands in the order in which they are met."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [command.name or "" for command in COMMANDS]
+
+
+def _root() -> click.Group:
+    group = _InOrder(
+        "sauron",
+        help="One scheduler to rule them all: cron jobs from a git repository. Without --url the commands work on the store "
+        "that the environment and .env in this folder name.",
+        params=[*SHARED()],
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        no_args_is_help=True,
+    )
+    for command in COMMANDS:
+        group.add_command(command)
+    return group
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answer its exit code. What is expected to go wrong is one line on standard error."""
+    # A failure is told by the answer; its log record as well would say it twice.
+    logs.configure("DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "CRITICAL")
+    asked = Asked()
+    try:
+        code = _root().main(
+            args=None if arguments is None else list(arguments), prog_name="sauron", standalone_mode=False, obj=asked
+        )
+        sys.stdout.flush()
+        return int(code or DONE)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return WRONG_USE
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (click.ClickException, click.Abort, KeyboardInterrupt, SauronError, LoaderError) as error:
+        message, code = _explained(error)
+        if message:
+            say(message)
+        return code
+    finally:
+        asked.close()
+
+
+def _explained(error: BaseException) -> tuple[str, int]:
+    """Answer the line and the exit code for what was expected to go wrong."""
+    if isinstance(error, click.UsageError):
+        hint = f" `{error.ctx.command_path} --help` shows how." if error.ctx else ""
+        message = error.format_message()
+        return f"{message if message.endswith(('.', '?')) else f'{message}.'}{hint}", WRONG_USE
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return "", INTERRUPTED
+    wrong_use = isinstance(error, SettingsError | ScheduleError) or (isinstance(error, AskError) and error.wrong_use)
+    return str(error), WRONG_USE if wrong_use else FAILED

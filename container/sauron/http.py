@@ -1,0 +1,218 @@
+"""The API's server: waitress over the gateway.
+
+It binds when it is made, so that a port that is taken is known at once and port 0 picks a free one. `stop` lets go of
+the port, answers every request that had arrived, within its time limit, and then closes. Waitress's own threads end with
+it. The listening socket is closed on exec: no job inherits it.
+
+Limit: a body that declares more than `READ_BYTES` is refused before it is read, and a client that sends on regardless may
+see its connection reset; the gateway refuses the rest above 64 KiB.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, Protocol, cast
+
+import waitress.server
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask
+
+from chalicelib import logs
+from chalicelib.errors import SauronError
+
+from .gateway import Answer, Gateway, refusal
+
+log = logs.get(__name__)
+
+READ_BYTES = 512 << 10
+HEADER_BYTES = 32 << 10
+THREADS = 8
+CONNECTIONS = 1000
+IDLE_SECONDS = 60
+LOOK_SECONDS = 0.05  # between looks at the requests under way while stopping
+
+
+class AddressError(SauronError):
+    """The API cannot listen where it was told to."""
+
+    def __init__(self, message: str, *, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        super().__init__(message)
+
+
+class _StartResponse(Protocol):
+    def __call__(self, status: str, headers: list[tuple[str, str]], /) -> object: ...
+
+
+class Application:
+    """The gateway as WSGI."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        """Serve one gateway."""
+        self._gateway = gateway
+
+    def __call__(self, environ: Mapping[str, Any], start_response: _StartResponse) -> Iterable[bytes]:
+        """Answer one request; what nobody foresaw is 500 and stands in the log, not in the answer."""
+        try:
+            answer = self._gateway.handle(
+                environ["REQUEST_METHOD"],
+                environ["REQUEST_URI"],
+                _headers(environ),
+                environ["wsgi.input"].read(),
+                source_ip=environ["REMOTE_ADDR"],
+            )
+        except Exception:
+            log.exception("request.failed", method=environ["REQUEST_METHOD"], path=environ["PATH_INFO"])
+            answer = refusal(500, "Sauron failed to answer; its log says why.")
+        headers = list(answer.headers)
+        if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+            headers.append(("Content-Length", str(answer.length)))
+        start_response(_status(answer.status), headers)
+        return [answer.body] if answer.body else []
+
+
+def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
+    headers = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
+    }
+    if kind := environ.get("CONTENT_TYPE"):
+        headers["content-type"] = kind
+    return headers
+
+
+def _status(code: int) -> str:
+    try:
+        return f"{code} {HTTPStatus(code).phrase}"
+    except ValueError:
+        return f"{code} Unknown"
+
+
+class _Refusal(ErrorTask):
+    """What waitress refuses by itself (too long, not HTTP), as problem+json."""
+
+    def execute(self) -> None:
+        error: Any = self.request.error  # type: ignore[attr-defined] # missing in waitress's stubs
+        answer: Answer = refusal(error.code, f"{error.reason}: {error.body}")
+        self.status = _status(error.code)
+        self.response_headers = [*self.response_headers, *answer.headers]
+        self.set_close_on_finish()
+        self.content_length = answer.length
+        self.write(answer.body)
+
+
+class _Channel(HTTPChannel):
+    error_task_class = _Refusal
+
+
+class Server:
+    """One listening API. `start` once, `stop` once."""
+
+    def __init__(self, gateway: Gateway, *, host: str, port: int) -> None:
+        """Bind the address. Raises AddressError with what to set instead."""
+        self._map: dict[int, Any] = {}
+        self._server = cast(
+            "Any",
+            waitress.server.create_server(
+                Application(gateway),
+                map=self._map,
+                sockets=[_bound(host, port)],
+                threads=THREADS,
+                ident="sauron",
+                asyncore_use_poll=True,
+                backlog=1024,
+                connection_limit=CONNECTIONS,
+                channel_timeout=IDLE_SECONDS,
+                max_request_body_size=READ_BYTES,
+                max_request_header_size=HEADER_BYTES,
+                log_socket_errors=False,
+            ),
+        )
+        self._server.channel_class = _Channel
+        self._stopping = threading.Event()
+        self._limit = timedelta()
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        self.host = host
+        self.port: int = self._server.socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
+
+    def start(self) -> None:
+        """Answer requests from now on, in threads of its own."""
+        self._thread.start()
+
+    def stop(self, limit: timedelta) -> None:
+        """Take no new connections, answer what had arrived, for at most `limit`, then close."""
+        if not self._thread.is_alive():
+            self._close()
+            return
+        self._limit = limit
+        self._stopping.set()
+        self._server.pull_trigger()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
+        self._drain(time.monotonic() + self._limit.total_seconds())
+        self._close()
+
+    def _drain(self, deadline: float) -> None:
+        self._server.accepting = False
+        self._server.del_channel()
+        self._server.socket.close()
+        quiet = 0
+        while quiet < 2 and time.monotonic() < deadline:  # noqa: PLR2004 - a request may arrive between two looks
+            wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._map, count=1)
+            busy = any(c.requests or c.request or c.total_outbufs_len for c in list(self._server.active_channels.values()))
+            quiet = 0 if busy else quiet + 1
+
+    def _close(self) -> None:
+        self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=1)
+        wasyncore.close_all(self._map)
+        self._server.socket.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror as error:
+        raise AddressError(
+            f"{_no_address(host)} ({error.strerror})",
+            host=host,
+            port=port,
+        ) from None
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(1024)
+    except OSError as error:
+        bound.close()
+        raise AddressError(_why(error, host, port), host=host, port=port) from None
+    return bound
+
+
+def _why(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{host}:{port} is in use: stop what listens there, or set API_PORT to another port (0 picks a free one)."
+    if error.errno == errno.EACCES:
+        return f"Port {port} may not be opened by this user. Set API_PORT to one above 1023."
+    if error.errno == errno.EADDRNOTAVAIL:
+        return _no_address(host)
+    return f"The API cannot listen on {host}:{port}: {error.strerror}."
+
+
+def _no_address(host: str) -> str:
+    return f"API_HOST={host!r} is no address of this machine. Write 127.0.0.1, or 0.0.0.0 for every address."

@@ -1,0 +1,111 @@
+"""The container's process: HTTP, clock and workers in one, from the settings to the last drained run.
+
+    1. read the settings; all faults at once, exit 2
+    2. send logs to standard error
+    3. open the store
+    4. answer HTTP
+    5. start the clock and the workers; the clock's first round ticks with the stored registry, then syncs
+    6. say where the API is, what is scheduled and how to change a job
+    7. wait for SIGTERM or SIGINT, or for a thread that died
+    8. stop claiming, give running attempts the drain time, hand back what had not started; stop HTTP; exit
+
+A second signal ends it at once: job processes end with it, because they watch for that, and the next start records their runs
+as interrupted. So does `kill -9`. When the clock or a worker thread died the exit code is 1, so that the container restarts.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+
+from chalicelib import __version__, local, logs, wiring
+from chalicelib.errors import SauronError, SettingsError
+from chalicelib.settings import Settings, load_environ
+
+from .gateway import Gateway
+from .http import Server
+from .welcome import Welcome
+
+log = logs.get(__name__)
+
+LOOK_SECONDS = 1.0  # how soon a dead thread is noticed
+CLOSE_LIMIT = timedelta(seconds=5)  # requests under way get this long
+SPARE = timedelta(seconds=20)  # beyond drain and kill grace: then stopping itself hangs
+
+
+def main() -> int:
+    """Run Sauron until it is told to stop; answer the exit code."""
+    try:
+        settings = Settings.read(load_environ(Path.cwd()))
+    except SettingsError as error:
+        sys.stderr.write(f"sauron: {error}\n")
+        return 2
+    logs.configure(settings.log_level, secrets=settings.secret_values)
+    for warning in settings.warnings:
+        log.warning("setting.unknown", detail=warning)
+    try:
+        return _serve(settings)
+    except SauronError as error:
+        sys.stderr.write(f"sauron: {error}\n")
+        return 1
+
+
+def _serve(settings: Settings) -> int:
+    stopping = _listen_for_signals()
+    sauron = wiring.Sauron.build(settings)
+    wiring.use(sauron)
+    try:
+        from app import app
+
+        server = Server(Gateway(app), host=settings.api_host, port=settings.api_port)
+        server.start()
+        running = local.start(app, sauron)
+        log.info("runner.started", runner=sauron.name, url=server.url, version=__version__, api_open=not settings.api_tokens)
+        welcome = Welcome(sauron, server.url)
+        welcome.begin()
+        while not running.failed.is_set() and not stopping.wait(LOOK_SECONDS if welcome.complete else 0.2):
+            welcome.go_on()
+        _end_anyway_after(settings.drain + settings.kill_grace + CLOSE_LIMIT + SPARE)
+        failed = running.failed.is_set()
+        log.info("runner.stopping", runner=sauron.name, running=running.running, failed=failed)
+        running.stop(timedelta() if failed else settings.drain)
+        server.stop(CLOSE_LIMIT)
+        log.info("runner.stopped", runner=sauron.name)
+        return 1 if failed else 0
+    finally:
+        sauron.close()
+
+
+def _listen_for_signals() -> threading.Event:
+    """Answer an event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
+    stopping = threading.Event()
+
+    def obey(number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, obey)
+    return stopping
+
+
+def _end_anyway_after(limit: timedelta) -> None:
+    """End the process when stopping hangs: nothing outside may be watching for that."""
+
+    def end() -> None:
+        log.critical("runner.stuck", limit_seconds=limit.total_seconds())
+        os._exit(1)
+
+    timer = threading.Timer(limit.total_seconds(), end)
+    timer.daemon = True
+    timer.start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
