@@ -15,11 +15,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from . import channel
+from .ending import Ending, ending_of
 from .guarded import GuardedTree
 
 OnOutput = Callable[[bytes], None]
@@ -36,26 +36,6 @@ REPORT_PATIENCE = timedelta(seconds=12)
 """How long after the last limit the supervisor may take to report, before it is held to be frozen and killed."""
 
 _REPLIES_LIMIT = 4 * channel.FRAME_LIMIT
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How an attempt ended.
-
-    `exit_code` and `signal` are the job process's. `result` is its result frame (`ok`, `value` or `error`, `error_type`).
-    `stopped` is the reason given to `stop`. `leftovers` counts processes that had to be killed after the job's own had
-    ended. `crash` says in words why there is no result, when neither the time limit nor a stop explains it.
-    """
-
-    exit_code: int | None
-    signal: int | None
-    result: dict[str, Any] | None
-    timed_out: bool
-    stopped: str | None
-    leftovers: int
-    crash: str | None
-    max_rss_kb: int | None
-    cpu_seconds: float | None
 
 
 class Attempt:
@@ -253,28 +233,12 @@ class Attempt:
             taken += CHUNK
 
     def _ending(self, leftovers: int) -> Ending:
-        report = self._report or {}
-        status = report.get("status")
-        code = os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None
-        number = os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
-        timed_out = bool(report.get("timed_out"))
-        stopped = self._reason if report.get("stopped") or not report else None
-        result = self._result
-        if result is None and self._became_command and code is not None and not (timed_out or stopped):
-            result = {"ok": True, "value": None} if code == 0 else _exit_failure(code)
-        crash = None
-        if result is None and not timed_out and not stopped:
-            crash = _crash(code, number) if report else "its supervisor was killed"
-        return Ending(
-            exit_code=code,
-            signal=number,
-            result=result,
-            timed_out=timed_out,
-            stopped=stopped,
-            leftovers=int(report.get("leftovers", leftovers)),
-            crash=crash,
-            max_rss_kb=report.get("max_rss_kb"),
-            cpu_seconds=report.get("cpu_seconds"),
+        return ending_of(
+            self._report,
+            result=self._result,
+            became_command=self._became_command,
+            asked_to_stop=self._reason,
+            leftovers=leftovers,
         )
 
     def _tell(self, order: dict[str, Any]) -> None:
@@ -294,16 +258,3 @@ class Attempt:
         if self._own_tree:
             self._tree.end()
         self._on_end(self)
-
-
-def _exit_failure(code: int) -> dict[str, Any]:
-    return {"ok": False, "error": f"the command ended with exit code {code}", "error_type": "ExitCode"}
-
-
-def _crash(code: int | None, number: int | None) -> str:
-    if number is not None:
-        try:
-            return f"killed by {signal.Signals(number).name}"
-        except ValueError:
-            return f"killed by signal {number}"
-    return f"ended without a result (exit code {code})"

@@ -7,12 +7,10 @@ no process started here outlives it. Safe to use from several threads.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets as randomness
 import socket
 import threading
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,33 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from . import channel
-from .attempt import Attempt, Ending
+from .attempt import Attempt
+from .boot import Bundle, Rejection, bundle_of
+from .ending import Ending
 from .errors import BootError
-from .guarded import GuardedTree, Tail, TreeGoneError
+from .guarded import GuardedTree, TreeGoneError
 from .manifest import MANIFEST
 
 __all__ = ["Attempt", "AttemptRequest", "Bundle", "Ending", "Launcher", "Rejection"]
 
 START_PATIENCE = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A job that its bundle defines and that is left out, with the place of the definition."""
-
-    job_id: str
-    place: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """What a revision defines: the records of its jobs (see `JobConfig.record`). `threaded`: its attempts are always spawned."""
-
-    sha: str
-    jobs: tuple[dict[str, Any], ...]
-    rejected: tuple[Rejection, ...]
-    threaded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +151,7 @@ class Launcher:
         tree = self._guarded("zygote", sha, folder, environ)
         bundle = None
         try:
-            bundle = _loaded(tree, sha, self._boot_timeout)
+            bundle = bundle_of(tree, sha, self._boot_timeout)
         finally:
             if bundle is None or bundle.threaded:
                 tree.end()
@@ -275,42 +256,3 @@ def _started(control: socket.socket) -> tuple[int, int]:
         if message["event"] == "started":
             return supervisor, message["pid"]
         supervisor = message["supervisor"]
-
-
-def _loaded(tree: GuardedTree, sha: str, patience: timedelta) -> Bundle:
-    """Wait for the zygote's answer. Raises BootError with the place of the fault and what was printed."""
-    printed = Tail()
-    try:
-        answer = tree.answer(time.monotonic() + patience.total_seconds(), printed)
-    except TimeoutError:
-        raise BootError(
-            _with_tail(
-                f"{MANIFEST} did not finish loading within {patience.total_seconds():g} s. A manifest only registers jobs: move "
-                "loops, downloads and waits into the job functions.",
-                printed,
-            )
-        ) from None
-    except (OSError, channel.ChannelError) as error:
-        raise BootError(_with_tail(f"Loading {MANIFEST} broke the loader's own connection: {error}", printed)) from error
-    if answer is None:
-        raise BootError(_with_tail(_vanished(tree.child_status(timedelta(seconds=5))), printed))
-    if answer["event"] == "refused":
-        raise BootError(_with_tail(answer["message"], printed))
-    rejected = tuple(Rejection(*entry) for entry in answer["rejected"])
-    return Bundle(sha, tuple(answer["jobs"]), rejected, bool(answer["threaded"]))
-
-
-def _vanished(status: int | None) -> str:
-    how = "its process ended"
-    if status is not None and os.WIFSIGNALED(status):
-        how = f"its process was killed by signal {os.WTERMSIG(status)}"
-    elif status is not None:
-        how = f"its process ended with exit code {os.WEXITSTATUS(status)}"
-    return f"{MANIFEST} did not finish loading: {how}. Look for os._exit, closed descriptors or a crashing extension module."
-
-
-def _with_tail(message: str, printed: Tail) -> str:
-    with contextlib.suppress(ValueError):
-        if tail := str(printed):
-            return f"{message}\nIt printed at the end:\n{tail}"
-    return message

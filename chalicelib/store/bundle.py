@@ -93,9 +93,7 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
         .order_by(revisions.c.activated_at.desc())
         .limit(limit)
     )
-    return [
-        Revision(r.sha, r.booted_at, r.activated_at, r.subject, r.author, tuple(r.jobs), tuple(r.rejected)) for r in rows
-    ]
+    return [Revision(r.sha, r.booted_at, r.activated_at, r.subject, r.author, tuple(r.jobs), tuple(r.rejected)) for r in rows]
 
 
 def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:

@@ -15,9 +15,11 @@ _c = job_state.c
 
 
 def get(tx: Tx, job_id: str, key: str) -> Any:
-    """Answer the stored JSON value, or None."""
+    """Answer the stored JSON value. Raises KeyError if the job has no such key."""
     found = tx.execute(select(_c.value).where(_c.job_id == job_id, _c.key == key)).scalar()
-    return None if found is None else json.loads(found)
+    if found is None:
+        raise KeyError(key)
+    return json.loads(found)
 
 
 def put(tx: Tx, job_id: str, key: str, value: Any, *, now: datetime) -> None:
@@ -28,8 +30,9 @@ def put(tx: Tx, job_id: str, key: str, value: Any, *, now: datetime) -> None:
 
 
 def remove(tx: Tx, job_id: str, key: str) -> None:
-    """Forget a key."""
-    tx.execute(delete(job_state).where(_c.job_id == job_id, _c.key == key))
+    """Forget a key. Raises KeyError if the job has no such key."""
+    if tx.execute(delete(job_state).where(_c.job_id == job_id, _c.key == key)).rowcount == 0:
+        raise KeyError(key)
 
 
 def keys(tx: Tx, job_id: str) -> list[str]:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import paramiko
 
 KEPT = 8 << 20
+QUIET_SECONDS = 1.0
+"""How long output may still arrive after the exit code; a daemon that was left on the host keeps its stream open for ever."""
+
 DEFAULT_PORT = 22
 _PAUSE_SECONDS = 0.02
 
@@ -155,14 +158,16 @@ def _run(client: paramiko.SSHClient, command: str, deadline: float) -> SSHResult
     channel.exec_command(command)
     channel.shutdown_write()
     kept = {"out": bytearray(), "err": bytearray()}
+    moved_at = time.monotonic()
     while True:
-        done = channel.exit_status_ready()
-        moved = _take(channel, kept)
-        if done and not moved:
+        done, all_sent = channel.exit_status_ready(), channel.eof_received or channel.closed
+        if _take(channel, kept):
+            moved_at = time.monotonic()
+        elif done and (all_sent or time.monotonic() - moved_at > QUIET_SECONDS):
             break
-        if not moved:
+        else:
             _left(deadline)
-            channel.status_event.wait(_PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
     code = channel.recv_exit_status()
     out, err = (bytes(kept[name]).decode(errors="replace") for name in ("out", "err"))
     return SSHResult(success=code == 0, stdout=out, stderr=err, returncode=code)

@@ -180,7 +180,7 @@ SAMPLE = {
 from sauron_jobs_loader import JobConfig, job_registry
 from jobs.sample import children, fails, greet, hello, slow
 
-job_registry.register(JobConfig(id="hello", cron="0 8 * * *", func=hello, tags=["t"], project="p", description="Says so"))
+job_registry.register(JobConfig(id="hello", cron="0 8 1 1 *", func=hello, tags=["t"], project="p", description="Says so"))
 job_registry.register(JobConfig(id="greet", cron="0 9 * * 1-5", func=greet, timezone="Europe/Berlin", params={
     "type": "object", "properties": {"name": {"type": "string"}, "times": {"type": "integer", "maximum": 5}},
     "required": ["name"], "additionalProperties": False}))

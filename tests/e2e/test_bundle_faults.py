@@ -10,7 +10,7 @@ from tests.e2e.outside import Repository, Serve, Served, wait_for
 
 GOOD = """
 from sauron_jobs_loader import JobConfig, job_registry
-job_registry.register(JobConfig(id="good", cron="0 8 * * *", func=lambda: print("still here")))
+job_registry.register(JobConfig(id="good", cron="0 8 1 1 *", func=lambda: print("still here")))
 """
 
 BROKEN = {

@@ -161,11 +161,11 @@ def test_a_switch_takes_effect_at_once_and_a_sync_leaves_it(http: httpx.Client) 
 
 def test_a_sync_changes_the_schedule_and_a_failing_one_is_200_and_leaves_it(there: tuple[Served, Repository, str]) -> None:
     served, repository, first = there
-    second = repository.commit({"manifest.py": SAMPLE["manifest.py"].replace("0 8 * * *", "30 8 * * *")})
+    second = repository.commit({"manifest.py": SAMPLE["manifest.py"].replace("0 8 1 1 *", "30 8 1 1 *")})
     answer = served.http.post("/sync").json()
     assert set(answer) >= {"success", "message", "sha", "jobs_added", "jobs_removed", "jobs_rescheduled"}
     assert (answer["success"], answer["sha"], answer["jobs_rescheduled"]) == (True, second, ["hello"])
-    assert served.http.get("/jobs/hello").json()["cron"] == "30 8 * * *"
+    assert served.http.get("/jobs/hello").json()["cron"] == "30 8 1 1 *"
     repository.commit({"manifest.py": "this is no python\n"})
     failed = served.http.post("/sync")
     assert failed.status_code == 200
@@ -235,7 +235,7 @@ def test_next_lists_the_coming_runs_over_all_jobs_soonest_first(http: httpx.Clie
     times = [one["next_run_at"] for one in found]
     assert len(found) == 30
     assert times == sorted(times)
-    assert {"listing", "hello"} <= {one["job_id"] for one in found}
+    assert {"listing", "greet"} <= {one["job_id"] for one in found}
 
 
 def test_the_page_is_html_without_script_and_links_to_logs(served: Served) -> None:

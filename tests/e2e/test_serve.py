@@ -68,7 +68,7 @@ def test_it_says_where_the_api_is_what_is_scheduled_and_how_to_change_a_job(serv
     said = wait_for(lambda: text if "To change a job" in (text := served.said()) else None, what="it says how to change a job")
     assert served.url in said
     assert f"Scheduled (revision {sha[:12]})" in said
-    assert re.search(r"hello +at 08:00 \(UTC\); next 20\d\d-", said)
+    assert re.search(r"hello +at 08:00, .*\(UTC\); next 20\d\d-", said)
     assert re.search(r"idle +off", said)
     assert f"edit it in {repository.folder}, commit, then run sauron sync" in said
     assert "set SAURON_API_TOKENS" in said

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,7 @@ job_registry.register(JobConfig(id="note", cron="* * * * *", func=note, overlap=
 JOBS = """
 import os, subprocess, sys, time
 from pathlib import Path
+from typing import Any
 
 def forever(ctx):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
@@ -70,7 +72,7 @@ def store_of(served: Served) -> Path:
     return served.folder / ".sauron" / "sauron.sqlite3"
 
 
-def rows(served: Served, query: str, *values: object) -> list[tuple[object, ...]]:
+def rows(served: Served, query: str, *values: object) -> list[tuple[Any, ...]]:
     with sqlite3.connect(f"file:{store_of(served)}?mode=ro", uri=True, timeout=30) as db:
         found = db.execute(query, values).fetchall()
     db.close()

@@ -101,6 +101,8 @@ def test_status_says_what_an_operator_asks_first(build: Build, client: Client, c
         "branch": "live",
         "local_path": str(sauron.settings.jobs_dir),
         "pinned_ref": "v1",
+        "subject": None,
+        "author": None,
     }
     assert said["rejected"] == rejected
     assert (said["jobs_count"], said["next_runs"], said["version"]) == (0, [], __version__)

@@ -17,7 +17,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from git_servers import (
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.git_address import parse_address
+from sauron_jobs_loader.source import GitSource
+from tests.git_servers import (
     BundleRepository,
     GitHttpServer,
     GitSshServer,
@@ -28,10 +32,6 @@ from git_servers import (
     serve_ssh,
     write_diary_git,
 )
-
-from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.git_address import parse_address
-from sauron_jobs_loader.source import GitSource
 
 TOKEN = "ghp_s3cret/token+1"
 PROJECT = Path(__file__).resolve().parents[3]
