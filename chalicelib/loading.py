@@ -40,16 +40,16 @@ OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # 
 class Revisions:
     """The bundle's revisions: fetched, checked out, loaded, and running attempts of them. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, *, lock: Callable[[], int | None] = lambda: None) -> None:
+    def __init__(self, settings: Settings, *, token: Callable[[], int | None] = lambda: None) -> None:
         self._settings = settings
-        self._lock = lock
+        self._token = token
         self._checkouts = Checkouts(settings.jobs_dir)
         self._warming = threading.Lock()
         self._files: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
     def _launcher(self) -> Launcher:
-        return Launcher(grace=self._settings.kill_grace, boot_timeout=self._settings.load_timeout)
+        return Launcher(grace=self._settings.kill_grace, boot_timeout=self._settings.load_timeout, token=self._token)
 
     @cached_property
     def _source(self) -> GitSource:

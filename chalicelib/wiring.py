@@ -71,7 +71,7 @@ class Sauron:
         """The bundle's revisions and the processes that run its jobs."""
         from .loading import Revisions
 
-        return Revisions(self.settings, lock=lambda: self.neighbours.lock_descriptor)
+        return Revisions(self.settings, token=lambda: self.neighbours.lock_descriptor)
 
     @cached_property
     def worker(self) -> Worker:

@@ -1,4 +1,4 @@
-"""The entry of every process the launcher starts: `python <this folder> <mode> <revision> <fd> <fd>`.
+"""The entry of every process the launcher starts: `python <this folder> <mode> <revision> <fd> <fd> [<fd>]`.
 
 The folder itself is what Python is given, so that the loader is found whatever the environment of a bundle holds, also in an
 interpreter it is not installed in. It leaves nothing on `sys.path`.

@@ -28,13 +28,15 @@ SWEEP_SECONDS = 2.0
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Guard one child: `zygote|spawn <revision> <guard socket fd> <requests socket fd>`."""
-    mode, sha, guard_fd, requests_fd = arguments
+    """Guard one child: `zygote|spawn <revision> <guard socket fd> <requests socket fd> [<token fd>]`."""
+    mode, sha, guard_fd, requests_fd, *tokens = arguments
     _drop_added_locale()
     runner = socket.socket(fileno=int(guard_fd))
     requests = socket.socket(fileno=int(requests_fd))
     for sock in (runner, requests):
         sock.set_inheritable(False)
+    for token in map(int, tokens):  # held open, by this process alone, until all below it is gone
+        os.set_inheritable(token, False)
     process_tree.adopt_orphans()
     children = process_tree.watch_children()
     gc.freeze()
@@ -42,7 +44,8 @@ def main(arguments: list[str]) -> NoReturn:
     child = os.fork()
     if child == 0:
         runner.close()
-        os.close(children)
+        for descriptor in (children, *map(int, tokens)):
+            os.close(descriptor)
         process_tree.unshield()
         _become_child(mode, sha, requests, guard)
     requests.close()

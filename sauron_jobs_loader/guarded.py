@@ -35,8 +35,8 @@ class TreeGoneError(Exception):
 class GuardedTree:
     """A guard process with either the zygote of a revision or one spawned supervisor below it."""
 
-    def __init__(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str]) -> None:
-        """Start the guard. Raises BootError when the operating system refuses."""
+    def __init__(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str], *, token: int | None = None) -> None:
+        """Start the guard, which holds the descriptor `token` until all below it is gone. Raises BootError when refused."""
         self.sha = sha
         self._lock = threading.Lock()
         self._retired = False
@@ -45,7 +45,7 @@ class GuardedTree:
         self._requests, requests_end = socket.socketpair()
         self.output, output_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.output, False)
-        fds = (guard_end.fileno(), requests_end.fileno())
+        fds = (guard_end.fileno(), requests_end.fileno(), *(() if token is None else (token,)))
         try:
             self.process = subprocess.Popen(
                 [sys.executable, str(PACKAGE), mode, sha, *map(str, fds)],

@@ -11,7 +11,7 @@ import os
 import secrets as randomness
 import socket
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -53,7 +53,15 @@ class AttemptRequest:
 class Launcher:
     """Boots revisions and starts attempts."""
 
-    def __init__(self, *, grace: timedelta = timedelta(seconds=5), boot_timeout: timedelta = timedelta(seconds=60)) -> None:
+    def __init__(
+        self,
+        *,
+        grace: timedelta = timedelta(seconds=5),
+        boot_timeout: timedelta = timedelta(seconds=60),
+        token: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Answer a launcher; `token` names a descriptor, such as a held lock, that stays open while anything started lives."""
+        self._token = token
         self._grace = grace
         self._boot_timeout = boot_timeout
         self._lock = threading.Lock()
@@ -141,7 +149,7 @@ class Launcher:
             raise BootError("The launcher is closed.")
         if not folder.is_dir():
             raise BootError(f"Revision {sha[:12]} has no folder at {folder}. Sync again to check it out.")
-        return GuardedTree(mode, sha, folder, environ)
+        return GuardedTree(mode, sha, folder, environ, token=self._token())
 
     def _boot(self, sha: str, folder: Path, environ: Mapping[str, str]) -> Bundle:
         if folder.is_dir() and not (folder / MANIFEST).is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import random
 import signal
@@ -221,3 +222,39 @@ def test_ctrl_c_reaches_the_runner_alone(bundle: Repository, serve: Serve, tmp_p
     states = {row[0] for row in rows(served, "SELECT state FROM job_queue WHERE origin = 'trigger'")}
     assert states <= {"succeeded", "queued"}
     assert len(asked) == 3
+
+
+def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+    """So a rescued run never runs beside itself: with the guard frozen, the job lives on and nobody takes its run."""
+    served = serve(HOME=str(tmp_path)).until_synced()
+    run_id = served.trigger("forever")
+    pids = pids_of(tmp_path / "pids", 1)
+    guard = next(
+        int(entry.name)
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and b"sauron_jobs_loader\0zygote" in command_of(entry) and parent_of(entry) == served.process.pid
+    )
+    os.kill(guard, signal.SIGSTOP)
+    served.process.kill()
+    served.process.wait()
+    [lock] = (served.folder / ".sauron" / "sauron.sqlite3.runners").glob("*.lock")
+    with lock.open("r+") as file, pytest.raises(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.kill(guard, signal.SIGCONT)
+    wait_for(lambda: not any(alive(pid) for pid in (*pids, guard)), what="the tree is gone")
+    restarted = serve(HOME=str(tmp_path)).until_synced()
+    assert restarted.ended(run_id)["state"] == "succeeded"
+
+
+def command_of(entry: Path) -> bytes:
+    try:
+        return (entry / "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def parent_of(entry: Path) -> int:
+    try:
+        return int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
