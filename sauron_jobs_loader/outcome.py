@@ -25,6 +25,7 @@ STATUS_KEYS = ("status", "error", "error_message", "error_type", "summary", "mes
 """Fields of a returned dict that decide or explain the run's state; kept when the rest is too large."""
 
 _OWN_FOLDER = __file__.rpartition("/")[0] + "/"
+_ASYNCIO_FOLDER = traceback.__file__.rpartition("/")[0] + "/asyncio/"
 
 
 def succeeded(value: Any) -> dict[str, Any]:
@@ -57,8 +58,8 @@ def failure(message: str, error_type: str) -> dict[str, Any]:
 
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """Skip the leading frames of a traceback that are the loader's."""
-    while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
+    """Skip the leading frames of a traceback that are the loader's, and asyncio's between them and the job."""
+    while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith((_OWN_FOLDER, _ASYNCIO_FOLDER)):
         trace = trace.tb_next
     return trace
 

@@ -51,6 +51,13 @@ def test_an_async_function_is_awaited(runs: Runs) -> None:
     assert told.ending.result == {"ok": True, "value": "done"}
 
 
+def test_the_traceback_of_an_async_job_begins_in_the_job(runs: Runs) -> None:
+    told = runs.job("import asyncio\nasync def run():\n    await asyncio.sleep(0)\n    raise OSError('no disk')")
+    assert "no disk" in told.output
+    assert "asyncio/" not in told.output
+    assert "sauron_jobs_loader" not in told.output
+
+
 def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: Runs) -> None:
     told = runs.job("def run():\n    raise KeyError('volume')")
     assert told.ending.result is not None
