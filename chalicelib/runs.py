@@ -52,6 +52,9 @@ class Origin(StrEnum):
     RETRY = "retry"  # a person, of an earlier run
 
 
+OCCURRENCES = (Origin.SCHEDULE, Origin.CATCHUP)
+
+
 class Outcome(StrEnum):
     """How one attempt ended."""
 

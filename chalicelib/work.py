@@ -23,7 +23,7 @@ from .errors import BundleError
 from .jobs import JobSpec
 from .retry import backoff
 from .runs import Outcome, Run, Verdict
-from .store import Store, bundle, job_state, leases, queue, registry
+from .store import Store, bundle, claims, job_state, leases, queue, registry
 from .verdict import Ending, judge
 
 log = logs.get(__name__)
@@ -88,13 +88,13 @@ class Worker:
         """How many attempts are under way."""
         return len(self._live)
 
-    def claim(self) -> queue.Claim:
+    def claim(self) -> claims.Claim:
         """Take the run that is due longest, if one may run now."""
         with self._store.write() as tx:
-            claim = queue.claim(tx, owner=self._owner, now=self._clock.now())
+            claim = claims.claim(tx, owner=self._owner, now=self._clock.now())
         return self._heed(claim)
 
-    def _heed(self, claim: queue.Claim) -> queue.Claim:
+    def _heed(self, claim: claims.Claim) -> claims.Claim:
         for one in claim.decided:
             log.info("run.decided", run_id=one.run_id, job_id=one.job_id, state=one.state, reason=one.reason)
         if claim.cancelled:
@@ -168,13 +168,13 @@ class Worker:
             now = self._clock.now()
             delay = backoff(spec.retry_backoff, run.attempt, run.id) if spec and verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
-            following = queue.Claim(None)
+            following = claims.Claim(None)
             try:
                 with self._store.write() as tx:
                     live.log.flush(tx, now=now, last=True)
                     kept = queue.finish(tx, run, verdict, owner=self._owner, now=now, retry_at=retry_at)
                     if go_on():
-                        following = queue.claim(tx, owner=self._owner, now=now)
+                        following = claims.claim(tx, owner=self._owner, now=now)
                 break
             except SQLAlchemyError as error:
                 if tries == 0:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from chalicelib.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.store import Store, history, leases, ledger, queue, registry
+from chalicelib.store import Store, claims, history, leases, ledger, queue, registry
 from tests.conftest import ManualClock, define
 
 DONE = Verdict(Outcome.SUCCEEDED)
@@ -18,7 +18,7 @@ DONE = Verdict(Outcome.SUCCEEDED)
 
 def claim(store: Store, clock: ManualClock, owner: str = "me") -> Run | None:
     with store.write() as tx:
-        return queue.claim(tx, owner=owner, now=clock.now()).run
+        return claims.claim(tx, owner=owner, now=clock.now()).run
 
 
 def claimed(store: Store, clock: ManualClock, owner: str = "me") -> Run:
@@ -247,7 +247,7 @@ def test_replace_stops_the_running_run_and_starts_when_it_is_gone(store: Store, 
     running = claimed(store, clock)
     next_minute(store, clock)
     with store.write() as tx:
-        asked = queue.claim(tx, owner="me", now=clock.now())
+        asked = claims.claim(tx, owner="me", now=clock.now())
     assert (asked.run, asked.cancelled) == (None, (running.id,))
     assert claim(store, clock) is None
     finish(store, clock, running, Verdict(Outcome.CANCELLED))

@@ -16,7 +16,7 @@ from chalicelib import operate
 from chalicelib.errors import SauronError
 from chalicelib.explain import audit
 from chalicelib.runs import UNFINISHED, Outcome, Run, Verdict
-from chalicelib.store import Store, bundle, history, queue
+from chalicelib.store import Store, bundle, claims, history, queue
 from chalicelib.sync import Loaded, rollback, sync
 from chalicelib.tick import tick
 from chalicelib.upkeep import Rescuer
@@ -117,7 +117,7 @@ class Ledger(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         with self.store.write() as tx:
-            run = queue.claim(tx, owner="me", now=self.clock.now()).run
+            run = claims.claim(tx, owner="me", now=self.clock.now()).run
         if run:
             self.held.append(run)
             key = (run.id, run.attempt)

@@ -15,7 +15,7 @@ from chalicelib.errors import (
     UntilError,
 )
 from chalicelib.runs import Origin, Outcome, RunState, Verdict
-from chalicelib.store import Store, history, ledger, queue, registry
+from chalicelib.store import Store, claims, history, ledger, queue, registry
 from tests.conftest import ManualClock, define
 
 YEARLY = "0 0 1 1 *"
@@ -84,7 +84,7 @@ def test_a_switch_takes_effect_at_once_and_the_queue_follows(store: Store, clock
     assert (job.enabled, job.override and job.override.by) == (True, "ann")
     clock.move(minutes=1)
     with store.write() as tx:
-        assert queue.claim(tx, owner="me", now=clock.now()).run
+        assert claims.claim(tx, owner="me", now=clock.now()).run
 
 
 def test_an_override_that_ended_already_is_refused(store: Store, clock: ManualClock) -> None:
@@ -114,7 +114,7 @@ def test_a_running_run_is_asked_to_stop(store: Store, clock: ManualClock) -> Non
     define(store, clock, "j", YEARLY)
     operate.trigger(store, clock, "j")
     with store.write() as tx:
-        run = queue.claim(tx, owner="me", now=clock.now()).run
+        run = claims.claim(tx, owner="me", now=clock.now()).run
     assert run
     asked = operate.cancel(store, clock, run.id, by="ann")
     assert (asked.state, asked.cancel_reason) == (RunState.RUNNING, "cancelled by ann")

@@ -10,7 +10,7 @@ from chalicelib import operate
 from chalicelib.errors import BundleError, UnknownRevisionError
 from chalicelib.explain import audit
 from chalicelib.runs import RunState
-from chalicelib.store import Store, bundle, history, queue, registry
+from chalicelib.store import Store, bundle, claims, history, registry
 from chalicelib.sync import Loaded, SyncReport, rollback, sync
 from chalicelib.tick import tick
 from tests.conftest import ManualClock, job_record
@@ -123,14 +123,14 @@ def test_a_job_whose_new_definition_is_rejected_keeps_its_history_and_misses_its
     clock.move(minutes=1)
     tick(store, clock)
     with store.write() as tx:
-        assert queue.claim(tx, owner="me", now=clock.now()).run is None
+        assert claims.claim(tx, owner="me", now=clock.now()).run is None
         missed = history.runs(tx, job_id="a", states=[RunState.MISSED])
     assert [run.reason for run in missed] == ["definition rejected"]
     shelf.add(job_record("a", "* * * * *"), *others)
     sync_now(store, clock, shelf)
     clock.move(minutes=1)
     with store.write() as tx:
-        assert queue.claim(tx, owner="me", now=clock.now()).run is not None
+        assert claims.claim(tx, owner="me", now=clock.now()).run is not None
         assert audit(tx, now=clock.now()).holes == ()
 
 
@@ -258,7 +258,7 @@ def test_revisions_of_unfinished_runs_are_kept(store: Store, clock: ManualClock,
     sync_now(store, clock, shelf)
     operate.trigger(store, clock, "a")
     with store.write() as tx:
-        assert queue.claim(tx, owner="me", now=clock.now()).run
+        assert claims.claim(tx, owner="me", now=clock.now()).run
     for minute in range(9):
         shelf.add(job_record("a", f"{minute} * * * *"))
         clock.move(minutes=1)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from chalicelib.explain import audit
 from chalicelib.operate import switch
 from chalicelib.runs import Origin, RunState
-from chalicelib.store import Store, history, queue, registry
+from chalicelib.store import Store, claims, history, registry
 from chalicelib.tick import tick
 from tests.conftest import ManualClock, define
 
@@ -148,4 +148,4 @@ def test_a_clock_that_is_set_back_makes_nothing_twice(store: Store, clock: Manua
     tick(store, clock)
     assert minutes(store, "j") == before
     with store.write() as tx:
-        assert queue.claim(tx, owner="me", now=clock.now()).run is not None
+        assert claims.claim(tx, owner="me", now=clock.now()).run is not None

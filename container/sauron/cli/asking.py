@@ -151,7 +151,7 @@ class Asked:
             else:
                 from .in_process import client
 
-                self._client = client(self.sauron())
+                self._client = client(self.sauron(), by=person())
         return self._client
 
 

@@ -9,8 +9,6 @@ from chalicelib.api.auth import internal_token
 from chalicelib.wiring import Sauron
 from sauron.gateway import Gateway
 
-from .asking import person
-
 
 class GatewayTransport(httpx.BaseTransport):
     """Answers httpx's requests by a gateway."""
@@ -25,10 +23,10 @@ class GatewayTransport(httpx.BaseTransport):
         return httpx.Response(answer.status, headers=list(answer.headers), content=answer.body)
 
 
-def client(sauron: Sauron) -> httpx.Client:
-    """Answer a client of the application over this Sauron."""
+def client(sauron: Sauron, *, by: str) -> httpx.Client:
+    """Answer a client of the application over this Sauron; `by` is noted with what is done."""
     from app import app
 
     wiring.use(sauron)
-    headers = {"Authorization": f"Bearer {internal_token()}", "X-Sauron-By": person()}
+    headers = {"Authorization": f"Bearer {internal_token()}", "X-Sauron-By": by}
     return httpx.Client(transport=GatewayTransport(Gateway(app)), base_url="http://sauron", headers=headers)

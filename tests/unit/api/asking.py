@@ -14,7 +14,7 @@ from chalice.local import LocalGateway
 
 import app as application
 from chalicelib.runs import Run, Verdict
-from chalicelib.store import output, queue
+from chalicelib.store import claims, output, queue
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
 
@@ -95,7 +95,7 @@ def execute(
 def begin(sauron: Sauron, clock: ManualClock, *, wrote: Sequence[str] = ()) -> Run:
     """Claim the next due run and let it write."""
     with sauron.store.write() as tx:
-        run = queue.claim(tx, owner="runner-1", now=clock.now()).run
+        run = claims.claim(tx, owner="runner-1", now=clock.now()).run
         assert run is not None
         output.append(tx, run.id, run.attempt, wrote, now=clock.now())
     return run
