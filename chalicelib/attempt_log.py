@@ -12,6 +12,7 @@ from __future__ import annotations
 import codecs
 import threading
 from collections import deque
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from .store import output
@@ -22,12 +23,27 @@ TAIL = 512 * 1024
 CHUNK = 64 * 1024
 
 
+@dataclass(slots=True)
+class _Stored:
+    """What of the tail is in the store: the chunks with their lengths, the line before them, and how much newer ones evicted."""
+
+    chunks: deque[tuple[int, int]] = field(default_factory=deque)
+    chars: int = 0
+    marker: int | None = None
+    evicted: int = 0
+
+    def copy(self) -> _Stored:
+        """Answer a copy that may be changed alone."""
+        return _Stored(self.chunks.copy(), self.chars, self.marker, self.evicted)
+
+
 class AttemptLog:
     """Collects one attempt's output. `write` may be called from one thread while another flushes."""
 
     def __init__(self, run_id: str, attempt: int, *, head: int = HEAD, tail: int = TAIL) -> None:
         self.run_id = run_id
         self.attempt = attempt
+        self.flushing = threading.Lock()  # held from before the transaction of a flush until after `settled`
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._lock = threading.Lock()
         self._head_left = head
@@ -35,10 +51,9 @@ class AttemptLog:
         self._pending: list[str] = []  # of the head, not stored yet
         self._ring: deque[str] = deque()  # of the tail, not stored yet
         self._ring_chars = 0
-        self._stored: deque[tuple[int, int]] = deque()  # (chunk id, characters) of the tail in the store
-        self._stored_chars = 0
-        self._marker: int | None = None
-        self._dropped = 0
+        self._lost = 0  # characters that fell out of the ring
+        self._stored = _Stored()
+        self._in_doubt: tuple[str, str, _Stored] | None = None
 
     def write(self, data: bytes) -> None:
         """Take output; never blocks on the store and never grows beyond head and tail."""
@@ -52,22 +67,23 @@ class AttemptLog:
             self._pending.append(text[: self._head_left])
             text, self._head_left = text[self._head_left :], max(0, self._head_left - len(text))
         if text:
-            self._ring.append(text[-self._tail_size :])
-            self._dropped += len(text) - len(self._ring[-1])
-            self._ring_chars += len(self._ring[-1])
-            while self._ring_chars > self._tail_size:
-                excess = self._ring_chars - self._tail_size
-                first = self._ring.popleft()
-                if len(first) > excess:
-                    self._ring.appendleft(first[excess:])
-                lost = min(len(first), excess)
-                self._dropped += lost
-                self._ring_chars -= lost
+            self._ring.append(text)
+            self._ring_chars += len(text)
+            self._trim()
+
+    def _trim(self) -> None:
+        while (excess := self._ring_chars - self._tail_size) > 0:
+            first = self._ring.popleft()
+            if len(first) > excess:
+                self._ring.appendleft(first[excess:])
+            lost = min(len(first), excess)
+            self._lost += lost
+            self._ring_chars -= lost
 
     @property
     def dirty(self) -> bool:
         """Whether there is something to flush."""
-        return bool(self._pending or self._ring)
+        return bool(self._pending or self._ring or self._in_doubt)
 
     def flush(self, tx: Tx, *, now: datetime, last: bool = False) -> None:
         """Store what came since; with `last` also what the decoder still holds."""
@@ -77,30 +93,49 @@ class AttemptLog:
                 with self._lock:
                     self._take(tail)
         with self._lock:
+            self._restore()
             head, self._pending = "".join(self._pending), []
             tail, self._ring_chars = "".join(self._ring), 0
             self._ring.clear()
+            self._in_doubt = (head, tail, self._stored)
+            self._stored = self._stored.copy()
         if head:
             output.append(tx, self.run_id, self.attempt, _pieces(head), now=now)
         if tail:
             self._store_tail(tx, tail, now)
 
+    def settled(self) -> None:
+        """Say that the transaction of the last flush is committed; without that the next flush writes it again."""
+        with self._lock:
+            self._in_doubt = None
+
+    def _restore(self) -> None:
+        """Take back what a flush gave to a transaction that did not commit."""
+        if self._in_doubt is not None:
+            head, tail, self._stored = self._in_doubt
+            self._pending.insert(0, head)
+            self._ring.appendleft(tail)
+            self._ring_chars += len(tail)
+            self._trim()
+            self._in_doubt = None
+
     def _store_tail(self, tx: Tx, tail: str, now: datetime) -> None:
-        if self._marker is None:
-            [self._marker] = output.append(tx, self.run_id, self.attempt, [""], now=now)
+        stored = self._stored
+        if stored.marker is None:
+            [stored.marker] = output.append(tx, self.run_id, self.attempt, [""], now=now)
         pieces = _pieces(tail)
         ids = output.append(tx, self.run_id, self.attempt, pieces, now=now)
-        self._stored.extend((chunk, len(piece)) for chunk, piece in zip(ids, pieces, strict=True))
-        self._stored_chars += len(tail)
+        stored.chunks.extend((chunk, len(piece)) for chunk, piece in zip(ids, pieces, strict=True))
+        stored.chars += len(tail)
         gone = []
-        while self._stored_chars - self._stored[0][1] >= self._tail_size:
-            chunk, size = self._stored.popleft()
+        while stored.chars - stored.chunks[0][1] >= self._tail_size:
+            chunk, size = stored.chunks.popleft()
             gone.append(chunk)
-            self._stored_chars -= size
-            self._dropped += size
+            stored.chars -= size
+            stored.evicted += size
         output.drop(tx, gone)
-        if self._dropped:
-            output.rewrite(tx, self._marker, f"\n[... {self._dropped} characters left out ...]\n")
+        if missing := self._lost + stored.evicted:
+            output.rewrite(tx, stored.marker, f"\n[... {missing} characters left out ...]\n")
 
 
 def _pieces(text: str) -> list[str]:

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from . import logs
 from .clock import Clock, iso
 from .errors import ScheduleError
@@ -26,8 +28,9 @@ from .wiring import Sauron
 
 log = logs.get(__name__)
 
-CLOCK_SILENT = timedelta(minutes=3)
+SILENT = timedelta(minutes=3)  # a clock or a dispatcher that did nothing for so long has stopped
 LOOK_ANYWAY_SECONDS = 60.0
+STORE_PAUSE_SECONDS = 2.0
 _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
@@ -68,6 +71,7 @@ class Local:
         self._stopping = threading.Event()
         self._claiming = threading.Event()
         self._fired: dict[str, float] = {}
+        self._looked = 0.0
         self._attempts: set[threading.Thread] = set()
         self.failed = threading.Event()
         self._handlers = {
@@ -81,7 +85,7 @@ class Local:
         ]
         self._workers = [
             self._thread("dispatcher", self._dispatch),
-            self._thread("keeper", functools.partial(sauron.worker.keep, self._stopping)),
+            self._thread("keeper", functools.partial(sauron.worker.live.keep, self._stopping)),
         ]
 
     def start(self) -> None:
@@ -91,6 +95,7 @@ class Local:
             self._claiming.set()
         now = self._clock.monotonic()
         self._fired = dict.fromkeys(self._handlers, now)
+        self._looked = now
         for thread in (*self._clocks, *self._workers):
             thread.start()
 
@@ -100,16 +105,17 @@ class Local:
         """Whether the tick came round lately."""
         last = self._fired.get("tick", 0.0)
         alive = all(thread.is_alive() for thread in self._clocks)
-        return alive and self._clock.monotonic() - last < CLOCK_SILENT.total_seconds()
+        return alive and self._clock.monotonic() - last < SILENT.total_seconds()
 
     def workers_alive(self) -> bool:
-        """Whether claims are made and leases kept."""
-        return all(thread.is_alive() for thread in self._workers)
+        """Whether claims are made and leases kept; a store that refuses for long counts as stopped."""
+        looked = self._clock.monotonic() - self._looked < SILENT.total_seconds()
+        return looked and all(thread.is_alive() for thread in self._workers)
 
     @property
     def running(self) -> int:
         """How many attempts are under way."""
-        return self._sauron.worker.running
+        return len(self._sauron.worker.live)
 
     # -- stopping -----------------------------------------------------------------------------------------------------
 
@@ -119,11 +125,11 @@ class Local:
         deadline = self._clock.monotonic() + drain.total_seconds()
         for thread in list(self._attempts):
             thread.join(max(0.0, deadline - self._clock.monotonic()))
-        self._sauron.worker.stop_all()
+        self._sauron.worker.live.stop_all()
         for thread in list(self._attempts):
             thread.join()
         self._stopping.set()
-        self._sauron.worker.wake_keeper()
+        self._sauron.worker.live.wake()
         self._sauron.wake()
         for thread in self._workers:
             thread.join()
@@ -167,22 +173,30 @@ class Local:
 
     def _dispatch(self) -> None:
         """Claim while a worker is free and something is due; else sleep until the next due time or a wake-up."""
-        sauron = self._sauron
         while not self._stopping.is_set():
-            wait = LOOK_ANYWAY_SECONDS
-            if self._claiming.is_set() and len(self._attempts) < sauron.settings.workers:
-                claim = sauron.worker.claim()
-                if claim.run is not None:
-                    self._begin(claim.run)
-                    continue
-                if claim.decided:
-                    continue
-                with sauron.store.read() as tx:
-                    due = queue.next_due(tx, now=self._clock.now())
-                if due is not None:
-                    wait = min(wait, (due - self._clock.now()).total_seconds())
-            if sauron.neighbours.wait(wait):
-                sauron.worker.obey()
+            try:
+                self._look()
+                self._looked = self._clock.monotonic()
+            except SQLAlchemyError as error:  # a full disk, a locked file: it may pass
+                log.error("claim.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                self._stopping.wait(STORE_PAUSE_SECONDS)
+
+    def _look(self) -> None:
+        """Claim one due run if a worker is free, else sleep until there may be another."""
+        sauron, wait = self._sauron, LOOK_ANYWAY_SECONDS
+        if self._claiming.is_set() and len(self._attempts) < sauron.settings.workers:
+            claim = sauron.worker.claim()
+            if claim.run is not None:
+                self._begin(claim.run)
+                return
+            if claim.decided:
+                return
+            with sauron.store.read() as tx:
+                due = queue.next_due(tx, now=self._clock.now())
+            if due is not None:
+                wait = min(wait, (due - self._clock.now()).total_seconds())
+        if sauron.neighbours.wait(wait):
+            sauron.worker.live.obey()
 
     def _begin(self, run: Run) -> None:
         if not self._claiming.is_set():

@@ -1,55 +1,34 @@
-"""The work: execute a claimed run as one attempt, keep its lease, and record how it ended.
+"""The work: execute a claimed run as one attempt and record how it ended.
 
-The job runs in a process of its own; this side reads its output, renews the lease from outside the job, enforces the timeout on
-the whole process tree and writes the end with a compare-and-set on the lease: a worker whose lease was taken over records
-nothing. While a job runs, nothing on its way waits for the store: output is kept in memory, bounded, and flushed once a second.
-If the store cannot be written at an attempt's end, the end is kept in memory and tried again.
+The job runs in a process of its own, watched from here; `live` keeps its lease. The end is written with a compare-and-set on the
+lease: a worker whose lease was taken over records nothing. If the store cannot be written at an attempt's end, the end is kept in
+memory and tried again.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import logs
-from .attempt_log import AttemptLog
 from .clock import Clock, iso
 from .errors import BundleError
 from .jobs import JobSpec
+from .live import INTERRUPTED, Attempt, Live, LiveAttempts
 from .retry import backoff
 from .runs import Outcome, Run, Verdict
-from .store import Store, bundle, claims, job_state, leases, queue, registry
+from .store import Store, bundle, claims, job_state, queue, registry
 from .verdict import Ending, judge
 
 log = logs.get(__name__)
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})  # tried again while attempts remain
-BEAT_SECONDS = 10.0
-FLUSH_SECONDS = 1.0
-INTERRUPTED = "its runner was stopped"
-TAKEN_OVER = "its lease was taken over"
-
-
-class Attempt(Protocol):
-    """One attempt's processes."""
-
-    def watch(
-        self,
-        *,
-        timeout: Any,
-        on_output: Callable[[bytes], None],
-        on_progress: Callable[[float, str], None],
-        on_state: Callable[[str, str | None, Any], Any],
-    ) -> Ending:
-        """Block until the attempt is over and answer how it ended."""
-
-    def stop(self, reason: str) -> None:
-        """End the whole process tree, from any thread."""
+SPECS_KEPT = 1000
 
 
 class Launcher(Protocol):
@@ -57,17 +36,6 @@ class Launcher(Protocol):
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt."""
-
-
-@dataclass(slots=True)
-class _Live:
-    """An attempt under way in this process."""
-
-    run: Run
-    log: AttemptLog
-    attempt: Attempt | None = None
-    stopped: str | None = None
-    progress: tuple[float, str] | None = None
 
 
 class Worker:
@@ -78,15 +46,8 @@ class Worker:
         self._clock = clock
         self._launcher = launcher
         self._owner = owner
-        self._live: dict[str, _Live] = {}
-        self._lock = threading.Lock()
-        self._changed = threading.Event()
+        self.live = LiveAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
-
-    @property
-    def running(self) -> int:
-        """How many attempts are under way."""
-        return len(self._live)
 
     def claim(self) -> claims.Claim:
         """Take the run that is due longest, if one may run now."""
@@ -98,7 +59,7 @@ class Worker:
         for one in claim.decided:
             log.info("run.decided", run_id=one.run_id, job_id=one.job_id, state=one.state, reason=one.reason)
         if claim.cancelled:
-            self.obey()
+            self.live.obey()
         return claim
 
     def hand_back(self, run: Run) -> None:
@@ -111,10 +72,7 @@ class Worker:
 
         If `go_on` says so, the next due run is claimed in the transaction that records the end, and answered.
         """
-        live = _Live(run, AttemptLog(run.id, run.attempt))
-        with self._lock:
-            self._live[run.id] = live
-        self._changed.set()
+        live = self.live.begin(run)
         spec: JobSpec | None = None
         try:
             spec = self._spec(run)
@@ -126,14 +84,10 @@ class Worker:
             verdict = Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")
         return self._record(live, spec, verdict, go_on)
 
-    def _attempt(self, live: _Live, spec: JobSpec) -> Verdict:
+    def _attempt(self, live: Live, spec: JobSpec) -> Verdict:
         run = live.run
         attempt = self._launcher.start(run, spec)
-        with self._lock:
-            live.attempt = attempt
-            stopped = live.stopped
-        if stopped:
-            attempt.stop(stopped)
+        self.live.started(live, attempt)
         ending = attempt.watch(
             timeout=spec.timeout,
             on_output=live.log.write,
@@ -146,6 +100,8 @@ class Worker:
         """Answer the definition that the run's revision holds. Raises BundleError if it holds none."""
         key = (run.revision or "", run.job_id)
         if key not in self._specs:
+            if len(self._specs) >= SPECS_KEPT:
+                self._specs.clear()
             with self._store.read() as tx:
                 if run.revision is None:
                     job = registry.job(tx, run.job_id)
@@ -159,18 +115,18 @@ class Worker:
             )
         return spec
 
-    def _record(self, live: _Live, spec: JobSpec | None, verdict: Verdict, go_on: Callable[[], bool]) -> Run | None:
+    def _record(self, live: Live, spec: JobSpec | None, verdict: Verdict, go_on: Callable[[], bool]) -> Run | None:
         """Write the attempt's end; while the store refuses, keep it and try again."""
         run = live.run
         pause = threading.Event()
         again = (verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED) and run.attempt < run.max_attempts
-        for tries in range(1_000_000):
+        for tries in itertools.count():
             now = self._clock.now()
             delay = backoff(spec.retry_backoff, run.attempt, run.id) if spec and verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
             following = claims.Claim(None)
             try:
-                with self._store.write() as tx:
+                with live.log.flushing, self._store.write() as tx:
                     live.log.flush(tx, now=now, last=True)
                     kept = queue.finish(tx, run, verdict, owner=self._owner, now=now, retry_at=retry_at)
                     if go_on():
@@ -180,8 +136,7 @@ class Worker:
                 if tries == 0:
                     log.error("run.not_recorded", run_id=run.id, reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
                 pause.wait(min(1 + tries, 10))
-        with self._lock:
-            del self._live[run.id]
+        self.live.end(live)
         log.info(
             "run.finished" if kept else "run.taken_over",
             run_id=run.id,
@@ -207,83 +162,6 @@ class Worker:
             else:
                 job_state.put(tx, job_id, key, value, now=self._clock.now())
         return None
-
-    # -- keeping the leases -------------------------------------------------------------------------------------------
-
-    def keep(self, stopping: threading.Event) -> None:
-        """Renew leases and flush logs until told to stop; sleeps while nothing runs."""
-        beaten = self._clock.monotonic()
-        while not stopping.is_set():
-            if not self._live:
-                self._changed.wait(60)
-                self._changed.clear()
-                beaten = self._clock.monotonic()
-                continue
-            stopping.wait(FLUSH_SECONDS)
-            try:
-                self.flush()
-                if self._clock.monotonic() - beaten >= BEAT_SECONDS:
-                    self.beat()
-                    beaten = self._clock.monotonic()
-            except SQLAlchemyError as error:
-                log.error("lease.not_renewed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
-
-    def wake_keeper(self) -> None:
-        """Let `keep` look at once (so that it ends soon after it was told to)."""
-        self._changed.set()
-
-    def flush(self) -> None:
-        """Store what running attempts wrote and how far they say they are."""
-        with self._lock:
-            dirty = [live for live in self._live.values() if live.log.dirty or live.progress]
-        if not dirty:
-            return
-        with self._store.write() as tx:
-            for live in dirty:
-                live.log.flush(tx, now=self._clock.now())
-                if live.progress:
-                    (fraction, note), live.progress = live.progress, None
-                    leases.note_progress(tx, live.run, owner=self._owner, fraction=fraction, note=note)
-
-    def beat(self) -> None:
-        """Renew every lease and act on what the store says of them."""
-        with self._store.write() as tx:
-            held = leases.beat(tx, owner=self._owner)
-        self._act_on({lease.run_id: lease for lease in held})
-
-    def obey(self) -> None:
-        """Look whether running attempts shall be stopped: called at a wake-up, costs nothing while none runs."""
-        if self._live:
-            with self._store.read() as tx:
-                held = leases.running(tx, owner=self._owner)
-            self._act_on({lease.run_id: lease for lease in held}, missing_too=False)
-
-    def _act_on(self, held: Mapping[Any, leases.Lease], *, missing_too: bool = True) -> None:
-        with self._lock:
-            lives = list(self._live.values())
-        for live in lives:
-            lease = held.get(live.run.id)
-            if lease is None or lease.generation != live.run.lease_generation:
-                if missing_too:
-                    self._stop(live, TAKEN_OVER)
-            elif lease.cancel_reason:
-                self._stop(live, lease.cancel_reason)
-
-    def stop_all(self) -> None:
-        """End every attempt: they are recorded as interrupted."""
-        with self._lock:
-            lives = list(self._live.values())
-        for live in lives:
-            self._stop(live, INTERRUPTED)
-
-    def _stop(self, live: _Live, reason: str) -> None:
-        with self._lock:
-            if live.stopped:
-                return
-            live.stopped = reason
-            attempt = live.attempt
-        if attempt:
-            attempt.stop(reason)
 
 
 def run_direct(

@@ -8,14 +8,15 @@ import re
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from chalicelib.neighbours import Neighbours
-from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, wait_for
+from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, environ_of, wait_for
 
 
 def tree_of(pid: int) -> set[int]:
@@ -173,17 +174,44 @@ def test_a_kill_ends_its_whole_tree_and_the_next_start_runs_what_was_acknowledge
     assert again.http.get("/audit").json()["clean"] is True
 
 
+DYING = """
+import sys
+from chalicelib.work import Worker
+from sauron.main import main
+
+def dies(self):
+    raise RuntimeError("a fault nobody thought of")
+
+Worker.claim = dies
+sys.exit(main())
+"""
+
+
 @pytest.mark.faults
-def test_a_worker_thread_that_dies_ends_the_process_non_zero(serve: Serve, repository: Repository) -> None:
+def test_a_worker_thread_that_dies_ends_the_process_non_zero(tmp_path: Path, repository: Repository) -> None:
     repository.commit(SAMPLE)
-    served = serve(SAURON_DRAIN_SECONDS="0").until_synced()
+    known = environ_of(API_PORT="0", SAURON_DRAIN_SECONDS="0", JOBS_GIT_REPO_URL=str(repository.folder))
+    done = subprocess.run(
+        [sys.executable, "-c", DYING], cwd=tmp_path, env=known, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert "a fault nobody thought of" in done.stderr
+
+
+@pytest.mark.faults
+def test_a_store_that_refuses_for_a_while_ends_nothing(serve: Serve, repository: Repository) -> None:
+    repository.commit(SAMPLE)
+    served = serve().until_synced()
     store = served.folder / ".sauron" / "sauron.sqlite3"
     with contextlib.closing(sqlite3.connect(store)) as connection:
         connection.execute("ALTER TABLE job_queue RENAME TO gone")
         connection.commit()
-    with contextlib.suppress(httpx.TransportError):
-        Neighbours(store.with_name(store.name + ".runners")).wake()
-    assert served.process.wait(30) == 1
+    Neighbours(store.with_name(store.name + ".runners")).wake()
+    wait_for(lambda: "claim.failed" in served.logged(), what="it says that it cannot claim")
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        connection.execute("ALTER TABLE gone RENAME TO job_queue")
+        connection.commit()
+    assert served.ended(served.trigger("hello"))["state"] == "succeeded"
 
 
 def test_another_process_wakes_a_worker_at_once(serve: Serve, repository: Repository, cli: Cli) -> None:

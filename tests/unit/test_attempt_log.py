@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from chalicelib.attempt_log import CHUNK, AttemptLog
 from chalicelib.store import Store, output
 from tests.conftest import ManualClock
@@ -13,6 +15,7 @@ def stored(store: Store) -> str:
 def flush(store: Store, clock: ManualClock, log: AttemptLog, *, last: bool = False) -> None:
     with store.write() as tx:
         log.flush(tx, now=clock.now(), last=last)
+    log.settled()
 
 
 def test_what_was_written_is_read_back_in_order(store: Store, clock: ManualClock) -> None:
@@ -79,3 +82,22 @@ def test_a_tail_asks_for_what_came_after(store: Store, clock: ManualClock) -> No
     flush(store, clock, log)
     with store.read() as tx:
         assert [chunk.text for chunk in output.read(tx, "r", after=seen)] == ["two\n"]
+
+
+def test_what_a_failed_transaction_took_is_written_by_the_next_one(store: Store, clock: ManualClock) -> None:
+    log = AttemptLog("r", 1, head=10, tail=100)
+    for number in range(60):
+        log.write(b"%03d\n" % number)
+        if number % 10 == 5:
+            flush(store, clock, log)
+        if number % 10 == 8:
+            with pytest.raises(ZeroDivisionError), store.write() as tx:  # noqa: PT012 - what raises is the block
+                log.flush(tx, now=clock.now())
+                raise ZeroDivisionError
+            assert log.dirty
+    flush(store, clock, log, last=True)
+    text = stored(store)
+    assert text.startswith("000\n001\n00")
+    assert text.endswith("".join(f"{n:03d}\n" for n in range(35, 60)))
+    missing = int(text.split("[... ")[1].split(" ")[0])
+    assert missing + len(text) - len(f"\n[... {missing} characters left out ...]\n") == 240

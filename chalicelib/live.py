@@ -1,0 +1,174 @@
+"""The attempts under way in this process: their leases are renewed, their logs flushed, and they are stopped from here.
+
+While a job runs, nothing on its way waits for the store: what it writes is kept in memory, bounded, and moved once a second. An
+attempt whose lease was taken over is stopped, and so is one that somebody cancelled. If the store refuses, the keeper tries again
+a second later; nothing is lost that memory can hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from . import logs
+from .attempt_log import AttemptLog
+from .clock import Clock
+from .runs import Run
+from .store import Store, leases
+from .verdict import Ending
+
+log = logs.get(__name__)
+
+BEAT_SECONDS = 10.0
+FLUSH_SECONDS = 1.0
+IDLE_SECONDS = 60.0
+INTERRUPTED = "its runner was stopped"
+TAKEN_OVER = "its lease was taken over"
+
+
+class Attempt(Protocol):
+    """One attempt's processes."""
+
+    def watch(
+        self,
+        *,
+        timeout: Any,
+        on_output: Callable[[bytes], None],
+        on_progress: Callable[[float, str], None],
+        on_state: Callable[[str, str | None, Any], Any],
+    ) -> Ending:
+        """Block until the attempt is over and answer how it ended."""
+
+    def stop(self, reason: str) -> None:
+        """End the whole process tree, from any thread."""
+
+
+@dataclass(slots=True)
+class Live:
+    """An attempt under way. `stopped` is the reason once it was told to end, also before its processes exist."""
+
+    run: Run
+    log: AttemptLog
+    attempt: Attempt | None = None
+    stopped: str | None = None
+    progress: tuple[float, str] | None = None
+
+
+class LiveAttempts:
+    """All attempts of one owner. Safe to use from several threads."""
+
+    def __init__(self, store: Store, clock: Clock, *, owner: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._owner = owner
+        self._live: dict[str, Live] = {}
+        self._lock = threading.Lock()
+        self._changed = threading.Event()
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def begin(self, run: Run) -> Live:
+        """Take up a claimed run."""
+        live = Live(run, AttemptLog(run.id, run.attempt))
+        with self._lock:
+            self._live[run.id] = live
+        self._changed.set()
+        return live
+
+    def started(self, live: Live, attempt: Attempt) -> None:
+        """Note the attempt's processes; one that was stopped meanwhile is ended at once."""
+        with self._lock:
+            live.attempt = attempt
+            stopped = live.stopped
+        if stopped:
+            attempt.stop(stopped)
+
+    def end(self, live: Live) -> None:
+        """Let go of an attempt whose end is recorded."""
+        with self._lock:
+            del self._live[live.run.id]
+
+    def keep(self, stopping: threading.Event) -> None:
+        """Renew leases and flush logs until told to stop; sleeps while nothing runs."""
+        beaten = self._clock.monotonic()
+        while not stopping.is_set():
+            if not self._live:
+                self._changed.wait(IDLE_SECONDS)
+                self._changed.clear()
+                beaten = self._clock.monotonic()
+                continue
+            stopping.wait(FLUSH_SECONDS)
+            try:
+                self.flush()
+                if self._clock.monotonic() - beaten >= BEAT_SECONDS:
+                    self.beat()
+                    beaten = self._clock.monotonic()
+            except SQLAlchemyError as error:
+                log.error("lease.not_renewed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+
+    def wake(self) -> None:
+        """Let `keep` look at once, so that it ends soon after it was told to."""
+        self._changed.set()
+
+    def flush(self) -> None:
+        """Store what running attempts wrote and how far they say they are."""
+        dirty = [live for live in self._all() if live.log.dirty or live.progress]
+        if not dirty:
+            return
+        with contextlib.ExitStack() as flushing:
+            for live in dirty:
+                flushing.enter_context(live.log.flushing)
+            with self._store.write() as tx:
+                for live in dirty:
+                    live.log.flush(tx, now=self._clock.now())
+                    if live.progress:
+                        (fraction, note), live.progress = live.progress, None
+                        leases.note_progress(tx, live.run, owner=self._owner, fraction=fraction, note=note)
+            for live in dirty:
+                live.log.settled()
+
+    def beat(self) -> None:
+        """Renew every lease and act on what the store says of them."""
+        with self._store.write() as tx:
+            held = leases.beat(tx, owner=self._owner)
+        self._act_on({lease.run_id: lease for lease in held})
+
+    def obey(self) -> None:
+        """Look whether running attempts shall be stopped: called at a wake-up, costs nothing while none runs."""
+        if self._live:
+            with self._store.read() as tx:
+                held = leases.running(tx, owner=self._owner)
+            self._act_on({lease.run_id: lease for lease in held}, missing_too=False)
+
+    def stop_all(self) -> None:
+        """End every attempt: they are recorded as interrupted."""
+        for live in self._all():
+            self._stop(live, INTERRUPTED)
+
+    def _all(self) -> list[Live]:
+        with self._lock:
+            return list(self._live.values())
+
+    def _act_on(self, held: Mapping[Any, leases.Lease], *, missing_too: bool = True) -> None:
+        for live in self._all():
+            lease = held.get(live.run.id)
+            if lease is None or lease.generation != live.run.lease_generation:
+                if missing_too:
+                    self._stop(live, TAKEN_OVER)
+            elif lease.cancel_reason:
+                self._stop(live, lease.cancel_reason)
+
+    def _stop(self, live: Live, reason: str) -> None:
+        with self._lock:
+            if live.stopped:
+                return
+            live.stopped = reason
+            attempt = live.attempt
+        if attempt:
+            attempt.stop(reason)
