@@ -182,14 +182,14 @@ class Local:
                 self._stopping.wait(STORE_PAUSE_SECONDS)
 
     def _look(self) -> None:
-        """Claim one due run if a worker is free, else sleep until there may be another."""
+        """Claim a due run for every free worker, or sleep until there may be one."""
         sauron, wait = self._sauron, LOOK_ANYWAY_SECONDS
-        if self._claiming.is_set() and len(self._attempts) < sauron.settings.workers:
-            claim = sauron.worker.claim()
-            if claim.run is not None:
-                self._begin(claim.run)
-                return
-            if claim.decided:
+        free = sauron.settings.workers - len(self._attempts)
+        if self._claiming.is_set() and free > 0:
+            runs, decided = sauron.worker.claim(free)
+            for run in runs:
+                self._begin(run)
+            if runs or decided:
                 return
             with sauron.store.read() as tx:
                 due = queue.next_due(tx, now=self._clock.now())

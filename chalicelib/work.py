@@ -49,11 +49,15 @@ class Worker:
         self.live = LiveAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
 
-    def claim(self) -> claims.Claim:
-        """Take the run that is due longest, if one may run now."""
+    def claim(self, most: int) -> tuple[list[Run], bool]:
+        """Take up to `most` runs, those due longest first; also say whether anything was decided, so that asking again pays."""
+        taken: list[claims.Claim] = []
         with self._store.write() as tx:
-            claim = claims.claim(tx, owner=self._owner, now=self._clock.now())
-        return self._heed(claim)
+            while len(taken) < most and (not taken or taken[-1].run):
+                taken.append(claims.claim(tx, owner=self._owner, now=self._clock.now()))
+        for claim in taken:
+            self._heed(claim)
+        return [claim.run for claim in taken if claim.run], any(claim.decided for claim in taken)
 
     def _heed(self, claim: claims.Claim) -> claims.Claim:
         for one in claim.decided:

@@ -179,7 +179,7 @@ import sys
 from chalicelib.work import Worker
 from sauron.main import main
 
-def dies(self):
+def dies(self, most):
     raise RuntimeError("a fault nobody thought of")
 
 Worker.claim = dies
