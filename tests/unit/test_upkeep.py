@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chalicelib import operate, upkeep
+from chalicelib.runs import Outcome, Run, RunState, Verdict
+from chalicelib.settings import Settings
+from chalicelib.store import Store, claims, history, leases, output, queue
+from chalicelib.upkeep import LEASE_SECONDS, Rescuer
+from tests.conftest import ManualClock, define
+
+YEARLY = "0 0 1 1 *"
+
+
+def running(store: Store, clock: ManualClock, owner: str, *, max_attempts: int = 3) -> Run:
+    define(store, clock, "j", YEARLY, max_attempts=max_attempts)
+    operate.trigger(store, clock, "j", force=True)
+    with store.write() as tx:
+        run = claims.claim(tx, owner=owner, now=clock.now()).run
+    assert run
+    return run
+
+
+def rescuer(store: Store, clock: ManualClock, *gone: str) -> Rescuer:
+    return Rescuer(store, clock, owner="me", gone=lambda owner: owner in gone)
+
+
+def now_of(store: Store, run: Run) -> Run:
+    with store.read() as tx:
+        found = history.run(tx, run.id)
+    assert found
+    return found
+
+
+def test_a_run_whose_owner_is_certainly_gone_is_rescued_at_once(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "dead")
+    assert [one.id for one in rescuer(store, clock, "dead").rescue()] == [run.id]
+    after = now_of(store, run)
+    assert (after.state, after.due_at, after.error_type) == (RunState.QUEUED, clock.now(), "interrupted")
+    with store.read() as tx:
+        assert [attempt.outcome for attempt in history.attempts_of(tx, run.id)] == [Outcome.INTERRUPTED]
+
+
+def test_a_lease_that_stands_still_for_its_whole_length_is_rescued_and_not_a_moment_earlier(
+    store: Store, clock: ManualClock
+) -> None:
+    run = running(store, clock, "far-away")
+    watcher = rescuer(store, clock)
+    assert watcher.rescue() == []
+    clock.elapsed += LEASE_SECONDS - 1
+    assert watcher.rescue() == []
+    clock.elapsed += 1
+    assert [one.id for one in watcher.rescue()] == [run.id]
+
+
+def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(store: Store, clock: ManualClock) -> None:
+    running(store, clock, "far-away")
+    watcher = rescuer(store, clock)
+    for _ in range(10):
+        clock.instant += timedelta(hours=1)
+        clock.elapsed += LEASE_SECONDS - 1
+        with store.write() as tx:
+            leases.beat(tx, owner="far-away")
+        assert watcher.rescue() == []
+
+
+def test_an_own_run_is_not_rescued_from_oneself(store: Store, clock: ManualClock) -> None:
+    running(store, clock, "me")
+    watcher = rescuer(store, clock, "me")
+    clock.elapsed += 10 * LEASE_SECONDS
+    assert watcher.rescue() == []
+
+
+def test_a_run_without_attempts_left_ends_failed_when_rescued(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "dead", max_attempts=1)
+    rescuer(store, clock, "dead").rescue()
+    assert (now_of(store, run).state, now_of(store, run).error_type) == (RunState.FAILED, "interrupted")
+
+
+def test_a_run_that_was_being_cancelled_ends_cancelled_when_rescued(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "dead")
+    operate.cancel(store, clock, run.id, by="ann")
+    rescuer(store, clock, "dead").rescue()
+    assert now_of(store, run).state is RunState.CANCELLED
+
+
+def test_two_rescuers_end_an_attempt_once(store: Store, clock: ManualClock) -> None:
+    running(store, clock, "dead")
+    assert sum(len(rescuer(store, clock, "dead").rescue()) for _ in range(2)) == 1
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings.read({"SAURON_KEEP_RUNS_DAYS": "10", "SAURON_KEEP_LOGS_DAYS": "3", "SAURON_KEEP_RUNS_PER_JOB": "10"})
+
+
+def finished(store: Store, clock: ManualClock) -> Run:
+    run = running(store, clock, "me")
+    with store.write() as tx:
+        output.append(tx, run.id, 1, ["said"], now=clock.now())
+        queue.finish(tx, run, Verdict(Outcome.SUCCEEDED), owner="me", now=clock.now(), retry_at=None)
+    return run
+
+
+def test_logs_go_before_runs_and_both_by_their_age(store: Store, clock: ManualClock, settings: Settings) -> None:
+    run = finished(store, clock)
+    clock.move(days=4)
+    upkeep.prune(store, clock, settings)
+    with store.read() as tx:
+        assert (output.read(tx, run.id), history.run(tx, run.id) is not None) == ([], True)
+    clock.move(days=7)
+    assert upkeep.prune(store, clock, settings) == 1
+    with store.read() as tx:
+        assert history.run(tx, run.id) is None
+
+
+def test_a_job_keeps_its_newest_runs_up_to_the_number(store: Store, clock: ManualClock, settings: Settings) -> None:
+    runs = []
+    for _ in range(70):
+        runs.append(finished(store, clock))
+        clock.move(seconds=1)
+    upkeep.prune(store, clock, settings)
+    with store.read() as tx:
+        assert {run.id for run in history.runs(tx, job_id="j", limit=100)} == {run.id for run in runs[-10:]}
+
+
+def test_what_is_not_over_is_never_pruned(store: Store, clock: ManualClock, settings: Settings) -> None:
+    run = running(store, clock, "me")
+    clock.move(days=400)
+    assert upkeep.prune(store, clock, settings) == 0
+    assert now_of(store, run).state is RunState.RUNNING
