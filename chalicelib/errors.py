@@ -50,9 +50,9 @@ class UnknownJobError(SauronError):
 class JobDisabledError(SauronError):
     """The job is off, so it cannot be triggered."""
 
-    def __init__(self, job_id: str, why: str) -> None:
+    def __init__(self, job_id: str, why: str, *, mend: str | None = None) -> None:
         self.job_id = job_id
-        super().__init__(f"Job {job_id!r} is disabled ({why}). Enable it first: `sauron enable {job_id}`.")
+        super().__init__(f"Job {job_id!r} is disabled ({why}). {mend or f'Enable it first: `sauron enable {job_id}`.'}")
 
 
 class ParamsError(SauronError):

@@ -97,17 +97,29 @@ class JobSpec:
         )
 
     def check(self) -> None:
-        """Raise JobSpecError if the schedule is refused, or the jitter is not shorter than the schedule's interval."""
+        """Raise JobSpecError if the schedule or the params are refused, or the jitter is not shorter than the interval."""
         try:
             schedule = self.schedule
         except ScheduleError as error:
             raise JobSpecError(str(error), job_id=self.id) from error
+        if self.params_schema is not None:
+            self._check_params(dict(self.params_schema))
         if self.jitter and self.jitter >= (interval := schedule.shortest_interval()):
             raise JobSpecError(
                 f"jitter_minutes={self.record['jitter_minutes']} is not shorter than the interval of {self.cron!r} "
                 f"({interval}). Write fewer minutes.",
                 job_id=self.id,
             )
+
+    def _check_params(self, schema: dict[str, Any]) -> None:
+        import jsonschema
+
+        try:
+            jsonschema.validators.validator_for(schema).check_schema(schema)
+        except jsonschema.SchemaError as error:
+            where = "/".join(str(part) for part in error.absolute_path) or "params"
+            message = f"params is no JSON Schema: {where}: {error.message}. Write a JSON Schema, or a pydantic model."
+            raise JobSpecError(message, job_id=self.id) from error
 
     @property
     def schedule(self) -> Schedule:

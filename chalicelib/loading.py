@@ -160,11 +160,18 @@ class Revisions:
         return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ}
 
     def _compatible_environ(self) -> dict[str, str]:
-        return {
+        environ = self._settings.environ
+        given = {
             name: value
-            for name, value in self._settings.environ.items()
+            for name, value in environ.items()
             if name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_")
         }
+        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other
+            names = (setting.name, *setting.aliases)
+            value = next((environ[name] for name in names if name in given), None)
+            if setting.aliases and value is not None:
+                given |= {name: given.get(name, value) for name in names}
+        return given
 
     def _secrets(self, spec: JobSpec) -> tuple[dict[str, str], list[str]]:
         """Answer the values of a job's declared secrets, and the names of required ones that are not set."""

@@ -23,7 +23,7 @@ from .clock import Clock, iso
 from .errors import ScheduleError
 from .runs import Run
 from .schedule import Schedule
-from .store import queue
+from .store import queue, registry
 from .wiring import Sauron
 
 log = logs.get(__name__)
@@ -31,6 +31,7 @@ log = logs.get(__name__)
 SILENT = timedelta(minutes=3)  # a clock or a dispatcher that did nothing for so long has stopped
 LOOK_ANYWAY_SECONDS = 60.0
 STORE_PAUSE_SECONDS = 2.0
+WATCH_SECONDS = 5.0
 _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
@@ -86,11 +87,13 @@ class Local:
         self._workers = [
             self._thread("dispatcher", self._dispatch),
             self._thread("keeper", functools.partial(sauron.worker.live.keep, self._stopping)),
+            self._thread("watch", self._watch),
         ]
 
     def start(self) -> None:
         """Join the neighbours and start every thread."""
         self._sauron.join()
+        self._sauron.rescue()  # before the first claim: what a dead runner left is not running
         if self._sauron.settings.queue_enabled:
             self._claiming.set()
         now = self._clock.monotonic()
@@ -191,12 +194,26 @@ class Local:
                 self._begin(run)
             if runs or decided:
                 return
+            now = self._clock.now()
             with sauron.store.read() as tx:
-                due = queue.next_due(tx, now=self._clock.now())
-            if due is not None:
-                wait = min(wait, (due - self._clock.now()).total_seconds())
+                due, switched = queue.next_due(tx, now=now), registry.next_override_end(tx)
+            if switched is not None and switched <= now:
+                sauron.tick()
+                return
+            for instant in (due, switched):
+                if instant is not None:
+                    wait = min(wait, (instant - now).total_seconds())
         if sauron.neighbours.wait(wait):
             sauron.worker.live.obey()
+
+    def _watch(self) -> None:
+        """Rescue at once what a neighbour that died on this machine held; its free lock says so."""
+        while not self._stopping.wait(WATCH_SECONDS):
+            if self._sauron.neighbours.any_gone():
+                try:
+                    self._sauron.rescue()
+                except SQLAlchemyError as error:
+                    log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
 
     def _begin(self, run: Run) -> None:
         if not self._claiming.is_set():

@@ -102,14 +102,20 @@ class Neighbours:
             os.close(descriptor)
         return True
 
-    def sweep(self, keep: frozenset[str]) -> None:
-        """Remove the files of neighbours that are gone and whose leases (`keep`) are all settled."""
-        if not self._folder.is_dir():
-            return
+    def any_gone(self) -> bool:
+        """Say whether a neighbour is gone and its files are still there."""
+        return any(self.gone(lock.name.removesuffix(".lock")) for lock in self._folder.glob("*.lock"))
+
+    def sweep(self, keep: frozenset[str]) -> list[str]:
+        """Remove the files of neighbours that are gone and whose leases (`keep`) are all settled; answer their names."""
+        swept = []
         for lock in self._folder.glob("*.lock"):
-            if lock.name.removesuffix(".lock") not in keep and self.gone(lock.name.removesuffix(".lock")):
-                lock.with_name(lock.name.removesuffix("lock") + "sock").unlink(missing_ok=True)
+            name = lock.name.removesuffix(".lock")
+            if name not in keep and self.gone(name):
+                lock.with_name(f"{name}.sock").unlink(missing_ok=True)
                 lock.unlink(missing_ok=True)
+                swept.append(name)
+        return swept
 
 
 @contextlib.contextmanager

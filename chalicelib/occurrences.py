@@ -29,35 +29,38 @@ class Accounting:
     next_fire_at: datetime
 
 
-def account(job: Job, *, now: datetime, until: datetime) -> Accounting:
-    """Account for the occurrences of an enabled job in (cursor, until]; those up to `now` were due already."""
+def account(job: Job, *, now: datetime, until: datetime, on_time: timedelta = ON_TIME) -> Accounting:
+    """Account for the occurrences of an enabled job in (cursor, until]; those up to `now` were due already.
+
+    One that was due less than `on_time` ago was not missed; after downtime that is nothing, and catch-up decides.
+    """
     schedule = job.spec.schedule
     if until <= job.cursor:
         return Accounting(job.id, (), job.cursor, schedule.after(job.cursor))
     rows: list[dict[str, Any]] = []
     past_end = min(now, until)
-    caught_up = _caught_up(job, now, past_end) if past_end > job.cursor else []
+    caught_up = _caught_up(job, now, past_end, on_time) if past_end > job.cursor else []
     oldest = caught_up[-1] if caught_up else past_end + _INSTANT
     if past_end > job.cursor and (last := schedule.before(oldest)) > job.cursor:
         rows.append(_gap(job, schedule.after(job.cursor), last, schedule.count_between(job.cursor, last), now))
-    edge = now - ON_TIME
+    edge = now - on_time
     rows.extend(_run(job, at, Origin.SCHEDULE if at > edge else Origin.CATCHUP, now) for at in reversed(caught_up))
     ahead = max(past_end, job.cursor)
     rows.extend(_run(job, fire_at, Origin.SCHEDULE, now) for fire_at in schedule.between(ahead, until))
     return Accounting(job.id, tuple(rows), until, schedule.after(until))
 
 
-def _caught_up(job: Job, now: datetime, end: datetime) -> list[datetime]:
+def _caught_up(job: Job, now: datetime, end: datetime, on_time: timedelta) -> list[datetime]:
     """Answer the occurrences up to `end` that are run late, the newest first."""
     spec = job.spec
     window, most = {
-        Catchup.NONE: (ON_TIME, spec.catchup_max),
-        Catchup.LATEST: (max(spec.catchup_window, ON_TIME), 1),
-        Catchup.ALL: (max(spec.catchup_window, ON_TIME), spec.catchup_max),
+        Catchup.NONE: (on_time, spec.catchup_max),
+        Catchup.LATEST: (max(spec.catchup_window, on_time), 1),
+        Catchup.ALL: (max(spec.catchup_window, on_time), spec.catchup_max),
     }[spec.catchup]
     chosen: list[datetime] = []
     fire_at = spec.schedule.before(end + _INSTANT)
-    while fire_at > job.cursor and fire_at >= now - window and len(chosen) < most:
+    while fire_at > job.cursor and fire_at > now - window and len(chosen) < most:
         chosen.append(fire_at)
         fire_at = spec.schedule.before(fire_at)
     return chosen

@@ -49,7 +49,8 @@ def trigger(
     with store.read() as tx:
         job = _job(tx, job_id)
     if job.rejected is not None:
-        raise JobDisabledError(job_id, f"its definition was rejected: {job.rejected}")
+        why = f"its definition was rejected: {job.rejected}"
+        raise JobDisabledError(job_id, why, mend="Mend the definition in the bundle and sync.")
     if not job.enabled:
         raise JobDisabledError(job_id, _why_off(job))
     check_params(job, params)

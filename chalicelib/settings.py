@@ -20,6 +20,7 @@ from typing import Any
 
 from .errors import SettingsError
 
+MASK = "***"
 TOKEN_CHARS = 8  # a shorter token is guessed
 SCOPES = ("read", "trigger", "operate", "admin")
 
@@ -193,6 +194,7 @@ class Settings:
 
     values: Mapping[str, Any] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
+    secret_values: tuple[str, ...] = field(default=(), repr=False)  # every secret as it was given, for masking
     warnings: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -206,6 +208,7 @@ class Settings:
         """Read every setting from `environ`. Raises SettingsError with all faults at once; no secret's value is in it."""
         values: dict[str, Any] = {}
         faults: list[str] = []
+        secrets: set[str] = set()
         for setting in SETTINGS:
             try:
                 name, raw = _raw(setting, environ)
@@ -217,6 +220,8 @@ class Settings:
                 continue
             try:
                 values[setting.attribute] = setting.read(raw)
+                if setting.secret:
+                    secrets.add(raw)
             except ValueError as error:
                 shown = "" if setting.secret else f"={raw!r}"
                 faults.append(f"{name}{shown}: {error}")
@@ -224,12 +229,14 @@ class Settings:
             raise SettingsError(faults)
         if values["store_url"] is None:
             values["store_url"] = f"sqlite:///{Path('.sauron/sauron.sqlite3').absolute()}"
-        return cls(values, dict(environ), tuple(_unknown(environ)))
+        secrets.update(token.value for token in values["api_tokens"] or ())
+        return cls(values, dict(environ), tuple(sorted(secrets, key=len, reverse=True)), tuple(_unknown(environ)))
 
-    @property
-    def secret_values(self) -> tuple[str, ...]:
-        """Every secret's value, for masking."""
-        return tuple(value for s in SETTINGS if s.secret and (value := self.environ.get(s.name)))
+    def masked(self, text: str) -> str:
+        """Answer a text with the values of secret settings blotted out."""
+        for secret in self.secret_values:
+            text = text.replace(secret, MASK)
+        return text
 
 
 def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]:

@@ -84,7 +84,7 @@ def sync(
     if loader is None:
         return SyncReport(False, "No bundle is configured. Set JOBS_GIT_REPO_URL to the git repository of your jobs.")
     with store.write() as tx:
-        bundle.change(tx, tried_at=clock.now())
+        bundle.change(tx, tried_at=clock.now(), **({} if follow_pin or ref else {"pinned_ref": None}))
     try:
         with loader.lock():
             with store.read() as tx:
@@ -95,7 +95,7 @@ def sync(
                 return _unchanged(store, clock, sha, pin)
             report = _load_and_activate(store, clock, loader, sha, pin=pin, accept_removals=accept_removals)
     except BundleError as error:
-        report = SyncReport(False, str(error))
+        report = SyncReport(False, str(error), _active(store))
     if not report.success:
         _record_failure(store, report)
     _tell(report, by)

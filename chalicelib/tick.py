@@ -10,7 +10,7 @@ what was queued for that time and never claimed is accounted for anew, under eac
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from . import logs
 from .clock import Clock
@@ -38,12 +38,12 @@ def tick(store: Store, clock: Clock) -> TickReport:
     """Account for every occurrence up to HORIZON from now."""
     now = clock.now()
     with store.write() as tx:
-        _take_back(tx, now)
+        on_time = timedelta() if _take_back(tx, now) else ON_TIME
         _expire_overrides(tx, now)
     jobs = queued = missed = 0
     while True:
         with store.write() as tx:
-            batch = ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now)
+            batch = ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time)
             if batch.jobs < BATCH:
                 presence.duty_done(tx, presence.TICK, at=now)
         jobs, queued, missed = jobs + batch.jobs, queued + batch.queued, missed + batch.missed
@@ -54,14 +54,18 @@ def tick(store: Store, clock: Clock) -> TickReport:
     return TickReport(now, jobs, queued, missed)
 
 
-def _take_back(tx: Tx, now: datetime) -> None:
-    """After a time without ticks, return to the schedule what was queued for that time and nobody could claim."""
+def _take_back(tx: Tx, now: datetime) -> bool:
+    """After a time without ticks, return to the schedule what was queued for that time and nobody could claim.
+
+    Answer whether there was such a time.
+    """
     last = presence.duty(tx, presence.TICK)
     if last is None or now - last[0] <= DOWNTIME:
-        return
+        return False
     log.warning("tick.resumed", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
     for job_id, first in queue.take_back(tx, after=last[0], until=now).items():
         registry.rewind(tx, job_id, before=first)
+    return True
 
 
 def _expire_overrides(tx: Tx, now: datetime) -> None:

@@ -24,6 +24,7 @@ from .neighbours import Neighbours
 from .runs import Run, Verdict
 from .settings import Settings, load_environ
 from .store import Store, bundle, leases, presence
+from .store.database import claim_folder
 from .sync import SyncReport, rollback, sync
 from .tick import TickReport, tick
 from .work import Worker, run_direct
@@ -62,6 +63,7 @@ class Sauron:
         """Open the store and bring it to the newest schema. Raises StoreError."""
         store = Store(settings.store_url)
         store.migrate()
+        claim_folder(settings.jobs_dir)
         name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
         beside = store.path.with_name(store.path.name + ".runners") if store.path else settings.jobs_dir / "runners"
         return cls(settings, clock or SystemClock(), store, name, Neighbours(beside))
@@ -125,15 +127,21 @@ class Sauron:
 
     def upkeep(self) -> None:
         """Rescue, prune, tidy, and say that this runner is here."""
-        if self._rescuer.rescue():
-            self.wake()
+        self.rescue()
         upkeep.prune(self.store, self.clock, self.settings)
         upkeep.tidy(self.store, self.clock)
-        with self.store.read() as tx:
-            owners = frozenset(lease.owner for lease in leases.running(tx))
-        self.neighbours.sweep(owners)
         if self.vitals is not None:
             self._seen()
+
+    def rescue(self) -> None:
+        """Take up the runs of runners that are gone, and forget those runners."""
+        if self._rescuer.rescue():
+            self.wake()
+        with self.store.read() as tx:
+            owners = frozenset(lease.owner for lease in leases.running(tx))
+        for name in self.neighbours.sweep(owners):
+            with self.store.write() as tx:
+                presence.runner_gone(tx, name)
 
     # -- what a person or the assistant may do ------------------------------------------------------------------------
 
@@ -169,7 +177,9 @@ class Sauron:
 
     def disable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
         """Turn a job off. Raises UnknownJobError, UntilError."""
-        return operate.switch(self.store, self.clock, job_id, enabled=False, reason=reason, until=until, by=by)
+        job = operate.switch(self.store, self.clock, job_id, enabled=False, reason=reason, until=until, by=by)
+        self.wake()
+        return job
 
     def cancel(self, run_id: str, *, by: str | None = None) -> Run:
         """End a run. Raises UnknownRunError, RunStateError."""

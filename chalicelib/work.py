@@ -147,7 +147,7 @@ class Worker:
             job_id=run.job_id,
             attempt=run.attempt,
             outcome=verdict.outcome,
-            error=verdict.error,
+            error_type=verdict.error_type,
             retry_at=retry_at and iso(retry_at),
         )
         return self._heed(following).run

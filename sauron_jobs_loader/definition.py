@@ -161,10 +161,17 @@ def _work_faults(values: Mapping[str, Any]) -> list[str]:
         return [f"{what}: write one of func=<function> and command=['program', 'argument']."]
     if command is not None:
         return _command_faults(command)
+    return _func_faults(func)
+
+
+def _func_faults(func: Any) -> list[str]:
     if inspect.iscoroutine(func):
         return ["func is a coroutine: write func=run, not func=run()."]
     if not callable(func):
         return [f"func is {_shown(func)}: write the function itself, such as func=run (no quotes, no parentheses)."]
+    inner: Any = inspect.unwrap(getattr(func, "func", func))
+    if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        return ["func has a yield, so calling it runs nothing: write a function that returns, without yield."]
     try:
         takes_context(func)
     except ValueError as error:

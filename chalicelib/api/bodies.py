@@ -6,6 +6,7 @@ An empty body is an empty object. What a store could not hold (text that is no U
 from __future__ import annotations
 
 import json
+import math
 from typing import Annotated, Any, Never, TypeVar
 
 from chalice.app import Request
@@ -106,6 +107,8 @@ def _sound(value: Any, depth: int) -> None:
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError("it holds text that is not Unicode (a lone surrogate or NUL)")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it holds a number that is too large; write a smaller one, or text")
     elif isinstance(value, dict):
         for key, item in value.items():
             _sound(key, depth - 1)

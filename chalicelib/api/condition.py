@@ -59,7 +59,7 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
         state=state,
         revision=next(iter(bundle.find_revisions(tx, state.active_sha)), None) if state.active_sha else None,
         counts=history.counts(tx),
-        runners=presence.all_runners(tx),
+        runners=[runner for runner in presence.all_runners(tx) if not sauron.neighbours.gone(runner.name)],
         jobs_count=registry.count(tx),
     )
 
@@ -136,12 +136,8 @@ def without_credentials(url: str) -> str:
 
 
 def masked(text: str | None, settings: Settings) -> str | None:
-    """Answer a text with the values of secret settings blotted out."""
-    if text is None:
-        return None
-    for secret in sorted(settings.secret_values, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
+    """Answer a text, if there is one, with the values of secret settings blotted out."""
+    return None if text is None else settings.masked(text)
 
 
 def _count(number: int, one: str, many: str) -> str:

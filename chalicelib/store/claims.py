@@ -80,6 +80,7 @@ _busy_at = (
         _q.id != bindparam("run"),
         or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
         _q.state.not_in((RunState.SKIPPED, RunState.MISSED)),
+        or_(_q.error_type.is_(None), _q.error_type != "interrupted"),  # its owner was gone: nobody knows since when
         _q.due_at <= bindparam("due"),
         or_(_q.due_at < bindparam("due"), _q.id < bindparam("run")),
     )
@@ -130,7 +131,7 @@ _claim = (
         lease_generation=_q.lease_generation + 1,
         attempt=_q.attempt + 1,
         revision=func.coalesce(_q.revision, _active_sha),
-        started_at=func.coalesce(_q.started_at, bindparam("now")),
+        started_at=func.coalesce(_q.started_at, bindparam("now", type_=_q.started_at.type)),
         progress=None,
         progress_note=None,
     )

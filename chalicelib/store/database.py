@@ -13,10 +13,12 @@ Limit: an SQLite file must lie on a local disk.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,10 +57,7 @@ class Store:
         if not self.sqlite:
             return create_engine(self.url, pool_pre_ping=True)
         assert self.path is not None  # noqa: S101 - narrows the type
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(self._unwritable(self.path.parent, error)) from error
+        claim_folder(self.path.parent)
         engine = create_engine(
             self.url, pool_size=16, max_overflow=-1, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
         )
@@ -66,7 +65,8 @@ class Store:
         @event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _record: object) -> None:
             connection.isolation_level = None  # transactions are begun by `begin` below, never by the driver
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-8000"):
+            _use_wal(connection)
+            for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-8000"):
                 connection.execute(f"PRAGMA {pragma}").close()
 
         @event.listens_for(engine, "begin")
@@ -159,15 +159,8 @@ class Store:
         if "not a database" in reason:
             return f"{self.path} is not an SQLite database. Move the file away, or name another in JOB_QUEUE_DB_URL."
         if "unable to open" in reason or "readonly" in reason:
-            return self._unwritable(self.path, error)
+            return _unwritable(self.path, error)
         return f"The store {self.path} cannot be used: {reason}."
-
-    @staticmethod
-    def _unwritable(path: Path, error: Exception) -> str:
-        return (
-            f"{path} cannot be written by user {os.getuid()} ({getattr(error, 'strerror', None) or 'permission denied'}). "
-            f"Run on the host: chown -R {os.getuid()}:{os.getgid()} {path if path.is_dir() else path.parent}"
-        )
 
     def checkpoint(self) -> None:
         """Move the WAL into the database file when it is long, if this process is the one that does so."""
@@ -218,3 +211,34 @@ class Store:
         if self._checkpointer is not None:
             os.close(self._checkpointer)
             self._checkpointer = None
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL. SQLite answers "locked" at once to whoever loses a race for that, whatever the timeout."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def claim_folder(folder: Path) -> None:
+    """Make a folder of ours if it is not there. Raises StoreError with the chown line when it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise StoreError(_unwritable(folder, error)) from error
+
+
+def _unwritable(path: Path, error: Exception) -> str:
+    user = f"{os.getuid()}:{os.getgid()}"
+    there = path if path.is_dir() else path.parent
+    reason = getattr(error, "strerror", None) or "permission denied"
+    return f"{path} cannot be written by user {user} ({reason}). Run on the host: chown -R {user} {there}"

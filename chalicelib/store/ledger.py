@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.jobs import Job, JobSpec
-from chalicelib.occurrences import HORIZON, account
+from chalicelib.occurrences import HORIZON, ON_TIME, account
 from chalicelib.runs import RunState
 
 from . import queue, registry
@@ -29,9 +29,9 @@ class Filled:
     missed: int = 0
 
 
-def fill(tx: Tx, jobs: Sequence[Job], *, now: datetime, until: datetime | None = None) -> Filled:
+def fill(tx: Tx, jobs: Sequence[Job], *, now: datetime, until: datetime | None = None, on_time: timedelta = ON_TIME) -> Filled:
     """Write the rows of these enabled jobs' occurrences from their cursors to `until` (default: the horizon)."""
-    accountings = [account(job, now=now, until=until or now + HORIZON) for job in jobs]
+    accountings = [account(job, now=now, until=until or now + HORIZON, on_time=on_time) for job in jobs]
     rows = [row for one in accountings for row in one.rows]
     queue.put(tx, rows)
     registry.move_cursors(tx, accountings)

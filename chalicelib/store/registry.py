@@ -170,6 +170,15 @@ def expired_overrides(tx: Tx, *, now: datetime) -> Sequence[str]:
     return tx.execute(select(_o.job_id).where(_o.until <= now)).scalars().all()
 
 
+_next_end = select(func.min(_o.until))
+
+
+def next_override_end(tx: Tx) -> datetime | None:
+    """Answer when the next override ends (it may be past: then a tick is owed)."""
+    end: datetime | None = tx.execute(_next_end).scalar()
+    return end
+
+
 def open_period(tx: Tx, kept: Job, *, since: datetime) -> None:
     """Note that a job's schedule is in force from now on."""
     tx.execute(

@@ -25,6 +25,7 @@ class Welcome:
         """Prepare to say it; `url` is where the page is."""
         self._sauron = sauron
         self._url = url
+        self._began = sauron.clock.now()
         self.complete = False
 
     def begin(self) -> None:
@@ -41,7 +42,7 @@ class Welcome:
             lines.append("  open API      anyone who reaches it may run and change jobs: set SAURON_API_TOKENS")
         if not settings.queue_enabled:
             lines.append("  not claiming  runs are queued and not started, because JOB_QUEUE_ENABLED is 0")
-        _say(lines)
+        self._say(lines)
         self.go_on()
 
     def go_on(self) -> None:
@@ -52,12 +53,14 @@ class Welcome:
         with self._sauron.store.read() as tx:
             state = bundle.state(tx)
             jobs = registry.all_jobs(tx)
-        if state.active_sha is None and settings.jobs_git_repo_url and not state.last_error:
+        tried = state.tried_at is not None and state.tried_at >= self._began  # by this process, not by an earlier one
+        error = state.last_error if tried else None
+        if state.active_sha is None and settings.jobs_git_repo_url and not error:
             return
         self.complete = True
         lines = []
-        if state.active_sha is None and state.last_error:
-            lines += ["Nothing is scheduled yet, because the first sync failed:", f"  {state.last_error}"]
+        if state.active_sha is None and error:
+            lines += ["Nothing is scheduled yet, because the first sync failed:", f"  {error}"]
             lines.append("  Set that right; the next try comes by itself, or at once by `sauron sync`.")
         if state.active_sha and jobs:
             lines.append(f"Scheduled (revision {state.active_sha[:12]}):")
@@ -68,7 +71,11 @@ class Welcome:
             lines.append(f"  and {len(jobs) - MOST} more: sauron list")
         lines += [f"Left out: {one.get('job_id')} ({one.get('reason')})" for one in state.rejected]
         lines.append(self._how())
-        _say(lines)
+        self._say(lines)
+
+    def _say(self, lines: list[str]) -> None:
+        sys.stdout.write(self._sauron.settings.masked("\n".join(lines)) + "\n")
+        sys.stdout.flush()
 
     def _plan(self, job: Job) -> str:
         from chalicelib.schedule_text import describe
@@ -95,8 +102,3 @@ class Welcome:
         if (folder / "manifest.py").is_file():
             return f"To change a job: edit it in {folder.absolute()}, commit, then run sauron sync, or {later}."
         return f"To change a job: push to branch {settings.jobs_git_branch} of the bundle, then run sauron sync, or {later}."
-
-
-def _say(lines: list[str]) -> None:
-    sys.stdout.write("\n".join(lines) + "\n")
-    sys.stdout.flush()

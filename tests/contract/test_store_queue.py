@@ -199,6 +199,31 @@ def test_skip_is_decided_by_the_time_it_was_due_not_by_when_a_worker_was_free(st
     assert states(store, "j")[:2] == ["succeeded", "skipped"]
 
 
+def test_a_run_whose_owner_was_gone_does_not_count_as_running(store: Store, clock: ManualClock) -> None:
+    minutely(store, clock, "skip")
+    lost = claimed(store, clock, "dead")
+    next_minute(store, clock)
+    finish(store, clock, lost, Verdict(Outcome.INTERRUPTED, "its runner is gone", "interrupted"), owner="dead")
+    following = claimed(store, clock)
+    assert following.fire_at is not None
+    assert lost.fire_at is not None
+    assert following.fire_at > lost.fire_at
+
+
+def test_times_are_stored_in_one_form(store: Store, clock: ManualClock) -> None:
+    from sqlalchemy import text
+
+    minutely(store, clock, "skip")
+    finish(store, clock, claimed(store, clock))
+    with store.read() as tx:
+        row = tx.execute(
+            text("SELECT fire_at, due_at, created_at, started_at, finished_at FROM job_queue WHERE state = 'succeeded'")
+        ).first()
+    assert row
+    if store.sqlite:
+        assert all(len(value) == 27 and value.endswith("Z") and "T" in value for value in row)
+
+
 def test_a_trigger_under_skip_waits_its_turn(store: Store, clock: ManualClock) -> None:
     minutely(store, clock, "skip")
     running = claimed(store, clock)

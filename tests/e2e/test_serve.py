@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -234,3 +235,22 @@ def test_two_processes_on_one_store_run_everything_once(serve: Serve, repository
     assert first.stop() == 0
     last = second.trigger("hello")
     assert second.ended(last)["state"] == "succeeded"
+
+
+def test_an_override_ends_at_its_instant(serve: Serve, repository: Repository) -> None:
+    repository.commit(SAMPLE)
+    served = serve().until_synced()
+    until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    assert served.http.post("/jobs/hello/disable", json={"until": until}).json()["enabled"] is False
+    wait_for(lambda: served.http.get("/jobs/hello").json()["enabled"], what="it is on again", seconds=15)
+    assert served.http.post("/jobs/hello/trigger").status_code == 200
+
+
+def test_no_secret_is_printed_however_it_was_given(serve: Serve, repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret-from-a-file")
+    repository.commit({"manifest.py": "raise RuntimeError('secret-from-a-file and secret-from-env refused')"})
+    served = serve(GITHUB_TOKEN_FILE=str(tmp_path / "token"), AWS_SES_SECRET_ACCESS_KEY="secret-from-env").until_ready()
+    wait_for(lambda: "the first sync failed" in served.said(), what="it says why nothing is scheduled")
+    for text in (served.said(), served.logged(), served.http.get("/status").text, served.http.get("/").text):
+        assert "secret-from" not in text
+    assert "*** and *** refused" in served.said()

@@ -246,6 +246,18 @@ def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(bundle: Re
     assert restarted.ended(run_id)["state"] == "succeeded"
 
 
+def test_a_living_neighbour_takes_up_what_a_dead_runner_held(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+    one = serve(HOME=str(tmp_path)).until_synced()
+    run_id = one.trigger("forever")
+    pids_of(tmp_path / "pids", 1)
+    shared = {"JOB_QUEUE_DB_URL": f"sqlite:///{store_of(one)}", "JOBS_DIR": str(one.folder / ".sauron" / "jobs")}
+    two = serve("second", HOME=str(tmp_path), **shared).until_synced()
+    one.process.kill()
+    one.process.wait()
+    assert two.ended(run_id)["state"] == "succeeded"
+    wait_for(lambda: len(two.http.get("/status").json()["runners"]) == 1, what="the dead runner is shown no more")
+
+
 def command_of(entry: Path) -> bytes:
     try:
         return (entry / "cmdline").read_bytes()

@@ -99,13 +99,14 @@ def test_bad_jobs_are_left_out_with_their_reason_and_the_good_ones_go_live(
         job_record("cron", "61 * * * *", place="manifest.py:7"),
         job_record("zone", HOURLY, timezone="Europe/Berln"),
         job_record("jitter", "*/5 * * * *", jitter_minutes=9),
+        job_record("schema", HOURLY, params={"schema": {"type": "nonsense"}}),
         rejected=[{"job_id": "Bad Id", "place": "manifest.py:9", "reason": "id"}],
     )
     assert sync_now(store, clock, shelf).success
     assert jobs_of(store) == ["good"]
     with store.read() as tx:
         reasons = {one["job_id"]: one["reason"] for one in bundle.state(tx).rejected}
-    assert set(reasons) == {"cron", "zone", "jitter", "Bad Id"}
+    assert set(reasons) == {"cron", "zone", "jitter", "schema", "Bad Id"}
     assert "61" in reasons["cron"]
     assert "Europe/Berlin" in reasons["zone"]
     assert "jitter_minutes=9" in reasons["jitter"]
@@ -265,3 +266,15 @@ def test_revisions_of_unfinished_runs_are_kept(store: Store, clock: ManualClock,
         sync_now(store, clock, shelf)
     assert first in shelf.retired[-1]
     assert len(shelf.retired[-1]) == 6
+
+
+def test_a_sync_without_a_ref_lets_an_earlier_pin_go_also_when_it_fails(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    first = shelf.add(job_record("a", HOURLY))
+    sync_now(store, clock, shelf)
+    sync_now(store, clock, shelf, ref=first)
+    bad = shelf.add()
+    shelf.revisions[bad] = BundleError("manifest.py:1: SyntaxError")
+    report = sync_now(store, clock, shelf)
+    assert (report.success, report.sha) == (False, first)
+    with store.read() as tx:
+        assert bundle.state(tx).pinned_ref is None

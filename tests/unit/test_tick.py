@@ -149,3 +149,23 @@ def test_a_clock_that_is_set_back_makes_nothing_twice(store: Store, clock: Manua
     assert minutes(store, "j") == before
     with store.write() as tx:
         assert claims.claim(tx, owner="me", now=clock.now()).run is not None
+
+
+def test_after_downtime_catchup_none_runs_nothing_however_late_it_is(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "* * * * *", catchup="none")
+    tick(store, clock)
+    clock.move(minutes=10)  # the newest occurrence is 30 s old
+    tick(store, clock)
+    queued = [at for at, state in minutes(store, "j") if state == "queued"]
+    assert queued == ["12:11", "12:12"]
+    assert holes(store, clock) == 0
+
+
+def test_after_downtime_the_newest_occurrence_waits_its_turn_and_is_not_skipped(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "* * * * *")
+    tick(store, clock)
+    clock.move(minutes=10)
+    tick(store, clock)
+    with store.read() as tx:
+        late = [run for run in history.runs(tx, job_id="j") if run.origin is Origin.CATCHUP and run.state is RunState.QUEUED]
+    assert [run.fire_at for run in late] == [clock.now().replace(minute=10, second=0)]
