@@ -75,24 +75,19 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
         rows = registry.ledger(tx, job.id, after=begin)
         single = {fire_at for fire_at, gap_from, _ in rows if gap_from is None}
         gaps = [(gap_from, fire_at, count) for fire_at, gap_from, count in rows if gap_from is not None]
-        counted = [0] * len(gaps)
+        expected: set[datetime] = set()
         for period in registry.periods_of(tx, job.id):
             start, end = max(period.since, begin), min(period.until or until, until)
-            if start >= end:
-                continue
-            for fire_at in Schedule.parse(period.cron, period.timezone).between(start, end):
-                checked += 1
-                if fire_at in single:
-                    continue
-                for index, (first, gap_end, _) in enumerate(gaps):
-                    if first <= fire_at <= gap_end:
-                        counted[index] += 1
-                        break
-                else:
-                    holes.append(Hole(job.id, fire_at, "no run, skip or miss is recorded"))
+            if start < end:
+                expected.update(Schedule.parse(period.cron, period.timezone).between(start, end))
+        checked += len(expected)
         holes.extend(
-            Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}")
-            for (first, gap_end, said), found in zip(gaps, counted, strict=True)
-            if said != found and first > begin
+            Hole(job.id, fire_at, "no run, skip or miss is recorded")
+            for fire_at in sorted(expected - single)
+            if not any(first <= fire_at <= last for first, last, _ in gaps)
         )
+        for first, gap_end, said in gaps:
+            found = sum(first <= fire_at <= gap_end for fire_at in expected)
+            if said != found and first > begin and gap_end <= until:
+                holes.append(Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}"))
     return AuditReport(tuple(holes), checked, len(jobs), since, until)

@@ -111,14 +111,28 @@ class JobSpec:
                 job_id=self.id,
             )
 
+    def params_faults(self, params: Mapping[str, Any]) -> list[Any]:
+        """Hold params against the schema and answer jsonschema's faults. References are resolved inside the schema only."""
+        import jsonschema
+        import referencing
+
+        schema = dict(self.params_schema or {})
+        validator = jsonschema.validators.validator_for(schema)(schema, registry=referencing.Registry())
+        return list(validator.iter_errors(dict(params)))
+
     def _check_params(self, schema: dict[str, Any]) -> None:
         import jsonschema
+        import referencing.exceptions
 
         try:
             jsonschema.validators.validator_for(schema).check_schema(schema)
+            self.params_faults({})
         except jsonschema.SchemaError as error:
             where = "/".join(str(part) for part in error.absolute_path) or "params"
             message = f"params is no JSON Schema: {where}: {error.message}. Write a JSON Schema, or a pydantic model."
+            raise JobSpecError(message, job_id=self.id) from error
+        except referencing.exceptions.Unresolvable as error:
+            message = f"params refers to {error.ref!r}, which is not in the schema. Write it out under $defs."
             raise JobSpecError(message, job_id=self.id) from error
 
     @property

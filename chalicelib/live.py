@@ -66,7 +66,8 @@ class LiveAttempts:
         self._store = store
         self._clock = clock
         self._owner = owner
-        self._live: dict[str, Live] = {}
+        self._live: dict[tuple[str, int], Live] = {}  # by run and generation: a run may be claimed again beside its lost attempt
+        self._stopping = False
         self._lock = threading.Lock()
         self._changed = threading.Event()
 
@@ -77,9 +78,18 @@ class LiveAttempts:
         """Take up a claimed run."""
         live = Live(run, AttemptLog(run.id, run.attempt))
         with self._lock:
-            self._live[run.id] = live
+            earlier = [one for one in self._live.values() if one.run.id == run.id]
+            live.stopped = INTERRUPTED if self._stopping else None
+            self._live[run.id, run.lease_generation] = live
+        for one in earlier:
+            self._stop(one, TAKEN_OVER)
         self._changed.set()
         return live
+
+    def holds(self, run_id: str) -> bool:
+        """Say whether an attempt of this run is under way here."""
+        with self._lock:
+            return any(live.run.id == run_id for live in self._live.values())
 
     def started(self, live: Live, attempt: Attempt) -> None:
         """Note the attempt's processes; one that was stopped meanwhile is ended at once."""
@@ -92,7 +102,7 @@ class LiveAttempts:
     def end(self, live: Live) -> None:
         """Let go of an attempt whose end is recorded."""
         with self._lock:
-            del self._live[live.run.id]
+            del self._live[live.run.id, live.run.lease_generation]
 
     def keep(self, stopping: threading.Event) -> None:
         """Renew leases and flush logs until told to stop; sleeps while nothing runs."""
@@ -136,7 +146,7 @@ class LiveAttempts:
     def beat(self) -> None:
         """Renew every lease and act on what the store says of them."""
         with self._store.write() as tx:
-            held = leases.beat(tx, owner=self._owner)
+            held = leases.beat(tx, [live.run.id for live in self._all()], owner=self._owner)
         self._act_on({lease.run_id: lease for lease in held})
 
     def obey(self) -> None:
@@ -147,7 +157,9 @@ class LiveAttempts:
             self._act_on({lease.run_id: lease for lease in held}, missing_too=False)
 
     def stop_all(self) -> None:
-        """End every attempt: they are recorded as interrupted."""
+        """End every attempt, also those that are still to begin: they are recorded as interrupted."""
+        with self._lock:
+            self._stopping = True
         for live in self._all():
             self._stop(live, INTERRUPTED)
 

@@ -74,6 +74,7 @@ class Local:
         self._fired: dict[str, float] = {}
         self._looked = 0.0
         self._attempts: set[threading.Thread] = set()
+        self._beginning = threading.Lock()
         self.failed = threading.Event()
         self._handlers = {
             source.name: (_expression(source), functools.partial(self._call, app.handler_map[source.name], source.name))
@@ -126,17 +127,23 @@ class Local:
         """Stop claiming, give running attempts time to finish, then end them; returns when all is recorded."""
         self._claiming.clear()
         deadline = self._clock.monotonic() + drain.total_seconds()
-        for thread in list(self._attempts):
+        for thread in self._begun():
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         self._sauron.worker.live.stop_all()
-        for thread in list(self._attempts):
+        for thread in self._begun():
             thread.join()
         self._stopping.set()
         self._sauron.worker.live.wake()
         self._sauron.wake()
         for thread in self._workers:
             thread.join()
+        for thread in self._clocks:  # a sync may be under way; it is not waited for long
+            thread.join(1.0)
         self._sauron.leave()
+
+    def _begun(self) -> list[threading.Thread]:
+        with self._beginning:
+            return list(self._attempts)
 
     # -- the threads --------------------------------------------------------------------------------------------------
 
@@ -151,28 +158,29 @@ class Local:
 
         return threading.Thread(target=body, name=name, daemon=True)
 
-    def _tell_time(self, name: str, expression: str, call: Callable[[datetime], None]) -> None:
-        """Fire one handler at start and then by its expression; a clock that was set or slept is noticed within 30 s."""
+    def _tell_time(self, name: str, expression: str, call: Callable[[datetime], bool]) -> None:
+        """Fire one handler at start and then by its expression; a wall clock that was set is noticed within 30 s."""
         fire_at = self._clock.now()
         while True:
-            call(fire_at)
-            self._fired[name] = self._clock.monotonic()
+            if call(fire_at):
+                self._fired[name] = self._clock.monotonic()
             fire_at = max(next_fire(expression, fire_at), next_fire(expression, self._clock.now() - timedelta(minutes=1)))
             while (wait := (fire_at - self._clock.now()).total_seconds()) > 0:
-                if wait > timedelta(days=2).total_seconds():
-                    fire_at = next_fire(expression, self._clock.now())  # the wall clock was set back
+                fire_at = min(fire_at, next_fire(expression, self._clock.now()))  # the wall clock may have been set back
                 if self._stopping.wait(min(wait, 30.0)):
                     return
             if self._stopping.is_set():
                 return
 
-    def _call(self, handler: Callable[[Any, Any], Any], name: str, at: datetime) -> None:
+    def _call(self, handler: Callable[[Any, Any], Any], name: str, at: datetime) -> bool:
         from chalice.local import LambdaContext
 
         try:
             handler(_event(name, at), LambdaContext(name, 128, max_runtime_ms=60_000))
         except Exception:
             log.exception("handler.failed", handler=name)
+            return False
+        return True
 
     def _dispatch(self) -> None:
         """Claim while a worker is free and something is due; else sleep until the next due time or a wake-up."""
@@ -189,39 +197,49 @@ class Local:
         sauron, wait = self._sauron, LOOK_ANYWAY_SECONDS
         free = sauron.settings.workers - len(self._attempts)
         if self._claiming.is_set() and free > 0:
+            now = self._clock.now()  # from before the claim: what falls due meanwhile is seen as past, and looked for at once
             runs, decided = sauron.worker.claim(free)
             for run in runs:
                 self._begin(run)
             if runs or decided:
                 return
-            now = self._clock.now()
             with sauron.store.read() as tx:
                 due, switched = queue.next_due(tx, now=now), registry.next_override_end(tx)
             if switched is not None and switched <= now:
-                sauron.tick()
+                self._tick_now()
                 return
             for instant in (due, switched):
                 if instant is not None:
-                    wait = min(wait, (instant - now).total_seconds())
+                    wait = min(wait, (instant - self._clock.now()).total_seconds())
         if sauron.neighbours.wait(wait):
             sauron.worker.live.obey()
 
+    def _tick_now(self) -> None:
+        """Tick because an override has ended; a tick that fails is tried again in a moment."""
+        try:
+            self._sauron.tick()
+        except Exception:
+            log.exception("tick.failed")
+            self._stopping.wait(STORE_PAUSE_SECONDS)
+
     def _watch(self) -> None:
-        """Rescue at once what a neighbour that died on this machine held; its free lock says so."""
+        """Rescue at once what a neighbour that died on this machine held (its free lock says so); keep the WAL short."""
         while not self._stopping.wait(WATCH_SECONDS):
-            if self._sauron.neighbours.any_gone():
-                try:
+            try:
+                if self._sauron.neighbours.any_gone():
                     self._sauron.rescue()
-                except SQLAlchemyError as error:
-                    log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                self._sauron.store.checkpoint()
+            except SQLAlchemyError as error:
+                log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
 
     def _begin(self, run: Run) -> None:
         if not self._claiming.is_set():
             self._sauron.worker.hand_back(run)
             return
         thread = threading.Thread(target=self._execute, args=(run,), name=f"run-{run.id}", daemon=True)
-        self._attempts.add(thread)
-        thread.start()
+        with self._beginning:
+            self._attempts.add(thread)
+            thread.start()
 
     def _execute(self, run: Run) -> None:
         following: Run | None = run
@@ -259,6 +277,6 @@ def start(app: App, sauron: Sauron | None = None) -> Local:
 
     sauron = sauron or wiring.sauron()
     local = Local(app, sauron)
-    sauron.vitals = local
     local.start()
+    sauron.vitals = local
     return local

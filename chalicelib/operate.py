@@ -30,6 +30,8 @@ from .store.database import Tx
 
 log = logs.get(__name__)
 
+CLOSE_AMONG = 5000  # ids looked at for a likely one
+
 
 def trigger(
     store: Store,
@@ -46,8 +48,12 @@ def trigger(
 
     Raises UnknownJobError, JobDisabledError (also for a rejected definition), ParamsError, IdempotencyError.
     """
+    asked = (dict(params) if params else None, force)
     with store.read() as tx:
         job = _job(tx, job_id)
+        known = history.by_idempotency_key(tx, job_id, idempotency_key) if idempotency_key is not None else None
+    if known is not None:
+        return _same_request(known, asked, idempotency_key)
     if job.rejected is not None:
         why = f"its definition was rejected: {job.rejected}"
         raise JobDisabledError(job_id, why, mend="Mend the definition in the bundle and sync.")
@@ -58,26 +64,29 @@ def trigger(
     row = _row(job_id, now, origin=Origin.TRIGGER, max_attempts=job.spec.max_attempts, params=params, by=by, reason=reason)
     row |= {"force": force, "idempotency_key": idempotency_key}
     with store.write() as tx:
-        if idempotency_key is not None and (known := history.by_idempotency_key(tx, job_id, idempotency_key)):
-            if (known.params or None, known.force) != (dict(params) if params else None, force):
-                raise IdempotencyError(idempotency_key)
-            return known
-        queue.put(tx, [row])
+        if queue.put(tx, [row]) == 0 and idempotency_key is not None:  # somebody with the same key was faster
+            known = history.by_idempotency_key(tx, job_id, idempotency_key)
+        if known is not None:
+            return _same_request(known, asked, idempotency_key)
         made = _run(tx, row["id"])
     log.info("run.requested", job_id=job_id, run_id=made.id, by=by)
     return made
+
+
+def _same_request(known: Run, asked: tuple[dict[str, Any] | None, bool], key: str | None) -> Run:
+    """Answer the run that a key made before. Raises IdempotencyError if it was another request."""
+    if (known.params or None, known.force) != asked:
+        raise IdempotencyError(str(key))
+    return known
 
 
 def check_params(job: Job, params: Mapping[str, Any] | None) -> None:
     """Raise ParamsError, one line a fault, if params do not fit the job's schema."""
     if job.spec.params_schema is None:
         return
-    import jsonschema
-
-    validator = jsonschema.validators.validator_for(job.spec.params_schema)(job.spec.params_schema)
     faults = [
         f"{'/'.join(str(part) for part in fault.absolute_path) or 'params'}: {fault.message}"
-        for fault in sorted(validator.iter_errors(dict(params or {})), key=lambda fault: list(map(str, fault.absolute_path)))
+        for fault in sorted(job.spec.params_faults(dict(params or {})), key=lambda fault: list(map(str, fault.absolute_path)))
     ]
     if faults:
         raise ParamsError(job.id, faults)
@@ -157,7 +166,7 @@ def direct_run(store: Store, clock: Clock, job_id: str, *, params: Mapping[str, 
 def _job(tx: Tx, job_id: str) -> Job:
     job = registry.job(tx, job_id)
     if job is None or job.removed_at is not None:
-        known = [one.id for one in registry.all_jobs(tx)]
+        known = registry.ids(tx, most=CLOSE_AMONG)
         raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
     return job
 

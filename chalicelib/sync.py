@@ -199,7 +199,7 @@ def activate(
     for spec in specs.values():
         former = spec.renamed_from
         if former and former in standing and former not in specs and spec.id not in before:
-            registry.rename(tx, former, spec.id)
+            ledger.rename(tx, before[former], spec.id, now=now)
             job_state.rename(tx, former, spec.id)
             renamed = registry.job(tx, spec.id)
             if renamed is not None:

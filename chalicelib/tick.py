@@ -14,13 +14,12 @@ from datetime import datetime, timedelta
 
 from . import logs
 from .clock import Clock
-from .occurrences import HORIZON, ON_TIME
+from .occurrences import DOWNTIME, HORIZON, ON_TIME
 from .store import Store, ledger, presence, queue, registry
 from .store.database import Tx
 
 log = logs.get(__name__)
 
-DOWNTIME = HORIZON + ON_TIME
 BATCH = 100  # jobs in one transaction: other writers wait no longer than it takes
 
 

@@ -1,8 +1,8 @@
 """The upkeep: rescue runs whose owner is gone, prune what is old, keep the files tidy.
 
-A rescue never takes a run from an owner that lives: it acts at once only when the owner's lock file on this machine is free (the
-operating system frees it when the owner and all it started are gone), else when (generation, beat) stood still for a whole lease
-by this process's monotonic clock. The act itself is conditional on that very lease.
+A rescue acts at once only when the owner's lock file on this machine is free (the operating system frees it when the owner and
+all it started are gone), else when (generation, beat) stood still for a whole lease by this process's monotonic clock. An own
+lease that no attempt here stands behind is treated like any other. The act itself is conditional on that very lease.
 
 Limit: an owner on another machine that is cut off from the store but lives may still execute; it cannot record anything.
 """
@@ -32,17 +32,21 @@ Gone = Callable[[str], bool]
 class Rescuer:
     """Watches the leases of other owners; keeps what it saw between passes."""
 
-    def __init__(self, store: Store, clock: Clock, *, owner: str, gone: Gone) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, *, owner: str, gone: Gone, holds: Callable[[str], bool] = lambda _run: True
+    ) -> None:
+        """Watch for `owner`; `gone` says of another that it is certainly gone, `holds` whether a run is under way here."""
         self._store = store
         self._clock = clock
         self._owner = owner
         self._gone = gone
+        self._holds = holds
         self._seen: dict[str, tuple[Lease, float]] = {}
 
     def rescue(self) -> list[Run]:
         """End the attempts of owners that are gone: `interrupted`, and queued again while attempts remain."""
         with self._store.read() as tx:
-            live = [lease for lease in leases.running(tx) if lease.owner != self._owner]
+            live = [one for one in leases.running(tx) if one.owner != self._owner or not self._holds(one.run_id)]
         now = self._clock.monotonic()
         seen: dict[str, tuple[Lease, float]] = {}
         rescued = []

@@ -82,7 +82,7 @@ class Sauron:
 
     @cached_property
     def _rescuer(self) -> upkeep.Rescuer:
-        return upkeep.Rescuer(self.store, self.clock, owner=self.name, gone=self.neighbours.gone)
+        return upkeep.Rescuer(self.store, self.clock, owner=self.name, gone=self.neighbours.gone, holds=self.worker.live.holds)
 
     # -- duties -------------------------------------------------------------------------------------------------------
 
@@ -228,6 +228,7 @@ class Sauron:
         """End the bundle's processes and close the store."""
         if "revisions" in self.__dict__:
             self.revisions.close()
+        self.neighbours.leave()
         self.store.close()
 
 

@@ -23,6 +23,7 @@ from .live import INTERRUPTED, Attempt, Live, LiveAttempts
 from .retry import backoff
 from .runs import Outcome, Run, Verdict
 from .store import Store, bundle, claims, job_state, queue, registry
+from .store.database import Tx
 from .verdict import Ending, judge
 
 log = logs.get(__name__)
@@ -63,7 +64,10 @@ class Worker:
         for one in claim.decided:
             log.info("run.decided", run_id=one.run_id, job_id=one.job_id, state=one.state, reason=one.reason)
         if claim.cancelled:
-            self.live.obey()
+            try:
+                self.live.obey()
+            except SQLAlchemyError as error:  # the next beat tells it again
+                log.error("cancel.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
         return claim
 
     def hand_back(self, run: Run) -> None:
@@ -107,11 +111,7 @@ class Worker:
             if len(self._specs) >= SPECS_KEPT:
                 self._specs.clear()
             with self._store.read() as tx:
-                if run.revision is None:
-                    job = registry.job(tx, run.job_id)
-                    self._specs[key] = job.spec if job and job.source == "builtin" else None
-                else:
-                    self._specs[key] = bundle.spec(tx, run.revision, run.job_id)
+                self._specs[key] = _definition(tx, run)
         spec = self._specs[key]
         if spec is None:
             raise BundleError(
@@ -130,11 +130,13 @@ class Worker:
             retry_at = (now + delay if delay else now) if again else None
             following = claims.Claim(None)
             try:
-                with live.log.flushing, self._store.write() as tx:
-                    live.log.flush(tx, now=now, last=True)
-                    kept = queue.finish(tx, run, verdict, owner=self._owner, now=now, retry_at=retry_at)
-                    if go_on():
-                        following = claims.claim(tx, owner=self._owner, now=now)
+                with live.log.flushing:
+                    with self._store.write() as tx:
+                        live.log.flush(tx, now=now, last=True)
+                        kept = queue.finish(tx, run, verdict, owner=self._owner, now=now, retry_at=retry_at)
+                        if tries == 0 and go_on():
+                            following = claims.claim(tx, owner=self._owner, now=now)
+                    live.log.settled()
                 break
             except SQLAlchemyError as error:
                 if tries == 0:
@@ -166,6 +168,17 @@ class Worker:
             else:
                 job_state.put(tx, job_id, key, value, now=self._clock.now())
         return None
+
+
+def _definition(tx: Tx, run: Run) -> JobSpec | None:
+    """Answer what the run's revision defines under the job's id, or under the id the job had there."""
+    job = registry.job(tx, run.job_id)
+    if job is not None and job.revision == run.revision:
+        return job.spec
+    if run.revision is None:
+        return None
+    known = [run.job_id, *([job.spec.renamed_from] if job and job.spec.renamed_from else [])]
+    return next((spec for job_id in known if (spec := bundle.spec(tx, run.revision, job_id))), None)
 
 
 def run_direct(

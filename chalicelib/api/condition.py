@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from chalicelib.clock import iso
 from chalicelib.explain import next_fires
 from chalicelib.jobs import Job
-from chalicelib.runs import Run, RunState
+from chalicelib.runs import UNFINISHED, Run, RunState
 from chalicelib.settings import Settings
 from chalicelib.store import bundle, history, presence, registry
 from chalicelib.store.bundle import BundleState, Revision
@@ -51,6 +51,9 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
     vitals = sauron.vitals
     fresh = ticked is not None and now - ticked[0] < TICK_SILENT
     state = bundle.state(tx)
+    runners = [runner for runner in presence.all_runners(tx) if not sauron.neighbours.gone(runner.name)]
+    if sauron.store.sqlite and not runners:
+        fresh = False  # whoever ticked last on this machine is gone
     return Condition(
         now=now,
         scheduler_running=vitals.clock_alive() if vitals else fresh,
@@ -59,7 +62,7 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
         state=state,
         revision=next(iter(bundle.find_revisions(tx, state.active_sha)), None) if state.active_sha else None,
         counts=history.counts(tx),
-        runners=[runner for runner in presence.all_runners(tx) if not sauron.neighbours.gone(runner.name)],
+        runners=runners,
         jobs_count=registry.count(tx),
     )
 
@@ -115,14 +118,15 @@ def faults(found: Condition, jobs: Sequence[Job], last_runs: Mapping[Any, Run], 
     rejected = [str(one.get("job_id") or one.get("place")) for one in found.state.rejected]
     if rejected:
         said.append(f"{_count(len(rejected), 'job definition is', 'job definitions are')} rejected: {_names(rejected)}.")
-    failing = [
-        job.id
-        for job in jobs
-        if job.enabled and (last := last_runs.get(job.id)) is not None and last.state in {RunState.FAILED, RunState.TIMED_OUT}
-    ]
+    failing = [job.id for job in jobs if job.enabled and (last := last_runs.get(job.id)) is not None and _failing(last)]
     if failing:
         said.append(f"{_count(len(failing), 'job is', 'jobs are')} failing: {_names(failing)}.")
     return said
+
+
+def _failing(last: Run) -> bool:
+    """Say whether a job's newest run failed, for good or so far: one that waits to be tried again has failed too."""
+    return last.state in {RunState.FAILED, RunState.TIMED_OUT} or (last.state in UNFINISHED and last.error is not None)
 
 
 def without_credentials(url: str) -> str:

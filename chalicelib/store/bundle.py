@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from chalicelib.jobs import JobSpec
-from chalicelib.runs import UNFINISHED
 
 from .database import Tx
 from .schema import bundle_state, job_queue, revisions
@@ -31,15 +30,13 @@ class BundleState:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision that booted: its job records, and the definitions that were refused, with the reason."""
+    """A revision that booted, with its commit's first line and author."""
 
     sha: str
     booted_at: datetime
     activated_at: datetime | None
     subject: str | None
     author: str | None
-    jobs: tuple[Mapping[str, Any], ...]
-    rejected: tuple[Mapping[str, Any], ...]
 
 
 def state(tx: Tx) -> BundleState:
@@ -87,13 +84,14 @@ def mark_activated(tx: Tx, sha: str, *, now: datetime) -> None:
 
 def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
     """Answer the revisions that were active once and whose id begins with `prefix`, the newest first."""
+    c = revisions.c
     rows = tx.execute(
-        select(revisions)
-        .where(revisions.c.sha.startswith(prefix, autoescape=True), revisions.c.activated_at.is_not(None))
-        .order_by(revisions.c.activated_at.desc())
+        select(c.sha, c.booted_at, c.activated_at, c.subject, c.author)
+        .where(c.sha.startswith(prefix, autoescape=True), c.activated_at.is_not(None))
+        .order_by(c.activated_at.desc())
         .limit(limit)
     )
-    return [Revision(r.sha, r.booted_at, r.activated_at, r.subject, r.author, tuple(r.jobs), tuple(r.rejected)) for r in rows]
+    return [Revision(*row) for row in rows]
 
 
 def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:
@@ -106,9 +104,7 @@ def in_use(tx: Tx, *, recent: int = 5) -> set[str]:
     """Answer the revisions that must keep their checkout: active, named by an unfinished run, or active lately."""
     used = set(
         tx.execute(
-            select(job_queue.c.revision)
-            .where(job_queue.c.state.in_(tuple(UNFINISHED)), job_queue.c.revision.is_not(None))
-            .distinct()
+            select(job_queue.c.revision).where(job_queue.c.finished_at.is_(None), job_queue.c.revision.is_not(None)).distinct()
         ).scalars()
     )
     used.update(tx.execute(select(bundle_state.c.active_sha)).scalars())

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Boolean, and_, bindparam, exists, func, insert, or_, select, update
 
 from chalicelib.jobs import Overlap
+from chalicelib.occurrences import DOWNTIME
 from chalicelib.runs import OCCURRENCES, Origin, Run, RunId, RunState
 
+from . import presence
 from .database import Tx
 from .history import as_run
 from .schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
@@ -61,6 +63,7 @@ _candidate = (
     .where(
         _q.state == QUEUED,
         _q.due_at <= bindparam("now"),
+        or_(~bindparam("resuming", type_=Boolean), _q.attempt > 0, _q.origin.not_in(OCCURRENCES)),
         or_(
             _q.force,
             jobs.c.overlap == Overlap.ALLOW,
@@ -118,7 +121,12 @@ _supersede = (
         _q.due_at > bindparam("now"),
         _q.origin.in_(OCCURRENCES),
     )
-    .values(state=RunState.FAILED, error=bindparam("why"), error_type="superseded", finished_at=bindparam("now"))
+    .values(
+        state=RunState.FAILED,
+        error=func.coalesce(_q.error + "; ", "") + bindparam("why"),
+        error_type="superseded",
+        finished_at=bindparam("now"),
+    )
     .returning(_q.id)
 )
 _active_sha = select(bundle_state.c.active_sha).scalar_subquery()
@@ -146,8 +154,11 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
     """
     decided: list[Decision] = []
     cancelled: list[RunId] = []
+    ticked = presence.duty(tx, presence.TICK)
+    # After downtime the next tick takes back what was queued before it: until then only what people asked for may run.
+    resuming = ticked is not None and now - ticked[0] > DOWNTIME
     for _ in range(most):
-        row = tx.execute(_candidate, {"now": now}).first()
+        row = tx.execute(_candidate, {"now": now, "resuming": resuming}).first()
         if row is None:
             break
         run = as_run(row)
@@ -201,6 +212,6 @@ def _superseded(tx: Tx, row: Any, run: Run, now: datetime) -> list[Decision]:
     """End runs that wait out their backoff: the next occurrence takes their place."""
     if run.origin not in OCCURRENCES or run.attempt or row.overlap == Overlap.ALLOW:
         return []
-    why = f"superseded by run {run.id}"
+    why = f"not tried again: superseded by run {run.id}"
     ended = tx.execute(_supersede, {"job": run.job_id, "now": now, "why": why}).scalars()
     return [Decision(RunId(one), run.job_id, RunState.FAILED, why) for one in ended]

@@ -169,7 +169,7 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             if self.path.with_name(self.path.name + "-wal").stat().st_size < WAL_BYTES:
                 return
-        with self.engine.connect() as connection:
+        with self._writing, self.engine.connect() as connection:  # beside writers it would never reach the end
             raw: Any = connection.connection.dbapi_connection
             raw.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
@@ -197,7 +197,7 @@ class Store:
         try:
             with self.engine.connect() as connection, contextlib.closing(sqlite3.connect(partial)) as target:
                 source: Any = connection.connection.dbapi_connection
-                source.backup(target, pages=1024)
+                source.backup(target, pages=-1)  # in one read: in steps every write would begin it anew
             partial.rename(file)
         except (OSError, sqlite3.Error) as error:
             partial.unlink(missing_ok=True)

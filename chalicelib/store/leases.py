@@ -36,7 +36,7 @@ _columns = (_q.id, _q.lease_owner, _q.lease_generation, _q.lease_beat, _q.cancel
 _all = select(*_columns).where(_q.state == RUNNING)
 _beat = (
     update(job_queue)
-    .where(_q.state == RUNNING, _q.lease_owner == bindparam("owner"))
+    .where(_q.state == RUNNING, _q.lease_owner == bindparam("owner"), _q.id.in_(bindparam("runs", expanding=True)))
     .values(lease_beat=_q.lease_beat + 1)
     .returning(*_columns)
 )
@@ -52,9 +52,9 @@ def running(tx: Tx, *, owner: str | None = None) -> list[Lease]:
     return [_as_lease(row) for row in tx.execute(query)]
 
 
-def beat(tx: Tx, *, owner: str) -> list[Lease]:
-    """Renew all leases of an owner at once and answer them: what is missing was taken over."""
-    return [_as_lease(row) for row in tx.execute(_beat, {"owner": owner})]
+def beat(tx: Tx, run_ids: Sequence[str], *, owner: str) -> list[Lease]:
+    """Renew an owner's leases of these runs at once and answer them: what is missing was taken over."""
+    return [_as_lease(row) for row in tx.execute(_beat, {"owner": owner, "runs": list(run_ids)})]
 
 
 def held(tx: Tx, lease: Lease) -> Run | None:

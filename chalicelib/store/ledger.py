@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.errors import SauronError
 from chalicelib.jobs import Job, JobSpec
 from chalicelib.occurrences import HORIZON, ON_TIME, account
-from chalicelib.runs import RunState
+from chalicelib.runs import JobId, RunState
 
 from . import queue, registry
 from .database import Tx
@@ -31,7 +32,12 @@ class Filled:
 
 def fill(tx: Tx, jobs: Sequence[Job], *, now: datetime, until: datetime | None = None, on_time: timedelta = ON_TIME) -> Filled:
     """Write the rows of these enabled jobs' occurrences from their cursors to `until` (default: the horizon)."""
-    accountings = [account(job, now=now, until=until or now + HORIZON, on_time=on_time) for job in jobs]
+    accountings = []
+    for job in jobs:
+        try:
+            accountings.append(account(job, now=now, until=until or now + HORIZON, on_time=on_time))
+        except SauronError as error:  # a zone that an update dropped: the other jobs go on
+            registry.put(tx, dataclasses.replace(job, rejected=str(error), next_fire_at=None))
     rows = [row for one in accountings for row in one.rows]
     queue.put(tx, rows)
     registry.move_cursors(tx, accountings)
@@ -66,6 +72,18 @@ def retire(tx: Tx, job: Job, *, now: datetime) -> None:
 def reject(tx: Tx, job: Job, reason: str) -> None:
     """Keep a job's schedule while its newest definition is refused: its occurrences will be recorded as missed."""
     registry.put(tx, dataclasses.replace(job, rejected=reason))
+
+
+def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
+    """Give a job a new id: accounted for up to now under the old one, its queued future occurrences forgotten."""
+    if job.enabled:
+        fill(tx, [job], now=now, until=now)
+    queue.forget_future(tx, [job.id], after=now)
+    ahead = registry.job(tx, job.id)
+    if ahead is not None and ahead.enabled:
+        cursor = min(ahead.cursor, now)
+        registry.put(tx, dataclasses.replace(ahead, cursor=cursor, next_fire_at=ahead.spec.schedule.after(cursor)))
+    registry.rename(tx, job.id, new)
 
 
 def define(tx: Tx, spec: JobSpec, before: Job | None, *, source: str, revision: str | None, now: datetime) -> bool:

@@ -7,10 +7,11 @@ generation changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chalicelib.runs import OCCURRENCES, Outcome, Run, RunId, RunState, Verdict
@@ -19,6 +20,7 @@ from .database import Tx
 from .schema import QUEUED, RUNNING, attempts, job_queue, jobs
 
 ERROR_CHARS = 5000
+ERROR_TYPE_CHARS = 255
 
 _q = job_queue.c
 
@@ -75,10 +77,22 @@ _end_attempt = (
 )
 
 
+_cancelled = select(_q.cancel_reason).where(_q.id == bindparam("run"))
+
+
+def _text(value: str | None, most: int) -> str | None:
+    """Answer what a store can hold of a text: no lone surrogate, no NUL, not too long."""
+    return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:most] if value else None
+
+
 def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None) -> bool:
     """Record an attempt's end: final, or queued again for `retry_at`. Answer False if the lease was taken over meanwhile."""
+    if retry_at is not None and (why := tx.execute(_cancelled, {"run": run.id}).scalar()):
+        retry_at = None  # somebody cancelled it meanwhile: it is not tried again
+        verdict = replace(verdict, outcome=Outcome.CANCELLED, error=why, error_type="cancelled")
     state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
-    error = verdict.error[:ERROR_CHARS] if verdict.error else None
+    error = _text(verdict.error, ERROR_CHARS)
+    error_type = _text(verdict.error_type, ERROR_TYPE_CHARS)
     kept = tx.execute(
         _finish,
         {
@@ -89,7 +103,7 @@ def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, ret
             "retry_at": retry_at,
             "ended": None if retry_at else now,
             "error": error,
-            "error_type": verdict.error_type,
+            "error_type": error_type,
             "result": verdict.result,
         },
     )
@@ -105,7 +119,7 @@ def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, ret
             "code": verdict.exit_code,
             "sig": verdict.signal,
             "error": error,
-            "error_type": verdict.error_type,
+            "error_type": error_type,
             "rss": verdict.max_rss_kb,
             "cpu": verdict.cpu_seconds,
         },
@@ -117,7 +131,16 @@ _FINAL_STATE = {outcome: RunState(outcome) for outcome in Outcome if outcome is 
     Outcome.INTERRUPTED: RunState.FAILED
 }
 
-_hand_back = update(job_queue).where(_held).values(state=RunState.QUEUED, lease_owner=None, attempt=_q.attempt - 1)
+_hand_back = (
+    update(job_queue)
+    .where(_held)
+    .values(
+        state=RunState.QUEUED,
+        lease_owner=None,
+        attempt=_q.attempt - 1,
+        started_at=case((_q.attempt == 1, None), else_=_q.started_at),
+    )
+)
 
 
 def hand_back(tx: Tx, run: Run, *, owner: str) -> bool:

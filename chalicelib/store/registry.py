@@ -80,6 +80,11 @@ def all_jobs(tx: Tx, *, removed: bool = False) -> list[Job]:
     return [_as_job(row) for row in tx.execute(query)]
 
 
+def ids(tx: Tx, *, most: int) -> list[str]:
+    """Answer the ids of up to `most` jobs."""
+    return list(tx.execute(select(_j.job_id).where(_j.removed_at.is_(None)).limit(most)).scalars())
+
+
 def job(tx: Tx, job_id: str) -> Job | None:
     """Answer one job, also a removed one, or None."""
     row = tx.execute(_one, {"job": job_id}).first()
@@ -121,7 +126,7 @@ def put(tx: Tx, kept: Job) -> None:
     values = {
         "source": kept.source,
         "revision": kept.revision,
-        "record": json.dumps(kept.spec.record, sort_keys=True, default=str),
+        "record": _written(kept.spec),
         "definition_hash": kept.spec.definition_hash,
         "overlap": kept.spec.overlap,
         "enabled": kept.enabled,
@@ -134,15 +139,17 @@ def put(tx: Tx, kept: Job) -> None:
         tx.execute(insert(jobs).values(job_id=kept.id, ledger_from=kept.cursor, **values))
 
 
-def name_revision(tx: Tx, sha: str) -> None:
-    """Say that every job of the bundle is of this revision now."""
-    tx.execute(update(jobs).where(_j.source == "bundle", _j.removed_at.is_(None)).values(revision=sha))
-
-
 def rename(tx: Tx, old: str, new: str) -> None:
-    """Give everything a job has (history, override, periods) to its new id."""
+    """Give everything a job has (definition, history, override, periods) to its new id."""
+    record = json.loads(tx.execute(select(_j.record).where(_j.job_id == old)).scalar_one()) | {"id": new}
+    spec = JobSpec.from_record(record)
+    tx.execute(update(jobs).where(_j.job_id == old).values(record=_written(spec), definition_hash=spec.definition_hash))
     for table in (jobs, job_queue, overrides, periods):
         tx.execute(update(table).where(table.c.job_id == old).values(job_id=new))
+
+
+def _written(spec: JobSpec) -> str:
+    return json.dumps(spec.record, sort_keys=True, default=str)
 
 
 def set_override(tx: Tx, job_id: str, override: Override) -> None:

@@ -40,6 +40,10 @@ SPARE = timedelta(seconds=20)  # beyond drain and kill grace: then stopping itse
 
 def main() -> int:
     """Run Sauron until it is told to stop; answer the exit code."""
+    if wrong := [one for one in sys.argv[1:] if sys.argv[0].endswith("main.py")]:
+        asked = wrong[0] in {"-h", "--help"}
+        print(__doc__ if asked else f"sauron: {wrong[0]!r} is not understood; this takes no arguments, only settings")  # noqa: T201 - for a person
+        return 0 if asked else 2
     try:
         settings = Settings.read(load_environ(Path.cwd()))
     except SettingsError as error:

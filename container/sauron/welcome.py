@@ -25,7 +25,7 @@ class Welcome:
         """Prepare to say it; `url` is where the page is."""
         self._sauron = sauron
         self._url = url
-        self._began = sauron.clock.now()
+        self._began = sauron.started_at or sauron.clock.now()
         self.complete = False
 
     def begin(self) -> None:

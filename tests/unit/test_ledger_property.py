@@ -16,7 +16,7 @@ from chalicelib import operate
 from chalicelib.errors import SauronError
 from chalicelib.explain import audit
 from chalicelib.runs import UNFINISHED, Outcome, Run, Verdict
-from chalicelib.store import Store, bundle, claims, history, queue
+from chalicelib.store import Store, bundle, claims, history, queue, registry
 from chalicelib.sync import Loaded, rollback, sync
 from chalicelib.tick import tick
 from chalicelib.upkeep import Rescuer
@@ -101,7 +101,14 @@ class Ledger(RuleBasedStateMachine):
     @rule(minutes=st.integers(2, 60 * 60))
     def after_downtime(self, minutes: int) -> None:
         self.clock.move(minutes=minutes)
-        tick(self.store, self.clock)
+
+    @rule(job_id=st.sampled_from(IDS))
+    def cancel_the_newest(self, job_id: str) -> None:
+        with self.store.read() as tx:
+            newest = history.runs(tx, job_id=job_id, limit=1)
+        if newest:
+            with contextlib.suppress(SauronError):
+                operate.cancel(self.store, self.clock, newest[0].id)
 
     @rule(job_id=st.sampled_from(IDS), enabled=st.booleans(), until=st.one_of(st.none(), st.integers(1, 7200)))
     def switch(self, job_id: str, enabled: bool, until: int | None) -> None:
@@ -171,6 +178,18 @@ class Ledger(RuleBasedStateMachine):
         assert set(self.executed.values()) <= {1}
         with self.store.read() as tx:
             assert all(history.run(tx, run_id) for run_id in self.asked)
+
+    @invariant()
+    def every_row_is_of_a_job_there_is_and_every_one_ahead_is_a_fire_time_of_it(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        now = self.clock.now()
+        with self.store.read() as tx:
+            jobs = {job.id: job for job in registry.all_jobs(tx, removed=True)}
+            for run in history.runs(tx, states=tuple(UNFINISHED), limit=1000):
+                assert run.job_id in jobs
+                if run.fire_at is not None and run.fire_at > now and run.attempt == 0:
+                    assert jobs[run.job_id].spec.schedule.matches(run.fire_at)
 
     @invariant()
     def the_state_is_never_half_a_revision(self) -> None:

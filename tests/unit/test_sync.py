@@ -278,3 +278,24 @@ def test_a_sync_without_a_ref_lets_an_earlier_pin_go_also_when_it_fails(store: S
     assert (report.success, report.sha) == (False, first)
     with store.read() as tx:
         assert bundle.state(tx).pinned_ref is None
+
+
+def test_a_rename_accounts_under_the_old_id_and_goes_on_under_the_new_schedule(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
+    shelf.add(job_record("old", "* * * * *", catchup="all"), job_record("x", HOURLY))
+    sync_now(store, clock, shelf)
+    tick(store, clock)
+    clock.move(seconds=140)
+    shelf.add(job_record("new", "30 * * * *", renamed_from="old"), job_record("x", HOURLY))
+    sync_now(store, clock, shelf)
+    with store.read() as tx:
+        assert history.runs(tx, job_id="old") == []
+        ahead = [run.fire_at for run in history.runs(tx, job_id="new") if run.fire_at and run.fire_at > clock.now()]
+        assert ahead == []
+        job = registry.job(tx, "new")
+    assert job
+    assert (job.spec.id, job.spec.cron) == ("new", "30 * * * *")
+    tick(store, clock)
+    with store.read() as tx:
+        assert audit(tx, now=clock.now()).holes == ()

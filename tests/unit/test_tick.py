@@ -169,3 +169,33 @@ def test_after_downtime_the_newest_occurrence_waits_its_turn_and_is_not_skipped(
     with store.read() as tx:
         late = [run for run in history.runs(tx, job_id="j") if run.origin is Origin.CATCHUP and run.state is RunState.QUEUED]
     assert [run.fire_at for run in late] == [clock.now().replace(minute=10, second=0)]
+
+
+def test_a_job_whose_zone_is_no_more_stops_no_other_job(store: Store, clock: ManualClock) -> None:
+    from sqlalchemy import text
+
+    define(store, clock, "bad", "* * * * *")
+    define(store, clock, "good", "* * * * *")
+    with store.write() as tx:
+        tx.execute(
+            text("UPDATE jobs SET record = replace(record, 'UTC', 'Mars/Olympus'), definition_hash = 'x' WHERE job_id = 'bad'")
+        )
+    clock.move(minutes=2)
+    assert tick(store, clock).queued
+    with store.read() as tx:
+        bad = registry.job(tx, "bad")
+    assert bad
+    assert "Mars/Olympus" in str(bad.rejected)
+
+
+def test_audit_counts_a_gap_with_the_rows_inside_it(store: Store, clock: ManualClock) -> None:
+    from chalicelib.operate import cancel
+
+    define(store, clock, "j", "* * * * *", catchup="none")
+    tick(store, clock)
+    with store.read() as tx:
+        last = max(history.runs(tx, job_id="j"), key=lambda run: run.fire_at or run.created_at)
+    cancel(store, clock, last.id)
+    clock.move(minutes=10)
+    tick(store, clock)
+    assert holes(store, clock) == 0

@@ -56,13 +56,13 @@ def test_a_lease_that_stands_still_for_its_whole_length_is_rescued_and_not_a_mom
 
 
 def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(store: Store, clock: ManualClock) -> None:
-    running(store, clock, "far-away")
+    run = running(store, clock, "far-away")
     watcher = rescuer(store, clock)
     for _ in range(10):
         clock.instant += timedelta(hours=1)
         clock.elapsed += LEASE_SECONDS - 1
         with store.write() as tx:
-            leases.beat(tx, owner="far-away")
+            leases.beat(tx, [run.id], owner="far-away")
         assert watcher.rescue() == []
 
 
@@ -71,6 +71,14 @@ def test_an_own_run_is_not_rescued_from_oneself(store: Store, clock: ManualClock
     watcher = rescuer(store, clock, "me")
     clock.elapsed += 10 * LEASE_SECONDS
     assert watcher.rescue() == []
+
+
+def test_an_own_lease_that_no_attempt_stands_behind_is_rescued(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "me")
+    watcher = Rescuer(store, clock, owner="me", gone=lambda _owner: False, holds=lambda _run: False)
+    assert watcher.rescue() == []
+    clock.elapsed += LEASE_SECONDS
+    assert [one.id for one in watcher.rescue()] == [run.id]
 
 
 def test_a_run_without_attempts_left_ends_failed_when_rescued(store: Store, clock: ManualClock) -> None:

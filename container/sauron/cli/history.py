@@ -27,7 +27,7 @@ from .output import facts, moment, say, show, show_json, table, took, zone
     type=click.Choice([str(state) for state in RunState]),
     help="Only in this state; may be repeated.",
 )
-@click.option("--since", type=Instant(), help="Only runs that were due at or after this time.")
+@click.option("--since", type=Instant(back=True), help="Only runs due since this time, or since so long: 90m, 12h, 3d.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
 @click.option("--after", metavar="RUN", help="The page after this run.")
 def runs(

@@ -17,20 +17,24 @@ _LENGTHS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "wee
 
 
 class Instant(click.ParamType[datetime]):
-    """A time in the future: an ISO 8601 time (local without a zone), or a length from now such as 90m, 12h or 3d."""
+    """An ISO 8601 time (local without a zone), or a length such as 90m, 12h or 3d: from now on, or back from now."""
 
     name = "TIME"
+
+    def __init__(self, *, back: bool = False) -> None:
+        """Read lengths forward from now, or backward."""
+        self._sign = -1 if back else 1
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Read what was typed."""
         if isinstance(value, datetime):
             return value
         if length := re.fullmatch(r"(\d{1,6})([smhdw])", value):
-            return datetime.now(UTC) + timedelta(**{_LENGTHS[length[2]]: int(length[1])})
+            return datetime.now(UTC) + self._sign * timedelta(**{_LENGTHS[length[2]]: int(length[1])})
         try:
             instant = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time. Write 2026-01-31T08:00, or a length from now such as 90m, 12h or 3d", param, ctx)
+            self.fail(f"{value!r} is no time. Write 2026-01-31T08:00, or a length such as 90m, 12h or 3d", param, ctx)
         return instant.astimezone(UTC)
 
 

@@ -54,6 +54,7 @@ def test_ready_has_a_line_for_each_part(sauron: Sauron, client: Client) -> None:
     before = client.get("/ready")
     assert (before.status, before.json["ready"]) == (503, False)
     assert "no tick" in before.json["parts"]["clock"]
+    sauron.join()
     sauron.tick()
     after = client.get("/ready")
     assert (after.status, after.json["ready"]) == (200, True)
@@ -62,6 +63,7 @@ def test_ready_has_a_line_for_each_part(sauron: Sauron, client: Client) -> None:
 
 def test_scheduler_running_is_measured(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     assert client.get("/status").json["scheduler_running"] is False
+    sauron.join()
     sauron.tick()
     assert client.get("/status").json["scheduler_running"] is True
     clock.move(minutes=4)

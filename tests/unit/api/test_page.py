@@ -48,6 +48,7 @@ def forms(page: str) -> list[str]:
 
 
 def test_the_page_says_that_all_is_well(sauron: Sauron, client: Client) -> None:
+    sauron.join()
     sauron.tick()
     answer = client.get("/", **HTML)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
