@@ -8,6 +8,8 @@ from chalice.app import Blueprint
 
 from chalicelib import explain
 from chalicelib.clock import iso
+from chalicelib.errors import UnknownJobError
+from chalicelib.store import registry
 
 from . import views
 from .calls import asked, get
@@ -36,4 +38,6 @@ def audit() -> dict[str, Any]:
     call = asked()
     job_id = Query(call.request, "job_id").text("job_id")
     with call.sauron.store.read() as tx:
+        if job_id is not None and registry.job(tx, job_id) is None:
+            raise UnknownJobError(job_id)
         return views.audit(explain.audit(tx, now=call.sauron.clock.now(), job_id=job_id))

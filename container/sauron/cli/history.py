@@ -17,6 +17,8 @@ from .following import follow
 from .jobs import Instant
 from .output import facts, moment, say, show, show_json, table, took, zone
 
+SHOWN = 20  # runs on a page unless told
+
 
 @command("runs")
 @click.option("--job", "job_id", metavar="ID", help="Only runs of this job.")
@@ -28,7 +30,7 @@ from .output import facts, moment, say, show, show_json, table, took, zone
     help="Only in this state; may be repeated.",
 )
 @click.option("--since", type=Instant(back=True), help="Only runs due since this time, or since so long: 90m, 12h, 3d.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many.")
 @click.option("--after", metavar="RUN", help="The page after this run.")
 def runs(
     asked: Asked, *, job_id: str | None, states: Sequence[str], since: datetime | None, limit: int, after: str | None
@@ -47,7 +49,9 @@ def runs(
         [[run["id"], run["job_id"], run["state"], moment(run["due_at"]), _took(run), _why(run)] for run in found["runs"]],
     )
     if found["next_after"]:
-        say(f"Older ones: sauron runs --after {found['next_after']}")
+        same = [f"--job {job_id}"] if job_id else []
+        same += [f"--state {state}" for state in states] + ([f"--limit {limit}"] if limit != SHOWN else [])
+        say(" ".join(["Older ones: sauron runs", *same, f"--after {found['next_after']}"]))
 
 
 def _took(run: dict[str, Any]) -> str | None:

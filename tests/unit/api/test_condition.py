@@ -148,3 +148,11 @@ def test_rollback_to_an_unknown_revision_is_404(sauron: Sauron, client: Client) 
     assert client.post("/rollback", {"sha": "abcdef1"}).problem["status"] == 404
     assert client.post("/rollback", {"sha": "main"}).problem["status"] == 422
     assert client.post("/rollback").problem["status"] == 422
+
+
+def test_an_audit_of_a_job_there_is_not_is_404(client: Client, sauron: Sauron) -> None:
+    assert client.get("/audit?job_id=nightly-backup").status == 200
+    refused = client.get("/audit?job_id=nope")
+    assert refused.status == 404
+    assert "nope" in refused.json["detail"]
+    assert sauron.vitals is None
