@@ -11,6 +11,7 @@ import functools
 import itertools
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -29,6 +30,7 @@ from .verdict import Ending, judge
 log = logs.get(__name__)
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})  # tried again while attempts remain
+BACKOFF = timedelta(minutes=1)  # of a run whose definition could not be read
 SPECS_KEPT = 1000
 
 
@@ -126,7 +128,8 @@ class Worker:
         again = (verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED) and run.attempt < run.max_attempts
         for tries in itertools.count():
             now = self._clock.now()
-            delay = backoff(spec.retry_backoff, run.attempt, run.id) if spec and verdict.outcome in FAILURES else None
+            base = spec.retry_backoff if spec else BACKOFF
+            delay = backoff(base, run.attempt, run.id) if verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
             following = claims.Claim(None)
             try:

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import operate
+from chalicelib.jobs import JobSpec
+from chalicelib.live import Live
+from chalicelib.runs import Run, RunState
+from chalicelib.store import Store, bundle, history, output
+from chalicelib.work import Worker
+from tests.conftest import ManualClock, define
+
+
+@dataclass(frozen=True)
+class Ended:
+    exit_code: int | None = 0
+    signal: int | None = None
+    result: dict[str, Any] | None = None
+    timed_out: bool = False
+    stopped: str | None = None
+    crash: str | None = None
+    max_rss_kb: int | None = None
+    cpu_seconds: float | None = None
+
+
+class Launching:
+    """Stands where processes are started: it prints a line, lets the keeper flush, prints another and returns."""
+
+    def __init__(self) -> None:
+        self.worker: Worker | None = None
+        self.seen: list[Live] = []
+
+    def start(self, _run: Run, _spec: JobSpec) -> Launching:
+        return self
+
+    def stop(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+    def watch(self, *, on_output: Callable[[bytes], None], **_more: Any) -> Ended:
+        assert self.worker
+        self.seen = self.worker.live._all()
+        on_output(b"first\n")
+        self.worker.live.flush()
+        on_output(b"second\n")
+        return Ended(result={"ok": True, "value": None})
+
+
+def activate(store: Store) -> None:
+    with store.write() as tx:
+        bundle.change(tx, active_sha="a" * 40)
+
+
+def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "0 0 1 1 *")
+    activate(store)
+    asked = operate.trigger(store, clock, "j")
+    launching = Launching()
+    launching.worker = worker = Worker(store, clock, launching, owner="me")
+    [run], _ = worker.claim(5)
+    assert worker.execute(run) is None
+    [live] = launching.seen
+    assert not live.log.dirty  # a keeper that waited for this log finds nothing to write again
+    with store.write() as tx:
+        live.log.flush(tx, now=clock.now())
+        assert "".join(chunk.text for chunk in output.read(tx, asked.id)) == "first\nsecond\n"
+        after = history.run(tx, asked.id)
+    assert after
+    assert after.state is RunState.SUCCEEDED
+    assert len(worker.live) == 0
+
+
+def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "0 0 1 1 *")
+    activate(store)
+    first, second = (operate.trigger(store, clock, "j").id for _ in range(2))
+    launching = Launching()
+    launching.worker = worker = Worker(store, clock, launching, owner="me")
+    [run], _ = worker.claim(5)
+    following = worker.execute(run, go_on=lambda: True)
+    assert following
+    assert {run.id, following.id} == {first, second}
+    assert worker.execute(following, go_on=lambda: True) is None
