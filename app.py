@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate
 
 from chalicelib import wiring
-from chalicelib.api import bundle, health, jobs, page, runs, schedule
+from chalicelib.api import alerts, bundle, health, jobs, page, runs, schedule
 from chalicelib.api.gate import gate
 
 # Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 app.register_middleware(gate, "http")
-for room in (health, jobs, runs, bundle, schedule, page):
+for room in (health, jobs, runs, bundle, schedule, alerts, page):
     app.register_blueprint(room.blueprint)
 
 

@@ -18,6 +18,10 @@ from .errors import JobSpecError, ScheduleError
 from .runs import JobId
 from .schedule import Schedule
 
+BUNDLE = "bundle"
+BUILTIN = "builtin"
+BUILTIN_PREFIX = "sauron."  # ids that begin so are Sauron's own
+
 
 class Overlap(StrEnum):
     """What an occurrence does while a run of its job is running, or queued and due. A trigger waits its turn."""
@@ -97,7 +101,9 @@ class JobSpec:
         )
 
     def check(self) -> None:
-        """Raise JobSpecError if the schedule or the params are refused, or the jitter is not shorter than the interval."""
+        """Raise JobSpecError for an id of Sauron's own, a refused schedule or params, a jitter not shorter than the interval."""
+        if self.builtin:
+            raise JobSpecError(f"Ids that begin with {BUILTIN_PREFIX!r} are Sauron's own. Choose another id.", job_id=self.id)
         try:
             schedule = self.schedule
         except ScheduleError as error:
@@ -134,6 +140,11 @@ class JobSpec:
         except referencing.exceptions.Unresolvable as error:
             message = f"params refers to {error.ref!r}, which is not in the schema. Write it out under $defs."
             raise JobSpecError(message, job_id=self.id) from error
+
+    @property
+    def builtin(self) -> bool:
+        """Whether Sauron itself brings this job along."""
+        return self.id.startswith(BUILTIN_PREFIX)
 
     @property
     def schedule(self) -> Schedule:

@@ -32,6 +32,7 @@ SILENT = timedelta(minutes=3)  # a clock or a dispatcher that did nothing for so
 LOOK_ANYWAY_SECONDS = 60.0
 STORE_PAUSE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
+GATHER_SECONDS = 0.5  # what ends together is copied together
 _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
@@ -63,6 +64,27 @@ def next_fire(expression: str, last: datetime) -> datetime:
     return fire_at
 
 
+class News:
+    """Names that somebody is to look at: told by any thread, taken together by one."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._told = threading.Condition()
+
+    def tell(self, name: str = "") -> None:
+        """Add a name and wake whoever waits."""
+        with self._told:
+            self._names.add(name)
+            self._told.notify()
+
+    def wait(self, seconds: float) -> set[str]:
+        """Wait until something was told, or for so long; answer the names told since the last time."""
+        with self._told:
+            self._told.wait_for(lambda: self._names, seconds)
+            names, self._names = self._names, set()
+        return names
+
+
 class Local:
     """The threads of one runner: a clock per scheduled handler, a dispatcher, a keeper of leases, one per attempt."""
 
@@ -90,6 +112,12 @@ class Local:
             self._thread("keeper", functools.partial(sauron.worker.live.keep, self._stopping)),
             self._thread("watch", self._watch),
         ]
+        # These wait for the network: neither is waited for at the end, and what they have to do is in the store.
+        self._ended, self._changed = News(), News()
+        sauron.on_end, sauron.on_change = self._ended.tell, self._changed.tell
+        self._errands = [self._thread("herald", self._herald)]
+        if sauron.settings.life_hub_url is not None:
+            self._errands.append(self._thread("publisher", self._publish))
 
     def start(self) -> None:
         """Join the neighbours and start every thread."""
@@ -100,7 +128,7 @@ class Local:
         now = self._clock.monotonic()
         self._fired = dict.fromkeys(self._handlers, now)
         self._looked = now
-        for thread in (*self._clocks, *self._workers):
+        for thread in (*self._clocks, *self._workers, *self._errands):
             thread.start()
 
     # -- what /health asks --------------------------------------------------------------------------------------------
@@ -133,6 +161,8 @@ class Local:
         for thread in self._begun():
             thread.join()
         self._stopping.set()
+        self._ended.tell("")
+        self._changed.tell("")
         self._sauron.worker.live.wake()
         self._sauron.wake()
         for thread in self._workers:
@@ -231,6 +261,35 @@ class Local:
                 self._sauron.store.checkpoint()
             except SQLAlchemyError as error:
                 log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+
+    def _herald(self) -> None:
+        """Tell people: look at the jobs of which an attempt ended, and send the alerts that wait."""
+        wait = 0.0
+        while not self._stopping.is_set():
+            jobs = self._ended.wait(wait)
+            try:
+                if jobs:
+                    self._sauron.review(jobs)
+                self._sauron.deliver()
+                wait = self._sauron.next_alert_in(LOOK_ANYWAY_SECONDS)
+            except SQLAlchemyError as error:
+                log.error("alerts.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                wait = STORE_PAUSE_SECONDS
+
+    def _publish(self) -> None:
+        """Copy to Life Hub what waits, soon after there is something."""
+        while not self._stopping.is_set():
+            try:
+                published = self._sauron.publish()
+            except SQLAlchemyError as error:
+                log.error("outbox.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                self._stopping.wait(STORE_PAUSE_SECONDS)
+                continue
+            if published is not None and published.error:
+                self._stopping.wait(self._sauron.publisher.next_try_in)
+            else:
+                self._changed.wait(LOOK_ANYWAY_SECONDS)
+                self._stopping.wait(GATHER_SECONDS)
 
     def _begin(self, run: Run) -> None:
         if not self._claiming.is_set():

@@ -13,21 +13,18 @@ from typing import Any, TextIO
 
 import structlog
 
-MASK = "***"
-SHORTEST = 8  # a shorter value would mask ordinary words
+from sauron_jobs_loader.masking import Masker
 
 
 def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to `stream` (default standard error)."""
     stream = stream or sys.stderr
-    hidden = tuple(sorted((secret for secret in secrets if len(secret) >= SHORTEST), key=len, reverse=True))
+    masker = Masker(secrets)
 
     def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         for key, value in event.items():
-            if isinstance(value, str):
-                for secret in hidden:
-                    value = value.replace(secret, MASK)  # noqa: PLW2901 - each secret in turn
-                event[key] = value
+            if not key.startswith("_"):  # structlog's own
+                event[key] = masker.value(value)
         return event
 
     shared: list[Any] = [
@@ -57,6 +54,7 @@ def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextI
     root.setLevel(level)
     for chatty in ("waitress.queue", "alembic", "git", "botocore", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what its errors say again
 
 
 def get(name: str) -> Any:

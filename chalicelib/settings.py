@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import difflib
+import functools
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -17,11 +18,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from sauron_jobs_loader.masking import Masker
 
 from .errors import SettingsError
 
-MASK = "***"
 TOKEN_CHARS = 8  # a shorter token is guessed
+WEBHOOK_KEY_BYTES = 16  # a shorter one is guessed
 SCOPES = ("read", "trigger", "operate", "admin")
 
 
@@ -142,6 +146,17 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _webhook_secret(value: str) -> bytes:
+    """Read a secret of the Standard Webhooks form: whsec_ and at least 16 bytes in base64."""
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) < WEBHOOK_KEY_BYTES:
+        raise ValueError("write whsec_ and 24 to 64 random bytes in base64: echo whsec_$(head -c 32 /dev/urandom | base64)")
+    return key
+
+
 def _row(name: str, default: str | None, read: Callable[[str], Any], help_: str, **more: Any) -> Setting:
     attribute = more.pop("attribute", None) or name.removeprefix("SAURON_").lower()
     return Setting(name, attribute, default, read, help_, **more)
@@ -178,12 +193,17 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_DRAIN_SECONDS", "25", _seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
     _row("SAURON_LOAD_TIMEOUT_SECONDS", "60", _seconds(1, 600), "How long a bundle's manifest may take to load", attribute="load_timeout"),
     _row("SAURON_GIT_TIMEOUT_SECONDS", "120", _seconds(1, 3600), "How long a fetch may take", attribute="git_timeout"),
+    _row("SAURON_INSTALL_TIMEOUT_SECONDS", "600", _seconds(1, 7200), "How long installing a bundle's requirements.txt may take", attribute="install_timeout"),
     _row("SAURON_KEEP_RUNS_DAYS", "90", _days, "Runs older than this are pruned", attribute="keep_runs"),
     _row("SAURON_KEEP_LOGS_DAYS", "30", _days, "Logs older than this are pruned", attribute="keep_logs"),
     _row("SAURON_KEEP_RUNS_PER_JOB", "1000", _whole(10, 1_000_000), "Finished runs kept per job"),
+    _row("SAURON_BACKUP_DIR", None, _path, "Where the daily copies of an SQLite store go. Unset: backups beside the store"),
+    _row("SAURON_KEEP_BACKUPS", "7", _whole(1, 1000), "How many of these copies are kept"),
+    _row("SAURON_DISK_LOW_MB", "500", _whole(0, 10_000_000), "Less free space than this where the store lies is told to people; 0 = never"),
+    _row("SAURON_PUBLIC_URL", None, _http_url, "Where people reach this Sauron, for the links in alerts. Unset: API_HOST and API_PORT"),
     _row("SAURON_HEARTBEAT_URL", None, _http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, _http_url, "Where alerts are posted as signed JSON", secret=True),
-    _row("SAURON_ALERT_WEBHOOK_SECRET", None, _text, "Signing secret of the webhook (whsec_...)", secret=True),
+    _row("SAURON_ALERT_WEBHOOK_SECRET", None, _webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
     _row("SAURON_SQS_QUEUE_URL", None, _http_url, "The queue runs are dispatched on, on AWS"),
 )  # fmt: skip
 
@@ -194,7 +214,7 @@ class Settings:
 
     values: Mapping[str, Any] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
-    secret_values: tuple[str, ...] = field(default=(), repr=False)  # every secret as it was given, for masking
+    secret_values: tuple[str, ...] = field(default=(), repr=False)  # every secret and what it holds, for masking
     warnings: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -221,7 +241,7 @@ class Settings:
             try:
                 values[setting.attribute] = setting.read(raw)
                 if setting.secret:
-                    secrets.add(raw)
+                    secrets.update(_within(raw, values[setting.attribute]))
             except ValueError as error:
                 shown = "" if setting.secret else f"={raw!r}"
                 faults.append(f"{name}{shown}: {error}")
@@ -234,9 +254,24 @@ class Settings:
 
     def masked(self, text: str) -> str:
         """Answer a text with the values of secret settings blotted out."""
-        for secret in self.secret_values:
-            text = text.replace(secret, MASK)
-        return text
+        return _masker(self.secret_values).text(text)
+
+
+@functools.lru_cache(maxsize=4)
+def _masker(secrets: tuple[str, ...]) -> Masker:
+    return Masker(secrets)
+
+
+def _within(raw: str, value: Any) -> set[str]:
+    """Answer a secret as it was given and what it holds: the password of an address, the key that was given in base64."""
+    found = {raw}
+    if "://" in raw:
+        parts = urlsplit(raw)
+        if parts.password and parts.password != parts.username:
+            found |= {parts.password, unquote(parts.password)}
+    if isinstance(value, bytes):
+        found.add(value.decode("utf-8", "replace"))
+    return found
 
 
 def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]:

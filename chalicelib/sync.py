@@ -18,13 +18,14 @@ from typing import Any, Protocol
 from . import logs
 from .clock import Clock
 from .errors import BundleError, JobSpecError, UnknownRevisionError
-from .jobs import Job, JobSpec
+from .jobs import BUNDLE, Job, JobSpec
 from .runs import JobId
 from .store import Store, bundle, job_state, ledger, registry
 from .store.database import Tx
 
 log = logs.get(__name__)
 
+FETCH, LOAD, HELD = "fetch", "load", "held"  # where a sync failed
 GUARDED_FROM = 4  # a bundle of at least so many jobs may not lose more than half of them unconfirmed
 
 
@@ -56,7 +57,7 @@ class Loader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How a sync or rollback went; the jobs named are those of the change it made. `held`: it waits for confirmation."""
+    """How a sync or rollback went; the jobs named are those of the change it made. `fault`: where it failed."""
 
     success: bool
     message: str
@@ -64,7 +65,7 @@ class SyncReport:
     jobs_added: tuple[str, ...] = ()
     jobs_removed: tuple[str, ...] = ()
     jobs_rescheduled: tuple[str, ...] = ()
-    held: bool = False
+    fault: str | None = None
 
 
 def sync(
@@ -85,6 +86,7 @@ def sync(
         return SyncReport(False, "No bundle is configured. Set JOBS_GIT_REPO_URL to the git repository of your jobs.")
     with store.write() as tx:
         bundle.change(tx, tried_at=clock.now(), **({} if follow_pin or ref else {"pinned_ref": None}))
+    fault = FETCH
     try:
         with loader.lock():
             with store.read() as tx:
@@ -93,11 +95,12 @@ def sync(
             sha = loader.fetch(pin)
             if sha == state.active_sha:
                 return _unchanged(store, clock, sha, pin)
+            fault = LOAD
             report = _load_and_activate(store, clock, loader, sha, pin=pin, accept_removals=accept_removals)
     except BundleError as error:
-        report = SyncReport(False, str(error), _active(store))
+        report = SyncReport(False, str(error), _active(store), fault=fault)
     if not report.success:
-        _record_failure(store, report)
+        _record_failure(store, clock, report)
     _tell(report, by)
     return report
 
@@ -119,7 +122,7 @@ def rollback(store: Store, clock: Clock, loader: Loader | None, sha: str, *, by:
 
 def _unchanged(store: Store, clock: Clock, sha: str, pin: str | None) -> SyncReport:
     with store.write() as tx:
-        bundle.change(tx, last_sync=clock.now(), last_error=None, consecutive_failures=0, pinned_ref=pin)
+        bundle.change(tx, **_well(clock.now()), pinned_ref=pin)
     return SyncReport(True, f"Already at {sha[:12]}.", sha)
 
 
@@ -138,7 +141,7 @@ def _load_and_activate(
                 f"Revision {sha[:12]} removes {len(gone)} of {_standing(tx)} jobs ({names}), so it is held. If that is meant: "
                 '`sauron sync --accept-removals`, or POST /sync with {"accept_removals": true}.',
                 bundle.state(tx).active_sha,
-                held=True,
+                fault=HELD,
             )
         records = [spec.record for spec in specs.values()]
         bundle.add_revision(tx, sha, records, rejected, subject=loaded.subject, author=loaded.author, now=now)
@@ -149,9 +152,7 @@ def _load_and_activate(
             active_sha=sha,
             pinned_ref=pin,
             rejected=rejected,
-            last_sync=now,
-            last_error=None,
-            consecutive_failures=0,
+            **_well(now),
         )
         keep = bundle.in_use(tx)
     loader.retire(keep)
@@ -174,13 +175,13 @@ def _checked(loaded: Loaded) -> tuple[dict[JobId, JobSpec], list[dict[str, Any]]
 
 
 def _standing(tx: Tx) -> int:
-    return sum(job.source == "bundle" for job in registry.all_jobs(tx))
+    return sum(job.source == BUNDLE for job in registry.all_jobs(tx))
 
 
 def _gone(tx: Tx, specs: Mapping[JobId, JobSpec]) -> set[str]:
     """Answer the standing jobs that have no good definition in the new manifest (a rejected one counts as removed)."""
     renamed = {spec.renamed_from for spec in specs.values()}
-    return {job.id for job in registry.all_jobs(tx) if job.source == "bundle" and job.id not in specs and job.id not in renamed}
+    return {job.id for job in registry.all_jobs(tx) if job.source == BUNDLE and job.id not in specs and job.id not in renamed}
 
 
 def _needs_confirmation(tx: Tx, gone: set[str]) -> bool:
@@ -193,7 +194,7 @@ def activate(
 ) -> SyncReport:
     """Make these definitions the bundle's jobs, in the caller's transaction."""
     before: dict[str, Job] = {job.id: job for job in registry.all_jobs(tx, removed=True)}
-    standing = {job_id for job_id, job in before.items() if job.source == "bundle" and job.removed_at is None}
+    standing = {job_id for job_id, job in before.items() if job.source == BUNDLE and job.removed_at is None}
     refused = {str(one["job_id"]): str(one["reason"]) for one in rejected}
     added, rescheduled = [], []
     for spec in specs.values():
@@ -206,7 +207,7 @@ def activate(
                 before[spec.id] = renamed
                 standing.discard(former)
                 standing.add(spec.id)
-        changed = ledger.define(tx, spec, before.get(spec.id), source="bundle", revision=sha, now=now)
+        changed = ledger.define(tx, spec, before.get(spec.id), source=BUNDLE, revision=sha, now=now)
         if spec.id not in standing:
             added.append(spec.id)
         elif changed:
@@ -232,10 +233,21 @@ def _active(store: Store) -> str | None:
         return bundle.state(tx).active_sha
 
 
-def _record_failure(store: Store, report: SyncReport) -> None:
+def _well(now: datetime) -> dict[str, Any]:
+    """Answer what a sync that ended well records."""
+    return {"last_sync": now, "last_error": None, "consecutive_failures": 0, "fault": None, "failing_since": None}
+
+
+def _record_failure(store: Store, clock: Clock, report: SyncReport) -> None:
     with store.write() as tx:
-        failures = bundle.state(tx).consecutive_failures + 1
-        bundle.change(tx, last_error=report.message, consecutive_failures=failures)
+        state = bundle.state(tx)
+        bundle.change(
+            tx,
+            last_error=report.message,
+            consecutive_failures=state.consecutive_failures + 1,
+            fault=report.fault,
+            failing_since=state.failing_since or clock.now(),
+        )
 
 
 def _tell(report: SyncReport, by: str | None) -> None:

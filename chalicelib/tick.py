@@ -25,12 +25,13 @@ BATCH = 100  # jobs in one transaction: other writers wait no longer than it tak
 
 @dataclass(frozen=True, slots=True)
 class TickReport:
-    """What one pass did: jobs touched, runs queued, occurrences recorded as missed."""
+    """What one pass did: jobs touched, runs queued, occurrences recorded as missed; the jobs whose override ended."""
 
     at: datetime
     jobs: int = 0
     queued: int = 0
     missed: int = 0
+    switched: tuple[str, ...] = ()
 
 
 def tick(store: Store, clock: Clock) -> TickReport:
@@ -38,7 +39,7 @@ def tick(store: Store, clock: Clock) -> TickReport:
     now = clock.now()
     with store.write() as tx:
         on_time = timedelta() if _take_back(tx, now) else ON_TIME
-        _expire_overrides(tx, now)
+        switched = _expire_overrides(tx, now)
     jobs = queued = missed = 0
     while True:
         with store.write() as tx:
@@ -50,7 +51,7 @@ def tick(store: Store, clock: Clock) -> TickReport:
             break
     if queued or missed:
         log.info("tick.done", jobs=jobs, queued=queued, missed=missed)
-    return TickReport(now, jobs, queued, missed)
+    return TickReport(now, jobs, queued, missed, switched)
 
 
 def _take_back(tx: Tx, now: datetime) -> bool:
@@ -67,12 +68,14 @@ def _take_back(tx: Tx, now: datetime) -> bool:
     return True
 
 
-def _expire_overrides(tx: Tx, now: datetime) -> None:
-    """Let git decide again where an override has ended: as if it had been switched at that instant."""
-    for job_id in registry.expired_overrides(tx, now=now):
+def _expire_overrides(tx: Tx, now: datetime) -> tuple[str, ...]:
+    """Let git decide again where an override has ended: as if it had been switched at that instant; answer the jobs."""
+    ended = tuple(registry.expired_overrides(tx, now=now))
+    for job_id in ended:
         job = registry.job(tx, job_id)
         registry.clear_override(tx, job_id)
         if job is None or job.override is None or job.override.until is None:
             continue
         ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now)
         log.info("override.expired", job_id=job_id, enabled=job.spec.enabled)
+    return ended

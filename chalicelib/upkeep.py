@@ -1,4 +1,4 @@
-"""The upkeep: rescue runs whose owner is gone, prune what is old, keep the files tidy.
+"""The upkeep: rescue runs whose owner is gone, and keep the files tidy.
 
 A rescue acts at once only when the owner's lock file on this machine is free (the operating system frees it when the owner and
 all it started are gone), else when (generation, beat) stood still for a whole lease by this process's monotonic clock. An own
@@ -15,15 +15,12 @@ from datetime import timedelta
 from . import logs
 from .clock import Clock
 from .runs import Outcome, Run, Verdict
-from .settings import Settings
-from .store import Store, history, leases, output, presence, queue
+from .store import Store, leases, outbox, presence, queue
 from .store.leases import Lease
 
 log = logs.get(__name__)
 
 LEASE_SECONDS = 30.0
-BATCH = 500  # rows pruned in one transaction
-MOST_BATCHES = 20  # in one pass: the rest waits for the next minute
 RUNNER_FORGOTTEN = timedelta(minutes=10)
 
 Gone = Callable[[str], bool]
@@ -33,9 +30,17 @@ class Rescuer:
     """Watches the leases of other owners; keeps what it saw between passes."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, owner: str, gone: Gone, holds: Callable[[str], bool] = lambda _run: True
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        owner: str,
+        gone: Gone,
+        holds: Callable[[str], bool] = lambda _run: True,
+        publish: bool = False,
     ) -> None:
         """Watch for `owner`; `gone` says of another that it is certainly gone, `holds` whether a run is under way here."""
+        self._publish = publish
         self._store = store
         self._clock = clock
         self._owner = owner
@@ -74,30 +79,11 @@ class Rescuer:
             else:
                 verdict = Verdict(Outcome.INTERRUPTED, f"its runner {lease.owner} is gone", "interrupted")
             again = verdict.outcome is Outcome.INTERRUPTED and run.attempt < run.max_attempts
-            queue.finish(tx, run, verdict, owner=lease.owner, now=now, retry_at=now if again else None)
+            kept = queue.finish(tx, run, verdict, owner=lease.owner, now=now, retry_at=now if again else None)
+            if kept and self._publish:
+                outbox.put_attempt(tx, run, verdict, now=now)
         log.warning("run.rescued", run_id=run.id, job_id=run.job_id, attempt=run.attempt, owner=lease.owner, retried=again)
         return run
-
-
-def prune(store: Store, clock: Clock, settings: Settings) -> int:
-    """Delete runs and logs beyond their age, and a job's runs beyond their number, in small transactions; answer the runs."""
-    now = clock.now()
-    pruned = 0
-    for _ in range(MOST_BATCHES):
-        with store.write() as tx:
-            chunks = output.prune(tx, before=now - settings.keep_logs, most=BATCH)
-            gone = history.prune(tx, before=now - settings.keep_runs, most=BATCH)
-        pruned += gone
-        if max(chunks, gone) < BATCH:
-            break
-    with store.read() as tx:
-        crowded = history.crowded_jobs(tx, keep=settings.keep_runs_per_job + BATCH // 10)
-    for job_id in crowded[:MOST_BATCHES]:
-        with store.write() as tx:
-            pruned += history.prune_job(tx, job_id, keep=settings.keep_runs_per_job, most=BATCH)
-    if pruned:
-        log.info("runs.pruned", count=pruned)
-    return pruned
 
 
 def tidy(store: Store, clock: Clock) -> None:

@@ -8,28 +8,33 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import __version__, logs, operate, upkeep
+from . import __version__, builtin, heartbeat, incidents, logs, operate, upkeep
 from .clock import Clock, SystemClock
+from .delivery import Delivered, Delivery
 from .jobs import Job
+from .lifehub.publisher import Published, Publisher
 from .neighbours import Neighbours
 from .runs import Run, Verdict
 from .settings import Settings, load_environ
-from .store import Store, bundle, leases, presence
+from .store import Store, alerts, bundle, leases, outbox, presence, registry
 from .store.database import claim_folder
 from .sync import SyncReport, rollback, sync
 from .tick import TickReport, tick
 from .work import Worker, run_direct
 
 log = logs.get(__name__)
+
+INLINE_SECONDS = 15.0  # for messages and copies where no thread of ours sees to them
 
 
 class Vitals(Protocol):
@@ -57,6 +62,8 @@ class Sauron:
     neighbours: Neighbours
     vitals: Vitals | None = None
     started_at: datetime | None = None
+    on_end: Callable[[str], None] = lambda _job_id: None  # told each job of which an attempt ended here
+    on_change: Callable[[], None] = lambda: None  # told that there is something to copy
 
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None) -> Sauron:
@@ -78,17 +85,66 @@ class Sauron:
     @cached_property
     def worker(self) -> Worker:
         """Executes runs under this process's name."""
-        return Worker(self.store, self.clock, self.revisions, owner=self.name)
+        return Worker(
+            self.store,
+            self.clock,
+            self.revisions,
+            owner=self.name,
+            publish=self._publishes,
+            on_end=self._attempt_ended,
+            answers=builtin.Answers(self.store, self.clock, self.settings),
+        )
 
     @cached_property
     def _rescuer(self) -> upkeep.Rescuer:
-        return upkeep.Rescuer(self.store, self.clock, owner=self.name, gone=self.neighbours.gone, holds=self.worker.live.holds)
+        return upkeep.Rescuer(
+            self.store,
+            self.clock,
+            owner=self.name,
+            gone=self.neighbours.gone,
+            holds=self.worker.live.holds,
+            publish=self._publishes,
+        )
+
+    def _attempt_ended(self, job_id: str) -> None:
+        self.on_end(job_id)
+        self.on_change()
+
+    @property
+    def _publishes(self) -> bool:
+        return self.settings.life_hub_url is not None
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """Sends the alerts that wait."""
+        return Delivery(self.store, self.clock, self.settings, mailer=self._mailer)
+
+    def _mailer(self) -> Any:
+        from sauron_jobs_loader.toolkit.ses import Mailer
+
+        settings = self.settings
+        return Mailer(
+            region=settings.aws_ses_region,
+            access_key=settings.aws_ses_access_key_id,
+            secret_key=settings.aws_ses_secret_access_key,
+            sender=settings.from_email,
+        )
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Copies to Life Hub what waits in the outbox."""
+        settings = self.settings
+        return Publisher(
+            self.store, self.clock, url=settings.life_hub_url, scheduler=settings.scheduler_name, host=socket.gethostname()
+        )
 
     # -- duties -------------------------------------------------------------------------------------------------------
 
     def tick(self) -> TickReport:
         """Turn what is due into runs."""
         report = tick(self.store, self.clock)
+        for job_id in report.switched:
+            self.republish(job_id)
         if report.queued:
             self.wake()
         return report
@@ -96,6 +152,12 @@ class Sauron:
     def sync(self, *, ref: str | None = None, accept_removals: bool = False, by: str | None = None) -> SyncReport:
         """Sync now because someone asked: without `ref` an earlier pin is let go."""
         return self._synced(sync(self.store, self.clock, self._loader, ref=ref, accept_removals=accept_removals, by=by))
+
+    def define_builtin(self) -> None:
+        """See to it that the registry holds the builtin jobs of this version."""
+        from sauron_jobs_loader.builtin.definitions import JOBS
+
+        builtin.define(self.store, self.clock, self.settings, [job.record() for job in JOBS])
 
     def sync_if_due(self) -> SyncReport | None:
         """Sync if the interval has passed since the last try (0: never by itself, but for the first time)."""
@@ -120,18 +182,85 @@ class Sauron:
 
     def _synced(self, report: SyncReport) -> SyncReport:
         if report.success:
+            self.republish()
             self.wake()
             if self.vitals is not None and report.sha:
                 self.revisions.warm(report.sha)
         return report
 
     def upkeep(self) -> None:
-        """Rescue, prune, tidy, and say that this runner is here."""
+        """Rescue, tidy, say that this runner is here, see what is wrong, and tell the outside that all is well."""
         self.rescue()
-        upkeep.prune(self.store, self.clock, self.settings)
         upkeep.tidy(self.store, self.clock)
+        self.define_builtin()
         if self.vitals is not None:
             self._seen()
+        self.review()
+        if self.vitals is None:
+            self.deliver(most_seconds=INLINE_SECONDS)
+            self.publish(most_seconds=INLINE_SECONDS)
+        self._beat()
+
+    def review(self, jobs: Collection[str] | None = None) -> int:
+        """Open and end incidents, of these jobs or of all, and write what people are to be told; answer how many changed."""
+        here = self.store.path
+        free = None if here is None else lambda: shutil.disk_usage(here.parent).free
+        return incidents.review(self.store, self.clock, self.settings, jobs=jobs, free_bytes=free)
+
+    def deliver(self, *, most_seconds: float | None = None) -> Delivered:
+        """Send the alerts that are due."""
+        return self.delivery.deliver(most_seconds=most_seconds)
+
+    def next_alert_in(self, most: float) -> float:
+        """Answer in how many seconds, at most so many, an alert is to be tried."""
+        with self.store.read() as tx:
+            at = alerts.next_try(tx)
+        return most if at is None else min(max(0.0, (at - self.clock.now()).total_seconds()), most)
+
+    def publish(self, *, most_seconds: float | None = None) -> Published | None:
+        """Copy to Life Hub what waits; None where there is no Life Hub."""
+        return self.publisher.publish(most_seconds=most_seconds) if self._publishes else None
+
+    def republish(self, job_id: str | None = None) -> None:
+        """Have a job's definition, or all of them, copied to Life Hub again."""
+        if self._publishes:
+            with self.store.write() as tx:
+                if job_id is None:
+                    outbox.put_jobs(tx, now=self.clock.now())
+                else:
+                    outbox.put_job(tx, job_id, now=self.clock.now())
+            self.on_change()
+
+    def test_alerts(self) -> list[dict[str, Any]]:
+        """Send a test through every channel at once and answer how each went."""
+        return self.delivery.test()
+
+    def _beat(self) -> None:
+        """Ping the dead-man's switch, if tick, workers, sync and store are all fresh."""
+        url = self.settings.heartbeat_url
+        if url is None:
+            return
+        with self.store.read() as tx:
+            ticked, state = presence.duty(tx, presence.TICK), bundle.state(tx)
+        stale = heartbeat.stale(
+            self.clock.now(),
+            last_tick=ticked[0] if ticked else None,
+            workers_alive=self.vitals.workers_alive() if self.vitals else True,
+            bundle_configured=self.settings.jobs_git_repo_url is not None,
+            last_sync=state.last_sync,
+            refresh_interval=self.settings.refresh_interval,
+        )
+        if stale:
+            log.warning("heartbeat.withheld", stale=stale)
+        elif reason := heartbeat.ping(url):
+            log.warning("heartbeat.failed", reason=reason)
+
+    def missing_secrets(self) -> list[dict[str, Any]]:
+        """Answer the jobs that lack required secrets, with their names."""
+        with self.store.read() as tx:
+            jobs = registry.with_secrets(tx)
+        found = ((job.id, self.revisions.missing_secrets(job.spec)) for job in jobs)
+        return [{"job_id": job_id, "missing": missing} for job_id, missing in found if missing]
 
     def rescue(self) -> None:
         """Take up the runs of runners that are gone, and forget those runners."""
@@ -172,14 +301,19 @@ class Sauron:
     def enable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
         """Turn a job on. Raises UnknownJobError, UntilError."""
         job = operate.switch(self.store, self.clock, job_id, enabled=True, reason=reason, until=until, by=by)
-        self.wake()
+        self._switched(job_id)
         return job
 
     def disable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
         """Turn a job off. Raises UnknownJobError, UntilError."""
         job = operate.switch(self.store, self.clock, job_id, enabled=False, reason=reason, until=until, by=by)
-        self.wake()
+        self._switched(job_id)
         return job
+
+    def _switched(self, job_id: str) -> None:
+        self.republish(job_id)
+        self.review([job_id])
+        self.wake()
 
     def cancel(self, run_id: str, *, by: str | None = None) -> Run:
         """End a run. Raises UnknownRunError, RunStateError."""
@@ -208,6 +342,8 @@ class Sauron:
         """Be a runner: hold the lock that says so, listen for wake-ups, be shown in `/status`."""
         self.neighbours.join(self.name)
         self.started_at = self.clock.now()
+        self.define_builtin()
+        self.republish()
         self._seen()
 
     def leave(self) -> None:
@@ -228,6 +364,8 @@ class Sauron:
         """End the bundle's processes and close the store."""
         if "revisions" in self.__dict__:
             self.revisions.close()
+        if "publisher" in self.__dict__:
+            self.publisher.close()
         self.neighbours.leave()
         self.store.close()
 

@@ -23,7 +23,7 @@ from .jobs import JobSpec
 from .live import INTERRUPTED, Attempt, Live, LiveAttempts
 from .retry import backoff
 from .runs import Outcome, Run, Verdict
-from .store import Store, bundle, claims, job_state, queue, registry
+from .store import Store, bundle, claims, job_state, outbox, queue, registry
 from .store.database import Tx
 from .verdict import Ending, judge
 
@@ -41,14 +41,36 @@ class Launcher(Protocol):
         """Start the processes of an attempt."""
 
 
+Answers = Callable[[str, str | None, Any], Any]
+"""Answers what a builtin job asks of Sauron: (job id, what, value). Raises for other jobs."""
+
+
+def _no_answers(job_id: str, _what: str | None, _value: Any) -> Any:
+    raise PermissionError(f"nobody here answers what {job_id!r} asks")
+
+
 class Worker:
     """Claims and executes runs under one owner name. Safe to use from several threads."""
 
-    def __init__(self, store: Store, clock: Clock, launcher: Launcher, *, owner: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        launcher: Launcher,
+        *,
+        owner: str,
+        publish: bool = False,
+        on_end: Callable[[str], None] = lambda _job_id: None,
+        answers: Answers = _no_answers,
+    ) -> None:
+        """Work under a name. `publish`: every attempt's end is copied out; `on_end` is told the job whose attempt has ended."""
         self._store = store
         self._clock = clock
         self._launcher = launcher
         self._owner = owner
+        self._publish = publish
+        self._on_end = on_end
+        self._answers = answers
         self.live = LiveAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
 
@@ -137,6 +159,8 @@ class Worker:
                     with self._store.write() as tx:
                         live.log.flush(tx, now=now, last=True)
                         kept = queue.finish(tx, run, verdict, owner=self._owner, now=now, retry_at=retry_at)
+                        if kept and self._publish:
+                            outbox.put_attempt(tx, run, verdict, now=now)
                         if tries == 0 and go_on():
                             following = claims.claim(tx, owner=self._owner, now=now)
                     live.log.settled()
@@ -155,10 +179,13 @@ class Worker:
             error_type=verdict.error_type,
             retry_at=retry_at and iso(retry_at),
         )
+        self._on_end(run.job_id)
         return self._heed(following).run
 
     def job_state(self, job_id: str, act: str, key: str | None, value: Any) -> Any:
-        """Serve a job's durable key-value store: get, set, delete or keys."""
+        """Serve a job's durable key-value store (get, set, delete or keys), and a builtin job's questions (sauron)."""
+        if act == "sauron":
+            return self._answers(job_id, key, value)
         if act == "keys" or key is None:
             with self._store.read() as tx:
                 return job_state.keys(tx, job_id)

@@ -2,7 +2,8 @@
 
 The end is what the supervisor reports, after it has killed what was left; the end of the output is never waited for, because a
 process that escaped could hold the pipe. When the supervisor itself is killed, the guard kills the rest before the end is
-answered. What the job sends is trusted no further than its frames: garbage on its channel counts as silence.
+answered. What the job sends is trusted no further than its frames: garbage on its channel counts as silence. Known secrets are
+blotted out of all it says before anybody else sees it.
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ from typing import Any
 from . import channel
 from .ending import Ending, ending_of
 from .guarded import GuardedTree
+from .masking import Masker
 
 OnOutput = Callable[[bytes], None]
 OnProgress = Callable[[float, str], None]
 OnState = Callable[[str, str | None, Any], Any]
-"""Told (operation, key, value), operation being get, set, delete or keys. Raises KeyError for a key that is not there."""
+"""Told (operation, key, value), operation being one of OPERATIONS. Raises KeyError for a key that is not there."""
+
+OPERATIONS = ("get", "set", "delete", "keys", "sauron")
+"""What a job may ask of the runner: its own durable state, and for builtin jobs what `key` names of Sauron itself."""
 
 CHUNK = 1 << 16
 LINGER = timedelta(seconds=2)
@@ -53,6 +58,7 @@ class Attempt:
         supervisor: int,
         pid: int,
         grace: timedelta,
+        masker: Masker,
         on_end: Callable[[Attempt], None],
     ) -> None:
         self.pid = pid
@@ -64,6 +70,8 @@ class Attempt:
         self._output = output
         self._supervisor = supervisor
         self._grace = grace.total_seconds()
+        self._masker = masker
+        self._printed = masker.stream()
         self._on_end = on_end
         self._lock = threading.Lock()
         self._over = False
@@ -113,6 +121,8 @@ class Attempt:
             self._listen(on_output, on_progress, on_state)
             leftovers = 0 if self._report else self._sweep()
             self._drain(on_output, on_progress, on_state)
+            if rest := self._printed.end():
+                on_output(rest)
             return self._ending(leftovers)
         finally:
             self._close()
@@ -151,8 +161,8 @@ class Attempt:
             data = os.read(self._output, CHUNK)
         except BlockingIOError:
             return True
-        if data:
-            on_output(data)
+        if clean := self._printed.feed(data):
+            on_output(clean)
         return bool(data)
 
     def _take_frames(self, on_progress: OnProgress, on_state: OnState) -> bool:
@@ -176,18 +186,19 @@ class Attempt:
             return
         match frame.pop("type", None):
             case "result" if self._result is None and isinstance(frame.get("ok"), bool):
-                self._result = frame
+                self._result = self._masker.value(frame)
                 self._tell({"order": "linger", "seconds": LINGER.total_seconds()})
             case "exec":
                 self._became_command = True
             case "progress" if isinstance(frame.get("fraction"), int | float) and isinstance(frame.get("note"), str):
-                on_progress(float(frame["fraction"]), frame["note"])
-            case "state" if frame.get("op") in ("get", "set", "delete", "keys"):
+                on_progress(float(frame["fraction"]), self._masker.text(frame["note"]))
+            case "state" if frame.get("op") in OPERATIONS:
                 self._reply(frame, on_state)
 
     def _reply(self, frame: dict[str, Any], on_state: OnState) -> None:
         answer: dict[str, Any] = {"reply": frame.get("id")}
         try:
+            self._refuse_secrets(frame)
             answer |= {"ok": True, "value": on_state(frame["op"], frame.get("key"), frame.get("value"))}
             data = channel.encode(answer)
         except KeyError:
@@ -197,6 +208,14 @@ class Attempt:
         self._replies += data
         with contextlib.suppress(OSError):
             del self._replies[: self._link.send(self._replies)]
+
+    def _refuse_secrets(self, frame: dict[str, Any]) -> None:
+        """Keep secrets out of the store; blotted out they would be of no use to the job."""
+        kept = [frame.get("key"), frame.get("value")]
+        if frame["op"] == "set" and self._masker.value(kept) != kept:
+            raise ValueError(
+                "it holds the value of a secret. Keep secrets in Sauron's environment, and in the state what they open"
+            )
 
     def _take_report(self) -> bool:
         """Answer whether the attempt is over: reported, or its supervisor is gone."""

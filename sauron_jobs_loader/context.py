@@ -24,6 +24,7 @@ from .outcome import storable
 STATE_VALUE_LIMIT = 64 * 1024
 STATE_KEY_LIMIT = 256
 PROGRESS_INTERVAL_SECONDS = 0.1
+PROGRESS_STEP = 0.02  # so much is told at once: the next call may be long in coming
 
 
 class StateError(LoaderError):
@@ -111,8 +112,12 @@ class State(MutableMapping[str, Any]):
         self.pop(key, None)
 
 
+_running: list[JobContext] = []
+"""The context of the job that this process runs: a process runs one."""
+
+
 class JobContext:
-    """The one argument a job function may take."""
+    """The one argument a job function may take. `masked_names`: the environment variables whose values are secret."""
 
     def __init__(
         self,
@@ -124,6 +129,7 @@ class JobContext:
         params: Any,
         secrets: Mapping[str, str],
         link: Channel,
+        masked_names: frozenset[str] = frozenset(),
     ) -> None:
         self.job_id = job_id
         self.run_id = run_id
@@ -131,11 +137,13 @@ class JobContext:
         self.scheduled_for = scheduled_for
         self.params = params
         self.secrets: dict[str, str] = dict(secrets)
+        self.masked_names = masked_names
         self.log = logging.getLogger(f"job.{job_id}")
         self.state = State(link)
         self._link = link
-        self._told_at = float("-inf")
+        self._told, self._told_at = -1.0, float("-inf")
         self._untold: tuple[float, str] | None = None
+        _running[:] = [self]
 
     def __repr__(self) -> str:
         return f"JobContext(job_id={self.job_id!r}, run_id={self.run_id!r}, attempt={self.attempt})"
@@ -154,9 +162,10 @@ class JobContext:
         )
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Tell how far the run is: 0 to 1 and a short note. Cheap to call often; at most ten a second are passed on."""
+        """Tell how far the run is: 0 to 1 and a short note. Cheap to call often: small steps are passed on ten times a second."""
         self._untold = (min(1.0, max(0.0, float(fraction))), storable(str(note))[:500])
-        if time.monotonic() - self._told_at >= PROGRESS_INTERVAL_SECONDS:
+        step = abs(self._untold[0] - self._told)
+        if step >= PROGRESS_STEP or time.monotonic() - self._told_at >= PROGRESS_INTERVAL_SECONDS:
             self.tell_progress()
 
     def tell_progress(self) -> None:
@@ -164,11 +173,26 @@ class JobContext:
         if self._untold is None or not self._link.usable:
             return
         fraction, note = self._untold
-        self._untold, self._told_at = None, time.monotonic()
+        self._untold, self._told, self._told_at = None, fraction, time.monotonic()
         try:
             self._link.send({"type": "progress", "fraction": fraction, "note": note})
         except (OSError, channel.ChannelError):
             self.log.debug("progress could not be told", exc_info=True)
+
+
+def running() -> JobContext | None:
+    """Answer the context of the job that this process runs; None outside jobs."""
+    return _running[0] if _running else None
+
+
+def current() -> JobContext:
+    """Answer the context of the running job, in any of its threads. Raises LoaderError outside a job's function."""
+    if job := running():
+        return job
+    raise LoaderError(
+        "There is no job here: state, progress and context.current() work inside a job's function, while it runs. "
+        "Call them there, not when the module is imported."
+    )
 
 
 def _checked_key(key: object) -> str:

@@ -35,8 +35,20 @@ class TreeGoneError(Exception):
 class GuardedTree:
     """A guard process with either the zygote of a revision or one spawned supervisor below it."""
 
-    def __init__(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str], *, token: int | None = None) -> None:
-        """Start the guard, which holds the descriptor `token` until all below it is gone. Raises BootError when refused."""
+    def __init__(
+        self,
+        mode: str,
+        sha: str,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        python: Path | None = None,
+        token: int | None = None,
+    ) -> None:
+        """Start the guard, which holds the descriptor `token` until all below it is gone. Raises BootError when refused.
+
+        `python` is the interpreter of the bundle's environment, whose programs then come first on PATH; None is Sauron's own.
+        """
         self.sha = sha
         self._lock = threading.Lock()
         self._retired = False
@@ -48,8 +60,8 @@ class GuardedTree:
         fds = (guard_end.fileno(), requests_end.fileno(), *(() if token is None else (token,)))
         try:
             self.process = subprocess.Popen(
-                [sys.executable, str(PACKAGE), mode, sha, *map(str, fds)],
-                env=dict(environ),
+                [str(python or sys.executable), str(PACKAGE), mode, sha, *map(str, fds)],
+                env=with_programs(environ, python),
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output_end,
@@ -170,6 +182,13 @@ class GuardedTree:
         self._requests.close()
         self._guard.close()
         self.leave_output()
+
+
+def with_programs(environ: Mapping[str, str], python: Path | None) -> dict[str, str]:
+    """Put the folder of an environment's programs first on PATH, so that commands find what the bundle requires."""
+    if python is None or python == Path(sys.executable):
+        return dict(environ)
+    return {**environ, "PATH": os.pathsep.join((str(python.parent), environ.get("PATH") or os.defpath))}
 
 
 class Tail:

@@ -110,6 +110,7 @@ def _context(config: JobConfig, request: dict[str, Any], link: Channel) -> JobCo
         scheduled_for=datetime.fromisoformat(moment) if moment else None,
         params=params if validate else params or {},
         secrets=request["secrets"],
+        masked_names=frozenset(request["masked_names"]),
         link=link,
     )
 

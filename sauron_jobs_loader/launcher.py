@@ -22,11 +22,13 @@ from .attempt import Attempt
 from .boot import Bundle, Rejection, bundle_of
 from .ending import Ending
 from .errors import BootError
-from .guarded import GuardedTree, TreeGoneError
+from .guarded import GuardedTree, TreeGoneError, with_programs
 from .manifest import MANIFEST
+from .masking import Masker
 
 __all__ = ["Attempt", "AttemptRequest", "Bundle", "Ending", "Launcher", "Rejection"]
 
+NOTHING_SECRET = Masker(())
 START_PATIENCE = timedelta(seconds=60)
 
 
@@ -34,7 +36,9 @@ START_PATIENCE = timedelta(seconds=60)
 class AttemptRequest:
     """What to run, and with what. `environ` is added to a forked job's environment and is the whole of a spawned one's.
 
-    `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote, if none is up for the revision.
+    `masker` blots secrets out of all the job says; `masked_names` are the variables whose values the job itself keeps out of
+    mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote, if none is up for the revision.
+    `python` is the interpreter of the bundle's environment (None: Sauron's own), for a spawned attempt and for such a zygote.
     """
 
     sha: str
@@ -48,6 +52,9 @@ class AttemptRequest:
     secrets: Mapping[str, str]
     spawn: bool
     zygote_environ: Mapping[str, str]
+    masker: Masker = NOTHING_SECRET
+    masked_names: Collection[str] = ()
+    python: Path | None = None
 
 
 class Launcher:
@@ -72,24 +79,27 @@ class Launcher:
         self._attempts: set[Attempt] = set()
         self._closed = False
 
-    def boot(self, sha: str, folder: Path, environ: Mapping[str, str]) -> Bundle:
-        """Load a revision and answer what it defines; keep it warm for attempts. Raises BootError, with nothing left running."""
+    def boot(self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None) -> Bundle:
+        """Load a revision and answer what it defines; keep it warm for attempts. Raises BootError, with nothing left running.
+
+        `python` is the interpreter to load it with; None is Sauron's own.
+        """
         with self._boot_lock(sha):
             with self._lock:
                 known, up = self._bundles.get(sha), sha in self._zygotes
             if known and (known.threaded or up):
                 return known
-            return self._boot(sha, folder, environ)
+            return self._boot(sha, folder, environ, python)
 
-    def warm(self, sha: str, folder: Path, environ: Mapping[str, str]) -> None:
-        """See to it that attempts of a revision start at once. Raises BootError."""
-        self.boot(sha, folder, environ)
+    def warm(self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None) -> None:
+        """See to it that attempts of a revision start at once, with the interpreter `python`. Raises BootError."""
+        self.boot(sha, folder, environ, python=python)
 
     def start(self, request: AttemptRequest) -> Attempt:
         """Start an attempt and answer once its process exists. Raises BootError when no process can be had."""
         if not request.spawn:
             for _ in range(3):  # a zygote can be killed, by a job or for memory, at any moment before it forked
-                bundle = self.boot(request.sha, request.folder, request.zygote_environ)
+                bundle = self.boot(request.sha, request.folder, request.zygote_environ, python=request.python)
                 if bundle.threaded:
                     break
                 with self._lock:
@@ -102,7 +112,7 @@ class Launcher:
                     self._drop(tree)
             else:
                 raise BootError(f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job.")
-        tree = self._guarded("spawn", request.sha, request.folder, {**request.environ, **request.secrets})
+        tree = self._guarded("spawn", request.sha, request.folder, {**request.environ, **request.secrets}, request.python)
         tree.leave_output()
         try:
             return self._begin(tree, request, own_tree=True)
@@ -144,19 +154,19 @@ class Launcher:
         with self._lock:
             return self._boot_locks.setdefault(sha, threading.Lock())
 
-    def _guarded(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str]) -> GuardedTree:
+    def _guarded(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> GuardedTree:
         if self._closed:
             raise BootError("The launcher is closed.")
         if not folder.is_dir():
             raise BootError(f"Revision {sha[:12]} has no folder at {folder}. Sync again to check it out.")
-        return GuardedTree(mode, sha, folder, environ, token=self._token())
+        return GuardedTree(mode, sha, folder, environ, python=python, token=self._token())
 
-    def _boot(self, sha: str, folder: Path, environ: Mapping[str, str]) -> Bundle:
+    def _boot(self, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> Bundle:
         if folder.is_dir() and not (folder / MANIFEST).is_file():
             raise BootError(
                 f"The bundle has no {MANIFEST} at its top. Add one that registers the jobs (`sauron init` writes an example)."
             )
-        tree = self._guarded("zygote", sha, folder, environ)
+        tree = self._guarded("zygote", sha, folder, environ, python)
         bundle = None
         try:
             bundle = bundle_of(tree, sha, self._boot_timeout)
@@ -201,6 +211,7 @@ class Launcher:
             supervisor=supervisor,
             pid=pid,
             grace=self._grace,
+            masker=request.masker,
             on_end=self._ended,
         )
         with self._lock:
@@ -230,6 +241,7 @@ class Launcher:
 
 
 def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
+    python = request.python if "PATH" in request.environ else None  # otherwise the job has the PATH of its zygote
     return {
         "nonce": nonce,
         "folder": str(request.folder.resolve()),
@@ -238,8 +250,9 @@ def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
         "attempt": request.attempt,
         "scheduled_for": request.scheduled_for,
         "params": request.params,
-        "environ": dict(request.environ),
+        "environ": with_programs(request.environ, python),
         "secrets": dict(request.secrets),
+        "masked_names": list(request.masked_names),
     }
 
 

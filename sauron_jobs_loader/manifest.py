@@ -90,7 +90,7 @@ def _exited(error: SystemExit, folder: str) -> str:
 def _fault(error: BaseException, folder: str) -> str:
     words = f"{_place(error, folder)}: {type(error).__name__}: {_message(error)}"
     if isinstance(error, ModuleNotFoundError):
-        words += " (is the file committed, and is the package installed where Sauron runs?)"
+        words += " (is the file committed, and is the package named in the bundle's requirements.txt?)"
     return words
 
 

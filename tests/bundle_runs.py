@@ -53,6 +53,7 @@ class Runs:
     folder: Path
     spawn: bool
     state: dict[str, Any] = field(default_factory=dict)
+    python: Path | None = None
 
     def start(self, job_id: str = "job", **changes: Any) -> Attempt:
         """Start an attempt; `changes` are fields of the request."""
@@ -70,6 +71,7 @@ class Runs:
             secrets=changes.pop("secrets", {}),
             spawn=spawn,
             zygote_environ=changes.pop("zygote_environ", ENVIRON),
+            python=self.python,
         )
         assert not changes
         return self.launcher.start(request)

@@ -36,6 +36,7 @@ NEEDED = {
     "/runs/{run_id}/retry": "operate",
     "/sync": "operate",
     "/rollback": "operate",
+    "/alerts/test": "operate",
     "/ui/jobs/{job_id}/trigger": "trigger",
     "/ui/jobs/{job_id}/enable": "operate",
     "/ui/jobs/{job_id}/disable": "operate",

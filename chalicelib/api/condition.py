@@ -18,10 +18,11 @@ from chalicelib.explain import next_fires
 from chalicelib.jobs import Job
 from chalicelib.runs import UNFINISHED, Run, RunState
 from chalicelib.settings import Settings
-from chalicelib.store import bundle, history, presence, registry
+from chalicelib.store import bundle, history, incidents, presence, registry
 from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
 from chalicelib.store.presence import Runner
+from chalicelib.symptoms import SAURON, Kind
 from chalicelib.wiring import Sauron
 
 TICK_SILENT = timedelta(minutes=3)
@@ -42,6 +43,7 @@ class Condition:
     counts: Mapping[str, int]
     runners: Sequence[Runner]
     jobs_count: int
+    troubles: Sequence[str]
 
 
 def look(sauron: Sauron, tx: Tx) -> Condition:
@@ -64,6 +66,7 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
         counts=history.counts(tx),
         runners=runners,
         jobs_count=registry.count(tx),
+        troubles=[one.reason for one in incidents.open_incidents(tx, subjects=[SAURON]) if one.kind in {Kind.OUTBOX, Kind.DISK}],
     )
 
 
@@ -118,6 +121,7 @@ def faults(found: Condition, jobs: Sequence[Job], last_runs: Mapping[Any, Run], 
     rejected = [str(one.get("job_id") or one.get("place")) for one in found.state.rejected]
     if rejected:
         said.append(f"{_count(len(rejected), 'job definition is', 'job definitions are')} rejected: {_names(rejected)}.")
+    said += [f"{trouble.rstrip('.')}." for trouble in found.troubles]
     failing = [job.id for job in jobs if job.enabled and (last := last_runs.get(job.id)) is not None and _failing(last)]
     if failing:
         said.append(f"{_count(len(failing), 'job is', 'jobs are')} failing: {_names(failing)}.")

@@ -8,7 +8,8 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.store import registry
+from chalicelib.lifehub.publisher import DUTY
+from chalicelib.store import alerts, incidents, outbox, presence, registry
 
 from . import condition, views
 from .auth import is_open
@@ -58,17 +59,22 @@ def status() -> dict[str, Any]:
     with sauron.store.read() as tx:
         found = condition.look(sauron, tx)
         upcoming = condition.next_runs(tx, now=found.now)
+        copied = views.outbox(outbox.lag(tx), presence.duty(tx, DUTY), now=found.now)
+        told = views.alerts(incidents.open_incidents(tx), alerts.waiting(tx), alerts.last_error(tx))
     age = (found.now - found.last_tick).total_seconds() if found.last_tick else None
     return {
         "scheduler_running": found.scheduler_running,
         "workers_running": found.workers_alive,
         "jobs_count": found.jobs_count,
-        "git_sync_status": condition.git_sync(settings, found.state, found.revision),
+        "git_sync_status": condition.git_sync(settings, found.state, found.revision)
+        | {"install_log": sauron.revisions.install_log(found.state.active_sha)},
         "next_runs": upcoming,
         "queue": {**found.counts, "claiming": settings.queue_enabled},
         "last_tick": {"at": views.when(found.last_tick), "age_seconds": None if age is None else round(age, 1)},
         "rejected": [dict(one) for one in found.state.rejected],
-        "outbox": None,  # nothing is copied out
+        "outbox": None if settings.life_hub_url is None else copied,
+        "alerts": told,
+        "missing_secrets": sauron.missing_secrets(),
         "runners": [views.runner(one) for one in found.runners],
         "version": __version__,
         "scheduler_name": settings.scheduler_name,

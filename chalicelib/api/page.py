@@ -49,17 +49,18 @@ def home() -> Response:
     run = query.text("run")
     with sauron.store.read() as tx:
         found = condition.look(sauron, tx)
-        jobs = registry.all_jobs(tx)
+        jobs = sorted(registry.all_jobs(tx), key=lambda job: job.spec.builtin)
         last = history.last_runs(tx, [job.id for job in jobs])
         latest = history.runs(tx, limit=LATEST)
-    on = sum(job.enabled for job in jobs)
+    own = [job for job in jobs if not job.spec.builtin]
+    on = sum(job.enabled for job in own)
     return _page(
         "home.html",
         now=found.now,
         told=_TOLD.get(query.text("did") or ""),
         told_run=run if run and RUN_ID.fullmatch(run) else None,
         faults=condition.faults(found, jobs, last, sauron.settings),
-        summary=f"{on} of {len(jobs)} jobs are on, {found.counts['running']} running now." if jobs else "There are no jobs yet.",
+        summary=f"{on} of {len(own)} jobs are on, {found.counts['running']} running now." if own else "There are no jobs yet.",
         notices=warnings(is_open(sauron.settings), ()),
         jobs=[_line(job, last.get(job.id), found) for job in jobs],
         runs=latest,

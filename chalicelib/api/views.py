@@ -12,8 +12,12 @@ from chalicelib.explain import AuditReport, next_fires
 from chalicelib.jobs import Job, Override
 from chalicelib.runs import Attempt, Run, RunState
 from chalicelib.schedule_text import describe
+from chalicelib.store.incidents import Incident
+from chalicelib.store.outbox import Lag
 from chalicelib.store.presence import Runner
-from chalicelib.sync import SyncReport
+from chalicelib.sync import HELD, SyncReport
+
+INCIDENTS_SHOWN = 20  # in /status; /alerts has them all
 
 
 def when(instant: datetime | None) -> str | None:
@@ -179,7 +183,7 @@ def sync(report: SyncReport) -> dict[str, Any]:
         "jobs_added": list(report.jobs_added),
         "jobs_removed": list(report.jobs_removed),
         "jobs_rescheduled": list(report.jobs_rescheduled),
-        "held": report.held,
+        "held": report.fault == HELD,
     }
 
 
@@ -193,6 +197,26 @@ def audit(report: AuditReport) -> dict[str, Any]:
         "since": when(report.since),
         "until": when(report.until),
     }
+
+
+def outbox(lag: Lag, noted: tuple[datetime, dict[str, Any] | None] | None, *, now: datetime) -> dict[str, Any]:
+    """Write how far the copy to Life Hub is behind, and what its last fault was."""
+    said = (noted[1] if noted else None) or {}
+    return {
+        "waiting": lag.waiting,
+        "oldest_at": when(lag.oldest_at),
+        "lag_seconds": 0.0 if lag.oldest_at is None else round((now - lag.oldest_at).total_seconds(), 1),
+        "refused": lag.refused,
+        "last_error": said.get("error"),
+        "failing_since": said.get("failing_since"),
+        "last_success": said.get("last_success"),
+    }
+
+
+def alerts(opened: Sequence[Incident], waiting: int, last_error: str | None) -> dict[str, Any]:
+    """Write in brief what is wrong and what people have not been told yet."""
+    shown = [{"subject": one.subject, "kind": one.kind, "since": iso(one.since)} for one in opened[:INCIDENTS_SHOWN]]
+    return {"open": shown, "open_count": len(opened), "waiting": waiting, "last_error": last_error}
 
 
 def runner(found: Runner) -> dict[str, Any]:

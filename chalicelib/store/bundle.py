@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from chalicelib.jobs import JobSpec
 
@@ -17,7 +17,10 @@ from .schema import bundle_state, job_queue, revisions
 
 @dataclass(frozen=True, slots=True)
 class BundleState:
-    """The bundle's state. `tried_at` is the last sync begun, `last_sync` the last that ended well."""
+    """The bundle's state. `tried_at` is the last sync begun, `last_sync` the last that ended well.
+
+    `fault` says where the last sync failed: fetch, load (the manifest, its requirements) or held (it removes most jobs).
+    """
 
     active_sha: str | None = None
     pinned_ref: str | None = None
@@ -26,6 +29,8 @@ class BundleState:
     last_sync: datetime | None = None
     last_error: str | None = None
     consecutive_failures: int = 0
+    fault: str | None = None
+    failing_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,8 @@ def state(tx: Tx) -> BundleState:
         last_sync=row.last_sync,
         last_error=row.last_error,
         consecutive_failures=row.consecutive_failures,
+        fault=row.fault,
+        failing_since=row.failing_since,
     )
 
 
@@ -98,6 +105,16 @@ def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:
     """Answer a job's definition as a revision holds it, or None."""
     records = tx.execute(select(revisions.c.jobs).where(revisions.c.sha == sha)).scalar()
     return next((JobSpec.from_record(record) for record in records or () if record["id"] == job_id), None)
+
+
+def prune_revisions(tx: Tx, *, before: datetime) -> None:
+    """Forget revisions that were last active, or booted, before an instant and that no run names, but for those in use."""
+    named = select(job_queue.c.revision).where(job_queue.c.revision == revisions.c.sha).exists()
+    tx.execute(
+        delete(revisions).where(
+            func.coalesce(revisions.c.activated_at, revisions.c.booted_at) < before, ~named, revisions.c.sha.not_in(in_use(tx))
+        )
+    )
 
 
 def in_use(tx: Tx, *, recent: int = 5) -> set[str]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, and_, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Boolean, and_, bindparam, case, exists, func, insert, or_, select, update
 
-from chalicelib.jobs import Overlap
+from chalicelib.jobs import BUILTIN, Overlap
 from chalicelib.occurrences import DOWNTIME
 from chalicelib.runs import OCCURRENCES, Origin, Run, RunId, RunState
 
@@ -50,6 +50,8 @@ class Claim:
 _running_beside = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING)
 _running_unwarned = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None))
 _fresh_occurrence = and_(_q.origin == Origin.SCHEDULE, _q.attempt == 0, ~_q.force)
+# Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
+_known = or_(jobs.c.job_id.is_not(None), exists().where(bundle_state.c.active_sha.is_not(None)))
 _candidate = (
     select(
         job_queue,
@@ -63,6 +65,7 @@ _candidate = (
     .where(
         _q.state == QUEUED,
         _q.due_at <= bindparam("now"),
+        _known,
         or_(~bindparam("resuming", type_=Boolean), _q.attempt > 0, _q.origin.not_in(OCCURRENCES)),
         or_(
             _q.force,
@@ -138,7 +141,7 @@ _claim = (
         lease_owner=bindparam("owner"),
         lease_generation=_q.lease_generation + 1,
         attempt=_q.attempt + 1,
-        revision=func.coalesce(_q.revision, _active_sha),
+        revision=func.coalesce(_q.revision, case((bindparam("bundled", type_=Boolean), _active_sha))),
         started_at=func.coalesce(_q.started_at, bindparam("now", type_=_q.started_at.type)),
         progress=None,
         progress_note=None,
@@ -167,7 +170,8 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
             if row.overlap == Overlap.REPLACE and run.origin == Origin.SCHEDULE and cancelled:
                 continue  # it waits for those it replaces
             decided.extend(_superseded(tx, row, run, now))
-            claimed = tx.execute(_claim, {"run": run.id, "owner": owner, "now": now}).one()
+            bundled = row.source != BUILTIN
+            claimed = tx.execute(_claim, {"run": run.id, "owner": owner, "now": now, "bundled": bundled}).one()
             tx.execute(insert(attempts), {"run_id": run.id, "number": claimed.attempt, "started_at": now, "runner": owner})
             return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
         state, reason = settled

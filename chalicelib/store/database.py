@@ -20,6 +20,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
-from chalicelib import logs
 from chalicelib.errors import StoreError
 
-from . import schema
-
-log = logs.get(__name__)
+from . import earlier, schema
 
 BUSY_SECONDS = 30.0
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint
-ASIDE = "earlier_"  # prefix of tables set aside
 
 Tx = Connection
 
@@ -91,7 +88,7 @@ class Store:
             yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to HEAD; tables of an earlier system that stand in the way are renamed, never dropped.
+        """Bring the schema to HEAD; tables of an earlier system that stand in the way are renamed, and its runs copied.
 
         Raises StoreError when the file is no database, cannot be written, or was made by a newer Sauron.
         """
@@ -105,9 +102,10 @@ class Store:
                 version = self._version(tx)
                 if version == schema.HEAD:
                     return
-                if version is None:
-                    self._set_aside(tx)
+                aside = earlier.set_aside(tx) if version is None else {}
                 self._upgrade(tx)
+                if queue := aside.get(schema.job_queue.name):
+                    earlier.copy(tx, queue, now=datetime.now(UTC))
         except (OperationalError, DatabaseError) as error:
             raise StoreError(self._explain(error)) from error
 
@@ -122,24 +120,6 @@ class Store:
                 "Run the newer version, or restore a backup from before the upgrade."
             )
         return version
-
-    @staticmethod
-    def _set_aside(tx: Tx) -> None:
-        """Rename what an earlier system left under our names; its rows stay readable under `earlier_...`."""
-        there = inspect(tx)
-        quote = tx.dialect.identifier_preparer.quote
-        ours = {index.name for table in schema.metadata.tables.values() for index in table.indexes}
-        for name in there.get_table_names():
-            if name not in schema.metadata.tables:
-                continue
-            for index in there.get_indexes(name):
-                if index["name"] in ours:
-                    tx.exec_driver_sql(f"DROP INDEX {quote(str(index['name']))}")
-            aside = ASIDE + name
-            while there.has_table(aside):
-                aside = ASIDE + aside
-            tx.exec_driver_sql(f"ALTER TABLE {quote(name)} RENAME TO {quote(aside)}")
-            log.warning("table.set_aside", table=name, now_called=aside)
 
     @staticmethod
     def _upgrade(tx: Tx) -> None:

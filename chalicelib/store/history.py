@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, select, update
 
 from chalicelib.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
 
@@ -135,6 +135,30 @@ def counts(tx: Tx) -> dict[str, int]:
 def executed(tx: Tx, job_id: str, *, limit: int = 100) -> list[Run]:
     """Answer the newest executed runs of a job: what success rate and durations are computed from."""
     return runs(tx, job_id=job_id, states=tuple(EXECUTED), limit=limit)
+
+
+_ended = and_(_q.finished_at > bindparam("since"), _q.finished_at <= bindparam("until"))
+
+
+def tally(tx: Tx, *, since: datetime, until: datetime) -> list[tuple[str, str, int]]:
+    """Answer (job id, state, count) of the occurrences and triggers that ended in a time; a gap counts what it stands for."""
+    many = func.sum(case((_q.gap_count > 0, _q.gap_count), else_=1))
+    query = select(_q.job_id, _q.state, many).where(_ended).group_by(_q.job_id, _q.state).order_by(_q.job_id)
+    return [(row[0], row[1], int(row[2])) for row in tx.execute(query, {"since": since, "until": until})]
+
+
+def failed(tx: Tx, *, since: datetime, until: datetime, most: int) -> list[Run]:
+    """Answer the runs that failed for good in a time, the newest first."""
+    query = select(job_queue).where(_ended, _q.state.in_((RunState.FAILED, RunState.TIMED_OUT)))
+    rows = tx.execute(query.order_by(_q.finished_at.desc()).limit(most), {"since": since, "until": until})
+    return [as_run(row) for row in rows]
+
+
+def first_attempts(tx: Tx, *, since: datetime, until: datetime, most: int) -> list[Run]:
+    """Answer the occurrences that ended in a time at their first attempt: their due time tells how late they started."""
+    query = select(job_queue).where(_ended, _q.attempt == 1, _q.origin == Origin.SCHEDULE)
+    rows = tx.execute(query.order_by(_q.finished_at.desc()).limit(most), {"since": since, "until": until})
+    return [as_run(row) for row in rows]
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:

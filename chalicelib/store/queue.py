@@ -82,7 +82,16 @@ _cancelled = select(_q.cancel_reason).where(_q.id == bindparam("run"))
 
 def _text(value: str | None, most: int) -> str | None:
     """Answer what a store can hold of a text: no lone surrogate, no NUL, not too long."""
-    return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:most] if value else None
+    return _storable(value)[:most] if value else None
+
+
+def _storable(value: Any) -> Any:
+    """Answer what a store can hold of a JSON value: its texts as `_text` answers them."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
 def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None) -> bool:
@@ -104,7 +113,7 @@ def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, ret
             "ended": None if retry_at else now,
             "error": error,
             "error_type": error_type,
-            "result": verdict.result,
+            "result": _storable(verdict.result),
         },
     )
     if kept.rowcount != 1:

@@ -74,10 +74,20 @@ _due = _joined.where(_j.next_fire_at <= bindparam("horizon")).order_by(_j.next_f
 _first = _joined.where(_j.next_fire_at.is_not(None), _j.rejected.is_(None)).order_by(_j.next_fire_at).limit(bindparam("most"))
 
 
-def all_jobs(tx: Tx, *, removed: bool = False) -> list[Job]:
-    """Answer the jobs in the order of their ids; with `removed` also those that left."""
+def all_jobs(tx: Tx, *, removed: bool = False, source: str | None = None) -> list[Job]:
+    """Answer the jobs in the order of their ids, of one source or all; with `removed` also those that left."""
     query = _all if removed else _all.where(_j.removed_at.is_(None))
+    if source is not None:
+        query = query.where(_j.source == source)
     return [_as_job(row) for row in tx.execute(query)]
+
+
+_with_secrets = _all.where(_j.removed_at.is_(None), ~_j.record.contains('"secrets": null'), ~_j.record.contains('"secrets": []'))
+
+
+def with_secrets(tx: Tx) -> list[Job]:
+    """Answer the jobs that declare secrets."""
+    return [_as_job(row) for row in tx.execute(_with_secrets)]
 
 
 def ids(tx: Tx, *, most: int) -> list[str]:
@@ -202,6 +212,12 @@ def open_period(tx: Tx, kept: Job, *, since: datetime) -> None:
 def close_period(tx: Tx, job_id: str, *, until: datetime) -> None:
     """Note that a job's schedule is no longer in force."""
     tx.execute(update(periods).where(periods.c.job_id == job_id, periods.c.until.is_(None)).values(until=until))
+
+
+def prune_periods(tx: Tx) -> None:
+    """Delete the periods that ended before their job's ledger begins: its runs of that time were pruned."""
+    begins = select(_j.ledger_from).where(_j.job_id == periods.c.job_id).scalar_subquery()
+    tx.execute(delete(periods).where(periods.c.until < begins))
 
 
 def periods_of(tx: Tx, job_id: str) -> list[Period]:

@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.runs import RunState
 
-HEAD = "0001"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0002"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -242,6 +242,8 @@ bundle_state = Table(
     Column("last_sync", Instant),
     Column("last_error", Text),
     Column("consecutive_failures", Integer, nullable=False, server_default="0"),
+    Column("fault", String(16)),
+    Column("failing_since", Instant),
     CheckConstraint("id = 1", name="one_row"),
 )
 
@@ -274,3 +276,76 @@ job_state = Table(
     Column("value", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )
+
+# What waits to be copied to Life Hub, in the order of its happening. An attempt carries its facts, which may be pruned before the
+# copy is made; `job` and `jobs` say only that a definition, or all of them, are to be copied as they are then.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("kind", String(16), nullable=False),
+    Column("job_id", String(64)),
+    Column("facts", Json),
+    Column("created_at", Instant, nullable=False),
+    Column("refused", Text),
+    CheckConstraint("kind IN ('attempt', 'job', 'jobs')", name="kind_known"),
+    CheckConstraint("(kind = 'attempt') = (facts IS NOT NULL)", name="attempt_has_facts"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "ix_outbox_waiting",
+    outbox.c.id,
+    sqlite_where=text("refused IS NULL"),
+    postgresql_where=text("refused IS NULL"),
+)
+
+Index(
+    "ix_outbox_refused",
+    outbox.c.id,
+    sqlite_where=text("refused IS NOT NULL"),
+    postgresql_where=text("refused IS NOT NULL"),
+)
+
+# What is or was wrong: with a job, or with Sauron itself. One is open at most per subject and kind.
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("subject", String(128), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("job_id", String(64)),
+    Column("run_id", String(36)),
+    Column("reason", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("told_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    sqlite_autoincrement=True,
+)
+Index(
+    "uq_incidents_open",
+    incidents.c.subject,
+    incidents.c.kind,
+    unique=True,
+    sqlite_where=text("ended_at IS NULL"),
+    postgresql_where=text("ended_at IS NULL"),
+)
+Index("ix_incidents_ended_at", incidents.c.ended_at)
+
+# What people are told, one row per channel it goes through, kept until it was delivered and a while longer.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("channel", String(16), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("data", Json, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("try_at", Instant),
+    Column("sent_at", Instant),
+    Column("error", Text),
+    CheckConstraint("channel IN ('mail', 'webhook')", name="channel_known"),
+    CheckConstraint("(try_at IS NULL) = (sent_at IS NOT NULL)", name="waiting_has_time"),
+)
+Index("ix_alerts_try_at", alerts.c.try_at)
+Index("ix_alerts_sent_at", alerts.c.sent_at)

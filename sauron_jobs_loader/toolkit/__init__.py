@@ -1,1 +1,7 @@
-"""For use inside jobs: mail (`toolkit.email`) and commands on other machines (`toolkit.ssh`)."""
+"""For use inside jobs: mail, HTTP, commands here and on other machines, what a job keeps between its runs.
+
+The tools are `email`, `http`, `command`, `ssh`, `state` and `progress`; docs/jobs.md shows each.
+
+Importing any of them is cheap: the library behind a tool is imported when the tool is first used. Limit: `state`, `progress` and
+`context.current` work in the process of the job function and its threads, not in processes it starts.
+"""

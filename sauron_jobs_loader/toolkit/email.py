@@ -2,19 +2,50 @@
 
 Settings are read from the environment of the job at each call: AWS_SES_ACCESS_KEY_ID, AWS_SES_SECRET_ACCESS_KEY, AWS_SES_REGION,
 FROM_EMAIL, and NOTIFY_EMAIL, ALERT_EMAIL or DIGEST_EMAIL as the recipient when none is given. A job that declares its secrets
-declares these too. AWS_ENDPOINT_URL is honoured.
+declares these too. AWS_ENDPOINT_URL is honoured. Values of the job's secrets are blotted out of subject, text and HTML, within
+the limits that `sauron_jobs_loader.masking` states.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
+
+from sauron_jobs_loader import context
+from sauron_jobs_loader.masking import Masker
+
+from .ses import Mailer, MailError, addresses
 
 _log = logging.getLogger(__name__)
 
-Recipients = str | Sequence[str] | None
+Recipients = str | Iterable[str] | None
+
+WELL_KNOWN_SECRETS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SES_ACCESS_KEY_ID",
+    "AWS_SES_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "DATABASE_URL",
+    "GITHUB_TOKEN",
+    "LIFE_HUB_DB_URL",
+    "SSH_PRIVATE_KEY_B64",
+)
+NOT_SECRET = frozenset(
+    {
+        "ALERT_EMAIL",
+        "AWS_SES_REGION",
+        "DIGEST_EMAIL",
+        "FROM_EMAIL",
+        "NOTIFY_EMAIL",
+        "SAURON_SSH_KEY_PATH",
+        "SAURON_SSH_KNOWN_HOSTS",
+    }
+)
+"""A job declares these with its secrets to be given them, but a mail may say what they are."""
 
 
 def send_email(
@@ -31,34 +62,40 @@ def send_email(
 ) -> str | None:
     """Send one mail; answer its Message-ID, or None with the reason in the log.
 
-    `to_email` is an address, several separated by commas, or a list; NOTIFY_EMAIL when none is given. `alert_type`, `job_id` and
-    `metadata` are what older callers say for their own records; they are logged.
+    `to_email` is an address, several with ',' between them, or a list; NOTIFY_EMAIL when none is given. `alert_type`, `job_id`
+    and `metadata` are what older callers say for their own records; they are logged.
     """
-    recipients = _addresses(to_email) or _addresses(os.environ.get("NOTIFY_EMAIL"))
+    recipients = addresses(to_email) or addresses(os.environ.get("NOTIFY_EMAIL"))
     sender = from_email or os.environ.get("FROM_EMAIL")
+    masker = Masker(_secret_values())
+    subject = masker.text(" ".join(subject.split()))
     if not recipients or not sender:
         missing = "a recipient (to_email= or NOTIFY_EMAIL)" if not recipients else "a sender (from_email= or FROM_EMAIL)"
         _log.warning("mail %r is not sent: it lacks %s", subject, missing)
         return None
-    message: dict[str, Any] = {"Subject": _text(" ".join(subject.split())), "Body": {}}
-    if body or html is None:
-        message["Body"]["Text"] = _text(body)
-    if html is not None:
-        message["Body"]["Html"] = _text(html)
-    try:
-        answer = _client().send_email(
-            Source=sender,
-            Destination={"ToAddresses": recipients},
-            Message=message,
-            ReplyToAddresses=_addresses(reply_to),
-        )
-    except Exception as error:  # noqa: BLE001 - a library and a network: whatever it is, the job is told by None
-        _log.warning("mail %r is not sent: %s: %s", subject, type(error).__name__, error)
-        return None
-    _log.info(
-        "mail %r sent to %s (%s)", subject, ", ".join(recipients), {"job_id": job_id, "type": alert_type, **(metadata or {})}
+    mailer = _mailer(
+        os.environ.get("AWS_SES_REGION") or "us-east-1",
+        os.environ.get("AWS_SES_ACCESS_KEY_ID"),
+        os.environ.get("AWS_SES_SECRET_ACCESS_KEY"),
+        sender,
+        os.environ.get("AWS_ENDPOINT_URL_SES") or os.environ.get("AWS_ENDPOINT_URL"),
     )
-    return str(answer["MessageId"])
+    try:
+        message_id = mailer.send(
+            recipients,
+            subject,
+            masker.text(body),
+            None if html is None else masker.text(html),
+            reply_to=addresses(reply_to),
+        )
+    except MailError as error:
+        later = " (it may be taken later)" if error.temporary else ""
+        _log.warning("mail %r is not sent: %s%s", subject, masker.text(str(error)), later)
+        return None
+    facts = {"job_id": job_id, "type": alert_type, **(metadata or {})}
+    said = "".join(f", {name}={value!r}" for name, value in facts.items() if value is not None)
+    _log.info("mail %r sent to %s (%s%s)", subject, ", ".join(recipients), message_id, said)
+    return message_id
 
 
 def send_alert_email(subject: str, body: str = "", html: str | None = None, *, level: str = "ERROR", **more: Any) -> str | None:
@@ -73,21 +110,16 @@ def send_digest_email(subject: str, body: str = "", html: str | None = None, **m
     return send_email(subject, body, html, to_email=to_email, **more)
 
 
-def _client() -> Any:
-    import boto3
-
-    return boto3.client(
-        "ses",
-        region_name=os.environ.get("AWS_SES_REGION") or "us-east-1",
-        aws_access_key_id=os.environ.get("AWS_SES_ACCESS_KEY_ID") or None,
-        aws_secret_access_key=os.environ.get("AWS_SES_SECRET_ACCESS_KEY") or None,
-    )
+@lru_cache(maxsize=4)
+def _mailer(region: str, access_key: str | None, secret_key: str | None, sender: str, endpoint_url: str | None) -> Mailer:
+    return Mailer(region=region, access_key=access_key, secret_key=secret_key, sender=sender, endpoint_url=endpoint_url)
 
 
-def _addresses(given: Recipients) -> list[str]:
-    several = given.split(",") if isinstance(given, str) else given or []
-    return [address.strip() for address in several if address.strip()]
-
-
-def _text(text: str) -> dict[str, str]:
-    return {"Data": text, "Charset": "UTF-8"}
+def _secret_values() -> Iterator[str]:
+    """List what a mail must not hold: the secrets of this job, and what is well known to be one."""
+    names = set(WELL_KNOWN_SECRETS)
+    job = context.running()
+    if job is not None:
+        names |= job.masked_names
+        yield from (value for name, value in job.secrets.items() if name not in NOT_SECRET)
+    yield from (os.environ[name] for name in names - NOT_SECRET if os.environ.get(name))

@@ -69,7 +69,7 @@ job_registry.register(JobConfig(id="size", cron="@daily", command=["df"]))
         ("import os\ndef broken(:\n", r"^manifest\.py:2: SyntaxError: "),
         (
             "import os\nimport not_there\n",
-            r"^manifest\.py:2: ModuleNotFoundError: No module named 'not_there'.*installed where Sauron runs",
+            r"^manifest\.py:2: ModuleNotFoundError: No module named 'not_there'.*requirements.txt",
         ),
         ("from jobs.report import absent\n", r"^manifest\.py:1: ImportError: cannot import name 'absent'"),
         ("import jobs.broken\n", r"^jobs/broken\.py:3: ZeroDivisionError: division by zero"),

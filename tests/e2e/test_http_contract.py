@@ -76,11 +76,14 @@ def test_health_says_healthy_with_version_and_time(http: httpx.Client) -> None:
     assert datetime.fromisoformat(answer["timestamp"]).tzinfo is not None
 
 
+BUILTIN_JOBS = 4
+
+
 def test_status_holds_what_the_earlier_one_did_and_what_is_measured(there: tuple[Served, Repository, str]) -> None:
     served, repository, sha = there
     answer = served.http.get("/status").json()
     assert answer["scheduler_running"] is True
-    assert answer["jobs_count"] == 7
+    assert answer["jobs_count"] == 7 + BUILTIN_JOBS
     git = answer["git_sync_status"]
     assert {"current_sha", "last_sync", "last_error", "consecutive_failures", "repo_url", "branch", "local_path"} <= set(git)
     assert (git["current_sha"], git["branch"], git["repo_url"]) == (sha, "main", str(repository.folder))
@@ -91,11 +94,12 @@ def test_status_holds_what_the_earlier_one_did_and_what_is_measured(there: tuple
 
 def test_jobs_are_listed_with_every_field_and_filtered(http: httpx.Client) -> None:
     answer = http.get("/jobs").json()
-    assert answer["count"] == len(answer["jobs"]) == 7
+    assert answer["count"] == len(answer["jobs"]) == 7 + BUILTIN_JOBS
     assert set(answer["jobs"][0]) >= JOB_KEYS
     assert {job["id"] for job in http.get("/jobs?enabled_only=true").json()["jobs"]} == {
-        "hello", "greet", "fails", "slow", "children", "listing",
+        "hello", "greet", "fails", "slow", "children", "listing", "sauron.health", "sauron.retention", "sauron.backup",
     }  # fmt: skip
+    assert len(http.get("/jobs?tag=builtin").json()["jobs"]) == BUILTIN_JOBS
     assert [job["id"] for job in http.get("/jobs?tag=t&project=p").json()["jobs"]] == ["hello"]
     greet = http.get("/jobs/greet").json()
     assert set(greet) >= JOB_KEYS
@@ -231,9 +235,9 @@ def test_a_retry_is_a_new_run_with_the_same_params(served: Served) -> None:
 
 
 def test_next_lists_the_coming_runs_over_all_jobs_soonest_first(http: httpx.Client) -> None:
-    found = http.get("/next?count=30").json()["next_runs"]
+    found = http.get("/next?count=900").json()["next_runs"]
     times = [one["next_run_at"] for one in found]
-    assert len(found) == 30
+    assert len(found) == 900
     assert times == sorted(times)
     assert {"listing", "greet"} <= {one["job_id"] for one in found}
 

@@ -66,6 +66,7 @@ def test_every_secret_may_come_from_a_file(setting: object, tmp_path: Path) -> N
         "DATABASE_URL": "postgresql://h/d",
         "SSH_PRIVATE_KEY_B64": base64.b64encode(b"key").decode(),
         "SAURON_API_TOKENS": "a:read:12345678",
+        "SAURON_ALERT_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3",
     }
     name, attribute = setting.name, setting.attribute  # type: ignore[attr-defined]
     value = examples.get(name, "https://example.test/x")

@@ -145,7 +145,7 @@ def test_a_manifest_that_removes_most_jobs_is_held_until_confirmed(
     sync_now(store, clock, shelf)
     shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(after)))
     report = sync_now(store, clock, shelf)
-    assert (report.held, report.success) == (held, not held)
+    assert (report.fault == "held", report.success) == (held, not held)
     assert len(jobs_of(store)) == (before if held else after)
     if held:
         assert report.sha == first
@@ -158,7 +158,7 @@ def test_rejected_definitions_count_as_removed_for_the_guard(store: Store, clock
     shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(4)))
     sync_now(store, clock, shelf)
     shelf.add(job_record("j0", HOURLY), *(job_record(f"j{n}", "bad") for n in range(1, 4)))
-    assert sync_now(store, clock, shelf).held
+    assert sync_now(store, clock, shelf).fault == "held"
 
 
 def test_a_removed_job_keeps_its_history_and_comes_back_without_catching_up(
@@ -201,7 +201,7 @@ def test_renaming_keeps_history_and_override(store: Store, clock: ManualClock, s
     operate.switch(store, clock, "old", enabled=False, reason="quiet", by="ann")
     shelf.add(job_record("new", "* * * * *", renamed_from="old"), job_record("x", HOURLY))
     report = sync_now(store, clock, shelf)
-    assert (report.jobs_removed, report.held) == ((), False)
+    assert (report.jobs_removed, report.fault) == ((), None)
     with store.read() as tx:
         job = registry.job(tx, "new")
         assert registry.job(tx, "old") is None

@@ -2,12 +2,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
-from chalicelib import operate, upkeep
-from chalicelib.runs import Outcome, Run, RunState, Verdict
-from chalicelib.settings import Settings
-from chalicelib.store import Store, claims, history, leases, output, queue
+from chalicelib import operate
+from chalicelib.runs import Outcome, Run, RunState
+from chalicelib.store import Store, claims, history, leases
 from chalicelib.upkeep import LEASE_SECONDS, Rescuer
 from tests.conftest import ManualClock, define
 
@@ -97,45 +94,3 @@ def test_a_run_that_was_being_cancelled_ends_cancelled_when_rescued(store: Store
 def test_two_rescuers_end_an_attempt_once(store: Store, clock: ManualClock) -> None:
     running(store, clock, "dead")
     assert sum(len(rescuer(store, clock, "dead").rescue()) for _ in range(2)) == 1
-
-
-@pytest.fixture
-def settings() -> Settings:
-    return Settings.read({"SAURON_KEEP_RUNS_DAYS": "10", "SAURON_KEEP_LOGS_DAYS": "3", "SAURON_KEEP_RUNS_PER_JOB": "10"})
-
-
-def finished(store: Store, clock: ManualClock) -> Run:
-    run = running(store, clock, "me")
-    with store.write() as tx:
-        output.append(tx, run.id, 1, ["said"], now=clock.now())
-        queue.finish(tx, run, Verdict(Outcome.SUCCEEDED), owner="me", now=clock.now(), retry_at=None)
-    return run
-
-
-def test_logs_go_before_runs_and_both_by_their_age(store: Store, clock: ManualClock, settings: Settings) -> None:
-    run = finished(store, clock)
-    clock.move(days=4)
-    upkeep.prune(store, clock, settings)
-    with store.read() as tx:
-        assert (output.read(tx, run.id), history.run(tx, run.id) is not None) == ([], True)
-    clock.move(days=7)
-    assert upkeep.prune(store, clock, settings) == 1
-    with store.read() as tx:
-        assert history.run(tx, run.id) is None
-
-
-def test_a_job_keeps_its_newest_runs_up_to_the_number(store: Store, clock: ManualClock, settings: Settings) -> None:
-    runs = []
-    for _ in range(70):
-        runs.append(finished(store, clock))
-        clock.move(seconds=1)
-    upkeep.prune(store, clock, settings)
-    with store.read() as tx:
-        assert {run.id for run in history.runs(tx, job_id="j", limit=100)} == {run.id for run in runs[-10:]}
-
-
-def test_what_is_not_over_is_never_pruned(store: Store, clock: ManualClock, settings: Settings) -> None:
-    run = running(store, clock, "me")
-    clock.move(days=400)
-    assert upkeep.prune(store, clock, settings) == 0
-    assert now_of(store, run).state is RunState.RUNNING

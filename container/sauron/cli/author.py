@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from datetime import UTC, datetime
+import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +19,7 @@ from chalicelib.errors import JobSpecError, SauronError
 from .asking import Asked, command
 from .output import facts, moment, show, show_json, table, waiting
 
+INSTALL_TIMEOUT = timedelta(minutes=10)
 IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
 
 
@@ -135,6 +137,11 @@ def check(asked: Asked, *, folder: Path) -> int:
         )
     for fault in faults:
         show(f"{fault['place'] or folder}: {fault['job_id'] + ': ' if fault['job_id'] else ''}{fault['reason']}")
+    for job in jobs:
+        if job["missing_secrets"]:
+            show(
+                f"{job['place']}: {job['id']}: needs {', '.join(job['missing_secrets'])}, not set here; set it where Sauron runs"
+            )
     show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
     return 1 if faults else 0
 
@@ -143,13 +150,16 @@ def checked(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Boot a bundle's working tree; answer its good jobs, and its faults with place and reason."""
     from chalicelib.jobs import JobSpec
     from chalicelib.schedule_text import describe
+    from sauron_jobs_loader.environment import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launcher import Launcher
 
     launcher = Launcher()
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree
     try:
-        bundle = launcher.boot("working-tree", folder, environ)
+        with tempfile.TemporaryDirectory(prefix="sauron-check-") as place:
+            environments = Environments(Path(place), environ=os.environ, timeout=INSTALL_TIMEOUT)
+            bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
     except LoaderError as error:
         return [], [{"job_id": None, "place": None, "reason": str(error)}]
     finally:
@@ -173,6 +183,12 @@ def checked(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 "next_run_at": iso(spec.due_at(spec.schedule.after(datetime.now(UTC)))) if spec.enabled else None,
                 "entrypoint": spec.entrypoint,
                 "place": spec.place,
+                "missing_secrets": [
+                    str(secret["key"])
+                    for secret in spec.secrets or ()
+                    if secret.get("required", True)
+                    and not (os.environ.get(secret["key"]) or os.environ.get(f"{secret['key']}_FILE"))
+                ],
             }
         )
     return jobs, faults

@@ -12,7 +12,7 @@ from chalicelib import logs
 from chalicelib.errors import SauronError, ScheduleError, SettingsError
 from sauron_jobs_loader.errors import LoaderError
 
-from . import author, bundle, history, jobs, running, standing, upkeep
+from . import alerts, author, bundle, history, jobs, running, standing, upkeep
 from .asking import SHARED, Asked, AskError
 from .output import say
 
@@ -35,6 +35,7 @@ COMMANDS: tuple[click.Command, ...] = (
     jobs.disable,
     bundle.rollback,
     standing.audit,
+    alerts.alerts,
     author.cron,
     author.init,
     author.check,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from chalicelib.errors import SauronError
+
 from .asking import Asked, command
 from .output import show, show_json, waiting
 
@@ -25,9 +27,13 @@ def backup(asked: Asked, *, file: Path) -> None:
 
 
 @command("migrate")
-def migrate(asked: Asked) -> None:
+@click.option("--life-hub", "hub", is_flag=True, help="Make Life Hub's schema ops where it is missing, instead.")
+def migrate(asked: Asked, *, hub: bool) -> None:
     """Bring the store to this version's schema. `serve` does the same at its start."""
     asked.only_here("migrate")
+    if hub:
+        _migrate_life_hub(asked)
+        return
     from chalicelib.store import schema
 
     with waiting("Migrating the store"):
@@ -37,6 +43,22 @@ def migrate(asked: Asked) -> None:
         show_json({"store": where, "schema": schema.HEAD})
     else:
         show(f"{where} is at schema {schema.HEAD}.")
+
+
+def _migrate_life_hub(asked: Asked) -> None:
+    from chalicelib.lifehub.schema import migrate as migrate_life_hub
+    from chalicelib.settings import Settings, load_environ
+
+    url = Settings.read(load_environ(Path.cwd())).life_hub_url
+    if url is None:
+        raise SauronError("No Life Hub is configured. Set DATABASE_URL=postgresql://user:password@host:5432/database")
+    with waiting("Looking at Life Hub"):
+        lines = migrate_life_hub(url)
+    if asked.json:
+        show_json({"tables": lines, "count": len(lines)})
+        return
+    for line in lines:
+        show(line)
 
 
 @command("serve")

@@ -105,6 +105,7 @@ def test_status_says_what_an_operator_asks_first(build: Build, client: Client, c
         "pinned_ref": "v1",
         "subject": None,
         "author": None,
+        "install_log": None,
     }
     assert said["rejected"] == rejected
     assert (said["jobs_count"], said["next_runs"], said["version"]) == (0, [], __version__)

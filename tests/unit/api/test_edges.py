@@ -221,7 +221,13 @@ def test_an_eventbridge_event_does_the_duty(sauron: Sauron, client: Client, cloc
     }
     for name in ("tick", "sync", "upkeep"):
         assert application.app.handler_map[name](event, LambdaContext(name, 128)) is None
-    assert [run["job_id"] for run in client.get("/runs").json["runs"]] == ["nightly-backup"]
+    assert [run["job_id"] for run in client.get("/runs?job_id=nightly-backup").json["runs"]] == ["nightly-backup"]
+    assert [job["id"] for job in client.get("/jobs?tag=builtin").json["jobs"]] == [
+        "sauron.backup",
+        "sauron.digest",
+        "sauron.health",
+        "sauron.retention",
+    ]
 
 
 def test_concurrent_requests_are_answered_each_with_its_own(sauron: Sauron, client: Client) -> None:

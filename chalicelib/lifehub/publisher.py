@@ -1,0 +1,211 @@
+"""The publisher: copies what waits in the outbox to Life Hub, in order, in batches, each row once.
+
+One pass: 1. pick the oldest rows; 2. read the jobs they speak of as they stand now; 3. write both in one Life Hub transaction;
+4. delete the rows in one store transaction. Life Hub down, slow, frozen, read-only or full ends the pass and keeps everything;
+nothing that finishes runs ever waits for it.
+
+After a crash between 3 and 4 the rows are picked again and found to be there. A row that Life Hub refuses for itself is set aside
+with the reason, tried again once an hour, and keeps nothing behind it. One publisher at a time writes for a scheduler's name.
+Limit: attempts that ended together are copied in the order in which their ends were recorded.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib import logs
+from chalicelib.clock import Clock, iso
+from chalicelib.jobs import Job
+from chalicelib.store import Store, bundle, outbox, presence, registry
+from chalicelib.store.outbox import Entry, Kind
+
+from .link import LifeHubError, Link, Patience, own
+from .rows import Row, job_key, of_attempt, of_definition, of_job
+from .schema import tables_of
+from .tables import check, put_definitions, put_jobs, put_runs, switch_off_unknown
+
+log = logs.get(__name__)
+
+DUTY = "lifehub"
+BATCH = 200  # rows of the outbox in one transaction
+JOBS_AT_ONCE = 500
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds between tries while Life Hub is at fault
+TURN_PAUSE = 5.0  # seconds until another publisher's turn is looked at again
+REFUSED_PAUSE = 3600.0  # seconds until refused rows are tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a pass did: rows copied, rows that still wait, and Life Hub's fault if there was one."""
+
+    copied: int
+    waiting: int
+    error: str | None = None
+
+
+class Publisher:
+    """Copies to one Life Hub under one scheduler's name. For one thread at a time; any number of processes may have one."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, url: str, scheduler: str, host: str, patience: Patience | None = None
+    ) -> None:
+        """Prepare without touching Life Hub; `url` is in SQLAlchemy's form."""
+        self._store = store
+        self._clock = clock
+        self._scheduler = scheduler
+        self._host = host
+        self._link = Link(url, patience or Patience())
+        self._failures = 0
+        self._try_at = 0.0
+        self._retry_at = 0.0
+        self._refused_jobs: dict[str, str] = {}
+        self._random = random.SystemRandom()
+
+    @property
+    def next_try_in(self) -> float:
+        """Seconds until the next pass is worth making; 0 while Life Hub is well. `publish` itself tries whenever it is asked."""
+        return max(0.0, self._try_at - self._clock.monotonic())
+
+    def close(self) -> None:
+        """Close the connection to Life Hub."""
+        self._link.close()
+
+    def publish(self, most_seconds: float | None = None) -> Published:
+        """Copy what waits, for as long as it lasts or `most_seconds`. Life Hub's faults are answered and noted, never raised."""
+        began = self._clock.monotonic()
+        copied = 0
+        error = None
+        self._retry_refused()
+        try:
+            while entries := self._waiting():
+                if not self._copy(entries):  # another publisher's turn
+                    self._try_at = self._clock.monotonic() + TURN_PAUSE
+                    break
+                copied += len(entries)
+                if most_seconds is not None and self._clock.monotonic() - began >= most_seconds:
+                    break
+        except LifeHubError as fault:
+            error = str(fault)
+            self._failed(error)
+        with self._store.read() as tx:
+            left = outbox.lag(tx).waiting
+        if copied:
+            log.info("lifehub.copied", rows=copied, waiting=left)
+        return Published(copied, left, error)
+
+    def _waiting(self) -> list[Entry]:
+        with self._store.read() as tx:
+            return outbox.waiting(tx, BATCH)
+
+    def _copy(self, entries: Sequence[Entry]) -> bool:
+        """Copy these rows and delete them; answer False if another publisher is at it."""
+        every = any(entry.kind is Kind.JOBS for entry in entries)
+        jobs = self._jobs(None if every else {entry.job_id for entry in entries if entry.job_id})
+        now_and_then = len(jobs) - len(jobs) % JOBS_AT_ONCE if every else 0
+        refused: dict[str, str] = {}
+        for start in range(0, now_and_then, JOBS_AT_ONCE):
+            with self._link.transaction() as connection:
+                if not own(connection, self._scheduler):
+                    return False
+                refused |= self._put_jobs(connection, jobs[start : start + JOBS_AT_ONCE])
+        attempts = [entry for entry in entries if entry.kind is Kind.ATTEMPT]
+        runs = [of_attempt(entry.facts or {}, scheduler=self._scheduler, host=self._host) for entry in attempts]
+        with self._link.transaction() as connection:
+            if not own(connection, self._scheduler):
+                return False
+            refused |= self._put_jobs(connection, jobs[now_and_then:])
+            tables = tables_of(connection)
+            if every and jobs:
+                known = [row["job_key"] for row in jobs]
+                prefix = job_key(self._scheduler, "")
+                switch_off_unknown(connection, tables, prefix, known, now=self._clock.now())
+            faults = put_runs(connection, tables, runs)
+        bad = {attempts[position].id: why for position, why in faults.items()}
+        bad |= {
+            entry.id: refused[key]
+            for entry in entries
+            if entry.kind is Kind.JOB and (key := job_key(self._scheduler, entry.job_id or "")) in refused
+        }
+        self._tell_refused(refused)
+        self._settle(entries, bad)
+        return True
+
+    def _jobs(self, job_ids: set[str] | None) -> list[Row]:
+        """Read jobs as they stand, removed ones too; None = all of them."""
+        now = self._clock.now()
+        with self._store.read() as tx:
+            found: list[Job]
+            if job_ids is None:
+                found = registry.all_jobs(tx, removed=True)
+            else:
+                found = [job for job_id in sorted(job_ids) if (job := registry.job(tx, job_id))]
+            booted = {
+                sha: known[0].booted_at
+                for sha in {job.revision for job in found if job.revision}
+                if (known := bundle.find_revisions(tx, sha, limit=1))
+            }
+        return [
+            of_job(job, scheduler=self._scheduler, host=self._host, loaded_at=booted.get(job.revision or ""), now=now)
+            for job in found
+        ]
+
+    @staticmethod
+    def _put_jobs(connection: Any, rows: Sequence[Row]) -> dict[str, str]:
+        """Write jobs and their definitions; answer the keys of those refused, with the reasons."""
+        tables = tables_of(connection)
+        check(tables)
+        faults = put_jobs(connection, tables, rows)
+        faults = put_definitions(connection, tables, [of_definition(row) for row in rows]) | faults
+        return {rows[position]["job_key"]: why for position, why in faults.items()}
+
+    def _settle(self, entries: Sequence[Entry], bad: dict[int, str]) -> None:
+        """Delete the rows that were copied, set aside those refused, and note that Life Hub is well."""
+        now = self._clock.now()
+        with self._store.write() as tx:
+            for entry_id, why in bad.items():
+                outbox.refuse(tx, entry_id, why)
+            outbox.done(tx, [entry.id for entry in entries if entry.id not in bad])
+            presence.duty_done(tx, DUTY, at=now, detail={"error": None, "failing_since": None, "last_success": iso(now)})
+        for entry_id, why in bad.items():
+            log.warning("lifehub.refused", row=entry_id, reason=why)
+        if self._failures:
+            log.info("lifehub.recovered", failures=self._failures)
+        self._failures, self._try_at = 0, 0.0
+
+    def _failed(self, error: str) -> None:
+        """Note a fault once, and put the next try off: 5 seconds, doubling to 5 minutes, spread by a fifth."""
+        pause = min(FIRST_PAUSE * 2 ** min(self._failures, 16), LONGEST_PAUSE)
+        self._failures += 1
+        self._try_at = self._clock.monotonic() + pause * self._random.uniform(0.8, 1.2)
+        now = self._clock.now()
+        with self._store.read() as tx:
+            noted = presence.duty(tx, DUTY)
+        before = (noted[1] if noted else None) or {}
+        if before.get("error") == error:
+            return
+        log.warning("lifehub.failed", reason=error)
+        since = before.get("failing_since") or iso(now)
+        detail = {"error": error, "failing_since": since, "last_success": before.get("last_success")}
+        with self._store.write() as tx:
+            presence.duty_done(tx, DUTY, at=now, detail=detail)
+
+    def _tell_refused(self, refused: dict[str, str]) -> None:
+        """Log which jobs Life Hub refuses, each reason once."""
+        for key, why in refused.items():
+            if self._refused_jobs.get(key) != why:
+                log.warning("lifehub.job_refused", job_key=key, reason=why)
+        self._refused_jobs |= refused
+
+    def _retry_refused(self) -> None:
+        """Let refused rows wait again, once an hour and after a start."""
+        if self._clock.monotonic() < self._retry_at:
+            return
+        self._retry_at = self._clock.monotonic() + REFUSED_PAUSE
+        with self._store.read() as tx:
+            refused = outbox.lag(tx).refused
+        if refused:
+            with self._store.write() as tx:
+                outbox.retry_refused(tx)

@@ -1,0 +1,235 @@
+"""Incidents in the store, and what is asked of the other tables to find out whether something is wrong.
+
+An incident is open until it ended; at most one is open per subject and kind, whoever opens it: of two that open the same only one
+is answered the incident, and of two that end it only one hears that it did. Every question goes by an index, so that it costs
+what is wrong or recent and never what exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from chalicelib.runs import OCCURRENCES, RunState
+
+from .database import Tx
+from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, log_chunks
+
+_i = incidents.c
+_q = job_queue.c
+_other = job_queue.alias("other")
+
+SUBJECT_CHARS = 128
+GOOD = (RunState.SUCCEEDED, RunState.DEGRADED)
+BAD = (RunState.FAILED, RunState.TIMED_OUT)
+MOST_IN_A_ROW = 1000  # failures that are counted
+TAIL_CHUNKS = 200  # read for the end of a log
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One thing that is or was wrong with a subject: a job's id, a rejected definition's place, or Sauron itself."""
+
+    id: int
+    subject: str
+    kind: str
+    job_id: str | None
+    run_id: str | None
+    reason: str
+    since: datetime
+    told_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the last sync said: `kind` is fetch, load or held, None when all was well; `rejected` the definitions left out."""
+
+    kind: str | None = None
+    since: datetime | None = None
+    failures: int = 0
+    error: str | None = None
+    rejected: tuple[dict[str, Any], ...] = ()
+
+
+def take_turns(tx: Tx) -> None:
+    """Let one transaction at a time decide about incidents (SQLite has one writer anyway)."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock(7235420191)"))
+
+
+# -- incidents ---------------------------------------------------------------------------------------------------------
+
+
+def open_incidents(tx: Tx, *, subjects: Collection[str] | None = None, most: int | None = None) -> list[Incident]:
+    """Answer the open incidents, of these subjects or all, in the order in which they began."""
+    query = select(incidents).where(_i.ended_at.is_(None)).order_by(_i.id)
+    if subjects is None:
+        return [Incident(*row) for row in tx.execute(query.limit(most))]
+    asked = sorted(subjects)
+    found = [
+        Incident(*row) for i in range(0, len(asked), 500) for row in tx.execute(query.where(_i.subject.in_(asked[i : i + 500])))
+    ]
+    return found[:most]
+
+
+_one = select(incidents).where(_i.subject == bindparam("subject"), _i.kind == bindparam("kind"), _i.ended_at.is_(None))
+
+
+def open_incident(tx: Tx, subject: str, kind: str) -> Incident | None:
+    """Answer the open incident of a subject and kind, or None."""
+    row = tx.execute(_one, {"subject": subject, "kind": kind}).first()
+    return Incident(*row) if row else None
+
+
+_ended = select(incidents).where(_i.ended_at > bindparam("since"), _i.subject == bindparam("subject"))
+
+
+def ended_since(tx: Tx, subject: str, since: datetime) -> list[Incident]:
+    """Answer the incidents of a subject that ended after an instant."""
+    return [Incident(*row) for row in tx.execute(_ended, {"subject": subject, "since": since})]
+
+
+def begin(
+    tx: Tx, subject: str, kind: str, *, reason: str, since: datetime, now: datetime, job_id: str | None, run_id: str | None
+) -> Incident | None:
+    """Open an incident that is told now; answer it, or None if there is one already."""
+    new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    row = {"subject": subject, "kind": kind, "job_id": job_id, "run_id": run_id, "reason": reason, "since": since, "told_at": now}
+    made = tx.execute(new(incidents).values(row).on_conflict_do_nothing().returning(_i.id)).scalar()
+    return open_incident(tx, subject, kind) if made is not None else None
+
+
+def end(tx: Tx, incident: Incident, *, now: datetime) -> bool:
+    """End an incident; answer whether it was this call that did."""
+    return tx.execute(update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None)).values(ended_at=now)).rowcount == 1
+
+
+def told_again(tx: Tx, incident: Incident, *, now: datetime) -> bool:
+    """Note that people are reminded now; answer whether it was this call that noted it."""
+    due = update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None), _i.told_at == incident.told_at)
+    return tx.execute(due.values(told_at=now)).rowcount == 1
+
+
+def prune(tx: Tx, *, before: datetime, most: int) -> int:
+    """Delete up to `most` incidents that ended before an instant; answer how many."""
+    old = tx.execute(select(_i.id).where(_i.ended_at < before).order_by(_i.ended_at).limit(most)).scalars().all()
+    if old:
+        tx.execute(delete(incidents).where(_i.id.in_(old)))
+    return len(old)
+
+
+# -- what is asked of runs ---------------------------------------------------------------------------------------------
+
+
+def ended_badly(tx: Tx, since: datetime) -> list[str]:
+    """Answer the jobs of which a run failed, timed out or was missed after an instant."""
+    query = select(_q.job_id).where(_q.finished_at > since, _q.state.in_((*BAD, RunState.MISSED))).distinct()
+    return list(tx.execute(query).scalars())
+
+
+_verdicts = (
+    select(_q.id, _q.state, _q.error, _q.error_type, _q.finished_at)
+    .where(_q.job_id == bindparam("job"), _q.finished_at.is_not(None), _q.state.in_((*GOOD, *BAD)))
+    .order_by(_q.finished_at.desc(), _q.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+def verdict(tx: Tx, job_id: str) -> Any | None:
+    """Answer (id, state, error, error_type, finished_at) of the job's run that was judged last, or None."""
+    return tx.execute(_verdicts, {"job": job_id, "most": 1}).first()
+
+
+def failures(tx: Tx, job_id: str, *, least: int = 1) -> list[Any]:
+    """Answer a job's newest failures in a row, the newest first; nothing if there are fewer than `least`."""
+    for most in (least, max(least, MOST_IN_A_ROW)):
+        found = []
+        for row in tx.execute(_verdicts, {"job": job_id, "most": most}):
+            if row.state in GOOD:
+                break
+            found.append(row)
+        if len(found) < most or most >= MOST_IN_A_ROW:
+            break
+    return found if len(found) >= least else []
+
+
+_late = select(_q.job_id, _q.id, _q.due_at).where(
+    _q.state == QUEUED,
+    _q.finished_at.is_(None),
+    _q.due_at < bindparam("edge"),
+    _q.created_at < bindparam("edge"),
+    _q.attempt == 0,
+    _q.origin.in_(OCCURRENCES),
+)
+_running_beside = select(_other.c.id).where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING).exists()
+
+
+def late_jobs(tx: Tx, edge: datetime) -> list[str]:
+    """Answer the jobs of which an occurrence was due before an instant, while none of their runs is running."""
+    query = _late.with_only_columns(_q.job_id).where(~_running_beside).distinct()
+    return list(tx.execute(query, {"edge": edge}).scalars())
+
+
+def late_run(tx: Tx, job_id: str, edge: datetime) -> Any | None:
+    """Answer (job_id, id, due_at) of a job's occurrence that was due first and before an instant, while none is running."""
+    query = _late.where(_q.job_id == bindparam("job"), ~_running_beside).order_by(_q.due_at).limit(1)
+    return tx.execute(query, {"edge": edge, "job": job_id}).first()
+
+
+_gaps = (
+    select(_q.id, _q.fire_at, _q.gap_from, _q.gap_count, _q.reason, _q.finished_at)
+    .where(
+        _q.job_id == bindparam("job"), _q.finished_at.between(bindparam("since"), bindparam("until")), _q.state == RunState.MISSED
+    )
+    .order_by(_q.fire_at)
+)
+
+
+def gaps(tx: Tx, job_id: str, since: datetime, until: datetime) -> list[Any]:
+    """Answer (id, fire_at, gap_from, gap_count, reason, finished_at) of what a job missed, recorded between two instants."""
+    return list(tx.execute(_gaps, {"job": job_id, "since": since, "until": until}))
+
+
+_gap_end = select(_q.fire_at, _q.finished_at).where(_q.id == bindparam("run"))
+_executed_after = (
+    select(_q.id)
+    .where(
+        _q.job_id == bindparam("job"),
+        _q.fire_at > bindparam("fired"),
+        _q.finished_at >= bindparam("ended"),
+        _q.state.in_((*GOOD, *BAD)),
+    )
+    .limit(1)
+)
+
+
+def ran_after_gap(tx: Tx, job_id: str, run_id: str | None) -> bool:
+    """Whether an occurrence after a gap was executed, or nothing is known of the gap any more."""
+    gap = tx.execute(_gap_end, {"run": run_id}).first()
+    if gap is None:
+        return True
+    return tx.execute(_executed_after, {"job": job_id, "fired": gap.fire_at, "ended": gap.finished_at}).first() is not None
+
+
+def fault(tx: Tx) -> Fault:
+    """Answer what the last sync said; nothing is wrong before the first."""
+    b = bundle_state.c
+    row = tx.execute(select(b.fault, b.failing_since, b.consecutive_failures, b.last_error, b.rejected)).first()
+    return Fault(*row[:4], tuple(row.rejected or ())) if row else Fault()
+
+
+def log_tail(tx: Tx, run_id: str, chars: int) -> str:
+    """Answer the end of what a run wrote."""
+    c = log_chunks.c
+    found: list[str] = []
+    for piece in tx.execute(select(c.text).where(c.run_id == run_id).order_by(c.id.desc()).limit(TAIL_CHUNKS)).scalars():
+        found.append(piece)
+        if sum(map(len, found)) >= chars:
+            break
+    return "".join(reversed(found))[-chars:]

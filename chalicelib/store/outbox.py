@@ -1,0 +1,197 @@
+"""What waits to be copied to Life Hub: rows written in the transaction that made the news, deleted once the copy is made.
+
+An attempt's row carries its facts, because runs and logs may be pruned before Life Hub is there again. A job's row says only
+that the job, or all of them, changed: the publisher reads them as they stand after it picked the row. A newer row takes the
+place of an older one for the same news, under a new id, so that a change made while a copy is under way is copied again.
+
+After a crash: news and row are there both or neither. A row whose copy was made just before is copied a second time, which Life
+Hub's side does not count twice. A row that Life Hub refuses for itself stays, marked with the reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from chalicelib.clock import iso
+from chalicelib.runs import Run, Verdict
+
+from .database import Tx
+from .schema import attempts, jobs, log_chunks, outbox, revisions
+
+TAIL_CHARS = 5000  # of an attempt's output
+PAGE = 64  # chunks read at once for it
+
+_b = outbox.c
+
+
+class Kind(StrEnum):
+    """What a row asks to be copied."""
+
+    ATTEMPT = "attempt"
+    JOB = "job"  # one job as it stands
+    JOBS = "jobs"  # all of them
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row that waits. `facts` are an attempt's, with times as ISO 8601 text; None for jobs."""
+
+    id: int
+    kind: Kind
+    job_id: str | None
+    facts: dict[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the copy is behind: how many rows wait, since when the oldest does, how many were refused."""
+
+    waiting: int
+    oldest_at: datetime | None
+    refused: int
+
+
+_told = (
+    select(
+        attempts.c.started_at,
+        attempts.c.finished_at,
+        attempts.c.outcome,
+        attempts.c.exit_code,
+        attempts.c.error,
+        attempts.c.error_type,
+        jobs.c.source,
+        jobs.c.record,
+        revisions.c.booted_at,
+    )
+    .select_from(attempts)
+    .join(jobs, jobs.c.job_id == bindparam("job"), isouter=True)
+    .join(revisions, revisions.c.sha == bindparam("revision"), isouter=True)
+    .where(attempts.c.run_id == bindparam("run"), attempts.c.number == bindparam("nth"))
+)
+_newest_chunks = (
+    select(log_chunks.c.id, log_chunks.c.text)
+    .where(
+        log_chunks.c.run_id == bindparam("run"), log_chunks.c.attempt == bindparam("nth"), log_chunks.c.id < bindparam("before")
+    )
+    .order_by(log_chunks.c.id.desc())
+    .limit(PAGE)
+)
+_put = insert(outbox)
+
+
+def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
+    """Note the end of an attempt, in the transaction that finished it and after `queue.finish` recorded it."""
+    told = tx.execute(_told, {"job": run.job_id, "revision": run.revision, "run": run.id, "nth": run.attempt}).first()
+    if told is None:
+        return
+    record = json.loads(told.record) if told.record else {}
+    facts = {
+        "run_id": run.id,
+        "attempt": run.attempt,
+        "job_id": run.job_id,
+        "started_at": iso(told.started_at),
+        "ended_at": iso(told.finished_at or now),
+        "outcome": told.outcome or verdict.outcome,
+        "exit_code": told.exit_code,
+        "error": told.error,
+        "error_type": told.error_type,
+        "summary": _summary(verdict.result),
+        "origin": run.origin,
+        "revision": run.revision,
+        "loaded_at": told.booted_at and iso(told.booted_at),
+        "source": told.source,
+        "tags": record.get("tags") or [],
+        "project": record.get("project"),
+        "entrypoint": record.get("entrypoint"),
+        "stdout_tail": _tail(tx, run),
+    }
+    tx.execute(_put, {"kind": Kind.ATTEMPT, "job_id": run.job_id, "facts": facts, "created_at": now})
+
+
+def _summary(result: Any) -> str | None:
+    """Answer what a job's result says of itself: its `summary`, else its `message`."""
+    if not isinstance(result, dict):
+        return None
+    said = result.get("summary") or result.get("message")
+    if said is None:
+        return None
+    text = said if isinstance(said, str) else json.dumps(said, default=str, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:TAIL_CHARS]
+
+
+def _tail(tx: Tx, run: Run) -> str | None:
+    """Answer the last characters of what this attempt wrote, or None if it wrote nothing."""
+    pieces: list[str] = []
+    missing, before = TAIL_CHARS, 2**62
+    while missing > 0:
+        chunks = tx.execute(_newest_chunks, {"run": run.id, "nth": run.attempt, "before": before}).all()
+        for before, text in chunks:  # noqa: B007 - the next page begins where this one ended
+            pieces.append(text[-missing:])
+            missing -= len(text)
+            if missing <= 0:
+                break
+        if len(chunks) < PAGE:
+            break
+    return "".join(reversed(pieces)) or None
+
+
+_forget_job = delete(outbox).where(_b.kind == Kind.JOB, _b.job_id == bindparam("job")).returning(_b.created_at)
+_forget_jobs = delete(outbox).where(_b.kind.in_((Kind.JOB, Kind.JOBS))).returning(_b.created_at)
+
+
+def put_job(tx: Tx, job_id: str, *, now: datetime) -> None:
+    """Note that a job is to be copied as it stands: after an override, a rejection, or a move of its next fire time."""
+    since = tx.execute(_forget_job, {"job": job_id}).scalars().all()
+    tx.execute(_put, {"kind": Kind.JOB, "job_id": job_id, "facts": None, "created_at": min((now, *since))})
+
+
+def put_jobs(tx: Tx, *, now: datetime) -> None:
+    """Note that all jobs are to be copied as they stand: after a sync, a rollback or a start."""
+    since = tx.execute(_forget_jobs).scalars().all()
+    tx.execute(_put, {"kind": Kind.JOBS, "job_id": None, "facts": None, "created_at": min((now, *since))})
+
+
+_waiting = select(outbox).where(_b.refused.is_(None)).order_by(_b.id).limit(bindparam("most"))
+
+
+def waiting(tx: Tx, most: int) -> list[Entry]:
+    """Answer up to `most` rows that wait, in the order of their happening; refused ones are left out."""
+    rows = tx.execute(_waiting, {"most": most})
+    return [Entry(row.id, Kind(row.kind), row.job_id, row.facts, row.created_at) for row in rows]
+
+
+def done(tx: Tx, ids: Sequence[int]) -> None:
+    """Delete rows whose copies were made."""
+    for some in (ids[i : i + 500] for i in range(0, len(ids), 500)):
+        tx.execute(delete(outbox).where(_b.id.in_(some)))
+
+
+def refuse(tx: Tx, entry_id: int, reason: str) -> None:
+    """Set a row aside because Life Hub does not take it, for this reason."""
+    tx.execute(update(outbox).where(_b.id == entry_id).values(refused=reason[:TAIL_CHARS]))
+
+
+def retry_refused(tx: Tx) -> int:
+    """Let refused rows wait again (their reason was mended in Life Hub); answer how many."""
+    return tx.execute(update(outbox).where(_b.refused.is_not(None)).values(refused=None)).rowcount
+
+
+_oldest = select(_b.created_at).where(_b.refused.is_(None)).order_by(_b.id).limit(1)
+_counted = select(
+    select(func.count()).select_from(outbox).where(_b.refused.is_(None)).scalar_subquery(),
+    select(func.count()).select_from(outbox).where(_b.refused.is_not(None)).scalar_subquery(),
+)
+
+
+def lag(tx: Tx) -> Lag:
+    """Answer how far the copy is behind."""
+    some, refused = tx.execute(_counted).one()
+    return Lag(some, tx.execute(_oldest).scalar() if some else None, refused)

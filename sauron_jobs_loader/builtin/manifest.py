@@ -1,0 +1,7 @@
+"""Registers the builtin jobs. Their schedules are UTC; whether they are enabled is decided by the settings."""
+
+from sauron_jobs_loader.builtin.definitions import JOBS
+from sauron_jobs_loader.registry import job_registry
+
+for job in JOBS:
+    job_registry.register(job)

@@ -1,0 +1,145 @@
+"""Blotting secrets out of text before it is kept, shown or sent.
+
+A known value is found as it is, in base64 (also inside a longer encoded text), URL-encoded, in hex, escaped for JSON or HTML, and
+in a stream also when it is split over writes; a value of several lines is found line by line. Masked twice is masked once.
+
+Limit: what a job transforms in another way (reversed, encrypted, one letter a line) is not found, and values shorter than
+SHORTEST are left alone, because they would blot out ordinary words.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+MASK = "***"
+SHORTEST = 4
+SHORTEST_ENCODED = 8  # letters of base64: fewer are found in ordinary text
+SHORTEST_LINE = 16  # of a value of several lines, such as a private key
+BASE64_LINE = 76  # letters after which MIME and base64(1) break the line
+
+_ALTERNATIVE = str.maketrans("+/", "-_")
+
+
+class Masker:
+    """Knows the values to blot out. Safe to share between threads."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
+        encoded = [form.encode(errors="surrogateescape") for form in forms]
+        self._text = re.compile(_grouped(forms)) if forms else None
+        self._bytes = re.compile(_grouped(forms).encode(errors="surrogateescape")) if forms else None
+        self._longest = max(map(len, encoded), default=0)
+        self._by_first: dict[int, list[bytes]] = {}
+        for form in encoded:
+            self._by_first.setdefault(form[0], []).append(form)
+
+    def text(self, text: str) -> str:
+        """Answer the text without the values."""
+        return self._text.sub(MASK, text) if self._text else text
+
+    def value(self, value: Any) -> Any:
+        """Answer a JSON value without them: in its texts, the keys of its objects included."""
+        if self._text is None:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(key) if isinstance(key, str) else key: self.value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value
+
+    def stream(self) -> MaskedStream:
+        """Begin a stream of bytes."""
+        return MaskedStream(self)
+
+    def _cut(self, data: bytes) -> tuple[bytes, bytes]:
+        """Mask what is certain of `data`; answer it with the rest, which may be the beginning of a value."""
+        if self._bytes is None:
+            return data, b""
+        held = self._open_end(data)
+        clean, done = bytearray(), 0
+        for match in self._bytes.finditer(data):
+            if match.start() >= held:
+                break
+            clean += data[done : match.start()] + MASK.encode()
+            done = match.end()
+        held = max(held, done)
+        return bytes(clean + data[done:held]), data[held:]
+
+    def _open_end(self, data: bytes) -> int:
+        """Answer where the end of `data` begins that a value may begin with. No form holds a line feed."""
+        for start in range(max(len(data) - self._longest + 1, data.rfind(b"\n") + 1), len(data)):
+            forms = self._by_first.get(data[start])
+            if forms and any(len(form) > len(data) - start and form.startswith(data[start:]) for form in forms):
+                return start
+        return len(data)
+
+    def _masked(self, data: bytes) -> bytes:
+        return self._bytes.sub(MASK.encode(), data) if self._bytes else data
+
+
+class MaskedStream:
+    """Masks bytes as they come. What may be the beginning of a value is held back until more, or the end, has come."""
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes and answer those that are certain."""
+        clean, self._held = self._masker._cut(self._held + data)  # noqa: SLF001 - two halves of one thing
+        return clean
+
+    def end(self) -> bytes:
+        """Answer what is left."""
+        rest, self._held = self._held, b""
+        return self._masker._masked(rest)  # noqa: SLF001 - as above
+
+
+def _grouped(forms: Iterable[str]) -> str:
+    """Write the pattern of all forms, those with one first letter together: several times faster than a flat list."""
+    groups: dict[str, list[str]] = {}
+    for form in forms:
+        groups.setdefault(form[0], []).append(re.escape(form[1:]))
+    return "|".join(f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in groups.items())
+
+
+def _forms(value: str) -> Iterator[str]:
+    """List the ways a value may be written in one line."""
+    value = value.strip()
+    if len(value) < SHORTEST:
+        return
+    raw = value.encode("utf-8", "surrogateescape")
+    yield from _base64_forms(raw)
+    lines = [line.strip() for line in value.splitlines()]
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= SHORTEST_LINE and not line.startswith("-----"))
+        yield json.dumps(value)[1:-1]
+        return
+    urls = (quote(raw, safe=""), quote(raw), quote_plus(raw))
+    yield from (value, *urls, *(re.sub("%..", lambda found: found[0].lower(), form) for form in urls))
+    yield from (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], html.escape(value))
+    yield from (raw.hex(), raw.hex().upper())
+
+
+def _base64_forms(raw: bytes) -> Iterator[str]:
+    """Write a value in base64: as it is, in broken lines, and the letters that stand for it inside a longer encoded text."""
+    whole = base64.b64encode(raw).decode()
+    if len(whole) > BASE64_LINE:
+        forms = [whole[start : start + BASE64_LINE] for start in range(0, len(whole), BASE64_LINE)]
+    else:
+        forms = [whole, whole.rstrip("=")]
+    for before in range(3):
+        letters = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
+        end = len(letters) - (1 if (before + len(raw)) % 3 else 0)  # the last letter holds bits of what follows
+        forms.append(letters[(0, 2, 3)[before] : end])
+    for form in forms:
+        if len(form) >= SHORTEST_ENCODED:
+            yield from (form, form.translate(_ALTERNATIVE))

@@ -1,0 +1,152 @@
+"""The one place that speaks to Amazon SES. It reads no setting from the environment: whoever makes a `Mailer` hands them in.
+
+A mail that SES accepted has a Message-ID; whether it arrives is SES's to do. Throttling, faults of the server and lost
+connections are retried, so a mail whose answer was lost may be sent twice. Limit: no attachments, at most RECIPIENTS_LIMIT
+recipients, who see each other.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Sequence
+from email.utils import formataddr, parseaddr
+from typing import Any
+
+from sauron_jobs_loader.errors import LoaderError
+from sauron_jobs_loader.masking import Masker
+
+TIMEOUT_SECONDS = 10.0
+"""How long connecting, and then each wait for an answer, may take; of one attempt."""
+
+ATTEMPTS = 3
+"""The first included. Between them botocore's standard mode waits up to 20 s."""
+
+RECIPIENTS_LIMIT = 50
+"""What SES takes in one message."""
+
+_TEMPORARY = frozenset(
+    {
+        "InternalFailure",
+        "InternalServerError",
+        "RequestLimitExceeded",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_SERVER_FAULT = 500
+_BETWEEN_ADDRESSES = re.compile(r'[,;\n](?=(?:[^"]*"[^"]*")*[^"]*$)')  # not inside a quoted name
+
+
+class MailError(LoaderError):
+    """A mail was not sent. `temporary`: the same mail may be taken later; otherwise something must be changed first."""
+
+    def __init__(self, message: str, temporary: bool) -> None:
+        super().__init__(message)
+        self.temporary = temporary
+
+
+class Mailer:
+    """Sends mail from one sender in one region. Safe to share between threads; its client is made once, at the first mail."""
+
+    def __init__(
+        self,
+        *,
+        region: str,
+        access_key: str | None,
+        secret_key: str | None,
+        sender: str,
+        endpoint_url: str | None = None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.sender = sender
+        self._region = region
+        self._keys = (access_key or None, secret_key or None)
+        self._endpoint_url = endpoint_url or None
+        self._timeout = timeout_seconds
+        self._masker = Masker(key for key in self._keys if key)
+        self._lock = threading.Lock()
+        self._client: Any = None
+
+    def send(
+        self, recipients: Sequence[str], subject: str, text: str, html: str | None = None, *, reply_to: Sequence[str] = ()
+    ) -> str:
+        """Send one mail in UTF-8, as text, HTML or both; answer its Message-ID. Raises MailError, whose text holds no secret."""
+        to = addresses(recipients)
+        if not to:
+            raise MailError("a mail needs a recipient: write an address such as ops@example.com", temporary=False)
+        if len(to) > RECIPIENTS_LIMIT:
+            raise MailError(
+                f"{len(to)} recipients, and SES takes {RECIPIENTS_LIMIT}: send several mails, or to a list.", temporary=False
+            )
+        message: dict[str, Any] = {"Subject": _part(" ".join(subject.split())), "Body": {}}
+        if text or html is None:
+            message["Body"]["Text"] = _part(text)
+        if html is not None:
+            message["Body"]["Html"] = _part(html)
+        try:
+            answer = self._connected().send_email(
+                Source=_encoded(self.sender),
+                Destination={"ToAddresses": to},
+                Message=message,
+                ReplyToAddresses=addresses(reply_to),
+            )
+        except Exception as error:  # noqa: BLE001 - a library and a network: whatever it is, it is a MailError
+            raise self._fault(error) from None  # the chain could show what the message leaves out
+        return str(answer["MessageId"])
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                from boto3.session import Session
+                from botocore.config import Config
+
+                self._client = Session().client(
+                    "ses",
+                    region_name=self._region,
+                    aws_access_key_id=self._keys[0],
+                    aws_secret_access_key=self._keys[1],
+                    endpoint_url=self._endpoint_url,
+                    config=Config(
+                        connect_timeout=self._timeout,
+                        read_timeout=self._timeout,
+                        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                    ),
+                )
+            return self._client
+
+    def _fault(self, error: Exception) -> MailError:
+        from botocore import exceptions
+
+        temporary = isinstance(error, exceptions.HTTPClientError | exceptions.ConnectionError | OSError)
+        words = str(error)
+        if isinstance(error, exceptions.ClientError):
+            said = error.response.get("Error", {})
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            temporary = said.get("Code") in _TEMPORARY or status >= _SERVER_FAULT
+            words = f"SES answers {said.get('Code', status)}: {said.get('Message', '')}"
+        elif isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
+            words = "no SES credentials: set AWS_SES_ACCESS_KEY_ID and AWS_SES_SECRET_ACCESS_KEY"
+        else:
+            words = f"{type(error).__name__}: {words}" + (" SES is not reached." if temporary else "")
+        return MailError(self._masker.text(words)[:1000], temporary)
+
+
+def addresses(given: str | Iterable[str] | None) -> list[str]:
+    """Read addresses: text with ',' or ';' between them, or a list of such texts. Each is answered once, in the order given."""
+    texts = [given] if isinstance(given, str) else given or ()
+    found = (address.strip() for text in texts for address in _BETWEEN_ADDRESSES.split(text))
+    return list(dict.fromkeys(_encoded(address) for address in found if address))
+
+
+def _encoded(address: str) -> str:
+    """Write a name that is not ASCII as mail headers do (RFC 2047)."""
+    name, plain = parseaddr(address)
+    return formataddr((name, plain)) if plain.isascii() and name and not name.isascii() else address
+
+
+def _part(text: str) -> dict[str, str]:
+    return {"Data": text.encode("utf-8", "replace").decode(), "Charset": "UTF-8"}

