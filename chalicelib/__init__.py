@@ -6,6 +6,9 @@ The map, from the outside in; imports go one way only, downwards (import-linter 
     local          the clock and the workers that stand in for EventBridge and SQS
     wiring         settings become live objects; the one door; with `loading`, the seam to the bundle's loader
     tick sync work upkeep operate explain     the duties, what a person may do, and pure questions
+    incidents symptoms alerts delivery heartbeat     what is wrong, and telling people
+    lifehub/       copying runs and definitions out
+    builtin retention                         what the builtin jobs ask for; what is kept for how long
     live attempt_log verdict                  attempts under way, what they wrote, and what their end means
     store/         SQLAlchemy Core: one module per noun; `ledger` keeps every occurrence accounted for
     occurrences    the arithmetic between a schedule and the ledger

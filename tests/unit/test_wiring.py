@@ -1,0 +1,181 @@
+"""What one object does with its parts in hand: who is told, what is copied again, when the outside is pinged."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib import operate
+from chalicelib.local import News
+from chalicelib.runs import Outcome, Verdict
+from chalicelib.settings import Settings
+from chalicelib.store import alerts, bundle, claims, incidents, outbox, presence, queue, registry
+from chalicelib.store.outbox import Kind
+from chalicelib.wiring import Sauron
+from tests.conftest import ManualClock, define
+from tests.http_receiver import Receiver, receive
+
+HUB = {"DATABASE_URL": "postgresql://hub.test/life"}
+BAD = Verdict(Outcome.FAILED, "no route to host", "OSError")
+
+Build = Callable[..., Sauron]
+
+
+@pytest.fixture
+def build(tmp_path: Path, clock: ManualClock) -> Iterator[Build]:
+    made: list[Sauron] = []
+
+    def make(**environ: str) -> Sauron:
+        known = {"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3", "JOBS_DIR": f"{tmp_path}/jobs", **environ}
+        made.append(Sauron.build(Settings.read(known), clock=clock))
+        define(made[-1].store, clock, "report", "0 8 * * *", max_attempts=1)
+        return made[-1]
+
+    yield make
+    for sauron in made:
+        sauron.close()
+
+
+@pytest.fixture
+def outside() -> Iterator[Receiver]:
+    with receive() as receiver:
+        yield receiver
+
+
+def waiting(sauron: Sauron) -> list[tuple[Kind, str | None]]:
+    with sauron.store.read() as tx:
+        return [(entry.kind, entry.job_id) for entry in outbox.waiting(tx, 100)]
+
+
+def ended(sauron: Sauron, clock: ManualClock, verdict: Verdict) -> None:
+    operate.trigger(sauron.store, clock, "report", force=True)
+    with sauron.store.write() as tx:
+        run = claims.claim(tx, owner="me", now=clock.now()).run
+        assert run is not None
+        queue.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=None)
+    clock.move(seconds=1)
+
+
+def fresh(sauron: Sauron, clock: ManualClock) -> None:
+    with sauron.store.write() as tx:
+        presence.duty_done(tx, presence.TICK, at=clock.now())
+        bundle.change(tx, last_sync=clock.now())
+
+
+def test_without_life_hub_nothing_is_put_aside_for_it(build: Build) -> None:
+    sauron = build()
+    sauron.join()
+    sauron.disable("report")
+    assert waiting(sauron) == []
+    assert sauron.publish() is None
+
+
+def test_a_start_copies_everything_and_a_switch_its_job(build: Build, clock: ManualClock) -> None:
+    sauron = build(**HUB)
+    changes = []
+    sauron.on_change = lambda: changes.append(1)
+    sauron.join()
+    assert waiting(sauron) == [(Kind.JOBS, None)]
+    sauron.disable("report", until=clock.now() + timedelta(minutes=5))
+    sauron.enable("report")
+    sauron.disable("report", until=clock.now() + timedelta(minutes=5))
+    assert waiting(sauron) == [(Kind.JOBS, None), (Kind.JOB, "report")]
+    assert len(changes) == 4
+
+
+def test_an_override_that_ends_by_itself_is_copied(build: Build, clock: ManualClock) -> None:
+    sauron = build(**HUB)
+    sauron.disable("report", until=clock.now() + timedelta(minutes=5))
+    with sauron.store.write() as tx:
+        outbox.done(tx, [entry.id for entry in outbox.waiting(tx, 10)])
+    clock.move(minutes=4)
+    sauron.tick()
+    assert waiting(sauron) == []
+    clock.move(minutes=2)
+    sauron.tick()
+    assert waiting(sauron) == [(Kind.JOB, "report")]
+
+
+def test_a_runner_has_the_builtin_jobs(build: Build) -> None:
+    sauron = build()
+    sauron.join()
+    with sauron.store.read() as tx:
+        assert [job.id for job in registry.all_jobs(tx, source="builtin")] == [
+            "sauron.backup",
+            "sauron.digest",
+            "sauron.health",
+            "sauron.retention",
+        ]
+
+
+def test_where_no_thread_sees_to_it_upkeep_finds_and_tells(build: Build, clock: ManualClock, outside: Receiver) -> None:
+    sauron = build(SAURON_ALERT_WEBHOOK_URL=outside.url)
+    ended(sauron, clock, BAD)
+    sauron.upkeep()
+    assert ['"job.failing"' in asked.body for asked in outside.asked] == [True]
+    sauron.upkeep()
+    assert len(outside.asked) == 1
+    assert sauron.next_alert_in(60) == 60
+
+
+def test_switching_a_job_off_ends_what_was_wrong_with_it_in_silence(build: Build, clock: ManualClock, outside: Receiver) -> None:
+    sauron = build(SAURON_ALERT_WEBHOOK_URL=outside.url)
+    ended(sauron, clock, BAD)
+    assert sauron.review(["report"]) == 1
+    sauron.disable("report")
+    with sauron.store.read() as tx:
+        assert incidents.open_incidents(tx) == []
+        assert alerts.waiting(tx) == 1
+    assert sauron.next_alert_in(60) == 0
+
+
+def test_the_switch_is_pinged_while_all_is_fresh_and_not_when_the_tick_stands(
+    build: Build, clock: ManualClock, outside: Receiver
+) -> None:
+    sauron = build(SAURON_HEARTBEAT_URL=f"{outside.url}/ping/abc", JOBS_GIT_REPO_URL="/nowhere")
+    sauron.upkeep()
+    assert outside.asked == []  # it has neither ticked nor synced
+    fresh(sauron, clock)
+    sauron.upkeep()
+    assert [(asked.method, asked.path) for asked in outside.asked] == [("GET", "/ping/abc")]
+    clock.move(minutes=4)
+    sauron.upkeep()
+    assert len(outside.asked) == 1
+
+
+def test_the_switch_is_not_pinged_when_the_bundle_is_stale(build: Build, clock: ManualClock, outside: Receiver) -> None:
+    sauron = build(SAURON_HEARTBEAT_URL=outside.url, JOBS_GIT_REPO_URL="/nowhere")
+    fresh(sauron, clock)
+    clock.move(hours=2)
+    sauron.tick()
+    sauron.upkeep()
+    assert outside.asked == []
+
+
+def test_jobs_that_lack_a_required_secret_are_named(build: Build, clock: ManualClock, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("from a file\n")
+    sauron = build(CRM_TOKEN="set-in-the-environment", DISK_TOKEN_FILE=str(tmp_path / "token"))
+    secrets: list[dict[str, Any]] = [
+        {"key": name, "required": required}
+        for name, required in (("CRM_TOKEN", True), ("DISK_TOKEN", True), ("MAYBE", False), ("GONE", True), ("LOST", True))
+    ]
+    define(sauron.store, clock, "crm", secrets=secrets)
+    define(sauron.store, clock, "none", secrets=[])
+    assert sauron.missing_secrets() == [{"job_id": "crm", "missing": ["GONE", "LOST"]}]
+
+
+def test_news_told_while_nobody_waits_is_kept_and_taken_together() -> None:
+    news = News()
+    for name in ("a", "b", "a"):
+        news.tell(name)
+    assert news.wait(0) == {"a", "b"}
+    assert news.wait(0) == set()
+    thread = threading.Timer(0.05, news.tell, ["late"])
+    thread.start()
+    assert news.wait(20) == {"late"}
+    thread.join()
