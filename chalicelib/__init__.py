@@ -3,8 +3,8 @@
 The map, from the outside in; imports go one way only, downwards (import-linter holds it):
 
     api/ web/      HTTP: one blueprint per noun, tokens, problems; the page
-    local          the clock and the workers that stand in for EventBridge and SQS
-    wiring         settings become live objects; the one door; with `loading`, the seam to the bundle's loader
+    local          the clock and the workers that stand in for EventBridge and SQS (`event_clock`, `errands`)
+    wiring         settings become live objects; the one door; with `loading` and `job_environ`, the seam to the loader
     tick sync work upkeep operate explain     the duties, what a person may do, and pure questions
     incidents symptoms alerts delivery heartbeat     what is wrong, and telling people
     lifehub/       copying runs and definitions out

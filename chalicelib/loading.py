@@ -1,8 +1,6 @@
 """The seam to the loader: the bundle's git repository and the processes that run its jobs, as the duties see them.
 
-Here settings become the loader's arguments, the loader's errors become ours, and it is decided what environment a job gets:
-a fixed whitelist, who it is, and its declared secrets; under the compatible environment a job that declares nothing gets the
-container's variables without what opens Sauron itself.
+Here settings become the loader's arguments, and the loader's errors become ours, with every known secret blotted out.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -19,33 +17,22 @@ import sauron_jobs_loader
 from sauron_jobs_loader.environment import Environments
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.launcher import Attempt, AttemptRequest, Bundle, Launcher
-from sauron_jobs_loader.masking import Masker
 from sauron_jobs_loader.revisions import Revisions as Checkouts
 from sauron_jobs_loader.source import GitSource
 
 from . import __version__, logs
 from .clock import iso
 from .errors import BundleError
+from .job_environ import JobEnviron
 from .jobs import JobSpec
 from .runs import Run
-from .settings import SETTINGS, Settings
+from .settings import Settings
 from .sync import Loaded
 
 log = logs.get(__name__)
 
-WHITELIST = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
-    "SAURON_SSH_KNOWN_HOSTS",
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
-)
-INSTALLER = ("PIP_", "UV_")  # what begins so tells an installer where packages come from
-MAIL = ("FROM_EMAIL", "NOTIFY_EMAIL", "DIGEST_EMAIL", "AWS_SES_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SES")
 BUILTIN_FOLDER = Path(sauron_jobs_loader.__file__).parent / "builtin"
 TEXTS = ("description", "entrypoint", "command", "project", "tags", "params")  # of a job's record, written by the bundle's code
-SSH_KEY, SSH_KEY_PATH = "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KEY_PATH"  # who may have the one may read the other
-PUBLIC_NAMES = frozenset(setting.name for setting in SETTINGS if not setting.secret)  # declared or not, they hold no secret
-SECRET_NAMES = frozenset(name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases))
-OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # opens Sauron, so no job sees it
 
 
 class Revisions:
@@ -53,13 +40,12 @@ class Revisions:
 
     def __init__(self, settings: Settings, *, token: Callable[[], int | None] = lambda: None) -> None:
         self._settings = settings
+        self.environ = JobEnviron(settings)
         self._token = token
         self._checkouts = Checkouts(settings.jobs_dir)
         self._environments = Environments(
-            settings.jobs_dir / "environments", environ=self._installer_environ(), timeout=settings.install_timeout
+            settings.jobs_dir / "environments", environ=self.environ.installer(), timeout=settings.install_timeout
         )
-        self._declared: frozenset[str] = frozenset()  # names of the secrets that jobs of loaded revisions declare
-        self._known: tuple[frozenset[str], Masker] | None = None
         self._warming = threading.Lock()
         self._files: tempfile.TemporaryDirectory[str] | None = None
 
@@ -85,7 +71,7 @@ class Revisions:
         try:
             yield
         except LoaderError as error:
-            raise BundleError(self.masker().text(str(error))) from None
+            raise BundleError(self.environ.masker().text(str(error))) from None
 
     # -- what sync asks -----------------------------------------------------------------------------------------------
 
@@ -105,7 +91,7 @@ class Revisions:
         with self._translated():
             bundle = self._boot(sha)
             commit = self._source.metadata(sha) or {}
-        mask = self.masker()
+        mask = self.environ.masker()
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
         refused = [{"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)} for one in bundle.rejected]
         return Loaded(jobs, refused, commit.get("subject"), commit.get("author"))
@@ -127,8 +113,8 @@ class Revisions:
 
     def _boot(self, sha: str) -> Bundle:
         folder = self._folder(sha)
-        bundle = self._launcher.boot(sha, folder, self._zygote_environ(), python=self._environments.python(folder))
-        self._declared |= {str(secret["key"]) for record in bundle.jobs for secret in record["secrets"] or ()} - PUBLIC_NAMES
+        bundle = self._launcher.boot(sha, folder, self.environ.zygote(), python=self._environments.python(folder))
+        self.environ.learn(str(secret["key"]) for record in bundle.jobs for secret in record["secrets"] or ())
         return bundle
 
     def _folder(self, sha: str) -> Path:
@@ -148,7 +134,7 @@ class Revisions:
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt. Raises BundleError, also when a required secret is not set."""
-        secrets, missing = self._secrets(spec)
+        secrets, missing = self.environ.secrets(spec)
         if missing:
             raise BundleError(f"Required secrets are not set: {', '.join(missing)}. Set them in Sauron's environment.")
         if spec.builtin:
@@ -162,9 +148,8 @@ class Revisions:
         identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
         scheduled_for = iso(run.fire_at or run.created_at)
         identity["SAURON_SCHEDULED_FOR"] = scheduled_for
-        # A fork shows its parent's environment in /proc, so a job with less than the zygote has is spawned.
-        spawn = spec.isolation == "spawn" or (self._compatible and spec.secrets is not None)
-        self._declared |= {str(secret["key"]) for secret in spec.secrets or ()} - PUBLIC_NAMES
+        spawn = self.environ.spawns(spec)
+        self.environ.learn(str(secret["key"]) for secret in spec.secrets or ())
         with self._translated():
             return self._launcher.start(
                 AttemptRequest(
@@ -176,94 +161,14 @@ class Revisions:
                     attempt=run.attempt,
                     scheduled_for=scheduled_for,
                     params=run.params,
-                    environ=(self._environ(spec) | identity) if spawn else identity,
+                    environ=(self.environ.of(spec) | identity) if spawn else identity,
                     secrets=secrets,
                     spawn=spawn,
-                    zygote_environ=self._zygote_environ(),
-                    masker=self.masker(),
-                    masked_names=SECRET_NAMES | self._declared,
+                    zygote_environ=self.environ.zygote(),
+                    masker=self.environ.masker(),
+                    masked_names=self.environ.masked_names,
                 )
             )
-
-    @property
-    def _compatible(self) -> bool:
-        return bool(self._settings.job_env == "compatible")
-
-    def _zygote_environ(self) -> dict[str, str]:
-        return self._compatible_environ() if self._compatible else self._whitelisted()
-
-    def _environ(self, spec: JobSpec) -> dict[str, str]:
-        if spec.builtin:
-            return self._whitelisted() | {name: self._settings.environ[name] for name in MAIL if name in self._settings.environ}
-        if self._compatible and spec.secrets is None:
-            return self._compatible_environ()
-        return self._whitelisted() | (self._key_path() if any(secret["key"] == SSH_KEY for secret in spec.secrets or ()) else {})
-
-    def _key_path(self) -> dict[str, str]:
-        path = self._settings.ssh_key_path
-        return {} if path is None else {SSH_KEY_PATH: str(path)}
-
-    def _installer_environ(self) -> dict[str, str]:
-        own = {name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)}
-        return self._zygote_environ() | own  # a requirement may name a variable, such as the token of an index
-
-    def _whitelisted(self) -> dict[str, str]:
-        return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ}
-
-    def _compatible_environ(self) -> dict[str, str]:
-        environ = self._settings.environ
-        given = {
-            name: value
-            for name, value in environ.items()
-            if name in self._whitelisted() or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
-        } | self._key_path()
-        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other
-            names = (setting.name, *setting.aliases)
-            value = next((environ[name] for name in names if name in given), None)
-            if setting.aliases and value is not None:
-                given |= {name: given.get(name, value) for name in names}
-        return given
-
-    def masker(self) -> Masker:
-        """Answer what blots out every secret that is known: those of the settings, and those that jobs declare."""
-        values = frozenset(value for name in self._declared if (value := self._value(name)))
-        if self._known is None or self._known[0] != values:
-            self._known = (values, Masker([*self._settings.secret_values, *values]))
-        return self._known[1]
-
-    def missing_secrets(self, spec: JobSpec) -> list[str]:
-        """Answer the names of the required secrets of a job that are not set."""
-        return self._secrets(spec)[1]
-
-    def _secrets(self, spec: JobSpec) -> tuple[dict[str, str], list[str]]:
-        """Answer the values of a job's declared secrets, and the names of required ones that are not set."""
-        found: dict[str, str] = {}
-        missing = []
-        for secret in spec.secrets or ():
-            key = str(secret["key"])
-            value = self._value(key)
-            if value is not None:
-                found[key] = value
-            elif secret.get("required", True) and not (key == SSH_KEY and self._settings.ssh_key_path):
-                missing.append(key)
-        return found, missing
-
-    def _value(self, name: str) -> str | None:
-        """Answer a secret's value, from the variable or from the file that NAME_FILE names."""
-        environ: Mapping[str, str] = self._settings.environ
-        if name in OWN or name.startswith("SAURON_"):
-            return None
-        if environ.get(name):
-            return environ[name]
-        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other
-            if name in {setting.name, *setting.aliases}:
-                for other in (setting.name, *setting.aliases):
-                    if environ.get(other):
-                        return environ[other]
-        if file := environ.get(f"{name}_FILE"):
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                return Path(file).read_text(encoding="utf-8").strip() or None
-        return None
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 

@@ -8,21 +8,18 @@ again at its next time; a thread that ends by itself sets `failed`, and the proc
 from __future__ import annotations
 
 import functools
-import os
-import re
-import socket
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import logs
-from .clock import Clock, iso
-from .errors import ScheduleError
+from .clock import Clock
+from .errands import Errands
+from .event_clock import event, expression_of, next_fire
 from .runs import Run
-from .schedule import Schedule
 from .store import queue, registry
 from .wiring import Sauron
 
@@ -32,8 +29,6 @@ SILENT = timedelta(minutes=3)  # a clock or a dispatcher that did nothing for so
 LOOK_ANYWAY_SECONDS = 60.0
 STORE_PAUSE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
-GATHER_SECONDS = 0.5  # what ends together is copied together
-_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 class App(Protocol):
@@ -41,48 +36,6 @@ class App(Protocol):
 
     event_sources: list[Any]
     handler_map: dict[str, Any]
-
-
-def next_fire(expression: str, last: datetime) -> datetime:
-    """Answer when an EventBridge expression fires after `last`: `rate(n unit)` counts from it, `cron(...)` is UTC.
-
-    Raises ScheduleError for what has no equal here: AWS numbers weekdays from 1=SUN, so they must be names.
-    Source: EventBridge user guide, "Creating a rule that runs on a schedule".
-    """
-    if rate := re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression):
-        return last + int(rate[1]) * _UNITS[rate[2]]
-    fields = re.fullmatch(r"cron\((.*)\)", expression)
-    parts = fields[1].split() if fields else []
-    if len(parts) != 6 or parts[5] != "*" or re.search(r"[\dLW#]", parts[4]):  # noqa: PLR2004 - AWS writes six fields
-        raise ScheduleError(
-            f"{expression!r} cannot be fired here. Write rate(1 minute), or cron(...) with named weekdays and * for the year.",
-            expression=expression,
-        )
-    fire_at = Schedule.parse(" ".join("*" if part == "?" else part for part in parts[:5])).after(last)
-    if fire_at is None:
-        raise ScheduleError(f"{expression!r} never fires.", expression=expression)
-    return fire_at
-
-
-class News:
-    """Names that somebody is to look at: told by any thread, taken together by one."""
-
-    def __init__(self) -> None:
-        self._names: set[str] = set()
-        self._told = threading.Condition()
-
-    def tell(self, name: str = "") -> None:
-        """Add a name and wake whoever waits."""
-        with self._told:
-            self._names.add(name)
-            self._told.notify()
-
-    def wait(self, seconds: float) -> set[str]:
-        """Wait until something was told, or for so long; answer the names told since the last time."""
-        with self._told:
-            self._told.wait_for(lambda: self._names, seconds)
-            names, self._names = self._names, set()
-        return names
 
 
 class Local:
@@ -99,7 +52,7 @@ class Local:
         self._beginning = threading.Lock()
         self.failed = threading.Event()
         self._handlers = {
-            source.name: (_expression(source), functools.partial(self._call, app.handler_map[source.name], source.name))
+            source.name: (expression_of(source), functools.partial(self._call, app.handler_map[source.name], source.name))
             for source in app.event_sources
             if type(source).__name__ == "ScheduledEventConfig"
         }
@@ -112,12 +65,10 @@ class Local:
             self._thread("keeper", functools.partial(sauron.worker.live.keep, self._stopping)),
             self._thread("watch", self._watch),
         ]
-        # These wait for the network: neither is waited for at the end, and what they have to do is in the store.
-        self._ended, self._changed = News(), News()
-        sauron.on_end, sauron.on_change = self._ended.tell, self._changed.tell
-        self._errands = [self._thread("herald", self._herald)]
+        self._errands = Errands(sauron, self._stopping)
+        self._beside = [self._thread("herald", self._errands.tell_people)]
         if sauron.settings.life_hub_url is not None:
-            self._errands.append(self._thread("publisher", self._publish))
+            self._beside.append(self._thread("publisher", self._errands.publish))
 
     def start(self) -> None:
         """Join the neighbours and start every thread."""
@@ -128,7 +79,7 @@ class Local:
         now = self._clock.monotonic()
         self._fired = dict.fromkeys(self._handlers, now)
         self._looked = now
-        for thread in (*self._clocks, *self._workers, *self._errands):
+        for thread in (*self._clocks, *self._workers, *self._beside):
             thread.start()
 
     # -- what /health asks --------------------------------------------------------------------------------------------
@@ -161,8 +112,7 @@ class Local:
         for thread in self._begun():
             thread.join()
         self._stopping.set()
-        self._ended.tell("")
-        self._changed.tell("")
+        self._errands.wake()
         self._sauron.worker.live.wake()
         self._sauron.wake()
         for thread in self._workers:
@@ -206,7 +156,7 @@ class Local:
         from chalice.local import LambdaContext
 
         try:
-            handler(_event(name, at), LambdaContext(name, 128, max_runtime_ms=60_000))
+            handler(event(name, at), LambdaContext(name, 128, max_runtime_ms=60_000))
         except Exception:
             log.exception("handler.failed", handler=name)
             return False
@@ -262,35 +212,6 @@ class Local:
             except SQLAlchemyError as error:
                 log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
 
-    def _herald(self) -> None:
-        """Tell people: look at the jobs of which an attempt ended, and send the alerts that wait."""
-        wait = 0.0
-        while not self._stopping.is_set():
-            jobs = self._ended.wait(wait)
-            try:
-                if jobs:
-                    self._sauron.review(jobs)
-                self._sauron.deliver()
-                wait = self._sauron.next_alert_in(LOOK_ANYWAY_SECONDS)
-            except SQLAlchemyError as error:
-                log.error("alerts.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
-                wait = STORE_PAUSE_SECONDS
-
-    def _publish(self) -> None:
-        """Copy to Life Hub what waits, soon after there is something."""
-        while not self._stopping.is_set():
-            try:
-                published = self._sauron.publish()
-            except SQLAlchemyError as error:
-                log.error("outbox.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
-                self._stopping.wait(STORE_PAUSE_SECONDS)
-                continue
-            if published is not None and published.error:
-                self._stopping.wait(self._sauron.publisher.next_try_in)
-            else:
-                self._changed.wait(LOOK_ANYWAY_SECONDS)
-                self._stopping.wait(GATHER_SECONDS)
-
     def _begin(self, run: Run) -> None:
         if not self._claiming.is_set():
             self._sauron.worker.hand_back(run)
@@ -308,26 +229,6 @@ class Local:
         finally:
             self._attempts.discard(threading.current_thread())
             self._sauron.neighbours.wake_self()
-
-
-def _expression(source: Any) -> str:
-    expression = source.schedule_expression
-    return expression if isinstance(expression, str) else str(expression.to_string())
-
-
-def _event(name: str, at: datetime) -> dict[str, Any]:
-    """Write the event that EventBridge would send for a scheduled rule. Every key is required."""
-    return {
-        "version": "0",
-        "id": os.urandom(16).hex(),
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": "000000000000",
-        "time": iso(at.astimezone(UTC).replace(microsecond=0)),
-        "region": "local",
-        "resources": [f"arn:aws:events:local:000000000000:rule/{socket.gethostname()}-{name}"],
-        "detail": {},
-    }
 
 
 def start(app: App, sauron: Sauron | None = None) -> Local:

@@ -259,7 +259,7 @@ class Sauron:
         """Answer the jobs that lack required secrets, with their names."""
         with self.store.read() as tx:
             jobs = registry.with_secrets(tx)
-        found = ((job.id, self.revisions.missing_secrets(job.spec)) for job in jobs)
+        found = ((job.id, self.revisions.environ.missing(job.spec)) for job in jobs)
         return [{"job_id": job_id, "missing": missing} for job_id, missing in found if missing]
 
     def rescue(self) -> None:

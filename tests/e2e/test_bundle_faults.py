@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.outside import Repository, Serve, Served, wait_for
+from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, wait_for
 
 GOOD = """
 from sauron_jobs_loader import JobConfig, job_registry
@@ -207,3 +207,37 @@ def test_a_commit_is_live_after_a_sync_and_a_rollback_brings_the_old_code_back(r
     assert served.http.post("/rollback", json={"sha": first[:10]}).json()["sha"] == first
     still_runs(served)
     assert served.http.post("/sync").json()["sha"] == second
+
+
+def test_requirements_that_cannot_be_installed_keep_the_last_good_revision_and_say_why(
+    serve: Serve, repository: Repository
+) -> None:
+    good = repository.commit(SAMPLE)
+    served = serve().until_synced()
+    repository.commit({"requirements.txt": "--no-index\nthere-is-no-such-package==1.0\n"})
+    answer = served.http.post("/sync").json()
+    assert answer["success"] is False
+    assert "there-is-no-such-package" in answer["message"]
+    assert git_state(served)["current_sha"] == good
+    assert served.ended(served.trigger("hello"))["state"] == "succeeded"
+    repository.commit({"requirements.txt": "# none any more\n"})
+    assert served.http.post("/sync").json()["success"] is True
+
+
+def test_a_required_secret_that_is_missing_is_named_before_the_job_starts(serve: Serve, repository: Repository, cli: Cli) -> None:
+    repository.commit(
+        {
+            "manifest.py": """
+from sauron_jobs_loader import JobConfig, job_registry
+job_registry.register(JobConfig(id="crm", cron="@daily", func=lambda: print("it started"), secrets=["CRM_TOKEN"], max_attempts=1))
+"""
+        }
+    )
+    served = serve().until_synced()
+    run = served.ended(served.trigger("crm"))
+    assert (run["state"], run["error_type"]) == ("failed", "not_started")
+    assert "CRM_TOKEN" in run["error"]
+    assert "it started" not in served.log(run["id"])
+    assert served.http.get("/status").json()["missing_secrets"] == [{"job_id": "crm", "missing": ["CRM_TOKEN"]}]
+    checked = cli("check", str(repository.folder))
+    assert (checked.code, "crm: needs CRM_TOKEN" in checked.out) == (0, True)

@@ -10,7 +10,7 @@ from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
 
 from chalicelib import local
 from chalicelib.errors import ScheduleError
-from chalicelib.local import next_fire
+from chalicelib.event_clock import next_fire
 from chalicelib.settings import Settings
 from chalicelib.wiring import Sauron
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib import operate
-from chalicelib.local import News
+from chalicelib.errands import News
 from chalicelib.runs import Outcome, Verdict
 from chalicelib.settings import Settings
 from chalicelib.store import alerts, bundle, claims, incidents, outbox, presence, queue, registry

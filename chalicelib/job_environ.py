@@ -1,0 +1,137 @@
+"""What a job may see: its environment, its secrets, and what is blotted out of all it says.
+
+A fixed whitelist, who it is, and its declared secrets; under the compatible environment a job that declares nothing gets the
+container's variables without what opens Sauron itself. A fork shows its parent's environment in /proc, so a job that may see less
+than the process that has its bundle loaded is spawned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sauron_jobs_loader.masking import Masker
+
+from .jobs import JobSpec
+from .settings import SETTINGS, Settings
+
+WHITELIST = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    "SAURON_SSH_KNOWN_HOSTS",
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+)
+INSTALLER = ("PIP_", "UV_")  # what begins so tells an installer where packages come from
+MAIL = ("FROM_EMAIL", "NOTIFY_EMAIL", "DIGEST_EMAIL", "AWS_SES_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SES")
+SSH_KEY, SSH_KEY_PATH = "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KEY_PATH"  # who may have the one may read the other
+PUBLIC_NAMES = frozenset(setting.name for setting in SETTINGS if not setting.secret)  # declared or not, they hold no secret
+SECRET_NAMES = frozenset(name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases))
+OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # opens Sauron, so no job sees it
+
+
+class JobEnviron:
+    """Decides what jobs see, from the settings and the secrets that jobs declare. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._declared: frozenset[str] = frozenset()  # names of the secrets that jobs of loaded revisions declare
+        self._learning = threading.Lock()
+        self._known: tuple[frozenset[str], Masker] | None = None
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Take note of secrets that jobs declare: their values are blotted out of what any job says."""
+        with self._learning:
+            self._declared |= frozenset(names) - PUBLIC_NAMES
+
+    @property
+    def masked_names(self) -> frozenset[str]:
+        """The variables whose values a job keeps out of its mails."""
+        return SECRET_NAMES | self._declared
+
+    def spawns(self, spec: JobSpec) -> bool:
+        """Say whether a job needs an interpreter of its own."""
+        return spec.isolation == "spawn" or (self._compatible and spec.secrets is not None)
+
+    @property
+    def _compatible(self) -> bool:
+        return bool(self._settings.job_env == "compatible")
+
+    def zygote(self) -> dict[str, str]:
+        """Answer the environment that a bundle is loaded in, which its forked jobs inherit."""
+        return self._compatible_environ() if self._compatible else self._whitelisted()
+
+    def of(self, spec: JobSpec) -> dict[str, str]:
+        """Answer the environment of a spawned job, without its secrets."""
+        if spec.builtin:
+            return self._whitelisted() | {name: self._settings.environ[name] for name in MAIL if name in self._settings.environ}
+        if self._compatible and spec.secrets is None:
+            return self._compatible_environ()
+        return self._whitelisted() | (self._key_path() if any(secret["key"] == SSH_KEY for secret in spec.secrets or ()) else {})
+
+    def _key_path(self) -> dict[str, str]:
+        path = self._settings.ssh_key_path
+        return {} if path is None else {SSH_KEY_PATH: str(path)}
+
+    def installer(self) -> dict[str, str]:
+        """Answer the environment that a bundle's requirements are installed in."""
+        own = {name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)}
+        return self.zygote() | own  # a requirement may name a variable, such as the token of an index
+
+    def _whitelisted(self) -> dict[str, str]:
+        return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ}
+
+    def _compatible_environ(self) -> dict[str, str]:
+        environ = self._settings.environ
+        given = {
+            name: value
+            for name, value in environ.items()
+            if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
+        } | self._key_path()
+        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other
+            names = (setting.name, *setting.aliases)
+            value = next((environ[name] for name in names if name in given), None)
+            if setting.aliases and value is not None:
+                given |= {name: given.get(name, value) for name in names}
+        return given
+
+    def masker(self) -> Masker:
+        """Answer what blots out every secret that is known: those of the settings, and those that jobs declare."""
+        values = frozenset(value for name in self._declared if (value := self._value(name)))
+        if self._known is None or self._known[0] != values:
+            self._known = (values, Masker([*self._settings.secret_values, *values]))
+        return self._known[1]
+
+    def missing(self, spec: JobSpec) -> list[str]:
+        """Answer the names of the required secrets of a job that are not set."""
+        return self.secrets(spec)[1]
+
+    def secrets(self, spec: JobSpec) -> tuple[dict[str, str], list[str]]:
+        """Answer the values of a job's declared secrets, and the names of required ones that are not set."""
+        found: dict[str, str] = {}
+        missing = []
+        for secret in spec.secrets or ():
+            key = str(secret["key"])
+            value = self._value(key)
+            if value is not None:
+                found[key] = value
+            elif secret.get("required", True) and not (key == SSH_KEY and self._settings.ssh_key_path):
+                missing.append(key)
+        return found, missing
+
+    def _value(self, name: str) -> str | None:
+        """Answer a secret's value, from the variable or from the file that NAME_FILE names."""
+        environ: Mapping[str, str] = self._settings.environ
+        if name in OWN or name.startswith("SAURON_"):
+            return None
+        if environ.get(name):
+            return environ[name]
+        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other
+            if name in {setting.name, *setting.aliases}:
+                for other in (setting.name, *setting.aliases):
+                    if environ.get(other):
+                        return environ[other]
+        if file := environ.get(f"{name}_FILE"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                return Path(file).read_text(encoding="utf-8").strip() or None
+        return None

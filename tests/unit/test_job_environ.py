@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.job_environ import JobEnviron
+from chalicelib.jobs import JobSpec
+from chalicelib.settings import Settings
+from tests.conftest import job_record
+
+LINE = "AAAAB3NzaC1yc2EAAAADAQABAAABAQDYd2qQ"
+KEY = base64.b64encode(f"-----BEGIN KEY-----\n{LINE}\n-----END KEY-----".encode()).decode()
+HOOK = "https://hooks.test/abcdef"
+GIVEN = {
+    "PATH": "/bin",
+    "JOB_QUEUE_DB_URL": "postgresql://me:store-password@h/d",
+    "JOBS_GIT_TOKEN": "git-token",
+    "SAURON_API_TOKENS": "jarvis:operate:api-token-1",
+    "SAURON_ALERT_WEBHOOK_URL": HOOK,
+    "SAURON_SSH_KNOWN_HOSTS": "host ssh-ed25519 AAAA",
+    "SAURON_SSH_KEY_PATH": "/run/key",
+    "SSH_PRIVATE_KEY_B64": KEY,
+    "DATABASE_URL": "postgresql://me:hub-password@h/d",
+    "CRM_TOKEN": "crm-token-1",
+    "FROM_EMAIL": "sauron@example.test",
+    "PIP_INDEX_URL": "https://index.test/simple",
+}
+
+
+def spec(**fields: Any) -> JobSpec:
+    return JobSpec.from_record(job_record("j", **fields))
+
+
+def secrets(*names: str) -> list[dict[str, Any]]:
+    return [{"key": name, "required": True} for name in names]
+
+
+def environ(**more: str) -> JobEnviron:
+    return JobEnviron(Settings.read(GIVEN | more))
+
+
+def test_a_job_that_declares_its_secrets_sees_the_whitelist() -> None:
+    assert environ().of(spec(secrets=secrets("CRM_TOKEN"))) == {
+        "PATH": "/bin",
+        "SAURON_SSH_KNOWN_HOSTS": "host ssh-ed25519 AAAA",
+    }
+
+
+def test_who_may_have_the_ssh_key_may_read_its_file() -> None:
+    assert environ().of(spec(secrets=secrets("SSH_PRIVATE_KEY_B64")))["SAURON_SSH_KEY_PATH"] == "/run/key"
+    only_file = {name: value for name, value in GIVEN.items() if name != "SSH_PRIVATE_KEY_B64"}
+    assert JobEnviron(Settings.read(only_file)).missing(spec(secrets=secrets("SSH_PRIVATE_KEY_B64"))) == []
+
+
+def test_the_compatible_environment_holds_all_but_what_opens_sauron() -> None:
+    seen = environ().of(spec(secrets=None))
+    assert seen.keys() == {
+        *(
+            "PATH",
+            "SAURON_SSH_KNOWN_HOSTS",
+            "SAURON_SSH_KEY_PATH",
+            "SSH_PRIVATE_KEY_B64",
+            "CRM_TOKEN",
+            "FROM_EMAIL",
+            "PIP_INDEX_URL",
+        ),
+        *("DATABASE_URL", "LIFE_HUB_DB_URL"),
+    }
+    assert environ().zygote() == seen
+
+
+def test_a_bundle_may_be_told_to_declare_everything() -> None:
+    strict = environ(SAURON_JOB_ENV="declared")
+    assert strict.of(spec(secrets=None)).keys() == {"PATH", "SAURON_SSH_KNOWN_HOSTS"}
+    assert strict.installer().keys() == {"PATH", "SAURON_SSH_KNOWN_HOSTS", "PIP_INDEX_URL"}
+    assert (strict.spawns(spec(secrets=[])), environ().spawns(spec(secrets=[]))) == (False, True)
+
+
+def test_no_job_may_declare_what_opens_sauron() -> None:
+    names = ("JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "SAURON_API_TOKENS", "SAURON_ALERT_WEBHOOK_URL")
+    assert environ().secrets(spec(secrets=secrets(*names))) == ({}, list(names))
+
+
+def test_a_builtin_job_sees_how_mail_is_sent_and_nothing_else() -> None:
+    built = JobSpec.from_record(job_record("sauron.digest", secrets=[]))
+    assert environ().of(built).keys() == {"PATH", "SAURON_SSH_KNOWN_HOSTS", "FROM_EMAIL"}
+
+
+@pytest.mark.parametrize("secret", ["store-password", "hub-password", "git-token", "api-token-1", HOOK, KEY, LINE])
+def test_what_the_settings_hold_is_blotted_out_without_being_declared(secret: str) -> None:
+    assert environ().masker().text(f"<{secret}>") == "<***>"
+
+
+def test_what_any_job_declares_is_blotted_out_of_all_jobs_words_once_it_is_known(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("token-from-a-file\n")
+    known = environ(DISK_TOKEN_FILE=str(tmp_path / "file"))
+    assert known.masker().text("crm-token-1 token-from-a-file") == "crm-token-1 token-from-a-file"
+    known.learn(["CRM_TOKEN", "DISK_TOKEN", "FROM_EMAIL"])
+    assert known.masker().text("crm-token-1 token-from-a-file") == "*** ***"
+    assert known.masker().text("sauron@example.test") == "sauron@example.test"  # a setting that is no secret stays one
+    assert known.masked_names >= {"CRM_TOKEN", "DISK_TOKEN", "DATABASE_URL"}
+    assert "FROM_EMAIL" not in known.masked_names
