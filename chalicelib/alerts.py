@@ -26,10 +26,6 @@ from .web.pages import plain, taken
 MAIL = "mail"
 WEBHOOK = "webhook"
 # What each channel needs; it is used when all of it is set.
-NEEDED: Mapping[str, tuple[str, ...]] = {
-    MAIL: ("ALERT_EMAIL", "FROM_EMAIL", "AWS_SES_ACCESS_KEY_ID", "AWS_SES_SECRET_ACCESS_KEY"),
-    WEBHOOK: ("SAURON_ALERT_WEBHOOK_URL",),
-}
 _WORDS = {
     Kind.FAILING: "failing",
     Kind.LATE: "late",

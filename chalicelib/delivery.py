@@ -59,11 +59,12 @@ class Mailer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one pass did: how many alerts were sent, how many wait, and the last error."""
+    """What one pass did: how many alerts were sent, how many wait, the last error, and the seconds until the next try."""
 
     sent: int
     waiting: int
     error: str | None = None
+    next_try_in: float = float("inf")
 
 
 class _RefusedError(Exception):
@@ -74,8 +75,16 @@ class _RefusedError(Exception):
         super().__init__(reason)
 
 
+@dataclass(slots=True)
+class _Rest:
+    """A channel that could not be reached: how often in a row, and until when (monotonic) it is left alone."""
+
+    faults: int = 0
+    until: float = 0.0
+
+
 class Delivery:
-    """Sends the alerts of one store. Safe beside others that do so."""
+    """Sends the alerts of one store. One thread per channel may deliver; safe beside other processes that do so."""
 
     def __init__(self, store: Store, clock: Clock, settings: Settings, *, mailer: Callable[[], Mailer]) -> None:
         """Send as the settings say; `mailer` opens the way to SES when there is mail."""
@@ -83,25 +92,25 @@ class Delivery:
         self._clock = clock
         self._settings = settings
         self._mailer = mailer
-        self._error: str | None = None
+        self._rests = {channel: _Rest() for channel in ALL_CHANNELS}
 
-    def deliver(self, *, most_seconds: float | None = None) -> Delivered:
-        """Send what is due, for at most about so long."""
-        self._error = None
+    def deliver(self, channel: str, *, most_seconds: float | None = None) -> Delivered:
+        """Send what is due through one channel, for at most about so long. Never raises for what the outside does."""
         stop = None if most_seconds is None else self._clock.monotonic() + most_seconds
-        configured, sent = channels(self._settings), 0
         with ExitStack() as opened:
-            senders = {MAIL: self._mails, WEBHOOK: self._posts}
-            for channel in ALL_CHANNELS:
-                if channel in configured:
-                    sent += senders[channel](opened, stop)
-                else:
-                    self._claim(channel, MOST_IN_MAIL, length=DELAYS[-1])  # kept, in case it is configured again
+            sent, error = {MAIL: self._mails, WEBHOOK: self._posts}[channel](opened, stop)
         with self._store.read() as tx:
-            waiting = owed.waiting(tx)
-        if sent or self._error:
-            log.info("alerts.delivered", sent=sent, waiting=waiting, error=self._error)
-        return Delivered(sent, waiting, self._error)
+            waiting, at = owed.waiting(tx, channel), owed.next_try(tx, channel)
+        if sent or error:
+            log.info("alerts.delivered", channel=channel, sent=sent, waiting=waiting, error=error)
+        return Delivered(sent, waiting, error, self._next(channel, at))
+
+    def _next(self, channel: str, at: datetime | None) -> float:
+        """Answer in how many seconds the next alert is to be tried: when it is due, and its channel does not rest."""
+        if at is None:
+            return float("inf")
+        due = (at - self._clock.now()).total_seconds()
+        return max(0.0, due, self._rests[channel].until - self._clock.monotonic())
 
     def test(self) -> list[dict[str, Any]]:
         """Send a test alert through each configured channel at once; answer for each whether it was taken, and what was said."""
@@ -122,28 +131,31 @@ class Delivery:
 
     # -- webhook ------------------------------------------------------------------------------------------------------
 
-    def _posts(self, opened: ExitStack, stop: float | None) -> int:
+    def _posts(self, opened: ExitStack, stop: float | None) -> tuple[int, str | None]:
         """Post what is due, one by one, until the receiver cannot be reached."""
-        client, count = None, 0
+        client, count, said = None, 0, None
         while self._in_time(stop) and (found := self._claim(WEBHOOK, 1)):
-            client = client or opened.enter_context(self._client())
             try:
+                client = client or opened.enter_context(self._client())
                 self._post(client, found[0])
             except _RefusedError as error:
-                if self._failed(found, error):
+                said = self._failed(found, error)
+                if error.channel:
                     break
             else:
                 count += self._sent(found)
-        return count
+        return count, said
 
     def _client(self) -> httpx.Client:
         import httpx
 
         proxied = any(name.lower() in _PROXIES for name in self._settings.environ)
-        return httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=proxied)
+        try:
+            return httpx.Client(timeout=SECONDS, follow_redirects=False, trust_env=proxied)
+        except Exception as error:  # a proxy or a certificate file that its library cannot use
+            raise _RefusedError(f"the way out cannot be used ({error})", channel=True) from error
 
     def _post(self, client: httpx.Client, alert: Alert) -> str:
-        import httpx
 
         body = as_webhook(alert)
         url = str(self._settings.alert_webhook_url)
@@ -152,7 +164,7 @@ class Delivery:
         try:
             with client.stream("POST", url, content=body, headers=headers) as answer:
                 status, fine = answer.status_code, answer.is_success
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except Exception as error:  # whatever the network and an address throw
             raise _RefusedError(f"{host}: {unreachable(error, SECONDS)}", channel=True) from error
         if not fine:
             raise _RefusedError(f"{host} answered {status}", channel=status in OVERLOADED)
@@ -160,18 +172,18 @@ class Delivery:
 
     # -- mail ---------------------------------------------------------------------------------------------------------
 
-    def _mails(self, _opened: ExitStack, stop: float | None) -> int:
+    def _mails(self, _opened: ExitStack, stop: float | None) -> tuple[int, str | None]:
         """Mail what is due: each alert by itself while they are few, else together."""
-        count = 0
+        count, said = 0, None
         while self._in_time(stop) and (found := self._claim(MAIL, MOST_IN_MAIL)):
-            sent, reached = self._send(found)
-            count += sent
-            if not reached:
+            sent, error = self._send(found)
+            count, said = count + sent, error or said
+            if error:
                 break
-        return count
+        return count, said
 
-    def _send(self, found: list[Alert]) -> tuple[int, bool]:
-        """Send these as few mails; answer how many alerts went out and whether SES can be reached.
+    def _send(self, found: list[Alert]) -> tuple[int, str | None]:
+        """Send these as few mails; answer how many alerts went out, and why SES cannot be reached if it cannot.
 
         A mail about several that is refused is halved until the alert at fault stands alone. Two refused alone in a row mean that
         it is not they that are refused.
@@ -191,13 +203,13 @@ class Delivery:
                     continue
                 alone += 1
                 if error.channel or alone > 1:
-                    self._failed([alert for group in (some, *groups) for alert in group], _RefusedError(str(error), channel=True))
-                    return count, False
+                    left = [alert for group in (some, *groups) for alert in group]
+                    return count, self._failed(left, _RefusedError(str(error), channel=True))
                 self._failed(some, error)
             else:
                 alone = 0
                 count += self._sent(some)
-        return count, True
+        return count, None
 
     def _mail(self, mailer: Mailer, some: Sequence[Alert]) -> str:
         mail = as_mail(some, scheduler=self._settings.scheduler_name)
@@ -218,38 +230,45 @@ class Delivery:
     def _in_time(self, stop: float | None) -> bool:
         return stop is None or self._clock.monotonic() < stop
 
-    def _claim(self, channel: str, most: int, *, length: timedelta = CLAIMED) -> list[Alert]:
+    def _claim(self, channel: str, most: int) -> list[Alert]:
+        """Take what is due, unless the channel rests."""
         now = self._clock.now()
+        if self._clock.monotonic() < self._rests[channel].until:
+            return []
         with self._store.read() as tx:
-            at = owed.next_try(tx)
+            at = owed.next_try(tx, channel)
         if at is None or at > now:
             return []
         with self._store.write() as tx:
-            return owed.claim(tx, channel, now=now, until=now + length, most=most)
+            return owed.claim(tx, channel, now=now, until=now + CLAIMED, most=most)
 
     def _hold(self, some: Sequence[Alert]) -> None:
         with self._store.write() as tx:
             owed.hold(tx, [alert.id for alert in some], until=self._clock.now() + CLAIMED)
 
     def _sent(self, some: Sequence[Alert]) -> int:
+        self._rests[some[0].channel] = _Rest()
         with self._store.write() as tx:
             owed.sent(tx, [alert.id for alert in some], now=self._clock.now())
         return len(some)
 
-    def _failed(self, some: Sequence[Alert], error: _RefusedError) -> bool:
-        """Note why these were not taken and when they are tried again; answer whether the whole channel rests until then."""
-        reason = self._settings.masked(str(error))[:ERROR_CHARS]
-        self._error = f"{some[0].channel}: {reason}"
-        until = self._clock.now() + delay(max(alert.tries for alert in some), some[0].id)
-        with self._store.write() as tx:
-            owed.failed(tx, [alert.id for alert in some], reason, try_at=until)
-        if error.channel:
-            self._rest(some[0].channel, reason, until)
-        return error.channel
+    def _failed(self, some: Sequence[Alert], error: _RefusedError) -> str:
+        """Note why these were not taken, and that they, or their whole channel, are left alone for a while; answer the reason.
 
-    def _rest(self, channel: str, reason: str, until: datetime) -> None:
+        What is due stays due while its channel rests: so alerts go out in the order in which they were written.
+        """
+        channel, now = some[0].channel, self._clock.now()
+        reason = self._settings.masked(str(error))[:ERROR_CHARS]
         with self._store.write() as tx:
-            owed.put_off(tx, channel, reason, until=until)
+            if error.channel:
+                rest = self._rests[channel]
+                pause = delay(rest.faults, some[0].id)
+                self._rests[channel] = _Rest(rest.faults + 1, self._clock.monotonic() + pause.total_seconds())
+                owed.put_back(tx, [alert.id for alert in some], reason, now=now)
+            else:
+                until = now + delay(max(alert.tries for alert in some), some[0].id)
+                owed.failed(tx, [alert.id for alert in some], reason, try_at=until)
+        return reason
 
 
 def delay(tries: int, alert_id: str) -> timedelta:

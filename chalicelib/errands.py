@@ -5,11 +5,14 @@ A thread each, so that neither delays anything else. Nothing is lost when they e
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import logs
+from .alerts import channels
 from .wiring import Sauron
 
 log = logs.get(__name__)
@@ -48,38 +51,53 @@ class Errands:
         self._sauron = sauron
         self._stopping = stopping
         self._ended, self._changed = News(), News()
+        self._owed = {channel: News() for channel in channels(sauron.settings)}
         sauron.on_end, sauron.on_change = self._ended.tell, self._changed.tell
 
+    @property
+    def loops(self) -> dict[str, Callable[[], None]]:
+        """The loops by the names of their threads: one that looks, one per channel of alerts, one that copies."""
+        loops = {"herald": self._look}
+        loops |= {f"courier-{channel}": functools.partial(self._deliver, channel) for channel in self._owed}
+        if self._sauron.settings.life_hub_url is not None:
+            loops["publisher"] = self._copy
+        return {name: functools.partial(self._again, loop) for name, loop in loops.items()}
+
     def wake(self) -> None:
-        """Let both loops look at once."""
-        self._ended.tell()
-        self._changed.tell()
+        """Let every loop look at once."""
+        for news in (self._ended, self._changed, *self._owed.values()):
+            news.tell()
 
-    def tell_people(self) -> None:
-        """Tell people: look at the jobs of which an attempt ended, and send the alerts that wait."""
-        wait = 0.0
-        while not self._stopping.is_set():
-            jobs = self._ended.wait(wait)
-            try:
-                if jobs:
-                    self._sauron.review(jobs)
-                self._sauron.deliver()
-                wait = self._sauron.next_alert_in(LOOK_ANYWAY_SECONDS)
-            except SQLAlchemyError as error:
-                log.error("alerts.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
-                wait = STORE_PAUSE_SECONDS
-
-    def publish(self) -> None:
-        """Copy to Life Hub what waits, soon after there is something."""
+    def _again(self, loop: Callable[[], None]) -> None:
+        """Go on after whatever the store or the outside throws: what is owed is in the store, and jobs must run."""
         while not self._stopping.is_set():
             try:
-                published = self._sauron.publish()
+                loop()
             except SQLAlchemyError as error:
-                log.error("outbox.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                log.error("errand.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
                 self._stopping.wait(STORE_PAUSE_SECONDS)
-                continue
-            if published is not None and published.error:
-                self._stopping.wait(self._sauron.publisher.next_try_in)
-            else:
-                self._changed.wait(LOOK_ANYWAY_SECONDS)
-                self._stopping.wait(GATHER_SECONDS)
+            except Exception:
+                log.exception("errand.failed")
+                self._stopping.wait(LOOK_ANYWAY_SECONDS)
+
+    def _look(self) -> None:
+        """See what is wrong with jobs of which an attempt ended, and have people told."""
+        jobs = self._ended.wait(LOOK_ANYWAY_SECONDS) - {""}
+        if jobs:
+            self._sauron.review(jobs)
+        for news in self._owed.values():
+            news.tell()
+
+    def _deliver(self, channel: str) -> None:
+        """Send what is due through one channel, then wait until there is more."""
+        delivered = self._sauron.delivery.deliver(channel)
+        self._owed[channel].wait(min(delivered.next_try_in, LOOK_ANYWAY_SECONDS))
+
+    def _copy(self) -> None:
+        """Copy to Life Hub what waits, then wait until there is more."""
+        self._sauron.publish()
+        if (pause := self._sauron.publisher.next_try_in) > 0:
+            self._stopping.wait(pause)
+        else:
+            self._changed.wait(LOOK_ANYWAY_SECONDS)
+            self._stopping.wait(GATHER_SECONDS)

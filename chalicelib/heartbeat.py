@@ -25,7 +25,7 @@ def ping(url: str) -> str | None:
             client.stream("GET", url) as answer,
         ):
             return None if answer.is_success else f"it answered {answer.status_code}"
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except Exception as error:  # noqa: BLE001 - whatever the network, a proxy or an address throw
         return unreachable(error, SECONDS)
 
 

@@ -47,6 +47,7 @@ class Revisions:
             settings.jobs_dir / "environments", environ=self.environ.installer(), timeout=settings.install_timeout
         )
         self._warming = threading.Lock()
+        self._pythons: dict[str, Path] = {}  # by revision: a job may write into its folder, which changes nothing
         self._files: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
@@ -100,6 +101,8 @@ class Revisions:
         """Let go of processes, checkouts and environments of revisions that are not in `keep`."""
         self._launcher.retire(keep)
         self._checkouts.prune(keep)
+        for sha in [sha for sha in self._pythons if sha not in keep]:
+            self._pythons.pop(sha, None)
         self._environments.prune([folder for sha in keep if (folder := self._checkouts.path(sha))])
 
     def warm(self, sha: str) -> None:
@@ -113,9 +116,16 @@ class Revisions:
 
     def _boot(self, sha: str) -> Bundle:
         folder = self._folder(sha)
-        bundle = self._launcher.boot(sha, folder, self.environ.zygote(), python=self._environments.python(folder))
+        bundle = self._launcher.boot(sha, folder, self.environ.zygote(), python=self._python(sha, folder))
         self.environ.learn(str(secret["key"]) for record in bundle.jobs for secret in record["secrets"] or ())
         return bundle
+
+    def _python(self, sha: str, folder: Path) -> Path:
+        """Answer the interpreter of a revision, installing what it requires if that is not there."""
+        known = self._pythons.get(sha)
+        if known is None or not known.is_file():
+            known = self._pythons[sha] = self._environments.python(folder)
+        return known
 
     def _folder(self, sha: str) -> Path:
         """Answer a revision's checkout, making it anew if it is gone."""
@@ -129,6 +139,10 @@ class Revisions:
         except LoaderError:
             self._source.fetch(sha)
             return self._source.checkout(sha)
+
+    def stop_installing(self) -> None:
+        """End an installation of requirements that is under way, and begin none any more."""
+        self._environments.close()
 
     # -- what work asks -----------------------------------------------------------------------------------------------
 
@@ -144,7 +158,7 @@ class Revisions:
         else:
             with self._translated():
                 sha, folder = run.revision, self._folder(run.revision)
-                python = self._environments.python(folder)
+                python = self._python(sha, folder)
         identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
         scheduled_for = iso(run.fire_at or run.created_at)
         identity["SAURON_SCHEDULED_FOR"] = scheduled_for
@@ -213,7 +227,7 @@ class Revisions:
 
     def close(self) -> None:
         """End every process and remove the key files."""
-        self._environments.close()
+        self.stop_installing()
         if "_launcher" in self.__dict__:
             self._launcher.close()
         if self._files is not None:

@@ -66,9 +66,7 @@ class Local:
             self._thread("watch", self._watch),
         ]
         self._errands = Errands(sauron, self._stopping)
-        self._beside = [self._thread("herald", self._errands.tell_people)]
-        if sauron.settings.life_hub_url is not None:
-            self._beside.append(self._thread("publisher", self._errands.publish))
+        self._beside = [self._thread(name, loop) for name, loop in self._errands.loops.items()]
 
     def start(self) -> None:
         """Join the neighbours and start every thread."""
@@ -109,6 +107,7 @@ class Local:
         for thread in self._begun():
             thread.join(max(0.0, deadline - self._clock.monotonic()))
         self._sauron.worker.live.stop_all()
+        self._sauron.revisions.stop_installing()
         for thread in self._begun():
             thread.join()
         self._stopping.set()
@@ -117,7 +116,7 @@ class Local:
         self._sauron.wake()
         for thread in self._workers:
             thread.join()
-        for thread in self._clocks:  # a sync may be under way; it is not waited for long
+        for thread in (*self._clocks, *self._beside):  # a sync or a copy may be under way; it is not waited for long
             thread.join(1.0)
         self._sauron.leave()
 

@@ -25,7 +25,7 @@ from .errors import (
 )
 from .jobs import Job, JobSpec, Override
 from .runs import FINAL, Origin, Run, RunId, RunState, new_run_id
-from .store import Store, history, ledger, queue, registry
+from .store import Store, history, ledger, outbox, queue, registry
 from .store.database import Tx
 
 log = logs.get(__name__)
@@ -110,6 +110,7 @@ def switch(
         job = _job(tx, job_id)
         registry.set_override(tx, job_id, Override(enabled, reason, by, now, until))
         ledger.switch(tx, job, enabled=enabled, at=now, now=now)
+        outbox.put_job(tx, job_id, now=now)
         job = _job(tx, job_id)
     log.info("job.switched", job_id=job_id, enabled=enabled, by=by, reason=reason, until=until and iso(until))
     return job

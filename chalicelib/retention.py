@@ -96,9 +96,11 @@ def backup(store: Store, clock: Clock, settings: Settings) -> Backup:
             f"{folder} has {free >> 20} MB free and a copy takes {needed >> 20} MB. Free some space, or name a folder on another "
             "disk in SAURON_BACKUP_DIR."
         )
+    for cut_off in folder.glob("sauron-*.sqlite3.partial"):  # by a kill
+        cut_off.unlink(missing_ok=True)
     file = folder / BACKUP_NAME.format(clock.now())
     store.backup(file)
-    copies = sorted(folder.glob(BACKUP_NAME.partition("{")[0] + "*.sqlite3"))
+    copies = sorted(folder.glob("sauron-*.sqlite3"))
     for old in copies[: -settings.keep_backups]:
         old.unlink(missing_ok=True)
     return Backup(file, file.stat().st_size, min(len(copies), settings.keep_backups))

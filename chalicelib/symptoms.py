@@ -192,7 +192,7 @@ def _sync(_tx: Tx, look: Look, known: Incident | None) -> Finding:
     if not look.settings.jobs_git_repo_url:
         return DROPPED
     if fault.kind != "fetch" or (known is None and fault.failures < FETCHES):
-        return Finding(False, "the bundle was fetched", look.now)
+        return Finding(False, "the bundle can be fetched again", look.now)
     return Finding(True, fault.error or "it failed", fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures})
 
 

@@ -20,7 +20,7 @@ from .clock import Clock
 from .errors import BundleError, JobSpecError, UnknownRevisionError
 from .jobs import BUNDLE, Job, JobSpec
 from .runs import JobId
-from .store import Store, bundle, job_state, ledger, registry
+from .store import Store, bundle, job_state, ledger, outbox, registry
 from .store.database import Tx
 
 log = logs.get(__name__)
@@ -122,7 +122,9 @@ def rollback(store: Store, clock: Clock, loader: Loader | None, sha: str, *, by:
 
 def _unchanged(store: Store, clock: Clock, sha: str, pin: str | None) -> SyncReport:
     with store.write() as tx:
-        bundle.change(tx, **_well(clock.now()), pinned_ref=pin)
+        now = clock.now()
+        bundle.change(tx, **_well(now), pinned_ref=pin)
+        outbox.put_jobs(tx, now=now)
     return SyncReport(True, f"Already at {sha[:12]}.", sha)
 
 
@@ -154,6 +156,7 @@ def _load_and_activate(
             rejected=rejected,
             **_well(now),
         )
+        outbox.put_jobs(tx, now=now)
         keep = bundle.in_use(tx)
     loader.retire(keep)
     return report
@@ -235,18 +238,21 @@ def _active(store: Store) -> str | None:
 
 def _well(now: datetime) -> dict[str, Any]:
     """Answer what a sync that ended well records."""
-    return {"last_sync": now, "last_error": None, "consecutive_failures": 0, "fault": None, "failing_since": None}
+    fine = {"fault": None, "fault_count": 0, "failing_since": None}
+    return {"last_sync": now, "last_error": None, "consecutive_failures": 0, **fine}
 
 
 def _record_failure(store: Store, clock: Clock, report: SyncReport) -> None:
     with store.write() as tx:
         state = bundle.state(tx)
+        same = state.fault == report.fault
         bundle.change(
             tx,
             last_error=report.message,
             consecutive_failures=state.consecutive_failures + 1,
             fault=report.fault,
-            failing_since=state.failing_since or clock.now(),
+            fault_count=state.fault_count + 1 if same else 1,
+            failing_since=(state.failing_since if same else None) or clock.now(),
         )
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from . import logs
 from .clock import Clock
 from .occurrences import DOWNTIME, HORIZON, ON_TIME
-from .store import Store, ledger, presence, queue, registry
+from .store import Store, ledger, outbox, presence, queue, registry
 from .store.database import Tx
 
 log = logs.get(__name__)
@@ -25,13 +25,12 @@ BATCH = 100  # jobs in one transaction: other writers wait no longer than it tak
 
 @dataclass(frozen=True, slots=True)
 class TickReport:
-    """What one pass did: jobs touched, runs queued, occurrences recorded as missed; the jobs whose override ended."""
+    """What one pass did: jobs touched, runs queued, occurrences recorded as missed."""
 
     at: datetime
     jobs: int = 0
     queued: int = 0
     missed: int = 0
-    switched: tuple[str, ...] = ()
 
 
 def tick(store: Store, clock: Clock) -> TickReport:
@@ -39,7 +38,7 @@ def tick(store: Store, clock: Clock) -> TickReport:
     now = clock.now()
     with store.write() as tx:
         on_time = timedelta() if _take_back(tx, now) else ON_TIME
-        switched = _expire_overrides(tx, now)
+        _expire_overrides(tx, now)
     jobs = queued = missed = 0
     while True:
         with store.write() as tx:
@@ -51,7 +50,7 @@ def tick(store: Store, clock: Clock) -> TickReport:
             break
     if queued or missed:
         log.info("tick.done", jobs=jobs, queued=queued, missed=missed)
-    return TickReport(now, jobs, queued, missed, switched)
+    return TickReport(now, jobs, queued, missed)
 
 
 def _take_back(tx: Tx, now: datetime) -> bool:
@@ -68,14 +67,13 @@ def _take_back(tx: Tx, now: datetime) -> bool:
     return True
 
 
-def _expire_overrides(tx: Tx, now: datetime) -> tuple[str, ...]:
-    """Let git decide again where an override has ended: as if it had been switched at that instant; answer the jobs."""
-    ended = tuple(registry.expired_overrides(tx, now=now))
-    for job_id in ended:
+def _expire_overrides(tx: Tx, now: datetime) -> None:
+    """Let git decide again where an override has ended: as if it had been switched at that instant."""
+    for job_id in registry.expired_overrides(tx, now=now):
         job = registry.job(tx, job_id)
         registry.clear_override(tx, job_id)
+        outbox.put_job(tx, job_id, now=now)
         if job is None or job.override is None or job.override.until is None:
             continue
         ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now)
         log.info("override.expired", job_id=job_id, enabled=job.spec.enabled)
-    return ended

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from . import __version__, builtin, heartbeat, incidents, logs, operate, upkeep
+from .alerts import channels
 from .clock import Clock, SystemClock
 from .delivery import Delivered, Delivery
 from .jobs import Job
@@ -26,7 +27,7 @@ from .lifehub.publisher import Published, Publisher
 from .neighbours import Neighbours
 from .runs import Run, Verdict
 from .settings import Settings, load_environ
-from .store import Store, alerts, bundle, leases, outbox, presence, registry
+from .store import Store, bundle, leases, outbox, presence, registry
 from .store.database import claim_folder
 from .sync import SyncReport, rollback, sync
 from .tick import TickReport, tick
@@ -80,7 +81,11 @@ class Sauron:
         """The bundle's revisions and the processes that run its jobs."""
         from .loading import Revisions
 
-        return Revisions(self.settings, token=lambda: self.neighbours.lock_descriptor)
+        made = Revisions(self.settings, token=lambda: self.neighbours.lock_descriptor)
+        with self.store.read() as tx:
+            jobs = registry.with_secrets(tx)
+        made.environ.learn(str(secret["key"]) for job in jobs for secret in job.spec.secrets or ())
+        return made
 
     @cached_property
     def worker(self) -> Worker:
@@ -143,8 +148,6 @@ class Sauron:
     def tick(self) -> TickReport:
         """Turn what is due into runs."""
         report = tick(self.store, self.clock)
-        for job_id in report.switched:
-            self.republish(job_id)
         if report.queued:
             self.wake()
         return report
@@ -164,10 +167,11 @@ class Sauron:
         with self.store.read() as tx:
             state = bundle.state(tx)
         interval: timedelta = self.settings.refresh_interval
-        if self._loader is None or (not interval and state.active_sha):
+        if self._loader is None:
             return None
         # A minute's clock fires a little early or late: half a minute decides.
-        if state.active_sha and state.tried_at and self.clock.now() - state.tried_at < interval - timedelta(seconds=30):
+        early = state.tried_at is not None and self.clock.now() - state.tried_at < interval - timedelta(seconds=30)
+        if state.active_sha and (early or not interval):
             self.revisions.warm(state.active_sha)
             return None
         return self._synced(sync(self.store, self.clock, self._loader, follow_pin=True))
@@ -182,7 +186,6 @@ class Sauron:
 
     def _synced(self, report: SyncReport) -> SyncReport:
         if report.success:
-            self.republish()
             self.wake()
             if self.vitals is not None and report.sha:
                 self.revisions.warm(report.sha)
@@ -195,7 +198,8 @@ class Sauron:
         self.define_builtin()
         if self.vitals is not None:
             self._seen()
-        self.review()
+        if self.review():
+            self.on_end("")  # whoever sends alerts looks at once
         if self.vitals is None:
             self.deliver(most_seconds=INLINE_SECONDS)
             self.publish(most_seconds=INLINE_SECONDS)
@@ -207,29 +211,13 @@ class Sauron:
         free = None if here is None else lambda: shutil.disk_usage(here.parent).free
         return incidents.review(self.store, self.clock, self.settings, jobs=jobs, free_bytes=free)
 
-    def deliver(self, *, most_seconds: float | None = None) -> Delivered:
-        """Send the alerts that are due."""
-        return self.delivery.deliver(most_seconds=most_seconds)
-
-    def next_alert_in(self, most: float) -> float:
-        """Answer in how many seconds, at most so many, an alert is to be tried."""
-        with self.store.read() as tx:
-            at = alerts.next_try(tx)
-        return most if at is None else min(max(0.0, (at - self.clock.now()).total_seconds()), most)
+    def deliver(self, *, most_seconds: float | None = None) -> list[Delivered]:
+        """Send the alerts that are due, channel by channel."""
+        return [self.delivery.deliver(channel, most_seconds=most_seconds) for channel in channels(self.settings)]
 
     def publish(self, *, most_seconds: float | None = None) -> Published | None:
         """Copy to Life Hub what waits; None where there is no Life Hub."""
         return self.publisher.publish(most_seconds=most_seconds) if self._publishes else None
-
-    def republish(self, job_id: str | None = None) -> None:
-        """Have a job's definition, or all of them, copied to Life Hub again."""
-        if self._publishes:
-            with self.store.write() as tx:
-                if job_id is None:
-                    outbox.put_jobs(tx, now=self.clock.now())
-                else:
-                    outbox.put_job(tx, job_id, now=self.clock.now())
-            self.on_change()
 
     def test_alerts(self) -> list[dict[str, Any]]:
         """Send a test through every channel at once and answer how each went."""
@@ -311,7 +299,6 @@ class Sauron:
         return job
 
     def _switched(self, job_id: str) -> None:
-        self.republish(job_id)
         self.review([job_id])
         self.wake()
 
@@ -335,7 +322,8 @@ class Sauron:
     # -- this process among others ------------------------------------------------------------------------------------
 
     def wake(self) -> None:
-        """Let every runner of this store look at the queue now."""
+        """Let every runner of this store look at the queue now, and whoever copies look at the outbox."""
+        self.on_change()
         self.neighbours.wake()
 
     def join(self) -> None:
@@ -343,7 +331,8 @@ class Sauron:
         self.neighbours.join(self.name)
         self.started_at = self.clock.now()
         self.define_builtin()
-        self.republish()
+        with self.store.write() as tx:
+            outbox.put_jobs(tx, now=self.clock.now(), anew=True)
         self._seen()
 
     def leave(self) -> None:

@@ -110,7 +110,10 @@ class Worker:
             spec = self._spec(run)
             verdict = self._attempt(live, spec)
         except BundleError as error:
-            verdict = Verdict(Outcome.FAILED, str(error), "not_started")
+            if live.stopped == INTERRUPTED:
+                verdict = Verdict(Outcome.INTERRUPTED, live.stopped, "interrupted")
+            else:
+                verdict = Verdict(Outcome.FAILED, str(error), "not_started")
         except Exception as error:  # whatever went wrong here, the run must not stay running
             log.exception("attempt.broke", run_id=run.id)
             verdict = Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")

@@ -4,7 +4,7 @@ A known value is found as it is, in base64 (also inside a longer encoded text), 
 in a stream also when it is split over writes; a value of several lines is found line by line. Masked twice is masked once.
 
 Limit: what a job transforms in another way (reversed, encrypted, one letter a line) is not found, and values shorter than
-SHORTEST are left alone, because they would blot out ordinary words.
+SHORTEST (lines of a longer value: SHORTEST_LINE) are left alone, because they would blot out ordinary words.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 SHORTEST = 4
 SHORTEST_ENCODED = 8  # letters of base64: fewer are found in ordinary text
-SHORTEST_LINE = 16  # of a value of several lines, such as a private key
-BASE64_LINE = 76  # letters after which MIME and base64(1) break the line
+SHORTEST_LINE = 8  # of a value of several lines, such as a private key
+BASE64_LINES = (76, 64)  # letters after which MIME and base64(1), and PEM break the line
 
 _ALTERNATIVE = str.maketrans("+/", "-_")
 
@@ -132,10 +132,10 @@ def _forms(value: str) -> Iterator[str]:
 def _base64_forms(raw: bytes) -> Iterator[str]:
     """Write a value in base64: as it is, in broken lines, and the letters that stand for it inside a longer encoded text."""
     whole = base64.b64encode(raw).decode()
-    if len(whole) > BASE64_LINE:
-        forms = [whole[start : start + BASE64_LINE] for start in range(0, len(whole), BASE64_LINE)]
-    else:
-        forms = [whole, whole.rstrip("=")]
+    forms = [whole, whole.rstrip("=")]
+    for line in BASE64_LINES:
+        if len(whole) > line:
+            forms += [whole[start : start + line] for start in range(0, len(whole), line)]
     for before in range(3):
         letters = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         end = len(letters) - (1 if (before + len(raw)) % 3 else 0)  # the last letter holds bits of what follows

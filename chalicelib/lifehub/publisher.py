@@ -1,8 +1,8 @@
 """The publisher: copies what waits in the outbox to Life Hub, in order, in batches, each row once.
 
-One pass: 1. pick the oldest rows; 2. read the jobs they speak of as they stand now; 3. write both in one Life Hub transaction;
-4. delete the rows in one store transaction. Life Hub down, slow, frozen, read-only or full ends the pass and keeps everything;
-nothing that finishes runs ever waits for it.
+One pass: 1. take this scheduler's turn in Life Hub; 2. pick the oldest rows and read the jobs they speak of as they stand now;
+3. write both in one Life Hub transaction; 4. delete the rows in one store transaction. Life Hub down, slow, frozen, read-only or
+full ends the pass and keeps everything; nothing that finishes runs ever waits for it.
 
 After a crash between 3 and 4 the rows are picked again and found to be there. A row that Life Hub refuses for itself is set aside
 with the reason, tried again once an hour, and keeps nothing behind it. One publisher at a time writes for a scheduler's name.
@@ -18,7 +18,6 @@ from typing import Any
 
 from chalicelib import logs
 from chalicelib.clock import Clock, iso
-from chalicelib.jobs import Job
 from chalicelib.store import Store, bundle, outbox, presence, registry
 from chalicelib.store.outbox import Entry, Kind
 
@@ -61,7 +60,6 @@ class Publisher:
         self._failures = 0
         self._try_at = 0.0
         self._retry_at = 0.0
-        self._refused_jobs: dict[str, str] = {}
         self._random = random.SystemRandom()
 
     @property
@@ -80,11 +78,12 @@ class Publisher:
         error = None
         self._retry_refused()
         try:
-            while entries := self._waiting():
-                if not self._copy(entries):  # another publisher's turn
+            while self._any_waiting():
+                some = self._copy()
+                if some is None:  # another publisher's turn
                     self._try_at = self._clock.monotonic() + TURN_PAUSE
                     break
-                copied += len(entries)
+                copied += some
                 if most_seconds is not None and self._clock.monotonic() - began >= most_seconds:
                     break
         except LifeHubError as fault:
@@ -96,52 +95,63 @@ class Publisher:
             log.info("lifehub.copied", rows=copied, waiting=left)
         return Published(copied, left, error)
 
+    def _any_waiting(self) -> bool:
+        with self._store.read() as tx:
+            return bool(outbox.waiting(tx, 1))
+
     def _waiting(self) -> list[Entry]:
         with self._store.read() as tx:
             return outbox.waiting(tx, BATCH)
 
-    def _copy(self, entries: Sequence[Entry]) -> bool:
-        """Copy these rows and delete them; answer False if another publisher is at it."""
-        every = any(entry.kind is Kind.JOBS for entry in entries)
-        jobs = self._jobs(None if every else {entry.job_id for entry in entries if entry.job_id})
-        now_and_then = len(jobs) - len(jobs) % JOBS_AT_ONCE if every else 0
-        refused: dict[str, str] = {}
-        for start in range(0, now_and_then, JOBS_AT_ONCE):
-            with self._link.transaction() as connection:
-                if not own(connection, self._scheduler):
-                    return False
-                refused |= self._put_jobs(connection, jobs[start : start + JOBS_AT_ONCE])
-        attempts = [entry for entry in entries if entry.kind is Kind.ATTEMPT]
-        runs = [of_attempt(entry.facts or {}, scheduler=self._scheduler, host=self._host) for entry in attempts]
+    def _copy(self) -> int | None:
+        """Copy the oldest rows and delete them; answer how many, None if another publisher is at it.
+
+        Rows and jobs are read while this publisher has its turn: what another copied before is older than what is read now.
+        """
         with self._link.transaction() as connection:
             if not own(connection, self._scheduler):
-                return False
-            refused |= self._put_jobs(connection, jobs[now_and_then:])
-            tables = tables_of(connection)
-            if every and jobs:
-                known = [row["job_key"] for row in jobs]
-                prefix = job_key(self._scheduler, "")
-                switch_off_unknown(connection, tables, prefix, known, now=self._clock.now())
-            faults = put_runs(connection, tables, runs)
+                return None
+            entries = self._waiting()
+            every = any(entry.kind is Kind.JOBS for entry in entries)
+            named = {entry.job_id for entry in entries if entry.job_id}
+            refused = self._put_jobs(connection, [] if every else sorted(named))
+            attempts = [entry for entry in entries if entry.kind is Kind.ATTEMPT]
+            runs = [of_attempt(entry.facts or {}, scheduler=self._scheduler, host=self._host) for entry in attempts]
+            faults = put_runs(connection, tables_of(connection), runs)
+        if every:
+            told = self._copy_all()
+            if told is None:
+                return None
+            refused |= told
         bad = {attempts[position].id: why for position, why in faults.items()}
-        bad |= {
-            entry.id: refused[key]
-            for entry in entries
-            if entry.kind is Kind.JOB and (key := job_key(self._scheduler, entry.job_id or "")) in refused
-        }
-        self._tell_refused(refused)
-        self._settle(entries, bad)
-        return True
+        bad |= {entry.id: refused[entry.job_id] for entry in entries if entry.kind is Kind.JOB and entry.job_id in refused}
+        self._settle(entries, bad, refused if every else {})
+        return len(entries)
 
-    def _jobs(self, job_ids: set[str] | None) -> list[Row]:
-        """Read jobs as they stand, removed ones too; None = all of them."""
+    def _copy_all(self) -> dict[str, str] | None:
+        """Copy every job as it stands, some in each transaction; answer those refused, None if another publisher is at it."""
+        with self._store.read() as tx:
+            ids = [job.id for job in registry.all_jobs(tx, removed=True)]
+        refused: dict[str, str] = {}
+        for start in range(0, len(ids), JOBS_AT_ONCE):
+            with self._link.transaction() as connection:
+                if not own(connection, self._scheduler):
+                    return None
+                refused |= self._put_jobs(connection, ids[start : start + JOBS_AT_ONCE])
+        with self._link.transaction() as connection:
+            if not own(connection, self._scheduler):
+                return None
+            known = [job_key(self._scheduler, job_id) for job_id in ids]
+            if known:
+                prefix = job_key(self._scheduler, "")
+                switch_off_unknown(connection, tables_of(connection), prefix, known, now=self._clock.now())
+        return refused
+
+    def _jobs(self, job_ids: Sequence[str]) -> list[Row]:
+        """Read jobs as they stand, removed ones too."""
         now = self._clock.now()
         with self._store.read() as tx:
-            found: list[Job]
-            if job_ids is None:
-                found = registry.all_jobs(tx, removed=True)
-            else:
-                found = [job for job_id in sorted(job_ids) if (job := registry.job(tx, job_id))]
+            found = [job for job_id in job_ids if (job := registry.job(tx, job_id))]
             booted = {
                 sha: known[0].booted_at
                 for sha in {job.revision for job in found if job.revision}
@@ -152,19 +162,24 @@ class Publisher:
             for job in found
         ]
 
-    @staticmethod
-    def _put_jobs(connection: Any, rows: Sequence[Row]) -> dict[str, str]:
-        """Write jobs and their definitions; answer the keys of those refused, with the reasons."""
+    def _put_jobs(self, connection: Any, job_ids: Sequence[str]) -> dict[str, str]:
+        """Write jobs and their definitions; answer the ids of those refused, with the reasons."""
         tables = tables_of(connection)
         check(tables)
+        rows = self._jobs(job_ids)
         faults = put_jobs(connection, tables, rows)
         faults = put_definitions(connection, tables, [of_definition(row) for row in rows]) | faults
-        return {rows[position]["job_key"]: why for position, why in faults.items()}
+        return {rows[position]["job_id"]: why for position, why in faults.items()}
 
-    def _settle(self, entries: Sequence[Entry], bad: dict[int, str]) -> None:
-        """Delete the rows that were copied, set aside those refused, and note that Life Hub is well."""
+    def _settle(self, entries: Sequence[Entry], bad: dict[int, str], bad_jobs: dict[str, str]) -> None:
+        """Delete the rows that were copied, set aside those refused, and note that Life Hub is well.
+
+        `bad_jobs` are refused among all jobs: they are set aside under rows of their own.
+        """
         now = self._clock.now()
         with self._store.write() as tx:
+            for job_id, why in bad_jobs.items():
+                bad[outbox.put_job(tx, job_id, now=now)] = why
             for entry_id, why in bad.items():
                 outbox.refuse(tx, entry_id, why)
             outbox.done(tx, [entry.id for entry in entries if entry.id not in bad])
@@ -192,13 +207,6 @@ class Publisher:
         with self._store.write() as tx:
             presence.duty_done(tx, DUTY, at=now, detail=detail)
 
-    def _tell_refused(self, refused: dict[str, str]) -> None:
-        """Log which jobs Life Hub refuses, each reason once."""
-        for key, why in refused.items():
-            if self._refused_jobs.get(key) != why:
-                log.warning("lifehub.job_refused", job_key=key, reason=why)
-        self._refused_jobs |= refused
-
     def _retry_refused(self) -> None:
         """Let refused rows wait again, once an hour and after a start."""
         if self._clock.monotonic() < self._retry_at:
@@ -208,4 +216,4 @@ class Publisher:
             refused = outbox.lag(tx).refused
         if refused:
             with self._store.write() as tx:
-                outbox.retry_refused(tx)
+                outbox.retry_refused(tx, now=self._clock.now())

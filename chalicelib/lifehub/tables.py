@@ -109,26 +109,23 @@ def switch_off_unknown(connection: Connection, tables: Tables, prefix: str, know
 
 
 def _each(connection: Connection, rows: Sequence[Row], put: Callable[[Sequence[Row]], object]) -> Refused:
-    """Write rows at once; if one of them is refused for itself, write them one by one and answer those refused."""
+    """Write rows at once; while one of them is refused for itself, write them by halves, and answer those refused alone."""
     import psycopg
 
     faults = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException)
-    if not rows:
-        return {}
-    try:
-        with connection.transaction():
-            put(rows)
-    except faults:
-        pass
-    else:
-        return {}
     refused: Refused = {}
-    for position, row in enumerate(rows):
+    pieces = [(0, len(rows))] if rows else []
+    while pieces:
+        start, end = pieces.pop()
         try:
             with connection.transaction():
-                put([row])
+                put(rows[start:end])
         except faults as error:
-            refused[position] = error.diag.message_primary or str(error)
+            if end - start == 1:
+                refused[start] = error.diag.message_primary or str(error)
+            else:
+                middle = (start + end) // 2
+                pieces += [(middle, end), (start, middle)]
     return refused
 
 

@@ -48,17 +48,17 @@ def put(tx: Tx, channels: Sequence[str], type_: str, data: Mapping[str, Any], *,
 
 
 def claim(tx: Tx, channel: str, *, now: datetime, until: datetime, most: int) -> list[Alert]:
-    """Take up to `most` alerts that are due, those that failed least often first; nobody else tries them before `until`."""
+    """Take up to `most` alerts that are due, in the order in which they were written; nobody else tries them before `until`."""
     due = (
         select(alerts)
         .where(_a.try_at <= now, _a.channel == channel)
-        .order_by(_a.tries, _a.id)
+        .order_by(_a.created_at, _a.id)
         .limit(most)
         .with_for_update(skip_locked=True)
     )
     found = [Alert(*row) for row in tx.execute(due)]
     hold(tx, [one.id for one in found], until=until)
-    return sorted(found, key=lambda one: (one.created_at, one.id))
+    return found
 
 
 def hold(tx: Tx, ids: Sequence[str], *, until: datetime) -> None:
@@ -77,14 +77,15 @@ def failed(tx: Tx, ids: Sequence[str], error: str, *, try_at: datetime) -> None:
     tx.execute(update(alerts).where(_a.id.in_(ids), _waiting).values(tries=_a.tries + 1, error=error, try_at=try_at))
 
 
-def put_off(tx: Tx, channel: str, error: str, *, until: datetime) -> None:
-    """Leave a channel that cannot be reached alone until an instant."""
-    tx.execute(update(alerts).where(_a.channel == channel, _a.try_at < until).values(try_at=until, error=error))
+def put_back(tx: Tx, ids: Sequence[str], error: str, *, now: datetime) -> None:
+    """Note why these could not be tried, and that they are due again: their channel is at fault, not they."""
+    tx.execute(update(alerts).where(_a.id.in_(ids), _waiting).values(error=error, try_at=now))
 
 
-def waiting(tx: Tx) -> int:
-    """Answer how many are not delivered yet."""
-    return tx.execute(select(func.count()).where(_waiting).select_from(alerts)).scalar_one()
+def waiting(tx: Tx, channel: str | None = None) -> int:
+    """Answer how many are not delivered yet, through one channel or all."""
+    query = select(func.count()).where(_waiting).select_from(alerts)
+    return tx.execute(query if channel is None else query.where(_a.channel == channel)).scalar_one()
 
 
 def last_error(tx: Tx) -> str | None:
@@ -94,9 +95,9 @@ def last_error(tx: Tx) -> str | None:
     return error
 
 
-def next_try(tx: Tx) -> datetime | None:
-    """Answer when the next alert is to be tried (it may be past), None if none waits."""
-    at: datetime | None = tx.execute(select(func.min(_a.try_at)).where(_waiting)).scalar()
+def next_try(tx: Tx, channel: str) -> datetime | None:
+    """Answer when the next alert of a channel is to be tried (it may be past), None if none waits."""
+    at: datetime | None = tx.execute(select(func.min(_a.try_at)).where(_waiting, _a.channel == channel)).scalar()
     return at
 
 

@@ -19,7 +19,8 @@ from .schema import bundle_state, job_queue, revisions
 class BundleState:
     """The bundle's state. `tried_at` is the last sync begun, `last_sync` the last that ended well.
 
-    `fault` says where the last sync failed: fetch, load (the manifest, its requirements) or held (it removes most jobs).
+    `fault` says where the last sync failed: fetch, load (the manifest, its requirements) or held (it removes most jobs); so many
+    times in a row (`fault_count`) since `failing_since`.
     """
 
     active_sha: str | None = None
@@ -30,6 +31,7 @@ class BundleState:
     last_error: str | None = None
     consecutive_failures: int = 0
     fault: str | None = None
+    fault_count: int = 0
     failing_since: datetime | None = None
 
 
@@ -58,6 +60,7 @@ def state(tx: Tx) -> BundleState:
         last_error=row.last_error,
         consecutive_failures=row.consecutive_failures,
         fault=row.fault,
+        fault_count=row.fault_count,
         failing_since=row.failing_since,
     )
 

@@ -149,7 +149,7 @@ class _Batch:
             if run["fire_at"] and fire not in taken:
                 taken.add(fire)
             else:
-                run.update(fire_at=None, origin=Origin.TRIGGER)
+                run["fire_at"] = None
         tx.execute(insert(job_queue), self.runs)
         if self.attempts:
             tx.execute(insert(attempts), self.attempts)
@@ -184,8 +184,8 @@ def _translate(row: Row, now: datetime) -> tuple[dict[str, Any], dict[str, Any] 
         "job_id": job_id,
         "state": state,
         "origin": origin,
-        "fire_at": due if due <= now else None,  # the occurrence of a time to come is the new schedule's
-        "due_at": min(due, now) if state is RunState.QUEUED else due,
+        "fire_at": due if due <= now or not tried else None,  # a retry's time is no longer the schedule's
+        "due_at": due,
         "attempt": tried,
         "max_attempts": most,
         "params": _params(row),

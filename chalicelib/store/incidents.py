@@ -220,7 +220,7 @@ def ran_after_gap(tx: Tx, job_id: str, run_id: str | None) -> bool:
 def fault(tx: Tx) -> Fault:
     """Answer what the last sync said; nothing is wrong before the first."""
     b = bundle_state.c
-    row = tx.execute(select(b.fault, b.failing_since, b.consecutive_failures, b.last_error, b.rejected)).first()
+    row = tx.execute(select(b.fault, b.failing_since, b.fault_count, b.last_error, b.rejected)).first()
     return Fault(*row[:4], tuple(row.rejected or ())) if row else Fault()
 
 

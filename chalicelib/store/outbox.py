@@ -143,20 +143,32 @@ def _tail(tx: Tx, run: Run) -> str | None:
     return "".join(reversed(pieces)) or None
 
 
-_forget_job = delete(outbox).where(_b.kind == Kind.JOB, _b.job_id == bindparam("job")).returning(_b.created_at)
-_forget_jobs = delete(outbox).where(_b.kind.in_((Kind.JOB, Kind.JOBS))).returning(_b.created_at)
+_forget_job = delete(outbox).where(_b.kind == Kind.JOB, _b.job_id == bindparam("job")).returning(_b.created_at, _b.refused)
+_forget_jobs = delete(outbox).where(_b.kind.in_((Kind.JOB, Kind.JOBS))).returning(_b.created_at, _b.refused)
 
 
-def put_job(tx: Tx, job_id: str, *, now: datetime) -> None:
-    """Note that a job is to be copied as it stands: after an override, a rejection, or a move of its next fire time."""
-    since = tx.execute(_forget_job, {"job": job_id}).scalars().all()
-    tx.execute(_put, {"kind": Kind.JOB, "job_id": job_id, "facts": None, "created_at": min((now, *since))})
+def put_job(tx: Tx, job_id: str, *, now: datetime) -> int:
+    """Note that a job is to be copied as it stands, in the transaction that switched it; answer the row's id."""
+    gone = tx.execute(_forget_job, {"job": job_id}).all()
+    row = {"kind": Kind.JOB, "job_id": job_id, "facts": None, "created_at": _since(gone, now)}
+    key = tx.execute(_put, row).inserted_primary_key
+    return int(key[0]) if key else 0
 
 
-def put_jobs(tx: Tx, *, now: datetime) -> None:
-    """Note that all jobs are to be copied as they stand: after a sync, a rollback or a start."""
-    since = tx.execute(_forget_jobs).scalars().all()
-    tx.execute(_put, {"kind": Kind.JOBS, "job_id": None, "facts": None, "created_at": min((now, *since))})
+def put_jobs(tx: Tx, *, now: datetime, anew: bool = False) -> None:
+    """Note that all jobs are to be copied as they stand, in the transaction of a sync or rollback, and at a start.
+
+    Where there is no Life Hub the one row stays: rows for jobs never grow beyond the jobs. `anew`: it waits from now on.
+    """
+    gone = tx.execute(_forget_jobs).all()
+    since = now if anew else _since(gone, now)
+    tx.execute(_put, {"kind": Kind.JOBS, "job_id": None, "facts": None, "created_at": since})
+
+
+def _since(gone: Sequence[Any], now: datetime) -> datetime:
+    """Answer since when the news waits that a new row takes over; what was refused has not waited for Life Hub."""
+    since: datetime = min((now, *(row.created_at for row in gone if row.refused is None)))
+    return since
 
 
 _waiting = select(outbox).where(_b.refused.is_(None)).order_by(_b.id).limit(bindparam("most"))
@@ -179,9 +191,9 @@ def refuse(tx: Tx, entry_id: int, reason: str) -> None:
     tx.execute(update(outbox).where(_b.id == entry_id).values(refused=reason[:TAIL_CHARS]))
 
 
-def retry_refused(tx: Tx) -> int:
-    """Let refused rows wait again (their reason was mended in Life Hub); answer how many."""
-    return tx.execute(update(outbox).where(_b.refused.is_not(None)).values(refused=None)).rowcount
+def retry_refused(tx: Tx, *, now: datetime) -> int:
+    """Let refused rows wait again, from now on (their reason may be mended in Life Hub); answer how many."""
+    return tx.execute(update(outbox).where(_b.refused.is_not(None)).values(refused=None, created_at=now)).rowcount
 
 
 _oldest = select(_b.created_at).where(_b.refused.is_(None)).order_by(_b.id).limit(1)

@@ -243,6 +243,7 @@ bundle_state = Table(
     Column("last_error", Text),
     Column("consecutive_failures", Integer, nullable=False, server_default="0"),
     Column("fault", String(16)),
+    Column("fault_count", Integer, nullable=False, server_default="0"),
     Column("failing_since", Instant),
     CheckConstraint("id = 1", name="one_row"),
 )

@@ -6,7 +6,7 @@ import hmac
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -158,17 +158,12 @@ def mailing(store: Store, clock: ManualClock, ses: Ses) -> Delivery:
     return Delivery(store, clock, Settings.read(MAIL), mailer=ses.mailer)
 
 
-def next_try(store: Store) -> datetime | None:
-    with store.read() as tx:
-        return alerts.next_try(tx)
-
-
 # -- webhook -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_webhook_is_signed_as_standard_webhooks_says(store: Store, clock: ManualClock, receiver: Receiver) -> None:
     owe(store, clock, "j is failing — ☠")
-    assert hooked(store, clock, receiver).deliver().sent == 1
+    assert hooked(store, clock, receiver).deliver("webhook").sent == 1
     [(headers, body)] = receiver.got
     said = json.loads(body)
     assert (said["type"], said["timestamp"], said["data"]["job_id"]) == ("job.failing", "2026-03-02T12:00:30Z", "j")
@@ -182,7 +177,7 @@ def test_a_webhook_is_signed_as_standard_webhooks_says(store: Store, clock: Manu
 
 def test_without_a_secret_a_webhook_is_not_signed(store: Store, clock: ManualClock, receiver: Receiver) -> None:
     owe(store, clock, "a")
-    hooked(store, clock, receiver, SAURON_ALERT_WEBHOOK_SECRET="").deliver()
+    hooked(store, clock, receiver, SAURON_ALERT_WEBHOOK_SECRET="").deliver("webhook")
     assert "webhook-signature" not in receiver.got[0][0]
 
 
@@ -194,26 +189,25 @@ def test_a_refused_webhook_is_tried_again_under_its_id_ever_more_seldom_and_for_
     receiver.answer = lambda _body: 503
     waits = []
     for _ in range(8):
-        assert delivery.deliver().error == "webhook: 127.0.0.1 answered 503"
-        assert delivery.deliver().error is None  # not before its time
-        at = next_try(store)
-        assert at
-        waits.append((at - clock.now()).total_seconds())
+        assert delivery.deliver("webhook").error == "127.0.0.1 answered 503"
+        again = delivery.deliver("webhook")
+        assert again.error is None  # not before its time
+        waits.append(again.next_try_in)
         clock.move(seconds=waits[-1])
     bases = [10, 60, 300, 900, 1800, 1800, 1800, 1800]
     assert all(base <= wait <= 1.1 * base for base, wait in zip(bases, waits, strict=True))
     receiver.answer = lambda _body: 200
-    done = delivery.deliver()
+    done = delivery.deliver("webhook")
     assert (done.sent, done.waiting) == (1, 0)
     assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
     assert len({headers["webhook-timestamp"] for headers, _ in receiver.got}) == 9
-    assert delivery.deliver().sent == 0
+    assert delivery.deliver("webhook").sent == 0
 
 
 def test_a_redirect_is_not_followed(store: Store, clock: ManualClock, receiver: Receiver) -> None:
     owe(store, clock, "a")
     receiver.answer = lambda _body: 307
-    assert hooked(store, clock, receiver).deliver().sent == 0
+    assert hooked(store, clock, receiver).deliver("webhook").sent == 0
     assert len(receiver.got) == 1
 
 
@@ -222,11 +216,56 @@ def test_an_alert_that_is_refused_for_itself_delays_no_other(store: Store, clock
     delivery = hooked(store, clock, receiver)
     for title in ("poison", "a", "b"):
         owe(store, clock, title)
-    assert (delivery.deliver().sent, sorted(receiver.titles)) == (2, ["a", "b", "poison"])
+    assert (delivery.deliver("webhook").sent, sorted(receiver.titles)) == (2, ["a", "b", "poison"])
     clock.move(seconds=20)
     owe(store, clock, "c")
-    assert delivery.deliver().sent == 1
-    assert receiver.titles[3:] == ["c", "poison"]
+    assert delivery.deliver("webhook").sent == 1
+    assert sorted(receiver.titles[3:]) == ["c", "poison"]
+
+
+def test_what_was_written_first_is_told_first_after_an_outage(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+    receiver.answer = lambda _body: 503
+    delivery = hooked(store, clock, receiver)
+    owe(store, clock, "it fails")
+    for _ in range(3):
+        clock.move(seconds=delivery.deliver("webhook").next_try_in)
+    owe(store, clock, "it is right again")
+    receiver.got.clear()
+    receiver.answer = lambda _body: 204
+    assert delivery.deliver("webhook").sent == 2
+    assert receiver.titles == ["it fails", "it is right again"]
+
+
+def test_a_new_alert_does_not_ask_a_channel_that_rests(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+    receiver.answer = lambda _body: 503
+    delivery = hooked(store, clock, receiver)
+    for number in range(6):
+        owe(store, clock, str(number))
+        delivery.deliver("webhook")
+        clock.move(seconds=1)
+    assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SAURON_ALERT_WEBHOOK_URL": "https://hooks..example.test/x"},
+        {"SSL_CERT_FILE": "/nonexistent"},
+        {"ALL_PROXY": "socks5://127.0.0.1:1"},
+        {"HTTPS_PROXY": "ftp://127.0.0.1:1", "HTTP_PROXY": "ftp://127.0.0.1:1"},
+    ],
+)
+def test_an_outside_that_cannot_even_be_asked_delays_alerts_and_raises_nothing(
+    store: Store, clock: ManualClock, receiver: Receiver, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    owe(store, clock, "a")
+    delivery = hooked(store, clock, receiver, **environ)
+    done = delivery.deliver("webhook")
+    assert (done.sent, done.waiting) == (0, 1)
+    assert done.error
+    assert [one["ok"] for one in delivery.test()] == [False]
 
 
 def test_a_receiver_that_cannot_be_reached_is_asked_once_and_nothing_is_lost(
@@ -236,13 +275,13 @@ def test_a_receiver_that_cannot_be_reached_is_asked_once_and_nothing_is_lost(
         owe(store, clock, str(number))
     receiver.answer = lambda _body: 502
     delivery = hooked(store, clock, receiver)
-    assert delivery.deliver().waiting == 20
+    assert delivery.deliver("webhook").waiting == 20
     clock.move(seconds=5)
-    assert delivery.deliver().waiting == 20  # the others wait as long as the one that was tried
+    assert delivery.deliver("webhook").waiting == 20  # the others wait as long as the one that was tried
     assert len(receiver.got) == 1
     receiver.answer = lambda _body: 204
     clock.move(seconds=12)
-    assert delivery.deliver().sent == 20
+    assert delivery.deliver("webhook").sent == 20
     assert sorted(receiver.titles[1:]) == sorted(map(str, range(20)))
 
 
@@ -250,7 +289,7 @@ def test_an_error_names_the_host_and_nothing_else_of_the_address(store: Store, c
     owe(store, clock, "a")
     delivery = hooked(store, clock, receiver)
     receiver.close()
-    error = delivery.deliver().error
+    error = delivery.deliver("webhook").error
     with store.read() as tx:
         kept = alerts.last_error(tx)
     assert error
@@ -262,7 +301,7 @@ def test_an_error_names_the_host_and_nothing_else_of_the_address(store: Store, c
 def test_two_that_deliver_at_once_send_each_alert_once(store: Store, clock: ManualClock, receiver: Receiver) -> None:
     for number in range(40):
         owe(store, clock, str(number))
-    threads = [threading.Thread(target=hooked(store, clock, receiver).deliver) for _ in range(4)]
+    threads = [threading.Thread(target=hooked(store, clock, receiver).deliver, args=("webhook",)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -277,23 +316,24 @@ def test_an_alert_claimed_by_a_process_that_died_is_sent_by_another_after_two_mi
     with store.write() as tx:
         assert alerts.claim(tx, "webhook", now=clock.now(), until=clock.now() + timedelta(minutes=2), most=1)
     delivery = hooked(store, clock, receiver)
-    assert delivery.deliver().sent == 0
+    assert delivery.deliver("webhook").sent == 0
     clock.move(minutes=2)
-    assert delivery.deliver().sent == 1
+    assert delivery.deliver("webhook").sent == 1
 
 
 def test_alerts_for_a_channel_that_is_no_longer_configured_are_kept_and_disturb_nobody(
     store: Store, clock: ManualClock, receiver: Receiver
 ) -> None:
     owe(store, clock, "a", "mail", "webhook")
-    done = hooked(store, clock, receiver).deliver()
-    assert (done.sent, done.waiting) == (1, 1)
-    assert next_try(store) == clock.now() + timedelta(minutes=30)
+    done = hooked(store, clock, receiver).deliver("webhook")
+    assert (done.sent, done.waiting, done.next_try_in) == (1, 0, float("inf"))
+    with store.read() as tx:
+        assert alerts.waiting(tx) == 1
 
 
 def test_what_was_delivered_is_pruned_and_what_waits_is_not(store: Store, clock: ManualClock, receiver: Receiver) -> None:
     owe(store, clock, "a", "mail", "webhook")
-    hooked(store, clock, receiver).deliver()
+    hooked(store, clock, receiver).deliver("webhook")
     with store.write() as tx:
         assert alerts.prune(tx, before=clock.now(), most=10) == 0
         assert alerts.prune(tx, before=clock.now() + timedelta(days=30), most=10) == 1
@@ -305,7 +345,7 @@ def test_what_was_delivered_is_pruned_and_what_waits_is_not(store: Store, clock:
 
 def test_a_mail_says_what_is_wrong(store: Store, clock: ManualClock, ses: Ses) -> None:
     owe(store, clock, "j is failing", "mail")
-    assert mailing(store, clock, ses).deliver().sent == 1
+    assert mailing(store, clock, ses).deliver("mail").sent == 1
     assert ses.subjects == ["[sauron] j is failing"]
     assert "the end" in ses.bodies[0]
 
@@ -314,11 +354,11 @@ def test_few_alerts_are_a_mail_each_and_many_are_one(store: Store, clock: Manual
     for number in range(5):
         owe(store, clock, f"job {number} is failing", "mail")
     delivery = mailing(store, clock, ses)
-    assert delivery.deliver().sent == 5
+    assert delivery.deliver("mail").sent == 5
     assert sorted(ses.subjects) == [f"[sauron] job {number} is failing" for number in range(5)]
     for number in range(12):
         owe(store, clock, f"job {number} recovered", "mail")
-    assert delivery.deliver().sent == 12
+    assert delivery.deliver("mail").sent == 12
     assert len(ses.subjects) == 6
     assert ses.subjects[5].startswith("[sauron] 12 alerts: job ")
 
@@ -334,17 +374,16 @@ def test_300_alerts_wait_through_an_outage_of_mail_and_become_few_mails(store: S
         for _ in range(10):
             owe(store, clock, f"job {number:03} is failing", "mail")
             number += 1
-        if (at := next_try(store)) and at <= clock.now() and number % 60 == 0:  # the sender's retries take real seconds
-            assert delivery.deliver().sent == 0
+        if number % 60 == 0:  # the sender's retries take real seconds
+            assert delivery.deliver("mail").sent == 0
         clock.move(minutes=2)
     assert clock.now() - begun == timedelta(hours=1)
     ses.comes_back()
     sent = 0
-    while True:
-        sent += delivery.deliver().sent
-        if (at := next_try(store)) is None:
-            break
-        clock.move(seconds=(at - clock.now()).total_seconds())
+    while sent < 300:
+        done = delivery.deliver("mail")
+        sent += done.sent
+        clock.move(seconds=0 if done.waiting == 0 else done.next_try_in)
     assert sent == 300
     text = "".join(ses.bodies)
     assert all(f"job {number:03} is failing" in text for number in range(300))
@@ -377,7 +416,7 @@ def test_an_alert_that_mail_refuses_delays_no_other(store: Store, clock: ManualC
     for number in range(64):
         owe(store, clock, f"job-{number:02}", "mail")
     choosy = Choosy("job-40")
-    done = Delivery(store, clock, Settings.read(MAIL), mailer=lambda: choosy).deliver()
+    done = Delivery(store, clock, Settings.read(MAIL), mailer=lambda: choosy).deliver("mail")
     assert (done.sent, done.waiting) == (63, 1)
     assert all(f"job-{number:02}" in "".join(choosy.bodies) for number in range(64) if number != 40)
     assert choosy.tries <= 16
@@ -387,19 +426,19 @@ def test_when_mail_refuses_everything_it_is_soon_left_alone(store: Store, clock:
     for number in range(300):
         owe(store, clock, f"job-{number}", "mail")
     choosy = Choosy("job")
-    done = Delivery(store, clock, Settings.read(MAIL), mailer=lambda: choosy).deliver()
+    done = Delivery(store, clock, Settings.read(MAIL), mailer=lambda: choosy).deliver("mail")
     assert (done.sent, done.waiting) == (0, 300)
-    at = next_try(store)
-    assert at
-    assert at - clock.now() >= timedelta(seconds=10)
+    assert done.next_try_in >= 10
     assert choosy.tries <= 12
 
 
 def test_a_mailer_that_cannot_be_made_delays_mail_only(store: Store, clock: ManualClock, receiver: Receiver) -> None:
     owe(store, clock, "a", "mail", "webhook")
-    done = hooked(store, clock, receiver, **MAIL).deliver()
-    assert (done.sent, done.waiting) == (1, 1)
-    assert done.error == "mail: mail cannot be sent (AssertionError)"
+    delivery = hooked(store, clock, receiver, **MAIL)
+    done = delivery.deliver("mail")
+    assert (done.sent, done.waiting) == (0, 1)
+    assert done.error == "mail cannot be sent (AssertionError)"
+    assert delivery.deliver("webhook").sent == 1
 
 
 # -- tests and delays --------------------------------------------------------------------------------------------------
@@ -414,7 +453,8 @@ def test_a_test_goes_through_every_channel_at_once_past_the_table(
     assert [(one["channel"], one["ok"]) for one in said] == [("mail", True), ("webhook", True)]
     assert ses.subjects == ["[sauron] This is a test"]
     assert json.loads(receiver.got[0][1])["type"] == "test"
-    assert next_try(store) is None
+    with store.read() as tx:
+        assert alerts.waiting(tx) == 0
     receiver.answer = lambda _body: 404
     delivery._mailer = lambda: Choosy("")
     assert [(one["channel"], one["ok"]) for one in delivery.test()] == [("mail", False), ("webhook", False)]

@@ -103,19 +103,20 @@ def test_what_ended_is_history_with_its_times_attempts_and_error(migrated: Any) 
     assert (last.started_at, last.finished_at) == (at(8, 0, 1), at(8, 0, 3))
 
 
-def test_what_was_queued_is_due_now_and_keeps_its_attempts(migrated: Any) -> None:
-    before = datetime.now(UTC)
-    ahead = (before + timedelta(minutes=9)).isoformat()
+def test_what_was_queued_is_due_at_its_time_and_keeps_its_attempts(migrated: Any) -> None:
+    ahead = datetime.now(UTC) + timedelta(minutes=9)
     store = migrated(
-        waiting("backup", max_attempts=5), earlier_row("digest", "queued", ahead, last_error="boom", finished_at=None)
+        waiting("backup", max_attempts=5),
+        waiting("report", ahead.isoformat()),
+        earlier_row("digest", "queued", ahead.isoformat(), last_error="boom", finished_at=None),
     )
     found = by_job(store)
     backup, digest = found["backup"], found["digest"]
     assert (backup.state, backup.origin, backup.fire_at, backup.due_at) == (RunState.QUEUED, Origin.CATCHUP, at(8), at(8))
     assert (backup.attempt, backup.max_attempts, backup.started_at, tries(store, backup)) == (0, 5, None, [])
     assert (digest.state, digest.attempt, digest.error) == (RunState.QUEUED, 1, "boom")
-    assert digest.fire_at is None  # the occurrence of a time to come is the schedule's own
-    assert before <= digest.due_at <= datetime.now(UTC)
+    assert (digest.fire_at, digest.due_at) == (None, ahead)  # it waits out its backoff, which is no time of the schedule
+    assert (found["report"].fire_at, found["report"].due_at) == (ahead, ahead)  # the schedule will find its occurrence there
     assert [one.outcome for one in tries(store, digest)] == [Outcome.FAILED]
 
 
@@ -141,7 +142,8 @@ def test_a_second_run_for_one_instant_of_a_job_is_kept_beside_its_occurrence(mig
     assert [run.due_at for run in kept] == [at(8)] * 4
     assert sorted((run.fire_at is None, run.origin) for run in kept) == [
         (False, Origin.SCHEDULE),
-        *[(True, Origin.TRIGGER)] * 3,
+        (True, Origin.CATCHUP),
+        *[(True, Origin.SCHEDULE)] * 2,
     ]
     assert len(runs(store)) == 4 + earlier.BATCH
 

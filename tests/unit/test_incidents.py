@@ -366,7 +366,7 @@ def test_a_rejected_definition_of_a_disabled_job_is_silent(world: World) -> None
 
 def test_the_bundle_is_failing_at_the_third_fetch_in_a_row(world: World) -> None:
     for times, told in ((1, []), (2, []), (3, ["sync.failing"]), (4, [])):
-        world.bundle(fault="fetch", consecutive_failures=times, failing_since=START, last_error="no route to git.test")
+        world.bundle(fault="fetch", fault_count=times, failing_since=START, last_error="no route to git.test")
         assert world.types() == told
     world.clock.move(minutes=30)
     world.bundle(fault=None, consecutive_failures=0, failing_since=None, last_error=None)
@@ -383,6 +383,15 @@ def test_a_manifest_is_rejected_at_once_and_stays_so_while_it_cannot_be_fetched(
     assert world.types() == []
     world.bundle(fault=None, consecutive_failures=0, last_error=None)
     assert world.types() == ["manifest.recovered"]
+
+
+def test_one_fetch_that_fails_after_a_manifest_did_is_no_trouble_of_the_network(world: World) -> None:
+    world.bundle(
+        fault="load", fault_count=50, consecutive_failures=50, failing_since=START, last_error="manifest.py:3: SyntaxError"
+    )
+    assert world.types() == ["manifest.rejected"]
+    world.bundle(fault="fetch", fault_count=1, consecutive_failures=51, last_error="no route")
+    assert world.types() == []
 
 
 def test_the_outbox_is_stuck_after_a_quarter_of_an_hour(store: Store, clock: ManualClock) -> None:

@@ -24,6 +24,7 @@ class Shelf:
     def __init__(self) -> None:
         self.revisions: dict[str, Loaded | BundleError] = {}
         self.retired: list[set[str]] = []
+        self.away = False
 
     def add(self, *records: Mapping[str, Any], rejected: Collection[Mapping[str, Any]] = ()) -> str:
         sha = f"{len(self.revisions) + 1:040x}"
@@ -34,6 +35,8 @@ class Shelf:
         return contextlib.nullcontext()
 
     def fetch(self, ref: str | None) -> str:
+        if self.away:
+            raise BundleError("no route to git.test")
         return ref or list(self.revisions)[-1]
 
     def load(self, sha: str) -> Loaded:
@@ -299,3 +302,20 @@ def test_a_rename_accounts_under_the_old_id_and_goes_on_under_the_new_schedule(
     tick(store, clock)
     with store.read() as tx:
         assert audit(tx, now=clock.now()).holes == ()
+
+
+def test_a_fault_of_another_kind_is_counted_anew(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+    shelf.add(job_record("a", HOURLY))
+    sync_now(store, clock, shelf)
+    shelf.revisions["f" * 40] = BundleError("manifest.py:1: SyntaxError")
+    seen = []
+    for unreachable in (False, False, True, True, False):
+        clock.move(minutes=5)
+        shelf.away = unreachable
+        sync_now(store, clock, shelf)
+        with store.read() as tx:
+            state = bundle.state(tx)
+        assert state.failing_since
+        minutes = (clock.now() - state.failing_since).total_seconds() / 60
+        seen.append((state.fault, state.fault_count, state.consecutive_failures, minutes))
+    assert seen == [("load", 1, 1, 0), ("load", 2, 2, 5), ("fetch", 1, 3, 0), ("fetch", 2, 4, 5), ("load", 1, 5, 0)]

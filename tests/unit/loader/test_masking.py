@@ -108,3 +108,13 @@ def test_split_over_writes_is_masked_as_in_one_piece(secrets: list[str], noise: 
         at += step
     out += stream.end()
     assert all(secret.strip().encode() not in out for secret in secrets if secret.strip() and secret.strip() not in MASK)
+
+
+def test_lines_of_a_short_value_are_found_each_for_itself() -> None:
+    assert Masker(["hunter2hunter2\nsecondpassword"]).text("one hunter2hunter2, two secondpassword") == "one ***, two ***"
+
+
+def test_base64_in_lines_of_64_letters_is_found() -> None:
+    whole = base64.b64encode(KEY.encode()).decode()
+    lines = [whole[start : start + 64] for start in range(0, len(whole), 64)]
+    assert all(line not in Masker([KEY]).text("\n".join(lines)) for line in lines[:-1])

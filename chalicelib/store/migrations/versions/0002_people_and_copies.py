@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("bundle_state", sa.Column("fault", sa.String(length=16), nullable=True))
+    op.add_column("bundle_state", sa.Column("fault_count", sa.Integer(), server_default="0", nullable=False))
     op.add_column("bundle_state", sa.Column("failing_since", Instant(), nullable=True))
     op.create_table(
         "outbox",
