@@ -15,7 +15,7 @@ from typing import Any
 from .alerts import base_link
 from .clock import Clock, iso
 from .errors import StoreError
-from .explain import upcoming
+from .explain import next_fires
 from .jobs import BUILTIN, BUILTIN_PREFIX, JobSpec
 from .retention import backup, prune
 from .settings import Settings
@@ -97,9 +97,11 @@ class Answers:
                 "last_good_sync": state.last_sync and iso(state.last_sync),
                 "alerts_waiting": alerts.waiting(tx),
                 "outbox_waiting": outbox.lag(tx).waiting,
+                "outbox_refused": outbox.lag(tx).refused,
             }
         if self._store.path is not None:
-            facts["store_mb"] = round(self._store.path.stat().st_size / 2**20, 1)
+            files = (self._store.path, self._store.path.with_name(self._store.path.name + "-wal"))
+            facts["store_mb"] = round(sum(file.stat().st_size for file in files if file.exists()) / 2**20, 1)
             facts["disk_free_mb"] = shutil.disk_usage(self._store.path.parent).free >> 20
         return {"faults": faults, "facts": facts}
 
@@ -118,6 +120,7 @@ class Answers:
             "scheduler": self._settings.scheduler_name,
             "since": _minute(since),
             "until": iso(now),
+            "now": _minute(now),
             "totals": totals,
             "jobs": [{"job_id": job_id, "states": states} for job_id, states in sorted(jobs.items())][: 4 * SHOWN],
             "failures": [
@@ -145,9 +148,10 @@ class Answers:
             ],
             "due": [
                 {"job_id": job.id, "at": _minute(fire_at)}
-                for job, fire_at in upcoming(tx, now=now, count=SHOWN)
+                for job in registry.firing_first(tx, most=2 * SHOWN)
+                for fire_at in next_fires(job, now=now, count=1)
                 if fire_at <= now + DAY and job.source != BUILTIN
-            ],
+            ][:SHOWN],
         }
 
 

@@ -101,8 +101,10 @@ class Delivery:
             sent, error = {MAIL: self._mails, WEBHOOK: self._posts}[channel](opened, stop)
         with self._store.read() as tx:
             waiting, at = owed.waiting(tx, channel), owed.next_try(tx, channel)
-        if sent or error:
-            log.info("alerts.delivered", channel=channel, sent=sent, waiting=waiting, error=error)
+        if sent:
+            log.info("alerts.delivered", channel=channel, sent=sent, waiting=waiting)
+        if error:
+            log.warning("alerts.delayed", channel=channel, waiting=waiting, reason=error)
         return Delivered(sent, waiting, error, self._next(channel, at))
 
     def _next(self, channel: str, at: datetime | None) -> float:

@@ -44,6 +44,7 @@ class _Act(Enum):
     OPEN = auto()
     END = auto()
     RENEW = auto()  # the one that is open gives way to another of its kind
+    TELL = auto()  # nobody could be told when it began
     REMIND = auto()
 
 
@@ -116,7 +117,7 @@ def _of_all(tx: Tx, look: Look, known: Collection[Key]) -> list[Key]:
 
 
 def _find(tx: Tx, this: _Pass, key: Key, known: Incident | None) -> Finding:
-    in_full = known is None or this.now - known.told_at >= REMINDED
+    in_full = known is None or known.told_at is None or this.now - known.told_at >= REMINDED
     return symptoms.find(tx, this.look, key[0], key[1], known, in_full=in_full)
 
 
@@ -128,6 +129,8 @@ def _act(this: _Pass, found: Finding, known: Incident | None) -> _Act | None:
         return _Act.END
     if found.another:
         return _Act.RENEW
+    if known.told_at is None:
+        return _Act.TELL if this.channels else None
     repeated = Kind(known.kind) is not Kind.MISSED and this.now - known.told_at >= REMINDED
     return _Act.REMIND if repeated else None
 
@@ -151,11 +154,12 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, Finding], known: Inci
     if known is not None and act in {_Act.END, _Act.RENEW} and not incidents.end(tx, known, now=this.now):
         return False
     if act is _Act.END and known is not None:
-        if not found.silent:
+        told = not found.silent and known.told_at is not None  # who never heard of it need not hear that it is over
+        if told:
             _tell(tx, this, known, found, act)
-        log.info("incident.ended", subject=known.subject, kind=known.kind, told=not found.silent)
+        log.info("incident.ended", subject=known.subject, kind=known.kind, told=told)
         return True
-    if act is _Act.REMIND and known is not None:
+    if act in {_Act.TELL, _Act.REMIND} and known is not None:
         if not incidents.told_again(tx, known, now=this.now):
             return False
         _tell(tx, this, known, found, act)
@@ -165,7 +169,7 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, Finding], known: Inci
         *key,
         reason=this.settings.masked(found.reason),
         since=found.since or this.now,
-        now=this.now,
+        told_at=this.now if this.channels else None,
         job_id=found.job_id,
         run_id=found.run_id,
     )

@@ -8,6 +8,7 @@ than the process that has its bundle loaded is spawned.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from sauron_jobs_loader.masking import Masker
 
 from .jobs import JobSpec
-from .settings import SETTINGS, Settings
+from .settings import SETTINGS, Settings, within
 
 WHITELIST = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
@@ -26,7 +27,10 @@ INSTALLER = ("PIP_", "UV_")  # what begins so tells an installer where packages 
 MAIL = ("FROM_EMAIL", "NOTIFY_EMAIL", "DIGEST_EMAIL", "AWS_SES_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SES")
 SSH_KEY, SSH_KEY_PATH = "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KEY_PATH"  # who may have the one may read the other
 PUBLIC_NAMES = frozenset(setting.name for setting in SETTINGS if not setting.secret)  # declared or not, they hold no secret
+ALIASES = tuple((setting.name, *setting.aliases) for setting in SETTINGS if setting.aliases)  # they stand for each other
 SECRET_NAMES = frozenset(name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases))
+LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")  # names of secrets
+LIKELY_CHARS = 8  # a shorter value of such a variable may be an ordinary word
 OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # opens Sauron, so no job sees it
 
 
@@ -39,6 +43,10 @@ class JobEnviron:
         self._learning = threading.Lock()
         self._known: tuple[frozenset[str], Masker] | None = None
 
+        environ = {name: value for name, value in settings.environ.items() if name not in PUBLIC_NAMES}
+        named = {value for name, value in environ.items() if LIKELY.search(name.upper()) and len(value) >= LIKELY_CHARS}
+        self._likely = frozenset(named.union(*(within(value) - {value} for value in environ.values())))
+
     def learn(self, names: Iterable[str]) -> None:
         """Take note of secrets that jobs declare: their values are blotted out of what any job says."""
         with self._learning:
@@ -47,7 +55,7 @@ class JobEnviron:
     @property
     def masked_names(self) -> frozenset[str]:
         """The variables whose values a job keeps out of its mails."""
-        return SECRET_NAMES | self._declared
+        return SECRET_NAMES | self._declared | {name for name in self._settings.environ if LIKELY.search(name.upper())}
 
     def spawns(self, spec: JobSpec) -> bool:
         """Say whether a job needs an interpreter of its own."""
@@ -75,8 +83,7 @@ class JobEnviron:
 
     def installer(self) -> dict[str, str]:
         """Answer the environment that a bundle's requirements are installed in."""
-        own = {name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)}
-        return self.zygote() | own  # a requirement may name a variable, such as the token of an index
+        return self._whitelisted() | {name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)}
 
     def _whitelisted(self) -> dict[str, str]:
         return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ}
@@ -88,16 +95,18 @@ class JobEnviron:
             for name, value in environ.items()
             if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
         } | self._key_path()
-        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other
-            names = (setting.name, *setting.aliases)
-            value = next((environ[name] for name in names if name in given), None)
-            if setting.aliases and value is not None:
-                given |= {name: given.get(name, value) for name in names}
+        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other, and X_FILE for X
+            if setting.secret and setting.name not in OWN and not setting.name.startswith("SAURON_"):
+                value = self._value(setting.name)
+                given |= {} if value is None else {name: given.get(name, value) for name in (setting.name, *setting.aliases)}
         return given
 
     def masker(self) -> Masker:
-        """Answer what blots out every secret that is known: those of the settings, and those that jobs declare."""
-        values = frozenset(value for name in self._declared if (value := self._value(name)))
+        """Answer what blots out every secret that is known.
+
+        Those are the settings' own, those that jobs declare, and what looks like one: by a variable's name, or in an address.
+        """
+        values = self._likely.union(*(within(value) for name in self._declared if (value := self._value(name))))
         if self._known is None or self._known[0] != values:
             self._known = (values, Masker([*self._settings.secret_values, *values]))
         return self._known[1]
@@ -124,14 +133,11 @@ class JobEnviron:
         environ: Mapping[str, str] = self._settings.environ
         if name in OWN or name.startswith("SAURON_"):
             return None
-        if environ.get(name):
-            return environ[name]
-        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other
-            if name in {setting.name, *setting.aliases}:
-                for other in (setting.name, *setting.aliases):
-                    if environ.get(other):
-                        return environ[other]
-        if file := environ.get(f"{name}_FILE"):
-            with contextlib.suppress(OSError, UnicodeDecodeError):
-                return Path(file).read_text(encoding="utf-8").strip() or None
+        for other in (name, *(known for names in ALIASES if name in names for known in names)):
+            if environ.get(other):
+                return environ[other]
+            if file := environ.get(f"{other}_FILE"):
+                with contextlib.suppress(OSError, UnicodeDecodeError):
+                    if value := Path(file).read_text(encoding="utf-8").strip():
+                        return value
         return None

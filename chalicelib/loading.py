@@ -44,7 +44,10 @@ class Revisions:
         self._token = token
         self._checkouts = Checkouts(settings.jobs_dir)
         self._environments = Environments(
-            settings.jobs_dir / "environments", environ=self.environ.installer(), timeout=settings.install_timeout
+            settings.jobs_dir / "environments",
+            environ=self.environ.installer(),
+            variables=self.environ.zygote(),
+            timeout=settings.install_timeout,
         )
         self._warming = threading.Lock()
         self._pythons: dict[str, Path] = {}  # by revision: a job may write into its folder, which changes nothing
@@ -111,7 +114,7 @@ class Revisions:
             try:
                 self._boot(sha)
             except (LoaderError, BundleError) as error:
-                log.error("revision.not_warm", sha=sha, reason=str(error))  # noqa: TRY400 - the reason is enough
+                log.error("revision.not_warm", sha=sha, reason=self.environ.masker().text(str(error)))  # noqa: TRY400 - the reason is enough
             self._launcher.retire([sha])
 
     def _boot(self, sha: str) -> Bundle:

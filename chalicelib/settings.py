@@ -112,17 +112,28 @@ def _store_url(value: str) -> str:
 
 
 def _life_hub_url(value: str) -> str:
-    url = _store_url(value)
-    if url.startswith("sqlite"):
+    if not value.startswith(("postgres://", "postgresql://", "postgresql+psycopg://")):
         raise ValueError("Life Hub is a PostgreSQL database: write postgresql://user:password@host:5432/database")
-    return url
+    return _store_url(value)
+
+
+def _addresses(value: str) -> str:
+    for one in value.split(","):
+        if not re.search(r"[^@\s]@[^@\s]", one):
+            raise ValueError(
+                f"{one.strip()!r} is no mail address; write for example ops@example.org (several with commas between)"
+            )
+    return value
 
 
 def _base64(value: str) -> bytes:
     try:
-        return base64.b64decode("".join(value.split()), validate=True)
+        key = base64.b64decode("".join(value.split()), validate=True)
     except binascii.Error:
-        raise ValueError("write the private key in base64: base64 -w0 < ~/.ssh/id_ed25519") from None
+        key = b""
+    if b"PRIVATE KEY" not in key:
+        raise ValueError("write the private key in base64: base64 -w0 < ~/.ssh/id_ed25519")
+    return key
 
 
 def _tokens(value: str) -> tuple[Token, ...]:
@@ -179,10 +190,10 @@ SETTINGS: tuple[Setting, ...] = (
     _row("AWS_SES_ACCESS_KEY_ID", None, _text, "SES credentials for mail", secret=True),
     _row("AWS_SES_SECRET_ACCESS_KEY", None, _text, "SES credentials for mail", secret=True),
     _row("AWS_SES_REGION", "us-east-1", _text, "SES region"),
-    _row("NOTIFY_EMAIL", None, _text, "Default recipient of mail from jobs"),
-    _row("DIGEST_EMAIL", None, _text, "Recipient of digests"),
-    _row("ALERT_EMAIL", None, _text, "Recipient of alerts"),
-    _row("FROM_EMAIL", None, _text, "Sender of mail"),
+    _row("NOTIFY_EMAIL", None, _addresses, "Default recipient of mail from jobs"),
+    _row("DIGEST_EMAIL", None, _addresses, "Recipient of digests"),
+    _row("ALERT_EMAIL", None, _addresses, "Recipient of alerts"),
+    _row("FROM_EMAIL", None, _addresses, "Sender of mail"),
     _row("API_HOST", "127.0.0.1", _text, "Address the API listens on (0.0.0.0 in the image)"),
     _row("API_PORT", "8080", _whole(0, 65535), "Port the API listens on; 0 picks a free one"),
     _row("LOG_LEVEL", "INFO", _one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much Sauron says"),
@@ -241,7 +252,7 @@ class Settings:
             try:
                 values[setting.attribute] = setting.read(raw)
                 if setting.secret:
-                    secrets.update(_within(raw, values[setting.attribute]))
+                    secrets.update(within(raw, values[setting.attribute]))
             except ValueError as error:
                 shown = "" if setting.secret else f"={raw!r}"
                 faults.append(f"{name}{shown}: {error}")
@@ -262,7 +273,7 @@ def _masker(secrets: tuple[str, ...]) -> Masker:
     return Masker(secrets)
 
 
-def _within(raw: str, value: Any) -> set[str]:
+def within(raw: str, value: Any = None) -> set[str]:
     """Answer a secret as it was given and what it holds: the password of an address, the key that was given in base64."""
     found = {raw}
     if "://" in raw:

@@ -143,6 +143,8 @@ def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> Find
     row = incidents.failures(tx, job.id, least=1 if known else job.spec.alert_after)
     if not row:
         return FINE
+    if known is None and (over := incidents.last_end(tx, job.id, Kind.FAILING)) and last.finished_at <= over:
+        return FINE  # it was switched off and on again: that failure was told
     facts = {"state": last.state, "error": last.error, "error_type": last.error_type, "failures_in_row": len(row)}
     return Finding(True, last.error or f"the run {_ended(last.state)}", row[-1].finished_at, job.id, last.id, facts)
 

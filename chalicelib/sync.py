@@ -20,7 +20,7 @@ from .clock import Clock
 from .errors import BundleError, JobSpecError, UnknownRevisionError
 from .jobs import BUNDLE, Job, JobSpec
 from .runs import JobId
-from .store import Store, bundle, job_state, ledger, outbox, registry
+from .store import Store, bundle, incidents, job_state, ledger, outbox, registry
 from .store.database import Tx
 
 log = logs.get(__name__)
@@ -205,6 +205,7 @@ def activate(
         if former and former in standing and former not in specs and spec.id not in before:
             ledger.rename(tx, before[former], spec.id, now=now)
             job_state.rename(tx, former, spec.id)
+            incidents.rename(tx, former, spec.id)
             renamed = registry.job(tx, spec.id)
             if renamed is not None:
                 before[spec.id] = renamed

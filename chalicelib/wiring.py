@@ -22,6 +22,7 @@ from . import __version__, builtin, heartbeat, incidents, logs, operate, upkeep
 from .alerts import channels
 from .clock import Clock, SystemClock
 from .delivery import Delivered, Delivery
+from .errors import ParamsError
 from .jobs import Job
 from .lifehub.publisher import Published, Publisher
 from .neighbours import Neighbours
@@ -133,6 +134,7 @@ class Sauron:
             access_key=settings.aws_ses_access_key_id,
             secret_key=settings.aws_ses_secret_access_key,
             sender=settings.from_email,
+            endpoint_url=settings.environ.get("AWS_ENDPOINT_URL_SES") or settings.environ.get("AWS_ENDPOINT_URL"),
         )
 
     @cached_property
@@ -273,12 +275,17 @@ class Sauron:
         by: str | None = None,
     ) -> Run:
         """Queue a run now. Raises as `operate.trigger`."""
+        masker = self.revisions.environ.masker()
+        if params is not None and masker.value(params) != params:
+            raise ParamsError(
+                job_id, ["they hold the value of a secret, which would be stored; declare it in the job's `secrets`"]
+            )
         run = operate.trigger(
             self.store,
             self.clock,
             job_id,
             params=params,
-            reason=reason,
+            reason=self._masked(reason),
             force=force,
             idempotency_key=idempotency_key,
             by=by,
@@ -288,15 +295,18 @@ class Sauron:
 
     def enable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
         """Turn a job on. Raises UnknownJobError, UntilError."""
-        job = operate.switch(self.store, self.clock, job_id, enabled=True, reason=reason, until=until, by=by)
+        job = operate.switch(self.store, self.clock, job_id, enabled=True, reason=self._masked(reason), until=until, by=by)
         self._switched(job_id)
         return job
 
     def disable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
         """Turn a job off. Raises UnknownJobError, UntilError."""
-        job = operate.switch(self.store, self.clock, job_id, enabled=False, reason=reason, until=until, by=by)
+        job = operate.switch(self.store, self.clock, job_id, enabled=False, reason=self._masked(reason), until=until, by=by)
         self._switched(job_id)
         return job
+
+    def _masked(self, words: str | None) -> str | None:
+        return None if words is None else self.revisions.environ.masker().text(words)
 
     def _switched(self, job_id: str) -> None:
         self.review([job_id])

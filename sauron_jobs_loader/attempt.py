@@ -33,6 +33,7 @@ OPERATIONS = ("get", "set", "delete", "keys", "sauron")
 """What a job may ask of the runner: its own durable state, and for builtin jobs what `key` names of Sauron itself."""
 
 CHUNK = 1 << 16
+NOTE_CHARS = 500
 LINGER = timedelta(seconds=2)
 """How long a process may take to leave after its function returned."""
 
@@ -191,7 +192,7 @@ class Attempt:
             case "exec":
                 self._became_command = True
             case "progress" if isinstance(frame.get("fraction"), int | float) and isinstance(frame.get("note"), str):
-                on_progress(float(frame["fraction"]), self._masker.text(frame["note"]))
+                on_progress(float(frame["fraction"]), self._masker.text(frame["note"])[:NOTE_CHARS])
             case "state" if frame.get("op") in OPERATIONS:
                 self._reply(frame, on_state)
 

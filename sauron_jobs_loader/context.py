@@ -24,6 +24,7 @@ from .outcome import storable
 STATE_VALUE_LIMIT = 64 * 1024
 STATE_KEY_LIMIT = 256
 PROGRESS_INTERVAL_SECONDS = 0.1
+NOTE_LIMIT = 2000  # more than is kept: secrets are blotted out before it is cut to that
 PROGRESS_STEP = 0.02  # so much is told at once: the next call may be long in coming
 
 
@@ -163,7 +164,7 @@ class JobContext:
 
     def progress(self, fraction: float, note: str = "") -> None:
         """Tell how far the run is: 0 to 1 and a short note. Cheap to call often: small steps are passed on ten times a second."""
-        self._untold = (min(1.0, max(0.0, float(fraction))), storable(str(note))[:500])
+        self._untold = (min(1.0, max(0.0, float(fraction))), storable(str(note))[:NOTE_LIMIT])
         step = abs(self._untold[0] - self._told)
         if step >= PROGRESS_STEP or time.monotonic() - self._told_at >= PROGRESS_INTERVAL_SECONDS:
             self.tell_progress()

@@ -225,7 +225,7 @@ def _params_faults(params: Any) -> list[str]:
     if params is None:
         return []
     if not isinstance(params, Mapping) and not callable(getattr(params, "model_json_schema", None)):
-        return [f"params is {_shown(params)}: write a pydantic model (the class) or a JSON Schema as a dict."]
+        return [f"params is {_shown(params)}: write a model (the class) of pydantic 2 or newer, or a JSON Schema as a dict."]
     try:
         json.dumps(schema_of(params), allow_nan=False)
     except Exception as error:  # noqa: BLE001 - a model's schema is made by the bundle's code

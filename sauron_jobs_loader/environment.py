@@ -40,7 +40,7 @@ LOG_KEPT_FOR = timedelta(days=7)
 _LAYOUT = "1"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _WAIT_BEYOND = timedelta(seconds=30)  # for the lock, longer than another installation may take
-_TAIL_SHOWN = 2000
+_TAIL_SHOWN = 800
 _LIBRARY = Path(__file__).resolve().parents[1]
 _ELSEWHERE = frozenset(  # settings that would install to another place than the environment
     {"PYTHONHOME", "PYTHONPATH", "PIP_PREFIX", "PIP_PYTHON", "PIP_ROOT", "PIP_TARGET", "PIP_USER"}
@@ -57,12 +57,14 @@ class Environments:
         root: Path,
         *,
         environ: Mapping[str, str],
+        variables: Mapping[str, str] | None = None,
         timeout: timedelta = timedelta(minutes=10),
         now: Callable[[], float] = time.time,
     ) -> None:
         """Answer the environments at `root`; `environ` is all that the installer gets, `timeout` ends an installation."""
         self._root = root.absolute()
         self._environ = {name: value for name, value in environ.items() if name not in _ELSEWHERE}
+        self._variables = variables or {}
         self._timeout = timeout
         self._now = now
         self._changing = threading.Lock()
@@ -133,9 +135,10 @@ class Environments:
     def _make(self, folder: Path, wanted: Requirements, home: Path, lock: int) -> None:
         if home.exists() and not _discard(home):
             raise RequirementsError(f"An unfinished environment cannot be removed from {home}. Remove that folder.")
-        secrets = [*wanted.credentials, *self._secrets(wanted)]
+        named = {name: self._variables[name] for name in wanted.variables if name in self._variables}
+        secrets = [*wanted.credentials, *named.values(), *self._secrets(wanted)]
         with closing(InstallLog(home.with_suffix(".log"), secrets)) as log:
-            environ = self._environ | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
+            environ = self._environ | named | {"PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
             deadline = time.monotonic() + self._timeout.total_seconds()
             installation = Installation(log, environ=environ, deadline=deadline, lock=lock)
             with self._changing:

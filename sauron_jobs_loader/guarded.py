@@ -207,7 +207,10 @@ class Tail:
                 return True
             if not data:
                 return False
-            self._data = (self._data + data)[-self._size :]
+            self._data += data
+            if len(self._data) > self._size:  # cut between lines: half a line could hold half a secret, which nobody finds
+                cut = self._data[-self._size :]
+                self._data = cut[cut.find(b"\n") + 1 :]
         return True
 
     def __str__(self) -> str:

@@ -108,11 +108,17 @@ def _context(config: JobConfig, request: dict[str, Any], link: Channel) -> JobCo
         run_id=request["run_id"],
         attempt=request["attempt"],
         scheduled_for=datetime.fromisoformat(moment) if moment else None,
-        params=params if validate else params or {},
+        params=params if validate else {**_defaults(config.params), **(params or {})},
         secrets=request["secrets"],
         masked_names=frozenset(request["masked_names"]),
         link=link,
     )
+
+
+def _defaults(schema: Any) -> dict[str, Any]:
+    """Answer what a JSON Schema says of params that are not given."""
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    return {name: one["default"] for name, one in properties.items() if isinstance(one, dict) and "default" in one}
 
 
 def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any], int]:

@@ -44,7 +44,7 @@ class Masker:
         return self._text.sub(MASK, text) if self._text else text
 
     def value(self, value: Any) -> Any:
-        """Answer a JSON value without them: in its texts, the keys of its objects included."""
+        """Answer a JSON value without them: in its texts, the keys of its objects included, and as numbers."""
         if self._text is None:
             return value
         if isinstance(value, str):
@@ -53,7 +53,8 @@ class Masker:
             return {self.text(key) if isinstance(key, str) else key: self.value(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
-        return value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return MASK if number and self._text.fullmatch(str(value)) else value
 
     def stream(self) -> MaskedStream:
         """Begin a stream of bytes."""
@@ -121,7 +122,7 @@ def _forms(value: str) -> Iterator[str]:
     lines = [line.strip() for line in value.splitlines()]
     if len(lines) > 1:
         yield from (line for line in lines if len(line) >= SHORTEST_LINE and not line.startswith("-----"))
-        yield json.dumps(value)[1:-1]
+        yield from (json.dumps(value)[1:-1], quote(raw, safe=""), quote_plus(raw), raw.hex())
         return
     urls = (quote(raw, safe=""), quote(raw), quote_plus(raw))
     yield from (value, *urls, *(re.sub("%..", lambda found: found[0].lower(), form) for form in urls))

@@ -19,6 +19,7 @@ from typing import Any
 from . import channel
 
 DEEPEST = 20
+ERROR_LIMIT = 20_000  # more than is kept: secrets are blotted out before it is cut to that
 LONGEST_REPR = 2000
 VALUE_LIMIT = channel.FRAME_LIMIT - (1 << 16)
 STATUS_KEYS = ("status", "error", "error_message", "error_type", "summary", "message")
@@ -46,7 +47,7 @@ def failed(error: BaseException) -> dict[str, Any]:
     lines = traceback.format_exception(type(error), error, without_own_frames(error.__traceback__), limit=-50)
     return {
         "ok": False,
-        "error": storable(_words(error))[:5000],
+        "error": storable(_words(error))[:ERROR_LIMIT],
         "error_type": type(error).__name__,
         "traceback": storable("".join(lines))[-20_000:],
     }
@@ -110,6 +111,7 @@ def _short(value: Any) -> Any:
 
 def _words(error: BaseException) -> str:
     try:
-        return str(error) or type(error).__name__
+        words = str(error) or type(error).__name__
     except Exception:  # noqa: BLE001 - the message of an exception is the job's code too
         return type(error).__name__
+    return f"{type(error).__name__}: {words}" if isinstance(error, KeyError) else words  # a bare 'host' says nothing

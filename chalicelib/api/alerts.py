@@ -13,6 +13,7 @@ from chalicelib.store import incidents
 from chalicelib.store.incidents import Incident
 
 from .calls import asked, get, post
+from .views import when
 
 blueprint = Blueprint(__name__)
 
@@ -53,5 +54,5 @@ def _incident(one: Incident) -> dict[str, Any]:
         "run_id": one.run_id,
         "reason": one.reason,
         "since": iso(one.since),
-        "told_at": iso(one.told_at),
+        "told_at": when(one.told_at),
     }

@@ -169,6 +169,8 @@ def _translate(row: Row, now: datetime) -> tuple[dict[str, Any], dict[str, Any] 
         raise _UnreadableError("scheduled_for")
     tried = max(_count(row, "attempts") or 0, 0 if status == "queued" else 1)
     most = max(_count(row, "max_attempts") or MAX_ATTEMPTS, 1)
+    if status == "queued":
+        most = max(most, tried + 1)  # it was to run once more
     error = (row["last_error"] or "").replace("\x00", "\ufffd")[:ERROR_CHARS] or None
     began = times["started_at"] or min(due, times["updated_at"] or now, now)
     ended = max(times["finished_at"] or times["updated_at"] or began, began)

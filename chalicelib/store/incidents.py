@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from chalicelib.runs import OCCURRENCES, RunState
@@ -33,7 +33,10 @@ TAIL_CHUNKS = 200  # read for the end of a log
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One thing that is or was wrong with a subject: a job's id, a rejected definition's place, or Sauron itself."""
+    """One thing that is or was wrong with a subject: a job's id, a rejected definition's place, or Sauron itself.
+
+    `told_at` is None while nobody could be told, because no channel was configured.
+    """
 
     id: int
     subject: str
@@ -42,7 +45,7 @@ class Incident:
     run_id: str | None
     reason: str
     since: datetime
-    told_at: datetime
+    told_at: datetime | None
     ended_at: datetime | None
 
 
@@ -96,11 +99,27 @@ def ended_since(tx: Tx, subject: str, since: datetime) -> list[Incident]:
 
 
 def begin(
-    tx: Tx, subject: str, kind: str, *, reason: str, since: datetime, now: datetime, job_id: str | None, run_id: str | None
+    tx: Tx,
+    subject: str,
+    kind: str,
+    *,
+    reason: str,
+    since: datetime,
+    told_at: datetime | None,
+    job_id: str | None,
+    run_id: str | None,
 ) -> Incident | None:
-    """Open an incident that is told now; answer it, or None if there is one already."""
+    """Open an incident; answer it, or None if there is one already."""
     new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    row = {"subject": subject, "kind": kind, "job_id": job_id, "run_id": run_id, "reason": reason, "since": since, "told_at": now}
+    row = {
+        "subject": subject,
+        "kind": kind,
+        "job_id": job_id,
+        "run_id": run_id,
+        "reason": reason,
+        "since": since,
+        "told_at": told_at,
+    }
     made = tx.execute(new(incidents).values(row).on_conflict_do_nothing().returning(_i.id)).scalar()
     return open_incident(tx, subject, kind) if made is not None else None
 
@@ -112,8 +131,23 @@ def end(tx: Tx, incident: Incident, *, now: datetime) -> bool:
 
 def told_again(tx: Tx, incident: Incident, *, now: datetime) -> bool:
     """Note that people are reminded now; answer whether it was this call that noted it."""
-    due = update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None), _i.told_at == incident.told_at)
+    as_known = _i.told_at.is_(None) if incident.told_at is None else _i.told_at == incident.told_at
+    due = update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None), as_known)
     return tx.execute(due.values(told_at=now)).rowcount == 1
+
+
+_last_end = select(func.max(_i.ended_at)).where(_i.subject == bindparam("subject"), _i.kind == bindparam("kind"))
+
+
+def last_end(tx: Tx, subject: str, kind: str) -> datetime | None:
+    """Answer when an incident of a subject and kind last ended: what happened before was told, or was not to be."""
+    end_: datetime | None = tx.execute(_last_end, {"subject": subject, "kind": kind}).scalar()
+    return end_
+
+
+def rename(tx: Tx, old: str, new: str) -> None:
+    """Give a renamed job the incidents of its former id."""
+    tx.execute(update(incidents).where(_i.subject == old, _i.job_id == old).values(subject=new, job_id=new))
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from .database import Tx
 from .schema import duties, runners
@@ -31,9 +32,9 @@ class Runner:
 
 def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
     """Note that a duty was done."""
+    new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     values = {"at": at, "detail": detail}
-    if tx.execute(update(duties).where(duties.c.name == name).values(values)).rowcount == 0:
-        tx.execute(insert(duties).values(name=name, **values))
+    tx.execute(new(duties).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values))
 
 
 def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:

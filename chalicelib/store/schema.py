@@ -318,7 +318,7 @@ incidents = Table(
     Column("run_id", String(36)),
     Column("reason", Text, nullable=False),
     Column("since", Instant, nullable=False),
-    Column("told_at", Instant, nullable=False),
+    Column("told_at", Instant),
     Column("ended_at", Instant),
     sqlite_autoincrement=True,
 )
@@ -331,6 +331,7 @@ Index(
     postgresql_where=text("ended_at IS NULL"),
 )
 Index("ix_incidents_ended_at", incidents.c.ended_at)
+Index("ix_incidents_subject", incidents.c.subject, incidents.c.kind, incidents.c.ended_at)
 
 # What people are told, one row per channel it goes through, kept until it was delivered and a while longer.
 alerts = Table(

@@ -27,7 +27,8 @@ def headline(found: dict[str, Any]) -> str:
     totals = found["totals"]
     runs = sum(totals.get(state, 0) for state in ORDER[:5])
     bad = counted(totals, ORDER[1:])
-    return f"{runs} runs" + (f", {', '.join(bad)}" if bad else ", all well")
+    wrong = [f"{len(found['incidents'])} wrong now"] if found["incidents"] else []
+    return ", ".join([f"{runs} runs", *(bad or ([] if wrong else ["all well"])), *wrong])
 
 
 def counted(states: dict[str, int], order: tuple[str, ...]) -> list[str]:
@@ -46,7 +47,7 @@ def written(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
         ("Wrong now", incidents),
         ("Failed", failures),
         ("Late", late),
-        (f"Ran between {found['since']} and {found['until']}", jobs),
+        (f"Ran between {found['since']} and {found['now']}", jobs),
         ("Due in the next 24 hours", due),
     ]
     return [(title, lines) for title, lines in sections if lines]

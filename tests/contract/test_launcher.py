@@ -62,7 +62,7 @@ def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: 
     told = runs.job("def run():\n    raise KeyError('volume')")
     assert told.ending.result is not None
     assert told.ending.result["ok"] is False
-    assert (told.ending.result["error"], told.ending.result["error_type"]) == ("'volume'", "KeyError")
+    assert (told.ending.result["error"], told.ending.result["error_type"]) == ("KeyError: 'volume'", "KeyError")
     assert told.ending.exit_code == 1
     assert "manifest.py" in told.output
     assert "KeyError: 'volume'" in told.output

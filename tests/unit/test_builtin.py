@@ -101,7 +101,7 @@ def test_the_health_monitor_hears_what_is_wrong_with_sauron_and_not_with_jobs(st
         presence.duty_done(tx, presence.TICK, at=clock.now())
     assert ask("sauron.health", "health", None)["faults"] == []
     with store.write() as tx:
-        told: dict[str, Any] = {"since": clock.now(), "now": clock.now(), "run_id": None}
+        told: dict[str, Any] = {"since": clock.now(), "told_at": clock.now(), "run_id": None}
         incidents.begin(tx, "disk", "disk", reason="12 MB are free", job_id=None, **told)
         incidents.begin(tx, "report", "failing", reason="it broke", job_id="report", **told)
     found = ask("sauron.health", "health", None)

@@ -379,6 +379,7 @@ def test_300_alerts_wait_through_an_outage_of_mail_and_become_few_mails(store: S
         clock.move(minutes=2)
     assert clock.now() - begun == timedelta(hours=1)
     ses.comes_back()
+    delivery._mailer = ses.mailer
     sent = 0
     while sent < 300:
         done = delivery.deliver("mail")

@@ -11,9 +11,9 @@ from sqlalchemy import event, insert, text, update
 
 from chalicelib import incidents, operate
 from chalicelib.incidents import review
-from chalicelib.runs import Origin, Outcome, Run, RunState, Verdict, new_run_id
+from chalicelib.runs import JobId, Origin, Outcome, Run, RunState, Verdict, new_run_id
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, claims, output, presence, queue, schema
+from chalicelib.store import Store, alerts, bundle, claims, ledger, output, presence, queue, registry, schema
 from chalicelib.store import incidents as table
 from tests.conftest import START, ManualClock, define
 
@@ -513,3 +513,46 @@ def plans_of(store: Store, act: Callable[[], bool]) -> dict[str, list[str]]:
             statement: [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
             for statement, parameters in said
         }
+
+
+def test_switching_a_job_off_and_on_does_not_tell_an_old_failure_again(world: World) -> None:
+    define(world.store, world.clock, "j", YEARLY)
+    world.end("j", BAD)
+    assert world.types("j") == ["job.failing"]
+    for _ in range(3):
+        for enabled in (False, True):
+            world.clock.move(minutes=1)
+            operate.switch(world.store, world.clock, "j", enabled=enabled)
+            assert world.types("j") == world.types() == []
+    world.end("j", BAD)
+    assert world.types("j") == ["job.failing"]
+
+
+def test_what_began_while_nobody_could_be_told_is_told_once_somebody_can(store: Store, clock: ManualClock) -> None:
+    silent = World(store, clock, ALERT_EMAIL="", SAURON_ALERT_WEBHOOK_URL="")
+    for job_id in ("j", "k"):
+        define(store, clock, job_id, YEARLY)
+        silent.end(job_id, BAD)
+    assert silent.types() == []
+    assert silent.open() == [("j", "failing"), ("k", "failing")]
+    silent.end("k", GOOD)
+    heard = World(store, clock)
+    [(type_, data), *rest] = heard.look()
+    assert (type_, data["job_id"], data["reminder"]) == ("job.failing", "j", False)
+    assert rest == []  # of k nobody ever heard, so nobody need hear that it is right again
+    assert heard.types() == []
+    heard.end("j", GOOD)
+    assert heard.types() == ["job.recovered"]
+
+
+def test_a_renamed_job_keeps_its_incident(world: World) -> None:
+    define(world.store, world.clock, "j", YEARLY)
+    world.end("j", BAD)
+    assert world.types() == ["job.failing"]
+    with world.store.write() as tx:
+        job = registry.job(tx, "j")
+        assert job
+        ledger.rename(tx, job, JobId("j2"), now=world.clock.now())
+        table.rename(tx, "j", "j2")
+    assert world.types() == []
+    assert world.open() == [("j2", "failing")]

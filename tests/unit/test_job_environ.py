@@ -12,7 +12,7 @@ from chalicelib.settings import Settings
 from tests.conftest import job_record
 
 LINE = "AAAAB3NzaC1yc2EAAAADAQABAAABAQDYd2qQ"
-KEY = base64.b64encode(f"-----BEGIN KEY-----\n{LINE}\n-----END KEY-----".encode()).decode()
+KEY = base64.b64encode(f"-----BEGIN PRIVATE KEY-----\n{LINE}\n-----END PRIVATE KEY-----".encode()).decode()
 HOOK = "https://hooks.test/abcdef"
 GIVEN = {
     "PATH": "/bin",
@@ -24,9 +24,12 @@ GIVEN = {
     "SAURON_SSH_KEY_PATH": "/run/key",
     "SSH_PRIVATE_KEY_B64": KEY,
     "DATABASE_URL": "postgresql://me:hub-password@h/d",
-    "CRM_TOKEN": "crm-token-1",
+    "CRM_LOGIN": "crm-login-1",
     "FROM_EMAIL": "sauron@example.test",
     "PIP_INDEX_URL": "https://index.test/simple",
+    "STRIPE_API_KEY": "likely-a-secret",
+    "CACHE_URL": "redis://cache:cache-password@h/0",
+    "USE_TOKEN": "true",
 }
 
 
@@ -43,7 +46,7 @@ def environ(**more: str) -> JobEnviron:
 
 
 def test_a_job_that_declares_its_secrets_sees_the_whitelist() -> None:
-    assert environ().of(spec(secrets=secrets("CRM_TOKEN"))) == {
+    assert environ().of(spec(secrets=secrets("CRM_LOGIN"))) == {
         "PATH": "/bin",
         "SAURON_SSH_KNOWN_HOSTS": "host ssh-ed25519 AAAA",
     }
@@ -63,11 +66,11 @@ def test_the_compatible_environment_holds_all_but_what_opens_sauron() -> None:
             "SAURON_SSH_KNOWN_HOSTS",
             "SAURON_SSH_KEY_PATH",
             "SSH_PRIVATE_KEY_B64",
-            "CRM_TOKEN",
+            "CRM_LOGIN",
             "FROM_EMAIL",
             "PIP_INDEX_URL",
         ),
-        *("DATABASE_URL", "LIFE_HUB_DB_URL"),
+        *("DATABASE_URL", "LIFE_HUB_DB_URL", "STRIPE_API_KEY", "CACHE_URL", "USE_TOKEN"),
     }
     assert environ().zygote() == seen
 
@@ -96,10 +99,30 @@ def test_what_the_settings_hold_is_blotted_out_without_being_declared(secret: st
 
 def test_what_any_job_declares_is_blotted_out_of_all_jobs_words_once_it_is_known(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("token-from-a-file\n")
-    known = environ(DISK_TOKEN_FILE=str(tmp_path / "file"))
-    assert known.masker().text("crm-token-1 token-from-a-file") == "crm-token-1 token-from-a-file"
-    known.learn(["CRM_TOKEN", "DISK_TOKEN", "FROM_EMAIL"])
-    assert known.masker().text("crm-token-1 token-from-a-file") == "*** ***"
+    known = environ(DISK_LOGIN_FILE=str(tmp_path / "file"))
+    assert known.masker().text("crm-login-1 token-from-a-file") == "crm-login-1 token-from-a-file"
+    known.learn(["CRM_LOGIN", "DISK_LOGIN", "FROM_EMAIL"])
+    assert known.masker().text("crm-login-1 token-from-a-file") == "*** ***"
     assert known.masker().text("sauron@example.test") == "sauron@example.test"  # a setting that is no secret stays one
-    assert known.masked_names >= {"CRM_TOKEN", "DISK_TOKEN", "DATABASE_URL"}
+    assert known.masked_names >= {"CRM_LOGIN", "DISK_LOGIN", "DATABASE_URL"}
     assert "FROM_EMAIL" not in known.masked_names
+
+
+def test_what_looks_like_a_secret_is_blotted_out_though_nobody_declares_it() -> None:
+    text = "likely-a-secret cache-password true redis"
+    assert environ().masker().text(text) == "*** *** true redis"
+    assert "STRIPE_API_KEY" in environ().masked_names
+
+
+def test_the_password_of_a_declared_address_is_blotted_out_by_itself() -> None:
+    known = environ(OPS_DB="postgresql://ops:ops-password@h/d")
+    known.learn(["OPS_DB"])
+    assert known.masker().text("auth failed with ops-password") == "auth failed with ***"
+
+
+@pytest.mark.parametrize("declared", ["LIFE_HUB_DB_URL", "DATABASE_URL"])
+def test_a_secret_from_a_file_reaches_every_job_that_may_have_it(tmp_path: Path, declared: str) -> None:
+    (tmp_path / "file").write_text("postgresql://me:hub-password@h/d\n")
+    given = JobEnviron(Settings.read({"PATH": "/bin", "DATABASE_URL_FILE": str(tmp_path / "file")}))
+    assert given.of(spec(secrets=None))[declared] == "postgresql://me:hub-password@h/d"
+    assert given.secrets(spec(secrets=secrets(declared)))[0] == {declared: "postgresql://me:hub-password@h/d"}

@@ -64,7 +64,7 @@ def test_every_secret_may_come_from_a_file(setting: object, tmp_path: Path) -> N
     examples = {
         "JOB_QUEUE_DB_URL": "sqlite:////x.db",
         "DATABASE_URL": "postgresql://h/d",
-        "SSH_PRIVATE_KEY_B64": base64.b64encode(b"key").decode(),
+        "SSH_PRIVATE_KEY_B64": base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode(),
         "SAURON_API_TOKENS": "a:read:12345678",
         "SAURON_ALERT_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3",
     }

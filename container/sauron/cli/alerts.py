@@ -7,6 +7,8 @@ import click
 from .asking import SHARED, Asked, command
 from .output import moment, say, show, show_json, table, waiting, zone
 
+WIDEST = 120  # letters of a reason; --json has them all
+
 
 @click.group("alerts", invoke_without_command=True)
 @click.pass_context
@@ -25,7 +27,7 @@ def _show(asked: Asked) -> None:
         show_json(found)
         return
     if found["open"]:
-        rows = [[one["subject"], one["kind"], moment(one["since"]), one["reason"]] for one in found["open"]]
+        rows = [[one["subject"], one["kind"], moment(one["since"]), _brief(one["reason"])] for one in found["open"]]
         table(["subject", "what", f"since ({zone()})", "why"], rows)
     else:
         show("Nothing is wrong.")
@@ -34,6 +36,11 @@ def _show(asked: Asked) -> None:
         say(f"{found['waiting']} alerts wait to be delivered.{why}")
     if not found["channels"]:
         say("Nobody is told: no channel is configured. `sauron alerts test` says what to set.")
+
+
+def _brief(reason: str) -> str:
+    line = reason.splitlines()[0] if reason else ""
+    return line if len(line) <= WIDEST else f"{line[:WIDEST]}..."
 
 
 @command("test")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -148,18 +147,20 @@ def check(asked: Asked, *, folder: Path) -> int:
 
 def checked(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Boot a bundle's working tree; answer its good jobs, and its faults with place and reason."""
+    from chalicelib.job_environ import JobEnviron
     from chalicelib.jobs import JobSpec
     from chalicelib.schedule_text import describe
+    from chalicelib.settings import Settings, load_environ
     from sauron_jobs_loader.environment import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launcher import Launcher
 
-    launcher = Launcher()
+    launcher, secrets = Launcher(), JobEnviron(Settings.read(load_environ(Path.cwd())))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
+    environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree
     try:
-        with tempfile.TemporaryDirectory(prefix="sauron-check-") as place:
-            environments = Environments(Path(place), environ=os.environ, timeout=INSTALL_TIMEOUT)
-            bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
+        bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
     except LoaderError as error:
         return [], [{"job_id": None, "place": None, "reason": str(error)}]
     finally:
@@ -183,12 +184,7 @@ def checked(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                 "next_run_at": iso(spec.due_at(spec.schedule.after(datetime.now(UTC)))) if spec.enabled else None,
                 "entrypoint": spec.entrypoint,
                 "place": spec.place,
-                "missing_secrets": [
-                    str(secret["key"])
-                    for secret in spec.secrets or ()
-                    if secret.get("required", True)
-                    and not (os.environ.get(secret["key"]) or os.environ.get(f"{secret['key']}_FILE"))
-                ],
+                "missing_secrets": secrets.missing(spec),
             }
         )
     return jobs, faults

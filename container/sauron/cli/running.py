@@ -92,8 +92,15 @@ def _wait(asked: Asked, run_id: str) -> int:
     if asked.json:
         show_json(end)
     else:
-        say(f"Run {run_id} {end['state']}." + (f" {end['error']}" if end["error"] else ""))
+        say(f"Run {run_id} {end['state']}." + _why(end))
     return 0 if end["state"] in GOOD else 1
+
+
+def _why(end: dict[str, Any]) -> str:
+    """Say why a run ended so, or what it says of itself."""
+    result = end.get("result")
+    said = end["error"] or (result.get("summary") if isinstance(result, dict) else None)
+    return f" {said}" if said else ""
 
 
 def _run_here(asked: Asked, job_id: str, params: dict[str, Any] | None) -> int:

@@ -51,6 +51,7 @@ def status(asked: Asked) -> None:
                 "rejected",
                 "\n".join(f"{one.get('job_id')} ({one.get('place')}): {one.get('reason')}" for one in found["rejected"]),
             ),
+            ("wrong", "\n".join(_wrong(found))),
             ("warnings", "\n".join(found.get("warnings", ()))),
         ]
     )
@@ -62,6 +63,23 @@ def status(asked: Asked) -> None:
 
 def _runner(one: dict[str, Any]) -> str:
     return f"{one['name']} ({one['running']} running, seen {moment(one['seen_at'])})"
+
+
+def _wrong(found: dict[str, Any]) -> list[str]:
+    """Say what `sauron alerts` and the page would, a line each."""
+    told = found.get("alerts") or {}
+    lines = [f"{one['subject']}: {one['kind']} since {moment(one['since'])}" for one in told.get("open", ())]
+    if (more := told.get("open_count", 0) - len(lines)) > 0:
+        lines.append(f"and {more} more: `sauron alerts`")
+    if told.get("waiting"):
+        lines.append(f"{told['waiting']} alerts wait to be delivered" + (f": {told['last_error']}" if told["last_error"] else ""))
+    lines += [
+        f"{one['job_id']}: required secrets are not set: {', '.join(one['missing'])}" for one in found.get("missing_secrets", ())
+    ]
+    copied = found.get("outbox") or {}
+    if copied.get("last_error"):
+        lines.append(f"Life Hub: {copied['waiting']} rows wait; {copied['last_error']}")
+    return lines
 
 
 def _sync_error(git: dict[str, Any]) -> str | None:

@@ -178,12 +178,12 @@ def test_no_credentials_are_said(tmp_path: Path, environ: dict[str, str]) -> Non
 def test_the_time_limit_ends_the_whole_installation(
     environments: Environments, tmp_path: Path, environ: dict[str, str], slow: Path, control: Path
 ) -> None:
-    impatient = Environments(tmp_path / "environments", environ=environ, timeout=timedelta(seconds=5))
-    with pytest.raises(RequirementsError, match="not installed within 5 s") as failed:
+    impatient = Environments(tmp_path / "environments", environ=environ, timeout=timedelta(seconds=10))
+    with pytest.raises(RequirementsError, match="not installed within 10 s") as failed:
         impatient.python(slow)
     assert failed.value.exit_code is None
     assert builds(control), failed.value
-    assert not any(alive(pid) for pair in builds(control) for pid in pair)
+    assert eventually(lambda: not any(alive(pid) for pair in builds(control) for pid in pair), 20)
     assert left(impatient, slow) == []
     (control / "go").touch()
     assert say(environments.python(slow), "import built; print(built.VALUE)") == "1"

@@ -116,7 +116,7 @@ def test_a_pydantic_model_becomes_its_schema() -> None:
         ({"overlap": "wait"}, "overlap is 'wait': write one of 'skip', 'queue', 'replace', 'allow'."),
         ({"catchup": None}, "catchup is None"),
         ({"isolation": "thread"}, "isolation is 'thread': write one of 'fork', 'spawn'."),
-        ({"params": int}, "params is <class 'int'>: write a pydantic model"),
+        ({"params": int}, "params is <class 'int'>: write a model (the class) of pydantic 2"),
         ({"params": {"x": object}}, "params makes no JSON Schema"),
         ({"renamed_from": "job"}, "the job's own id"),
         ({"renamed_from": "Old Name"}, "renamed_from is 'Old Name': write the job's former id."),

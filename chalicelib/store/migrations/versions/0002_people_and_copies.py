@@ -53,7 +53,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(length=36), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("since", Instant(), nullable=False),
-        sa.Column("told_at", Instant(), nullable=False),
+        sa.Column("told_at", Instant(), nullable=True),
         sa.Column("ended_at", Instant(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_incidents")),
         sqlite_autoincrement=True,
@@ -67,6 +67,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
     )
     op.create_index("ix_incidents_ended_at", "incidents", ["ended_at"], unique=False)
+    op.create_index("ix_incidents_subject", "incidents", ["subject", "kind", "ended_at"], unique=False)
     op.create_table(
         "alerts",
         sa.Column("id", sa.String(length=36), nullable=False),
