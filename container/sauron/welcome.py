@@ -52,7 +52,8 @@ class Welcome:
         settings = self._sauron.settings
         with self._sauron.store.read() as tx:
             state = bundle.state(tx)
-            jobs = registry.all_jobs(tx)
+            every = registry.all_jobs(tx)
+        jobs = [job for job in every if not job.spec.builtin]
         tried = state.tried_at is not None and state.tried_at >= self._began  # by this process, not by an earlier one
         error = state.last_error if tried else None
         if state.active_sha is None and settings.jobs_git_repo_url and not error:
@@ -69,6 +70,8 @@ class Welcome:
             lines.append(f"  {job.id:<{width}}  {self._plan(job)}")
         if len(jobs) > MOST:
             lines.append(f"  and {len(jobs) - MOST} more: sauron list")
+        if own := sum(job.spec.builtin and job.enabled for job in every):
+            lines.append(f"  and {own} of Sauron's own: sauron list --tag builtin")
         lines += [f"Left out: {one.get('job_id')} ({one.get('reason')})" for one in state.rejected]
         lines.append(self._how())
         self._say(lines)
