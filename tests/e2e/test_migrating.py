@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.outside import Cli, Repository, Serve, Served, wait_for
+from tests.life_hub import Server, ask
 
 BUNDLE = Path(__file__).parents[1] / "bundles" / "earlier"
 TABLE = """
@@ -55,6 +57,29 @@ def file(tmp_path: Path) -> Path:
     return file
 
 
+OPS = """
+CREATE SCHEMA ops;
+CREATE TABLE ops.jobs (job_key text PRIMARY KEY, job_id text NOT NULL, scheduler text, cron text, enabled boolean, tags text[],
+  next_run_at timestamptz, last_seen_at timestamptz);
+CREATE TABLE ops.runs (id bigserial PRIMARY KEY, job_key text, job_id text NOT NULL, started_at timestamptz NOT NULL,
+  ended_at timestamptz, duration_ms integer, status text, error_message text, metadata jsonb, UNIQUE (job_key, started_at));
+INSERT INTO ops.jobs VALUES ('sauron:backup-postgres', 'backup-postgres', 'sauron', '0 1 * * *', true, '{old}', NULL, NULL);
+INSERT INTO ops.runs (job_key, job_id, started_at, status)
+  SELECT 'sauron:backup-postgres', 'backup-postgres', now() - n * interval '1 day', 'success' FROM generate_series(1, 60) n;
+"""
+
+
+@pytest.fixture
+def ops() -> Iterator[str]:
+    """Life Hub as the earlier system used it: fewer columns, no definitions, its own rows."""
+    server = Server()
+    for statement in OPS.split(";\n"):
+        if statement.strip():
+            ask(server.url(), statement)
+    yield server.url().replace("+psycopg", "")
+    server.close()
+
+
 def copied(served: Served, job_id: str) -> list[dict[str, Any]]:
     """The runs of a job that were due before this test, whatever its schedule adds meanwhile."""
     listed = served.http.get("/runs", params={"job_id": job_id, "limit": 200}).json()["runs"]
@@ -66,9 +91,14 @@ def states(served: Served, job_id: str) -> list[str]:
 
 
 def test_history_of_the_earlier_system_is_kept_and_what_it_had_queued_runs(
-    repository: Repository, serve: Serve, cli: Cli, file: Path
+    repository: Repository, serve: Serve, cli: Cli, file: Path, ops: str
 ) -> None:
-    environ = {"JOB_QUEUE_DB_URL": f"sqlite:///{file}", "OPS_PROJECT": "life"}
+    environ = {"JOB_QUEUE_DB_URL": f"sqlite:///{file}", "OPS_PROJECT": "life", "DATABASE_URL": ops}
+    theirs = ask(ops, "SELECT r::text FROM ops.runs r ORDER BY id")
+    made = cli("migrate", "--life-hub", **environ)
+    assert made.code == 0
+    assert "ops.runs: was there and stays as it is; it lacks" in made.out
+    assert "ops.job_definitions: made" in made.out
     served = serve(**environ).until_ready()  # the bundle cannot be fetched yet: nothing may be lost over that
     wait_for(lambda: served.http.get("/status").json()["git_sync_status"]["last_error"], what="the first sync failed")
     assert states(served, "sync-calendar") == states(served, "disk-health") == ["queued"]
@@ -93,6 +123,13 @@ def test_history_of_the_earlier_system_is_kept_and_what_it_had_queued_runs(
     newest = [run["id"] for run in served.http.get("/runs", params={"job_id": "backup-postgres", "limit": 5}).json()["runs"]]
     assert asked in newest[: next(place for place, run in enumerate(newest) if run in before)]  # newer than all that was copied
     assert served.http.get("/jobs/backup-postgres").json()["last_run"]["id"] not in before
+
+    def in_life_hub() -> bool:
+        return bool(ask(ops, "SELECT 1 FROM ops.runs WHERE metadata->>'run_id' = %s AND status = 'success'", asked))
+
+    wait_for(in_life_hub, what="the new run is in ops.runs")
+    assert ask(ops, "SELECT r::text FROM ops.runs r WHERE metadata IS NULL ORDER BY id") == theirs
+    assert ask(ops, "SELECT cron, enabled FROM ops.jobs WHERE job_key = 'sauron:backup-postgres'") == [("0 2 * * *", True)]
 
     page = served.http.get("/")
     assert page.status_code == 200
