@@ -24,7 +24,7 @@ import asyncssh
 import httpx
 import pytest
 
-from tests.e2e.outside import Repository, Serve, Served, command, wait_for
+from tests.e2e.outside import Repository, Serve, Served, command, environ_of, wait_for
 from tests.life_hub import Server, ask
 
 OPS = Path(__file__).parents[1] / "bundles" / "ops"
@@ -245,7 +245,7 @@ def synced(served: Served) -> Served:
 
 
 def test_a_bundle_of_real_ops_jobs_does_its_work(
-    ops: Served, tmp_path: Path, repository: Repository, mailbox: Mailbox, receiver: Heard, life_hub: str
+    ops: Served, serve: Serve, tmp_path: Path, repository: Repository, mailbox: Mailbox, receiver: Heard, life_hub: str
 ) -> None:
     served = synced(ops)
 
@@ -314,8 +314,11 @@ def test_a_bundle_of_real_ops_jobs_does_its_work(
     assert rows.keys() >= {"backup-freshness", "disk-health", "report", "sauron.digest"}
     assert served.http.get("/status").json()["outbox"]["waiting"] == 0
 
-    # all is fresh, so the dead-man's switch was pinged
-    wait_for(lambda: receiver.pings, what="a ping", seconds=70)
+    # all is fresh when it starts again, so the dead-man's switch is pinged at once
+    served.stop()
+    receiver.pings.clear()
+    serve(**{name: value for name, value in served.environ.items() if name not in environ_of()}).until_ready()
+    assert wait_for(lambda: receiver.pings, what="a ping", seconds=30)[0] == "/ping"
 
 
 def test_a_secret_that_a_job_leaks_is_found_nowhere(
