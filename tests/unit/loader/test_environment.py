@@ -196,7 +196,7 @@ def test_closing_ends_an_installation_and_begins_none_any_more(environments: Env
         environments.close()
         with pytest.raises(RequirementsError, match="Sauron is stopping"):
             making.result(timeout=30)
-    assert not any(map(alive, pids))
+    assert eventually(lambda: not any(map(alive, pids)), 20)
     assert left(environments, slow) == []
     with pytest.raises(RequirementsError, match="Sauron is stopping"):
         environments.python(slow)
@@ -214,7 +214,7 @@ def test_a_kill_in_the_midst_leaves_nothing_that_is_used(
     assert left(environments, slow) == [environments.key(slow)]
     (control / "go").touch()
     assert say(environments.python(slow), "import built; print(built.VALUE)") == "1"
-    assert not any(map(alive, pids))
+    assert eventually(lambda: not any(map(alive, pids)), 20)
     assert left(environments, slow) == [environments.key(slow)]
 
 
