@@ -106,23 +106,24 @@ class Publisher:
     def _copy(self) -> int | None:
         """Copy the oldest rows and delete them; answer how many, None if another publisher is at it.
 
-        Rows and jobs are read while this publisher has its turn: what another copied before is older than what is read now.
+        Jobs are read while this publisher has its turn: what another copied before is older than what is read now.
         """
         with self._link.transaction() as connection:
             if not own(connection, self._scheduler):
                 return None
             entries = self._waiting()
-            every = any(entry.kind is Kind.JOBS for entry in entries)
+        every = any(entry.kind is Kind.JOBS for entry in entries)
+        refused = self._copy_all() if every else {}  # jobs first: runs may refer to them
+        if refused is None:
+            return None
+        with self._link.transaction() as connection:
+            if not own(connection, self._scheduler):
+                return None
             named = {entry.job_id for entry in entries if entry.job_id}
-            refused = self._put_jobs(connection, [] if every else sorted(named))
+            refused |= self._put_jobs(connection, sorted(named))
             attempts = [entry for entry in entries if entry.kind is Kind.ATTEMPT]
             runs = [of_attempt(entry.facts or {}, scheduler=self._scheduler, host=self._host) for entry in attempts]
             faults = put_runs(connection, tables_of(connection), runs)
-        if every:
-            told = self._copy_all()
-            if told is None:
-                return None
-            refused |= told
         bad = {attempts[position].id: why for position, why in faults.items()}
         bad |= {entry.id: refused[entry.job_id] for entry in entries if entry.kind is Kind.JOB and entry.job_id in refused}
         self._settle(entries, bad, refused if every else {})
@@ -132,6 +133,7 @@ class Publisher:
         """Copy every job as it stands, some in each transaction; answer those refused, None if another publisher is at it."""
         with self._store.read() as tx:
             ids = [job.id for job in registry.all_jobs(tx, removed=True)]
+            synced = bundle.state(tx).active_sha is not None
         refused: dict[str, str] = {}
         for start in range(0, len(ids), JOBS_AT_ONCE):
             with self._link.transaction() as connection:
@@ -142,7 +144,7 @@ class Publisher:
             if not own(connection, self._scheduler):
                 return None
             known = [job_key(self._scheduler, job_id) for job_id in ids]
-            if known:
+            if synced:  # before that nobody knows which jobs there are
                 prefix = job_key(self._scheduler, "")
                 switch_off_unknown(connection, tables_of(connection), prefix, known, now=self._clock.now())
         return refused

@@ -129,7 +129,8 @@ def test_history_of_the_earlier_system_is_kept_and_what_it_had_queued_runs(
 
     wait_for(in_life_hub, what="the new run is in ops.runs")
     assert ask(ops, "SELECT r::text FROM ops.runs r WHERE metadata IS NULL ORDER BY id") == theirs
-    assert ask(ops, "SELECT cron, enabled FROM ops.jobs WHERE job_key = 'sauron:backup-postgres'") == [("0 2 * * *", True)]
+    standing = "SELECT cron, enabled FROM ops.jobs WHERE job_key = 'sauron:backup-postgres'"
+    wait_for(lambda: ask(ops, standing) == [("0 2 * * *", True)], what="its definition is in ops.jobs")
 
     page = served.http.get("/")
     assert page.status_code == 200
