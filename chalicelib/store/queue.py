@@ -19,7 +19,7 @@ from chalicelib.runs import OCCURRENCES, Outcome, Run, RunId, RunState, Verdict
 from . import one_statement
 from .database import Tx
 from .postgres import hold_ledger, storable
-from .schema import QUEUED, RUNNING, attempts, job_queue, jobs
+from .schema import QUEUED, RUNNING, attempts, job_queue, jobs, periods
 
 ERROR_CHARS = 5000
 ERROR_TYPE_CHARS = 255
@@ -186,9 +186,15 @@ def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:
 
 
 def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime]:
-    """Delete occurrences of enabled jobs in (after, until] that nobody ever claimed; answer each job's first of them."""
+    """Delete occurrences of enabled jobs in (after, until] that nobody ever claimed; answer each job's first of them.
+
+    Those of a schedule that is no longer in force stay: the one in force now would not have them again.
+    """
     hold_ledger(tx)
     enabled = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))
+    in_force_since = (
+        select(periods.c.since).where(periods.c.job_id == _q.job_id, periods.c.until.is_(None)).scalar_subquery()
+    )
     gone = tx.execute(
         delete(job_queue)
         .where(
@@ -198,6 +204,7 @@ def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime
             _q.fire_at > after,
             _q.fire_at <= until,
             _q.job_id.in_(enabled),
+            _q.fire_at > in_force_since,
         )
         .returning(_q.job_id, _q.fire_at)
     )

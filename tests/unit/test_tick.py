@@ -199,3 +199,15 @@ def test_audit_counts_a_gap_with_the_rows_inside_it(store: Store, clock: ManualC
     clock.move(minutes=10)
     tick(store, clock)
     assert holes(store, clock) == 0
+
+
+def test_after_downtime_what_a_former_schedule_queued_is_not_taken_back(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j")
+    tick(store, clock)
+    clock.move(minutes=5)  # without ticks, while syncs edit the job
+    define(store, clock, "j", "*/2 * * * *")
+    clock.move(hours=5)
+    define(store, clock, "j", "0 * * * *")
+    clock.move(hours=5)
+    tick(store, clock)
+    assert holes(store, clock) == 0
