@@ -51,6 +51,9 @@ class Claim:
 
 
 _running_beside = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING)
+# A run that is due later may have started already: a late tick, a retry. The occurrence waits for it.
+_earlier = or_(_other.c.due_at < _q.due_at, and_(_other.c.due_at == _q.due_at, _other.c.id < _q.id))
+_running_from_before = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _earlier)
 _running_unwarned = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None))
 _fresh_occurrence = and_(_q.origin == Origin.SCHEDULE, _q.attempt == 0, ~_q.force)
 # Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
@@ -73,7 +76,7 @@ _due = (
         or_(
             _q.force,
             jobs.c.overlap == Overlap.ALLOW,
-            and_(jobs.c.overlap == Overlap.SKIP, _fresh_occurrence),
+            and_(jobs.c.overlap == Overlap.SKIP, _fresh_occurrence, _running_from_before),
             and_(jobs.c.overlap == Overlap.REPLACE, _fresh_occurrence, _running_unwarned),
             ~_running_beside,
         ),
@@ -89,7 +92,8 @@ _busy_at = (
         _q.id != bindparam("run"),
         or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
         _q.state.not_in((RunState.SKIPPED, RunState.MISSED)),
-        or_(_q.error_type.is_(None), _q.error_type != "interrupted"),  # its owner was gone: nobody knows since when
+        # Its owner was gone and nobody knows since when, unless it runs again.
+        or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
         _q.due_at <= bindparam("due"),
         or_(_q.due_at < bindparam("due"), _q.id < bindparam("run")),
     )

@@ -10,10 +10,13 @@ What does need deciding (overlap, a job that is off or gone, a retry that is sup
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
+
+from sqlalchemy.exc import DBAPIError
 
 from chalicelib.occurrences import DOWNTIME
 from chalicelib.runs import Outcome, Run, Verdict
@@ -21,7 +24,9 @@ from chalicelib.runs import Outcome, Run, Verdict
 from .database import Tx
 from .history import as_run
 from .postgres import dumps
+from .schema import job_queue
 
+_COLUMNS = tuple(job_queue.columns.keys())
 _CLAIMED = """
 claimed AS (
   UPDATE job_queue q
@@ -34,8 +39,7 @@ claimed AS (
   INSERT INTO attempts (run_id, number, started_at, runner) SELECT id, attempt, %(now)s, %(owner)s FROM claimed
 )
 """
-_TAKE = (
-    """
+_DUE = """
 WITH candidate AS MATERIALIZED (
   SELECT q.id AS candidate, q.job_id AS of_job, j.source,
     CASE WHEN q.origin IN ('schedule', 'catchup') AND q.attempt = 0
@@ -45,24 +49,27 @@ WITH candidate AS MATERIALIZED (
     END AS easy
   FROM job_queue q LEFT JOIN jobs j ON j.job_id = q.job_id
   WHERE q.state = 'queued' AND q.due_at <= %(now)s
-    AND q.id <> ALL(%(passed)s::text[]) AND q.job_id <> ALL(%(busy)s::text[])
     AND (j.job_id IS NOT NULL OR EXISTS (SELECT FROM bundle_state WHERE active_sha IS NOT NULL))
     AND (q.attempt > 0 OR q.origin NOT IN ('schedule', 'catchup')
       OR NOT EXISTS (SELECT FROM duties WHERE name = 'tick' AND at < %(silent)s))
     AND (q.force OR j.overlap = 'allow'
-      OR (j.overlap = 'skip' AND q.origin = 'schedule' AND q.attempt = 0)
+      OR (j.overlap = 'skip' AND q.origin = 'schedule' AND q.attempt = 0 AND EXISTS (
+        SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running' AND (o.due_at, o.id) < (q.due_at, q.id)))
       OR (j.overlap = 'replace' AND q.origin = 'schedule' AND q.attempt = 0 AND EXISTS (
         SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running' AND o.cancel_reason IS NULL))
       OR NOT EXISTS (SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running'))
+"""
+_BUT = "AND q.id <> ALL(%(passed)s::text[]) AND q.job_id <> ALL(%(busy)s::text[])"
+_FIRST = """
   ORDER BY q.due_at, q.id LIMIT 1
   FOR UPDATE OF q SKIP LOCKED
 ),"""
-    + _CLAIMED
-    + """
-SELECT candidate, of_job, easy OR pg_try_advisory_xact_lock(72354202, hashtext(of_job)) AS alone, claimed.*
+_TAKEN = """
+SELECT candidate, of_job, easy OR pg_try_advisory_xact_lock(72354202, hashtext(of_job)) AS alone, claimed.id IS NOT NULL, claimed.*
 FROM candidate LEFT JOIN claimed ON true
 """
-)
+_TAKE = _DUE + _FIRST + _CLAIMED + _TAKEN
+_TAKE_BUT = _DUE + _BUT + _FIRST + _CLAIMED + _TAKEN
 _TAKE_ALONE = (
     """
 WITH candidate AS MATERIALIZED (
@@ -96,16 +103,34 @@ class Taken:
 
 def take(tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()) -> Taken | None:
     """Claim the run that is due longest, but for these runs and the runs of these jobs; answer None if none is due."""
-    asked = {"owner": owner, "now": now, "silent": now - DOWNTIME, "passed": list(passed), "busy": list(busy)}
-    row = tx.exec_driver_sql(_TAKE, asked).first()
+    asked: dict[str, Any] = {"owner": owner, "now": now, "silent": now - DOWNTIME}
+    if passed or busy:
+        row = _ask(tx, _TAKE_BUT, asked | {"passed": list(passed), "busy": list(busy)})
+    else:
+        row = _ask(tx, _TAKE, asked)
     if row is None:
         return None
-    if row.id is not None:
-        return Taken(as_run(row), row.candidate, row.of_job, alone=True)
-    if not row.alone:
-        return Taken(None, row.candidate, row.of_job, alone=False)
-    claimed = tx.exec_driver_sql(_TAKE_ALONE, {"owner": owner, "now": now, "run": row.candidate}).first()
-    return Taken(as_run(claimed) if claimed else None, row.candidate, row.of_job, alone=True)
+    candidate, job_id, alone, claimed, *columns = row
+    if not claimed and alone:
+        found = _ask(tx, _TAKE_ALONE, {"owner": owner, "now": now, "run": candidate})
+        claimed, columns = found is not None, list(found or ())
+    return Taken(_as_run(columns) if claimed else None, candidate, job_id, alone)
+
+
+def _as_run(columns: Sequence[Any]) -> Run:
+    return as_run(SimpleNamespace(**dict(zip(_COLUMNS, columns, strict=True))))
+
+
+def _ask(tx: Tx, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    """Answer the first row, straight from the driver: describing thirty columns at each call costs as much as the journey."""
+    import psycopg
+
+    connection: Any = tx.connection.dbapi_connection
+    try:
+        row: tuple[Any, ...] | None = connection.execute(statement, values, prepare=connection.prepare_threshold is not None).fetchone()
+    except psycopg.Error as error:
+        raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=tx.dialect) from error
+    return row
 
 
 _FINISH = """
@@ -118,7 +143,7 @@ WITH ended AS (
       error = CASE WHEN %(again)s AND cancel_reason IS NOT NULL THEN cancel_reason ELSE %(error)s::text END,
       error_type = CASE WHEN %(again)s AND cancel_reason IS NOT NULL THEN 'cancelled' ELSE %(error_type)s::text END,
       result = %(result)s::jsonb
-  WHERE id = %(run)s AND state = 'running' AND lease_owner = %(owner)s AND lease_generation = %(generation)s
+  WHERE id = %(run)s AND lease_owner = %(owner)s AND lease_generation = %(generation)s
   RETURNING id, error, error_type, state = 'cancelled' AND %(again)s AS stopped
 ), told AS (
   UPDATE attempts a
@@ -150,4 +175,4 @@ def finish(
         "rss": verdict.max_rss_kb,
         "cpu": verdict.cpu_seconds,
     }
-    return tx.exec_driver_sql(_FINISH, asked | texts).first() is not None
+    return _ask(tx, _FINISH, asked | texts) is not None

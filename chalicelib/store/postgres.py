@@ -24,6 +24,8 @@ POOL_SECONDS = 30.0  # to wait for one of them
 IDLE_SECONDS = 5.0  # a connection that lay unused for longer is tried before it is given out
 CONNECT_SECONDS = 10
 PATIENCE_SECONDS = 5.0  # for a server that cannot be reached: it may be starting again
+# Plans are made once per connection, maybe while the tables were empty: they go by the indexes whatever was there then.
+PLANS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"
 LIMITS = (
     "-c statement_timeout=30000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
     " -c default_transaction_isolation=read\\ committed"
@@ -48,7 +50,7 @@ def engine(url: URL) -> Engine:
     threshold = given.pop("prepare_threshold", None)
     if threshold is None or int(str(threshold)) > 0:
         args["prepare_threshold"] = int(str(threshold or 3))
-        args["options"] = " ".join((LIMITS, str(given.pop("options", "")))).strip()
+        args["options"] = " ".join((LIMITS, PLANS, str(given.pop("options", "")))).strip()
     else:
         args["prepare_threshold"] = None
     made = create_engine(
