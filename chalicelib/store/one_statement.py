@@ -31,7 +31,8 @@ _CLAIMED = """
 claimed AS (
   UPDATE job_queue q
   SET state = 'running', lease_owner = %(owner)s, lease_generation = q.lease_generation + 1, attempt = q.attempt + 1,
-      revision = coalesce(q.revision, CASE WHEN c.source IS DISTINCT FROM 'builtin' THEN (SELECT active_sha FROM bundle_state) END),
+      revision = coalesce(q.revision,
+        CASE WHEN c.source IS DISTINCT FROM 'builtin' THEN (SELECT active_sha FROM bundle_state) END),
       started_at = coalesce(q.started_at, %(now)s::timestamptz), progress = NULL, progress_note = NULL
   FROM candidate c WHERE q.id = c.candidate AND c.easy
   RETURNING q.*
@@ -65,12 +66,13 @@ _FIRST = """
   FOR UPDATE OF q SKIP LOCKED
 ),"""
 _TAKEN = """
-SELECT candidate, of_job, easy OR pg_try_advisory_xact_lock(72354202, hashtext(of_job)) AS alone, claimed.id IS NOT NULL, claimed.*
+SELECT candidate, of_job, easy OR pg_try_advisory_xact_lock(72354202, hashtext(of_job)) AS alone,
+  claimed.id IS NOT NULL, claimed.*
 FROM candidate LEFT JOIN claimed ON true
 """
 _TAKE = _DUE + _FIRST + _CLAIMED + _TAKEN
 _TAKE_BUT = _DUE + _BUT + _FIRST + _CLAIMED + _TAKEN
-_TAKE_ALONE = (
+_TAKE_ALONE = (  # constants put together: nothing of a caller is in them
     """
 WITH candidate AS MATERIALIZED (
   SELECT q.id AS candidate, j.source, true AS easy
@@ -85,7 +87,7 @@ WITH candidate AS MATERIALIZED (
         AND (o.attempt > 0 OR (j.overlap <> 'queue' AND o.due_at <= %(now)s))))
     AND NOT (f.fresh AND j.overlap = 'skip' AND EXISTS (
       SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.finished_at > q.due_at AND o.due_at <= q.due_at))
-),"""
+),"""  # noqa: S608
     + _CLAIMED
     + "SELECT * FROM claimed"
 )
@@ -105,9 +107,8 @@ def take(tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), bus
     """Claim the run that is due longest, but for these runs and the runs of these jobs; answer None if none is due."""
     asked: dict[str, Any] = {"owner": owner, "now": now, "silent": now - DOWNTIME}
     if passed or busy:
-        row = _ask(tx, _TAKE_BUT, asked | {"passed": list(passed), "busy": list(busy)})
-    else:
-        row = _ask(tx, _TAKE, asked)
+        asked |= {"passed": list(passed), "busy": list(busy)}
+    row = _ask(tx, _TAKE_BUT if passed or busy else _TAKE, asked)
     if row is None:
         return None
     candidate, job_id, alone, claimed, *columns = row
@@ -127,7 +128,9 @@ def _ask(tx: Tx, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | No
 
     connection: Any = tx.connection.dbapi_connection
     try:
-        row: tuple[Any, ...] | None = connection.execute(statement, values, prepare=connection.prepare_threshold is not None).fetchone()
+        row: tuple[Any, ...] | None = connection.execute(
+            statement, values, prepare=connection.prepare_threshold is not None
+        ).fetchone()
     except psycopg.Error as error:
         raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=tx.dialect) from error
     return row
@@ -148,7 +151,8 @@ WITH ended AS (
 ), told AS (
   UPDATE attempts a
   SET finished_at = %(now)s, outcome = CASE WHEN e.stopped THEN 'cancelled' ELSE %(outcome)s END, exit_code = %(code)s::int,
-      signal = %(sig)s::int, error = e.error, error_type = e.error_type, max_rss_kb = %(rss)s::bigint, cpu_seconds = %(cpu)s::float8
+      signal = %(sig)s::int, error = e.error,
+      error_type = e.error_type, max_rss_kb = %(rss)s::bigint, cpu_seconds = %(cpu)s::float8
   FROM ended e WHERE a.run_id = e.id AND a.number = %(nth)s
 )
 SELECT 1 FROM ended

@@ -1,8 +1,9 @@
 """PostgreSQL's side of the store: connections that cannot hang, and the lock that stands where SQLite has one writer.
 
 A connection waits 10 s to be made, a statement 30 s, a lock 20 s; one left in the middle of a transaction is ended by the server
-after a minute, and a peer that vanished is noticed by keepalives. Whatever the URL says wins: TLS (`sslmode`, `sslrootcert`),
-`options`, `application_name`. Behind a pooler that shares sessions, write `?prepare_threshold=0`: nothing is prepared then, and no
+after a minute, and a peer that vanished is noticed by keepalives. Whatever the URL says wins: TLS (`sslmode`,
+`sslrootcert`), `options`, `application_name`. Behind a pooler that shares sessions, write
+`?prepare_threshold=0`: nothing is prepared then, and no
 options are sent, because such poolers refuse both.
 
 A connection lost in a transaction raises OperationalError: nothing of it was done, unless it was lost while committing.

@@ -192,9 +192,7 @@ def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime
     """
     hold_ledger(tx)
     enabled = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))
-    in_force_since = (
-        select(periods.c.since).where(periods.c.job_id == _q.job_id, periods.c.until.is_(None)).scalar_subquery()
-    )
+    in_force_since = select(periods.c.since).where(periods.c.job_id == _q.job_id, periods.c.until.is_(None)).scalar_subquery()
     gone = tx.execute(
         delete(job_queue)
         .where(

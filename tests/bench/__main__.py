@@ -386,7 +386,7 @@ def store_path(url: str, connections: int, count: int, *, jobs: int, overlap: st
         connection.exec_driver_sql("ANALYZE")
 
     def work() -> None:
-        worker = Worker(store, clock, Noop(), owner=threading.current_thread().name, publish=publish)  # type: ignore[arg-type]
+        worker = Worker(store, clock, Noop(), owner=threading.current_thread().name, publish=publish)
         while (runs := worker.claim(1))[0] or runs[1]:
             following = runs[0][0] if runs[0] else None
             while following:
