@@ -160,7 +160,7 @@ def test_of_two_runners_that_claim_at_once_one_starts_the_job(store: Store, cloc
                 if run := claims.claim(tx, owner=owner, now=clock.now()).run:
                     got.append(run)
 
-        together(*(lambda owner=owner: ask(owner) for owner in "abcd"))  # type: ignore[misc]
+        together(*(lambda owner=owner: ask(owner) for owner in "abcd"))
         assert len(got) <= 1  # none, if each met a job that another was deciding about
         with store.write() as tx:
             for run in history.runs(tx, states=(RunState.QUEUED, RunState.RUNNING)):
