@@ -72,7 +72,7 @@ FROM candidate LEFT JOIN claimed ON true
 """
 _TAKE = _DUE + _FIRST + _CLAIMED + _TAKEN
 _TAKE_BUT = _DUE + _BUT + _FIRST + _CLAIMED + _TAKEN
-_TAKE_ALONE = (  # constants put together: nothing of a caller is in them
+_TAKE_ALONE = (
     """
 WITH candidate AS MATERIALIZED (
   SELECT q.id AS candidate, j.source, true AS easy
@@ -87,7 +87,7 @@ WITH candidate AS MATERIALIZED (
         AND (o.attempt > 0 OR (j.overlap <> 'queue' AND o.due_at <= %(now)s))))
     AND NOT (f.fresh AND j.overlap = 'skip' AND EXISTS (
       SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.finished_at > q.due_at AND o.due_at <= q.due_at))
-),"""  # noqa: S608
+),"""  # noqa: S608 - constants put together: nothing of a caller is in them
     + _CLAIMED
     + "SELECT * FROM claimed"
 )
