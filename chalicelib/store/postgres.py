@@ -114,11 +114,11 @@ def dumps(value: Any) -> str:
 
 
 def storable(value: Any) -> Any:
-    """Answer what a store can hold of a JSON value: no lone surrogate, no NUL, and NaN and infinity by their names."""
+    """Answer what a store can hold of a JSON value: no lone surrogate, no NUL, null for NaN and infinity."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
     if isinstance(value, dict):
         return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return None
     return [storable(item) for item in value] if isinstance(value, list | tuple) else value

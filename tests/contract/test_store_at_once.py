@@ -256,4 +256,4 @@ def test_a_result_that_jsonb_does_not_take_is_recorded_as_near_as_it_does(store:
         assert queue.finish(tx, run, told, owner="me", now=clock.now(), retry_at=None)
         after = history.run(tx, asked)
     assert after
-    assert after.result == {"nan": "nan", "nul": "a\ufffdb", "half": "?"}
+    assert after.result == {"nan": None, "nul": "a\ufffdb", "half": "?"}
