@@ -103,10 +103,10 @@ def switch(
     by: str | None = None,
 ) -> Job:
     """Turn a job on or off at once, over what git says, until `until` or the next switch. Raises UnknownJobError, UntilError."""
-    now = clock.now()
-    if until is not None and until <= now:
-        raise UntilError(iso(until), iso(now))
     with store.write() as tx:
+        now = ledger.time_of_act(tx, clock)
+        if until is not None and until <= now:
+            raise UntilError(iso(until), iso(now))
         job = _job(tx, job_id)
         registry.set_override(tx, job_id, Override(enabled, reason, by, now, until))
         ledger.switch(tx, job, enabled=enabled, at=now, now=now)

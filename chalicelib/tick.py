@@ -35,13 +35,14 @@ class TickReport:
 
 def tick(store: Store, clock: Clock) -> TickReport:
     """Account for every occurrence up to HORIZON from now."""
-    now = clock.now()
     with store.write() as tx:
+        now = ledger.time_of_act(tx, clock)
         on_time = timedelta() if _take_back(tx, now) else ON_TIME
         _expire_overrides(tx, now)
     jobs = queued = missed = 0
     while True:
         with store.write() as tx:
+            now = ledger.time_of_act(tx, clock)
             batch = ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time)
             if batch.jobs < BATCH:
                 presence.duty_done(tx, presence.TICK, at=now)
