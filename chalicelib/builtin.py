@@ -38,7 +38,7 @@ def define(store: Store, clock: Clock, settings: Settings, records: Sequence[Map
     }:
         return
     with store.write() as tx:
-        now = clock.now()
+        now = ledger.time_of_act(tx, clock)
         for spec in specs.values():
             ledger.define(tx, spec, registry.job(tx, spec.id), source=BUILTIN, revision=None, now=now)
         for job_id in known.keys() - specs.keys():

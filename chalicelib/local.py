@@ -67,6 +67,9 @@ class Local:
         ]
         self._errands = Errands(sauron, self._stopping)
         self._beside = [self._thread(name, loop) for name, loop in self._errands.loops.items()]
+        if sauron.bell is not None:
+            listen = functools.partial(sauron.bell.listen, self._stopping, sauron.neighbours.wake_self)
+            self._beside.append(self._thread("bell", listen))
 
     def start(self) -> None:
         """Join the neighbours and start every thread."""

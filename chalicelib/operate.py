@@ -104,7 +104,7 @@ def switch(
 ) -> Job:
     """Turn a job on or off at once, over what git says, until `until` or the next switch. Raises UnknownJobError, UntilError."""
     with store.write() as tx:
-        now = clock.now()
+        now = ledger.time_of_act(tx, clock)
         if until is not None and until <= now:
             raise UntilError(iso(until), iso(now))
         job = _job(tx, job_id)

@@ -134,7 +134,7 @@ def _load_and_activate(
     loaded = loader.load(sha)
     specs, rejected = _checked(loaded)
     with store.write() as tx:
-        now = clock.now()
+        now = ledger.time_of_act(tx, clock)
         gone = _gone(tx, specs)
         if gone and not accept_removals and _needs_confirmation(tx, gone):
             names = ", ".join(sorted(gone)[:5]) + (" ..." if len(gone) > 5 else "")  # noqa: PLR2004 - a readable line

@@ -36,13 +36,13 @@ class TickReport:
 def tick(store: Store, clock: Clock) -> TickReport:
     """Account for every occurrence up to HORIZON from now."""
     with store.write() as tx:
-        now = clock.now()  # asked in each transaction: who waited for its turn must not go by an older time than who went before
+        now = ledger.time_of_act(tx, clock)
         on_time = timedelta() if _take_back(tx, now) else ON_TIME
         _expire_overrides(tx, now)
     jobs = queued = missed = 0
     while True:
         with store.write() as tx:
-            now = clock.now()
+            now = ledger.time_of_act(tx, clock)
             batch = ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time)
             if batch.jobs < BATCH:
                 presence.duty_done(tx, presence.TICK, at=now)

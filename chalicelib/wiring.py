@@ -29,7 +29,9 @@ from .neighbours import Neighbours
 from .runs import Run, Verdict
 from .settings import Settings, load_environ
 from .store import Store, bundle, leases, outbox, presence, registry
+from .store.bell import Bell
 from .store.database import claim_folder
+from .store.server_clock import ServerClock
 from .sync import SyncReport, rollback, sync
 from .tick import TickReport, tick
 from .work import Worker, run_direct
@@ -75,7 +77,14 @@ class Sauron:
         claim_folder(settings.jobs_dir)
         name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
         beside = store.path.with_name(store.path.name + ".runners") if store.path else settings.jobs_dir / "runners"
-        return cls(settings, clock or SystemClock(), store, name, Neighbours(beside))
+        if clock is None:
+            clock = SystemClock() if store.sqlite else ServerClock(store)
+        return cls(settings, clock, store, name, Neighbours(beside))
+
+    @cached_property
+    def bell(self) -> Bell | None:
+        """What wakes runners on other machines; None where the store is a file."""
+        return None if self.store.sqlite else Bell(self.store)
 
     @cached_property
     def revisions(self) -> Any:
@@ -195,6 +204,8 @@ class Sauron:
 
     def upkeep(self) -> None:
         """Rescue, tidy, say that this runner is here, see what is wrong, and tell the outside that all is well."""
+        if isinstance(self.clock, ServerClock):
+            self.clock.measure()
         self.rescue()
         upkeep.tidy(self.store, self.clock)
         self.define_builtin()
@@ -335,6 +346,8 @@ class Sauron:
         """Let every runner of this store look at the queue now, and whoever copies look at the outbox."""
         self.on_change()
         self.neighbours.wake()
+        if self.bell is not None:
+            self.bell.ring()
 
     def join(self) -> None:
         """Be a runner: hold the lock that says so, listen for wake-ups, be shown in `/status`."""

@@ -1,7 +1,13 @@
-"""Fixtures that every suite shares: a clock that is moved by hand, a real SQLite store, job records."""
+"""Fixtures that every suite shares: a clock that is moved by hand, real stores, job records.
+
+What speaks to the store is promised for every store: the contract suite and the modules named in EVERY_STORE run on SQLite and on
+PostgreSQL. The server is started once for a whole run of the tests (or TEST_DATABASE_URL names one, whose user may create
+databases); each test gets a database of its own, copied from a migrated one.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,6 +19,13 @@ import pytest
 from chalicelib.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
 
+EVERY_STORE = frozenset(
+    {
+        *("test_alerts", "test_delivery", "test_incidents", "test_occurrences", "test_operate"),
+        *("test_retention", "test_sync", "test_tick", "test_upkeep", "test_work"),
+    }
+)
+GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
 
 
@@ -89,9 +102,74 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let a test of what every store does run on each of them."""
+    file = Path(metafunc.definition.path)
+    chosen = any("store" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize"))
+    if "store" in metafunc.fixturenames and not chosen and (file.parent.name == "contract" or file.stem in EVERY_STORE):
+        metafunc.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+
+
+class Databases:
+    """A real PostgreSQL in which a test gets a new database."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._numbers = itertools.count()
+        self._template: str | None = None
+        self._there: set[str] = set()
+
+    def make(self, *, migrated: bool = True) -> str:
+        """Make a database and answer its URL."""
+        if migrated and self._template is None:
+            template = Store(self.make(migrated=False))
+            template.migrate()
+            template.close()
+            self._template = template.url.database
+        name = f"sauron_test_{os.getpid()}_{next(self._numbers)}"
+        self._ask(f"CREATE DATABASE {name}" + (f" TEMPLATE {self._template}" if migrated else ""))
+        self._there.add(name)
+        base, _, query = self._root.partition("?")
+        return base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
+
+    def drop(self, name: str) -> None:
+        self._ask(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._there.discard(name)
+
+    def drop_all(self) -> None:
+        for name in list(self._there):
+            self.drop(name)
+
+    def _ask(self, statement: str) -> None:
+        from tests.life_hub import ask
+
+        ask(self._root, statement)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """A PostgreSQL for the whole run of the tests."""
+    from tests.life_hub import Server, ask
+
+    server = None if GIVEN else Server()
+    if server:
+        ask(server.url(), "ALTER SYSTEM SET fsync = off")  # no test cuts its power
+        ask(server.url(), "SELECT pg_reload_conf()")
+    made = Databases(server.url() if server else GIVEN)
+    yield made
+    made.drop_all()
+    if server:
+        server.close()
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    made = Store(f"sqlite:///{tmp_path}/store.sqlite3")
-    made.migrate()
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if getattr(request, "param", "sqlite") == "sqlite":
+        made = Store(f"sqlite:///{tmp_path}/store.sqlite3")
+        made.migrate()
+    else:
+        made = Store(request.getfixturevalue("databases").make())
     yield made
     made.close()
+    if not made.sqlite:
+        request.getfixturevalue("databases").drop(str(made.url.database))

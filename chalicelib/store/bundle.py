@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
 from chalicelib.jobs import JobSpec
 
 from .database import Tx
 from .schema import bundle_state, job_queue, revisions
+from .upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,7 @@ def state(tx: Tx) -> BundleState:
 
 def change(tx: Tx, **columns: Any) -> None:
     """Set columns of the one row, making it if it is not there."""
-    if tx.execute(update(bundle_state).values(**columns)).rowcount == 0:
-        tx.execute(insert(bundle_state).values(id=1, **columns))
+    tx.execute(upsert(tx, bundle_state, {"id": 1}, columns))
 
 
 def add_revision(
@@ -83,8 +83,7 @@ def add_revision(
 ) -> None:
     """Remember a revision that booted, with its commit's first line and author."""
     values = {"booted_at": now, "jobs": list(jobs), "rejected": list(rejected), "subject": subject, "author": author}
-    if tx.execute(update(revisions).where(revisions.c.sha == sha).values(values)).rowcount == 0:
-        tx.execute(insert(revisions).values(sha=sha, **values))
+    tx.execute(upsert(tx, revisions, {"sha": sha}, values))
 
 
 def mark_activated(tx: Tx, sha: str, *, now: datetime) -> None:

@@ -2,6 +2,9 @@
 
 A claim is one conditional write, so a run is taken once however many ask. What an occurrence does while its job is busy (overlap)
 is decided when it is due, from the ledger's times, so that the answer does not depend on when a worker was free to ask.
+
+On PostgreSQL several claims go on at once: each locks the run it looks at and, unless the policy lets the job run beside itself,
+the job (`one_statement`); a run or job that another transaction has locked is left to that one.
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Boolean, Select, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from chalicelib.jobs import BUILTIN, Overlap
 from chalicelib.occurrences import DOWNTIME
 from chalicelib.runs import OCCURRENCES, Origin, Run, RunId, RunState
 
-from . import presence
+from . import one_statement, presence
 from .database import Tx
 from .history import as_run
 from .schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
@@ -48,11 +51,14 @@ class Claim:
 
 
 _running_beside = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING)
+# A run that is due later may have started already: a late tick, a retry. The occurrence waits for it.
+_earlier = or_(_other.c.due_at < _q.due_at, and_(_other.c.due_at == _q.due_at, _other.c.id < _q.id))
+_running_from_before = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _earlier)
 _running_unwarned = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None))
 _fresh_occurrence = and_(_q.origin == Origin.SCHEDULE, _q.attempt == 0, ~_q.force)
 # Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
 _known = or_(jobs.c.job_id.is_not(None), exists().where(bundle_state.c.active_sha.is_not(None)))
-_candidate = (
+_due = (
     select(
         job_queue,
         jobs.c.overlap,
@@ -70,14 +76,14 @@ _candidate = (
         or_(
             _q.force,
             jobs.c.overlap == Overlap.ALLOW,
-            and_(jobs.c.overlap == Overlap.SKIP, _fresh_occurrence),
+            and_(jobs.c.overlap == Overlap.SKIP, _fresh_occurrence, _running_from_before),
             and_(jobs.c.overlap == Overlap.REPLACE, _fresh_occurrence, _running_unwarned),
             ~_running_beside,
         ),
     )
-    .order_by(_q.due_at, _q.id)
-    .limit(1)
 )
+_candidate = _due.order_by(_q.due_at, _q.id).limit(1)
+_this_one = _due.where(_q.id == bindparam("run"))
 # Runs of the job that were running, or queued and due, at the instant `due`.
 _busy_at = (
     select(_q.id)
@@ -86,7 +92,8 @@ _busy_at = (
         _q.id != bindparam("run"),
         or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
         _q.state.not_in((RunState.SKIPPED, RunState.MISSED)),
-        or_(_q.error_type.is_(None), _q.error_type != "interrupted"),  # its owner was gone: nobody knows since when
+        # Its owner was gone and nobody knows since when, unless it runs again.
+        or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
         _q.due_at <= bindparam("due"),
         or_(_q.due_at < bindparam("due"), _q.id < bindparam("run")),
     )
@@ -157,13 +164,13 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
     """
     decided: list[Decision] = []
     cancelled: list[RunId] = []
-    ticked = presence.duty(tx, presence.TICK)
-    # After downtime the next tick takes back what was queued before it: until then only what people asked for may run.
-    resuming = ticked is not None and now - ticked[0] > DOWNTIME
+    looking = _Looking(tx, owner, now)
     for _ in range(most):
-        row = tx.execute(_candidate, {"now": now, "resuming": resuming}).first()
+        row = looking.next()
         if row is None:
             break
+        if isinstance(row, Run):
+            return Claim(row, tuple(decided), tuple(cancelled))
         run = as_run(row)
         settled = _refusal(row, run) or _overlap(tx, row, run, now, cancelled)
         if settled is None:
@@ -179,6 +186,39 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
         tx.execute(_settle, {"run": run.id, "to": state, "why": run.reason if error else reason, "err": error, "now": now})
         decided.append(Decision(run.id, run.job_id, state, reason))
     return Claim(None, tuple(decided), tuple(cancelled))
+
+
+class _Looking:
+    """Looks for the run that is due longest, in one transaction."""
+
+    def __init__(self, tx: Tx, owner: str, now: datetime) -> None:
+        self._tx = tx
+        self._owner = owner
+        self._now = now
+        self._alone = tx.dialect.name == "sqlite"  # who writes is the only one
+        self._passed: list[str] = []  # runs that another transaction's news lets wait
+        self._busy: list[str] = []  # jobs that another transaction decides about
+
+    def next(self) -> Any | Run | None:
+        """Answer a candidate to decide about with its job's standing, a run that was claimed already, or None."""
+        while not self._alone:
+            taken = one_statement.take(self._tx, owner=self._owner, now=self._now, passed=self._passed, busy=self._busy)
+            if taken is None or taken.run is not None:
+                return taken and taken.run
+            if taken.alone:
+                row = self._read(_this_one, run=taken.candidate)
+                if row is not None:
+                    return row
+                self._passed.append(taken.candidate)
+            else:
+                self._busy.append(taken.job_id)
+        return self._read(_candidate)
+
+    def _read(self, query: Select[Any], **more: Any) -> Any | None:
+        ticked = presence.duty(self._tx, presence.TICK)
+        # After downtime the next tick takes back what was queued before it: until then only what people asked for may run.
+        resuming = ticked is not None and self._now - ticked[0] > DOWNTIME
+        return self._tx.execute(query, {"now": self._now, "resuming": resuming, **more}).first()
 
 
 def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:

@@ -1,7 +1,8 @@
 """Open the database, bring it to the newest schema, and hand out transactions.
 
 `write()` is one short transaction that holds the write lock from its first statement (BEGIN IMMEDIATE on SQLite: a deferred
-transaction that writes later is refused at once, whatever the busy timeout says). `read()` sees one consistent state.
+transaction that writes later is refused at once, whatever the busy timeout says). On PostgreSQL writers go side by side and lock
+what they decide about (`postgres.hold_ledger`, `claims`). `read()` sees one consistent state.
 
 After a crash: SQLite runs in WAL with synchronous=FULL, so what was committed is there. Two processes that open an empty or old
 file at once migrate it once: the migration is one write transaction. Only one connection of all processes that share a file
@@ -30,7 +31,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from chalicelib.errors import StoreError
 
-from . import earlier, schema
+from . import earlier, postgres, schema
 
 BUSY_SECONDS = 30.0
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint
@@ -52,7 +53,7 @@ class Store:
 
     def _engine(self) -> Engine:
         if not self.sqlite:
-            return create_engine(self.url, pool_pre_ping=True)
+            return postgres.engine(self.url)
         assert self.path is not None  # noqa: S101 - narrows the type
         claim_folder(self.path.parent)
         engine = create_engine(
@@ -75,8 +76,11 @@ class Store:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Tx]:
-        """One write transaction: committed at the end of the block, rolled back if it raises."""
-        with self._writing, self.engine.connect() as connection:
+        """One write transaction: committed at the end of the block, rolled back if it raises.
+
+        A PostgreSQL that cannot be reached is tried for a while; what is in the block is never done twice.
+        """
+        with self._writing, self.engine.connect() if self.sqlite else postgres.connect(self.engine) as connection:
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
             with connection.begin():
                 yield connection
@@ -84,8 +88,13 @@ class Store:
     @contextlib.contextmanager
     def read(self) -> Iterator[Tx]:
         """One read transaction: a consistent state, whatever is written meanwhile."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self.engine.connect() as connection:
+            if not self.sqlite:
+                connection = connection.execution_options(  # noqa: PLW2901 - the same connection, told how to begin
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            with connection.begin():
+                yield connection
 
     def migrate(self) -> None:
         """Bring the schema to HEAD; tables of an earlier system that stand in the way are renamed, and its runs copied.
@@ -98,6 +107,8 @@ class Store:
                     return
             with self.write() as tx:
                 if not self.sqlite:
+                    for limit in ("statement_timeout", "lock_timeout"):  # an earlier queue may be long
+                        tx.execute(text("SELECT set_config(:name, '0', true)"), {"name": limit})
                     tx.execute(text("SELECT pg_advisory_xact_lock(7235420190)"))
                 version = self._version(tx)
                 if version == schema.HEAD:

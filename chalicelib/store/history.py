@@ -14,6 +14,7 @@ from sqlalchemy import and_, bindparam, case, delete, func, select, update
 from chalicelib.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
 
 from .database import Tx
+from .postgres import hold_ledger
 from .schema import attempts, job_queue, jobs, log_chunks
 
 _q = job_queue.c
@@ -198,6 +199,7 @@ def _delete(tx: Tx, old: Sequence[Any]) -> int:
     """Delete these runs; from then on the ledger of their jobs begins after the newest of them."""
     if not old:
         return 0
+    hold_ledger(tx)
     ids = [row.id for row in old]
     tx.execute(delete(log_chunks).where(log_chunks.c.run_id.in_(ids)))
     tx.execute(delete(attempts).where(attempts.c.run_id.in_(ids)))

@@ -6,10 +6,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from .database import Tx
 from .schema import job_state
+from .upsert import upsert
 
 _c = job_state.c
 
@@ -25,8 +26,7 @@ def get(tx: Tx, job_id: str, key: str) -> Any:
 def put(tx: Tx, job_id: str, key: str, value: Any, *, now: datetime) -> None:
     """Store a JSON value under a key."""
     values = {"value": json.dumps(value), "updated_at": now}
-    if tx.execute(update(job_state).where(_c.job_id == job_id, _c.key == key).values(values)).rowcount == 0:
-        tx.execute(insert(job_state).values(job_id=job_id, key=key, **values))
+    tx.execute(upsert(tx, job_state, {"job_id": job_id, "key": key}, values))
 
 
 def remove(tx: Tx, job_id: str, key: str) -> None:

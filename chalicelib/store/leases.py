@@ -16,6 +16,7 @@ from chalicelib.runs import Run, RunId
 
 from .database import Tx
 from .history import as_run
+from .postgres import storable
 from .schema import RUNNING, job_queue
 
 _q = job_queue.c
@@ -60,13 +61,15 @@ def beat(tx: Tx, run_ids: Sequence[str], *, owner: str) -> list[Lease]:
 def held(tx: Tx, lease: Lease) -> Run | None:
     """Answer the run if this very lease (generation and beat) still stands, so that a rescue may end it."""
     row = tx.execute(
-        select(job_queue).where(
+        select(job_queue)
+        .where(
             _q.id == lease.run_id,
             _q.state == RUNNING,
             _q.lease_owner == lease.owner,
             _q.lease_generation == lease.generation,
             _q.lease_beat == lease.beat,
         )
+        .with_for_update()  # no beat comes between this and the rescue
     ).first()
     return as_run(row) if row else None
 
@@ -76,5 +79,5 @@ def note_progress(tx: Tx, run: Run, *, owner: str, fraction: float, note: str) -
     tx.execute(
         update(job_queue)
         .where(_q.id == run.id, _q.lease_owner == owner, _q.lease_generation == run.lease_generation)
-        .values(progress=fraction, progress_note=note[:500])
+        .values(progress=fraction, progress_note=storable(note)[:500])
     )

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.clock import Clock
 from chalicelib.errors import SauronError
 from chalicelib.jobs import Job, JobSpec
 from chalicelib.occurrences import HORIZON, ON_TIME, account
@@ -19,6 +20,13 @@ from chalicelib.runs import JobId, RunState
 
 from . import queue, registry
 from .database import Tx
+from .postgres import hold_ledger
+
+
+def time_of_act(tx: Tx, clock: Clock) -> datetime:
+    """Answer the time for an act on the ledger, once it is this transaction's turn: so acts go by times in their order."""
+    hold_ledger(tx)
+    return clock.now()
 
 
 @dataclass(frozen=True, slots=True)

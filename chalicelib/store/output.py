@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, select, update
 
 from .database import Tx
+from .postgres import storable
 from .schema import log_chunks
 
 _c = log_chunks.c
@@ -31,7 +32,7 @@ def append(tx: Tx, run_id: str, attempt: int, texts: Sequence[str], *, now: date
     """Add chunks in their order and answer their ids."""
     ids = []
     for text in texts:
-        row = {"run_id": run_id, "attempt": attempt, "written_at": now, "text": text}
+        row = {"run_id": run_id, "attempt": attempt, "written_at": now, "text": storable(text)}
         key = tx.execute(insert(log_chunks), row).inserted_primary_key
         ids.append(int(key[0]) if key else 0)
     return ids

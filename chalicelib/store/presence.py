@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import delete, select
 
 from .database import Tx
 from .schema import duties, runners
+from .upsert import upsert
 
 TICK = "tick"
 SYNC = "sync"
@@ -32,9 +32,8 @@ class Runner:
 
 def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
     """Note that a duty was done."""
-    new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     values = {"at": at, "detail": detail}
-    tx.execute(new(duties).values(name=name, **values).on_conflict_do_update(index_elements=["name"], set_=values))
+    tx.execute(upsert(tx, duties, {"name": name}, values))
 
 
 def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
@@ -46,17 +45,8 @@ def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
 def runner_seen(tx: Tx, runner: Runner) -> None:
     """Register a runner or renew its presence."""
     values = {"seen_at": runner.seen_at, "running": runner.running}
-    if tx.execute(update(runners).where(runners.c.name == runner.name).values(values)).rowcount == 0:
-        tx.execute(
-            insert(runners).values(
-                name=runner.name,
-                host=runner.host,
-                pid=runner.pid,
-                version=runner.version,
-                started_at=runner.started_at,
-                **values,
-            )
-        )
+    first = {"host": runner.host, "pid": runner.pid, "version": runner.version, "started_at": runner.started_at}
+    tx.execute(upsert(tx, runners, {"name": runner.name}, values, first=first))
 
 
 def runner_gone(tx: Tx, name: str) -> None:

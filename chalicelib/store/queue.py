@@ -16,7 +16,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from chalicelib.runs import OCCURRENCES, Outcome, Run, RunId, RunState, Verdict
 
+from . import one_statement
 from .database import Tx
+from .postgres import hold_ledger, storable
 from .schema import QUEUED, RUNNING, attempts, job_queue, jobs, periods
 
 ERROR_CHARS = 5000
@@ -82,20 +84,15 @@ _cancelled = select(_q.cancel_reason).where(_q.id == bindparam("run"))
 
 def _text(value: str | None, most: int) -> str | None:
     """Answer what a store can hold of a text: no lone surrogate, no NUL, not too long."""
-    return _storable(value)[:most] if value else None
-
-
-def _storable(value: Any) -> Any:
-    """Answer what a store can hold of a JSON value: its texts as `_text` answers them."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-    if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    return [_storable(item) for item in value] if isinstance(value, list) else value
+    return str(storable(value))[:most] if value else None
 
 
 def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None) -> bool:
     """Record an attempt's end: final, or queued again for `retry_at`. Answer False if the lease was taken over meanwhile."""
+    if tx.dialect.name == "postgresql":
+        state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
+        texts = {"error": _text(verdict.error, ERROR_CHARS), "error_type": _text(verdict.error_type, ERROR_TYPE_CHARS)}
+        return one_statement.finish(tx, run, verdict, owner=owner, now=now, retry_at=retry_at, state=state, **texts)
     if retry_at is not None and (why := tx.execute(_cancelled, {"run": run.id}).scalar()):
         retry_at = None  # somebody cancelled it meanwhile: it is not tried again
         verdict = replace(verdict, outcome=Outcome.CANCELLED, error=why, error_type="cancelled")
@@ -113,7 +110,7 @@ def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, ret
             "ended": None if retry_at else now,
             "error": error,
             "error_type": error_type,
-            "result": _storable(verdict.result),
+            "result": storable(verdict.result),
         },
     )
     if kept.rowcount != 1:
@@ -162,6 +159,7 @@ def hand_back(tx: Tx, run: Run, *, owner: str) -> bool:
 
 def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunState | None:
     """Cancel a queued run, or ask the owner of a running one to stop it. Answer the state it was in if anything changed."""
+    tx.execute(select(_q.id).where(_q.id == run_id).with_for_update())  # it stays in its state until this is over
     ended = tx.execute(
         update(job_queue)
         .where(_q.id == run_id, _q.state == QUEUED)
@@ -192,6 +190,7 @@ def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime
 
     Those of a schedule that is no longer in force stay: the one in force now would not have them again.
     """
+    hold_ledger(tx)
     enabled = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))
     in_force_since = select(periods.c.since).where(periods.c.job_id == _q.job_id, periods.c.until.is_(None)).scalar_subquery()
     gone = tx.execute(

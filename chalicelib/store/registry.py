@@ -2,10 +2,13 @@
 
 A job that left the bundle stays, marked removed, with its history and cursor. Periods are the ledger's other half: `audit`
 recomputes the pure schedule over them. One period at most is open per job, and it is open exactly while the job is enabled.
+
+Who reads jobs in a write transaction means to change them: from then on no other does so until it ends.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 from collections.abc import Iterable, Sequence
@@ -19,7 +22,9 @@ from chalicelib.jobs import Job, JobSpec, Override
 from chalicelib.occurrences import Accounting
 
 from .database import Tx
+from .postgres import hold_ledger
 from .schema import job_queue, jobs, overrides, periods
+from .upsert import upsert
 
 _j = jobs.c
 _o = overrides.c
@@ -76,6 +81,7 @@ _first = _joined.where(_j.next_fire_at.is_not(None), _j.rejected.is_(None)).orde
 
 def all_jobs(tx: Tx, *, removed: bool = False, source: str | None = None) -> list[Job]:
     """Answer the jobs in the order of their ids, of one source or all; with `removed` also those that left."""
+    hold_ledger(tx)
     query = _all if removed else _all.where(_j.removed_at.is_(None))
     if source is not None:
         query = query.where(_j.source == source)
@@ -97,6 +103,7 @@ def ids(tx: Tx, *, most: int) -> list[str]:
 
 def job(tx: Tx, job_id: str) -> Job | None:
     """Answer one job, also a removed one, or None."""
+    hold_ledger(tx)
     row = tx.execute(_one, {"job": job_id}).first()
     return _as_job(row) if row else None
 
@@ -108,6 +115,7 @@ def count(tx: Tx) -> int:
 
 def due(tx: Tx, *, horizon: datetime, most: int) -> list[Job]:
     """Answer up to `most` jobs that fire at or before the horizon, by an index: what is not due costs nothing."""
+    hold_ledger(tx)
     return [_as_job(row) for row in tx.execute(_due, {"horizon": horizon, "most": most})]
 
 
@@ -145,8 +153,7 @@ def put(tx: Tx, kept: Job) -> None:
         "rejected": kept.rejected,
         "removed_at": kept.removed_at,
     }
-    if tx.execute(update(jobs).where(_j.job_id == kept.id).values(values)).rowcount == 0:
-        tx.execute(insert(jobs).values(job_id=kept.id, ledger_from=kept.cursor, **values))
+    tx.execute(upsert(tx, jobs, {"job_id": kept.id}, values, first={"ledger_from": kept.cursor}))
 
 
 def rename(tx: Tx, old: str, new: str) -> None:
@@ -164,17 +171,7 @@ def _written(spec: JobSpec) -> str:
 
 def set_override(tx: Tx, job_id: str, override: Override) -> None:
     """Put an operator's switch in place of any earlier one."""
-    clear_override(tx, job_id)
-    tx.execute(
-        insert(overrides).values(
-            job_id=job_id,
-            enabled=override.enabled,
-            reason=override.reason,
-            by=override.by,
-            at=override.at,
-            until=override.until,
-        )
-    )
+    tx.execute(upsert(tx, overrides, {"job_id": job_id}, dataclasses.asdict(override)))
 
 
 def clear_override(tx: Tx, job_id: str) -> None:
@@ -184,7 +181,8 @@ def clear_override(tx: Tx, job_id: str) -> None:
 
 def expired_overrides(tx: Tx, *, now: datetime) -> Sequence[str]:
     """Answer the jobs whose override ended at or before `now`."""
-    return tx.execute(select(_o.job_id).where(_o.until <= now)).scalars().all()
+    hold_ledger(tx)
+    return tx.execute(select(_o.job_id).where(_o.until <= now).order_by(_o.job_id)).scalars().all()
 
 
 _next_end = select(func.min(_o.until))

@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.runs import RunState
 
-HEAD = "0002"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0003"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -121,6 +121,7 @@ RUNNING: ColumnElement[str] = literal_column(f"'{RunState.RUNNING}'")
 Index(
     "ix_job_queue_due",
     job_queue.c.due_at,
+    job_queue.c.id,
     sqlite_where=text("state = 'queued'"),
     postgresql_where=text("state = 'queued'"),
 )

@@ -257,6 +257,33 @@ def test_times_are_stored_in_one_form(store: Store, clock: ManualClock) -> None:
         assert all(len(value) == 27 and value.endswith("Z") and "T" in value for value in row)
 
 
+def test_an_occurrence_does_not_start_beside_a_run_that_runs_again_after_its_owner_was_gone(
+    store: Store, clock: ManualClock
+) -> None:
+    minutely(store, clock, "skip")
+    lost = claimed(store, clock, "dead")
+    finish(store, clock, lost, Verdict(Outcome.INTERRUPTED, "its runner is gone", "interrupted"), owner="dead", retry_in=1)
+    clock.move(seconds=2)
+    assert claimed(store, clock).id == lost.id
+    next_minute(store, clock)
+    assert claim(store, clock) is None
+    assert states(store, "j")[:2] == ["running", "skipped"]
+
+
+def test_an_occurrence_that_was_queued_late_waits_for_a_run_that_was_due_after_it(store: Store, clock: ManualClock) -> None:
+    job = define(store, clock, "j", "0 0 1 1 *")
+    clock.move(seconds=50)
+    trigger(store, clock, "j")
+    running = claimed(store, clock)
+    row = {"id": new_run_id(), "job_id": job.id, "state": RunState.QUEUED, "origin": Origin.SCHEDULE, "max_attempts": 3}
+    due = clock.now() - timedelta(seconds=20)
+    with store.write() as tx:
+        queue.put(tx, [row | {"created_at": clock.now(), "due_at": due, "fire_at": due}])
+    assert claim(store, clock) is None
+    finish(store, clock, running)
+    assert claimed(store, clock).id == row["id"]
+
+
 def test_a_trigger_under_skip_waits_its_turn(store: Store, clock: ManualClock) -> None:
     minutely(store, clock, "skip")
     running = claimed(store, clock)

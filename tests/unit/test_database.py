@@ -32,6 +32,7 @@ def test_a_store_is_made_on_first_use_and_migrating_again_does_nothing(tmp_path:
         assert tx.execute(text("PRAGMA wal_autocheckpoint")).scalar() == 0
 
 
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 def test_the_migrations_build_exactly_the_declared_schema(store: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext

@@ -468,6 +468,7 @@ def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]
     server.cleanup()
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # its plans are read
 def test_a_whole_pass_over_100000_healthy_jobs_reads_none_of_them(store: Store, clock: ManualClock) -> None:
     world = World(store, clock)
     define(store, clock, "j", YEARLY)
@@ -487,6 +488,7 @@ def test_a_whole_pass_over_100000_healthy_jobs_reads_none_of_them(store: Store, 
     assert [line for line in scans if "bundle_state" not in line] == []  # one row
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # its plans are read
 def test_a_look_at_a_job_that_just_ended_well_takes_few_reads_by_index(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY)
     world.end("j", GOOD)

@@ -6,11 +6,12 @@ import contextlib
 import tempfile
 from collections.abc import Collection, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import hypothesis.strategies as st
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from chalicelib import operate
 from chalicelib.errors import SauronError
@@ -20,7 +21,7 @@ from chalicelib.store import Store, bundle, claims, history, queue, registry
 from chalicelib.sync import Loaded, rollback, sync
 from chalicelib.tick import tick
 from chalicelib.upkeep import Rescuer
-from tests.conftest import ManualClock, job_record
+from tests.conftest import Databases, ManualClock, job_record
 
 CRONS = ("* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "59 23 * * 1-5")
 ZONES = ("UTC", "Europe/Berlin", "Australia/Lord_Howe")
@@ -65,13 +66,16 @@ class Manifests:
 
 
 class Ledger(RuleBasedStateMachine):
-    """Drives the duties on a real SQLite store against a clock that only the machine moves."""
+    """Drives the duties on a real store against a clock that only the machine moves."""
+
+    databases: ClassVar[Databases | None] = None  # of PostgreSQL; None: an SQLite file
 
     @initialize()
     def begin(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.clock = ManualClock()
-        self.store = Store(f"sqlite:///{self.folder.name}/store.sqlite3")
+        self.url = self.databases.make() if self.databases else f"sqlite:///{self.folder.name}/store.sqlite3"
+        self.store = Store(self.url)
         self.store.migrate()
         self.manifests = Manifests()
         self.held: list[Run] = []
@@ -152,7 +156,7 @@ class Ledger(RuleBasedStateMachine):
             mine = job_queue.c.lease_owner == "me"
             tx.execute(update(job_queue).where(mine).values(lease_owner=f"dead-{self.owners}"))
         self.store.close()
-        self.store = Store(f"sqlite:///{self.folder.name}/store.sqlite3")
+        self.store = Store(self.url)
         self.rescuer = Rescuer(self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead"))
         lost, self.held = self.held, []
         self.rescuer.rescue()
@@ -203,9 +207,23 @@ class Ledger(RuleBasedStateMachine):
         if hasattr(self, "store"):
             self.store.close()
             self.folder.cleanup()
+            if self.databases:
+                self.databases.drop(str(self.store.url.database))
 
 
-Ledger.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
-)
-TestLedger = Ledger.TestCase
+@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 40), ("postgresql", 8)])
+def test_whatever_happens_in_any_order_the_ledger_stays_whole(
+    kind: str, examples: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ledger, "databases", request.getfixturevalue("databases") if kind == "postgresql" else None)
+    run_state_machine_as_test(
+        Ledger,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+            phases=[phase for phase in Phase if kind == "sqlite" or phase is not Phase.shrink],  # a step there is slow
+        ),
+    )

@@ -126,6 +126,7 @@ def test_revisions_and_periods_go_when_no_run_and_no_ledger_needs_them(
         assert len(registry.periods_of(tx, "edited")) == 1
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump
 def test_copies_of_the_store_are_whole_and_the_newest_are_kept(store: Store, clock: ManualClock, tmp_path: Path) -> None:
     settings = Settings.read({"SAURON_BACKUP_DIR": str(tmp_path / "copies"), "SAURON_KEEP_BACKUPS": "2"})
     (tmp_path / "copies").mkdir()
@@ -142,6 +143,7 @@ def test_copies_of_the_store_are_whole_and_the_newest_are_kept(store: Store, clo
     copied.close()
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump
 def test_a_copy_that_would_fill_the_disk_is_refused_with_what_to_do(
     store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +155,7 @@ def test_a_copy_that_would_fill_the_disk_is_refused_with_what_to_do(
     assert list(store.path.parent.glob("backups/*")) == []
 
 
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump
 def test_a_folder_that_cannot_be_used_is_named(store: Store, clock: ManualClock, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"SAURON_BACKUP_DIR .*file/copies"):

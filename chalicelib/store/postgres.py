@@ -1,0 +1,124 @@
+"""PostgreSQL's side of the store: connections that cannot hang, and the lock that stands where SQLite has one writer.
+
+A connection waits 10 s to be made, a statement 30 s, a lock 20 s; one left in the middle of a transaction is ended by the server
+after a minute, and a peer that vanished is noticed by keepalives. Whatever the URL says wins: TLS (`sslmode`,
+`sslrootcert`), `options`, `application_name`. Behind a pooler that shares sessions, write
+`?prepare_threshold=0`: nothing is prepared then, and no
+options are sent, because such poolers refuse both.
+
+A connection lost in a transaction raises OperationalError: nothing of it was done, unless it was lost while committing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DisconnectionError, OperationalError
+
+POOL, OVERFLOW = 8, 24  # connections kept, and more of them while many attempts end at once
+POOL_SECONDS = 30.0  # to wait for one of them
+IDLE_SECONDS = 5.0  # a connection that lay unused for longer is tried before it is given out
+CONNECT_SECONDS = 10
+PATIENCE_SECONDS = 5.0  # for a server that cannot be reached: it may be starting again
+# Plans are made once per connection, maybe while the tables were empty: they go by the indexes whatever was there then.
+PLANS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"
+LIMITS = (
+    "-c statement_timeout=30000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+    " -c default_transaction_isolation=read\\ committed"
+)
+LEDGER = text("SELECT pg_advisory_xact_lock(7235420192)")
+_HOPELESS = ("authentication failed", "no password", "does not exist", "SSL", "certificate", "permission denied", "no pg_hba")
+
+
+def engine(url: URL) -> Engine:
+    """Make the engine; nothing is connected yet."""
+    given = dict(url.query)
+    args: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "sauron",
+        "keepalives": 1,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+    args = {name: value for name, value in args.items() if name not in given}
+    threshold = given.pop("prepare_threshold", None)
+    if threshold is None or int(str(threshold)) > 0:
+        args["prepare_threshold"] = int(str(threshold or 3))
+        args["options"] = " ".join((LIMITS, PLANS, str(given.pop("options", "")))).strip()
+    else:
+        args["prepare_threshold"] = None
+    made = create_engine(
+        url.set(query=given),
+        connect_args=args,
+        pool_size=POOL,
+        max_overflow=OVERFLOW,
+        pool_timeout=POOL_SECONDS,
+        pool_recycle=1800,
+        pool_use_lifo=True,
+        json_serializer=dumps,
+    )
+
+    @event.listens_for(made, "checkin")
+    def used(_connection: object, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(made, "checkout")
+    def alive(connection: Any, record: Any, _proxy: object) -> None:
+        if time.monotonic() - record.info.get("used", math.inf) <= IDLE_SECONDS:  # or it is new
+            return
+        try:
+            made.dialect.do_ping(connection)
+        except made.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool makes another
+
+    return made
+
+
+def connect(made: Engine) -> Connection:
+    """Take a connection; while the server cannot be reached, try again for PATIENCE_SECONDS at random intervals."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    pause = 0.05
+    while True:
+        try:
+            return made.connect()
+        except OperationalError as error:
+            if time.monotonic() + pause > give_up or any(word in str(error.orig) for word in _HOPELESS):
+                raise
+        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that runners do not come all at once
+        pause = min(pause * 2, 1.0)
+
+
+def hold_ledger(tx: Connection) -> None:
+    """Let one transaction at a time read jobs in order to change them or their ledger; nothing where there is one writer.
+
+    It is taken before any row is locked or read for that, and nobody who holds a row of the queue asks for it.
+    """
+    if tx.dialect.name == "postgresql" and tx.get_execution_options().get("write"):
+        tx.execute(LEDGER)
+
+
+def dumps(value: Any) -> str:
+    """Write JSON as JSONB takes it: no NUL, no lone surrogate, no number that is none."""
+    try:
+        written = json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(storable(value))
+    return json.dumps(storable(value)) if "\\u0000" in written or "\\ud" in written else written
+
+
+def storable(value: Any) -> Any:
+    """Answer what a store can hold of a JSON value: no lone surrogate, no NUL, null for NaN and infinity."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return [storable(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,45 @@
+"""The time of the database server, which runners on several machines agree on whatever their own clocks say.
+
+A reading is the server's clock at one moment, carried on by this process's monotonic clock; it is taken anew now and then. While
+the server does not answer, time goes on from the last reading.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import text
+
+from .database import Store
+
+
+class ServerClock:
+    """A clock that shows the server's time. Safe to share between threads."""
+
+    def __init__(self, store: Store) -> None:
+        """Take the first reading. Raises SQLAlchemyError when the server does not answer."""
+        self._store = store
+        self._lock = threading.Lock()
+        self._read_at, self._moved_at = datetime.now(UTC), time.monotonic()
+        self.measure()
+
+    def measure(self) -> None:
+        """Take a reading: the server's time, half way between question and answer. Raises SQLAlchemyError."""
+        with self._store.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))  # what follows is not to count the connecting
+            asked = time.monotonic()
+            said = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            answered = time.monotonic()
+        with self._lock:
+            self._read_at, self._moved_at = said.astimezone(UTC), (asked + answered) / 2
+
+    def now(self) -> datetime:
+        """Answer the server's time as an aware UTC instant."""
+        with self._lock:
+            return self._read_at + timedelta(seconds=time.monotonic() - self._moved_at)
+
+    def monotonic(self) -> float:
+        """Answer seconds on this process's clock that no adjustment moves."""
+        return time.monotonic()

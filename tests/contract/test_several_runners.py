@@ -1,0 +1,77 @@
+"""What runners on several machines need of a PostgreSQL store: one bell, one clock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from chalicelib.store import Store
+from chalicelib.store.bell import Bell
+from chalicelib.store.server_clock import ServerClock
+from tests.life_hub import Server, ask
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def shared(server: Server) -> Iterator[Store]:
+    store = Store(server.url())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def listening(shared: Store) -> Iterator[threading.Semaphore]:
+    """A listener that has heard the ring of its own connection."""
+    rings, stopping = threading.Semaphore(0), threading.Event()
+    thread = threading.Thread(target=Bell(shared).listen, args=(stopping, rings.release))
+    thread.start()
+    assert rings.acquire(timeout=20)
+    yield rings
+    stopping.set()
+    Bell(shared).ring()
+    thread.join(20)
+    assert not thread.is_alive()
+
+
+def test_a_ring_reaches_a_listener_over_another_connection(server: Server, listening: threading.Semaphore) -> None:
+    other = Store(server.url())
+    Bell(other).ring()
+    assert listening.acquire(timeout=20)
+    other.close()
+
+
+def test_a_listener_whose_connection_broke_listens_again_and_looks_at_once(
+    server: Server, shared: Store, listening: threading.Semaphore
+) -> None:
+    ask(server.url(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+    assert listening.acquire(timeout=20)  # the ring of the new connection
+    Bell(shared).ring()
+    assert listening.acquire(timeout=20)
+
+
+def test_a_ring_that_reaches_nobody_raises_nothing() -> None:
+    nowhere = Store("postgresql+psycopg://me@/none?host=/nowhere")
+    Bell(nowhere).ring()
+    nowhere.close()
+
+
+def test_the_clock_shows_the_servers_time_and_goes_on_without_it(shared: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, _tz: object = None) -> datetime:  # type: ignore[override] # this machine's clock is wrong
+            return datetime.now(UTC) + timedelta(minutes=5)
+
+    monkeypatch.setattr("chalicelib.store.server_clock.datetime", Ahead)
+    clock = ServerClock(shared)
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=2)
+    shared.close()
+    assert clock.now() < clock.now()
