@@ -10,17 +10,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate
+from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate, SQSEvent
 
-from chalicelib import wiring
-from chalicelib.api import alerts, bundle, health, jobs, page, runs, schedule
+from chalicelib import message, wiring
+from chalicelib.api import alerts, bundle, health, jobs, page, runners, runs, schedule
 from chalicelib.api.gate import gate
 
 # Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 app.register_middleware(gate, "http")
-for room in (health, jobs, runs, bundle, schedule, alerts, page):
+for room in (health, jobs, runs, bundle, schedule, alerts, runners, page):
     app.register_blueprint(room.blueprint)
 
 
@@ -31,15 +32,27 @@ def tick(_event: CloudWatchEvent) -> None:
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sync")
-def sync(_event: CloudWatchEvent) -> None:
-    """Bring the bundle up to date when its interval has passed."""
+def sync(event: CloudWatchEvent) -> dict[str, Any] | None:
+    """Bring the bundle up to date when its interval has passed, or do now what the function that answers HTTP asks."""
+    if event.detail:
+        return wiring.sauron().sync_asked(event.detail)
     wiring.sauron().sync_if_due()
+    return None
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="upkeep")
 def upkeep(_event: CloudWatchEvent) -> None:
     """Rescue, prune, tidy."""
     wiring.sauron().upkeep()
+
+
+# Deployed with the queue's address in its environment; the name matters to Chalice when it deploys, and to nobody else.
+@app.on_sqs_message(os.environ.get("SAURON_SQS_QUEUE_URL", "sauron-dev-runs").rpartition("/")[2], batch_size=1, name="work")
+def work(event: SQSEvent) -> None:
+    """Execute a run that is due."""
+    context: Any = event.context
+    for record in event:
+        message.work(wiring.sauron(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000)
 
 
 # Chalice collects a handler's middleware from a generator at its first call; two first calls at once could skip some.

@@ -72,6 +72,15 @@ class UnknownRunError(SauronError):
         super().__init__(f"There is no run {run_id!r}. `sauron runs` lists those that are kept.")
 
 
+class UnknownRunnerError(SauronError):
+    """No such runner is there."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        there = f"There are {', '.join(known)}." if known else "None is there at all."
+        super().__init__(f"There is no runner {name!r}. {there}")
+
+
 class RunStateError(SauronError):
     """The run is not in a state from which this can be done."""
 

@@ -31,6 +31,7 @@ ALIASES = tuple((setting.name, *setting.aliases) for setting in SETTINGS if sett
 SECRET_NAMES = frozenset(name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases))
 LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")  # names of secrets
 LIKELY_CHARS = 8  # a shorter value of such a variable may be an ordinary word
+ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")  # opens on Lambda what Sauron's own role may
 OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # opens Sauron, so no job sees it
 
 
@@ -72,7 +73,8 @@ class JobEnviron:
     def of(self, spec: JobSpec) -> dict[str, str]:
         """Answer the environment of a spawned job, without its secrets."""
         if spec.builtin:
-            return self._whitelisted() | {name: self._settings.environ[name] for name in MAIL if name in self._settings.environ}
+            names = (*MAIL, *ROLE, "AWS_REGION") if self._settings.function else MAIL
+            return self._whitelisted() | {name: self._settings.environ[name] for name in names if name in self._settings.environ}
         if self._compatible and spec.secrets is None:
             return self._compatible_environ()
         return self._whitelisted() | (self._key_path() if any(secret["key"] == SSH_KEY for secret in spec.secrets or ()) else {})
@@ -94,6 +96,7 @@ class JobEnviron:
             name: value
             for name, value in environ.items()
             if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
+            if not (self._settings.function and name in ROLE)
         } | self._key_path()
         for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other, and X_FILE for X
             if setting.secret and setting.name not in OWN and not setting.name.startswith("SAURON_"):

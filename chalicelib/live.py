@@ -146,7 +146,7 @@ class LiveAttempts:
     def beat(self) -> None:
         """Renew every lease and act on what the store says of them."""
         with self._store.write() as tx:
-            held = leases.beat(tx, [live.run.id for live in self._all()], owner=self._owner)
+            held = leases.beat(tx, [live.run.id for live in self._all()], owner=self._owner, now=self._clock.now())
         self._act_on({lease.run_id: lease for lease in held})
 
     def obey(self) -> None:

@@ -51,6 +51,7 @@ class Revisions:
         )
         self._warming = threading.Lock()
         self._pythons: dict[str, Path] = {}  # by revision: a job may write into its folder, which changes nothing
+        self.warmed: str | None = None  # the revision that is loaded and ready
         self._files: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
@@ -113,6 +114,7 @@ class Revisions:
         with self._warming:
             try:
                 self._boot(sha)
+                self.warmed = sha
             except (LoaderError, BundleError) as error:
                 log.error("revision.not_warm", sha=sha, reason=self.environ.masker().text(str(error)))  # noqa: TRY400 - the reason is enough
             self._launcher.retire([sha])

@@ -46,6 +46,7 @@ class Local:
         self._clock: Clock = sauron.clock
         self._stopping = threading.Event()
         self._claiming = threading.Event()
+        self._draining = False
         self._fired: dict[str, float] = {}
         self._looked = 0.0
         self._attempts: set[threading.Thread] = set()
@@ -178,7 +179,7 @@ class Local:
         """Claim a due run for every free worker, or sleep until there may be one."""
         sauron, wait = self._sauron, LOOK_ANYWAY_SECONDS
         free = sauron.settings.workers - len(self._attempts)
-        if self._claiming.is_set() and free > 0:
+        if self._may_claim() and free > 0:
             now = self._clock.now()  # from before the claim: what falls due meanwhile is seen as past, and looked for at once
             runs, decided = sauron.worker.claim(free)
             for run in runs:
@@ -195,6 +196,10 @@ class Local:
                     wait = min(wait, (instant - self._clock.now()).total_seconds())
         if sauron.neighbours.wait(wait):
             sauron.worker.live.obey()
+        self._draining = sauron.draining()
+
+    def _may_claim(self) -> bool:
+        return self._claiming.is_set() and not self._draining
 
     def _tick_now(self) -> None:
         """Tick because an override has ended; a tick that fails is tried again in a moment."""
@@ -227,7 +232,7 @@ class Local:
         following: Run | None = run
         try:
             while following is not None:
-                following = self._sauron.worker.execute(following, go_on=self._claiming.is_set)
+                following = self._sauron.worker.execute(following, go_on=self._may_claim)
         finally:
             self._attempts.discard(threading.current_thread())
             self._sauron.neighbours.wake_self()

@@ -157,6 +157,12 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _ssm_path(value: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+/?", value):
+        raise ValueError("write a path of SSM parameters such as /sauron/prod")
+    return value
+
+
 def _webhook_secret(value: str) -> bytes:
     """Read a secret of the Standard Webhooks form: whsec_ and at least 16 bytes in base64."""
     try:
@@ -215,7 +221,8 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_HEARTBEAT_URL", None, _http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, _http_url, "Where alerts are posted as signed JSON", secret=True),
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, _webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
-    _row("SAURON_SQS_QUEUE_URL", None, _http_url, "The queue runs are dispatched on, on AWS"),
+    _row("SAURON_SQS_QUEUE_URL", None, _http_url, "The SQS queue runs are dispatched on, on AWS. Unset: runners look for themselves"),
+    _row("SAURON_SSM_PATH", None, _ssm_path, "Path of SSM parameters that stand for variables, on AWS: /sauron/prod/JOBS_GIT_TOKEN"),
 )  # fmt: skip
 
 
@@ -262,6 +269,11 @@ class Settings:
             values["store_url"] = f"sqlite:///{Path('.sauron/sauron.sqlite3').absolute()}"
         secrets.update(token.value for token in values["api_tokens"] or ())
         return cls(values, dict(environ), tuple(sorted(secrets, key=len, reverse=True)), tuple(_unknown(environ)))
+
+    @property
+    def function(self) -> str | None:
+        """The name of the Lambda function this process is, None elsewhere."""
+        return self.environ.get("AWS_LAMBDA_FUNCTION_NAME")
 
     def masked(self, text: str) -> str:
         """Answer a text with the values of secret settings blotted out."""

@@ -2,7 +2,7 @@
 
 What cannot be fetched or loaded changes nothing: the last good revision stays active and the reason is recorded. Single bad
 jobs are left out and recorded; the good ones of that manifest go live. A manifest that removes most of the jobs is held until
-someone confirms it. Two processes that sync at once take turns.
+someone confirms it. Two processes that sync at once take turns; of two machines the later one begins again.
 
 A crash leaves the former revision active, or the new one: activation is one transaction.
 """
@@ -87,16 +87,21 @@ def sync(
     with store.write() as tx:
         bundle.change(tx, tried_at=clock.now(), **({} if follow_pin or ref else {"pinned_ref": None}))
     fault = FETCH
+    report = None
     try:
         with loader.lock():
-            with store.read() as tx:
-                state = bundle.state(tx)
-            pin = ref or (state.pinned_ref if follow_pin else None)
-            sha = loader.fetch(pin)
-            if sha == state.active_sha:
-                return _unchanged(store, clock, sha, pin)
-            fault = LOAD
-            report = _load_and_activate(store, clock, loader, sha, pin=pin, accept_removals=accept_removals)
+            while report is None:
+                with store.read() as tx:
+                    state = bundle.state(tx)
+                pin = ref or (state.pinned_ref if follow_pin else None)
+                fault = FETCH
+                sha = loader.fetch(pin)
+                if sha == state.active_sha:
+                    return _unchanged(store, clock, sha, pin)
+                fault = LOAD
+                report = _load_and_activate(
+                    store, clock, loader, sha, pin=pin, accept_removals=accept_removals, instead_of=state.active_sha
+                )
     except BundleError as error:
         report = SyncReport(False, str(error), _active(store), fault=fault)
     if not report.success:
@@ -113,7 +118,11 @@ def rollback(store: Store, clock: Clock, loader: Loader | None, sha: str, *, by:
         raise UnknownRevisionError(sha)
     try:
         with loader.lock():
-            report = _load_and_activate(store, clock, loader, found[0].sha, pin=found[0].sha, accept_removals=True)
+            report = None
+            while report is None:
+                report = _load_and_activate(
+                    store, clock, loader, found[0].sha, pin=found[0].sha, accept_removals=True, instead_of=_active(store)
+                )
     except BundleError as error:
         report = SyncReport(False, str(error), _active(store))
     _tell(report, by)
@@ -129,12 +138,15 @@ def _unchanged(store: Store, clock: Clock, sha: str, pin: str | None) -> SyncRep
 
 
 def _load_and_activate(
-    store: Store, clock: Clock, loader: Loader, sha: str, *, pin: str | None, accept_removals: bool
-) -> SyncReport:
+    store: Store, clock: Clock, loader: Loader, sha: str, *, pin: str | None, accept_removals: bool, instead_of: str | None
+) -> SyncReport | None:
+    """Activate a revision, or answer None if another machine activated one meanwhile: what was fetched here may be older."""
     loaded = loader.load(sha)
     specs, rejected = _checked(loaded)
     with store.write() as tx:
         now = ledger.time_of_act(tx, clock)
+        if bundle.state(tx).active_sha != instead_of:
+            return None
         gone = _gone(tx, specs)
         if gone and not accept_removals and _needs_confirmation(tx, gone):
             names = ", ".join(sorted(gone)[:5]) + (" ..." if len(gone) > 5 else "")  # noqa: PLR2004 - a readable line

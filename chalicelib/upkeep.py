@@ -1,8 +1,10 @@
 """The upkeep: rescue runs whose owner is gone, and keep the files tidy.
 
 A rescue acts at once only when the owner's lock file on this machine is free (the operating system frees it when the owner and
-all it started are gone), else when (generation, beat) stood still for a whole lease by this process's monotonic clock. An own
-lease that no attempt here stands behind is treated like any other. The act itself is conditional on that very lease.
+all it started are gone), else when the lease has lapsed: on a file, when (generation, beat) stood still for a whole lease by this
+process's monotonic clock; on a server, by the server's time, and only if it still stands at a second look, so that owners whose
+server was away have the time to renew. An own lease that no attempt here stands behind is treated like any other. The act itself
+is conditional on that very lease.
 
 Limit: an owner on another machine that is cut off from the store but lives may still execute; it cannot record anything.
 """
@@ -21,13 +23,14 @@ from .store.leases import Lease
 log = logs.get(__name__)
 
 LEASE_SECONDS = 30.0
+SECOND_LOOK_SECONDS = 12.0  # longer than a beat takes to come
 RUNNER_FORGOTTEN = timedelta(minutes=10)
 
 Gone = Callable[[str], bool]
 
 
 class Rescuer:
-    """Watches the leases of other owners; keeps what it saw between passes."""
+    """Watches the leases of other owners; where it goes by its own clock it keeps what it saw between passes."""
 
     def __init__(
         self,
@@ -48,25 +51,37 @@ class Rescuer:
         self._holds = holds
         self._seen: dict[str, tuple[Lease, float]] = {}
 
-    def rescue(self) -> list[Run]:
-        """End the attempts of owners that are gone: `interrupted`, and queued again while attempts remain."""
+    def rescue(self, *, wait: Callable[[float], object] | None = None) -> list[Run]:
+        """End the attempts of owners that are gone: `interrupted`, and queued again while attempts remain.
+
+        Without a `wait` to look again after, a lease on a server is not held to have lapsed.
+        """
+        live = self._of_others()
+        gone = [lease for lease in live if self._gone(lease.owner)]
+        if self._store.sqlite:
+            gone += self._stood_still([lease for lease in live if lease not in gone])
+        elif wait and (lapsed := [lease for lease in live if lease not in gone and self._lapsed(lease)]):
+            wait(SECOND_LOOK_SECONDS)
+            still = {(lease.run_id, lease.generation, lease.beat) for lease in self._of_others()}
+            gone += [lease for lease in lapsed if (lease.run_id, lease.generation, lease.beat) in still]
+        return [run for lease in gone if (run := self._end(lease))]
+
+    def _of_others(self) -> list[Lease]:
         with self._store.read() as tx:
-            live = [one for one in leases.running(tx) if one.owner != self._owner or not self._holds(one.run_id)]
+            return [one for one in leases.running(tx) if one.owner != self._owner or not self._holds(one.run_id)]
+
+    def _lapsed(self, lease: Lease) -> bool:
+        return (self._clock.now() - lease.renewed_at).total_seconds() >= LEASE_SECONDS
+
+    def _stood_still(self, live: list[Lease]) -> list[Lease]:
         now = self._clock.monotonic()
         seen: dict[str, tuple[Lease, float]] = {}
-        rescued = []
         for lease in live:
             before, since = self._seen.get(lease.run_id, (lease, now))
-            if (before.generation, before.beat) != (lease.generation, lease.beat):
-                before, since = lease, now
-            if self._gone(lease.owner) or now - since >= LEASE_SECONDS:
-                run = self._end(lease)
-                if run:
-                    rescued.append(run)
-            else:
-                seen[lease.run_id] = (before, since)
+            stands = (before.generation, before.beat) == (lease.generation, lease.beat)
+            seen[lease.run_id] = (before, since) if stands else (lease, now)
         self._seen = seen
-        return rescued
+        return [lease for lease in live if now - seen[lease.run_id][1] >= LEASE_SECONDS]
 
     def _end(self, lease: Lease) -> Run | None:
         with self._store.write() as tx:

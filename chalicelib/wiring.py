@@ -11,18 +11,20 @@ import secrets
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from . import __version__, builtin, heartbeat, incidents, logs, operate, upkeep
+from . import __version__, builtin, heartbeat, incidents, logs, operate, parameters, sync_function, upkeep
 from .alerts import channels
 from .clock import Clock, SystemClock
 from .delivery import Delivered, Delivery
-from .errors import ParamsError
+from .dispatch import Dispatcher
+from .errors import ParamsError, UnknownRevisionError, UnknownRunnerError
 from .jobs import Job
 from .lifehub.publisher import Published, Publisher
 from .neighbours import Neighbours
@@ -154,6 +156,12 @@ class Sauron:
             self.store, self.clock, url=settings.life_hub_url, scheduler=settings.scheduler_name, host=socket.gethostname()
         )
 
+    @cached_property
+    def dispatcher(self) -> Dispatcher | None:
+        """What tells Lambda workers of due runs; None where runners look for themselves."""
+        url = self.settings.sqs_queue_url
+        return None if url is None else Dispatcher(self.store, self.clock, url)
+
     # -- duties -------------------------------------------------------------------------------------------------------
 
     def tick(self) -> TickReport:
@@ -161,11 +169,32 @@ class Sauron:
         report = tick(self.store, self.clock)
         if report.queued:
             self.wake()
+        else:
+            self._dispatch()
         return report
 
     def sync(self, *, ref: str | None = None, accept_removals: bool = False, by: str | None = None) -> SyncReport:
         """Sync now because someone asked: without `ref` an earlier pin is let go."""
+        if self.settings.function:
+            return self._ask_sync({"act": "sync", "ref": ref, "accept_removals": accept_removals, "by": by})
         return self._synced(sync(self.store, self.clock, self._loader, ref=ref, accept_removals=accept_removals, by=by))
+
+    def _ask_sync(self, detail: Mapping[str, Any]) -> SyncReport:
+        """Ask the sync function: the function that answers HTTP has no time for it."""
+        return sync_function.ask(f"{self.settings.function}-sync", detail, at=self.clock.now())
+
+    def sync_asked(self, detail: Mapping[str, Any]) -> dict[str, Any]:
+        """Do, as the sync function, what another function asks, and answer the report as JSON."""
+        by = detail.get("by")
+        if detail["act"] == "rollback":
+            try:
+                report = rollback(self.store, self.clock, self._loader, detail["sha"], by=by)
+            except UnknownRevisionError as error:
+                return {"unknown_revision": error.sha}
+        else:
+            removals = bool(detail.get("accept_removals"))
+            report = sync(self.store, self.clock, self._loader, ref=detail.get("ref"), accept_removals=removals, by=by)
+        return asdict(self._synced(report))
 
     def define_builtin(self) -> None:
         """See to it that the registry holds the builtin jobs of this version."""
@@ -189,6 +218,8 @@ class Sauron:
 
     def rollback(self, sha: str, *, by: str | None = None) -> SyncReport:
         """Activate an earlier revision and pin it. Raises UnknownRevisionError."""
+        if self.settings.function:
+            return self._ask_sync({"act": "rollback", "sha": sha, "by": by})
         return self._synced(rollback(self.store, self.clock, self._loader, sha, by=by))
 
     @property
@@ -206,7 +237,9 @@ class Sauron:
         """Rescue, tidy, say that this runner is here, see what is wrong, and tell the outside that all is well."""
         if isinstance(self.clock, ServerClock):
             self.clock.measure()
-        self.rescue()
+        self.rescue(wait=time.sleep)
+        if self.dispatcher is not None:
+            self.dispatcher.reconcile()
         upkeep.tidy(self.store, self.clock)
         self.define_builtin()
         if self.vitals is not None:
@@ -263,9 +296,9 @@ class Sauron:
         found = ((job.id, self.revisions.environ.missing(job.spec)) for job in jobs)
         return [{"job_id": job_id, "missing": missing} for job_id, missing in found if missing]
 
-    def rescue(self) -> None:
-        """Take up the runs of runners that are gone, and forget those runners."""
-        if self._rescuer.rescue():
+    def rescue(self, *, wait: Callable[[float], object] | None = None) -> None:
+        """Take up the runs of runners that are gone, and forget those runners; `wait` as in `Rescuer.rescue`."""
+        if self._rescuer.rescue(wait=wait):
             self.wake()
         with self.store.read() as tx:
             owners = frozenset(lease.owner for lease in leases.running(tx))
@@ -348,6 +381,36 @@ class Sauron:
         self.neighbours.wake()
         if self.bell is not None:
             self.bell.ring()
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Send word of what is due to Lambda workers; what cannot be sent now is sent by a later tick."""
+        if self.dispatcher is None:
+            return
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            self.dispatcher.dispatch()
+        except (BotoCoreError, ClientError) as error:
+            log.error("dispatch.failed", reason=str(error))  # noqa: TRY400 - the reason is enough
+
+    def message_arrived(self, run_id: str) -> None:
+        """Note that the message for a run came and the run was not claimed."""
+        if self.dispatcher is not None:
+            self.dispatcher.arrived(run_id)
+
+    def drain(self, name: str, *, draining: bool) -> None:
+        """Have a runner claim nothing more, or claim again. Raises UnknownRunnerError."""
+        with self.store.write() as tx:
+            if not presence.drain(tx, name, draining=draining):
+                raise UnknownRunnerError(name, [runner.name for runner in presence.all_runners(tx)])
+        log.info("runner.draining" if draining else "runner.resumed", runner=name)
+        self.wake()
+
+    def draining(self) -> bool:
+        """Say whether this runner is to claim nothing more."""
+        with self.store.read() as tx:
+            return presence.draining(tx, self.name)
 
     def join(self) -> None:
         """Be a runner: hold the lock that says so, listen for wake-ups, be shown in `/status`."""
@@ -368,8 +431,9 @@ class Sauron:
     def _seen(self) -> None:
         now = self.clock.now()
         started, running = self.started_at or now, self.vitals.running if self.vitals else 0
+        revision = self.revisions.warmed if "revisions" in self.__dict__ else None
         with self.store.write() as tx:
-            runner = presence.Runner(self.name, socket.gethostname(), os.getpid(), __version__, started, now, running)
+            runner = presence.Runner(self.name, socket.gethostname(), os.getpid(), __version__, started, now, running, revision)
             presence.runner_seen(tx, runner)
 
     def close(self) -> None:
@@ -391,7 +455,10 @@ def sauron() -> Sauron:
     global _one  # noqa: PLW0603 - one per process, behind a lock
     with _lock:
         if _one is None:
-            settings = Settings.read(load_environ(Path.cwd()))
+            environ = load_environ(Path.cwd())
+            if path := environ.get("SAURON_SSM_PATH"):
+                environ = parameters.read(path) | environ
+            settings = Settings.read(environ)
             _one = Sauron.build(settings)
         return _one
 

@@ -99,8 +99,8 @@ class Worker:
         with self._store.write() as tx:
             queue.hand_back(tx, run, owner=self._owner)
 
-    def execute(self, run: Run, *, go_on: Callable[[], bool] = lambda: False) -> Run | None:
-        """Run one attempt of a claimed run to its end and record it.
+    def execute(self, run: Run, *, go_on: Callable[[], bool] = lambda: False, at_most: timedelta | None = None) -> Run | None:
+        """Run one attempt of a claimed run to its end and record it; one that would take longer than `at_most` times out.
 
         If `go_on` says so, the next due run is claimed in the transaction that records the end, and answered.
         """
@@ -108,7 +108,7 @@ class Worker:
         spec: JobSpec | None = None
         try:
             spec = self._spec(run)
-            verdict = self._attempt(live, spec)
+            verdict = self._attempt(live, spec, at_most)
         except BundleError as error:
             if live.stopped == INTERRUPTED:
                 verdict = Verdict(Outcome.INTERRUPTED, live.stopped, "interrupted")
@@ -119,17 +119,18 @@ class Worker:
             verdict = Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")
         return self._record(live, spec, verdict, go_on)
 
-    def _attempt(self, live: Live, spec: JobSpec) -> Verdict:
+    def _attempt(self, live: Live, spec: JobSpec, at_most: timedelta | None) -> Verdict:
         run = live.run
+        timeout = spec.timeout if at_most is None else min(spec.timeout, at_most)
         attempt = self._launcher.start(run, spec)
         self.live.started(live, attempt)
         ending = attempt.watch(
-            timeout=spec.timeout,
+            timeout=timeout,
             on_output=live.log.write,
             on_progress=lambda fraction, note: setattr(live, "progress", (fraction, note)),
             on_state=lambda act, key, value: self.job_state(run.job_id, act, key, value),
         )
-        return judge(ending, timeout=spec.timeout, interrupted=INTERRUPTED)
+        return judge(ending, timeout=timeout, interrupted=INTERRUPTED)
 
     def _spec(self, run: Run) -> JobSpec:
         """Answer the definition that the run's revision holds. Raises BundleError if it holds none."""

@@ -37,6 +37,8 @@ NEEDED = {
     "/sync": "operate",
     "/rollback": "operate",
     "/alerts/test": "operate",
+    "/runners/{name}/drain": "operate",
+    "/runners/{name}/resume": "operate",
     "/ui/jobs/{job_id}/trigger": "trigger",
     "/ui/jobs/{job_id}/enable": "operate",
     "/ui/jobs/{job_id}/disable": "operate",
@@ -73,7 +75,7 @@ def is_page(pattern: str) -> bool:
 
 def is_open(settings: Settings) -> bool:
     """Whether anyone may call: no token is configured, and this is not AWS."""
-    return not settings.api_tokens and not _on_aws(settings)
+    return not settings.api_tokens and settings.function is None
 
 
 def needed(method: str, pattern: str) -> str:
@@ -113,10 +115,6 @@ def refuse_other_sites(request: Request) -> None:
         refused = origin is not None and urlsplit(origin).netloc.lower() not in hosts
     if refused:
         raise ProblemError(403, "A page of another site sent this. Send it from Sauron's own page, or without a browser.")
-
-
-def _on_aws(settings: Settings) -> bool:
-    return bool(settings.environ.get("AWS_LAMBDA_FUNCTION_NAME"))
 
 
 def _identify(request: Request, settings: Settings) -> Caller:

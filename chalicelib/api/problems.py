@@ -25,6 +25,7 @@ from chalicelib.errors import (
     UnknownJobError,
     UnknownRevisionError,
     UnknownRunError,
+    UnknownRunnerError,
     UntilError,
 )
 
@@ -36,6 +37,7 @@ INTERNAL = "Something went wrong inside Sauron. Its log has the details."
 _STATUS: dict[type[SauronError], int] = {
     UnknownJobError: 404,
     UnknownRunError: 404,
+    UnknownRunnerError: 404,
     UnknownRevisionError: 404,
     JobDisabledError: 400,
     ParamsError: 422,

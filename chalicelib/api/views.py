@@ -229,4 +229,6 @@ def runner(found: Runner) -> dict[str, Any]:
         "started_at": iso(found.started_at),
         "seen_at": iso(found.seen_at),
         "running": found.running,
+        "revision": found.revision,
+        "draining": found.draining,
     }

@@ -1,23 +1,24 @@
 """Leases: renewing the right to execute, and seeing that an owner renews no longer.
 
-A lease is an owner, a generation that grows with every claim (the fence), and a beat that grows with every renewal. The store
-holds no expiry time: a rescuer watches (generation, beat) stand still by its own monotonic clock, so that clocks that disagree
-between machines rescue nobody by mistake.
+A lease is an owner, a generation that grows with every claim (the fence), a beat that grows with every renewal, and the time of
+the newest one by the clock of the store. Where that clock is the database server's, a lease lapses by that time; where it is a
+machine's own, which may be set, a rescuer watches (generation, beat) stand still by its monotonic clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, case, select, update
 
 from chalicelib.runs import Run, RunId
 
 from .database import Tx
 from .history import as_run
 from .postgres import storable
-from .schema import RUNNING, job_queue
+from .schema import RUNNING, attempts, job_queue
 
 _q = job_queue.c
 
@@ -31,20 +32,23 @@ class Lease:
     generation: int
     beat: int
     cancel_reason: str | None
+    renewed_at: datetime  # or claimed, if it never was
 
 
 _columns = (_q.id, _q.lease_owner, _q.lease_generation, _q.lease_beat, _q.cancel_reason)
-_all = select(*_columns).where(_q.state == RUNNING)
+_claimed_at = select(attempts.c.started_at).where(attempts.c.run_id == _q.id, attempts.c.number == _q.attempt).scalar_subquery()
+_renewed_at = case((_q.lease_beat_at > _claimed_at, _q.lease_beat_at), else_=_claimed_at)
+_all = select(*_columns, _renewed_at).where(_q.state == RUNNING)
 _beat = (
     update(job_queue)
     .where(_q.state == RUNNING, _q.lease_owner == bindparam("owner"), _q.id.in_(bindparam("runs", expanding=True)))
-    .values(lease_beat=_q.lease_beat + 1)
-    .returning(*_columns)
+    .values(lease_beat=_q.lease_beat + 1, lease_beat_at=bindparam("now"))
+    .returning(*_columns, _q.lease_beat_at)
 )
 
 
 def _as_lease(row: Sequence[object]) -> Lease:
-    return Lease(*row)  # type: ignore[arg-type] # five columns in the order of the fields
+    return Lease(*row)  # type: ignore[arg-type] # six columns in the order of the fields
 
 
 def running(tx: Tx, *, owner: str | None = None) -> list[Lease]:
@@ -53,9 +57,9 @@ def running(tx: Tx, *, owner: str | None = None) -> list[Lease]:
     return [_as_lease(row) for row in tx.execute(query)]
 
 
-def beat(tx: Tx, run_ids: Sequence[str], *, owner: str) -> list[Lease]:
+def beat(tx: Tx, run_ids: Sequence[str], *, owner: str, now: datetime) -> list[Lease]:
     """Renew an owner's leases of these runs at once and answer them: what is missing was taken over."""
-    return [_as_lease(row) for row in tx.execute(_beat, {"owner": owner, "runs": list(run_ids)})]
+    return [_as_lease(row) for row in tx.execute(_beat, {"owner": owner, "runs": list(run_ids), "now": now})]
 
 
 def held(tx: Tx, lease: Lease) -> Run | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from .database import Tx
 from .schema import duties, runners
@@ -28,6 +28,8 @@ class Runner:
     started_at: datetime
     seen_at: datetime
     running: int
+    revision: str | None = None  # that it has loaded
+    draining: bool = False  # it claims nothing any more
 
 
 def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
@@ -44,9 +46,19 @@ def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
 
 def runner_seen(tx: Tx, runner: Runner) -> None:
     """Register a runner or renew its presence."""
-    values = {"seen_at": runner.seen_at, "running": runner.running}
+    values = {"seen_at": runner.seen_at, "running": runner.running, "revision": runner.revision}
     first = {"host": runner.host, "pid": runner.pid, "version": runner.version, "started_at": runner.started_at}
     tx.execute(upsert(tx, runners, {"name": runner.name}, values, first=first))
+
+
+def drain(tx: Tx, name: str, *, draining: bool) -> bool:
+    """Have a runner claim nothing more, or claim again; answer whether there is one of that name."""
+    return tx.execute(update(runners).where(runners.c.name == name).values(draining=draining)).rowcount == 1
+
+
+def draining(tx: Tx, name: str) -> bool:
+    """Say whether a runner is to claim nothing more."""
+    return bool(tx.execute(select(runners.c.draining).where(runners.c.name == name)).scalar())
 
 
 def runner_gone(tx: Tx, name: str) -> None:
@@ -62,4 +74,4 @@ def forget_runners(tx: Tx, *, before: datetime) -> None:
 def all_runners(tx: Tx) -> list[Runner]:
     """Answer the runners there are, the longest-lived first."""
     rows = tx.execute(select(runners).order_by(runners.c.started_at))
-    return [Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.running) for r in rows]
+    return [Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.running, r.revision, r.draining) for r in rows]

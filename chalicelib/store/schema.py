@@ -34,7 +34,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.runs import RunState
 
-HEAD = "0003"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0004"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -107,6 +107,8 @@ job_queue = Table(
     Column("lease_owner", String(128)),
     Column("lease_generation", Integer, nullable=False, server_default="0"),
     Column("lease_beat", Integer, nullable=False, server_default="0"),
+    Column("dispatched_until", Instant),
+    Column("lease_beat_at", Instant),
     UniqueConstraint("job_id", "fire_at"),
     UniqueConstraint("job_id", "idempotency_key"),
     CheckConstraint(f"state IN ({_STATES})", name="state_known"),
@@ -268,6 +270,8 @@ runners = Table(
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
     Column("running", Integer, nullable=False),
+    Column("revision", String(40)),
+    Column("draining", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
 )
 
 job_state = Table(

@@ -1,18 +1,23 @@
 """The time of the database server, which runners on several machines agree on whatever their own clocks say.
 
-A reading is the server's clock at one moment, carried on by this process's monotonic clock; it is taken anew now and then. While
-the server does not answer, time goes on from the last reading.
+A reading is the server's clock at one moment, carried on by this process's monotonic clock; it is taken anew now and then, and
+when the machine was asleep (Lambda freezes a process between invocations): then its own two clocks have parted. While the server
+does not answer, time goes on from the last reading.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from .database import Store
+
+ASLEEP_SECONDS = 2.0
 
 
 class ServerClock:
@@ -22,7 +27,7 @@ class ServerClock:
         """Take the first reading. Raises SQLAlchemyError when the server does not answer."""
         self._store = store
         self._lock = threading.Lock()
-        self._read_at, self._moved_at = datetime.now(UTC), time.monotonic()
+        self._read_at, self._moved_at, self._wall_at = datetime.now(UTC), time.monotonic(), time.time()
         self.measure()
 
     def measure(self) -> None:
@@ -34,9 +39,13 @@ class ServerClock:
             answered = time.monotonic()
         with self._lock:
             self._read_at, self._moved_at = said.astimezone(UTC), (asked + answered) / 2
+            self._wall_at = time.time() - (time.monotonic() - self._moved_at)
 
     def now(self) -> datetime:
         """Answer the server's time as an aware UTC instant."""
+        if abs((time.time() - self._wall_at) - (time.monotonic() - self._moved_at)) > ASLEEP_SECONDS:
+            with contextlib.suppress(SQLAlchemyError):
+                self.measure()
         with self._lock:
             return self._read_at + timedelta(seconds=time.monotonic() - self._moved_at)
 

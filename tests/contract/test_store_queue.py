@@ -425,11 +425,11 @@ def test_a_lease_that_beats_is_renewed_and_one_lost_is_not_answered(store: Store
     trigger(store, clock, "j")
     run = claimed(store, clock)
     with store.write() as tx:
-        assert [lease.beat for lease in leases.beat(tx, [run.id], owner="me")] == [1]
-        assert leases.beat(tx, [run.id], owner="other") == []
+        assert [lease.beat for lease in leases.beat(tx, [run.id], owner="me", now=clock.now())] == [1]
+        assert leases.beat(tx, [run.id], owner="other", now=clock.now()) == []
     finish(store, clock, run)
     with store.write() as tx:
-        assert leases.beat(tx, [run.id], owner="me") == []
+        assert leases.beat(tx, [run.id], owner="me", now=clock.now()) == []
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from chalicelib import operate
 from chalicelib.runs import Outcome, Run, RunState
 from chalicelib.store import Store, claims, history, leases
 from chalicelib.upkeep import LEASE_SECONDS, Rescuer
 from tests.conftest import ManualClock, define
 
+ON_A_SERVER = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 YEARLY = "0 0 1 1 *"
 
 
@@ -18,6 +21,10 @@ def running(store: Store, clock: ManualClock, owner: str, *, max_attempts: int =
         run = claims.claim(tx, owner=owner, now=clock.now()).run
     assert run
     return run
+
+
+def at_once(_seconds: float) -> None:
+    """Look again without waiting."""
 
 
 def rescuer(store: Store, clock: ManualClock, *gone: str) -> Rescuer:
@@ -45,11 +52,37 @@ def test_a_lease_that_stands_still_for_its_whole_length_is_rescued_and_not_a_mom
 ) -> None:
     run = running(store, clock, "far-away")
     watcher = rescuer(store, clock)
-    assert watcher.rescue() == []
-    clock.elapsed += LEASE_SECONDS - 1
-    assert watcher.rescue() == []
-    clock.elapsed += 1
-    assert [one.id for one in watcher.rescue()] == [run.id]
+    assert watcher.rescue(wait=at_once) == []
+    clock.move(seconds=LEASE_SECONDS - 1)
+    assert watcher.rescue(wait=at_once) == []
+    clock.move(seconds=1)
+    assert [one.id for one in watcher.rescue(wait=at_once)] == [run.id]
+
+
+@ON_A_SERVER
+def test_a_rescuer_that_remembers_nothing_sees_that_a_lease_has_lapsed(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "far-away")
+    clock.move(seconds=LEASE_SECONDS - 1)
+    with store.write() as tx:
+        leases.beat(tx, [run.id], owner="far-away", now=clock.now())
+    clock.move(seconds=LEASE_SECONDS - 1)
+    assert rescuer(store, clock).rescue(wait=at_once) == []
+    clock.move(seconds=1)
+    assert rescuer(store, clock).rescue() == []  # nobody is there who could look again
+    assert [one.id for one in rescuer(store, clock).rescue(wait=at_once)] == [run.id]
+
+
+@ON_A_SERVER
+def test_an_owner_whose_server_was_away_has_the_time_to_renew_its_lease(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "far-away")
+    clock.move(seconds=10 * LEASE_SECONDS)
+
+    def renewed(_seconds: float) -> None:
+        with store.write() as tx:
+            leases.beat(tx, [run.id], owner="far-away", now=clock.now())
+
+    assert rescuer(store, clock).rescue(wait=renewed) == []
+    assert now_of(store, run).state is RunState.RUNNING
 
 
 def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(store: Store, clock: ManualClock) -> None:
@@ -59,23 +92,23 @@ def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(store:
         clock.instant += timedelta(hours=1)
         clock.elapsed += LEASE_SECONDS - 1
         with store.write() as tx:
-            leases.beat(tx, [run.id], owner="far-away")
-        assert watcher.rescue() == []
+            leases.beat(tx, [run.id], owner="far-away", now=clock.now())
+        assert watcher.rescue(wait=at_once) == []
 
 
 def test_an_own_run_is_not_rescued_from_oneself(store: Store, clock: ManualClock) -> None:
     running(store, clock, "me")
     watcher = rescuer(store, clock, "me")
-    clock.elapsed += 10 * LEASE_SECONDS
-    assert watcher.rescue() == []
+    clock.move(seconds=10 * LEASE_SECONDS)
+    assert watcher.rescue(wait=at_once) == []
 
 
 def test_an_own_lease_that_no_attempt_stands_behind_is_rescued(store: Store, clock: ManualClock) -> None:
     run = running(store, clock, "me")
     watcher = Rescuer(store, clock, owner="me", gone=lambda _owner: False, holds=lambda _run: False)
     assert watcher.rescue() == []
-    clock.elapsed += LEASE_SECONDS
-    assert [one.id for one in watcher.rescue()] == [run.id]
+    clock.move(seconds=LEASE_SECONDS)
+    assert [one.id for one in watcher.rescue(wait=at_once)] == [run.id]
 
 
 def test_a_run_without_attempts_left_ends_failed_when_rescued(store: Store, clock: ManualClock) -> None:

@@ -21,7 +21,7 @@ def guarded(build: Build, clock: ManualClock) -> Sauron:
 
 @pytest.mark.parametrize("path", [path for path in application.app.routes if path != "/health"])
 def test_every_route_but_health_needs_a_token(guarded: Sauron, path: str) -> None:
-    asked = path.format(job_id="backup", run_id="x") if "{" in path else path
+    asked = path.format(job_id="backup", run_id="x", name="x") if "{" in path else path
     for method in application.app.routes[path]:
         for client in (Client(), bearer("wrong-token"), Client({"Authorization": "Bearer"}), basic("wrong-token")):
             answer = client.ask(method, asked)
@@ -49,7 +49,7 @@ def test_a_scope_reaches_what_it_includes_and_no_more(guarded: Sauron, token: st
         if path.startswith("/ui/"):
             continue
         method = "GET" if scope == "read" else "POST"
-        answer = bearer(token).ask(method, path.format(job_id="no-such-job", run_id="x"))
+        answer = bearer(token).ask(method, path.format(job_id="no-such-job", run_id="x", name="x"))
         assert (answer.status != 403) == (scope in allowed), path
         if answer.status == 403:
             assert scope in answer.problem["detail"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from chalice.app import EventSourceHandler, Rate, ScheduledEventConfig
+from chalice.app import EventSourceHandler, Rate, ScheduledEventConfig, SQSEventConfig
 from chalice.config import Config
 from chalice.deploy.validate import validate_configuration
 from chalice.local import LambdaContext
@@ -191,6 +191,9 @@ def test_only_chalice_local_starts_the_clock(argv: list[str], local: bool) -> No
 
 def test_scheduled_handlers_are_declared_in_the_application_itself() -> None:
     sources = {source.name: source for source in application.app.event_sources}
+    messages = sources.pop("work")
+    assert isinstance(messages, SQSEventConfig)
+    assert (messages.queue, messages.batch_size, messages.handler_string) == ("sauron-dev-runs", 1, "app.work")
     assert set(sources) == {"tick", "sync", "upkeep"}
     for name, source in sources.items():
         assert isinstance(source, ScheduledEventConfig)

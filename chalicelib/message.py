@@ -1,0 +1,52 @@
+"""One SQS message on Lambda: claim the run that is due longest, execute it here, dispatch what became due by its end.
+
+The lease is renewed by a thread that lives as long as the attempt, because between messages the whole process is frozen. An
+attempt is ended before the function's own deadline, so that its end is recorded. A message that finds nothing to claim, or says
+nothing, is done with; the tick sends others for what is still queued.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from . import logs
+from .dispatch import run_of
+from .wiring import Sauron
+
+log = logs.get(__name__)
+
+RESERVE_SECONDS = 20.0  # of the function's time, to end an attempt's processes and record it
+
+
+def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> None:
+    """Do what a message asks for; `left_seconds` tells how long this invocation may still take. Raises SQLAlchemyError."""
+    run_id = run_of(body)
+    if run_id is None:
+        log.warning("message.not_understood", chars=len(body))
+    runs, decided = sauron.worker.claim(1) if sauron.settings.queue_enabled else ([], False)
+    while decided and not runs:
+        runs, decided = sauron.worker.claim(1)
+    if run_id and run_id not in [run.id for run in runs]:
+        sauron.message_arrived(run_id)
+    with _leases_kept(sauron):
+        for run in runs:
+            grace = sauron.settings.kill_grace.total_seconds()
+            sauron.worker.execute(run, at_most=timedelta(seconds=max(0.0, left_seconds() - grace - RESERVE_SECONDS)))
+    if runs:
+        sauron.wake()
+
+
+@contextlib.contextmanager
+def _leases_kept(sauron: Sauron) -> Iterator[None]:
+    stopping = threading.Event()
+    keeper = threading.Thread(target=sauron.worker.live.keep, args=(stopping,), name="keeper", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        sauron.worker.live.wake()
+        keeper.join()

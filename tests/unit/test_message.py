@@ -1,0 +1,214 @@
+"""Work by messages: AWS's queue is moto's server, the job is a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from chalicelib import message, operate
+from chalicelib.dispatch import LIVE
+from chalicelib.runs import RunState
+from chalicelib.settings import Settings
+from chalicelib.store import claims, history, queue
+from chalicelib.store.database import Tx
+from chalicelib.wiring import Sauron
+from tests.conftest import ManualClock, define
+from tests.e2e.outside import Repository
+
+MANIFEST = """
+import time
+from sauron_jobs_loader import JobConfig, job_registry
+def ok(): print("done")
+def endless(): time.sleep(600)
+job_registry.register(JobConfig(id="ok", cron="0 0 1 1 *", func=ok, retry_backoff_seconds=0, overlap="queue"))
+job_registry.register(JobConfig(id="endless", cron="0 0 1 1 *", func=endless, max_attempts=1))
+"""
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[str]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def sqs(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name, value in {
+        "AWS_ENDPOINT_URL": aws,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("sqs")
+    for name in ("runs", "runs-dead"):
+        client.create_queue(QueueName=name)
+    yield client
+    for name in ("runs", "runs-dead"):
+        client.delete_queue(QueueUrl=address(client, name))
+
+
+def address(sqs: Any, name: str = "runs") -> str:
+    return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+
+@pytest.fixture
+def sauron(sqs: Any, tmp_path: Path, clock: ManualClock) -> Iterator[Sauron]:
+    repository = Repository(tmp_path / "bundle")
+    repository.commit({"manifest.py": MANIFEST})
+    known = {
+        "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3",
+        "JOBS_DIR": f"{tmp_path}/jobs",
+        "JOBS_GIT_REPO_URL": str(repository.folder),
+        "SAURON_SQS_QUEUE_URL": address(sqs),
+        "PATH": os.environ["PATH"],
+    }
+    made = Sauron.build(Settings.read(known), clock=clock)
+    assert made.sync().success
+    made.tick()
+    yield made
+    made.close()
+
+
+def messages(sqs: Any, name: str = "runs") -> list[str]:
+    """Take every message there is and answer their bodies."""
+    bodies: list[str] = []
+    while found := sqs.receive_message(QueueUrl=address(sqs, name), MaxNumberOfMessages=10).get("Messages"):
+        for one in found:
+            sqs.delete_message(QueueUrl=address(sqs, name), ReceiptHandle=one["ReceiptHandle"])
+            bodies.append(one["Body"])
+    return bodies
+
+
+def work(sauron: Sauron, body: str, left: float = 900) -> None:
+    message.work(sauron, body, left_seconds=lambda: left)
+
+
+def state(sauron: Sauron, run_id: str) -> RunState:
+    with sauron.store.read() as tx:
+        found = history.run(tx, run_id)
+    assert found
+    return found.state
+
+
+def body_of(run_id: str) -> str:
+    return json.dumps({"run_id": run_id})
+
+
+def test_a_trigger_sends_one_message_and_its_worker_executes_the_run(sauron: Sauron, sqs: Any) -> None:
+    run = sauron.trigger("ok")
+    sauron.tick()
+    assert messages(sqs) == [body_of(run.id)]
+    work(sauron, body_of(run.id))
+    assert state(sauron, run.id) is RunState.SUCCEEDED
+
+
+def test_a_message_that_comes_again_and_again_executes_nothing_twice(sauron: Sauron) -> None:
+    run = sauron.trigger("ok")
+    for _ in range(10):
+        work(sauron, body_of(run.id))
+    with sauron.store.read() as tx:
+        assert len(history.attempts_of(tx, run.id)) == 1
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[]", "null", '{"run_id": 5}', "\x00", '{"run_id": "of-another-stage"}'])
+def test_a_message_that_says_nothing_is_done_with_and_does_no_harm(sauron: Sauron, body: str) -> None:
+    run = sauron.trigger("ok")
+    work(sauron, body)
+    assert state(sauron, run.id) is RunState.SUCCEEDED  # something was due, and that is all a message says
+
+
+def test_a_message_that_was_lost_is_sent_again_by_a_tick(sauron: Sauron, sqs: Any, clock: ManualClock) -> None:
+    run = sauron.trigger("ok")
+    assert messages(sqs) == [body_of(run.id)]
+    clock.move(seconds=LIVE.total_seconds() - 1)
+    sauron.tick()
+    assert messages(sqs) == []
+    clock.move(seconds=1)
+    sauron.tick()
+    assert messages(sqs) == [body_of(run.id)]
+
+
+def test_a_run_that_waits_its_turn_is_sent_for_when_the_one_before_it_ends(sauron: Sauron, sqs: Any) -> None:
+    first, second = sauron.trigger("ok"), sauron.trigger("ok")
+    with sauron.store.write() as tx:
+        running = claims.claim(tx, owner="elsewhere", now=sauron.clock.now()).run
+    assert running is not None
+    assert running.id == first.id
+    messages(sqs)
+    work(sauron, body_of(second.id))
+    assert messages(sqs) == []  # it would find the first one running, again and again
+    with sauron.store.write() as tx:
+        _end(tx, sauron, first.id)
+    sauron.tick()
+    assert messages(sqs) == [body_of(second.id)]
+
+
+def _end(tx: Tx, sauron: Sauron, run_id: str) -> None:
+    run = history.run(tx, run_id)
+    assert run is not None
+    queue.hand_back(tx, run, owner="elsewhere")
+    assert queue.request_cancel(tx, run.id, why="enough", now=sauron.clock.now()) is RunState.QUEUED
+
+
+def test_an_attempt_is_ended_before_the_function_is(sauron: Sauron) -> None:
+    run = sauron.trigger("endless")
+    work(sauron, body_of(run.id), left=message.RESERVE_SECONDS + sauron.settings.kill_grace.total_seconds() + 0.5)
+    assert state(sauron, run.id) is RunState.TIMED_OUT
+
+
+def test_a_message_comes_when_its_run_is_due_and_never_later_than_sqs_can_delay(
+    sauron: Sauron, sqs: Any, clock: ManualClock
+) -> None:
+    define(sauron.store, clock, "soon", "1 * * * *")
+    clock.instant = clock.instant.replace(minute=0, second=1)
+    sauron.tick()
+    queue_of = sqs.get_queue_attributes(QueueUrl=address(sqs), AttributeNames=["All"])["Attributes"]
+    assert queue_of["ApproximateNumberOfMessagesDelayed"] == "1"
+    assert messages(sqs) == []
+
+
+def test_what_died_in_the_queue_is_sent_again(sauron: Sauron, sqs: Any) -> None:
+    run = sauron.trigger("ok")
+    assert messages(sqs) == [body_of(run.id)]
+    for body in (body_of(run.id), "rubbish", body_of("of-another-time")):
+        sqs.send_message(QueueUrl=address(sqs, "runs-dead"), MessageBody=body)
+    sauron.upkeep()
+    assert messages(sqs, "runs-dead") == []
+    sauron.tick()
+    assert messages(sqs) == [body_of(run.id)]
+
+
+def test_a_queue_that_is_away_loses_no_trigger(sauron: Sauron, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    run = sauron.trigger("ok")
+    assert state(sauron, run.id) is RunState.QUEUED
+
+
+def test_nothing_is_claimed_while_claiming_is_off(sqs: Any, tmp_path: Path, clock: ManualClock) -> None:
+    known = {"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3", "JOBS_DIR": f"{tmp_path}/jobs", "JOB_QUEUE_ENABLED": "0"}
+    made = Sauron.build(Settings.read(known), clock=clock)
+    define(made.store, clock, "ok", "0 0 1 1 *")
+    run = operate.trigger(made.store, clock, "ok")
+    work(made, body_of(run.id))
+    assert state(made, run.id) is RunState.QUEUED
+    made.close()
+
+
+def test_hours_late_a_message_starts_what_is_due_then(sauron: Sauron, clock: ManualClock) -> None:
+    run = sauron.trigger("ok")
+    clock.instant += timedelta(hours=3)
+    work(sauron, body_of(run.id))
+    assert state(sauron, run.id) is RunState.SUCCEEDED
