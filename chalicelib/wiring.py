@@ -212,7 +212,7 @@ class Sauron:
         # A minute's clock fires a little early or late: half a minute decides.
         early = state.tried_at is not None and self.clock.now() - state.tried_at < interval - timedelta(seconds=30)
         if state.active_sha and (early or not interval):
-            self.revisions.warm(state.active_sha)
+            self._warm(state.active_sha)
             return None
         return self._synced(sync(self.store, self.clock, self._loader, follow_pin=True))
 
@@ -230,8 +230,15 @@ class Sauron:
         if report.success:
             self.wake()
             if self.vitals is not None and report.sha:
-                self.revisions.warm(report.sha)
+                self._warm(report.sha)
         return report
+
+    def _warm(self, sha: str) -> None:
+        """Have a revision loaded here, and say so once it is."""
+        before = self.revisions.warmed
+        self.revisions.warm(sha)
+        if self.vitals is not None and self.revisions.warmed != before:
+            self._seen()
 
     def upkeep(self) -> None:
         """Rescue, tidy, say that this runner is here, see what is wrong, and tell the outside that all is well."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from chalicelib import __version__
 from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, wait_for
 from tests.life_hub import Server, ask
 
@@ -46,6 +48,30 @@ def test_a_trigger_at_one_runner_starts_at_once_at_another(serve: Serve, reposit
     assert run["state"] == "succeeded"
     pids = {one["name"]: one["pid"] for one in idle.http.get("/status").json()["runners"]}
     assert pids[run["attempts"][0]["runner"]] != idle.process.pid
+
+
+def test_a_drained_runner_claims_nothing_until_it_is_resumed(
+    serve: Serve, repository: Repository, cli: Cli, store_url: str
+) -> None:
+    sha = repository.commit(SAMPLE)
+    one, two = (serve(folder, JOB_QUEUE_DB_URL=store_url).until_synced() for folder in ("one", "two"))
+
+    def runners() -> dict[int, dict[str, Any]]:
+        return {runner["pid"]: runner for runner in one.http.get("/status").json()["runners"]}
+
+    wait_for(lambda: len(runners()) == 2, what="each sees both runners")
+    name = runners()[two.process.pid]["name"]
+    assert cli("drain", name, folder="one", JOB_QUEUE_DB_URL=store_url).code == 0
+    assert runners()[two.process.pid]["draining"] is True
+    assert runners()[one.process.pid] | {"version": __version__, "draining": False} == runners()[one.process.pid]
+    ended = [one.ended(one.trigger("hello", force=True)) for _ in range(10)]
+    assert {run["attempts"][0]["runner"] for run in ended} == {runners()[one.process.pid]["name"]}
+    wait_for(lambda: {runner["revision"] for runner in runners().values()} == {sha}, what="both loaded it", seconds=90)
+    one.http.post(f"/runners/{runners()[one.process.pid]['name']}/drain")
+    one.http.post(f"/runners/{name}/resume")
+    assert one.ended(one.trigger("hello"))["attempts"][0]["runner"] == name
+    unknown = one.http.post("/runners/nobody/drain")
+    assert (unknown.status_code, name in unknown.json()["detail"]) == (404, True)
 
 
 def test_a_runner_takes_up_what_a_killed_one_left(serve: Serve, repository: Repository, store_url: str) -> None:

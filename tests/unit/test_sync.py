@@ -226,6 +226,26 @@ def test_an_override_survives_every_sync(store: Store, clock: ManualClock, shelf
     assert (job.enabled, job.spec.cron) == (False, "5 * * * *")
 
 
+def test_a_sync_that_another_machine_overtook_begins_again_and_never_activates_the_older_revision(
+    store: Store, clock: ManualClock, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.add(job_record("a"))
+    sync(store, clock, shelf)
+    older = shelf.add(job_record("a"), job_record("b"))
+    load, newer = shelf.load, []
+
+    def overtaken(sha: str) -> Loaded:
+        if not newer:
+            newer.append(shelf.add(job_record("a"), job_record("c")))
+            assert sync(store, clock, shelf).sha == newer[0]
+        return load(sha)
+
+    monkeypatch.setattr(shelf, "load", overtaken)
+    assert shelf.fetch(None) == older
+    report = sync(store, clock, shelf)
+    assert (report.success, report.sha, jobs_of(store)) == (True, newer[0], ["a", "c"])
+
+
 def test_rollback_activates_an_earlier_revision_and_pins_it_until_someone_syncs(
     store: Store, clock: ManualClock, shelf: Shelf
 ) -> None:

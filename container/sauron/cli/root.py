@@ -12,7 +12,7 @@ from chalicelib import logs
 from chalicelib.errors import SauronError, ScheduleError, SettingsError
 from sauron_jobs_loader.errors import LoaderError
 
-from . import alerts, author, bundle, history, jobs, running, standing, upkeep
+from . import alerts, author, bundle, history, jobs, runners, running, standing, upkeep
 from .asking import SHARED, Asked, AskError
 from .output import say
 
@@ -34,6 +34,8 @@ COMMANDS: tuple[click.Command, ...] = (
     jobs.enable,
     jobs.disable,
     bundle.rollback,
+    runners.drain,
+    runners.resume,
     standing.audit,
     alerts.alerts,
     author.cron,

@@ -62,7 +62,10 @@ def status(asked: Asked) -> None:
 
 
 def _runner(one: dict[str, Any]) -> str:
-    return f"{one['name']} ({one['running']} running, seen {moment(one['seen_at'])})"
+    standing = f"{one['running']} running, seen {moment(one['seen_at'])}"
+    if one.get("revision"):
+        standing = f"revision {one['revision'][:12]}, {standing}"
+    return f"{one['name']} ({standing}{', draining' if one.get('draining') else ''})"
 
 
 def _wrong(found: dict[str, Any]) -> list[str]:

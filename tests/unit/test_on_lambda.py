@@ -1,0 +1,124 @@
+"""What only Lambda has: settings that SSM keeps, a sync that another function does, a process that is frozen between calls."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from chalicelib import parameters, sync_function
+from chalicelib.errors import BundleError, SettingsError, UnknownRevisionError
+from chalicelib.job_environ import JobEnviron
+from chalicelib.jobs import JobSpec
+from chalicelib.settings import Settings
+from chalicelib.store import Store, server_clock
+from chalicelib.store.server_clock import ServerClock
+from tests.conftest import START, job_record
+from tests.http_receiver import Answer, Receiver, receive
+
+DETAIL = {"act": "sync", "ref": None, "accept_removals": False, "by": "ann"}
+
+
+@pytest.fixture(autouse=True)
+def _region(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"DEFAULT_REGION": "us-east-1", "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+
+@pytest.fixture
+def ssm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    yield
+    server.stop()
+
+
+def test_parameters_below_the_path_stand_for_variables_however_many_there_are(ssm: None) -> None:
+    client = boto3.client("ssm")
+    wanted = {f"JOB_SECRET_{number}": f"value {number}" for number in range(25)}
+    for name, value in wanted.items():
+        client.put_parameter(Name=f"/sauron/prod/{name}", Value=value, Type="SecureString")
+    client.put_parameter(Name="/sauron/dev/JOB_SECRET_1", Value="of another stage", Type="SecureString")
+    assert parameters.read("/sauron/prod/") == wanted
+
+
+def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(SettingsError, match="SAURON_SSM_PATH='/sauron/prod'"):
+        parameters.read("/sauron/prod")
+
+
+@pytest.fixture
+def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    report = {"success": True, "message": "well", "sha": "a" * 40, "jobs_added": ["x"], "jobs_removed": [], "fault": None}
+    with receive(Answer(200, json.dumps(report))) as receiver:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", receiver.url)
+        yield receiver
+
+
+def test_a_sync_is_asked_of_the_sync_function_in_the_words_of_its_rule(function: Receiver) -> None:
+    report = sync_function.ask("sauron-prod-sync", DETAIL, at=START)
+    assert (report.success, report.message, report.jobs_added) == (True, "well", ("x",))
+    (asked,) = function.asked
+    assert asked.path == "/2015-03-31/functions/sauron-prod-sync/invocations"
+    event = json.loads(asked.body)
+    assert event["detail"] == DETAIL
+    assert event["detail-type"] == "Scheduled Event"
+
+
+def test_a_sync_that_takes_long_is_answered_as_still_running(function: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_function, "WAIT_SECONDS", 0.2)
+    function.answers[:] = [Answer(-1)]
+    report = sync_function.ask("sauron-prod-sync", DETAIL, at=START)
+    assert (report.success, report.message) == (False, "still running")
+    assert len(function.asked) == 1
+
+
+def test_a_sync_function_that_breaks_is_told_as_a_fault_of_the_bundle(function: Receiver) -> None:
+    function.answers[:] = [Answer(200, '{"errorMessage": "no"}', {"X-Amz-Function-Error": "Unhandled"})]
+    with pytest.raises(BundleError, match="sauron-prod-sync failed"):
+        sync_function.ask("sauron-prod-sync", DETAIL, at=START)
+
+
+def test_a_rollback_to_nothing_is_refused_as_everywhere(function: Receiver) -> None:
+    function.answers[:] = [Answer(200, '{"unknown_revision": "abc"}')]
+    with pytest.raises(UnknownRevisionError):
+        sync_function.ask("sauron-prod-sync", {"act": "rollback", "sha": "abc", "by": None}, at=START)
+
+
+def test_no_job_of_the_bundle_gets_what_the_functions_role_may(tmp_path: object) -> None:
+    role = {"AWS_ACCESS_KEY_ID": "AKIAROLE", "AWS_SECRET_ACCESS_KEY": "role-secret-key", "AWS_SESSION_TOKEN": "role-session"}
+    seen = JobEnviron(Settings.read({"AWS_LAMBDA_FUNCTION_NAME": "sauron-prod-work", "CUSTOM": "1", **role}))
+    spec = JobSpec.from_record(job_record("j"))
+    assert seen.of(spec)["CUSTOM"] == "1"
+    assert not {*seen.of(spec), *seen.zygote()} & role.keys()
+    assert "role-secret-key" not in seen.masker().text("it is role-secret-key")
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_process_that_was_frozen_asks_the_server_for_the_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = ServerClock(store)
+    before = clock.now()
+    asked_before = clock._read_at
+    clock.now()
+    assert clock._read_at == asked_before
+
+    class Thawed:
+        monotonic = staticmethod(time.monotonic)
+
+        @staticmethod
+        def time() -> float:
+            return float(real() + 3600)
+
+    real = time.time
+    monkeypatch.setattr(server_clock, "time", Thawed)
+    assert timedelta() <= clock.now() - before < timedelta(minutes=1)
+    assert clock._read_at > asked_before
