@@ -232,7 +232,8 @@ def test_a_sync_that_another_machine_overtook_begins_again_and_never_activates_t
     shelf.add(job_record("a"))
     sync(store, clock, shelf)
     older = shelf.add(job_record("a"), job_record("b"))
-    load, newer = shelf.load, []
+    load = shelf.load
+    newer: list[str] = []
 
     def overtaken(sha: str) -> Loaded:
         if not newer:
