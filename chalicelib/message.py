@@ -37,6 +37,7 @@ def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> Non
             sauron.worker.execute(run, at_most=timedelta(seconds=max(0.0, left_seconds() - grace - RESERVE_SECONDS)))
     if runs:
         sauron.wake()
+        sauron.revisions.retire([run.revision for run in runs if run.revision])  # this process and its /tmp serve nobody else
 
 
 @contextlib.contextmanager

@@ -170,7 +170,7 @@ class Sauron:
         if report.queued:
             self.wake()
         else:
-            self._dispatch()
+            self._by_sqs(Dispatcher.dispatch)
         return report
 
     def sync(self, *, ref: str | None = None, accept_removals: bool = False, by: str | None = None) -> SyncReport:
@@ -245,8 +245,7 @@ class Sauron:
         if isinstance(self.clock, ServerClock):
             self.clock.measure()
         self.rescue(wait=time.sleep)
-        if self.dispatcher is not None:
-            self.dispatcher.reconcile()
+        self._by_sqs(Dispatcher.reconcile)
         upkeep.tidy(self.store, self.clock)
         self.define_builtin()
         if self.vitals is not None:
@@ -388,16 +387,16 @@ class Sauron:
         self.neighbours.wake()
         if self.bell is not None:
             self.bell.ring()
-        self._dispatch()
+        self._by_sqs(Dispatcher.dispatch)
 
-    def _dispatch(self) -> None:
-        """Send word of what is due to Lambda workers; what cannot be sent now is sent by a later tick."""
+    def _by_sqs(self, act: Callable[[Dispatcher], object]) -> None:
+        """Do something with the queue of Lambda's workers, if there is one; what fails now is done by a later tick or upkeep."""
         if self.dispatcher is None:
             return
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            self.dispatcher.dispatch()
+            act(self.dispatcher)
         except (BotoCoreError, ClientError) as error:
             log.error("dispatch.failed", reason=str(error))  # noqa: TRY400 - the reason is enough
 

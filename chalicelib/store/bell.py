@@ -66,5 +66,6 @@ class Bell:
     def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
         import psycopg
 
-        address = self._store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        ours = self._store.url.difference_update_query(["prepare_threshold"])  # psycopg's, which libpq does not know
+        address = ours.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(address, autocommit=True, connect_timeout=CONNECT_SECONDS, keepalives_idle=30)

@@ -58,6 +58,18 @@ def test_a_listener_whose_connection_broke_listens_again_and_looks_at_once(
     assert listening.acquire(timeout=20)
 
 
+def test_a_listener_takes_the_address_of_a_pooler_too(server: Server) -> None:
+    pooled = Store(server.url() + ("&" if "?" in server.url() else "?") + "prepare_threshold=0")
+    rings, stopping = threading.Semaphore(0), threading.Event()
+    thread = threading.Thread(target=Bell(pooled).listen, args=(stopping, rings.release))
+    thread.start()
+    assert rings.acquire(timeout=20)
+    stopping.set()
+    Bell(pooled).ring()
+    thread.join(20)
+    pooled.close()
+
+
 def test_a_ring_that_reaches_nobody_raises_nothing() -> None:
     nowhere = Store("postgresql+psycopg://me@/none?host=/nowhere")
     Bell(nowhere).ring()
