@@ -52,9 +52,9 @@ class Dispatcher:
             now = self._clock.now()
             with self._store.read() as tx:
                 runs = dispatching.undispatched(tx, now=now, horizon=now + HORIZON, most=AT_ONCE)
-            for start in range(0, len(runs), BATCH):
-                sent += self._send(runs[start : start + BATCH], now)
-            if len(runs) < AT_ONCE:
+            taken = sum(self._send(runs[start : start + BATCH], now) for start in range(0, len(runs), BATCH))
+            sent += taken
+            if taken < AT_ONCE:  # no more are due, or SQS refuses some
                 return sent
 
     def _send(self, runs: Sequence[tuple[str, datetime]], now: datetime) -> int:

@@ -38,6 +38,7 @@ def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> Non
     if runs:
         sauron.wake()
         sauron.revisions.retire([run.revision for run in runs if run.revision])  # this process and its /tmp serve nobody else
+    sauron.store.close()  # until the next message: frozen processes by the hundred would hold as many connections
 
 
 @contextlib.contextmanager
