@@ -6,7 +6,7 @@ ARGS ?=
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test check bench package lock first-bundle
+.PHONY: help install run dev test parity check bench package lock first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ dev: first-bundle ## Start Sauron under `chalice local`, for work on the handler
 
 test: install ## Run the tests (ARGS="tests/unit -k cron")
 	@$(BIN)/pytest $(ARGS)
+
+parity: install ## One suite on container, PostgreSQL, chalice local and Lambda (ARGS="-k sync")
+	@$(BIN)/pytest tests/parity --parity=all $(ARGS)
 
 check: install ## Lint, format, types, import direction: what CI runs before the tests
 	$(BIN)/ruff check .

@@ -31,6 +31,14 @@ def wait_for(fact: Callable[[], T | None], *, what: str, seconds: float = PATIEN
     return found
 
 
+def gone(pid: int) -> bool:
+    """Say whether a process has ended, be it that nobody has asked how."""
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def environ_of(**more: str) -> dict[str, str]:
     """The environment of a process under test: nothing of whoever runs the tests but what finds Python and git."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -80,8 +88,8 @@ class Served:
     def logged(self) -> str:
         return (self.folder / "stderr.txt").read_text(encoding="utf-8")
 
-    def until_ready(self) -> Served:
-        """Wait until it answers /ready."""
+    def until_ready(self, **headers: str) -> Served:
+        """Wait until it answers /ready, asked with these headers from then on."""
 
         def address() -> str | None:
             assert self.process.poll() is None, f"it ended: {self.logged()}"
@@ -89,7 +97,7 @@ class Served:
             return found[1] if found else None
 
         self.url = wait_for(address, what="an address is printed")
-        self.http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
         wait_for(lambda: self.http.get("/ready").status_code == 200, what="/ready is 200")
         return self
 

@@ -11,16 +11,8 @@ import httpx
 import pytest
 
 from chalicelib import __version__
-from tests.e2e.outside import SAMPLE, Repository, Serve, Served, start, wait_for
-
-JOB_KEYS = {
-    "id", "cron", "enabled", "timeout_seconds", "tags", "project", "description", "timezone", "schedule_text",
-    "next_run_at", "last_run", "override",
-}  # fmt: skip
-RUN_KEYS = {
-    "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision", "params",
-    "requested_by", "reason", "created_at", "started_at", "finished_at", "error", "error_type", "result", "attempts",
-}  # fmt: skip
+from tests.e2e.contract import JOB_KEYS, RUN_KEYS, problem
+from tests.e2e.outside import SAMPLE, Repository, Serve, Served, gone, start, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +36,6 @@ def served(there: tuple[Served, Repository, str]) -> Served:
 @pytest.fixture
 def http(served: Served) -> httpx.Client:
     return served.http
-
-
-def problem(answer: httpx.Response, status: int) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith("application/problem+json")
-    body = answer.json()
-    assert body["status"] == status
-    return str(body["detail"])
-
-
-def gone(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def pids_of(served: Served, run_id: str) -> list[int]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.neighbours import Neighbours
-from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, environ_of, wait_for
+from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, environ_of, gone, wait_for
 
 
 def tree_of(pid: int) -> set[int]:
@@ -33,13 +33,6 @@ def tree_of(pid: int) -> set[int]:
         found |= below
         below = set().union(*(children.get(child, set()) for child in below)) - found
     return found
-
-
-def gone(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def begun(served: Served, run_id: str, word: str = "begun") -> None:
