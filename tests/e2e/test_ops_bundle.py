@@ -12,7 +12,6 @@ import shutil
 import sqlite3
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,7 +23,7 @@ import asyncssh
 import httpx
 import pytest
 
-from tests.e2e.outside import Repository, Serve, Served, command, environ_of, wait_for
+from tests.e2e.outside import Repository, Serve, Served, command, environ_of, wait_for, wheel
 from tests.life_hub import Server, ask
 
 OPS = Path(__file__).parents[1] / "bundles" / "ops"
@@ -185,17 +184,6 @@ def life_hub(tmp_path: Path) -> Iterator[str]:
     assert "ops.runs: made" in made.out
     yield server.url()
     server.close()
-
-
-def wheel(folder: Path, name: str, version: str, code: str) -> None:
-    """Write a wheel as a bundle could carry it: a zip of one module and its metadata."""
-    folder.mkdir(parents=True, exist_ok=True)
-    info = f"{name}-{version}.dist-info"
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-        archive.writestr(f"{name}.py", code)
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
 # -- the bundle runs ---------------------------------------------------------------------------------------------------

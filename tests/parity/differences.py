@@ -10,6 +10,8 @@ from tests.e2e.outside import ROOT
 HEADING = "## The same handlers everywhere"
 COLUMNS = ("container", "postgres", "chalice-local", "lambda")  # in the order of the table
 
+CAUGHT_UP = "what was missed is caught up"
+
 
 @cache
 def table() -> dict[str, dict[str, str]]:

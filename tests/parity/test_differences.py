@@ -10,9 +10,9 @@ from datetime import datetime
 
 import pytest
 
-from tests.e2e.outside import ROOT, command, gone
+from tests.e2e.outside import ROOT, command, gone, wheel
 
-from .differences import COLUMNS, seconds, table
+from .differences import CAUGHT_UP, COLUMNS, seconds, table
 from .test_processes import pids_of
 from .world import World
 
@@ -85,21 +85,25 @@ def _longest(world: World, cell: str) -> None:
 
 @row("a bundle's `requirements.txt`")
 def _requirements(world: World, cell: str) -> None:
-    world.commit({"requirements.txt": "--no-index\n--find-links wheels\n", "wheels/README": "no wheels\n"})
+    wheel(world.repository.folder / "wheels", "paritynames", "1.2", "NAME = 'of a wheel'\n")
+    job = 'job("imports", lambda: print(__import__("paritynames").NAME))'
+    world.commit({"requirements.txt": "--no-index\n--find-links wheels\nparitynames==1.2\n", "manifest.py": world.manifest(job)})
     try:
         report = world.target.post("/sync")
         assert report["success"] is (cell == "installed"), report
-        assert report["success"] or "requirements.txt" in report["message"]
+        if report["success"]:
+            assert world.target.log(world.target.ended(world.target.trigger("imports"))["id"]) == "of a wheel\n"
+        else:
+            assert "requirements.txt" in report["message"]
     finally:
-        world.commit({}, without=("requirements.txt", "wheels/README"))
+        world.commit({"manifest.py": world.manifest()}, without=("requirements.txt",))
         world.synced()
 
 
 @row("a bundle comes over")
 def _transports(world: World, cell: str) -> None:
-    path = {} if "ssh" in cell else {"PATH": ""}  # where there is no git
-    url = "ssh://git@127.0.0.1:1/bundle.git"
-    said = command(world.folder / "elsewhere", "--json", "sync", JOBS_GIT_REPO_URL=url, **path).json
+    environ = {"JOBS_GIT_REPO_URL": "ssh://git@127.0.0.1:1/bundle.git"} | ({} if "ssh" in cell else {"PATH": ""})  # no git there
+    said = command(world.folder / "elsewhere", "--json", "sync", seconds=60, **environ).json
     assert said["success"] is False
     assert ("https" in said["message"]) is ("ssh" not in cell), said
 
@@ -131,6 +135,17 @@ def _long_sync(world: World, cell: str) -> None:
         assert taken < 29
         assert answer.status_code in {200, 202, 503, 504}, answer.text
     world.synced()
+
+
+@row(CAUGHT_UP)
+def _caught_up(world: World, cell: str) -> None:
+    before = world.target.get("/status")["last_tick"]["at"]
+    world.target.restart()
+    if cell == "at its start":
+        world.target.until(lambda: world.target.get("/status")["last_tick"]["at"] > before, "it has ticked")
+    else:
+        world.target.tick_now()
+        assert world.target.get("/status")["last_tick"]["at"] > before
 
 
 @row("a path that does not exist")

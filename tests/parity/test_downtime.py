@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from .differences import CAUGHT_UP, differs
 from .past import age
 from .target import OPEN_STATES, Target
 from .world import World
@@ -48,7 +49,8 @@ def test_what_was_missed_while_it_was_down_is_caught_up_as_each_job_says(world: 
     target.stop()
     age(target.store_url, AWAY)
     target.start(**target.environ)
-    target.tick_now()
+    if differs(CAUGHT_UP, target.name):
+        target.tick_now()
     latest = caught_up(target, "catch-latest")
     assert [run["state"] for run in latest] == ["missed", "succeeded"]
     assert latest[0]["gap"]["count"] == DAYS - 1

@@ -43,6 +43,8 @@ job("stuck", processes.family, timeout_seconds=2)
 job("long", processes.family, timeout_seconds=600)
 job("tail", processes.tail)
 
+job("minutely", cron="* * * * *", overlap="allow")
+
 # What the clock starts: all in one minute that clock.json names, which the suite writes when it begins.
 job("on-time", cron=CLOCK["soon"])
 job("late", cron=CLOCK["soon"], jitter_minutes=1)

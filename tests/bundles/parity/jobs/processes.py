@@ -24,7 +24,7 @@ def family():
     if os.fork() == 0:
         os.setsid()
         if (daemon := os.fork()) == 0:
-            os.execv(SLEEPS[0], SLEEPS)
+            os.execv(SLEEPS[0], SLEEPS)  # noqa: S606 - as a daemon starts
         os.write(writes, str(daemon).encode())
         os._exit(0)
     os.wait()
