@@ -13,6 +13,8 @@ from tests.e2e.contract import problem
 from .target import Target
 from .world import World
 
+pytestmark = pytest.mark.slow
+
 SYNC_KEYS = {"success", "message", "sha", "jobs_added", "jobs_removed", "jobs_rescheduled"}
 
 
