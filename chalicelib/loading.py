@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -14,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 
 import sauron_jobs_loader
+from sauron_jobs_loader.dulwich_source import DulwichSource
 from sauron_jobs_loader.environment import Environments
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.launcher import Attempt, AttemptRequest, Bundle, Launcher
@@ -59,9 +61,10 @@ class Revisions:
         return Launcher(grace=self._settings.kill_grace, boot_timeout=self._settings.load_timeout, token=self._token)
 
     @cached_property
-    def _source(self) -> GitSource:
+    def _source(self) -> GitSource | DulwichSource:
         settings = self._settings
-        return GitSource(
+        kind: type[GitSource | DulwichSource] = GitSource if shutil.which("git") else DulwichSource
+        return kind(
             settings.jobs_git_repo_url,
             root=settings.jobs_dir,
             branch=settings.jobs_git_branch,
