@@ -11,7 +11,6 @@ Limits: a resolver that does not answer, and headers that come byte by byte, are
 from __future__ import annotations
 
 import os
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,9 +18,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import certifi
 import urllib3
 from dulwich.client import AbstractHttpGitClient
 from dulwich.errors import GitProtocolError, NotGitRepository
@@ -29,14 +26,13 @@ from dulwich.object_store import DiskObjectStore, ObjectStoreGraphWalker
 from dulwich.objects import ObjectID
 from dulwich.refs import Ref
 from dulwich.repo import Repo
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git_address import GitAddress, is_loopback
 from sauron_jobs_loader.git_faults import fault_error
 from sauron_jobs_loader.git_objects import ReadObject
+from sauron_jobs_loader.https import connections_to
 
 if TYPE_CHECKING:
     from dulwich.client import DetermineWantsFunc
@@ -89,7 +85,7 @@ class RemoteRepository(AbstractHttpGitClient):
         self._address = address
         self._limit = limit
         self._deadline = time.monotonic() + limit.total_seconds()
-        self._pool = _pool(address)
+        self._pool = connections_to(address)
         self._answer: _Answer | None = None
 
     def refs(self) -> dict[str, str]:
@@ -237,45 +233,6 @@ class _Answer:
     def close(self) -> None:
         """Let the connection go."""
         self._response.close()
-
-
-class _Http(HTTPConnection):
-    def connect(self) -> None:
-        """Connect, and keep the socket at hand: its time limit shrinks while an answer is read."""
-        super().connect()
-        self.wire = self.sock
-
-
-class _Https(HTTPSConnection):
-    def connect(self) -> None:
-        """Connect, and keep the socket at hand: its time limit shrinks while an answer is read."""
-        super().connect()
-        self.wire = self.sock
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-def _pool(address: GitAddress) -> urllib3.PoolManager:
-    """Answer connections that verify certificates, through the proxy of the environment unless the host is this machine."""
-    trusted = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
-    defaults = ssl.get_default_verify_paths()
-    if not any(os.environ.get(name) for name in ("GIT_SSL_CAINFO", "SSL_CERT_FILE")) and not (defaults.cafile or defaults.capath):
-        trusted.load_verify_locations(certifi.where())
-    host = address.host or ""
-    proxy = None if is_loopback(host) or proxy_bypass(host) else getproxies().get("https") or getproxies().get("all")
-    pool = urllib3.PoolManager(ssl_context=trusted)
-    if proxy:
-        parts = urlsplit(proxy)
-        signed = urllib3.make_headers(proxy_basic_auth=f"{parts.username}:{parts.password or ''}") if parts.username else None
-        pool = urllib3.ProxyManager(proxy, proxy_headers=signed, ssl_context=trusted)
-    pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-    return pool
 
 
 def _only(sha: str) -> DetermineWantsFunc:
