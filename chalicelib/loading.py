@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
@@ -14,13 +16,15 @@ from functools import cached_property
 from pathlib import Path
 
 import sauron_jobs_loader
+from sauron_jobs_loader import requirements
+from sauron_jobs_loader.dulwich_source import DulwichSource
 from sauron_jobs_loader.environment import Environments
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.launcher import Attempt, AttemptRequest, Bundle, Launcher
 from sauron_jobs_loader.revisions import Revisions as Checkouts
 from sauron_jobs_loader.source import GitSource
 
-from . import __version__, logs
+from . import __version__, logs, targets
 from .clock import iso
 from .errors import BundleError
 from .job_environ import JobEnviron
@@ -59,9 +63,10 @@ class Revisions:
         return Launcher(grace=self._settings.kill_grace, boot_timeout=self._settings.load_timeout, token=self._token)
 
     @cached_property
-    def _source(self) -> GitSource:
+    def _source(self) -> GitSource | DulwichSource:
         settings = self._settings
-        return GitSource(
+        kind: type[GitSource | DulwichSource] = GitSource if shutil.which("git") else DulwichSource
+        return kind(
             settings.jobs_git_repo_url,
             root=settings.jobs_dir,
             branch=settings.jobs_git_branch,
@@ -93,13 +98,31 @@ class Revisions:
 
     def load(self, sha: str) -> Loaded:
         """Check a revision out and boot it."""
-        with self._translated():
-            bundle = self._boot(sha)
-            commit = self._source.metadata(sha) or {}
+        lacking = self._lacking(sha)
+        try:
+            with self._translated():
+                bundle = self._boot(sha)
+                commit = self._source.metadata(sha) or {}
+        except BundleError as error:
+            raise BundleError(" ".join([str(error), *lacking])) from None
         mask = self.environ.masker()
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
         refused = [{"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)} for one in bundle.rejected]
+        if self._settings.function:
+            in_bundle = targets.is_file_of(self._folder(sha))
+            for record in list(jobs):
+                if reasons := targets.refusals(JobSpec.from_record(record), unmet=lacking, in_bundle=in_bundle):
+                    jobs.remove(record)
+                    refused.append({"job_id": record["id"], "place": record["place"], "reason": " ".join(reasons)})
         return Loaded(jobs, refused, commit.get("subject"), commit.get("author"))
+
+    def _lacking(self, sha: str) -> list[str]:
+        """Say what a revision requires that this Lambda function does not have; elsewhere it is installed."""
+        if not self._settings.function:
+            return []
+        with self._translated():
+            wanted = requirements.read(self._folder(sha))
+        return targets.unmet(wanted.wanted, targets.installed()) if wanted else []
 
     def retire(self, keep: Collection[str]) -> None:
         """Let go of processes, checkouts and environments of revisions that are not in `keep`."""
@@ -126,7 +149,9 @@ class Revisions:
         return bundle
 
     def _python(self, sha: str, folder: Path) -> Path:
-        """Answer the interpreter of a revision, installing what it requires if that is not there."""
+        """Answer the interpreter of a revision, installing what it requires if that is not there; on Lambda it is our own."""
+        if self._settings.function:
+            return Path(sys.executable)
         known = self._pythons.get(sha)
         if known is None or not known.is_file():
             known = self._pythons[sha] = self._environments.python(folder)
@@ -217,7 +242,12 @@ class Revisions:
     def install_log(self, sha: str | None) -> str | None:
         """Answer the file that says how the requirements of a revision were installed, or None if it has none."""
         with contextlib.suppress(LoaderError):
-            if sha and (folder := self._checkouts.path(sha)) and (file := self._environments.log_file(folder)):
+            if (
+                sha
+                and not self._settings.function
+                and (folder := self._checkouts.path(sha))
+                and (file := self._environments.log_file(folder))
+            ):
                 return str(file)
         return None
 

@@ -150,10 +150,11 @@ def _load_and_activate(
         gone = _gone(tx, specs)
         if gone and not accept_removals and _needs_confirmation(tx, gone):
             names = ", ".join(sorted(gone)[:5]) + (" ..." if len(gone) > 5 else "")  # noqa: PLR2004 - a readable line
+            why = next((f" {one['job_id']} is rejected: {one['reason']}" for one in rejected if one["job_id"] in gone), "")
             return SyncReport(
                 False,
                 f"Revision {sha[:12]} removes {len(gone)} of {_standing(tx)} jobs ({names}), so it is held. If that is meant: "
-                '`sauron sync --accept-removals`, or POST /sync with {"accept_removals": true}.',
+                f'`sauron sync --accept-removals`, or POST /sync with {{"accept_removals": true}}.{why}',
                 bundle.state(tx).active_sha,
                 fault=HELD,
             )

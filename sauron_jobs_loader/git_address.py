@@ -57,10 +57,15 @@ class GitAddress:
             return []
         parts = urlsplit(self.url)
         base = f"{parts.scheme}://{parts.netloc}/"
-        pairs = [("http.proxy", "")] if _is_loopback(self.host) else []
+        pairs = [("http.proxy", "")] if is_loopback(self.host) else []
         if self.token is not None:
-            pairs.append((f"http.{base}.extraHeader", f"Authorization: Basic {self._basic()}"))
+            pairs.append((f"http.{base}.extraHeader", f"Authorization: {self.authorization}"))
         return pairs
+
+    @property
+    def authorization(self) -> str | None:
+        """What the Authorization header holds for this very host; None without a token."""
+        return None if self.token is None else f"Basic {self._basic()}"
 
     def redact(self, text: str) -> str:
         """Answer `text` without the token in any of its forms and without the user part of any URL."""
@@ -133,7 +138,7 @@ def _from_url(url: str, token: str | None) -> GitAddress:
         _refuse(url, "names no repository on that host")
     if parts.scheme == "ssh":
         return _ssh(url, parts, host, port)
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         _refuse(url, "would send everything unencrypted", f"write https://{host}{parts.path}")
     return _web(parts, host, port, token)
 
@@ -185,7 +190,8 @@ def _check_host(url: str, host: str) -> None:
         _refuse(url, f"has a host that is none ({host})")
 
 
-def _is_loopback(host: str | None) -> bool:
+def is_loopback(host: str | None) -> bool:
+    """Answer whether a host is this machine."""
     if host is None or host == "localhost":
         return host is not None
     try:

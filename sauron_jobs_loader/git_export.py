@@ -48,8 +48,8 @@ def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
             if not result.ok:
                 raise DamagedMirrorError(result.stderr if not result.timed_out else "reading it took too long")
         refuse_escaping_links(tree, sha)
-        _make_durable(tree)
-        _publish(tree, final)
+        make_durable(tree)
+        publish(tree, final)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return final
@@ -74,7 +74,8 @@ def refuse_escaping_links(tree: Path, sha: str) -> None:
             )
 
 
-def _publish(tree: Path, final: Path) -> None:
+def publish(tree: Path, final: Path) -> None:
+    """Give a complete tree its name; harmless if another process was faster."""
     try:
         tree.rename(final)
     except OSError:
@@ -88,7 +89,7 @@ def _publish(tree: Path, final: Path) -> None:
         os.close(folder)
 
 
-def _make_durable(tree: Path) -> None:
+def make_durable(tree: Path) -> None:
     """Bring the whole tree to disk with one call; a call for each file takes seconds for thousands."""
     folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
     try:

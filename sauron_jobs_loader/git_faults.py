@@ -76,10 +76,24 @@ def explain(
         fault = SourceFault.TIMED_OUT
     else:
         fault = next((fault for fault, sign in _SIGNS if re.search(sign, said)), SourceFault.FAILED)
+    return fault_error(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
+
+
+def fault_error(
+    fault: SourceFault,
+    address: GitAddress,
+    *,
+    said: str,
+    limit: timedelta,
+    known_hosts: str | None = None,
+    key: str | None = None,
+    speaker: str = "git",
+) -> SourceError:
+    """Answer the error for a fault of which `speaker` said the redacted words `said`."""
     advice = _advice(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
-    message = f"cannot fetch the bundle from {address.display}: {advice}"
+    message = f"cannot fetch the bundle from {address.display}: {advice or speaker + ' failed'}"
     if quoted := last_words(said):
-        message += f" (git said: {quoted})"
+        message += f" ({speaker} said: {quoted})"
     return SourceError(message, fault=fault, url=address.display)
 
 
@@ -92,7 +106,7 @@ def _advice(
     if fault is SourceFault.HOST_KEY:
         return _host_key_advice(address, host, said, known_hosts)
     where = f"{host}, port {address.port}," if address.port else host
-    advice = _PLAIN_ADVICE.get(fault, "git failed")
+    advice = _PLAIN_ADVICE.get(fault, "")
     return advice.format(host=host, where=where, seconds=f"{limit.total_seconds():g}")
 
 

@@ -24,6 +24,7 @@ IGNORED = frozenset({".git", ".venv", "__pycache__"})
 """Folders that are no part of a bundle."""
 
 _INCLUDING = frozenset({"-r", "--requirement", "-c", "--constraint"})
+_CONSTRAINING = frozenset({"-c", "--constraint"})
 _INSTALLING = frozenset({"-e", "--editable"})
 _LOOKING = frozenset({"-f", "--find-links"})
 _ARCHIVE = re.compile(r"\.(whl|zip|tar|tgz|tbz|txz|tar\.(gz|bz2|xz|lzma))$", re.IGNORECASE)
@@ -44,6 +45,8 @@ class RequirementsError(LoaderError):
 class Requirements:
     """What is asked for. `local`: something in the checkout is installed; `editable`: and stays where it is.
 
+    `wanted` are the requirements with their places, such as ("requirements.txt:3", "httpx>=0.27"), without constraints.
+
     `credentials` are the user information of addresses; `variables` are the names used as `${NAME}`, which often hold some too.
     """
 
@@ -52,6 +55,7 @@ class Requirements:
     editable: bool
     credentials: frozenset[str]
     variables: frozenset[str]
+    wanted: tuple[tuple[str, str], ...]
 
 
 def read(folder: Path) -> Requirements | None:
@@ -62,7 +66,12 @@ def read(folder: Path) -> Requirements | None:
     reader = _Reader(folder.resolve())
     reader.read(file.resolve(), REQUIREMENTS)
     return Requirements(
-        reader.hash.hexdigest(), reader.local, reader.editable, frozenset(reader.credentials), frozenset(reader.variables)
+        reader.hash.hexdigest(),
+        reader.local,
+        reader.editable,
+        frozenset(reader.credentials),
+        frozenset(reader.variables),
+        tuple(reader.wanted),
     )
 
 
@@ -109,6 +118,8 @@ class _Reader:
         self.editable = False
         self.credentials: set[str] = set()
         self.variables: set[str] = set()
+        self.wanted: list[tuple[str, str]] = []
+        self._constraining = False
 
     def read(self, file: Path, name: str) -> None:
         """Take up one file and all it leads to."""
@@ -124,9 +135,13 @@ class _Reader:
 
     def _line(self, line: str, base: Path, place: str) -> None:
         option, value = _option(line)
+        if (not option or option in _INSTALLING) and not self._constraining:
+            self.wanted.append((place, value))
         if option in _INCLUDING:
             if "://" not in value:
+                before, self._constraining = self._constraining, self._constraining or option in _CONSTRAINING
                 self._include(value, base, place)
+                self._constraining = before
         elif option in _LOOKING:
             if (path := _path(value, plain=True)) and (inside := self._inside(path, base)):
                 self._tree(inside)

@@ -8,8 +8,6 @@ The token reaches git in its environment alone; it is in no URL, argument, file 
 Limits: no submodules, no LFS; a history rewritten away stays available only while it is checked out.
 """
 
-import difflib
-import re
 import shlex
 import time
 from collections.abc import Sequence
@@ -23,13 +21,20 @@ from sauron_jobs_loader.file_lock import file_lock
 from sauron_jobs_loader.git_address import parse_address
 from sauron_jobs_loader.git_command import GitResult, git_environment, run_git
 from sauron_jobs_loader.git_export import DamagedMirrorError, export
-from sauron_jobs_loader.git_faults import explain, last_words
+from sauron_jobs_loader.git_faults import explain
 from sauron_jobs_loader.git_mirror import Mirror
 from sauron_jobs_loader.revisions import FULL_SHA, Revisions
+from sauron_jobs_loader.source_faults import (
+    checked_ref,
+    no_commit,
+    require_full,
+    require_local,
+    unknown_ref,
+    unreadable,
+    unwritable,
+)
 
 _LIMIT = timedelta(seconds=120)
-_SHOWN_BRANCHES = 10
-_BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/|$)|[/.]$|^@$|^$")
 
 
 class GitSource:
@@ -49,7 +54,7 @@ class GitSource:
         """Check the address and the branch name at once; the network is first used by `fetch`."""
         self._address = parse_address(url, token=token)
         self.display_url = self._address.display
-        self._branch = self._checked_ref(branch)
+        self._branch = checked_ref(branch)
         self._root = root.absolute()
         self._revisions = Revisions(self._root)
         self._ssh_key_file = ssh_key_file
@@ -61,7 +66,7 @@ class GitSource:
 
         A full commit id that is in the mirror is answered without the network.
         """
-        wanted = self._branch if ref is None else self._checked_ref(ref)
+        wanted = self._branch if ref is None else checked_ref(ref)
         try:
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
@@ -71,20 +76,15 @@ class GitSource:
                 mirror.update()
                 sha = mirror.resolve(wanted)
                 if sha is None:
-                    raise self._unknown(wanted, mirror.branches())
+                    raise unknown_ref(wanted, mirror.branches(), self.display_url)
                 mirror.collect_garbage()
                 return sha
         except OSError as error:
-            raise self._unwritable(self._root, error) from error
+            raise unwritable(self._root, error, self.display_url) from error
 
     def checkout(self, sha: str) -> Path:
         """Answer the folder that holds exactly commit `sha`; fetches it if it is not in the mirror."""
-        if not FULL_SHA.fullmatch(sha):
-            raise SourceError(
-                f"{sha!r} is not a full commit id; pass the 40 digits that fetch answers",
-                fault=SourceFault.UNKNOWN_REF,
-                ref=sha,
-            )
+        require_full(sha)
         if (done := self._revisions.path(sha)) is not None:
             return done
         final = self._revisions.folder / sha
@@ -101,14 +101,9 @@ class GitSource:
                 self._fetch_commit(mirror, sha)
                 return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
         except DamagedMirrorError as error:
-            raise SourceError(
-                f"revision {sha[:12]} of {self.display_url} cannot be read completely, from a new copy either; "
-                f"run `git fsck` in that repository ({self._address.redact(last_words(str(error)))})",
-                url=self.display_url,
-                ref=sha,
-            ) from error
+            raise unreadable(sha, error, self._address) from error
         except OSError as error:
-            raise self._unwritable(final, error) from error
+            raise unwritable(final, error, self.display_url) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
         """Answer `subject`, `author` and `authored_at` (aware) of a commit for display, or None."""
@@ -135,39 +130,7 @@ class GitSource:
         mirror.update()
         if mirror.has(sha) or mirror.fetch_commit(sha):
             return sha
-        raise SourceError(
-            f"there is no commit {sha} in {self.display_url}, or it is not given out because no branch or tag leads "
-            "to it; push a branch or tag that contains it, or write another revision",
-            fault=SourceFault.UNKNOWN_REF,
-            url=self.display_url,
-            ref=sha,
-        )
-
-    def _unknown(self, ref: str, branches: Sequence[str]) -> SourceError:
-        if not branches:
-            return SourceError(
-                f"the repository {self.display_url} has no commits yet; push a first commit to the branch {ref!r}",
-                fault=SourceFault.EMPTY,
-                url=self.display_url,
-                ref=ref,
-            )
-        near = difflib.get_close_matches(ref, branches, n=1)
-        shown = ", ".join(branches[:_SHOWN_BRANCHES])
-        more = f" and {len(branches) - _SHOWN_BRANCHES} more" if len(branches) > _SHOWN_BRANCHES else ""
-        hint = f"; did you mean {near[0]!r}?" if near else "; write one of them"
-        return SourceError(
-            f"there is no branch, tag or commit {ref!r} in {self.display_url}; its branches are {shown}{more}{hint}",
-            fault=SourceFault.UNKNOWN_REF,
-            url=self.display_url,
-            ref=ref,
-        )
-
-    def _unwritable(self, place: Path, error: OSError) -> SourceError:
-        return SourceError(
-            f"cannot write below {place}: {error.strerror}; free some space or make the folder writable",
-            fault=SourceFault.STORAGE,
-            url=self.display_url,
-        )
+        raise no_commit(sha, self.display_url)
 
     def _mirror(self, lock: int) -> Mirror:
         return Mirror(self._root / "mirror.git", self._address, self._runner(lock), self._explain)
@@ -201,12 +164,7 @@ class GitSource:
 
     def _check_access_files(self) -> None:
         """Say what is missing on this machine before the network is asked."""
-        if (path := self._address.local_path) is not None and not path.exists():
-            raise SourceError(
-                f"there is no {path}; write the path of a git repository, or create one there with `git init`",
-                fault=SourceFault.NOT_A_REPOSITORY,
-                url=self.display_url,
-            )
+        require_local(self._address)
         if self._address.scheme != "ssh":
             return
         for file, what in ((self._ssh_key_file, "ssh key"), (self._known_hosts_file, "known_hosts file")):
@@ -216,18 +174,6 @@ class GitSource:
                     fault=SourceFault.ACCESS,
                     url=self.display_url,
                 )
-
-    def _checked_ref(self, ref: str) -> str:
-        lowered = ref.lower()
-        if FULL_SHA.fullmatch(lowered):
-            return lowered
-        if _BAD_REF.search(ref):
-            raise SourceError(
-                f"{ref!r} cannot be a branch, tag or commit id; write a name such as 'main', or a commit id",
-                fault=SourceFault.UNKNOWN_REF,
-                ref=ref,
-            )
-        return ref
 
 
 class _Runner:

@@ -246,6 +246,23 @@ job_registry.register(JobConfig(id="bad-zone", cron="@daily", func=hello, timezo
     assert failed(cli("check", "nowhere"), 2)
 
 
+def test_check_for_aws_names_the_jobs_that_lambda_cannot_run(cli: Cli, repository: Repository, sample: str) -> None:
+    extra = """
+job_registry.register(JobConfig(id="long", cron="@daily", func=hello, timeout_seconds=3600))
+job_registry.register(JobConfig(id="dump", cron="@daily", command=["pg_dump", "db"]))
+"""
+    repository.write({"manifest.py": SAMPLE["manifest.py"] + extra})
+    assert cli("check", str(repository.folder)).code == 0
+    said = cli("check", "--target", "aws", str(repository.folder))
+    assert said.code == 1
+    assert "long: timeout_seconds is 3600, and AWS Lambda ends every function after 15 minutes: lower" in said.out
+    told = cli("check", "--target", "aws", str(repository.folder), "--json").json
+    faults = {fault["job_id"]: fault["reason"] for fault in told["faults"]}
+    assert "needs the program pg_dump" in faults["dump"]
+    assert told["ok"] is False
+    assert {job["id"] for job in told["jobs"]}.isdisjoint({"long", "dump"})
+
+
 def test_backup_and_migrate_say_what_they_did(cli: Cli, tmp_path: Path, sample: str) -> None:
     assert "is at schema" in cli("migrate").out
     cli("run", "hello")

@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.txt", "requirements-container.txt", "requirements-dev.txt")
+GLIBC = re.compile(rb"GLIBC_(\d+(?:\.\d+)+)\0")
 SOURCES = ("chalicelib", "sauron_jobs_loader")
 KEPT_OUT = {
     *("container", "tests", "sauron", "docs", "vendor", "moto", "pytest", "hypothesis"),
@@ -156,6 +157,20 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
     assert {"app.py"} | shipped_files() <= names
     assert not {name.split("/")[0] for name in names} & KEPT_OUT
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".sqlite3", ".env"))]
+
+    # Lambda's Python 3.11 runs on glibc 2.26, which is older than what the newest wheels are made for.
+    for file in (tmp_path / "lambda").rglob("*.so*"):
+        needed = {tuple(map(int, version.split(b"."))) for version in GLIBC.findall(file.read_bytes())}
+        assert max(needed, default=(2, 0)) <= (2, 26), file
+    dulwich = [
+        sys.executable,
+        "-S",
+        "-B",
+        "-c",
+        "import sys; sys.path.insert(0, sys.argv[1]); import sauron_jobs_loader.dulwich_remote",
+    ]
+    ran = subprocess.run([*dulwich, str(tmp_path / "lambda")], env={"PATH": ""}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
 
     # Imported from the zip alone, as Lambda does: nothing may be missing, and nothing may be opened or started.
     (tmp_path / "cwd").mkdir()

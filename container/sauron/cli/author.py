@@ -118,11 +118,12 @@ def _identity(folder: Path) -> tuple[str, ...]:
 
 @command("check")
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def check(asked: Asked, *, folder: Path) -> int:
+@click.option("--target", type=click.Choice(["container", "aws"]), default="container", help="Where it is to run [container].")
+def check(asked: Asked, *, folder: Path, target: str) -> int:
     """Load the bundle in DIR as it lies there, committed or not, and check every job; exit code 1 on a fault."""
     asked.only_here("check")
     with waiting("Loading the bundle"):
-        jobs, faults = checked(folder.absolute())
+        jobs, faults = checked(folder.absolute(), target)
     if asked.json:
         show_json({"ok": not faults, "jobs": jobs, "faults": faults})
         return 1 if faults else 0
@@ -145,12 +146,14 @@ def check(asked: Asked, *, folder: Path) -> int:
     return 1 if faults else 0
 
 
-def checked(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Boot a bundle's working tree; answer its good jobs, and its faults with place and reason."""
+def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Boot a bundle's working tree; answer the jobs that are good where they are to run, and the faults with place and reason."""
+    from chalicelib import targets
     from chalicelib.job_environ import JobEnviron
     from chalicelib.jobs import JobSpec
     from chalicelib.schedule_text import describe
     from chalicelib.settings import Settings, load_environ
+    from sauron_jobs_loader import requirements
     from sauron_jobs_loader.environment import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launcher import Launcher
@@ -159,10 +162,13 @@ def checked(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
     environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree
+    unmet: list[str] = []
     try:
+        if target == targets.AWS and (asked := requirements.read(folder)):
+            unmet = targets.unmet(asked.wanted, targets.shipped())
         bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
     except LoaderError as error:
-        return [], [{"job_id": None, "place": None, "reason": str(error)}]
+        return [], [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)]
     finally:
         launcher.close()
     faults = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
@@ -173,6 +179,9 @@ def checked(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             spec.check()
         except JobSpecError as error:
             faults.append({"job_id": spec.id, "place": spec.place, "reason": str(error)})
+            continue
+        if target == targets.AWS and (reasons := targets.refusals(spec, unmet=unmet, in_bundle=targets.is_file_of(folder))):
+            faults.append({"job_id": spec.id, "place": spec.place, "reason": " ".join(reasons)})
             continue
         jobs.append(
             {

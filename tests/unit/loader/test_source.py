@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 
+from sauron_jobs_loader.dulwich_source import DulwichSource
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git_address import parse_address
 from sauron_jobs_loader.source import GitSource
@@ -33,6 +34,7 @@ from tests.git_servers import (
     write_diary_git,
 )
 
+Kind = type[GitSource] | type[DulwichSource]
 TOKEN = "ghp_s3cret/token+1"
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -63,8 +65,15 @@ def ssh(tmp_path: Path) -> Iterator[GitSshServer]:
         yield server
 
 
-def source_of(bundle: BundleRepository, root: Path, branch: str = "main") -> GitSource:
-    return GitSource(str(bundle.path), root=root, branch=branch)
+@pytest.fixture(params=[GitSource, DulwichSource], ids=["git", "dulwich"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """What reads the repository; a promise that takes it is made with and without a git binary."""
+    chosen: Kind = request.param
+    return chosen
+
+
+def source_of(bundle: BundleRepository, root: Path, kind: Kind = GitSource, branch: str = "main") -> GitSource | DulwichSource:
+    return kind(str(bundle.path), root=root, branch=branch)
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
@@ -144,9 +153,9 @@ def test_a_relative_path_is_taken_from_the_working_folder(tmp_path: Path) -> Non
         ("/srv/a\nb", "control"),
     ],
 )
-def test_any_other_address_is_refused_with_what_to_write(url: str, instead: str, tmp_path: Path) -> None:
+def test_any_other_address_is_refused_with_what_to_write(kind: Kind, url: str, instead: str, tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
-        GitSource(url, root=tmp_path)
+        kind(url, root=tmp_path)
     assert instead in str(caught.value)
     assert caught.value.fault is SourceFault.ADDRESS
     assert not list(tmp_path.iterdir())
@@ -169,45 +178,45 @@ def test_a_refused_address_does_not_show_its_password() -> None:
     assert "hunter2" not in str(caught.value.url)
 
 
-def test_a_token_with_a_line_break_is_refused_without_being_shown(tmp_path: Path) -> None:
+def test_a_token_with_a_line_break_is_refused_without_being_shown(kind: Kind, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="JOBS_GIT_TOKEN") as caught:
-        GitSource("https://host/repo", root=tmp_path, token="secret\nX-Evil: 1")
+        kind("https://host/repo", root=tmp_path, token="secret\nX-Evil: 1")
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("ref", ["", "-x", "--output=x", "a..b", "a b", "a:b", "a@{1}", "main^", "x.lock", "/a", "a/", "."])
-def test_a_hostile_ref_is_refused(ref: str, bundle: BundleRepository, root: Path) -> None:
+def test_a_hostile_ref_is_refused(kind: Kind, ref: str, bundle: BundleRepository, root: Path) -> None:
     with pytest.raises(SourceError, match="cannot be a branch"):
-        source_of(bundle, root).fetch(ref)
+        source_of(bundle, root, kind).fetch(ref)
     with pytest.raises(SourceError, match="cannot be a branch"):
-        source_of(bundle, root, branch=ref)
+        source_of(bundle, root, kind, branch=ref)
 
 
 # What is fetched
 
 
-def test_fetch_answers_the_commit_of_a_branch_a_tag_or_a_commit_id(bundle: BundleRepository, root: Path) -> None:
+def test_fetch_answers_the_commit_of_a_branch_a_tag_or_a_commit_id(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     first = bundle.head()
     bundle.git("tag", "-a", "v1", "-m", "version 1")
     bundle.git("branch", "feature/x")
     second = bundle.commit({"manifest.py": "two\n"})
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     assert source.fetch() == second
     assert source.fetch("v1") == source.fetch("feature/x") == source.fetch("refs/tags/v1") == first
     assert source.fetch(first) == source.fetch(first.upper()) == source.fetch(first[:10]) == first
 
 
-def test_a_file_url_and_a_bare_repository_work_too(bundle: BundleRepository, root: Path, tmp_path: Path) -> None:
+def test_a_file_url_and_a_bare_repository_work_too(kind: Kind, bundle: BundleRepository, root: Path, tmp_path: Path) -> None:
     git("clone", "--quiet", "--bare", str(bundle.path), str(tmp_path / "a b.git"), cwd=tmp_path)
-    source = GitSource(f"file://{tmp_path}/a%20b.git", root=root)
+    source = kind(f"file://{tmp_path}/a%20b.git", root=root)
     assert source.fetch() == bundle.head()
 
 
-def test_a_checkout_holds_exactly_the_commit(bundle: BundleRepository, root: Path) -> None:
+def test_a_checkout_holds_exactly_the_commit(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     bundle.commit({"bin/tool.sh": "#!/bin/sh\n", "nul": b"\0\xff\r\n"})
     (bundle.path / "bin/tool.sh").chmod(0o755)
     sha = bundle.commit()
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     folder = source.checkout(source.fetch())
     assert folder == root / "revisions" / sha
     assert files_below(folder) == {
@@ -221,9 +230,9 @@ def test_a_checkout_holds_exactly_the_commit(bundle: BundleRepository, root: Pat
     assert [entry.name for entry in folder.parent.iterdir()] == [sha]
 
 
-def test_files_marked_export_ignore_are_checked_out(bundle: BundleRepository, root: Path) -> None:
+def test_files_marked_export_ignore_are_checked_out(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     sha = bundle.commit({".gitattributes": "jobs export-ignore\n*.py export-subst\n"})
-    assert (source_of(bundle, root).checkout(sha) / "jobs" / "report.py").exists()
+    assert (source_of(bundle, root, kind).checkout(sha) / "jobs" / "report.py").exists()
 
 
 def test_an_existing_checkout_is_answered_as_it_is(bundle: BundleRepository, root: Path) -> None:
@@ -245,10 +254,10 @@ def test_a_pruned_revision_is_checked_out_again_without_fetch(bundle: BundleRepo
     assert (source.checkout(sha) / "manifest.py").read_text() == "one\n"
 
 
-def test_metadata_says_what_a_commit_is_about(bundle: BundleRepository, root: Path) -> None:
-    source = source_of(bundle, root)
+def test_metadata_says_what_a_commit_is_about(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+    source = source_of(bundle, root, kind)
     assert source.metadata("a" * 40) is None
-    sha = source.fetch()
+    source.checkout(sha := source.fetch())
     assert source.metadata(sha) == {
         "subject": "the first",
         "author": "Ada",
@@ -257,9 +266,9 @@ def test_metadata_says_what_a_commit_is_about(bundle: BundleRepository, root: Pa
     assert source.metadata("a" * 40) is None
 
 
-def test_a_force_push_is_followed_and_the_old_revision_stays(bundle: BundleRepository, root: Path) -> None:
+def test_a_force_push_is_followed_and_the_old_revision_stays(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     old = bundle.commit({"manifest.py": "two\n"})
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     source.checkout(source.fetch())
     bundle.git("reset", "--quiet", "--hard", "HEAD~1")
     new = bundle.commit({"manifest.py": "three\n"})
@@ -298,18 +307,20 @@ def test_a_changed_address_replaces_the_mirror_once_the_new_one_is_complete(
     assert sorted(entry.name for entry in root.iterdir()) == ["mirror.git", "mirror.lock"]
 
 
-def test_a_commit_that_no_branch_leads_to_is_asked_for_by_its_id(bundle: BundleRepository, root: Path) -> None:
+def test_a_commit_that_no_branch_leads_to_is_asked_for_by_its_id(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     sha = bundle.commit({"manifest.py": "pull request\n"})
     bundle.git("update-ref", "refs/pull/1/head", sha)
     bundle.git("reset", "--quiet", "--hard", "HEAD~1")
     bundle.git("config", "uploadpack.allowAnySHA1InWant", "true")
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     assert source.fetch() != sha
     assert source.fetch(sha) == sha
     assert (source.checkout(sha) / "manifest.py").read_text() == "pull request\n"
 
 
-def test_a_repository_of_another_user_is_read(bundle: BundleRepository, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repository_of_another_user_is_read(
+    kind: Kind, bundle: BundleRepository, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if os.geteuid() == 0:
         for path in (bundle.path, *bundle.path.rglob("*")):
             os.chown(path, 65534, 65534)
@@ -320,12 +331,12 @@ def test_a_repository_of_another_user_is_read(bundle: BundleRepository, root: Pa
         wrapper.write_text(f'#!/bin/sh\nGIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {script} "$@"\n')
         wrapper.chmod(0o755)
         monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     assert (source.checkout(source.fetch()) / "manifest.py").exists()
 
 
 def test_hooks_settings_and_git_variables_of_the_user_are_not_used(
-    bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "home"
     (home / "hooks").mkdir(parents=True)
@@ -341,7 +352,7 @@ def test_hooks_settings_and_git_variables_of_the_user_are_not_used(
     monkeypatch.setenv("GIT_INDEX_FILE", "/nowhere/index")
     monkeypatch.setenv("GIT_OBJECT_DIRECTORY", "/nowhere/objects")
     sha = bundle.commit({".gitattributes": "* filter=x\n"})
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     assert source.fetch() == sha
     assert (source.checkout(sha) / "manifest.py").read_bytes() == b"one\n"
     assert not (home / "ran").exists()
@@ -361,12 +372,12 @@ def test_hooks_settings_and_git_variables_of_the_user_are_not_used(
     ],
 )
 def test_a_link_that_leaves_the_tree_refuses_the_revision(
-    links: dict[str, str], named: str, bundle: BundleRepository, root: Path
+    kind: Kind, links: dict[str, str], named: str, bundle: BundleRepository, root: Path
 ) -> None:
     for name, target in links.items():
         bundle.link(name, target)
     sha = bundle.commit()
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     with pytest.raises(SourceError) as caught:
         source.checkout(source.fetch())
     assert repr(named) in str(caught.value)
@@ -376,22 +387,22 @@ def test_a_link_that_leaves_the_tree_refuses_the_revision(
     assert list((root / "revisions").iterdir()) == []
 
 
-def test_links_inside_the_tree_are_kept(bundle: BundleRepository, root: Path) -> None:
+def test_links_inside_the_tree_are_kept(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     bundle.link("jobs/manifest.py", "../manifest.py")
     bundle.link("everything", ".")
     bundle.link("dangling", "not-there")
     bundle.link("round", "round")
-    folder = source_of(bundle, root).checkout(bundle.commit())
+    folder = source_of(bundle, root, kind).checkout(bundle.commit())
     assert (folder / "jobs/manifest.py").read_text() == "one\n"
     assert (folder / "dangling").is_symlink()
 
 
-def test_a_submodule_is_neither_fetched_nor_in_the_way(bundle: BundleRepository, root: Path) -> None:
+def test_a_submodule_is_neither_fetched_nor_in_the_way(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     (bundle.path / ".gitmodules").write_text('[submodule "x"]\n path = x\n url = ext::touch /nowhere\n')
     bundle.git("update-index", "--add", "--cacheinfo", f"160000,{bundle.head()},x")
     bundle.git("add", ".gitmodules")
     bundle.git("commit", "--quiet", "-m", "with a submodule")
-    folder = source_of(bundle, root).checkout(bundle.head())
+    folder = source_of(bundle, root, kind).checkout(bundle.head())
     assert (folder / "manifest.py").exists()
     assert not (folder / "x").exists() or not list((folder / "x").iterdir())
 
@@ -399,16 +410,16 @@ def test_a_submodule_is_neither_fetched_nor_in_the_way(bundle: BundleRepository,
 # Faults of the source
 
 
-def test_an_unknown_branch_names_the_branches_there_are(bundle: BundleRepository, root: Path) -> None:
+def test_an_unknown_branch_names_the_branches_there_are(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     bundle.git("branch", "production")
     with pytest.raises(SourceError) as caught:
-        source_of(bundle, root, branch="prodution").fetch()
+        source_of(bundle, root, kind, branch="prodution").fetch()
     assert "its branches are main, production; did you mean 'production'?" in str(caught.value)
     assert (caught.value.fault, caught.value.ref) == (SourceFault.UNKNOWN_REF, "prodution")
 
 
-def test_an_unknown_commit_is_said_to_be_unknown(bundle: BundleRepository, root: Path) -> None:
-    source = source_of(bundle, root)
+def test_an_unknown_commit_is_said_to_be_unknown(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+    source = source_of(bundle, root, kind)
     for ask in (source.fetch, source.checkout):
         with pytest.raises(SourceError, match="there is no commit 0123") as caught:
             ask("0123456789" * 4)
@@ -417,27 +428,27 @@ def test_an_unknown_commit_is_said_to_be_unknown(bundle: BundleRepository, root:
         source.checkout("main")
 
 
-def test_an_empty_repository_asks_for_a_first_commit(root: Path, tmp_path: Path) -> None:
+def test_an_empty_repository_asks_for_a_first_commit(kind: Kind, root: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="push a first commit") as caught:
-        source_of(BundleRepository.create(tmp_path / "empty"), root).fetch()
+        source_of(BundleRepository.create(tmp_path / "empty"), root, kind).fetch()
     assert caught.value.fault is SourceFault.EMPTY
 
 
-def test_a_path_without_a_repository_says_so(root: Path, tmp_path: Path) -> None:
+def test_a_path_without_a_repository_says_so(kind: Kind, root: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="git init") as caught:
-        GitSource(str(tmp_path / "nowhere"), root=root).fetch()
+        kind(str(tmp_path / "nowhere"), root=root).fetch()
     assert caught.value.fault is SourceFault.NOT_A_REPOSITORY
     (tmp_path / "plain").mkdir()
     with pytest.raises(SourceError, match="no git repository at that address") as caught:
-        GitSource(str(tmp_path / "plain"), root=root).fetch()
+        kind(str(tmp_path / "plain"), root=root).fetch()
     assert caught.value.fault is SourceFault.NOT_A_REPOSITORY
 
 
-def test_a_host_that_refuses_is_named(root: Path, tmp_path: Path) -> None:
+def test_a_host_that_refuses_is_named(kind: Kind, root: Path, tmp_path: Path) -> None:
     with serve_http(tmp_path) as gone:
         url = gone.url
     with pytest.raises(SourceError, match=r"127\.0\.0\.1, port .* cannot be reached") as caught:
-        GitSource(f"{url}/bundle", root=root).fetch()
+        kind(f"{url}/bundle", root=root).fetch()
     assert caught.value.fault is SourceFault.UNREACHABLE
 
 
@@ -450,10 +461,10 @@ def test_a_missing_git_says_what_to_install(
     assert caught.value.fault is SourceFault.TOOL
 
 
-def test_a_folder_that_cannot_be_written_is_named(bundle: BundleRepository, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(kind: Kind, bundle: BundleRepository, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SourceError, match="make the folder writable") as caught:
-        source_of(bundle, tmp_path / "file" / "state").fetch()
+        source_of(bundle, tmp_path / "file" / "state", kind).checkout(bundle.head())
     assert caught.value.fault is SourceFault.STORAGE
 
 
@@ -499,9 +510,9 @@ def test_the_token_opens_the_repository_and_is_nowhere_to_be_seen(
         assert not [name for name, content in files_below(root).items() if secret.encode() in content]
 
 
-def test_a_token_in_the_url_works_and_is_not_shown(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_a_token_in_the_url_works_and_is_not_shown(kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
     address = f"{http.url}/bundle/.git".replace("://", f"://x-access-token:{TOKEN.replace('/', '%2F')}@")
-    source = GitSource(address, root=root)
+    source = kind(address, root=root)
     assert source.fetch() == bundle.head()
     assert source.display_url == f"{http.url}/bundle/.git"
     assert not [name for name, content in files_below(root).items() if TOKEN.encode() in content]
@@ -509,10 +520,10 @@ def test_a_token_in_the_url_works_and_is_not_shown(http: GitHttpServer, bundle: 
 
 @pytest.mark.parametrize(("token", "words"), [(None, "asks for a token"), ("wrong-token", "does not accept the token")])
 def test_a_missing_or_wrong_token_says_which_and_shows_none(
-    token: str | None, words: str, http: GitHttpServer, root: Path
+    kind: Kind, token: str | None, words: str, http: GitHttpServer, root: Path
 ) -> None:
     with pytest.raises(SourceError, match=words) as caught:
-        GitSource(f"{http.url}/bundle/.git", root=root, token=token).fetch()
+        kind(f"{http.url}/bundle/.git", root=root, token=token).fetch()
     assert caught.value.fault is SourceFault.ACCESS
     assert "JOBS_GIT_TOKEN" in str(caught.value)
     assert "wrong-token" not in str(caught.value)
@@ -528,32 +539,32 @@ def test_a_wrong_token_leaves_the_mirror_as_it_was(http: GitHttpServer, bundle: 
     assert (source.checkout(sha) / "manifest.py").exists()
 
 
-def test_a_web_address_without_a_repository_says_so(http: GitHttpServer, root: Path) -> None:
+def test_a_web_address_without_a_repository_says_so(kind: Kind, http: GitHttpServer, root: Path) -> None:
     with pytest.raises(SourceError, match="no git repository at that address") as caught:
-        GitSource(f"{http.url}/other", root=root, token=TOKEN).fetch()
+        kind(f"{http.url}/other", root=root, token=TOKEN).fetch()
     assert caught.value.fault is SourceFault.NOT_A_REPOSITORY
 
 
 def test_a_redirect_to_another_host_does_not_take_the_token_along(
-    http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
+    kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
 ) -> None:
     with serve_http(tmp_path / "served", token="any") as thief:
         http.redirect_to = thief.url.replace("127.0.0.1", "localhost")
         with pytest.raises(SourceError) as caught:
-            GitSource(f"{http.url}/bundle/.git", root=root, token=TOKEN).fetch()
+            kind(f"{http.url}/bundle/.git", root=root, token=TOKEN).fetch()
         assert thief.seen.is_set()
         assert thief.credentials <= {None}
     assert caught.value.fault is SourceFault.ACCESS
 
 
 def test_https_is_verified_against_the_ca(
-    bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Kind, bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GIT_SSL_CAINFO", raising=False)
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     certificate, key = make_certificate(tmp_path)
     with serve_http(tmp_path / "served", token=TOKEN, tls=(certificate, key)) as server:
-        source = GitSource(f"{server.url}/bundle/.git", root=root, token=TOKEN)
+        source = kind(f"{server.url}/bundle/.git", root=root, token=TOKEN)
         with pytest.raises(SourceError, match="SSL_CERT_FILE") as caught:
             source.fetch()
         assert caught.value.fault is SourceFault.CERTIFICATE
@@ -650,16 +661,17 @@ def test_a_missing_key_file_is_named(ssh: GitSshServer, bundle: BundleRepository
 SYNC = """
 import sys
 from pathlib import Path
+from sauron_jobs_loader.dulwich_source import DulwichSource
 from sauron_jobs_loader.source import GitSource
-source = GitSource(sys.argv[1], root=Path(sys.argv[2]), token=sys.argv[3] if len(sys.argv) > 3 else None)
+source = {"GitSource": GitSource, "DulwichSource": DulwichSource}[sys.argv[3]](sys.argv[1], root=Path(sys.argv[2]))
 print("ready", flush=True)
 print(source.checkout(source.fetch()), flush=True)
 """
 
 
-def start_sync(url: str, root: Path) -> subprocess.Popen[str]:
+def start_sync(url: str, root: Path, kind: Kind = GitSource) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SYNC, url, str(root)],
+        [sys.executable, "-c", SYNC, url, str(root), kind.__name__],
         env={"PYTHONPATH": str(PROJECT), "PATH": os.environ["PATH"]},
         stdout=subprocess.PIPE,
         text=True,
@@ -684,12 +696,12 @@ def test_killing_the_process_during_a_fetch_ends_git_and_frees_the_lock(
     assert sorted(entry.name for entry in root.iterdir()) == ["mirror.git", "mirror.lock"]
 
 
-def test_kills_at_many_moments_leave_what_the_next_sync_completes(bundle: BundleRepository, root: Path) -> None:
+def test_kills_at_many_moments_leave_what_the_next_sync_completes(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     bundle.commit({f"data/{number}.txt": f"{number}\n" * 50 for number in range(300)})
     expected = 302
     for step in range(12):
         bundle.commit({"manifest.py": f"{step}\n"})
-        with start_sync(str(bundle.path), root) as syncing:
+        with start_sync(str(bundle.path), root, kind) as syncing:
             assert syncing.stdout is not None
             syncing.stdout.readline()
             with suppress(subprocess.TimeoutExpired):
@@ -697,7 +709,7 @@ def test_kills_at_many_moments_leave_what_the_next_sync_completes(bundle: Bundle
             syncing.send_signal(signal.SIGKILL)
         for folder in (root / "revisions").glob("?" * 40):
             assert len(files_below(folder)) == expected
-    source = source_of(bundle, root)
+    source = source_of(bundle, root, kind)
     assert len(files_below(source.checkout(source.fetch()))) == expected
 
 
@@ -786,11 +798,11 @@ def test_one_unreadable_file_in_the_mirror_is_fetched_again(bundle: BundleReposi
     assert (source.checkout(sha) / "jobs/report.py").read_text() == "run = 1\n"
 
 
-def test_two_processes_syncing_at_once_are_harmless(bundle: BundleRepository, root: Path) -> None:
+def test_two_processes_syncing_at_once_are_harmless(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     bundle.commit({f"data/{number}.txt": f"{number}\n" for number in range(200)})
     for step in range(3):
         sha = bundle.commit({"manifest.py": f"{step}\n"})
-        with start_sync(str(bundle.path), root) as one, start_sync(str(bundle.path), root) as other:
+        with start_sync(str(bundle.path), root, kind) as one, start_sync(str(bundle.path), root, kind) as other:
             for process in (one, other):
                 printed, _ = process.communicate(timeout=60)
                 assert process.returncode == 0
@@ -799,9 +811,9 @@ def test_two_processes_syncing_at_once_are_harmless(bundle: BundleRepository, ro
     assert all(len(entry.name) == 40 for entry in (root / "revisions").iterdir())
 
 
-def test_threads_checking_out_one_revision_get_one_complete_folder(bundle: BundleRepository, root: Path) -> None:
+def test_threads_checking_out_one_revision_get_one_complete_folder(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     sha = bundle.commit({f"data/{number}.txt": f"{number}\n" for number in range(100)})
     with ThreadPoolExecutor(6) as pool:
-        folders = set(pool.map(lambda _: source_of(bundle, root).checkout(sha), range(6)))
+        folders = set(pool.map(lambda _: source_of(bundle, root, kind).checkout(sha), range(6)))
     assert folders == {root / "revisions" / sha}
     assert [entry.name for entry in (root / "revisions").iterdir()] == [sha]
