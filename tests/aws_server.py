@@ -1,4 +1,4 @@
-"""AWS for tests: moto's server on loopback, taught the two things that `chalice deploy` needs and moto lacks.
+"""AWS for tests: moto's server on loopback, taught the few things that a deployment needs and moto lacks.
 
 `Aws.environ` is what a process needs to take it for AWS. Limit: moto keeps what it is told and executes no Lambda function here.
 """
@@ -55,6 +55,7 @@ def start() -> Aws:
     """Start an empty AWS on a free port."""
     _accept_swagger()
     _know_layers_by_arn()
+    _keep_the_size_of_tmp()
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # a line for every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -89,6 +90,22 @@ def _know_layers_by_arn() -> None:
         return json.dumps(self.backend.get_layer_version(name, version).get_layer_version())
 
     LambdaResponse.get_layer_version_by_arn = get_layer_version_by_arn  # type: ignore[attr-defined] # new there
+
+
+@functools.cache
+def _keep_the_size_of_tmp() -> None:
+    """Let moto's Lambda take a new size of /tmp, which it takes only of a new function."""
+    from moto.awslambda.models import LambdaFunction
+
+    original = LambdaFunction.update_configuration
+
+    def update_configuration(self: Any, config_updates: dict[str, Any]) -> Any:
+        if "EphemeralStorage" in config_updates:
+            self.ephemeral_storage = config_updates["EphemeralStorage"]["Size"]
+        original(self, config_updates)
+        return self.get_configuration()
+
+    LambdaFunction.update_configuration = update_configuration  # type: ignore[method-assign] # moto's own forgets it
 
 
 def _wrapped(original: Callable[..., Any], place: int) -> Callable[..., Any]:
