@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import difflib
 import functools
 import os
@@ -310,6 +311,17 @@ def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]
                 raise ValueError(f"{name}_FILE={file!r} cannot be read ({reason}); name a readable file") from None
             return f"{name}_FILE", text or setting.default
     return setting.name, setting.default
+
+
+def given(environ: Mapping[str, str]) -> dict[str, str]:
+    """Answer the text of every setting that is not at its default, by its own name, whichever alias or file it came from."""
+    found = {}
+    for setting in SETTINGS:
+        with contextlib.suppress(ValueError):  # a file that cannot be read is `Settings.read`'s to report
+            _, raw = _raw(setting, environ)
+            if raw is not None and raw != setting.default:
+                found[setting.name] = raw
+    return found
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

@@ -15,10 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from sauron.aws.names import HANDLERS, Names
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ("requirements.txt", "requirements-container.txt", "requirements-dev.txt")
 GLIBC = re.compile(rb"GLIBC_(\d+(?:\.\d+)+)\0")
 SOURCES = ("chalicelib", "sauron_jobs_loader")
+MAIL = ("ses:SendEmail", "ses:SendRawEmail")
+TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
+ALLOWED = {"api_handler": MAIL, "upkeep": (*TAKE, *MAIL), "work": (*TAKE, "sqs:GetQueueAttributes", *MAIL)}
 KEPT_OUT = {
     *("container", "tests", "sauron", "docs", "vendor", "moto", "pytest", "hypothesis"),
     *("click", "git", "waitress", "rich", "dotenv", "boto3", "botocore", "yaml", "pip", "setuptools", "inquirer"),
@@ -107,16 +112,36 @@ def test_make_prints_help_for_every_target() -> None:
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
-def test_policies_are_hand_written_and_allow_nothing_everywhere(stage: str) -> None:
-    config = json.loads((ROOT / ".chalice/config.json").read_text())
-    assert config["stages"][stage]["autogen_policy"] is False
-    assert config["stages"][stage]["iam_policy_file"] == f"policy-{stage}.json"
-    policy = json.loads((ROOT / f".chalice/policy-{stage}.json").read_text())
-    for statement in policy["Statement"]:
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_every_function_has_a_hand_written_policy_that_allows_nothing_of_others(stage: str, handler: str) -> None:
+    ours = json.loads((ROOT / ".chalice/config.json").read_text())["stages"][stage]
+    assert ours["autogen_policy"] is False
+    assert ours["lambda_functions"][handler]["iam_policy_file"] == f"policy-{stage}-{handler}.json"
+    names = Names(stage)
+    own = f"arn:aws:logs:*:*:log-group:{names.log_group(names.function(handler))}:*"
+    allowed: dict[str, set[str]] = {}
+    for statement in json.loads((ROOT / f".chalice/policy-{stage}-{handler}.json").read_text())["Statement"]:
         actions, resources = ([one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"]))
         assert not [action for action in actions if "*" in action]
-        for resource in resources:
-            assert f"sauron-{stage}-" in resource or f"/sauron/{stage}/" in resource or ":identity/" in resource
+        for action in actions:
+            allowed.setdefault(action, set()).update(resource.split(":", 5)[5] for resource in resources)
+        if actions[0].startswith("logs:"):
+            assert resources == [own]
+    path = f"parameter{names.parameters}"
+    assert allowed.pop("ssm:GetParametersByPath") == {path, f"{path}/*"}
+    assert allowed.pop("sqs:SendMessage") == {names.queue}
+    expected = {"logs:CreateLogStream": {own.split(":", 5)[5]}, "logs:PutLogEvents": {own.split(":", 5)[5]}}
+    for action in ALLOWED.get(handler, ()):
+        mail, dead = action.startswith("ses:"), handler == "upkeep"
+        expected[action] = {"identity/*" if mail else names.dead_queue if dead else names.queue}
+    if handler == "api_handler":
+        expected["lambda:InvokeFunction"] = {f"function:{names.function('sync')}"}
+    assert allowed == expected
+
+
+def test_no_policy_is_left_that_no_function_has() -> None:
+    written = {file.name for file in (ROOT / ".chalice").glob("policy-*.json")}
+    assert written == {f"policy-{stage}-{handler}.json" for stage in ("dev", "prod") for handler in HANDLERS}
 
 
 def test_vendor_is_a_link_into_the_project() -> None:

@@ -12,7 +12,7 @@ from chalicelib import logs
 from chalicelib.errors import SauronError, ScheduleError, SettingsError
 from sauron_jobs_loader.errors import LoaderError
 
-from . import alerts, author, bundle, history, jobs, runners, running, standing, upkeep
+from . import alerts, author, aws, bundle, history, jobs, runners, running, standing, upkeep
 from .asking import SHARED, Asked, AskError
 from .output import say
 
@@ -44,6 +44,7 @@ COMMANDS: tuple[click.Command, ...] = (
     upkeep.backup,
     upkeep.migrate,
     upkeep.serve,
+    aws.aws,
 )
 
 

@@ -1,0 +1,104 @@
+"""The functions, their roles, rules and the API: `chalice deploy` over the clean copy, in a process of its own.
+
+That process gets no secret. Before it runs, its notes are written anew from AWS (`found`), so a deployment that was cut off is
+simply repeated. Whether there is anything to deploy is told by the digest that `functions` leaves on every function afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+
+from chalicelib.settings import SETTINGS
+
+from . import found, functions, parameters, queues, source
+from .cloud import AwsError, Cloud
+from .names import HANDLERS, Names
+from .plan import Act, Step, Tell
+
+SECRET = frozenset(f"{name}{end}" for one in SETTINGS if one.secret for name in (one.name, *one.aliases) for end in ("", "_FILE"))
+LAST_LINES = 12
+
+
+class Deployment:
+    """One stage of one checkout."""
+
+    def __init__(self, cloud: Cloud, names: Names, root: Path, variables: Mapping[str, str], secrets: frozenset[str]) -> None:
+        """Deploy with these variables; `secrets` are the names that no other process may see."""
+        self._cloud, self._names, self._root = cloud, names, root
+        self._variables, self._secrets = dict(variables), secrets | SECRET
+
+    def digest(self) -> str:
+        """Answer the digest of what would be shipped now."""
+        return source.digest(self._root, self._config())
+
+    def step(self, *, again: bool, secrets_change: bool) -> Step:
+        """Answer the step that deploys, unless everything is there and as it would be shipped."""
+        there = found.functions(self._cloud, self._names)
+        api = found.rest_api(self._cloud, self._names)
+        what = f"functions, roles, rules and API ({len(HANDLERS)} functions)"
+        if not there:
+            return Step(Act.CREATE, what, "about a minute", self._deploy)
+        ours = self.digest()
+        differs = []
+        if len(there) < len(HANDLERS) or api is None:
+            differs.append("something is missing")
+        if any(functions.digest_of(one) != ours for one in there.values()):
+            differs.append("code or settings changed")
+        if secrets_change and not differs:
+            differs.append("secrets changed")
+        if again:
+            differs.append("asked for")
+        return Step(Act.CHANGE, what, ", ".join(differs), self._deploy) if differs else Step(Act.KEEP, what)
+
+    def _config(self) -> dict[str, object]:
+        known = parameters.revision(parameters.held(self._cloud, self._names))
+        more = {"SECRETS_REVISION": known, "SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
+        return source.config(self._root, self._names.stage, self._variables | more)
+
+    def _deploy(self, tell: Tell) -> None:
+        config = self._config()
+        folder = source.copy(self._root, self._names.stage, config)
+        found.note(self._cloud, self._names, self._root)
+        queue = queues.url(self._cloud, self._names.queue) or ""
+        chalice(folder, "deploy", self._cloud, self._names, tell, hidden=self._secrets, SAURON_SQS_QUEUE_URL=queue)
+
+
+def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
+    """Answer the step that removes what was deployed."""
+    there = found.resources(cloud, names)
+    if not there:
+        return []
+    hidden = SECRET | parameters.held(cloud, names).keys()
+
+    def do(tell: Tell) -> None:
+        folder = source.copy(root, names.stage, source.config(root, names.stage, {}))
+        found.note(cloud, names, root)
+        chalice(folder, "delete", cloud, names, tell, hidden=hidden)
+
+    kinds = [one["resource_type"] for one in there]
+    counted = ", ".join(f"{kinds.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(kinds))
+    return [Step(Act.REMOVE, "functions, roles, rules and API", counted, do)]
+
+
+def chalice(folder: Path, act: str, cloud: Cloud, names: Names, tell: Tell, *, hidden: frozenset[str], **more: str) -> None:
+    """Run one command of Chalice and pass on what it says. Raises AwsError with the end of that when it fails."""
+    environ = {name: value for name, value in os.environ.items() if name not in hidden and name != "PYTHONPATH"}
+    environ |= {"AWS_DEFAULT_REGION": cloud.region, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **more}
+    run = "import sys; from chalice.cli import main; sys.exit(main())"
+    argv = [sys.executable, "-c", run, "--project-dir", str(folder), act, "--stage", names.stage]
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with subprocess.Popen(
+        argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None  # noqa: S101 - narrows the type
+        for line in process.stdout:
+            last.append(line.rstrip())
+            if line.strip():
+                tell(line.rstrip())
+    if process.returncode:
+        raise AwsError(f"{act} by chalice", "\n".join(line for line in last if line) + "\nNothing was lost: run the same again.")

@@ -1,0 +1,123 @@
+"""What AWS has of a stage, in the form in which Chalice notes what it deployed.
+
+Chalice writes its notes only when all went well, into a file of one checkout. A deployment that failed half way, or another
+checkout, would make a second API. So the notes are written anew from AWS before Chalice runs, by the names that everything has.
+What the file notes of handlers that are no more stays in it: Chalice removes them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .cloud import Cloud, unless_gone
+from .names import API, API_STAGE, HANDLERS, SCHEDULED, WORK, Names
+
+Resource = dict[str, str]
+
+
+def resources(cloud: Cloud, names: Names) -> list[Resource]:
+    """Answer everything of the stage that Chalice makes and AWS has."""
+    configurations = functions(cloud, names)
+    made: list[Resource] = []
+    if layer := _layer(cloud, names):
+        made.append({"name": "managed-layer", "resource_type": "lambda_layer", "layer_version_arn": layer})
+    for handler in HANDLERS:
+        if arn := _role(cloud, names.role(handler)):
+            role = {"role_arn": arn, "role_name": names.role(handler)}
+            made.append({"name": f"{handler}_role", "resource_type": "iam_role"} | role)
+        if known := configurations.get(handler):
+            arn = known["FunctionArn"]
+            made.append({"name": handler, "resource_type": "lambda_function", "lambda_arn": arn})
+        if handler in SCHEDULED and _has_rule(cloud, names.rule(handler)):
+            rule = {"rule_name": names.rule(handler)}
+            made.append({"name": f"{handler}-event", "resource_type": "cloudwatch_event"} | rule)
+        if handler == WORK and known and (source := mapping(cloud, names)):
+            facts = {"queue_arn": source["EventSourceArn"], "event_uuid": source["UUID"], "queue": names.queue, "lambda_arn": arn}
+            made.append({"name": "work-sqs-event-source", "resource_type": "sqs_event"} | facts)
+    if api := rest_api(cloud, names):
+        made.append({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": api, "rest_api_url": api_url(cloud, api)})
+    return made
+
+
+def note(cloud: Cloud, names: Names, root: Path) -> None:
+    """Write Chalice's notes of the stage anew."""
+    file = root / f".chalice/deployed/{names.stage}.json"
+    noted = json.loads(file.read_text(encoding="utf-8"))["resources"] if file.is_file() else []
+    ours = {"managed-layer", "rest_api", "work-sqs-event-source", *HANDLERS}
+    ours |= {f"{handler}_role" for handler in HANDLERS} | {f"{handler}-event" for handler in SCHEDULED}
+    kept = [one for one in noted if one["name"] not in ours and cloud.account in json.dumps(one)]
+    now = {"resources": resources(cloud, names) + kept, "schema_version": "2.0", "backend": "api"}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(now, indent=2) + "\n", encoding="utf-8")
+    partial.rename(file)
+
+
+def functions(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
+    """Answer the configuration of every function that is there, by its handler."""
+    found = {}
+    for handler in HANDLERS:
+        with unless_gone():
+            found[handler] = cloud.client("lambda").get_function_configuration(FunctionName=names.function(handler))
+    return found
+
+
+def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:
+    """Answer what feeds the queue to the work function, if it is there."""
+    queue, function = cloud.arn("sqs", names.queue), f":function:{names.function(WORK)}"
+    with unless_gone():
+        listed = cloud.client("lambda").list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
+        ours: list[dict[str, Any]] = [one for one in listed if one["FunctionArn"].endswith(function)]
+        return ours[0] if ours else None
+    return None
+
+
+def rest_api(cloud: Cloud, names: Names) -> str | None:
+    """Answer the id of the API that calls our function; every stage's API has the same name."""
+    client = cloud.client("apigateway")
+    for page in client.get_paginator("get_rest_apis").paginate():
+        for api in page["items"]:
+            if api["name"] == "sauron" and _calls(client, api["id"], f":function:{names.function(API)}/"):
+                found: str = api["id"]
+                return found
+    return None
+
+
+def api_url(cloud: Cloud, api: str) -> str:
+    """Write the address of an API."""
+    domain = "amazonaws.com.cn" if cloud.partition == "aws-cn" else "amazonaws.com"
+    return f"https://{api}.execute-api.{cloud.region}.{domain}/{API_STAGE}/"
+
+
+def _calls(client: Any, api: str, function: str) -> bool:
+    for page in client.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"]):
+        for resource in page["items"]:
+            for method in resource.get("resourceMethods", {}):
+                with unless_gone():
+                    asked = client.get_integration(restApiId=api, resourceId=resource["id"], httpMethod=method)
+                    if function in asked.get("uri", ""):
+                        return True
+    return False
+
+
+def _layer(cloud: Cloud, names: Names) -> str | None:
+    """Answer the newest version of the layer; Chalice removes the one before when it makes one."""
+    with unless_gone():
+        versions = cloud.client("lambda").list_layer_versions(LayerName=names.layer)["LayerVersions"]
+        return max(versions, key=lambda one: one["Version"])["LayerVersionArn"] if versions else None
+    return None
+
+
+def _role(cloud: Cloud, name: str) -> str | None:
+    with unless_gone():
+        found: str = cloud.client("iam").get_role(RoleName=name)["Role"]["Arn"]
+        return found
+    return None
+
+
+def _has_rule(cloud: Cloud, name: str) -> bool:
+    with unless_gone():
+        return bool(cloud.client("events").describe_rule(Name=name))
+    return False

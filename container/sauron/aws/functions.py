@@ -1,0 +1,77 @@
+"""What Chalice has no word for: the size of /tmp, the digest of what was deployed, how many runs go at once.
+
+The digest stands in every function's description and is written last, so a deployment that was cut off is seen as such. To
+write it also starts the functions anew, with the secrets of now.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from chalicelib import __version__
+
+from . import found
+from .cloud import Cloud
+from .names import HANDLERS, WORK, Names
+from .plan import Act, Step, Tell
+
+TMP_MB = {"sync": 2048, WORK: 2048}  # revisions, environments and what jobs write
+TMP_DEFAULT_MB = 512
+
+
+def digest_of(configuration: dict[str, Any]) -> str | None:
+    """Answer the digest that a function was left with."""
+    match = re.search(r"source ([0-9a-f]{12})", configuration.get("Description") or "")
+    return match[1] if match else None
+
+
+def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool) -> Step:
+    """Answer the step that finishes every function after a deployment."""
+    what = "functions' /tmp and what they say they are"
+    there = found.functions(cloud, names)
+    wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != _tmp_wanted(handler)]
+
+    def do(_tell: Tell) -> None:
+        now = f"Sauron {__version__}, stage {names.stage}, source {digest()}"
+        for handler in HANDLERS:
+            _finish(cloud, names.function(handler), now, _tmp_wanted(handler))
+
+    if deploys:
+        return Step(Act.CHANGE if there else Act.CREATE, what, "after the deployment", do)
+    return Step(Act.CHANGE, what, f"{', '.join(wrong)} has another size", do) if wrong else Step(Act.KEEP, what)
+
+
+def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys: bool) -> Step:
+    """Answer the step that limits how many runs go at once; without a number what stands stays."""
+    known = found.mapping(cloud, names)
+    now = (known or {}).get("ScalingConfig", {}).get("MaximumConcurrency") if known else None
+
+    def do(_tell: Tell) -> None:
+        fed = found.mapping(cloud, names)
+        if fed and concurrency:
+            limit = {"MaximumConcurrency": concurrency}
+            cloud.client("lambda").update_event_source_mapping(UUID=fed["UUID"], BatchSize=1, ScalingConfig=limit)
+
+    what = f"queue to {names.function(WORK)}, {concurrency or now or 'any number of'} runs at once"
+    if known is None and deploys:
+        return Step(Act.CREATE, what, do=do)
+    differs = concurrency is not None and concurrency != now
+    return Step(Act.CHANGE, what, f"{now or 'any number'} before", do) if differs else Step(Act.KEEP, what)
+
+
+def _finish(cloud: Cloud, function: str, description: str, megabytes: int) -> None:
+    client = cloud.client("lambda")
+    client.get_waiter("function_updated_v2").wait(FunctionName=function)
+    client.update_function_configuration(FunctionName=function, Description=description, EphemeralStorage={"Size": megabytes})
+    client.get_waiter("function_updated_v2").wait(FunctionName=function)
+
+
+def _tmp(configuration: dict[str, Any]) -> int:
+    size: int = configuration.get("EphemeralStorage", {}).get("Size", TMP_DEFAULT_MB)
+    return size
+
+
+def _tmp_wanted(handler: str) -> int:
+    return TMP_MB.get(handler, TMP_DEFAULT_MB)

@@ -1,0 +1,70 @@
+"""What everything of a stage is called in AWS: one place, so that making, finding and removing agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+API = "api_handler"
+WORK = "work"
+SCHEDULED = ("tick", "sync", "upkeep")
+HANDLERS = (API, *SCHEDULED, WORK)
+API_STAGE = "api"  # the path that API Gateway puts before ours
+PUBLIC_URL = "SAURON_PUBLIC_URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one stage."""
+
+    stage: str
+
+    @property
+    def prefix(self) -> str:
+        """What every name begins with; also the name of the API's function."""
+        return f"sauron-{self.stage}"
+
+    @property
+    def queue(self) -> str:
+        """The queue that runs are dispatched on."""
+        return f"{self.prefix}-runs"
+
+    @property
+    def dead_queue(self) -> str:
+        """Where messages go that were received too often."""
+        return f"{self.queue}-dead"
+
+    @property
+    def parameters(self) -> str:
+        """The path below which the secrets are."""
+        return f"/sauron/{self.stage}"
+
+    @property
+    def topic(self) -> str:
+        """The topic that alarms are sent to."""
+        return f"{self.prefix}-alarms"
+
+    @property
+    def layer(self) -> str:
+        """The layer of third-party packages that the functions share."""
+        return f"{self.prefix}-managed-layer"
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """Every function, in the order of `HANDLERS`."""
+        return tuple(self.function(handler) for handler in HANDLERS)
+
+    def function(self, handler: str) -> str:
+        """Answer the name of a handler's function."""
+        return self.prefix if handler == API else f"{self.prefix}-{handler}"
+
+    def role(self, handler: str) -> str:
+        """Answer the name of the role that a handler runs under."""
+        return f"{self.prefix}-{handler}"
+
+    def rule(self, handler: str) -> str:
+        """Answer the name of the rule that fires a scheduled handler."""
+        return f"{self.prefix}-{handler}-event"
+
+    def log_group(self, function: str) -> str:
+        """Answer the log group of a function."""
+        return f"/aws/lambda/{function}"

@@ -1,0 +1,106 @@
+"""What is shipped: a clean copy of the checkout with the stage's own configuration, and a digest that says whether it changed.
+
+Chalice ships every file it finds, caches included, so it never sees the checkout itself. Packages that were downloaded are kept
+beside the copy; they are found again by the digest of the requirements.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from chalicelib.errors import SauronError
+
+FOLDERS = ("chalicelib", "sauron_jobs_loader")
+FILES = ("app.py", "requirements.txt", ".chalice/config.json")
+PACKAGES_KEPT = 4
+
+
+def checkout() -> Path:
+    """Answer the folder of the checkout that this Sauron runs from. Raises SauronError when it runs from no checkout."""
+    import chalicelib
+
+    root = Path(chalicelib.__file__).resolve().parents[1]
+    if not all((root / file).is_file() for file in FILES) or not (root / "vendor/sauron_jobs_loader").is_symlink():
+        raise SauronError(
+            f"This Sauron runs from {root}, which is no checkout, and only a checkout can be deployed. "
+            "Clone the repository, then there: make install && .venv/bin/sauron aws up"
+        )
+    return root
+
+
+def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, Any]:
+    """Answer the configuration of one stage with these variables. Raises SauronError for a stage without one."""
+    written: dict[str, Any] = json.loads((root / ".chalice/config.json").read_text(encoding="utf-8"))
+    stages = written["stages"]
+    if stage not in stages:
+        known = ", ".join(stages)
+        raise SauronError(
+            f"There is no stage {stage!r} in .chalice/config.json, only {known}. Name one of them, or add it there."
+        )
+    ours = stages[stage] | {"environment_variables": stages[stage].get("environment_variables", {}) | dict(variables)}
+    return written | {"stages": {stage: ours}}
+
+
+def digest(root: Path, config: Mapping[str, Any]) -> str:
+    """Answer what changes with anything that is shipped."""
+    total = hashlib.sha256(json.dumps([sys.version_info[:2], config], sort_keys=True).encode())
+    for file in sorted(_shipped(root)):
+        data = file.read_bytes()
+        total.update(f"{file.relative_to(root)} {len(data)}\n".encode())
+        total.update(data)
+    return total.hexdigest()[:12]
+
+
+def copy(root: Path, stage: str, config: Mapping[str, Any]) -> Path:
+    """Write the clean copy and answer its folder; what Chalice notes of the deployment goes to the checkout."""
+    folder = root / "build/aws" / stage
+    kept = folder / ".chalice/deployments"
+    for old in folder.iterdir() if folder.is_dir() else ():
+        if old.name != ".chalice":
+            _delete(old)
+    _forget_old(kept)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in _shipped(root):
+        target = folder / file.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+    (folder / "vendor").mkdir()
+    (folder / "vendor/sauron_jobs_loader").symlink_to("../sauron_jobs_loader")
+    (folder / ".chalice/config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    notes = folder / ".chalice/deployed"
+    (root / ".chalice/deployed").mkdir(exist_ok=True)
+    if not notes.is_symlink():
+        _delete(notes)
+        notes.symlink_to(root / ".chalice/deployed")
+    return folder
+
+
+def _shipped(root: Path) -> Iterator[Path]:
+    yield root / "app.py"
+    yield root / "requirements.txt"
+    yield from (root / ".chalice").glob("policy-*.json")
+    for name in FOLDERS:
+        yield from (
+            file
+            for file in (root / name).rglob("*")
+            if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc"
+        )
+
+
+def _forget_old(folder: Path) -> None:
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime) if folder.is_dir() else []
+    for file in files[:-PACKAGES_KEPT]:
+        _delete(file)
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)

@@ -1,0 +1,116 @@
+"""What the operator's environment asks a stage for: plain variables, secrets, and what stands against it, all faults at once.
+
+Secrets become SSM parameters, everything else variables of the functions. What makes sense on the operator's machine only
+(folders, the address that is listened on) is left behind. Nothing here speaks to AWS.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chalicelib.errors import SettingsError
+from chalicelib.settings import SETTINGS, Settings, given
+
+from .names import Names
+
+JOBS_DIR = "/tmp/sauron/jobs"  # noqa: S108 - the only place where a function may write
+LEFT_BEHIND = frozenset(
+    {
+        *("API_HOST", "API_PORT", "JOBS_DIR", "SAURON_SSH_KEY_PATH", "SAURON_BACKUP_DIR", "SAURON_KEEP_BACKUPS"),
+        *("SAURON_SQS_QUEUE_URL", "SAURON_WORKERS", "SAURON_DISK_LOW_MB"),
+    }
+)
+NOT_OF_JOBS = re.compile(r"AWS_|LAMBDA_|SAURON_|PIP_|_HANDLER$|PATH$|.*_FILE$|(?i:.*_proxy)$")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
+NEARBY = frozenset({"localhost", "127.0.0.1", "::1"})
+PARAMETER_BYTES = 8192  # SSM takes no more
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a stage should have. `store_url` is as SQLAlchemy takes it."""
+
+    variables: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
+    store_url: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str] = (), written: Sequence[str] = ()) -> Wanted:
+    """Read what is wanted; `written` are the names that an --env-file holds.
+
+    Raises SettingsError with every fault, the settings' own among them. No secret's value is in it.
+    """
+    faults: list[str] = []
+    raw = given(environ)
+    settings = None
+    try:
+        settings = Settings.read(environ)
+    except SettingsError as error:
+        faults += error.faults
+    faults += _missing(raw)
+    secret_settings = {setting.name for setting in SETTINGS if setting.secret}
+    secrets = {name: value for name, value in raw.items() if name in secret_settings}
+    if hosts := raw.pop("SAURON_SSH_KNOWN_HOSTS", None):
+        secrets["SAURON_SSH_KNOWN_HOSTS"] = _text_of(hosts)  # may be longer than a function's variables
+    for name in [*job_secrets, *_of_jobs(written)]:
+        if not NAME.fullmatch(name) or NOT_OF_JOBS.match(name):
+            faults.append(f"--secret {name}: not a name that a job's secret may have here; write for example --secret STRIPE_KEY")
+        elif not (value := environ.get(name, "")):
+            faults.append(f"--secret {name}: {name} is not set; set it in the environment or in the file of --env-file")
+        else:
+            secrets[name] = value
+    faults += [
+        f"{name}: longer than the 8 KiB that SSM takes"
+        for name in sorted(secrets)
+        if len(secrets[name].encode()) > PARAMETER_BYTES
+    ]
+    if faults:
+        raise SettingsError(faults)
+    assert settings is not None  # noqa: S101 - its failure is a fault
+    variables = {name: value for name, value in raw.items() if name not in secret_settings | LEFT_BEHIND}
+    variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
+    return Wanted(dict(sorted(variables.items())), secrets, settings.store_url, tuple(_notes(raw, settings)))
+
+
+def _missing(raw: Mapping[str, str]) -> list[str]:
+    faults = []
+    if not raw.get("JOB_QUEUE_DB_URL", "").startswith("postgres"):
+        faults.append("JOB_QUEUE_DB_URL: functions share no disk; write postgresql://user:password@host:5432/database")
+    if not raw.get("JOBS_GIT_REPO_URL", "").startswith("https://"):
+        faults.append("JOBS_GIT_REPO_URL: a function fetches over https only; write https://host/owner/repository.git")
+    if not raw.get("SAURON_API_TOKENS"):
+        faults.append(
+            "SAURON_API_TOKENS: the address is public, so the API may not be open; write for example "
+            "me:admin:<random>, the random part from: openssl rand -hex 24"
+        )
+    return faults
+
+
+def _of_jobs(written: Sequence[str]) -> list[str]:
+    """Answer the names of a file that are no settings: they are for jobs."""
+    known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
+    return [name for name in written if name not in known and not NOT_OF_JOBS.match(name)]
+
+
+def _text_of(hosts: str) -> str:
+    file = Path(hosts).expanduser()
+    return file.read_text(encoding="utf-8") if len(hosts) < 1000 and "\n" not in hosts and file.is_file() else hosts  # noqa: PLR2004
+
+
+def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
+    notes = list(settings.warnings)
+    parts = urlsplit(raw["JOB_QUEUE_DB_URL"])
+    if not parts.hostname or parts.hostname in NEARBY:
+        notes.append(
+            "JOB_QUEUE_DB_URL names this machine, and a function cannot reach it: name the database by an address it can."
+        )
+    if not settings.alert_webhook_url and not settings.alert_email:
+        notes.append("Nobody is told of failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL.")
+    if "SAURON_SSH_KEY_PATH" in raw and "SSH_PRIVATE_KEY_B64" not in raw:
+        notes.append("SAURON_SSH_KEY_PATH stays here: give the key by SSH_PRIVATE_KEY_B64.")
+    return notes

@@ -1,0 +1,360 @@
+"""`sauron aws up` and `down` from outside: a copy of the checkout, a stand-in for AWS, a real PostgreSQL.
+
+The stage is deployed once for the module; each test goes on from what the ones before left, in the order of this file.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.store import schema
+from sauron.aws.names import HANDLERS, Names
+from sauron.aws.wanted import JOBS_DIR
+from tests import aws_server
+from tests.conftest import Databases
+from tests.e2e.outside import ROOT, Said, environ_of
+from tests.life_hub import ask
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+PROD = Names("prod")
+SECRETS = {
+    "SAURON_API_TOKENS": "me:admin:token-that-nobody-sees",
+    "JOBS_GIT_TOKEN": "git-token-that-nobody-sees",
+    "STRIPE_KEY": "key-of-a-job-that-nobody-sees",
+}
+PLAIN = {
+    "JOBS_GIT_REPO_URL": "https://git.example.org/team/bundle.git",
+    "ALERT_EMAIL": "ops@example.org",
+    "FROM_EMAIL": "s@example.org",
+}
+
+
+@dataclass
+class Operator:
+    """Somebody in a checkout, with an account and a database."""
+
+    aws: aws_server.Aws
+    folder: Path
+    settings: dict[str, str]
+    secrets: list[str]
+    seen: list[str] = field(default_factory=list)
+
+    def sauron(self, *arguments: str, **more: str) -> Said:
+        """Run a command in the checkout; whatever it and its processes say is kept in `seen`."""
+        paths = {"PYTHONPATH": f"{self.folder}:{self.folder / 'container'}"}
+        environ = environ_of(**(self.settings | self.aws.environ | paths | {name: v for name, v in more.items() if v}))
+        for name in [name for name, value in more.items() if not value]:
+            environ.pop(name, None)
+        with subprocess.Popen(
+            [sys.executable, "-m", "sauron.cli", "aws", *arguments],
+            cwd=self.folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            watch = threading.Thread(target=self._watch, args=(process,))
+            watch.start()
+            out, err = process.communicate(timeout=200)
+            watch.join()
+        self.seen += [out, err]
+        return Said(process.returncode, out, err)
+
+    def _watch(self, process: subprocess.Popen[str]) -> None:
+        """Note the arguments of the process and its children, and the environment of the children."""
+        while process.poll() is None:
+            for pid in (process.pid, *_children(process.pid)):
+                argv = _read(pid, "cmdline")
+                self.seen.append(argv)
+                if "chalice" in argv:  # before that it shows what it was forked from
+                    self.seen.append(_read(pid, "environ"))
+            time.sleep(0.05)
+
+    def up(self, *arguments: str, **more: str) -> Said:
+        return self.sauron("up", "--yes", "--secret", "STRIPE_KEY", *arguments, **more)
+
+    def acts(self, *arguments: str, **more: str) -> dict[str, str]:
+        """Answer what each step of the plan would do."""
+        said = self.up("--dry-run", "--json", *arguments, **more)
+        assert said.code == 0, said.err
+        return {step["what"]: step["act"] for step in said.json["steps"]}
+
+
+def _children(pid: int) -> list[int]:
+    return [int(one) for one in _read(pid, f"task/{pid}/children").split()]
+
+
+def _read(pid: int, kind: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{kind}").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def state(aws: aws_server.Aws) -> dict[str, Any]:
+    """Answer everything that AWS has of ours, in a form that can be compared."""
+    sqs, lambda_, ssm = aws.client("sqs"), aws.client("lambda"), aws.client("ssm")
+    parameters = ssm.get_parameters_by_path(Path="/sauron/prod", WithDecryption=True, MaxResults=10)["Parameters"]
+    alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    apis = aws.client("apigateway").get_rest_apis()["items"]
+    return {
+        "queues": {
+            url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+            for url in sqs.list_queues().get("QueueUrls", [])
+        },
+        "functions": {
+            one["FunctionName"]: {name: value for name, value in one.items() if name != "ResponseMetadata"}
+            for one in lambda_.list_functions()["Functions"]
+        },
+        "layers": [one["LayerName"] for one in lambda_.list_layers()["Layers"]],
+        "mappings": [
+            (one["UUID"], one.get("ScalingConfig")) for one in lambda_.list_event_source_mappings()["EventSourceMappings"]
+        ],
+        "parameters": {one["Name"]: (one["Type"], one["Value"], one["Version"]) for one in parameters},
+        "alarms": {one["AlarmName"]: one["AlarmConfigurationUpdatedTimestamp"].isoformat() for one in alarms},
+        "topics": [one["TopicArn"] for one in aws.client("sns").list_topics()["Topics"]],
+        "rules": {one["Name"]: one["ScheduleExpression"] for one in aws.client("events").list_rules()["Rules"]},
+        "groups": {
+            one["logGroupName"]: one.get("retentionInDays") for one in aws.client("logs").describe_log_groups()["logGroups"]
+        },
+        "roles": [one["RoleName"] for one in aws.client("iam").list_roles()["Roles"]],
+        "apis": [one["id"] for one in apis],
+    }
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Operator]:
+    """A checkout and an empty account."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("chalicelib", "sauron_jobs_loader", "container", "vendor", ".chalice"):
+        ignored = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
+        shutil.copytree(ROOT / name, folder / name, symlinks=True, ignore=ignored)
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(ROOT / name, folder)
+    store = databases.make(migrated=False).replace("postgresql+psycopg://", "postgresql://")
+    aws = aws_server.start()
+    settings = {**PLAIN, **SECRETS, "JOB_QUEUE_DB_URL": store}
+    made = Operator(aws, folder, settings, [*SECRETS.values(), store])
+    yield made
+    aws.close()
+
+
+@pytest.fixture(scope="module")
+def deployed(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Operator:
+    """The same, after the first `up`."""
+    if _cannot_download(tmp_path_factory.mktemp("one")):
+        pytest.skip("the package index cannot be reached, and Chalice downloads what it packs")
+    said = operator.up("--concurrency", "5", "--alarm-email", "ops@example.org")
+    assert said.code == 0, said.out + said.err
+    return operator
+
+
+def _cannot_download(folder: Path) -> bool:
+    one = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("tzdata=="))
+    asked = [sys.executable, "-m", "pip", "download", "-qq", "--retries=1", "--no-deps", "--dest", str(folder)]
+    return subprocess.run([*asked, one.removesuffix(" \\")], capture_output=True, check=False).returncode != 0
+
+
+def test_all_faults_are_told_at_once_with_what_to_write(operator: Operator) -> None:
+    wrong = {"JOB_QUEUE_DB_URL": "sqlite:////tmp/x.sqlite3", "JOBS_GIT_REPO_URL": "git@example.org:a/b", "SAURON_API_TOKENS": ""}
+    said = operator.sauron("up", "--stage", "test", "--secret", "NOWHERE", LOG_LEVEL="loud", AWS_ACCESS_KEY_ID="", **wrong)
+    assert said.code == 2
+    for fault in (
+        "postgresql://",
+        "https://host",
+        "openssl rand",
+        "NOWHERE is not set",
+        "LOG_LEVEL",
+        "no stage 'test'",
+        "AWS_PROFILE",
+    ):
+        assert fault in said.err, fault
+
+
+def test_a_database_that_is_not_there_is_told_without_its_password(operator: Operator) -> None:
+    said = operator.up(JOB_QUEUE_DB_URL="postgresql://u:secret-of-the-store@127.0.0.1:1/nothing")
+    assert said.code == 1
+    assert "JOB_QUEUE_DB_URL" in said.err
+    assert "secret-of-the-store" not in said.out + said.err
+
+
+def test_a_dry_run_changes_nothing(operator: Operator) -> None:
+    before = state(operator.aws)
+    acts = operator.acts()
+    assert set(acts.values()) == {"create"}
+    assert acts["queue sauron-prod-runs"] == "create"
+    assert state(operator.aws) == before
+    assert not before["functions"]
+    assert not ask(operator.settings["JOB_QUEUE_DB_URL"], "SELECT 1 FROM pg_tables WHERE tablename = 'job_queue'")
+    assert not (operator.folder / "build").exists()
+
+
+def test_nothing_is_done_when_nobody_agreed(operator: Operator) -> None:
+    before = state(operator.aws)
+    said = operator.sauron("up", "--secret", "STRIPE_KEY")
+    assert said.code == 1
+    assert "--yes" in said.err
+    assert state(operator.aws) == before
+
+
+def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
+    has = state(deployed.aws)
+    alive, dead = sorted(has["queues"].items())
+    assert alive[0].endswith("/sauron-prod-runs")
+    assert dead[0].endswith("/sauron-prod-runs-dead")
+    assert alive[1]["VisibilityTimeout"] == "960"
+    assert json.loads(alive[1]["RedrivePolicy"]) == {"deadLetterTargetArn": dead[1]["QueueArn"], "maxReceiveCount": 5}
+    assert dead[1]["MessageRetentionPeriod"] == "1209600"
+    assert set(has["functions"]) == set(PROD.functions)
+    sizes = {name: one["EphemeralStorage"]["Size"] for name, one in has["functions"].items()}
+    assert sizes == dict.fromkeys(PROD.functions, 512) | {"sauron-prod-sync": 2048, "sauron-prod-work": 2048}
+    limits = dict.fromkeys(HANDLERS, (29, 512)) | {"tick": (60, 512), "upkeep": (60, 512)}
+    limits |= {"sync": (300, 1024), "work": (900, 1024)}
+    for handler, limit in limits.items():
+        one = has["functions"][PROD.function(handler)]
+        assert (one["Timeout"], one["MemorySize"]) == limit
+        assert one["Role"].endswith(f"/sauron-prod-{handler}")
+    assert [scaling for _, scaling in has["mappings"]] == [{"MaximumConcurrency": 5}]
+    assert has["groups"] == {PROD.log_group(name): 30 for name in PROD.functions}
+    assert set(has["rules"].values()) == {"rate(1 minute)"}
+    assert len(has["rules"]) == 3
+    assert set(has["alarms"]) == {
+        *("sauron-prod-tick-stopped", "sauron-prod-tick-errors"),
+        *("sauron-prod-dead-letters", "sauron-prod-dead-letters-left"),
+    }
+    assert len(has["apis"]) == 1
+    assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
+
+
+def test_secrets_are_encrypted_parameters_and_everything_else_is_a_variable(deployed: Operator) -> None:
+    has = state(deployed.aws)
+    kept = {name.rpartition("/")[2]: value for name, (kind, value, _) in has["parameters"].items() if kind == "SecureString"}
+    url = f"https://{has['apis'][0]}.execute-api.us-east-1.amazonaws.com/api/"
+    assert kept == SECRETS | {"JOB_QUEUE_DB_URL": deployed.settings["JOB_QUEUE_DB_URL"], "SAURON_PUBLIC_URL": url}
+    [queue] = [url for url in has["queues"] if url.endswith("-runs")]
+    for one in has["functions"].values():
+        variables = one["Environment"]["Variables"]
+        assert variables.pop("SECRETS_REVISION")
+        assert variables == PLAIN | {
+            "JOBS_DIR": JOBS_DIR,
+            "SAURON_SSM_PATH": "/sauron/prod",
+            "SAURON_SQS_QUEUE_URL": queue,
+        }
+
+
+def test_what_is_deployed_can_be_imported_from_its_zip_and_layer_alone(deployed: Operator, tmp_path: Path) -> None:
+    client = deployed.aws.client("lambda")
+    code = client.get_function(FunctionName="sauron-prod-work")["Code"]["Location"]
+    layer = client.list_layer_versions(LayerName=PROD.layer)["LayerVersions"][0]
+    content = client.get_layer_version(LayerName=PROD.layer, VersionNumber=layer["Version"])["Content"]["Location"]
+    assert code
+    assert content
+    packages = sorted((deployed.folder / "build/aws/prod/.chalice/deployments").glob("*.zip"))
+    assert len(packages) == 2
+    for file in packages:
+        with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as opened:
+            opened.extractall(tmp_path / ("layer" if "layer" in file.name else "task"))
+    path = [tmp_path / "task", *(tmp_path / "layer/python").glob("lib/*/site-packages"), tmp_path / "layer/python"]
+    run = "import sys; sys.path[:0] = sys.argv[1:]; import app; print(*app.app.handler_map)"
+    done = subprocess.run(
+        [sys.executable, "-S", "-B", "-c", run, *map(str, path)],
+        cwd=tmp_path,
+        env={"PATH": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert {"tick", "sync", "upkeep", "work"} <= set(done.stdout.split()), done.stderr
+
+
+def test_a_second_up_changes_nothing(deployed: Operator) -> None:
+    before = state(deployed.aws)
+    assert set(deployed.acts().values()) == {"keep"}
+    said = deployed.up()
+    assert said.code == 0
+    assert "Everything is as it should be" in said.err
+    assert "execute-api" in said.out
+    assert state(deployed.aws) == before
+
+
+def test_a_changed_secret_is_written_alone_and_the_functions_start_anew(deployed: Operator) -> None:
+    acts = deployed.acts(JOBS_GIT_TOKEN="another-token-that-nobody-sees")
+    changed = {what for what, act in acts.items() if act != "keep"}
+    assert changed == {
+        "secret JOBS_GIT_TOKEN",
+        "functions, roles, rules and API (5 functions)",
+        "functions' /tmp and what they say they are",
+    }
+    gone = {what: act for what, act in deployed.acts("--forget", "JOBS_GIT_TOKEN", JOBS_GIT_TOKEN="").items() if "secret" in what}
+    assert gone["secret JOBS_GIT_TOKEN"] == "remove"
+    assert deployed.acts(JOBS_GIT_TOKEN="")["secret JOBS_GIT_TOKEN"] == "keep"
+
+
+def test_a_changed_schedule_and_secret_reach_aws_from_a_checkout_that_has_forgotten_what_it_deployed(deployed: Operator) -> None:
+    before = state(deployed.aws)
+    app = deployed.folder / "app.py"
+    text = app.read_text(encoding="utf-8")
+    app.write_text(
+        text.replace('Rate(1, unit=Rate.MINUTES), name="sync"', 'Rate(2, unit=Rate.MINUTES), name="sync"'), encoding="utf-8"
+    )
+    shutil.rmtree(deployed.folder / ".chalice/deployed")
+    said = deployed.up(JOBS_GIT_TOKEN="another-token-that-nobody-sees")
+    assert said.code == 0, said.err
+    after = state(deployed.aws)
+    assert after["rules"] == before["rules"] | {"sauron-prod-sync-event": "rate(2 minutes)"}
+    assert after["apis"] == before["apis"]
+    assert after["mappings"] == before["mappings"]
+    versions = {name.rpartition("/")[2]: version for name, (_, _, version) in after["parameters"].items()}
+    assert versions == dict.fromkeys(versions, 1) | {"JOBS_GIT_TOKEN": 2}
+    revisions = [one["functions"]["sauron-prod"]["Environment"]["Variables"]["SECRETS_REVISION"] for one in (before, after)]
+    assert revisions[0] != revisions[1]
+    assert [(name, one["EphemeralStorage"]) for name, one in before["functions"].items()] == [
+        (name, one["EphemeralStorage"]) for name, one in after["functions"].items()
+    ]
+    assert after["functions"]["sauron-prod"]["Description"] != before["functions"]["sauron-prod"]["Description"]
+
+
+def test_down_says_what_it_removes_and_a_dry_run_removes_nothing(deployed: Operator) -> None:
+    before = state(deployed.aws)
+    said = deployed.sauron("down", "--dry-run")
+    assert said.code == 0, said.err
+    for what in ("queue sauron-prod-runs", "secrets ", "functions, roles", "log group ", "alarms ", "topic "):
+        assert f"remove  {what}" in said.out, what
+    assert "database" in said.err
+    assert state(deployed.aws) == before
+
+
+def test_down_removes_everything_but_the_database(deployed: Operator) -> None:
+    said = deployed.sauron("down", "--yes")
+    assert said.code == 0, said.out + said.err
+    assert not any(state(deployed.aws).values()), state(deployed.aws)
+    assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
+
+
+def test_down_again_finds_nothing_to_do(deployed: Operator) -> None:
+    said = deployed.sauron("down", "--yes")
+    assert said.code == 0, said.err
+    assert "nothing of stage prod" in said.err
+
+
+def test_no_secret_was_said_or_handed_to_another_process(deployed: Operator) -> None:
+    said = "\n".join(deployed.seen)
+    assert "chalice" in said  # its processes were watched
+    written = [file for file in deployed.folder.rglob("*") if file.is_file() and file.suffix in {".json", ".zip"}]
+    texts = [said, *(file.read_bytes().decode("latin-1") for file in written)]
+    for secret in [*deployed.secrets, "another-token-that-nobody-sees"]:
+        assert not [text for text in texts if secret in text], secret
