@@ -15,12 +15,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .store import output
+from .store import outbox, output
 from .store.database import Tx
 
 HEAD = 512 * 1024
 TAIL = 512 * 1024
 CHUNK = 64 * 1024
+NEWEST = outbox.TAIL_CHARS
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ class AttemptLog:
         self.run_id = run_id
         self.attempt = attempt
         self.flushing = threading.Lock()  # held from before the transaction of a flush until after `settled`
+        self.newest = ""  # its last NEWEST characters, stored or not
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._lock = threading.Lock()
         self._head_left = head
@@ -62,7 +64,15 @@ class AttemptLog:
             with self._lock:
                 self._take(text)
 
+    def close(self) -> None:
+        """Take what the decoder still holds: nothing more will be written."""
+        rest = self._decoder.decode(b"", final=True)
+        if rest:
+            with self._lock:
+                self._take(rest)
+
     def _take(self, text: str) -> None:
+        self.newest = text[-NEWEST:] if len(text) >= NEWEST else (self.newest + text)[-NEWEST:]
         if self._head_left:
             self._pending.append(text[: self._head_left])
             text, self._head_left = text[self._head_left :], max(0, self._head_left - len(text))
@@ -85,13 +95,8 @@ class AttemptLog:
         """Whether there is something to flush."""
         return bool(self._pending or self._ring or self._in_doubt)
 
-    def flush(self, tx: Tx, *, now: datetime, last: bool = False) -> None:
-        """Store what came since; with `last` also what the decoder still holds."""
-        if last:
-            tail = self._decoder.decode(b"", final=True)
-            if tail:
-                with self._lock:
-                    self._take(tail)
+    def flush(self, tx: Tx, *, now: datetime) -> None:
+        """Store what came since."""
         with self._lock:
             self._restore()
             head, self._pending = "".join(self._pending), []

@@ -23,7 +23,7 @@ from .jobs import JobSpec
 from .live import INTERRUPTED, Attempt, Live, LiveAttempts
 from .retry import backoff
 from .runs import Outcome, Run, Verdict
-from .store import Store, bundle, claims, job_state, outbox, queue, registry
+from .store import Store, bundle, claims, job_state, queue, registry, turn
 from .store.database import Tx
 from .verdict import Ending, judge
 
@@ -76,10 +76,14 @@ class Worker:
 
     def claim(self, most: int) -> tuple[list[Run], bool]:
         """Take up to `most` runs, those due longest first; also say whether anything was decided, so that asking again pays."""
-        taken: list[claims.Claim] = []
-        with self._store.write() as tx:
+
+        def take(tx: Tx) -> list[claims.Claim]:
+            taken: list[claims.Claim] = []
             while len(taken) < most and (not taken or taken[-1].run):
                 taken.append(claims.claim(tx, owner=self._owner, now=self._clock.now()))
+            return taken
+
+        taken = self._store.writing(take)
         for claim in taken:
             self._heed(claim)
         return [claim.run for claim in taken if claim.run], any(claim.decided for claim in taken)
@@ -151,22 +155,18 @@ class Worker:
         """Write the attempt's end; while the store refuses, keep it and try again."""
         run = live.run
         pause = threading.Event()
+        live.log.close()
         again = (verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED) and run.attempt < run.max_attempts
         for tries in itertools.count():
             now = self._clock.now()
             base = spec.retry_backoff if spec else BACKOFF
             delay = backoff(base, run.attempt, run.id) if verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
-            following = claims.Claim(None)
             try:
                 with live.log.flushing:
-                    with self._store.write() as tx:
-                        live.log.flush(tx, now=now, last=True)
-                        kept = queue.finish(tx, run, verdict, owner=self._owner, now=now, retry_at=retry_at)
-                        if kept and self._publish:
-                            outbox.put_attempt(tx, run, verdict, now=now)
-                        if tries == 0 and go_on():
-                            following = claims.claim(tx, owner=self._owner, now=now)
+                    flush = functools.partial(live.log.flush, now=now) if live.log.dirty else None
+                    end = turn.End(run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest)
+                    kept, following = turn.record(self._store, end, flush=flush, claim=tries == 0 and go_on())
                     live.log.settled()
                 break
             except SQLAlchemyError as error:

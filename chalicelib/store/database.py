@@ -20,10 +20,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
@@ -36,7 +36,10 @@ from . import earlier, postgres, schema
 BUSY_SECONDS = 30.0
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint
 
+VICTIM_TRIES = 3  # of a transaction that PostgreSQL ends because of a deadlock
+
 Tx = Connection
+T = TypeVar("T")
 
 
 class Store:
@@ -46,6 +49,7 @@ class Store:
         """Open the database without touching it; `migrate` makes it usable."""
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.pipelined = not self.sqlite and postgres.pipelined(self.url)
         self.path = Path(self.url.database or "") if self.sqlite else None
         self._writing: contextlib.AbstractContextManager[Any] = threading.Lock() if self.sqlite else contextlib.nullcontext()
         self._checkpointer: int | None = None
@@ -78,12 +82,32 @@ class Store:
     def write(self) -> Iterator[Tx]:
         """One write transaction: committed at the end of the block, rolled back if it raises.
 
-        A PostgreSQL that cannot be reached is tried for a while; what is in the block is never done twice.
+        A PostgreSQL that cannot be reached is tried for a while; what is in the block is never done twice: see `writing`.
         """
         with self._writing, self.engine.connect() if self.sqlite else postgres.connect(self.engine) as connection:
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
             with connection.begin():
                 yield connection
+
+    def writing(self, act: Callable[[Tx], T]) -> T:
+        """Do an act as one write transaction; one that PostgreSQL ends in favour of another is done again."""
+
+        def once() -> T:
+            with self.write() as tx:
+                return act(tx)
+
+        return self.again(once)
+
+    @staticmethod
+    def again(transaction: Callable[[], T]) -> T:
+        """Answer what a transaction answers; a victim of a deadlock is begun anew, VICTIM_TRIES times in all."""
+        for _ in range(VICTIM_TRIES - 1):
+            try:
+                return transaction()
+            except DBAPIError as error:
+                if not postgres.victim(error):
+                    raise
+        return transaction()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Tx]:

@@ -1,9 +1,10 @@
-"""On PostgreSQL: claim and finish as one statement each, because every statement is a journey to the server.
+"""On PostgreSQL: claim and finish as one statement each, and an attempt's end with the next claim as one journey to the server.
 
 `take` claims the run that is due longest when its policy leaves nothing to decide. A run whose job may run once at a time is
 decided about by one transaction at a time: `take` locks its row and tries the job's lock, and `take_alone` looks again under that
 lock, so that it sees what others committed before. Neither ever waits for a lock: what another transaction holds is left to it,
-so claims cannot deadlock, also not with what else their transaction holds.
+so claims cannot deadlock, also not with what else their transaction holds. Which run `take_alone` is about, `take` leaves in a
+setting of the transaction, so that both can be sent before either is answered (`turn`).
 
 What does need deciding (overlap, a job that is off or gone, a retry that is superseded) is left to `claims`.
 """
@@ -11,7 +12,7 @@ What does need deciding (overlap, a job that is off or gone, a retry that is sup
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -54,11 +55,11 @@ WITH candidate AS MATERIALIZED (
     AND (q.attempt > 0 OR q.origin NOT IN ('schedule', 'catchup')
       OR NOT EXISTS (SELECT FROM duties WHERE name = 'tick' AND at < %(silent)s))
     AND (q.force OR j.overlap = 'allow'
-      OR (j.overlap = 'skip' AND q.origin = 'schedule' AND q.attempt = 0 AND EXISTS (
-        SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running' AND (o.due_at, o.id) < (q.due_at, q.id)))
-      OR (j.overlap = 'replace' AND q.origin = 'schedule' AND q.attempt = 0 AND EXISTS (
-        SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running' AND o.cancel_reason IS NULL))
-      OR NOT EXISTS (SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running'))
+      OR NOT EXISTS (SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running')
+      OR (j.overlap IN ('skip', 'replace') AND q.origin = 'schedule' AND q.attempt = 0 AND (
+        SELECT CASE j.overlap WHEN 'skip' THEN bool_or((o.due_at, o.id) < (q.due_at, q.id))
+            ELSE bool_or(o.cancel_reason IS NULL) END
+        FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running')))
 """
 _BUT = "AND q.id <> ALL(%(passed)s::text[]) AND q.job_id <> ALL(%(busy)s::text[])"
 _FIRST = """
@@ -66,7 +67,11 @@ _FIRST = """
   FOR UPDATE OF q SKIP LOCKED
 ),"""
 _TAKEN = """
-SELECT candidate, of_job, easy OR pg_try_advisory_xact_lock(72354202, hashtext(of_job)) AS alone,
+SELECT candidate, of_job,
+  CASE WHEN easy THEN true
+    WHEN pg_try_advisory_xact_lock(72354202, hashtext(of_job)) THEN set_config('sauron.candidate', candidate, true) <> ''
+    ELSE false
+  END AS alone,
   claimed.id IS NOT NULL, claimed.*
 FROM candidate LEFT JOIN claimed ON true
 """
@@ -78,7 +83,7 @@ WITH candidate AS MATERIALIZED (
   SELECT q.id AS candidate, j.source, true AS easy
   FROM job_queue q JOIN jobs j ON j.job_id = q.job_id
   CROSS JOIN LATERAL (SELECT q.attempt = 0 AND q.origin IN ('schedule', 'catchup') AS fresh) f
-  WHERE q.id = %(run)s AND q.state = 'queued'
+  WHERE q.id = current_setting('sauron.candidate', true) AND q.state = 'queued'
     AND CASE WHEN f.fresh OR q.revision IS NULL THEN j.rejected IS NULL AND j.removed_at IS NULL ELSE true END
     AND (NOT f.fresh OR j.enabled)
     AND NOT EXISTS (SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running')
@@ -105,16 +110,42 @@ class Taken:
 
 def take(tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()) -> Taken | None:
     """Claim the run that is due longest, but for these runs and the runs of these jobs; answer None if none is due."""
-    asked: dict[str, Any] = {"owner": owner, "now": now, "silent": now - DOWNTIME}
+    asked = _asked(owner, now)
     if passed or busy:
         asked |= {"passed": list(passed), "busy": list(busy)}
-    row = _ask(tx, _TAKE_BUT if passed or busy else _TAKE, asked)
+    taken = _taken(_ask(tx, _TAKE_BUT if passed or busy else _TAKE, asked))
+    if taken is None or taken.run is not None or not taken.alone:
+        return taken
+    found = _ask(tx, _TAKE_ALONE, asked)
+    return replace(taken, run=_as_run(found)) if found else taken
+
+
+def finish_and_take(connection: Any, ended: dict[str, Any], *, take: bool, alone: bool) -> tuple[bool, Taken | None]:
+    """Record an end and claim what is due longest, all sent at once on a connection in autocommit: one transaction.
+
+    `alone`: the run to claim is likely to need its job for itself. One that does, unexpectedly, is not claimed.
+    """
+    if not take:
+        return connection.execute(_statement(ended), ended, prepare=True).fetchone() is not None, None
+    asked = _asked(ended["owner"], ended["now"])
+    with connection.pipeline():
+        kept = connection.execute(_statement(ended), ended, prepare=True)
+        row = connection.execute(_TAKE, asked, prepare=True)
+        found = connection.execute(_TAKE_ALONE, asked, prepare=True) if alone else None
+    taken = _taken(row.fetchone())
+    if taken is not None and taken.run is None and found is not None and (columns := found.fetchone()):
+        taken = replace(taken, run=_as_run(columns))
+    return kept.fetchone() is not None, taken
+
+
+def _asked(owner: str, now: datetime) -> dict[str, Any]:
+    return {"owner": owner, "now": now, "silent": now - DOWNTIME}
+
+
+def _taken(row: Sequence[Any] | None) -> Taken | None:
     if row is None:
         return None
     candidate, job_id, alone, claimed, *columns = row
-    if not claimed and alone:
-        found = _ask(tx, _TAKE_ALONE, {"owner": owner, "now": now, "run": candidate})
-        claimed, columns = found is not None, list(found or ())
     return Taken(_as_run(columns) if claimed else None, candidate, job_id, alone)
 
 
@@ -147,28 +178,52 @@ WITH ended AS (
       error_type = CASE WHEN %(again)s AND cancel_reason IS NOT NULL THEN 'cancelled' ELSE %(error_type)s::text END,
       result = %(result)s::jsonb
   WHERE id = %(run)s AND lease_owner = %(owner)s AND lease_generation = %(generation)s
-  RETURNING id, error, error_type, state = 'cancelled' AND %(again)s AS stopped
+  RETURNING id, error, error_type, CASE WHEN state = 'cancelled' AND %(again)s THEN 'cancelled' ELSE %(outcome)s END AS outcome
 ), told AS (
   UPDATE attempts a
-  SET finished_at = %(now)s, outcome = CASE WHEN e.stopped THEN 'cancelled' ELSE %(outcome)s END, exit_code = %(code)s::int,
-      signal = %(sig)s::int, error = e.error,
+  SET finished_at = %(now)s, outcome = e.outcome, exit_code = %(code)s::int, signal = %(sig)s::int, error = e.error,
       error_type = e.error_type, max_rss_kb = %(rss)s::bigint, cpu_seconds = %(cpu)s::float8
   FROM ended e WHERE a.run_id = e.id AND a.number = %(nth)s
+  RETURNING a.started_at, a.outcome, a.error, a.error_type
 )
-SELECT 1 FROM ended
 """
+_NEWS = """
+, news AS (
+  INSERT INTO outbox (kind, job_id, facts, created_at)
+  SELECT 'attempt', %(job)s::varchar, %(facts)s::jsonb || jsonb_build_object(
+      'started_at', t.started_at, 'outcome', t.outcome, 'error', t.error, 'error_type', t.error_type,
+      'source', (SELECT source FROM jobs WHERE job_id = %(job)s),
+      'loaded_at', (SELECT booted_at FROM revisions WHERE sha = %(revision)s)), %(now)s
+  FROM told t
+)
+"""
+_ENDED = "SELECT 1 FROM ended"
 
 
-def finish(
-    tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None, state: str, **texts: str | None
-) -> bool:
-    """Record an attempt's end as `queue.finish` does; a run that was cancelled meanwhile is not tried again."""
+_FINISH_ONLY = _FINISH + _ENDED
+_FINISH_TOLD = _FINISH + _NEWS + _ENDED
+
+
+def _statement(ended: dict[str, Any]) -> str:
+    return _FINISH_TOLD if "facts" in ended else _FINISH_ONLY
+
+
+def ending(
+    run: Run,
+    verdict: Verdict,
+    *,
+    owner: str,
+    now: datetime,
+    retry_at: datetime | None,
+    facts: dict[str, Any] | None = None,
+    **texts: str | None,
+) -> dict[str, Any]:
+    """Answer what `finish` and `finish_and_take` are given: an attempt's end, and the facts of its copy if it is to be copied."""
     asked: dict[str, Any] = {
         "run": run.id,
         "owner": owner,
         "generation": run.lease_generation,
         "again": retry_at is not None,
-        "to": state,
         "retry_at": retry_at,
         "now": now,
         "result": None if verdict.result is None else dumps(verdict.result),
@@ -179,4 +234,11 @@ def finish(
         "rss": verdict.max_rss_kb,
         "cpu": verdict.cpu_seconds,
     }
-    return _ask(tx, _FINISH, asked | texts) is not None
+    if facts is not None:
+        asked |= {"facts": dumps(facts), "job": run.job_id, "revision": run.revision}
+    return asked | texts
+
+
+def finish(tx: Tx, ended: dict[str, Any]) -> bool:
+    """Record an attempt's end as `queue.finish` does; a run that was cancelled meanwhile is not tried again."""
+    return _ask(tx, _statement(ended), ended) is not None

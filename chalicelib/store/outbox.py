@@ -11,7 +11,7 @@ Hub's side does not count twice. A row that Life Hub refuses for itself stays, m
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,7 +64,6 @@ _told = (
         attempts.c.started_at,
         attempts.c.finished_at,
         attempts.c.outcome,
-        attempts.c.exit_code,
         attempts.c.error,
         attempts.c.error_type,
         jobs.c.source,
@@ -93,27 +92,33 @@ def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
     if told is None:
         return
     record = json.loads(told.record) if told.record else {}
-    facts = {
+    facts = facts_of(run, verdict, record, tail=_tail(tx, run), now=told.finished_at or now) | {
+        "started_at": iso(told.started_at),
+        "outcome": told.outcome or verdict.outcome,
+        "error": told.error,
+        "error_type": told.error_type,
+        "loaded_at": told.booted_at and iso(told.booted_at),
+        "source": told.source,
+    }
+    tx.execute(_put, {"kind": Kind.ATTEMPT, "job_id": run.job_id, "facts": facts, "created_at": now})
+
+
+def facts_of(run: Run, verdict: Verdict, record: Mapping[str, Any], *, tail: str | None, now: datetime) -> dict[str, Any]:
+    """Answer what is known of an attempt without the store; it adds start, outcome, error and where the definition is from."""
+    return {
         "run_id": run.id,
         "attempt": run.attempt,
         "job_id": run.job_id,
-        "started_at": iso(told.started_at),
-        "ended_at": iso(told.finished_at or now),
-        "outcome": told.outcome or verdict.outcome,
-        "exit_code": told.exit_code,
-        "error": told.error,
-        "error_type": told.error_type,
+        "ended_at": iso(now),
+        "exit_code": verdict.exit_code,
         "summary": _summary(verdict.result),
         "origin": run.origin,
         "revision": run.revision,
-        "loaded_at": told.booted_at and iso(told.booted_at),
-        "source": told.source,
         "tags": record.get("tags") or [],
         "project": record.get("project"),
         "entrypoint": record.get("entrypoint"),
-        "stdout_tail": _tail(tx, run),
+        "stdout_tail": tail or None,
     }
-    tx.execute(_put, {"kind": Kind.ATTEMPT, "job_id": run.job_id, "facts": facts, "created_at": now})
 
 
 def _summary(result: Any) -> str | None:

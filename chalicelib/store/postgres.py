@@ -11,19 +11,22 @@ A connection lost in a transaction raises OperationalError: nothing of it was do
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import random
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 POOL, OVERFLOW = 8, 24  # connections kept, and more of them while many attempts end at once
 POOL_SECONDS = 30.0  # to wait for one of them
 IDLE_SECONDS = 5.0  # a connection that lay unused for longer is tried before it is given out
 CONNECT_SECONDS = 10
+PREPARE_AFTER = 3  # the same statement was sent so often
 PATIENCE_SECONDS = 5.0  # for a server that cannot be reached: it may be starting again
 # Plans are made once per connection, maybe while the tables were empty: they go by the indexes whatever was there then.
 PLANS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"
@@ -48,9 +51,9 @@ def engine(url: URL) -> Engine:
         "tcp_user_timeout": 30_000,
     }
     args = {name: value for name, value in args.items() if name not in given}
-    threshold = given.pop("prepare_threshold", None)
-    if threshold is None or int(str(threshold)) > 0:
-        args["prepare_threshold"] = int(str(threshold or 3))
+    threshold = given.pop("prepare_threshold", PREPARE_AFTER)
+    if pipelined(url):
+        args["prepare_threshold"] = int(str(threshold))
         args["options"] = " ".join((LIMITS, PLANS, str(given.pop("options", "")))).strip()
     else:
         args["prepare_threshold"] = None
@@ -93,6 +96,35 @@ def connect(made: Engine) -> Connection:
                 raise
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that runners do not come all at once
         pause = min(pause * 2, 1.0)
+
+
+@contextlib.contextmanager
+def direct(made: Engine) -> Iterator[Any]:
+    """Hand out the driver's own connection in autocommit: what is sent in one pipeline is one transaction, and one journey."""
+    import psycopg
+
+    with connect(made) as connection:
+        raw: Any = connection.connection.dbapi_connection
+        try:
+            raw.autocommit = True
+            yield raw
+        except psycopg.Error as error:
+            raise DBAPIError.instance(None, None, error, psycopg.Error, dialect=made.dialect) from error
+        finally:
+            if raw.closed:
+                connection.invalidate()
+            else:
+                raw.autocommit = False
+
+
+def pipelined(url: URL) -> bool:
+    """Say whether statements may be prepared and sent at once: not where the URL speaks of a pooler that shares sessions."""
+    return int(str(url.query.get("prepare_threshold") or PREPARE_AFTER)) > 0
+
+
+def victim(error: DBAPIError) -> bool:
+    """Say whether the server ended the transaction in favour of another (deadlock, serialization): doing it again may succeed."""
+    return getattr(error.orig, "sqlstate", None) in {"40P01", "40001"}
 
 
 def hold_ledger(tx: Connection) -> None:

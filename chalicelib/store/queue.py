@@ -90,9 +90,7 @@ def _text(value: str | None, most: int) -> str | None:
 def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None) -> bool:
     """Record an attempt's end: final, or queued again for `retry_at`. Answer False if the lease was taken over meanwhile."""
     if tx.dialect.name == "postgresql":
-        state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
-        texts = {"error": _text(verdict.error, ERROR_CHARS), "error_type": _text(verdict.error_type, ERROR_TYPE_CHARS)}
-        return one_statement.finish(tx, run, verdict, owner=owner, now=now, retry_at=retry_at, state=state, **texts)
+        return one_statement.finish(tx, ending(run, verdict, owner=owner, now=now, retry_at=retry_at))
     if retry_at is not None and (why := tx.execute(_cancelled, {"run": run.id}).scalar()):
         retry_at = None  # somebody cancelled it meanwhile: it is not tried again
         verdict = replace(verdict, outcome=Outcome.CANCELLED, error=why, error_type="cancelled")
@@ -131,6 +129,15 @@ def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, ret
         },
     )
     return True
+
+
+def ending(
+    run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None, facts: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Answer what `one_statement` records of an attempt's end, with `facts` also for Life Hub."""
+    state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
+    texts = {"error": _text(verdict.error, ERROR_CHARS), "error_type": _text(verdict.error_type, ERROR_TYPE_CHARS)}
+    return one_statement.ending(run, verdict, owner=owner, now=now, retry_at=retry_at, facts=facts, to=state, **texts)
 
 
 _FINAL_STATE = {outcome: RunState(outcome) for outcome in Outcome if outcome is not Outcome.INTERRUPTED} | {

@@ -350,7 +350,8 @@ def _together(work: Callable[[], None], threads: int) -> float:
 class Noop:
     """Stands where processes are started: every attempt ends well at once."""
 
-    exit_code, signal, result, timed_out, stopped, crash, max_rss_kb, cpu_seconds = 0, None, None, False, None, None, 1, 0.0
+    exit_code, signal, result, timed_out, stopped, crash = 0, None, {"ok": True, "value": None}, False, None, None
+    max_rss_kb, cpu_seconds = 1, 0.0
 
     def start(self, _run: object, _spec: object) -> Noop:
         return self

@@ -13,8 +13,10 @@ def stored(store: Store) -> str:
 
 
 def flush(store: Store, clock: ManualClock, log: AttemptLog, *, last: bool = False) -> None:
+    if last:
+        log.close()
     with store.write() as tx:
-        log.flush(tx, now=clock.now(), last=last)
+        log.flush(tx, now=clock.now())
     log.settled()
 
 

@@ -1,0 +1,69 @@
+"""An attempt's end and the claim of the run that is due next, as one transaction and thereby one commit.
+
+On PostgreSQL both are sent at once: one journey to the server. Only where a log waits to be written with the end, or a pooler
+that shares sessions stands between, it takes one journey for each statement.
+
+After a crash: the end, its row for Life Hub and the claim are there together or not at all.
+Limit: what is due next but has to be decided about (overlap) is claimed in a transaction that follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from chalicelib.jobs import JobSpec, Overlap
+from chalicelib.runs import Run, Verdict
+
+from . import claims, one_statement, outbox, postgres, queue
+from .claims import Claim
+from .database import Store, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an attempt ended: for good or until `retry_at`. With `publish` it is to be copied to Life Hub, with its last output."""
+
+    run: Run
+    spec: JobSpec | None
+    verdict: Verdict
+    owner: str
+    now: datetime
+    retry_at: datetime | None
+    publish: bool
+    tail: str
+
+
+def record(store: Store, end: End, *, flush: Callable[[Tx], None] | None, claim: bool) -> tuple[bool, Claim]:
+    """Record an end after what `flush` writes; answer whether the lease was still held, and the next claim if one is wanted."""
+    if flush is None and store.pipelined and (end.spec is not None or not end.publish):
+        return store.again(lambda: _at_once(store, end, claim=claim))
+    return store.writing(lambda tx: _in_turn(tx, end, flush, claim=claim))
+
+
+def _in_turn(tx: Tx, end: End, flush: Callable[[Tx], None] | None, *, claim: bool) -> tuple[bool, Claim]:
+    if flush:
+        flush(tx)
+    kept = queue.finish(tx, end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at)
+    if kept and end.publish:
+        outbox.put_attempt(tx, end.run, end.verdict, now=end.now)
+    return kept, claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None)
+
+
+def _at_once(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim]:
+    facts = (
+        outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now) if end.publish and end.spec else None
+    )
+    ended = queue.ending(end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at, facts=facts)
+    alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW  # the next run is likely to be of such a job, too
+    with postgres.direct(store.engine) as connection:
+        kept, taken = one_statement.finish_and_take(connection, ended, take=claim, alone=alone)
+    if taken is None or taken.run is not None:
+        return kept, Claim(taken.run if taken else None)
+    try:
+        return kept, store.writing(lambda tx: claims.claim(tx, owner=end.owner, now=end.now))
+    except SQLAlchemyError:  # the end is recorded: who looks next claims
+        return kept, Claim(None)
