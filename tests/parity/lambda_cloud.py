@@ -1,0 +1,220 @@
+"""What AWS does around the functions of one deployed stage: API Gateway in front, EventBridge's clock, the queue's event source.
+
+The queue and the parameters are moto's; the functions, routes and limits are those of the packaged SAM template.
+After `stop` nothing is invoked and no environment is left; messages, parameters and the database stay, and `start` goes on.
+
+Limits: one event source poller per message in flight, with a fixed number of them; EventBridge's second tries are left out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as StillRunning
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from tests.aws_server import Aws
+from tests.parity import events
+from tests.parity.lambda_zip import Package
+from tests.parity.runtime_api import Lambda
+from tests.parity.sandbox import ACCOUNT, REGION, Function
+
+STAGE = "prod"
+GATEWAY_SECONDS = 29.0
+VISIBILITY_SECONDS, RECEIVED_MOST = 960, 5
+POLLERS = 4
+
+
+class Cloud:
+    """One stage on a stand-in for AWS."""
+
+    def __init__(self, aws: Aws, package: Package, home: Path, *, visibility_seconds: int = VISIBILITY_SECONDS) -> None:
+        """Make the queues; nothing runs yet."""
+        self.aws = aws
+        self.package = package
+        self.api = events.Api.of(package.template)
+        self.lambdas = Lambda(package, home)
+        self._sqs = aws.client("sqs")
+        self._ssm = aws.client("ssm")
+        dead = self._sqs.create_queue(QueueName=f"sauron-{STAGE}-runs-dead")["QueueUrl"]
+        redrive = {"deadLetterTargetArn": queue_arn("runs-dead"), "maxReceiveCount": RECEIVED_MOST}
+        attributes = {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)}
+        self.queue_url: str = self._sqs.create_queue(QueueName=f"sauron-{STAGE}-runs", Attributes=attributes)["QueueUrl"]
+        self.dead_url: str = dead
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._front: ThreadingHTTPServer | None = None
+        self._requests = ThreadPoolExecutor(16, thread_name_prefix="gateway")
+        self._fired = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """The address of the stage, as API Gateway has it: with the stage in the path."""
+        assert self._front is not None, "it is not started"
+        return "http://{}:{}/{}".format(*self._front.server_address[:2], self.api.stage)
+
+    def start(self, environ: Mapping[str, str], secrets: Mapping[str, str], *, clock: bool = True) -> None:
+        """Deploy the functions with these variables and parameters, and begin to invoke them; `clock` fires each minute."""
+        for name, value in secrets.items():
+            self._ssm.put_parameter(Name=f"/sauron/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True)
+        self.lambdas.deploy(self._functions(environ))
+        self._stopping = threading.Event()
+        front = ThreadingHTTPServer(("127.0.0.1", 0), type("Front", (_Front,), {"cloud": self}))
+        front.daemon_threads = True
+        self._front = front
+        loops = [("gateway", lambda: front.serve_forever(poll_interval=0.05))]
+        loops += [("clock", self._clock)] if clock else []
+        if self.function("work") in self.lambdas.functions:
+            loops += [(f"source-{number}", self._poll) for number in range(POLLERS)]
+        self._threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops]
+        for thread in self._threads:
+            thread.start()
+
+    def _functions(self, environ: Mapping[str, str]) -> list[Function]:
+        found = []
+        for resource, declared in self.package.template["Resources"].items():
+            if declared["Type"] != "AWS::Serverless::Function":
+                continue
+            properties = declared["Properties"]
+            name = self.function("" if resource == "APIHandler" else resource.lower())
+            variables = properties.get("Environment", {}).get("Variables", {}) | self._own_environ() | dict(environ)
+            found.append(Function(name, properties["Handler"], properties["Timeout"], properties["MemorySize"], variables))
+        return found
+
+    def _own_environ(self) -> dict[str, str]:
+        return {
+            "SAURON_SSM_PATH": f"/sauron/{STAGE}",
+            "SAURON_SQS_QUEUE_URL": self.queue_url,
+            "AWS_ENDPOINT_URL": self.aws.url,
+            "AWS_ENDPOINT_URL_LAMBDA": self.lambdas.url,
+        }
+
+    @staticmethod
+    def function(duty: str = "") -> str:
+        """Answer a function's name: of a duty, or of the API."""
+        return f"sauron-{STAGE}" + (f"-{duty}" if duty else "")
+
+    def stop(self) -> None:
+        """Stop invoking and end every environment."""
+        self._stopping.set()
+        if self._front is not None:
+            self._front.shutdown()
+            self._front.server_close()
+            self._front = None
+        self.lambdas.end_sandboxes()
+        for thread in self._threads:
+            thread.join(10)
+        self.lambdas.end_sandboxes()  # one that was started meanwhile
+        self._threads = []
+
+    def close(self) -> None:
+        """Stop, and forget what moto holds of it."""
+        self.stop()
+        self._requests.shutdown(wait=False, cancel_futures=True)
+        self.lambdas.close()
+
+    # -- EventBridge ----------------------------------------------------------------------------------------------------
+
+    def fire(self, duty: str, detail: Mapping[str, Any] | None = None) -> bytes:
+        """Let a rule fire once, and answer what its function answered; a failure raises."""
+        event = events.scheduled_event(f"{self.function()}-{duty}-event", detail)
+        outcome = self.lambdas.invoke(self.function(duty), json.dumps(event).encode())
+        if outcome.error:
+            raise FunctionError(duty, outcome.payload.decode())
+        return outcome.payload
+
+    def fire_all(self) -> None:
+        """Let the minute's rules fire as one pass: tick, sync, upkeep."""
+        with self._fired:
+            for duty in ("tick", "sync", "upkeep"):
+                self.fire(duty)
+
+    def _clock(self) -> None:
+        while not self._stopping.wait(60 - time.time() % 60):
+            with contextlib.suppress(FunctionError):  # its log says so
+                self.fire_all()
+
+    # -- the queue's event source ---------------------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        """Hand each message to `work`; one whose function fails is seen again when its time is over, as on AWS."""
+        sqs = self.aws.client("sqs")
+        while not self._stopping.is_set():
+            received = sqs.receive_message(
+                QueueUrl=self.queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=0, AttributeNames=["All"]
+            ).get("Messages", [])
+            if not received:
+                self._stopping.wait(0.1)
+                continue
+            event = events.sqs_event(queue_arn("runs"), received)
+            outcome = self.lambdas.invoke(self.function("work"), json.dumps(event).encode())
+            if outcome.error is None:
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=received[0]["ReceiptHandle"])
+
+    # -- API Gateway ----------------------------------------------------------------------------------------------------
+
+    def answer(
+        self, method: str, target: str, headers: list[tuple[str, str]], body: bytes, source_ip: str
+    ) -> tuple[int, list[tuple[str, str]], bytes]:
+        """Answer one request as API Gateway does."""
+        if len(body) > 10 << 20:
+            return events.refusal(413, "Request Too Long", "RequestTooLargeException")
+        event = events.proxy_event(self.api, method, target, headers, body, source_ip=source_ip)
+        if event is None:
+            return events.refusal(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
+        asked: Future[Any] = self._requests.submit(self.lambdas.invoke, self.function(), json.dumps(event).encode())
+        try:
+            outcome = asked.result(GATEWAY_SECONDS)
+        except StillRunning:
+            return events.refusal(504, "Endpoint request timed out", "InternalServerErrorException")
+        if outcome.error:
+            return events.refusal(502, "Internal server error", "InternalServerErrorException")
+        accept = next((value for name, value in headers if name.lower() == "accept"), "")
+        return events.answer_of(self.api, outcome.payload, accept)
+
+
+class FunctionError(Exception):
+    """A function ended with an error."""
+
+    def __init__(self, duty: str, said: str) -> None:
+        super().__init__(f"{duty}: {said}")
+
+
+def queue_arn(name: str) -> str:
+    """The ARN of one of our queues."""
+    return f"arn:aws:sqs:{REGION}:{ACCOUNT}:sauron-{STAGE}-{name}"
+
+
+class _Front(BaseHTTPRequestHandler):
+    """Hands every request on, whatever its method."""
+
+    cloud: Cloud
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        """Stay silent."""
+
+    def _serve(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        status, headers, content = self.cloud.answer(
+            self.command, self.path, list(self.headers.items()), body, str(self.client_address[0])
+        )
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+
+for _method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
+    setattr(_Front, f"do_{_method}", _Front._serve)

@@ -1,0 +1,130 @@
+"""The Lambda zip as `make package` makes it, unzipped, and beside it what AWS has in its runtime: nothing else is on the path.
+
+Packaging takes ten seconds and the network, so what it made is kept in a folder of this user below the temporary one, named by a
+hash of all that goes into it. A kill leaves nothing half-made in use: a folder gets its name when it is whole.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sauron_jobs_loader.file_lock import file_lock
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements.txt", "requirements-container.txt", "requirements-dev.txt")
+KEPT = 3  # packages of earlier states of the tree
+PATIENCE = timedelta(minutes=5)
+# What the image of AWS's Python runtime holds beside the standard library.
+RUNTIME = (
+    *("awslambdaric", "simplejson", "snapshot_restore_py.py", "runtime_client.*.so"),
+    *("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "urllib3", "six.py"),
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """What is deployed: the unzipped code, its SAM template, and the folder and interpreter of the runtime it meets."""
+
+    folder: Path
+
+    @property
+    def task_root(self) -> Path:
+        """Where Lambda unzips to."""
+        return self.folder / "task"
+
+    @property
+    def runtime(self) -> Path:
+        """What Lambda puts on the path: its client and boto3."""
+        return self.folder / "runtime"
+
+    @property
+    def python(self) -> Path:
+        """An interpreter without packages of its own, whoever starts it and with whatever options."""
+        return self.folder / "python/bin/python"
+
+    @functools.cached_property
+    def template(self) -> dict[str, Any]:
+        """The SAM template: what the functions are called, how long they may take, which routes there are."""
+        found: dict[str, Any] = json.loads((self.folder / "sam.json").read_text(encoding="utf-8"))
+        return found
+
+    def files(self) -> set[str]:
+        """Every file of the code: a run adds none."""
+        return {str(path.relative_to(self.task_root)) for path in self.task_root.rglob("*") if path.is_file()}
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    """Copy what git would hold, so that packaging never meets a file that another test is writing."""
+    copy = folder / "tree"
+    copy.mkdir()
+    for name in ("app.py", "Makefile", "pyproject.toml", "README.md", "LICENSE", *LOCKS):
+        shutil.copy(ROOT / name, copy)
+    for name in ("chalicelib", "sauron_jobs_loader", "vendor", "container", ".chalice"):
+        ignored = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
+        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
+    return copy
+
+
+@functools.cache
+def package() -> Package:
+    """Package this tree, or answer the package of an earlier run; skips the test where the package index cannot be reached."""
+    home = Path(tempfile.gettempdir()) / f"sauron-lambda-{os.getuid()}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    assert home.stat().st_uid == os.getuid(), f"{home} belongs to someone else"
+    with file_lock(home / "lock", timeout=PATIENCE), tempfile.TemporaryDirectory(dir=home) as place:
+        tree = copy_of_the_tree(Path(place))
+        folder = home / _hash(tree)
+        if not folder.is_dir():
+            _make(tree, Path(place) / "made")
+            (Path(place) / "made").rename(folder)
+        folder.touch()
+        _prune(home)
+    return Package(folder)
+
+
+def _hash(tree: Path) -> str:
+    found = hashlib.sha256(sys.version.encode())
+    for path in sorted(path for path in tree.rglob("*") if path.is_file() and "container" not in path.parts):
+        found.update(f"{path.relative_to(tree)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    found.update("\0".join(RUNTIME).encode())
+    return found.hexdigest()[:24]
+
+
+def _make(tree: Path, made: Path) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
+    make = ["make", "-o", "install", "package", f"BIN={Path(sys.executable).parent}"]
+    done = subprocess.run(make, cwd=tree, env=environ, capture_output=True, text=True, check=False)
+    if done.returncode and "No matching distribution" in done.stderr + done.stdout:
+        pytest.skip("the package index cannot be reached, and Chalice downloads what it packs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(tree / "build/lambda/deployment.zip") as opened:
+        opened.extractall(made / "task")
+    shutil.copy(tree / "build/lambda/sam.json", made)
+    installed = Path(pytest.__file__).parents[1]
+    (made / "runtime").mkdir()
+    for pattern in RUNTIME:
+        [found] = installed.glob(pattern)
+        (made / "runtime" / found.name).symlink_to(found)
+    base = Path(sys.base_prefix) / f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
+    subprocess.run([base, "-I", "-m", "venv", "--without-pip", "--symlinks", made / "python"], check=True, capture_output=True)
+
+
+def _prune(home: Path) -> None:
+    """Remove packages of older states of the tree; one that is in use keeps its open files."""
+    known = sorted((path for path in home.iterdir() if (path / "sam.json").is_file()), key=lambda path: path.stat().st_mtime)
+    for old in known[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,134 @@
+"""Lambda's Invoke API on loopback: functions by name, each with as many execution environments as are busy at once.
+
+An environment that is free serves the next invocation, else one more is started; one that ran into its timeout or exited is not
+used again. `POST /2015-03-31/functions/<name>/invocations` is answered as AWS does, for AWS_ENDPOINT_URL_LAMBDA.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from tests.parity.lambda_zip import Package
+from tests.parity.sandbox import Function, Outcome, Sandbox
+
+
+class Lambda:
+    """The functions that are deployed, and whoever invokes them."""
+
+    def __init__(self, package: Package, home: Path) -> None:
+        """Deploy nothing yet; what environments print goes to `home`."""
+        self.package = package
+        self.home = home
+        self.functions: dict[str, Function] = {}
+        self.timed_out: list[str] = []  # names of functions, as it happened
+        self._lock = threading.Lock()
+        self._free: dict[str, list[Sandbox]] = {}
+        self._all: set[Sandbox] = set()
+        self._asynchronous = ThreadPoolExecutor(4, thread_name_prefix="lambda-event")
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Invoke", (_InvokeApi,), {"cloud": self}))
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Where the Invoke API answers."""
+        return "http://{}:{}".format(*self._server.server_address)
+
+    def deploy(self, functions: Iterable[Function]) -> None:
+        """Put these functions in the place of all there were; environments of earlier ones end."""
+        self.end_sandboxes()
+        self.functions = {function.name: function for function in functions}
+
+    def log_of(self, name: str) -> Path:
+        """The file of what a function's environments print."""
+        return self.home / f"{name}.log"
+
+    def invoke(self, name: str, payload: bytes) -> Outcome:
+        """Invoke a function and wait for its end."""
+        function = self.functions[name]
+        with self._lock:
+            free = self._free.setdefault(name, [])
+            free[:] = [one for one in free if one.process.poll() is None]
+            sandbox = free.pop() if free else None
+            if sandbox is None:
+                sandbox = Sandbox(self.package, function, self.log_of(name), folder=self.home)
+                self._all.add(sandbox)
+        outcome = sandbox.invoke(payload)
+        with self._lock:
+            if outcome.timed_out:
+                self.timed_out.append(name)
+            if sandbox.ended or sandbox not in self._all:
+                self._all.discard(sandbox)
+            else:
+                free.append(sandbox)
+        if outcome.error:
+            with self.log_of(name).open("ab") as log:
+                log.write(b"REPORT " + outcome.payload + b"\n")
+        return outcome
+
+    def invoke_later(self, name: str, payload: bytes) -> None:
+        """Invoke a function and wait for nothing. Lambda would try again twice after a failure; this does not."""
+        self._asynchronous.submit(self.invoke, name, payload)
+
+    def sandboxes(self, name: str | None = None) -> list[Sandbox]:
+        """The environments there are, of one function or of all."""
+        with self._lock:
+            return [one for one in self._all if name in {None, one.function.name}]
+
+    def end_sandboxes(self) -> None:
+        """Kill every environment; the next invocation starts cold."""
+        with self._lock:
+            found = list(self._all)
+            self._all.clear()
+            self._free.clear()
+        for sandbox in found:
+            sandbox.end()
+
+    def close(self) -> None:
+        """End everything."""
+        self.end_sandboxes()
+        self._asynchronous.shutdown(wait=True, cancel_futures=True)
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _InvokeApi(BaseHTTPRequestHandler):
+    cloud: Lambda
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        """Stay silent."""
+
+    def do_POST(self) -> None:
+        payload = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"
+        parts = self.path.partition("?")[0].split("/")
+        name = unquote(parts[3]).rpartition(":")[2] if parts[2:3] == ["functions"] else ""
+        if name not in self.cloud.functions:
+            self._answer(
+                404, b'{"Type":"User","Message":"Function not found"}', **{"x-amzn-ErrorType": "ResourceNotFoundException"}
+            )
+        elif self.headers.get("X-Amz-Invocation-Type") == "Event":
+            self.cloud.invoke_later(name, payload)
+            self._answer(202, b"")
+        else:
+            outcome = self.cloud.invoke(name, payload)
+            failed = {"X-Amz-Function-Error": outcome.error} if outcome.error else {}
+            self._answer(200, outcome.payload, **{"X-Amz-Executed-Version": "$LATEST"}, **failed)
+
+    def _answer(self, status: int, body: bytes, **headers: str) -> None:
+        with contextlib.suppress(OSError):  # whoever asked may have given up
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()

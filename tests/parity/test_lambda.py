@@ -1,0 +1,161 @@
+"""What only Lambda has: the zip with nothing beside it but boto3, environments that freeze, limits that kill, a queue."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.outside import wait_for
+from tests.parity.lambda_zip import RUNTIME, package
+from tests.parity.runtime_api import Lambda
+from tests.parity.sandbox import Function, Outcome
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+HANDLERS = """
+import os, subprocess, sys, threading, time
+
+def echo(event, context):
+    return {"event": event, "left": context.get_remaining_time_in_millis(), "pid": os.getpid(), "name": context.function_name,
+            "environ": dict(os.environ), "cwd": os.getcwd(), "path": sys.path}
+
+def fails(event, context):
+    raise ValueError("it was not meant to be")
+
+def leaves(event, context):
+    os._exit(3)
+
+def hangs(event, context):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    open(event["file"], "w").write(f"{os.getpid()} {child.pid}")
+    time.sleep(600)
+
+counted = []
+def counts(event, context):
+    if not counted:
+        counted.append(0)
+        def count():
+            while True:
+                counted[0] += 1
+                time.sleep(0.001)
+        threading.Thread(target=count, daemon=True).start()
+    return counted[0]
+"""
+
+
+@pytest.fixture
+def lambdas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lambda]:
+    """Functions of a small file of ours in the runtime of the real package."""
+    from dataclasses import replace
+
+    found = package()
+    folder = tmp_path / "package"
+    (folder / "task").mkdir(parents=True)
+    for name in ("runtime", "python"):
+        (folder / name).symlink_to(found.folder / name)
+    (folder / "task/ours.py").write_text(HANDLERS)
+    made = Lambda(replace(found, folder=folder), tmp_path)
+    names = ("echo", "fails", "leaves", "hangs", "counts")
+    made.deploy([Function(name, f"ours.{name}", 1.0 if name == "hangs" else 10.0) for name in names])
+    yield made
+    made.close()
+
+
+def answer(outcome: Outcome) -> object:
+    assert outcome.error is None, outcome.payload
+    return json.loads(outcome.payload)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_function_meets_what_lambda_gives_it_and_nothing_of_this_machine(
+    lambdas: Lambda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPERATORS_OWN", "secret")
+    met = answer(lambdas.invoke("echo", b'{"a": 1}'))
+    assert isinstance(met, dict)
+    assert met["event"] == {"a": 1}
+    assert met["name"] == "echo"
+    assert 5000 < met["left"] <= 10_000
+    environ = met["environ"]
+    assert environ["PATH"] == ""
+    assert not {"HOME", "OPERATORS_OWN", "VIRTUAL_ENV"} & environ.keys()
+    assert met["cwd"] == str(lambdas.package.task_root)
+    assert not [place for place in met["path"] if "site-packages" in place]
+    assert {path.name.partition(".")[0] for path in lambdas.package.runtime.iterdir()} == {
+        pattern.partition(".")[0] for pattern in RUNTIME
+    }
+
+
+def test_an_environment_is_kept_and_two_invocations_at_once_get_two(lambdas: Lambda) -> None:
+    first, second = (answer(lambdas.invoke("echo", b"{}")) for _ in range(2))
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    assert first["pid"] == second["pid"]
+    with ThreadPoolExecutor(2) as threads:
+        barrier = threading.Barrier(2)
+        both = list(threads.map(lambda _: (barrier.wait(), lambdas.invoke("counts", b"{}"))[1], range(2)))
+    assert [one.error for one in both] == [None, None]
+    assert len(lambdas.sandboxes("counts")) == 2
+
+
+def test_nothing_runs_between_invocations(lambdas: Lambda) -> None:
+    answer(lambdas.invoke("counts", b"{}"))
+    [sandbox] = lambdas.sandboxes("counts")
+
+    def stopped() -> bool:
+        states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in sandbox.processes()]
+        return set(states) == {"T"}
+
+    wait_for(stopped, what="every process is stopped")
+    counted = answer(lambdas.invoke("counts", b"{}"))
+    assert isinstance(counted, int)
+    assert counted < 1000
+
+
+def test_what_outlives_its_timeout_is_killed_with_all_its_processes(lambdas: Lambda, tmp_path: Path) -> None:
+    file = tmp_path / "pids"
+    ended = lambdas.invoke("hangs", json.dumps({"file": str(file)}).encode())
+    assert ended.timed_out
+    assert ended.error == "Unhandled"
+    assert "Task timed out after 1.00 seconds" in ended.payload.decode()
+    assert lambdas.timed_out == ["hangs"]
+    pids = [int(pid) for pid in file.read_text().split()]
+    wait_for(lambda: not any(map(alive, pids)), what="both processes are gone")
+    assert lambdas.sandboxes("hangs") == []
+
+
+def test_an_error_and_an_exit_are_told_as_lambda_tells_them_and_the_next_invocation_works(lambdas: Lambda) -> None:
+    failed = lambdas.invoke("fails", b"{}")
+    assert failed.error == "Unhandled"
+    assert json.loads(failed.payload)["errorMessage"] == "it was not meant to be"
+    assert len(lambdas.sandboxes("fails")) == 1
+    assert b"Runtime exited" in lambdas.invoke("leaves", b"{}").payload
+    assert lambdas.sandboxes("leaves") == []
+
+
+def test_the_invoke_api_answers_boto3(lambdas: Lambda) -> None:
+    from typing import Any
+
+    import boto3
+
+    makes: Any = boto3.client
+    client = makes("lambda", region_name="us-east-1", endpoint_url=lambdas.url, aws_access_key_id="t", aws_secret_access_key="t")
+    said = client.invoke(FunctionName="echo", Payload=b'{"b": 2}')
+    assert said["StatusCode"] == 200
+    assert json.loads(said["Payload"].read())["event"] == {"b": 2}
+    assert client.invoke(FunctionName="fails")["FunctionError"] == "Unhandled"
+    assert client.invoke(FunctionName="echo", InvocationType="Event")["StatusCode"] == 202
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        client.invoke(FunctionName="unknown")
+    client.close()
