@@ -8,7 +8,10 @@ than the process that has its bundle loaded is spawned.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import sys
+import sysconfig
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -88,16 +91,28 @@ class JobEnviron:
         return self._whitelisted() | {name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)}
 
     def _whitelisted(self) -> dict[str, str]:
-        return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ}
+        return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ} | self._libraries()
+
+    def _libraries(self) -> dict[str, str]:
+        """Answer where jobs find the libraries Sauron offers: on Lambda they lie beside its code, where no interpreter looks."""
+        if self._settings.function is None:
+            return {}
+        own = sysconfig.get_path("stdlib")
+        found = [path for path in sys.path if os.path.isdir(path) and not path.startswith((own, sys.base_prefix))]  # noqa: PTH112 - names as they stand there
+        return {"PYTHONPATH": os.pathsep.join(found)}
 
     def _compatible_environ(self) -> dict[str, str]:
         environ = self._settings.environ
-        given = {
-            name: value
-            for name, value in environ.items()
-            if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
-            if not (self._settings.function and name in ROLE)
-        } | self._key_path()
+        given = (
+            {
+                name: value
+                for name, value in environ.items()
+                if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
+                if not (self._settings.function and name in ROLE)
+            }
+            | self._key_path()
+            | self._libraries()
+        )
         for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other, and X_FILE for X
             if setting.secret and setting.name not in OWN and not setting.name.startswith("SAURON_"):
                 value = self._value(setting.name)

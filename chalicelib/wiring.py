@@ -465,6 +465,8 @@ def sauron() -> Sauron:
             if path := environ.get("SAURON_SSM_PATH"):
                 environ = parameters.read(path) | environ
             settings = Settings.read(environ)
+            if settings.function:
+                logs.configure(settings.log_level, secrets=settings.secret_values)
             _one = Sauron.build(settings)
         return _one
 

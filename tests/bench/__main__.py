@@ -28,6 +28,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "container")]
 
+from tests.bench.cold_start import bench_cold_start  # noqa: E402, F401 - run by its name
+
 MANIFEST = """
 import time
 from sauron_jobs_loader import JobConfig, job_registry

@@ -15,13 +15,13 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as StillRunning
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from tests.aws_server import Aws
 from tests.parity import events
 from tests.parity.lambda_zip import Package
+from tests.parity.loopback import Handler, Server
 from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import ACCOUNT, REGION, Function
 
@@ -49,7 +49,7 @@ class Cloud:
         self.dead_url: str = dead
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._front: ThreadingHTTPServer | None = None
+        self._front: Server | None = None
         self._requests = ThreadPoolExecutor(16, thread_name_prefix="gateway")
         self._fired = threading.Lock()
 
@@ -57,7 +57,7 @@ class Cloud:
     def url(self) -> str:
         """The address of the stage, as API Gateway has it: with the stage in the path."""
         assert self._front is not None, "it is not started"
-        return "http://{}:{}/{}".format(*self._front.server_address[:2], self.api.stage)
+        return f"http://{self._front.address}/{self.api.stage}"
 
     def start(self, environ: Mapping[str, str], secrets: Mapping[str, str], *, clock: bool = True) -> None:
         """Deploy the functions with these variables and parameters, and begin to invoke them; `clock` fires each minute."""
@@ -65,11 +65,8 @@ class Cloud:
             self._ssm.put_parameter(Name=f"/sauron/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True)
         self.lambdas.deploy(self._functions(environ))
         self._stopping = threading.Event()
-        front = ThreadingHTTPServer(("127.0.0.1", 0), type("Front", (_Front,), {"cloud": self}))
-        front.daemon_threads = True
-        self._front = front
-        loops = [("gateway", lambda: front.serve_forever(poll_interval=0.05))]
-        loops += [("clock", self._clock)] if clock else []
+        self._front = Server(_Front, cloud=self)
+        loops = [("clock", self._clock)] if clock else []
         if self.function("work") in self.lambdas.functions:
             loops += [(f"source-{number}", self._poll) for number in range(POLLERS)]
         self._threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops]
@@ -104,8 +101,7 @@ class Cloud:
         """Stop invoking and end every environment."""
         self._stopping.set()
         if self._front is not None:
-            self._front.shutdown()
-            self._front.server_close()
+            self._front.close()
             self._front = None
         self.lambdas.end_sandboxes()
         for thread in self._threads:
@@ -191,30 +187,15 @@ def queue_arn(name: str) -> str:
     return f"arn:aws:sqs:{REGION}:{ACCOUNT}:sauron-{STAGE}-{name}"
 
 
-class _Front(BaseHTTPRequestHandler):
+class _Front(Handler):
     """Hands every request on, whatever its method."""
 
     cloud: Cloud
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Stay silent."""
-
-    def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, headers, content = self.cloud.answer(
-            self.command, self.path, list(self.headers.items()), body, str(self.client_address[0])
-        )
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+    def serve(self) -> None:
+        body = self.read()
+        self.answer(*self.cloud.answer(self.command, self.path, list(self.headers.items()), body, str(self.client_address[0])))
 
 
 for _method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
-    setattr(_Front, f"do_{_method}", _Front._serve)
+    setattr(_Front, f"do_{_method}", _Front.serve)

@@ -6,17 +6,15 @@ used again. `POST /2015-03-31/functions/<name>/invocations` is answered as AWS d
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 from tests.parity.lambda_zip import Package
-from tests.parity.sandbox import Function, Outcome, Sandbox
+from tests.parity.loopback import Handler, Server
+from tests.parity.sandbox import JSON, Function, Outcome, Sandbox
 
 
 class Lambda:
@@ -32,14 +30,12 @@ class Lambda:
         self._free: dict[str, list[Sandbox]] = {}
         self._all: set[Sandbox] = set()
         self._asynchronous = ThreadPoolExecutor(4, thread_name_prefix="lambda-event")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Invoke", (_InvokeApi,), {"cloud": self}))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._server = Server(_InvokeApi, cloud=self)
 
     @property
     def url(self) -> str:
         """Where the Invoke API answers."""
-        return "http://{}:{}".format(*self._server.server_address)
+        return f"http://{self._server.address}"
 
     def deploy(self, functions: Iterable[Function]) -> None:
         """Put these functions in the place of all there were; environments of earlier ones end."""
@@ -95,40 +91,23 @@ class Lambda:
         """End everything."""
         self.end_sandboxes()
         self._asynchronous.shutdown(wait=True, cancel_futures=True)
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
-class _InvokeApi(BaseHTTPRequestHandler):
+class _InvokeApi(Handler):
     cloud: Lambda
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Stay silent."""
-
-    def do_POST(self) -> None:
-        payload = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"
+    def do_POST(self) -> None:  # noqa: N802 - http.server calls it so
+        payload = self.read() or b"{}"
         parts = self.path.partition("?")[0].split("/")
         name = unquote(parts[3]).rpartition(":")[2] if parts[2:3] == ["functions"] else ""
         if name not in self.cloud.functions:
-            self._answer(
-                404, b'{"Type":"User","Message":"Function not found"}', **{"x-amzn-ErrorType": "ResourceNotFoundException"}
-            )
+            named = ("x-amzn-ErrorType", "ResourceNotFoundException")
+            self.answer(404, (*JSON, named), b'{"Type":"User","Message":"Function not found"}')
         elif self.headers.get("X-Amz-Invocation-Type") == "Event":
             self.cloud.invoke_later(name, payload)
-            self._answer(202, b"")
+            self.answer(202, JSON, b"")
         else:
             outcome = self.cloud.invoke(name, payload)
-            failed = {"X-Amz-Function-Error": outcome.error} if outcome.error else {}
-            self._answer(200, outcome.payload, **{"X-Amz-Executed-Version": "$LATEST"}, **failed)
-
-    def _answer(self, status: int, body: bytes, **headers: str) -> None:
-        with contextlib.suppress(OSError):  # whoever asked may have given up
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
+            failed = [("X-Amz-Function-Error", outcome.error)] if outcome.error else []
+            self.answer(200, (*JSON, ("X-Amz-Executed-Version", "$LATEST"), *failed), outcome.payload)

@@ -22,13 +22,13 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 from tests.parity.lambda_zip import Package
+from tests.parity.loopback import Handler, Server
 
 REGION, ACCOUNT = "us-east-1", "123456789012"
+JSON = (("Content-Type", "application/json"),)
 INIT_SECONDS = 60.0  # Lambda allows 10; a busy machine that runs tests needs more
 
 
@@ -77,9 +77,7 @@ class Sandbox:
         self._freezing = threading.Lock()
         self._ended = False
         self.temporary = Path(tempfile.mkdtemp(prefix="tmp", dir=folder))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Api", (_RuntimeApi,), {"sandbox": self}))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._server = Server(_RuntimeApi, sandbox=self)
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [str(package.python), "-S", "-m", "awslambdaric", function.handler],
@@ -101,7 +99,7 @@ class Sandbox:
             "LAMBDA_RUNTIME_DIR": str(package.runtime),
             "PYTHONPATH": str(package.runtime),
             "PYTHONDONTWRITEBYTECODE": "1",  # the folder cannot be written to on Lambda
-            "AWS_LAMBDA_RUNTIME_API": "{}:{}".format(*self._server.server_address),
+            "AWS_LAMBDA_RUNTIME_API": self._server.address,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
@@ -193,8 +191,7 @@ class Sandbox:
             self._signal(signal.SIGKILL)
         self.process.wait()
         self._work.put(None)
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
         shutil.rmtree(self.temporary, ignore_errors=True)
 
     @property
@@ -206,59 +203,31 @@ def _failed(kind: str, message: str, *, late: bool = False) -> Outcome:
     return Outcome(json.dumps({"errorType": kind, "errorMessage": message}).encode(), "Unhandled", timed_out=late)
 
 
-class _RuntimeApi(BaseHTTPRequestHandler):
+class _RuntimeApi(Handler):
     """GET next, POST response and error. Source: "Using the Lambda runtime API" in AWS's developer guide."""
 
     sandbox: Sandbox
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    wbufsize = -1
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Stay silent."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - http.server calls it so
         if not self.path.endswith("/runtime/invocation/next"):
-            self._answer(404, b"{}")
+            self.answer(404, JSON, b"{}")
         elif (invocation := self.sandbox.next()) is None:
             self.close_connection = True
         else:
             deadline = int((time.time() + invocation.seconds) * 1000)
-            self._answer(
-                200,
-                invocation.payload,
-                **{
-                    "Lambda-Runtime-Aws-Request-Id": invocation.id,
-                    "Lambda-Runtime-Deadline-Ms": str(deadline),
-                    "Lambda-Runtime-Invoked-Function-Arn": self.sandbox.function.arn,
-                    "Lambda-Runtime-Trace-Id": f"Root=1-{deadline // 1000:08x}-{uuid.uuid4().hex[:24]};Sampled=0",
-                },
-            )
+            told = {
+                "Lambda-Runtime-Aws-Request-Id": invocation.id,
+                "Lambda-Runtime-Deadline-Ms": str(deadline),
+                "Lambda-Runtime-Invoked-Function-Arn": self.sandbox.function.arn,
+                "Lambda-Runtime-Trace-Id": f"Root=1-{deadline // 1000:08x}-{uuid.uuid4().hex[:24]};Sampled=0",
+            }
+            self.answer(200, (*JSON, *told.items()), invocation.payload)
 
-    def do_POST(self) -> None:
-        body = self._body()
+    def do_POST(self) -> None:  # noqa: N802 - http.server calls it so
+        body = self.read()
         parts = self.path.split("/")
         if parts[-1] == "response":
             self.sandbox.answer(parts[-2], Outcome(body))
         elif parts[-1] == "error" and parts[-2] != "init":
             self.sandbox.answer(parts[-2], Outcome(body, "Unhandled"))
-        self._answer(202, b'{"status":"OK"}')
-
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            body += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return body
-
-    def _answer(self, status: int, body: bytes, **headers: str) -> None:
-        with contextlib.suppress(OSError):  # the environment may have been killed meanwhile
-            self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
+        self.answer(202, JSON, b'{"status":"OK"}')

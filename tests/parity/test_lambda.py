@@ -15,7 +15,7 @@ from tests.parity.lambda_zip import RUNTIME, package
 from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import Function, Outcome
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)  # packaging takes its time
 
 HANDLERS = """
 import os, subprocess, sys, threading, time
