@@ -17,6 +17,7 @@ from .database import Tx
 from .postgres import hold_ledger
 from .schema import attempts, job_queue, jobs, log_chunks
 
+AT_ONCE = 500  # jobs asked for in one statement
 _q = job_queue.c
 
 
@@ -96,13 +97,13 @@ def runs(
 
 def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:
     """Answer for each job the run that started last (running or executed); jobs that never ran are left out."""
-    answer: dict[JobId, Run] = {}
-    newest = select(job_queue).where(_q.started_at.is_not(None)).order_by(_q.id.desc()).limit(1)
-    for job_id in job_ids:
-        row = tx.execute(newest.where(_q.job_id == job_id)).first()
-        if row:
-            answer[JobId(job_id)] = as_run(row)
-    return answer
+    found: dict[JobId, Run] = {}
+    q = job_queue.alias()
+    started = select(q.c.id).where(q.c.job_id == jobs.c.job_id, q.c.started_at.is_not(None)).order_by(q.c.id.desc()).limit(1)
+    for begin in range(0, len(job_ids), AT_ONCE):
+        newest = select(started.correlate(jobs).scalar_subquery()).where(jobs.c.job_id.in_(job_ids[begin : begin + AT_ONCE]))
+        found |= {run.job_id: run for run in map(as_run, tx.execute(select(job_queue).where(_q.id.in_(newest))))}
+    return found
 
 
 def attempts_of(tx: Tx, run_id: str) -> list[Attempt]:

@@ -7,6 +7,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from chalicelib.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
@@ -486,3 +487,25 @@ def test_pruning_by_number_keeps_the_newest_of_a_job(store: Store, clock: Manual
         assert history.crowded_jobs(tx, keep=4) == ["j"]
         assert history.prune_job(tx, "j", keep=4, most=100) == 2
         assert {run.id for run in history.runs(tx, job_id="j")} == set(ids[2:])
+
+
+def test_the_last_run_of_each_job_is_the_one_that_started_last_and_one_statement_finds_them_all(
+    store: Store, clock: ManualClock
+) -> None:
+    for name in ("twice", "waits", "never"):
+        define(store, clock, name, "0 0 1 1 *", overlap="allow")
+    trigger(store, clock, "twice")
+    finish(store, clock, claimed(store, clock))
+    clock.move(seconds=1)
+    newest = trigger(store, clock, "twice")
+    claimed(store, clock)
+    clock.move(seconds=1)
+    trigger(store, clock, "twice")
+    trigger(store, clock, "waits")
+    asked: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *args: asked.append(args[2]))
+    with store.read() as tx:
+        found = history.last_runs(tx, ["twice", "waits", "never", "unknown"])
+        assert history.last_runs(tx, []) == {}
+    assert {job_id: (run.id, run.state) for job_id, run in found.items()} == {"twice": (newest, RunState.RUNNING)}
+    assert len([statement for statement in asked if "job_queue" in statement]) == 1
