@@ -84,7 +84,7 @@ class Store:
 
         A PostgreSQL that cannot be reached is tried for a while; what is in the block is never done twice: see `writing`.
         """
-        with self._writing, self.engine.connect() if self.sqlite else postgres.connect(self.engine) as connection:
+        with self._writing, self.engine.connect() if self.sqlite else postgres.connect(self.engine.connect) as connection:
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
             with connection.begin():
                 yield connection

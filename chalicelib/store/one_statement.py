@@ -42,7 +42,7 @@ claimed AS (
 )
 """
 _DUE = """
-WITH candidate AS MATERIALIZED (
+candidate AS MATERIALIZED (
   SELECT q.id AS candidate, q.job_id AS of_job, j.source,
     CASE WHEN q.origin IN ('schedule', 'catchup') AND q.attempt = 0
       THEN coalesce(j.overlap = 'allow' AND j.enabled AND j.rejected IS NULL AND j.removed_at IS NULL, false)
@@ -66,17 +66,17 @@ _FIRST = """
   ORDER BY q.due_at, q.id LIMIT 1
   FOR UPDATE OF q SKIP LOCKED
 ),"""
-_TAKEN = """
+_ANSWER = """
 SELECT candidate, of_job,
-  CASE WHEN easy THEN true
+  CASE WHEN easy OR candidate IS NULL THEN true
     WHEN pg_try_advisory_xact_lock(72354202, hashtext(of_job)) THEN set_config('sauron.candidate', candidate, true) <> ''
     ELSE false
   END AS alone,
   claimed.id IS NOT NULL, claimed.*
-FROM candidate LEFT JOIN claimed ON true
 """
-_TAKE = _DUE + _FIRST + _CLAIMED + _TAKEN
-_TAKE_BUT = _DUE + _BUT + _FIRST + _CLAIMED + _TAKEN
+_TAKEN = _ANSWER + "FROM candidate LEFT JOIN claimed ON true"
+_TAKE = "WITH" + _DUE + _FIRST + _CLAIMED + _TAKEN
+_TAKE_BUT = "WITH" + _DUE + _BUT + _FIRST + _CLAIMED + _TAKEN
 _TAKE_ALONE = (
     """
 WITH candidate AS MATERIALIZED (
@@ -127,15 +127,18 @@ def finish_and_take(connection: Any, ended: dict[str, Any], *, take: bool, alone
     """
     if not take:
         return connection.execute(_statement(ended), ended, prepare=True).fetchone() is not None, None
-    asked = _asked(ended["owner"], ended["now"])
+    statement, asked = _TURN_TOLD if "facts" in ended else _TURN, ended | _asked(ended["owner"], ended["now"])
+    if not alone:
+        kept, *row = connection.execute(statement, asked, prepare=True).fetchone()
+        return kept == 1, _taken(row)
     with connection.pipeline():
-        kept = connection.execute(_statement(ended), ended, prepare=True)
-        row = connection.execute(_TAKE, asked, prepare=True)
-        found = connection.execute(_TAKE_ALONE, asked, prepare=True) if alone else None
-    taken = _taken(row.fetchone())
-    if taken is not None and taken.run is None and found is not None and (columns := found.fetchone()):
+        turned = connection.execute(statement, asked, prepare=True)
+        found = connection.execute(_TAKE_ALONE, asked, prepare=True)
+    kept, *row = turned.fetchone()
+    taken = _taken(row)
+    if taken is not None and taken.run is None and (columns := found.fetchone()):
         taken = replace(taken, run=_as_run(columns))
-    return kept.fetchone() is not None, taken
+    return kept == 1, taken
 
 
 def _asked(owner: str, now: datetime) -> dict[str, Any]:
@@ -143,7 +146,7 @@ def _asked(owner: str, now: datetime) -> dict[str, Any]:
 
 
 def _taken(row: Sequence[Any] | None) -> Taken | None:
-    if row is None:
+    if row is None or row[0] is None:
         return None
     candidate, job_id, alone, claimed, *columns = row
     return Taken(_as_run(columns) if claimed else None, candidate, job_id, alone)
@@ -202,6 +205,12 @@ _ENDED = "SELECT 1 FROM ended"
 
 _FINISH_ONLY = _FINISH + _ENDED
 _FINISH_TOLD = _FINISH + _NEWS + _ENDED
+# What the statement ends still runs in its own eyes. It claims only what may run beside that; `take_alone` sees it ended.
+_NEXT = "," + _DUE.replace("o.state = 'running'", "o.state = 'running' AND o.id <> %(run)s") + _FIRST + _CLAIMED
+_NEXT += _ANSWER.replace("SELECT", "SELECT (SELECT count(*) FROM ended),")
+_NEXT += "FROM (SELECT) AS one LEFT JOIN candidate ON true LEFT JOIN claimed ON true"
+_TURN = _FINISH + _NEXT
+_TURN_TOLD = _FINISH + _NEWS + _NEXT
 
 
 def _statement(ended: dict[str, Any]) -> str:

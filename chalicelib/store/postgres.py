@@ -16,12 +16,13 @@ import json
 import math
 import random
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
+T = TypeVar("T")
 POOL, OVERFLOW = 8, 24  # connections kept, and more of them while many attempts end at once
 POOL_SECONDS = 30.0  # to wait for one of them
 IDLE_SECONDS = 5.0  # a connection that lay unused for longer is tried before it is given out
@@ -84,13 +85,13 @@ def engine(url: URL) -> Engine:
     return made
 
 
-def connect(made: Engine) -> Connection:
-    """Take a connection; while the server cannot be reached, try again for PATIENCE_SECONDS at random intervals."""
+def connect(take: Callable[[], T]) -> T:
+    """Take a connection of a kind; while the server cannot be reached, try again for PATIENCE_SECONDS at random intervals."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     pause = 0.05
     while True:
         try:
-            return made.connect()
+            return take()
         except OperationalError as error:
             if time.monotonic() + pause > give_up or any(word in str(error.orig) for word in _HOPELESS):
                 raise
@@ -103,18 +104,29 @@ def direct(made: Engine) -> Iterator[Any]:
     """Hand out the driver's own connection in autocommit: what is sent in one pipeline is one transaction, and one journey."""
     import psycopg
 
-    with connect(made) as connection:
-        raw: Any = connection.connection.dbapi_connection
+    def explained(error: psycopg.Error) -> DBAPIError:
+        known: Any = DBAPIError.instance(None, None, error, psycopg.Error, dialect=made.dialect)
+        return known  # type: ignore[no-any-return]
+
+    def take() -> PoolProxiedConnection:
         try:
-            raw.autocommit = True
-            yield raw
+            return made.raw_connection()
         except psycopg.Error as error:
-            raise DBAPIError.instance(None, None, error, psycopg.Error, dialect=made.dialect) from error
-        finally:
-            if raw.closed:
-                connection.invalidate()
-            else:
-                raw.autocommit = False
+            raise explained(error) from error
+
+    pooled = connect(take)
+    raw: Any = pooled.dbapi_connection
+    try:
+        raw.autocommit = True
+        yield raw
+    except psycopg.Error as error:
+        raise explained(error) from error
+    finally:
+        if raw.closed:
+            pooled.invalidate()
+        else:
+            raw.autocommit = False
+        pooled.close()
 
 
 def pipelined(url: URL) -> bool:

@@ -12,125 +12,19 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "container")]
-
-from tests.bench.cold_start import bench_cold_start  # noqa: E402, F401 - run by its name
-
-MANIFEST = """
-import time
-from sauron_jobs_loader import JobConfig, job_registry
-
-def stamp():
-    return {"at": time.time()}
-
-job_registry.register(JobConfig(id="stamp", cron="0 0 1 1 *", func=stamp))
-job_registry.register(JobConfig(id="noop", cron="0 0 1 1 *", func=lambda: None, overlap="allow"))
-"""
-
-
-def bundle(folder: Path) -> Path:
-    """Write a bundle of trivial jobs in its own repository."""
-    folder.mkdir(parents=True)
-    (folder / "manifest.py").write_text(MANIFEST)
-    identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.test")
-    for command in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-qm", "jobs")):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    return folder
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    """The environment of a Sauron that lives in `folder`."""
-    keep = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    own = {
-        "JOBS_GIT_REPO_URL": str(folder / "bundle"),
-        "API_PORT": "0",
-        "LOG_LEVEL": "WARNING",
-        "PYTHONPATH": f"{ROOT}:{ROOT}/container",
-    }
-    return keep | own | more
-
-
-class Server:
-    """A running `python -m sauron.main`, spoken to over HTTP."""
-
-    def __init__(self, folder: Path, **more: str) -> None:
-        import httpx
-
-        self.folder = folder
-        began = time.perf_counter()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sauron.main"],
-            cwd=folder,
-            env=environment(folder, **more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert self.process.stdout
-        url = ""
-        for line in self.process.stdout:
-            if "http://" in line:
-                url = "http://" + line.split("http://")[1].split()[0].rstrip("/.,")
-                break
-        self.http = httpx.Client(base_url=url, timeout=30)
-        self.wait(lambda: self.http.get("/health").status_code == 200)
-        self.ready_seconds = time.perf_counter() - began
-        self.wait(lambda: self.http.get("/jobs").json()["count"] > 0)
-
-    def wait(self, fact: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not fact():
-            if time.monotonic() > deadline:
-                raise TimeoutError(self.process.args)
-            time.sleep(0.005)
-
-    def close(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
-
-    def tree(self) -> list[int]:
-        """The process and all its descendants."""
-        found = [self.process.pid]
-        for pid in found:
-            with contextlib.suppress(OSError):
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    found += map(int, (task / "children").read_text().split())
-        return found
-
-
-@contextlib.contextmanager
-def serving(**more: str) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
-        folder = Path(name)
-        bundle(folder / "bundle")
-        server = Server(folder, **more)
-        try:
-            yield server
-        finally:
-            server.close()
-
-
-def say(what: str, value: float, unit: str, beside: str = "") -> None:
-    sys.stdout.write(f"{what:<58} {value:>10.1f} {unit:<10} {beside}\n")
-    sys.stdout.flush()
-
-
-def percentile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+from tests.bench.cold_start import bench_cold_start
+from tests.bench.measuring import Server, environment, percentile, say, serving
+from tests.bench.postgres import bench_bell, bench_postgres, bench_runners
 
 
 def plain_exec() -> float:
@@ -316,126 +210,13 @@ def _pss(pid: int) -> int:
     return 0
 
 
-CLAIM = """UPDATE q SET state = 'running' WHERE id = (
-    SELECT id FROM q WHERE state = 'queued' ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id"""
-
-
-def plain_postgres(url: str, connections: int, count: int) -> float:
-    """Claims and finishes a second on a bare table, as two prepared statements each: the limit of any queue on this server."""
-    import psycopg
-
-    def work() -> None:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-            while claimed := db.execute(CLAIM, prepare=True).fetchone():
-                db.execute("UPDATE q SET state = 'done' WHERE id = %s", claimed, prepare=True)
-
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
-        db.execute("DROP TABLE IF EXISTS q")
-        db.execute("CREATE TABLE q (id bigserial PRIMARY KEY, state text)")
-        db.execute("CREATE INDEX q_queued ON q (id) WHERE state = 'queued'")
-        db.execute("INSERT INTO q (state) SELECT 'queued' FROM generate_series(1, %s)", (count,))
-        db.execute("ANALYZE q")
-    return count / _together(work, connections)
-
-
-def _together(work: Callable[[], None], threads: int) -> float:
-    """Answer the seconds that so many threads take to do the same until it is done."""
-    started = [threading.Thread(target=work) for _ in range(threads)]
-    began = time.perf_counter()
-    for thread in started:
-        thread.start()
-    for thread in started:
-        thread.join()
-    return time.perf_counter() - began
-
-
-class Noop:
-    """Stands where processes are started: every attempt ends well at once."""
-
-    exit_code, signal, result, timed_out, stopped, crash = 0, None, {"ok": True, "value": None}, False, None, None
-    max_rss_kb, cpu_seconds = 1, 0.0
-
-    def start(self, _run: object, _spec: object) -> Noop:
-        return self
-
-    def watch(self, **_more: object) -> Noop:
-        return self
-
-    def stop(self, _reason: str) -> None:
-        raise AssertionError
-
-
-def store_path(url: str, connections: int, count: int, *, jobs: int, overlap: str, publish: bool = False) -> float:
-    """Runs a second through workers whose attempts do nothing: claimed, executed and recorded in the store."""
-    from chalicelib.clock import SystemClock
-    from chalicelib.jobs import JobSpec
-    from chalicelib.runs import new_run_id
-    from chalicelib.store import Store, bundle, ledger, queue, registry
-    from chalicelib.work import Worker
-    from tests.conftest import job_record
-
-    store, clock = Store(url), SystemClock()
-    store.migrate()
-    now = clock.now()
-    names = [f"{overlap}-{number}" for number in range(jobs)]
-    blank = {"state": "queued", "origin": "trigger", "max_attempts": 1, "created_at": now, "due_at": now}
-    with store.write() as tx:
-        bundle.change(tx, active_sha="a" * 40)
-        for name in names:
-            spec = JobSpec.from_record(job_record(name, "0 0 1 1 *", overlap=overlap))
-            ledger.define(tx, spec, registry.job(tx, name), source="bundle", revision="a" * 40, now=now)
-        queue.put(tx, [blank | {"id": new_run_id(), "job_id": names[number % jobs]} for number in range(count)])
-    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql("ANALYZE")
-
-    def work() -> None:
-        worker = Worker(store, clock, Noop(), owner=threading.current_thread().name, publish=publish)
-        while (runs := worker.claim(1))[0] or runs[1]:
-            following = runs[0][0] if runs[0] else None
-            while following:
-                following = worker.execute(following, go_on=lambda: True)
-
-    took = _together(work, connections)
-    assert _unfinished(store) == 0
-    store.close()
-    return count / took
-
-
-def bench_postgres(count: int = 1500, rounds: int = 5) -> None:
-    """What a runner's store path reaches of plain SKIP LOCKED, in rounds that take turns because machines are noisy."""
-    import logging
-
-    import structlog
-
-    from tests.life_hub import Server as Postgres
-
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    server = Postgres()
-    url = server.url()
-    paths: list[tuple[str, dict[str, Any]]] = [
-        ("runs may overlap", {"jobs": 1, "overlap": "allow"}),
-        ("100 jobs, one run at a time", {"jobs": 100, "overlap": "skip"}),
-        ("runs may overlap, copied to Life Hub", {"jobs": 1, "overlap": "allow", "publish": True}),
-    ]
-    try:
-        for connections in (1, 4):
-            plain: list[float] = []
-            rates: dict[str, list[float]] = {what: [] for what, _ in paths}
-            ratios: dict[str, list[float]] = {what: [] for what, _ in paths}
-            for _ in range(rounds):
-                for what, how in paths:
-                    plain.append(plain_postgres(url, connections, count))
-                    rates[what].append(store_path(url, connections, count, **how))
-                    ratios[what].append(rates[what][-1] / plain[-1])
-            say(f"postgres, {connections} connections, plain SKIP LOCKED", statistics.median(plain), "runs/s")
-            for what, _ in paths:
-                share = f"{100 * statistics.median(ratios[what]):.0f} % of plain"
-                say(f"postgres, {connections} connections, {what}", statistics.median(rates[what]), "runs/s", share)
-    finally:
-        server.close()
-
-
-BENCHES = {name.removeprefix("bench_"): bench for name, bench in list(globals().items()) if name.startswith("bench_")}
+BENCHES: dict[str, Callable[[], None]] = {
+    bench.__name__.removeprefix("bench_"): bench
+    for bench in (
+        *(bench_trigger, bench_lateness, bench_throughput, bench_tick, bench_idle),
+        *(bench_postgres, bench_runners, bench_bell, bench_cold_start),
+    )
+}
 
 
 def main() -> None:
