@@ -19,8 +19,6 @@ from .test_clock import occurrence
 from .test_processes import pids_of
 from .world import POLICIES, World
 
-pytestmark = pytest.mark.slow
-
 LONG_SYNC_SECONDS = 22.0
 Check = Callable[[World, str], None]
 LONGEST = "the longest attempt"
@@ -42,6 +40,7 @@ def test_every_row_of_the_table_has_its_check_and_every_check_its_row() -> None:
     assert all(cells[name] for cells in table().values() for name in COLUMNS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", CHECKS)
 def test_the_difference_is_as_the_readme_says(world: World, row: str) -> None:
     CHECKS[row](world, table()[row][world.target.name])
