@@ -34,15 +34,15 @@ def git_of(target: Target) -> dict[str, Any]:
 def test_a_sync_adds_removes_and_reschedules_jobs(restored: World) -> None:
     target = restored.target
     changed = restored.manifest(
-        'job("fresh")', 'job("counts", seen.counts, "5 5 5 5 *")', without=('job("lists"', 'job("counts"')
+        'job("fresh")', 'job("counts", seen.counts, "5 5 5 5 *")', without=('job("speaks"', 'job("counts"')
     )
     sha = restored.commit({"manifest.py": changed})
     report = restored.synced()
     assert set(report) >= SYNC_KEYS
-    assert (report["sha"], report["jobs_added"], report["jobs_removed"]) == (sha, ["fresh"], ["lists"])
+    assert (report["sha"], report["jobs_added"], report["jobs_removed"]) == (sha, ["fresh"], ["speaks"])
     assert report["jobs_rescheduled"] == ["counts"]
     assert target.get("/jobs/counts")["cron"] == "5 5 5 5 *"
-    assert "lists" not in {job["id"] for job in target.get("/jobs")["jobs"]}
+    assert "speaks" not in {job["id"] for job in target.get("/jobs")["jobs"]}
     assert target.ended(target.trigger("fresh"))["revision"] == sha
 
 

@@ -51,7 +51,7 @@ def test_two_triggers_in_one_second_are_two_runs(target: Target) -> None:
         ("says-failed", "failed", None, "it said so"),
         ("raises", "failed", "ValueError", "it was not meant to be"),
         ("leaves", "failed", "crashed", ""),
-        ("lists", "succeeded", None, ""),
+        ("speaks", "succeeded", None, ""),
     ],
 )
 def test_a_run_ends_as_its_job_says(target: Target, job_id: str, state: str, error_type: str | None, words: str) -> None:
@@ -62,7 +62,7 @@ def test_a_run_ends_as_its_job_says(target: Target, job_id: str, state: str, err
 
 
 def test_a_command_is_a_job_and_its_output_is_the_log(target: Target) -> None:
-    assert target.log(target.ended(target.trigger("lists"))["id"]) == "from a command\n"
+    assert target.log(target.ended(target.trigger("speaks"))["id"]) == "from a command\n"
 
 
 def test_a_failure_is_tried_again_after_a_growing_delay(target: Target) -> None:

@@ -28,7 +28,7 @@ def job(job_id: str, func: Callable = seen.hello, cron: str = NEVER, **fields: o
 job("hello", tags=["t"], project="p", description="Says so")
 job("greet", seen.greet, params=PARAMS, timezone="Europe/Berlin")
 job("counts", seen.counts)
-job("lists", command=["/bin/echo", "from a command"])
+job("speaks", command=["python3", "-c", "print('from a command')"])
 job("idle", enabled=False)
 job("switched")
 job("environ", seen.environ, secrets=[])
