@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sauron import compiled
 from sauron.aws.names import HANDLERS, Names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,11 @@ def wanted(*extras: str) -> set[str]:
     assert isinstance(optional, dict)
     assert isinstance(dependencies, list)
     return {normal(one) for one in dependencies + [one for extra in extras for one in optional[extra]]}
+
+
+def compiled_name(source: str) -> str:
+    path = Path(source)
+    return str(path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc")
 
 
 def copy_of_the_tree(folder: Path) -> Path:
@@ -181,7 +187,10 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
         opened.extractall(tmp_path / "lambda")
     assert {"app.py"} | shipped_files() <= names
     assert not {name.split("/")[0] for name in names} & KEPT_OUT
-    assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".sqlite3", ".env"))]
+    assert not [name for name in names if name.endswith((".sqlite3", ".env"))]
+    found = {name for name in names if "__pycache__" in name}
+    assert {compiled_name(name) for name in shipped_files() if name.endswith(".py")} <= found
+    assert found <= {compiled_name(name) for name in names if name.endswith(".py")}
 
     # Lambda's Python 3.11 runs on glibc 2.26, which is older than what the newest wheels are made for.
     for file in (tmp_path / "lambda").rglob("*.so*"):
@@ -237,3 +246,27 @@ def test_an_installed_sauron_holds_every_file_that_it_reads(tmp_path: Path) -> N
         names = set(opened.namelist())
     assert {"app.py", "sauron/main.py", "sauron/cli/__main__.py"} | shipped_files() <= names
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]
+
+
+def test_a_zip_gets_compiled_files_once_and_without_what_cannot_be_compiled(tmp_path: Path) -> None:
+    file = tmp_path / "code.zip"
+    with zipfile.ZipFile(file, "w") as made:
+        made.writestr("a.py", "VALUE = 1\n")
+        made.writestr("b/c.py", "VALUE = 2\n")
+        made.writestr("b/template.py", "{{ name }} = \n")
+        made.writestr("b/data.txt", "text")
+    assert compiled.add(file) == 2
+    first = file.read_bytes()
+    assert compiled.add(file) == 0
+    assert file.read_bytes() == first
+    with zipfile.ZipFile(file) as opened:
+        assert set(opened.namelist()) == {
+            *("a.py", "b/c.py", "b/template.py", "b/data.txt"),
+            *(compiled_name("a.py"), compiled_name("b/c.py")),
+        }
+        opened.extractall(tmp_path / "out")
+    (tmp_path / "out/a.py").write_text("VALUE = 3\n")  # the compiled file is taken without a look at this one
+    probe = "import sys; sys.path.insert(0, sys.argv[1]); import a, b.c; print(a.VALUE, b.c.VALUE)"
+    said = subprocess.run([sys.executable, "-S", "-c", probe, str(tmp_path / "out")], capture_output=True, text=True, check=True)
+    assert said.stdout == "1 2\n"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
