@@ -263,10 +263,12 @@ def test_what_is_deployed_can_be_imported_from_its_zip_and_layer_alone(deployed:
     content = client.get_layer_version(LayerName=PROD.layer, VersionNumber=layer["Version"])["Content"]["Location"]
     assert code
     assert content
+    assert layer["Version"] == 1
     packages = sorted((deployed.folder / "build/aws/prod/.chalice/deployments").glob("*.zip"))
     assert len(packages) == 2
     for file in packages:
         with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as opened:
+            assert any(name.endswith(".pyc") for name in opened.namelist()), file.name
             opened.extractall(tmp_path / ("layer" if "layer" in file.name else "task"))
     path = [tmp_path / "task", *(tmp_path / "layer/python").glob("lib/*/site-packages"), tmp_path / "layer/python"]
     run = "import sys; sys.path[:0] = sys.argv[1:]; import app; print(*app.app.handler_map)"

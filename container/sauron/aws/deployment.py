@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chalicelib.settings import SETTINGS
+from sauron import compiled
 
 from . import found, functions, parameters, queues, source
 from .cloud import AwsError, Cloud
@@ -64,8 +66,14 @@ class Deployment:
         config = self._config()
         folder = source.copy(self._root, self._names.stage, config)
         found.note(self._cloud, self._names, self._root)
-        queue = queues.url(self._cloud, self._names.queue) or ""
-        chalice(folder, "deploy", self._cloud, self._names, tell, hidden=self._secrets, SAURON_SQS_QUEUE_URL=queue)
+        queue = {"SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
+        # Chalice uploads the packages that it finds made, so what it leaves out is added between.
+        with tempfile.TemporaryDirectory() as template:
+            chalice(folder, ("package", template), self._cloud, self._names, tell, hidden=self._secrets, **queue)
+        for package in (folder / ".chalice/deployments").glob("*.zip"):
+            if added := compiled.add(package):
+                tell(f"Compiled {added} modules in {package.name}")
+        chalice(folder, ("deploy",), self._cloud, self._names, tell, hidden=self._secrets, **queue)
 
 
 def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
@@ -78,19 +86,21 @@ def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
     def do(tell: Tell) -> None:
         folder = source.copy(root, names.stage, source.config(root, names.stage, {}))
         found.note(cloud, names, root)
-        chalice(folder, "delete", cloud, names, tell, hidden=hidden)
+        chalice(folder, ("delete",), cloud, names, tell, hidden=hidden)
 
     kinds = [one["resource_type"] for one in there]
     counted = ", ".join(f"{kinds.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(kinds))
     return [Step(Act.REMOVE, "functions, roles, rules and API", counted, do)]
 
 
-def chalice(folder: Path, act: str, cloud: Cloud, names: Names, tell: Tell, *, hidden: frozenset[str], **more: str) -> None:
+def chalice(
+    folder: Path, act: Sequence[str], cloud: Cloud, names: Names, tell: Tell, *, hidden: frozenset[str], **more: str
+) -> None:
     """Run one command of Chalice and pass on what it says. Raises AwsError with the end of that when it fails."""
     environ = {name: value for name, value in os.environ.items() if name not in hidden and name != "PYTHONPATH"}
     environ |= {"AWS_DEFAULT_REGION": cloud.region, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **more}
     run = "import sys; from chalice.cli import main; sys.exit(main())"
-    argv = [sys.executable, "-c", run, "--project-dir", str(folder), act, "--stage", names.stage]
+    argv = [sys.executable, "-c", run, "--project-dir", str(folder), act[0], "--stage", names.stage, *act[1:]]
     last: deque[str] = deque(maxlen=LAST_LINES)
     with subprocess.Popen(
         argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -101,4 +111,6 @@ def chalice(folder: Path, act: str, cloud: Cloud, names: Names, tell: Tell, *, h
             if line.strip():
                 tell(line.rstrip())
     if process.returncode:
-        raise AwsError(f"{act} by chalice", "\n".join(line for line in last if line) + "\nNothing was lost: run the same again.")
+        raise AwsError(
+            f"{act[0]} by chalice", "\n".join(line for line in last if line) + "\nNothing was lost: run the same again."
+        )

@@ -97,8 +97,8 @@ def _calls(client: Any, api: str, function: str) -> bool:
             for method in resource.get("resourceMethods", {}):
                 with unless_gone():
                     asked = client.get_integration(restApiId=api, resourceId=resource["id"], httpMethod=method)
-                    if function in asked.get("uri", ""):
-                        return True
+                    if ":function:" in asked.get("uri", ""):  # all of an API's methods call the same one
+                        return function in asked["uri"]
     return False
 
 

@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,11 @@ def _shipped(root: Path) -> Iterator[Path]:
 
 
 def _forget_old(folder: Path) -> None:
+    """Keep the newest packages; one whose writer was killed would be taken for whole."""
     files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime) if folder.is_dir() else []
-    for file in files[:-PACKAGES_KEPT]:
-        _delete(file)
+    for place, file in enumerate(reversed(files)):
+        if place >= PACKAGES_KEPT or not zipfile.is_zipfile(file):
+            _delete(file)
 
 
 def _delete(path: Path) -> None:

@@ -24,10 +24,11 @@ LEFT_BEHIND = frozenset(
         *("SAURON_SQS_QUEUE_URL", "SAURON_WORKERS", "SAURON_DISK_LOW_MB"),
     }
 )
-NOT_OF_JOBS = re.compile(r"AWS_|LAMBDA_|SAURON_|PIP_|_HANDLER$|PATH$|.*_FILE$|(?i:.*_proxy)$")
+NOT_OF_JOBS = re.compile(r"(AWS|LAMBDA|SAURON|PIP|LD)_|PYTHON|_HANDLER$|HOME$|TZ$|(.*_)?(PATH|FILE)$|(?i:.*_proxy)$")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 NEARBY = frozenset({"localhost", "127.0.0.1", "::1"})
 PARAMETER_BYTES = 8192  # SSM takes no more
+VARIABLES_BYTES = 3800  # Lambda takes 4 KiB; the queue's address and the revision of the secrets come to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,15 @@ def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str]
         for name in sorted(secrets)
         if len(secrets[name].encode()) > PARAMETER_BYTES
     ]
+    variables = {name: value for name, value in raw.items() if name not in secret_settings | LEFT_BEHIND}
+    variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
+    if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:
+        faults.append(
+            f"{max(variables, key=lambda name: len(variables[name]))}: all variables of a function hold 4 KiB; shorten it"
+        )
     if faults:
         raise SettingsError(faults)
     assert settings is not None  # noqa: S101 - its failure is a fault
-    variables = {name: value for name, value in raw.items() if name not in secret_settings | LEFT_BEHIND}
-    variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
     return Wanted(dict(sorted(variables.items())), secrets, settings.store_url, tuple(_notes(raw, settings)))
 
 
