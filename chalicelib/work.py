@@ -3,6 +3,9 @@
 The job runs in a process of its own, watched from here; `live` keeps its lease. The end is written with a compare-and-set on the
 lease: a worker whose lease was taken over records nothing. If the store cannot be written at an attempt's end, the end is kept in
 memory and tried again.
+
+A commit whose answer was lost may have been made. An end is looked for before it is written again; a claim that was not answered
+is handed back, so that it costs no attempt.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import functools
 import itertools
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +28,7 @@ from .retry import backoff
 from .runs import Outcome, Run, Verdict
 from .store import Store, bundle, claims, job_state, queue, registry, turn
 from .store.database import Tx
+from .store.unheard import Unheard
 from .verdict import Ending, judge
 
 log = logs.get(__name__)
@@ -73,17 +77,26 @@ class Worker:
         self._answers = answers
         self.live = LiveAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
+        self._unheard = Unheard(owner)
 
     def claim(self, most: int) -> tuple[list[Run], bool]:
         """Take up to `most` runs, those due longest first; also say whether anything was decided, so that asking again pays."""
+        now = self._clock.now()
 
         def take(tx: Tx) -> list[claims.Claim]:
+            nonlocal now
+            self._unheard.hand_back(tx)
             taken: list[claims.Claim] = []
+            now = self._clock.now()
             while len(taken) < most and (not taken or taken[-1].run):
-                taken.append(claims.claim(tx, owner=self._owner, now=self._clock.now()))
+                taken.append(claims.claim(tx, owner=self._owner, now=now))
             return taken
 
-        taken = self._store.writing(take)
+        try:
+            taken = self._store.writing(take)
+        except SQLAlchemyError:
+            self._unheard.note(now)
+            raise
         for claim in taken:
             self._heed(claim)
         return [claim.run for claim in taken if claim.run], any(claim.decided for claim in taken)
@@ -156,20 +169,27 @@ class Worker:
         run = live.run
         pause = threading.Event()
         live.log.close()
+        tried: set[datetime] = set()
         again = (verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED) and run.attempt < run.max_attempts
         for tries in itertools.count():
             now = self._clock.now()
             base = spec.retry_backoff if spec else BACKOFF
             delay = backoff(base, run.attempt, run.id) if verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
+            claim = tries == 0 and go_on()
             try:
                 with live.log.flushing:
-                    flush = functools.partial(live.log.flush, now=now) if live.log.dirty else None
-                    end = turn.End(run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest)
-                    kept, following = turn.record(self._store, end, flush=flush, claim=tries == 0 and go_on())
+                    kept, following = tries > 0 and self._ended_at(run) in tried, claims.Claim(None)
+                    if not kept:
+                        flush = functools.partial(live.log.flush, now=now) if live.log.dirty else None
+                        end = turn.End(run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest)
+                        kept, following = turn.record(self._store, end, flush=flush, claim=claim)
                     live.log.settled()
                 break
             except SQLAlchemyError as error:
+                tried.add(now)
+                if claim:
+                    self._unheard.note(now)
                 if tries == 0:
                     log.error("run.not_recorded", run_id=run.id, reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
                 pause.wait(min(1 + tries, 10))
@@ -185,6 +205,10 @@ class Worker:
         )
         self._on_end(run.job_id)
         return self._heed(following).run
+
+    def _ended_at(self, run: Run) -> datetime | None:
+        with self._store.write() as tx:
+            return queue.ended_at(tx, run)
 
     def job_state(self, job_id: str, act: str, key: str | None, value: Any) -> Any:
         """Serve a job's durable key-value store (get, set, delete or keys), and a builtin job's questions (sauron)."""

@@ -79,6 +79,14 @@ _end_attempt = (
 )
 
 
+def ended_at(tx: Tx, run: Run) -> datetime | None:
+    """Answer when this attempt's end was recorded, or None; an end that is being recorded is waited for."""
+    tx.execute(select(_q.id).where(_q.id == run.id).with_for_update())
+    own = (attempts.c.run_id == run.id, attempts.c.number == run.attempt)
+    ended: datetime | None = tx.execute(select(attempts.c.finished_at).where(*own)).scalar()
+    return ended
+
+
 _cancelled = select(_q.cancel_reason).where(_q.id == bindparam("run"))
 
 

@@ -1,0 +1,131 @@
+"""A commit whose answer is lost: done, though whoever asked for it saw an error. What they do next must not do it twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from chalicelib import operate
+from chalicelib.runs import RunState
+from chalicelib.store import Store, bundle, history, output, schema
+from chalicelib.upkeep import LEASE_SECONDS, Rescuer
+from chalicelib.work import Worker
+from tests.conftest import Databases, ManualClock, define
+from tests.faults.proxy import Proxy
+from tests.life_hub import ask
+from tests.unit.test_work import Launching
+
+CLAIM, FINISH, INSERT = b"claimed AS", b"ended AS", b"INSERT INTO job_queue"
+
+
+@pytest.fixture
+def proxy(databases: Databases) -> Iterator[Proxy]:
+    made = urlsplit(databases.make())
+    proxy = Proxy(Path(parse_qs(made.query)["host"][0]) / ".s.PGSQL.5432", made.path.strip("/"))
+    yield proxy
+    proxy.close()
+    databases.drop(made.path.strip("/"))
+
+
+@pytest.fixture
+def robbed(proxy: Proxy, clock: ManualClock) -> Iterator[Store]:
+    """A store behind the proxy, with a job that may run beside itself."""
+    store = Store(proxy.url)
+    define(store, clock, "j", "0 0 1 1 *", overlap="allow", max_attempts=1)
+    with store.write() as tx:
+        bundle.change(tx, active_sha="a" * 40)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def worker(robbed: Store, clock: ManualClock) -> Worker:
+    launching = Launching()
+    launching.worker = Worker(robbed, clock, launching, owner="me", publish=True)
+    return launching.worker
+
+
+def test_an_end_that_was_recorded_is_not_recorded_again_nor_taken_for_another_owners(
+    robbed: Store, proxy: Proxy, clock: ManualClock, worker: Worker
+) -> None:
+    asked = operate.trigger(robbed, clock, "j")
+    [run], _ = worker.claim(1)
+    proxy.swallow(FINISH)
+    with structlog.testing.capture_logs() as told:
+        assert worker.execute(run) is None
+    assert proxy.robbed == 1
+    assert [one["event"] for one in told] == ["run.not_recorded", "run.finished"]
+    with robbed.read() as tx:
+        after = history.run(tx, asked.id)
+        assert "".join(chunk.text for chunk in output.read(tx, asked.id)) == "first\nsecond\n"
+        assert tx.execute(select(func.count()).where(schema.outbox.c.kind == "attempt")).scalar() == 1
+    assert after
+    assert (after.state, after.attempt) == (RunState.SUCCEEDED, 1)
+
+
+def test_a_claim_that_nobody_heard_of_goes_back_and_costs_no_attempt(
+    robbed: Store, proxy: Proxy, clock: ManualClock, worker: Worker
+) -> None:
+    operate.trigger(robbed, clock, "j")
+    proxy.swallow(CLAIM)
+    with pytest.raises(OperationalError):
+        worker.claim(1)
+    assert proxy.robbed == 1
+    [run], _ = worker.claim(1)
+    assert run.attempt == 1
+    worker.execute(run)
+    with robbed.read() as tx:
+        assert len(history.attempts_of(tx, run.id)) == 1
+
+
+def test_a_claim_made_with_an_end_whose_answer_was_lost_goes_back_too(
+    robbed: Store, proxy: Proxy, clock: ManualClock, worker: Worker
+) -> None:
+    asked = {operate.trigger(robbed, clock, "j").id for _ in range(2)}
+    [run], _ = worker.claim(1)
+    proxy.swallow(FINISH)
+    assert worker.execute(run, go_on=lambda: True) is None
+    assert proxy.robbed == 1
+    [following], _ = worker.claim(1)
+    assert {run.id, following.id} == asked
+    assert following.attempt == 1
+
+
+def test_a_trigger_whose_answer_was_lost_is_the_same_run_when_asked_again_with_its_key(
+    robbed: Store, proxy: Proxy, clock: ManualClock
+) -> None:
+    proxy.swallow(INSERT)
+    with pytest.raises(OperationalError):
+        operate.trigger(robbed, clock, "j", idempotency_key="k")
+    assert proxy.robbed == 1
+    run = operate.trigger(robbed, clock, "j", idempotency_key="k")
+    with robbed.read() as tx:
+        assert [one.id for one in history.runs(tx, job_id="j")] == [run.id]
+
+
+def test_while_a_server_takes_no_writes_no_lease_is_held_to_have_lapsed(
+    proxy: Proxy, robbed: Store, clock: ManualClock, worker: Worker
+) -> None:
+    """Its owner cannot renew it: the look that counts comes once it can."""
+    operate.trigger(robbed, clock, "j")
+    [run], _ = worker.claim(1)
+    clock.move(seconds=LEASE_SECONDS)
+    waited: list[float] = []
+    ask(proxy.url, "CREATE ROLE reads_only")
+    ask(proxy.url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reads_only")
+    reading = Store(f"{proxy.url}&options=-c%20role%3Dreads_only")
+    with pytest.raises(DBAPIError, match="permission denied"):
+        Rescuer(reading, clock, owner="other", gone=lambda _owner: False).rescue(wait=waited.append)
+    reading.close()
+    ask(proxy.url, "DROP OWNED BY reads_only")
+    ask(proxy.url, "DROP ROLE reads_only")
+    assert waited == []
+    assert [one.id for one in Rescuer(robbed, clock, owner="other", gone=lambda _owner: False).rescue(wait=waited.append)] == [
+        run.id
+    ]
