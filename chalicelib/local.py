@@ -8,6 +8,7 @@ again at its next time; a thread that ends by itself sets `failed`, and the proc
 from __future__ import annotations
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ SILENT = timedelta(minutes=3)  # a clock or a dispatcher that did nothing for so
 LOOK_ANYWAY_SECONDS = 60.0
 STORE_PAUSE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
+LOOKS_FOR_LAPSED = 3  # so many of them between two looks for leases that lapsed
 
 
 class App(Protocol):
@@ -210,11 +212,18 @@ class Local:
             self._stopping.wait(STORE_PAUSE_SECONDS)
 
     def _watch(self) -> None:
-        """Rescue at once what a neighbour that died on this machine held (its free lock says so); keep the WAL short."""
-        while not self._stopping.wait(WATCH_SECONDS):
+        """Rescue at once what a neighbour that died on this machine held (its free lock says so), and soon what lapsed elsewhere.
+
+        Keep the WAL short.
+        """
+        for look in itertools.count(1):
+            if self._stopping.wait(WATCH_SECONDS):
+                return
             try:
                 if self._sauron.neighbours.any_gone():
                     self._sauron.rescue()
+                if look % LOOKS_FOR_LAPSED == 0:
+                    self._sauron.rescue(wait=self._stopping.wait)
                 self._sauron.store.checkpoint()
             except SQLAlchemyError as error:
                 log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough

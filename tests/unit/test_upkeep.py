@@ -127,3 +127,13 @@ def test_a_run_that_was_being_cancelled_ends_cancelled_when_rescued(store: Store
 def test_two_rescuers_end_an_attempt_once(store: Store, clock: ManualClock) -> None:
     running(store, clock, "dead")
     assert sum(len(rescuer(store, clock, "dead").rescue()) for _ in range(2)) == 1
+
+
+def test_a_wait_that_was_cut_short_takes_nothing_over(store: Store, clock: ManualClock) -> None:
+    running(store, clock, "far-away")
+    watcher = rescuer(store, clock)
+    watcher.rescue(wait=at_once)
+    clock.move(seconds=LEASE_SECONDS)
+    if not store.sqlite:
+        assert watcher.rescue(wait=lambda _seconds: True) == []
+    assert len(watcher.rescue(wait=at_once)) == 1
