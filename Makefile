@@ -6,7 +6,7 @@ ARGS ?=
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test parity check bench package lock first-bundle
+.PHONY: help install run dev test parity faults check bench package lock first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ check: install ## Lint, format, types, import direction: what CI runs before the
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: install ## Kill, cut off, freeze and skew four runners and their PostgreSQL (20 minutes; ARGS="-k clocks")
+	@$(BIN)/pytest -s -m faults tests/faults $(ARGS)
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)

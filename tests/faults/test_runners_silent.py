@@ -1,0 +1,81 @@
+"""A runner that is silent for longer than its lease: dead on another machine, stopped, cut off or behind a frozen network.
+
+Others take its runs over once the lease has lapsed. One that comes back ends what it lost and records nothing of it. While it is
+away it may still execute: that is the limit of any lease, and the only place where a run may be beside itself.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.e2e.outside import wait_for
+from tests.faults.fleet import Fleet, FleetOf
+from tests.life_hub import ask
+
+pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(400)]
+LAPSE = 150.0  # seconds within which a lapsed lease is taken over at the latest
+
+
+def stop(four: Fleet, number: int) -> Callable[[], None]:
+    four.runners[number].process.send_signal(signal.SIGSTOP)
+    return lambda: four.runners[number].process.send_signal(signal.SIGCONT)
+
+
+def cut(four: Fleet, number: int) -> Callable[[], None]:
+    four.proxies[number].cut()
+    return four.proxies[number].mend
+
+
+def freeze(four: Fleet, number: int) -> Callable[[], None]:
+    four.proxies[number].freeze()
+    return four.proxies[number].mend
+
+
+def test_the_runs_of_a_runner_that_died_on_another_machine_are_taken_up_when_its_leases_lapse(fleet: FleetOf) -> None:
+    four = fleet()
+    four.warm_up()
+    run_id = four.trigger(0, "lasting")
+    number = four.executing("lasting")
+    four.runners[number].process.kill()
+    four.runners[number].process.wait()
+    killed = time.monotonic()
+    wait_for(lambda: four.left(number) == 0, what="its runs are taken up", seconds=LAPSE)
+    print(f"dead elsewhere: taken up {time.monotonic() - killed:.0f} s later")
+    figures = four.settle()
+    assert [one.act for one in four.witness.noted() if one.run == run_id] == ["start", "start", "end"]
+    print(f"dead elsewhere: {figures}")
+
+
+@pytest.mark.parametrize("silence", [stop, cut, freeze], ids=["stopped", "cut off", "frozen"])
+def test_a_runner_that_was_silent_records_nothing_of_what_it_lost_and_ends_it(
+    fleet: FleetOf, silence: Callable[[Fleet, int], Callable[[], None]]
+) -> None:
+    four = fleet()
+    four.warm_up()
+    run_id = four.trigger(0, "lasting")
+    number = four.executing("lasting")
+    name = four.name(number)
+    silent = time.monotonic()
+    mend = silence(four, number)
+    wait_for(lambda: four.left(number) == 0, what="its runs are taken up", seconds=LAPSE)
+    print(f"{silence.__name__}: taken up {time.monotonic() - silent:.0f} s later")
+    taken = ask(four.server.url(), "SELECT count(*) FROM witness WHERE act = 'ended'")[0][0]
+    wait_for(lambda: ask(four.server.url(), "SELECT state FROM job_queue WHERE id = %s", run_id) == [("succeeded",)], what="done")
+    mend()
+    mended = time.monotonic()
+    said = four.runners[number].logged
+    wait_for(lambda: any("run.taken_over" in line and run_id in line for line in said().splitlines()), what="it heard so")
+    print(f"{silence.__name__}: what it lost was ended {time.monotonic() - mended:.1f} s after it was back")
+    again = four.all_answer(mended)
+    print(f"{silence.__name__}: it takes triggers {again:.1f} s after it was back")
+    outcomes = dict(ask(four.server.url(), "SELECT number, outcome FROM attempts WHERE run_id = %s", run_id))
+    assert outcomes == {1: "interrupted", 2: "succeeded"}
+    owners = ask(four.server.url(), "SELECT owner, state FROM witness WHERE run = %s AND act = 'ended' ORDER BY seq", run_id)
+    assert [one == name for one, _ in owners] == [True, False]  # the first was ended by its rescuer, before `taken`
+    assert taken > 0
+    most = int(ask(four.server.url(), "SELECT count(*) FROM attempts WHERE outcome = 'interrupted'")[0][0])
+    print(f"{silence.__name__}: {four.settle(beside=most)}")
