@@ -69,7 +69,7 @@ class Operator:
         ) as process:
             watch = threading.Thread(target=self._watch, args=(process,))
             watch.start()
-            out, err = process.communicate(timeout=200)
+            out, err = process.communicate(timeout=280)
             watch.join()
         self.seen += [out, err]
         return Said(process.returncode, out, err)

@@ -89,7 +89,8 @@ def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
         chalice(folder, ("delete",), cloud, names, tell, hidden=hidden)
 
     kinds = [one["resource_type"] for one in there]
-    counted = ", ".join(f"{kinds.count(kind)} {kind.replace('_', ' ')}" for kind in dict.fromkeys(kinds))
+    counts = {kind.replace("_", " "): kinds.count(kind) for kind in kinds}
+    counted = ", ".join(f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in counts.items())
     return [Step(Act.REMOVE, "functions, roles, rules and API", counted, do)]
 
 

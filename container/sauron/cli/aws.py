@@ -199,7 +199,7 @@ class _Watched:
         from rich.console import Console
 
         if sys.stderr.isatty():
-            Console(stderr=True, highlight=False, markup=False, emoji=False).print(clean(line), style=style)
+            Console(stderr=True, highlight=False, markup=False, emoji=False).print(clean(line), style=style, soft_wrap=True)
         else:
             sys.stderr.write(clean(line) + "\n")
             sys.stderr.flush()
