@@ -2,7 +2,7 @@
 
 Each line is a median of what was measured beside a limit or a peer of the same run, because machines differ and are noisy:
 `sqlite` is the plain claim + finish of two SQLite transactions at synchronous=FULL, `plain` the same as two prepared statements
-on PostgreSQL, `exec` a bare `python -c pass`.
+on PostgreSQL (`postgres.py`, also for the peers), `exec` a bare `python -c pass`.
 Run parts of it by naming them: python -m tests.bench tick throughput
 """
 

@@ -166,7 +166,7 @@ def peer(name: str, url: str, count: int) -> float | None:
     return float(answer.stdout.split()[-1])
 
 
-def bench_postgres(count: int = 400, rounds: int = 7) -> None:
+def bench_postgres(count: int = 300, rounds: int = 9) -> None:
     """One runner's way through the store beside plain SKIP LOCKED and, where they are installed, the peers."""
     rates: dict[str, list[float]] = {}
     shares: dict[str, list[float]] = {}
