@@ -177,6 +177,7 @@ WITH ended AS (
       due_at = CASE WHEN %(again)s AND cancel_reason IS NULL THEN %(retry_at)s::timestamptz ELSE due_at END,
       finished_at = CASE WHEN %(again)s AND cancel_reason IS NULL THEN NULL ELSE %(now)s::timestamptz END,
       lease_owner = NULL,
+      dispatched_until = NULL,
       error = CASE WHEN %(again)s AND cancel_reason IS NOT NULL THEN cancel_reason ELSE %(error)s::text END,
       error_type = CASE WHEN %(again)s AND cancel_reason IS NOT NULL THEN 'cancelled' ELSE %(error_type)s::text END,
       result = %(result)s::jsonb

@@ -58,6 +58,7 @@ _finish = (
         due_at=func.coalesce(bindparam("retry_at", type_=_q.due_at.type), _q.due_at),
         finished_at=bindparam("ended"),
         lease_owner=None,
+        dispatched_until=None,  # the message that brought this attempt is used up
         error=bindparam("error"),
         error_type=bindparam("error_type"),
         result=bindparam("result"),
@@ -158,6 +159,7 @@ _hand_back = (
     .values(
         state=RunState.QUEUED,
         lease_owner=None,
+        dispatched_until=None,
         attempt=_q.attempt - 1,
         started_at=case((_q.attempt == 1, None), else_=_q.started_at),
     )

@@ -25,6 +25,7 @@ TARGETS = {
 HERE = Path(__file__).parent
 FILES = ("test_http", "test_runs", "test_processes", "test_clock", "test_differences", "test_bundle", "test_downtime")
 QUICK = "fast"
+LIMIT_SECONDS = 300  # for a test with the start of its target, which may wait for the clock
 OUTCOMES = pytest.StashKey[dict[tuple[str, str], str]]()
 
 
@@ -62,6 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ours = sorted((items[place] for place in places), key=_order)
     for place, item in zip(places, ours, strict=True):
         items[place] = item
+        item.add_marker(pytest.mark.timeout(LIMIT_SECONDS))
     if not whole(config):
         slow = [item for item in ours if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)

@@ -10,6 +10,7 @@ from tests.e2e.outside import ROOT
 HEADING = "## The same handlers everywhere"
 COLUMNS = ("container", "postgres", "chalice-local", "lambda")  # in the order of the table
 
+BESIDES = "a job that declares `secrets` sees besides"
 CAUGHT_UP = "what was missed is caught up"
 
 

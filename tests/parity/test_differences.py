@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from chalicelib.job_environ import WHITELIST
 from tests.e2e.outside import command, gone, wheel
 
-from .differences import CAUGHT_UP, COLUMNS, seconds, table
+from .differences import BESIDES, CAUGHT_UP, COLUMNS, seconds, table
 from .test_clock import occurrence
-from .test_processes import pids_of
+from .test_processes import GIVEN, pids_of
 from .world import POLICIES, World
 
 LONG_SYNC_SECONDS = 22.0
@@ -127,6 +129,13 @@ def _transports(world: World, cell: str) -> None:
     said = command(world.folder / "elsewhere", "--json", "sync", seconds=60, **environ).json
     assert said["success"] is False
     assert ("https" in said["message"]) is ("ssh" not in cell), said
+
+
+@row(BESIDES)
+def _environ(world: World, cell: str) -> None:
+    seen = set(world.target.log(world.target.ended(world.target.trigger("environ"))["id"]).split())
+    besides = seen - GIVEN - set(WHITELIST)
+    assert besides == set(re.findall(r"`(\w+)`", cell))
 
 
 @row("who is in `runners` of `/status`")

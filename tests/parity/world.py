@@ -23,7 +23,6 @@ POLICIES = ("skip", "queue", "replace", "allow")
 SECRET = "pa77y-s3cret/of+the&job"
 GIT_TOKEN = "parity-git-token"
 TOKENS = {"reader": "read", "starter": "trigger", "keeper": "operate", "owner": "admin"}
-LEAD = timedelta(seconds=15)  # between writing the clock's minute and the minute itself, at least
 
 
 def token_of(name: str) -> str:
@@ -99,7 +98,7 @@ def _prepare(world: World) -> None:
     """Set the clock's jobs to a minute that comes soon, and have a run of each overlap policy running until then."""
     target = world.target
     while world.minute is None:
-        soon = _minute_after(datetime.now(UTC) + LEAD)
+        soon = _minute_after(datetime.now(UTC) + timedelta(seconds=target.patience))  # what starts cold is given time
         daily = soon + timedelta(hours=12)
         world.commit({"clock.json": json.dumps({"soon": f"{soon:%M %H} * * *", "daily": f"{daily:%M %H} * * *"})})
         world.synced()

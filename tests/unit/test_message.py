@@ -29,6 +29,8 @@ from sauron_jobs_loader import JobConfig, job_registry
 def ok(): print("done")
 def endless(): time.sleep(600)
 job_registry.register(JobConfig(id="ok", cron="0 0 1 1 *", func=ok, retry_backoff_seconds=0, overlap="queue"))
+def fails(): raise ValueError("no")
+job_registry.register(JobConfig(id="fails", cron="0 0 1 1 *", func=fails, max_attempts=2, retry_backoff_seconds=5))
 job_registry.register(JobConfig(id="endless", cron="0 0 1 1 *", func=endless, max_attempts=1))
 """
 
@@ -153,6 +155,16 @@ def test_a_run_that_waits_its_turn_is_sent_for_when_the_one_before_it_ends(sauro
         _end(tx, sauron, first.id)
     sauron.tick()
     assert messages(sqs) == [body_of(second.id)]
+
+
+def test_a_run_that_is_tried_again_is_sent_for_at_once(sauron: Sauron, sqs: Any) -> None:
+    run = sauron.trigger("fails")
+    assert messages(sqs) == [body_of(run.id)]
+    work(sauron, body_of(run.id))
+    assert state(sauron, run.id) is RunState.QUEUED
+    url = address(sqs)
+    waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesDelayed"])["Attributes"]
+    assert waiting == {"ApproximateNumberOfMessagesDelayed": "1"}  # held back until the retry is due
 
 
 def _end(tx: Tx, sauron: Sauron, run_id: str) -> None:
