@@ -6,6 +6,7 @@ hash of all that goes into it. A kill leaves nothing half-made in use: a folder 
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import json
@@ -92,8 +93,20 @@ def package() -> Package:
             _make(tree, Path(place) / "made")
             (Path(place) / "made").rename(folder)
         folder.touch()
+        _in_use(folder, fcntl.LOCK_SH)
         _prune(home)
     return Package(folder)
+
+
+def _in_use(folder: Path, how: int) -> int | None:
+    """Lock a package until this process ends, and answer the descriptor that does; None if someone else's lock forbids it."""
+    descriptor = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _hash(tree: Path) -> str:
@@ -124,7 +137,9 @@ def _make(tree: Path, made: Path) -> None:
 
 
 def _prune(home: Path) -> None:
-    """Remove packages of older states of the tree; one that is in use keeps its open files."""
+    """Remove packages of older states of the tree that nobody uses."""
     known = sorted((path for path in home.iterdir() if (path / "sam.json").is_file()), key=lambda path: path.stat().st_mtime)
     for old in known[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        if (descriptor := _in_use(old, fcntl.LOCK_EX)) is not None:
+            shutil.rmtree(old, ignore_errors=True)
+            os.close(descriptor)
