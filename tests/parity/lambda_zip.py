@@ -36,6 +36,10 @@ RUNTIME = (
 )
 
 
+# Programs that its Linux has, for jobs that are commands. There is no git.
+PROGRAMS = ("bash", "cat", "cp", "echo", "env", "false", "ls", "mkdir", "mv", "printf", "rm", "sh", "sleep", "touch", "true")
+
+
 @dataclass(frozen=True)
 class Package:
     """What is deployed: the unzipped code, its SAM template, and the folder and interpreter of the runtime it meets."""
@@ -51,6 +55,11 @@ class Package:
     def runtime(self) -> Path:
         """What Lambda puts on the path: its client and boto3."""
         return self.folder / "runtime"
+
+    @property
+    def programs(self) -> Path:
+        """What PATH leads to."""
+        return self.folder / "bin"
 
     @property
     def python(self) -> Path:
@@ -113,7 +122,7 @@ def _hash(tree: Path) -> str:
     found = hashlib.sha256(sys.version.encode())
     for path in sorted(path for path in tree.rglob("*") if path.is_file() and "container" not in path.parts):
         found.update(f"{path.relative_to(tree)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    found.update("\0".join(RUNTIME).encode())
+    found.update("\0".join(RUNTIME + PROGRAMS).encode())
     return found.hexdigest()[:24]
 
 
@@ -132,6 +141,11 @@ def _make(tree: Path, made: Path) -> None:
     for pattern in RUNTIME:
         [found] = installed.glob(pattern)
         (made / "runtime" / found.name).symlink_to(found)
+    (made / "bin").mkdir()
+    for name in PROGRAMS:
+        there = shutil.which(name)
+        assert there, name
+        (made / "bin" / name).symlink_to(there)
     base = Path(sys.base_prefix) / f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
     subprocess.run([base, "-I", "-m", "venv", "--without-pip", "--symlinks", made / "python"], check=True, capture_output=True)
 

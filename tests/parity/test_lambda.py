@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +60,7 @@ def own_package(folder: Path, **functions: str) -> Package:
     """Put our handlers in the place of Sauron's: those of `functions`, by the template's names."""
     found = package()
     (folder / "task").mkdir(parents=True)
-    for name in ("runtime", "python"):
+    for name in ("runtime", "python", "bin"):
         (folder / name).symlink_to(found.folder / name)
     (folder / "task/ours.py").write_text(HANDLERS)
     template = json.loads(json.dumps(found.template))
@@ -101,7 +102,8 @@ def test_a_function_meets_what_lambda_gives_it_and_nothing_of_this_machine(
     assert met["name"] == "echo"
     assert 5000 < met["left"] <= 10_000
     environ = met["environ"]
-    assert environ["PATH"] == ""
+    assert environ["PATH"] == str(lambdas.package.programs)
+    assert not shutil.which("git", path=environ["PATH"])
     assert not {"HOME", "OPERATORS_OWN", "VIRTUAL_ENV"} & environ.keys()
     assert met["cwd"] == str(lambdas.package.task_root)
     assert not [place for place in met["path"] if "site-packages" in place]

@@ -50,7 +50,8 @@ def test_a_cancel_of_a_queued_run_means_that_it_never_starts(world: World) -> No
 def test_a_job_that_declares_its_secrets_sees_a_fixed_list_of_variables(target: Target) -> None:
     seen = set(target.log(target.ended(target.trigger("environ"))["id"]).split())
     assert seen >= GIVEN
-    assert seen <= GIVEN | set(WHITELIST)
+    libraries = {"PYTHONPATH"} if target.name == "lambda" else set()  # there they lie where no interpreter looks
+    assert seen <= GIVEN | set(WHITELIST) | libraries
 
 
 def test_a_job_that_declares_nothing_sees_the_environment_but_nothing_that_opens_sauron(target: Target) -> None:
