@@ -4,18 +4,20 @@ Chalice packs sources alone. Here each module gets the file that this Python wou
 packages, which is the version of the function's runtime. It is read without a look at the source's time: nothing changes there.
 
 A kill leaves the zip as it was: the new one takes its place when it is whole. A zip that holds compiled files is left alone.
-Run: python -m sauron.compiled FILE...
+Run: python -m sauron.compiled FILE...; or, as Chalice's command line, python -P .../compiled.py chalice ARGUMENT...
 """
 
 from __future__ import annotations
 
 import compileall
+import functools
 import py_compile
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 CACHE = "__pycache__"
 
@@ -40,8 +42,31 @@ def add(file: Path) -> int:
     return len(compiled)
 
 
+def chalice(arguments: Sequence[str]) -> None:
+    """Run Chalice's command line, with compiled files in every zip that it packs."""
+    from chalice.cli import main as chalice_main
+    from chalice.deploy import packager
+
+    for kind in (packager.LambdaDeploymentPackager, packager.AppOnlyDeploymentPackager, packager.LayerDeploymentPackager):
+        kind.create_deployment_package = _compiling(kind.create_deployment_package)  # type: ignore[method-assign]
+    sys.argv[1:] = arguments
+    sys.exit(chalice_main())
+
+
+def _compiling(pack: Callable[..., str]) -> Callable[..., str]:
+    @functools.wraps(pack)
+    def packing(*given: Any, **named: Any) -> str:
+        file = pack(*given, **named)
+        add(Path(file))
+        return file
+
+    return packing
+
+
 def main(files: Sequence[str]) -> None:
     """Add compiled files to each zip, in place."""
+    if files[:1] == ["chalice"]:
+        chalice(files[1:])
     for name in files:
         sys.stdout.write(f"{add(Path(name))} modules compiled in {name}\n")
 

@@ -270,6 +270,8 @@ def test_what_is_deployed_can_be_imported_from_its_zip_and_layer_alone(deployed:
         with zipfile.ZipFile(io.BytesIO(file.read_bytes())) as opened:
             assert any(name.endswith(".pyc") for name in opened.namelist()), file.name
             opened.extractall(tmp_path / ("layer" if "layer" in file.name else "task"))
+    assert list((tmp_path / "task").glob("__pycache__/app.*.pyc"))
+    assert list((tmp_path / "layer").rglob("__pycache__/launcher.*.pyc"))
     path = [tmp_path / "task", *(tmp_path / "layer/python").glob("lib/*/site-packages"), tmp_path / "layer/python"]
     run = "import sys; sys.path[:0] = sys.argv[1:]; import app; print(*app.app.handler_map)"
     done = subprocess.run(

@@ -3,7 +3,7 @@
 The queue and the parameters are moto's; the functions, routes and limits are those of the packaged SAM template.
 After `stop` nothing is invoked and no environment is left; messages, parameters and the database stay, and `start` goes on.
 
-Limits: one event source poller per message in flight, with a fixed number of them; EventBridge's second tries are left out.
+Limits: a fixed number of messages are worked on at once; EventBridge's second tries are left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from tests.parity.sandbox import ACCOUNT, REGION, Function
 STAGE = "prod"
 GATEWAY_SECONDS = 29.0
 VISIBILITY_SECONDS, RECEIVED_MOST = 960, 5
-POLLERS = 4
+CONCURRENCY = 32  # environments of `work` at once; an account has a thousand
+POLL_SECONDS = 0.1
 
 
 class Cloud:
@@ -68,7 +69,7 @@ class Cloud:
         self._front = Server(_Front, cloud=self)
         loops = [("clock", self._clock)] if clock else []
         if self.function("work") in self.lambdas.functions:
-            loops += [(f"source-{number}", self._poll) for number in range(POLLERS)]
+            loops.append(("source", self._poll))
         self._threads = [threading.Thread(target=loop, name=name, daemon=True) for name, loop in loops]
         for thread in self._threads:
             thread.start()
@@ -139,19 +140,24 @@ class Cloud:
     # -- the queue's event source ---------------------------------------------------------------------------------------
 
     def _poll(self) -> None:
-        """Hand each message to `work`; one whose function fails is seen again when its time is over, as on AWS."""
+        """Hand each message to `work` in an environment of its own, as long as more may be busy at once."""
         sqs = self.aws.client("sqs")
-        while not self._stopping.is_set():
-            received = sqs.receive_message(
-                QueueUrl=self.queue_url, MaxNumberOfMessages=1, WaitTimeSeconds=0, AttributeNames=["All"]
-            ).get("Messages", [])
-            if not received:
-                self._stopping.wait(0.1)
-                continue
-            event = events.sqs_event(queue_arn("runs"), received)
-            outcome = self.lambdas.invoke(self.function("work"), json.dumps(event).encode())
-            if outcome.error is None:
-                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=received[0]["ReceiptHandle"])
+        with ThreadPoolExecutor(CONCURRENCY, thread_name_prefix="source") as workers:
+            busy: set[Future[None]] = set()
+            while not self._stopping.wait(POLL_SECONDS):
+                busy = {one for one in busy if not one.done()}
+                most = min(10, CONCURRENCY - len(busy))
+                if most:
+                    asked = {"MaxNumberOfMessages": most, "WaitTimeSeconds": 0, "AttributeNames": ["All"]}
+                    found = sqs.receive_message(QueueUrl=self.queue_url, **asked).get("Messages", [])
+                    busy |= {workers.submit(self._work, sqs, message) for message in found}
+
+    def _work(self, sqs: Any, message: Mapping[str, Any]) -> None:
+        """Delete a message whose function succeeded; another is seen again when its time is over, as on AWS."""
+        event = events.sqs_event(queue_arn("runs"), [message])
+        outcome = self.lambdas.invoke(self.function("work"), json.dumps(event).encode())
+        if outcome.error is None:
+            sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
 
     # -- API Gateway ----------------------------------------------------------------------------------------------------
 

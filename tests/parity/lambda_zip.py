@@ -6,6 +6,7 @@ hash of all that goes into it. A kill leaves nothing half-made in use: a folder 
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import json
@@ -35,6 +36,10 @@ RUNTIME = (
 )
 
 
+# Programs that its Linux has, for jobs that are commands. There is no git.
+PROGRAMS = ("bash", "cat", "cp", "echo", "env", "false", "ls", "mkdir", "mv", "printf", "rm", "sh", "sleep", "touch", "true")
+
+
 @dataclass(frozen=True)
 class Package:
     """What is deployed: the unzipped code, its SAM template, and the folder and interpreter of the runtime it meets."""
@@ -50,6 +55,11 @@ class Package:
     def runtime(self) -> Path:
         """What Lambda puts on the path: its client and boto3."""
         return self.folder / "runtime"
+
+    @property
+    def programs(self) -> Path:
+        """What PATH leads to."""
+        return self.folder / "bin"
 
     @property
     def python(self) -> Path:
@@ -92,15 +102,27 @@ def package() -> Package:
             _make(tree, Path(place) / "made")
             (Path(place) / "made").rename(folder)
         folder.touch()
+        _in_use(folder, fcntl.LOCK_SH)
         _prune(home)
     return Package(folder)
+
+
+def _in_use(folder: Path, how: int) -> int | None:
+    """Lock a package until this process ends, and answer the descriptor that does; None if someone else's lock forbids it."""
+    descriptor = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _hash(tree: Path) -> str:
     found = hashlib.sha256(sys.version.encode())
     for path in sorted(path for path in tree.rglob("*") if path.is_file() and "container" not in path.parts):
         found.update(f"{path.relative_to(tree)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
-    found.update("\0".join(RUNTIME).encode())
+    found.update("\0".join(RUNTIME + PROGRAMS).encode())
     return found.hexdigest()[:24]
 
 
@@ -119,12 +141,19 @@ def _make(tree: Path, made: Path) -> None:
     for pattern in RUNTIME:
         [found] = installed.glob(pattern)
         (made / "runtime" / found.name).symlink_to(found)
+    (made / "bin").mkdir()
+    for name in PROGRAMS:
+        there = shutil.which(name)
+        assert there, name
+        (made / "bin" / name).symlink_to(there)
     base = Path(sys.base_prefix) / f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
     subprocess.run([base, "-I", "-m", "venv", "--without-pip", "--symlinks", made / "python"], check=True, capture_output=True)
 
 
 def _prune(home: Path) -> None:
-    """Remove packages of older states of the tree; one that is in use keeps its open files."""
+    """Remove packages of older states of the tree that nobody uses."""
     known = sorted((path for path in home.iterdir() if (path / "sam.json").is_file()), key=lambda path: path.stat().st_mtime)
     for old in known[:-KEPT]:
-        shutil.rmtree(old, ignore_errors=True)
+        if (descriptor := _in_use(old, fcntl.LOCK_EX)) is not None:
+            shutil.rmtree(old, ignore_errors=True)
+            os.close(descriptor)

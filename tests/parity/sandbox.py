@@ -1,8 +1,8 @@
 """One execution environment of a Lambda function: an awslambdaric process with a Runtime API of its own on loopback.
 
 As on Lambda: one invocation at a time; nothing of it runs between invocations (every process is stopped by a signal until the
-next one); what outlives the function's timeout is killed with all its processes; PATH leads nowhere, HOME is not set, the
-code is not written to, /tmp is its own.
+next one); what outlives the function's timeout is killed with all its processes; PATH leads to a few programs and no git, HOME
+is not set, the code is not written to, /tmp is its own.
 
 Limit: it stays a process of this machine: it has its memory, processors and network, and sees its files.
 """
@@ -92,7 +92,7 @@ class Sandbox:
     def _environ(self, package: Package) -> dict[str, str]:
         function = self.function
         return {
-            "PATH": "",
+            "PATH": str(package.programs),
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "LAMBDA_TASK_ROOT": str(package.task_root),

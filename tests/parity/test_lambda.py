@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
+from tests import aws_server
 from tests.e2e.outside import wait_for
-from tests.parity.lambda_zip import RUNTIME, package
+from tests.parity.lambda_cloud import RECEIVED_MOST, Cloud
+from tests.parity.lambda_zip import RUNTIME, Package, package
 from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import Function, Outcome
 
@@ -35,6 +39,10 @@ def hangs(event, context):
     open(event["file"], "w").write(f"{os.getpid()} {child.pid}")
     time.sleep(600)
 
+def api(event, context):
+    return {"statusCode": 200, "body": __import__("json").dumps(event), "headers": {"WWW-Authenticate": "Basic"},
+            "multiValueHeaders": {"X-Twice": ["1", "2"]}}
+
 counted = []
 def counts(event, context):
     if not counted:
@@ -48,18 +56,24 @@ def counts(event, context):
 """
 
 
-@pytest.fixture
-def lambdas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lambda]:
-    """Functions of a small file of ours in the runtime of the real package."""
-    from dataclasses import replace
-
+def own_package(folder: Path, **functions: str) -> Package:
+    """Put our handlers in the place of Sauron's: those of `functions`, by the template's names."""
     found = package()
-    folder = tmp_path / "package"
     (folder / "task").mkdir(parents=True)
-    for name in ("runtime", "python"):
+    for name in ("runtime", "python", "bin"):
         (folder / name).symlink_to(found.folder / name)
     (folder / "task/ours.py").write_text(HANDLERS)
-    made = Lambda(replace(found, folder=folder), tmp_path)
+    template = json.loads(json.dumps(found.template))
+    for name, handler in functions.items():
+        template["Resources"][name]["Properties"]["Handler"] = f"ours.{handler}"
+    (folder / "sam.json").write_text(json.dumps(template))
+    return Package(folder)
+
+
+@pytest.fixture
+def lambdas(tmp_path: Path) -> Iterator[Lambda]:
+    """Functions of a small file of ours in the runtime of the real package."""
+    made = Lambda(own_package(tmp_path / "package"), tmp_path)
     names = ("echo", "fails", "leaves", "hangs", "counts")
     made.deploy([Function(name, f"ours.{name}", 1.0 if name == "hangs" else 10.0) for name in names])
     yield made
@@ -88,7 +102,8 @@ def test_a_function_meets_what_lambda_gives_it_and_nothing_of_this_machine(
     assert met["name"] == "echo"
     assert 5000 < met["left"] <= 10_000
     environ = met["environ"]
-    assert environ["PATH"] == ""
+    assert environ["PATH"] == str(lambdas.package.programs)
+    assert not shutil.which("git", path=environ["PATH"])
     assert not {"HOME", "OPERATORS_OWN", "VIRTUAL_ENV"} & environ.keys()
     assert met["cwd"] == str(lambdas.package.task_root)
     assert not [place for place in met["path"] if "site-packages" in place]
@@ -159,3 +174,60 @@ def test_the_invoke_api_answers_boto3(lambdas: Lambda) -> None:
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.invoke(FunctionName="unknown")
     client.close()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """A stage whose API answers the event it got, whose tick answers nothing, and whose work fails."""
+    aws = aws_server.start()
+    made = Cloud(
+        aws, own_package(tmp_path / "package", APIHandler="api", Tick="echo", Work="fails"), tmp_path, visibility_seconds=1
+    )
+    made.start({}, {}, clock=False)
+    yield made
+    made.close()
+    aws.close()
+
+
+def test_a_request_becomes_the_event_of_api_gateway_and_the_answer_a_response(cloud: Cloud) -> None:
+    sent = [("X-Mine", "1"), ("X-Mine", "2")]
+    with httpx.Client(trust_env=False, timeout=40) as http:
+        said = http.post(
+            f"{cloud.url}/jobs/a%20b/trigger?tag=x&tag=y&empty=", content='{"reason": "\u00e4"}'.encode(), headers=sent
+        )
+        assert http.get(f"{cloud.url}/no/such/path").status_code == 403
+        assert http.put(f"{cloud.url}/jobs").json() == {"message": "Missing Authentication Token"}
+        assert http.head(f"{cloud.url}/jobs").status_code == 200
+    assert said.headers.get_list("x-twice") == ["1", "2"]
+    assert "www-authenticate" not in said.headers
+    assert said.headers["x-amzn-remapped-www-authenticate"] == "Basic"
+    event = said.json()
+    assert (event["resource"], event["path"], event["httpMethod"]) == ("/jobs/{job_id}/trigger", "/jobs/a%20b/trigger", "POST")
+    assert event["pathParameters"] == {"job_id": "a%20b"}
+    assert event["queryStringParameters"] == {"tag": "y", "empty": ""}
+    assert event["multiValueQueryStringParameters"] == {"tag": ["x", "y"], "empty": [""]}
+    assert event["multiValueHeaders"]["X-Mine"] == ["1", "2"]
+    assert event["headers"]["X-Mine"] == "2"
+    assert event["requestContext"]["path"] == f"/{cloud.api.stage}/jobs/a%20b/trigger"
+    assert event["requestContext"]["identity"]["sourceIp"] == "127.0.0.1"
+    assert (event["body"], event["isBase64Encoded"]) == ('{"reason": "\u00e4"}', False)
+
+
+def test_a_rule_sends_the_event_of_eventbridge(cloud: Cloud) -> None:
+    event = json.loads(cloud.fire("tick"))["event"]
+    assert (event["source"], event["detail-type"], event["detail"]) == ("aws.events", "Scheduled Event", {})
+    assert json.loads(cloud.fire("tick", {"act": "sync"}))["event"]["detail"] == {"act": "sync"}
+
+
+def test_a_message_whose_function_keeps_failing_ends_in_the_dead_letter_queue(cloud: Cloud) -> None:
+    sqs = cloud.aws.client("sqs")
+    sqs.send_message(QueueUrl=cloud.queue_url, MessageBody='{"run_id": "1"}')
+
+    def dead() -> str | None:
+        found = sqs.receive_message(QueueUrl=cloud.dead_url, WaitTimeSeconds=0).get("Messages", [])
+        return found[0]["Body"] if found else None
+
+    assert wait_for(dead, what="the message is given up", seconds=90) == '{"run_id": "1"}'
+    invocations = cloud.lambdas.log_of(cloud.function("work")).read_text().count("REPORT")
+    assert invocations == RECEIVED_MOST
+    sqs.close()

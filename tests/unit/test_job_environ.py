@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,14 @@ def test_a_secret_from_a_file_reaches_every_job_that_may_have_it(tmp_path: Path,
     given = JobEnviron(Settings.read({"PATH": "/bin", "DATABASE_URL_FILE": str(tmp_path / "file")}))
     assert given.of(spec(secrets=None))[declared] == "postgresql://me:hub-password@h/d"
     assert given.secrets(spec(secrets=secrets(declared)))[0] == {declared: "postgresql://me:hub-password@h/d"}
+
+
+def test_on_lambda_jobs_find_the_libraries_that_lie_beside_saurons_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for how in ("compatible", "declared"):
+        here = {"SAURON_JOB_ENV": how, "PYTHONPATH": "/var/runtime"}
+        on_lambda = JobEnviron(Settings.read({**here, "AWS_LAMBDA_FUNCTION_NAME": "sauron-prod-work"}))
+        places = on_lambda.zygote()["PYTHONPATH"].split(":")
+        assert str(tmp_path) in places
+        assert sysconfig.get_path("stdlib") not in places
+        assert "PYTHONPATH" not in JobEnviron(Settings.read({"SAURON_JOB_ENV": how})).zygote()

@@ -100,8 +100,18 @@ def chalice(
     """Run one command of Chalice and pass on what it says. Raises AwsError with the end of that when it fails."""
     environ = {name: value for name, value in os.environ.items() if name not in hidden and name != "PYTHONPATH"}
     environ |= {"AWS_DEFAULT_REGION": cloud.region, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **more}
-    run = "import sys; from chalice.cli import main; sys.exit(main())"
-    argv = [sys.executable, "-c", run, "--project-dir", str(folder), act[0], "--stage", names.stage, *act[1:]]
+    argv = [
+        sys.executable,
+        "-P",
+        compiled.__file__,
+        "chalice",
+        "--project-dir",
+        str(folder),
+        act[0],
+        "--stage",
+        names.stage,
+        *act[1:],
+    ]
     last: deque[str] = deque(maxlen=LAST_LINES)
     with subprocess.Popen(
         argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
