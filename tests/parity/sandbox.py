@@ -92,7 +92,7 @@ class Sandbox:
     def _environ(self, package: Package) -> dict[str, str]:
         function = self.function
         return {
-            "PATH": str(package.programs),
+            "PATH": f"{package.python.parent}:{package.programs}",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "LAMBDA_TASK_ROOT": str(package.task_root),

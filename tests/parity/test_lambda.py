@@ -102,7 +102,7 @@ def test_a_function_meets_what_lambda_gives_it_and_nothing_of_this_machine(
     assert met["name"] == "echo"
     assert 5000 < met["left"] <= 10_000
     environ = met["environ"]
-    assert environ["PATH"] == str(lambdas.package.programs)
+    assert environ["PATH"] == f"{lambdas.package.python.parent}:{lambdas.package.programs}"
     assert not shutil.which("git", path=environ["PATH"])
     assert not {"HOME", "OPERATORS_OWN", "VIRTUAL_ENV"} & environ.keys()
     assert met["cwd"] == str(lambdas.package.task_root)
