@@ -35,6 +35,7 @@ SECRET_NAMES = frozenset(name for setting in SETTINGS if setting.secret for name
 LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")  # names of secrets
 LIKELY_CHARS = 8  # a shorter value of such a variable may be an ordinary word
 ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")  # opens on Lambda what Sauron's own role may
+FUNCTION = (*ROLE, "AWS_LAMBDA_", "LAMBDA_", "_HANDLER", "_X_AMZN_")  # what begins so is between AWS and the function
 OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # opens Sauron, so no job sees it
 
 
@@ -108,7 +109,7 @@ class JobEnviron:
                 name: value
                 for name, value in environ.items()
                 if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
-                if not (self._settings.function and name in ROLE)
+                if not (self._settings.function and name.startswith(FUNCTION))
             }
             | self._key_path()
             | self._libraries()

@@ -471,6 +471,11 @@ def sauron() -> Sauron:
         return _one
 
 
+def built() -> Sauron | None:
+    """Answer this process's Sauron if something has asked for it."""
+    return _one
+
+
 def use(instance: Sauron | None) -> None:
     """Make this the process's Sauron (None: build anew on the next call)."""
     global _one  # noqa: PLW0603 - one per process, behind a lock

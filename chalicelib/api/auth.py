@@ -62,10 +62,18 @@ class Caller:
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
 
 
+EVERYONE = Caller(None, "read")
+
+
 @functools.cache
 def internal_token() -> str:
     """Answer the token by which this very process may ask itself anything: random, never stored, never sent elsewhere."""
     return secrets.token_urlsafe(32)
+
+
+def is_public(request: Request) -> bool:
+    """Whether anyone may ask this."""
+    return str(request.path) in PUBLIC
 
 
 def is_page(pattern: str) -> bool:
@@ -85,11 +93,8 @@ def needed(method: str, pattern: str) -> str:
 
 def admit(request: Request, settings: Settings) -> Caller:
     """Answer who is asking. Raises ProblemError: 401 for an unknown caller, 403 for one whose scope does not reach."""
-    pattern = str(request.path)
-    if pattern in PUBLIC:
-        return Caller(None, "read")
     caller = _identify(request, settings)
-    scope = needed(request.method, pattern)
+    scope = needed(request.method, str(request.path))
     if not caller.may(scope):
         raise ProblemError(
             403,

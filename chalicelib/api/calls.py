@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from chalice.app import Blueprint, Request, Response
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib import logs
+from chalicelib import logs, wiring
 from chalicelib.errors import SauronError
 from chalicelib.wiring import Sauron
 
@@ -35,11 +35,15 @@ POSTED = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request: as Chalice read it, who sent it, and the process's Sauron."""
+    """One request: as Chalice read it, and who sent it."""
 
     request: Request
     caller: Caller
-    sauron: Sauron
+
+    @property
+    def sauron(self) -> Sauron:
+        """The process's Sauron, built when it is first asked for."""
+        return wiring.sauron()
 
     @property
     def by(self) -> str | None:

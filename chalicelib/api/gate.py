@@ -17,7 +17,7 @@ from chalicelib.errors import SauronError
 from chalicelib.web.pages import render
 
 from . import problems
-from .auth import admit, is_page, refuse_other_sites
+from .auth import EVERYONE, admit, is_page, is_public, refuse_other_sites
 from .calls import Call, answering, mount
 from .problems import ProblemError
 
@@ -48,10 +48,9 @@ def gate(request: Request, view: Callable[[Request], Response]) -> Response:
 def _admitted(request: Request, view: Callable[[Request], Response]) -> Response:
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
-    ours = wiring.sauron()
-    caller = admit(request, ours.settings)
+    caller = EVERYONE if is_public(request) else admit(request, wiring.sauron().settings)
     refuse_other_sites(request)
-    return answering(Call(request, caller, ours), lambda: view(request))
+    return answering(Call(request, caller), lambda: view(request))
 
 
 def _shaped(answer: Response) -> Response:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from chalicelib import __version__
+from chalicelib import __version__, wiring
 from chalicelib.api.condition import without_credentials
 from chalicelib.store import bundle, presence
 from chalicelib.wiring import Sauron
@@ -32,6 +32,13 @@ def test_health_says_healthy_with_version_and_time(sauron: Sauron, client: Clien
     answer = client.get("/health")
     assert answer.status == 200
     assert answer.json == {"status": "healthy", "version": __version__, "timestamp": "2026-03-02T12:00:30Z"}
+
+
+def test_health_is_answered_before_anything_was_built(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOB_QUEUE_DB_URL", "postgresql://me@127.0.0.1:9/away")
+    wiring.use(None)
+    assert client.get("/health").json["status"] == "healthy"
+    assert wiring.built() is None
 
 
 @pytest.mark.parametrize(("threads", "word"), [(Threads(clock=False), "clock"), (Threads(workers=False), "workers")])

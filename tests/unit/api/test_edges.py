@@ -123,7 +123,7 @@ def test_a_store_that_cannot_be_used_is_503_with_the_reason_in_the_log_only(
 ) -> None:
     with sauron.store.write() as tx:
         tx.exec_driver_sql("ALTER TABLE jobs RENAME TO elsewhere")
-    for path in ("/health", "/status"):
+    for path in ("/jobs", "/status"):
         problem = client.get(path).problem
         assert problem["status"] == 503
         assert "jobs" not in str(problem)
