@@ -23,22 +23,28 @@ RESERVE_SECONDS = 20.0  # of the function's time, to end an attempt's processes 
 
 def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> None:
     """Do what a message asks for; `left_seconds` tells how long this invocation may still take. Raises SQLAlchemyError."""
+    try:
+        _work(sauron, body, left_seconds)
+    finally:
+        sauron.store.close()  # until the next message: frozen processes by the hundred would hold as many connections
+
+
+def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
+    reserve = sauron.settings.kill_grace.total_seconds() + RESERVE_SECONDS
     run_id = run_of(body)
     if run_id is None:
         log.warning("message.not_understood", chars=len(body))
     runs, decided = sauron.worker.claim(1) if sauron.settings.queue_enabled else ([], False)
     while decided and not runs:
         runs, decided = sauron.worker.claim(1)
-    if run_id and run_id not in [run.id for run in runs]:
-        sauron.message_arrived(run_id)
     with _leases_kept(sauron):
         for run in runs:
-            grace = sauron.settings.kill_grace.total_seconds()
-            sauron.worker.execute(run, at_most=timedelta(seconds=max(0.0, left_seconds() - grace - RESERVE_SECONDS)))
+            sauron.worker.execute(run, left=lambda: timedelta(seconds=max(0.0, left_seconds() - reserve)))
+    if run_id and run_id not in [run.id for run in runs]:
+        sauron.message_arrived(run_id)
     if runs:
         sauron.wake()
         sauron.revisions.retire([run.revision for run in runs if run.revision])  # this process and its /tmp serve nobody else
-    sauron.store.close()  # until the next message: frozen processes by the hundred would hold as many connections
 
 
 @contextlib.contextmanager

@@ -12,11 +12,13 @@ from .errors import SettingsError
 def read(path: str) -> dict[str, str]:
     """Answer the parameters below a path by their names. Raises SettingsError when they cannot be read."""
     import boto3
+    from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
     found: dict[str, str] = {}
     try:
-        pages = boto3.client("ssm").get_paginator("get_parameters_by_path")
+        patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
+        pages = boto3.client("ssm", config=patience).get_paginator("get_parameters_by_path")
         for page in pages.paginate(Path=path.rstrip("/"), WithDecryption=True):
             found |= {one["Name"].rpartition("/")[2]: one["Value"] for one in page["Parameters"]}
     except (BotoCoreError, ClientError) as error:

@@ -20,10 +20,10 @@ STILL_RUNNING = "still running"
 
 
 def ask(function: str, detail: Mapping[str, Any], *, at: datetime) -> SyncReport:
-    """Call the sync function and answer its report. Raises UnknownRevisionError, BundleError, ClientError."""
+    """Call the sync function and answer its report. Raises UnknownRevisionError, BundleError."""
     import boto3
     from botocore.config import Config
-    from botocore.exceptions import ReadTimeoutError
+    from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
     once = Config(read_timeout=WAIT_SECONDS, connect_timeout=5, retries={"total_max_attempts": 1})
     payload = json.dumps(event("sync", at) | {"detail": detail}).encode()
@@ -31,6 +31,8 @@ def ask(function: str, detail: Mapping[str, Any], *, at: datetime) -> SyncReport
         answer = boto3.client("lambda", config=once).invoke(FunctionName=function, Payload=payload)
     except ReadTimeoutError:
         return SyncReport(False, STILL_RUNNING)
+    except (BotoCoreError, ClientError) as error:
+        raise BundleError(f"The function {function} cannot be called: {error}") from None
     said = json.loads(answer["Payload"].read() or "null")
     if "FunctionError" in answer or not isinstance(said, dict):
         raise BundleError(f"The function {function} failed; its log says why.")

@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from . import __version__, builtin, heartbeat, incidents, logs, operate, parameters, sync_function, upkeep
 from .alerts import channels
 from .clock import Clock, SystemClock
@@ -30,7 +32,7 @@ from .lifehub.publisher import Published, Publisher
 from .neighbours import Neighbours
 from .runs import Run, Verdict
 from .settings import Settings, load_environ
-from .store import Store, bundle, leases, outbox, presence, registry
+from .store import Store, bundle, dispatching, leases, outbox, presence, registry
 from .store.bell import Bell
 from .store.database import claim_folder
 from .store.server_clock import ServerClock
@@ -40,6 +42,7 @@ from .work import Worker, run_direct
 
 log = logs.get(__name__)
 
+STUCK = timedelta(minutes=10)  # a run that is due for so long while nothing runs: Lambda workers do not start
 INLINE_SECONDS = 15.0  # for messages and copies where no thread of ours sees to them
 
 
@@ -212,7 +215,8 @@ class Sauron:
         # A minute's clock fires a little early or late: half a minute decides.
         early = state.tried_at is not None and self.clock.now() - state.tried_at < interval - timedelta(seconds=30)
         if state.active_sha and (early or not interval):
-            self._warm(state.active_sha)
+            if self.vitals is not None:
+                self._warm(state.active_sha)
             return None
         return self._synced(sync(self.store, self.clock, self._loader, follow_pin=True))
 
@@ -237,7 +241,7 @@ class Sauron:
         """Have a revision loaded here, and say so once it is."""
         before = self.revisions.warmed
         self.revisions.warm(sha)
-        if self.vitals is not None and self.revisions.warmed != before:
+        if self.revisions.warmed != before:
             self._seen()
 
     def upkeep(self) -> None:
@@ -245,7 +249,6 @@ class Sauron:
         if isinstance(self.clock, ServerClock):
             self.clock.measure()
         self.rescue(wait=time.sleep)
-        self._by_sqs(Dispatcher.reconcile)
         upkeep.tidy(self.store, self.clock)
         self.define_builtin()
         if self.vitals is not None:
@@ -256,6 +259,7 @@ class Sauron:
             self.deliver(most_seconds=INLINE_SECONDS)
             self.publish(most_seconds=INLINE_SECONDS)
         self._beat()
+        self._by_sqs(Dispatcher.reconcile)
 
     def review(self, jobs: Collection[str] | None = None) -> int:
         """Open and end incidents, of these jobs or of all, and write what people are to be told; answer how many changed."""
@@ -282,10 +286,11 @@ class Sauron:
             return
         with self.store.read() as tx:
             ticked, state = presence.duty(tx, presence.TICK), bundle.state(tx)
+            stuck = self.settings.queue_enabled and dispatching.stuck(tx, since=self.clock.now() - STUCK)
         stale = heartbeat.stale(
             self.clock.now(),
             last_tick=ticked[0] if ticked else None,
-            workers_alive=self.vitals.workers_alive() if self.vitals else True,
+            workers_alive=self.vitals.workers_alive() if self.vitals else not stuck,
             bundle_configured=self.settings.jobs_git_repo_url is not None,
             last_sync=state.last_sync,
             refresh_interval=self.settings.refresh_interval,
@@ -391,13 +396,13 @@ class Sauron:
 
     def _by_sqs(self, act: Callable[[Dispatcher], object]) -> None:
         """Do something with the queue of Lambda's workers, if there is one; what fails now is done by a later tick or upkeep."""
-        if self.dispatcher is None:
+        if self.dispatcher is None or not self.settings.queue_enabled:
             return
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             act(self.dispatcher)
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, SQLAlchemyError) as error:
             log.error("dispatch.failed", reason=str(error))  # noqa: TRY400 - the reason is enough
 
     def message_arrived(self, run_id: str) -> None:
@@ -452,8 +457,9 @@ class Sauron:
         self.store.close()
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _one: Sauron | None = None
+_settings: Settings | None = None
 
 
 def sauron() -> Sauron:
@@ -461,14 +467,25 @@ def sauron() -> Sauron:
     global _one  # noqa: PLW0603 - one per process, behind a lock
     with _lock:
         if _one is None:
+            _one = Sauron.build(settings())
+        return _one
+
+
+def settings() -> Settings:
+    """Answer this process's settings, before anything is opened: who may not ask costs no connection. Raises SettingsError."""
+    global _settings  # noqa: PLW0603 - one per process, behind a lock
+    with _lock:
+        if _one is not None:
+            return _one.settings
+        if _settings is None:
             environ = load_environ(Path.cwd())
             if path := environ.get("SAURON_SSM_PATH"):
                 environ = parameters.read(path) | environ
-            settings = Settings.read(environ)
-            if settings.function:
-                logs.configure(settings.log_level, secrets=settings.secret_values)
-            _one = Sauron.build(settings)
-        return _one
+            read = Settings.read(environ)
+            if read.function:
+                logs.configure(read.log_level, secrets=read.secret_values)
+            _settings = read
+        return _settings
 
 
 def built() -> Sauron | None:
@@ -478,6 +495,6 @@ def built() -> Sauron | None:
 
 def use(instance: Sauron | None) -> None:
     """Make this the process's Sauron (None: build anew on the next call)."""
-    global _one  # noqa: PLW0603 - one per process, behind a lock
+    global _one, _settings
     with _lock:
-        _one = instance
+        _one, _settings = instance, None

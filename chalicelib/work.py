@@ -116,8 +116,10 @@ class Worker:
         with self._store.write() as tx:
             queue.hand_back(tx, run, owner=self._owner)
 
-    def execute(self, run: Run, *, go_on: Callable[[], bool] = lambda: False, at_most: timedelta | None = None) -> Run | None:
-        """Run one attempt of a claimed run to its end and record it; one that would take longer than `at_most` times out.
+    def execute(
+        self, run: Run, *, go_on: Callable[[], bool] = lambda: False, left: Callable[[], timedelta] | None = None
+    ) -> Run | None:
+        """Run one attempt of a claimed run to its end and record it; it times out when nothing is `left`.
 
         If `go_on` says so, the next due run is claimed in the transaction that records the end, and answered.
         """
@@ -125,7 +127,7 @@ class Worker:
         spec: JobSpec | None = None
         try:
             spec = self._spec(run)
-            verdict = self._attempt(live, spec, at_most)
+            verdict = self._attempt(live, spec, left)
         except BundleError as error:
             if live.stopped == INTERRUPTED:
                 verdict = Verdict(Outcome.INTERRUPTED, live.stopped, "interrupted")
@@ -136,11 +138,11 @@ class Worker:
             verdict = Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")
         return self._record(live, spec, verdict, go_on)
 
-    def _attempt(self, live: Live, spec: JobSpec, at_most: timedelta | None) -> Verdict:
+    def _attempt(self, live: Live, spec: JobSpec, left: Callable[[], timedelta] | None) -> Verdict:
         run = live.run
-        timeout = spec.timeout if at_most is None else min(spec.timeout, at_most)
         attempt = self._launcher.start(run, spec)
         self.live.started(live, attempt)
+        timeout = spec.timeout if left is None else min(spec.timeout, left())  # fetching and loading took of it, too
         ending = attempt.watch(
             timeout=timeout,
             on_output=live.log.write,
@@ -183,7 +185,7 @@ class Worker:
                     if not kept:
                         flush = functools.partial(live.log.flush, now=now) if live.log.dirty else None
                         end = turn.End(run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest)
-                        kept, following = turn.record(self._store, end, flush=flush, claim=claim)
+                        kept, following = turn.record(self._store, end, flush=flush, claim=claim, on_unheard=self._unheard.note)
                     live.log.settled()
                 break
             except SQLAlchemyError as error:

@@ -48,7 +48,7 @@ def gate(request: Request, view: Callable[[Request], Response]) -> Response:
 def _admitted(request: Request, view: Callable[[Request], Response]) -> Response:
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
-    caller = EVERYONE if is_public(request) else admit(request, wiring.sauron().settings)
+    caller = EVERYONE if is_public(request) else admit(request, wiring.settings())
     refuse_other_sites(request)
     return answering(Call(request, caller), lambda: view(request))
 

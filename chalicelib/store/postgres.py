@@ -36,7 +36,15 @@ LIMITS = (
     " -c default_transaction_isolation=read\\ committed"
 )
 LEDGER = text("SELECT pg_advisory_xact_lock(7235420192)")
-_HOPELESS = ("authentication failed", "no password", "does not exist", "SSL", "certificate", "permission denied", "no pg_hba")
+_HOPELESS = (
+    "authentication failed",
+    "no password",
+    "does not exist",
+    "support SSL",
+    "certificate",
+    "permission denied",
+    "no pg_hba",
+)
 
 
 def engine(url: URL) -> Engine:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, or_, select, update
 
 from .database import Tx
 from .schema import duties, runners
@@ -67,8 +67,9 @@ def runner_gone(tx: Tx, name: str) -> None:
 
 
 def forget_runners(tx: Tx, *, before: datetime) -> None:
-    """Forget runners that were not seen since an instant."""
-    tx.execute(delete(runners).where(runners.c.seen_at < before))
+    """Forget runners that were not seen since an instant; one that is drained a day later: it may only be cut off."""
+    forgotten = or_(and_(~runners.c.draining, runners.c.seen_at < before), runners.c.seen_at < before - timedelta(days=1))
+    tx.execute(delete(runners).where(forgotten))
 
 
 def all_runners(tx: Tx) -> list[Runner]:

@@ -37,10 +37,21 @@ class End:
     tail: str
 
 
-def record(store: Store, end: End, *, flush: Callable[[Tx], None] | None, claim: bool) -> tuple[bool, Claim]:
-    """Record an end after what `flush` writes; answer whether the lease was still held, and the next claim if one is wanted."""
+def record(
+    store: Store,
+    end: End,
+    *,
+    flush: Callable[[Tx], None] | None,
+    claim: bool,
+    on_unheard: Callable[[datetime], None] = lambda _at: None,
+) -> tuple[bool, Claim]:
+    """Record an end after what `flush` writes; answer whether the lease was still held, and the next claim if one is wanted.
+
+    `on_unheard` is told the instant of a claim that may have been made although the end alone is answered.
+    """
     if flush is None and store.pipelined and (end.spec is not None or not end.publish):
-        return store.again(lambda: _at_once(store, end, claim=claim))
+        kept, following = store.again(lambda: _at_once(store, end, claim=claim))
+        return kept, following if following is not None else _claimed_after(store, end, on_unheard)
     return store.writing(lambda tx: _in_turn(tx, end, flush, claim=claim))
 
 
@@ -53,7 +64,8 @@ def _in_turn(tx: Tx, end: End, flush: Callable[[Tx], None] | None, *, claim: boo
     return kept, claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None)
 
 
-def _at_once(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim]:
+def _at_once(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim | None]:
+    """Answer None for a claim that has to be decided about, in a transaction of its own."""
     facts = (
         outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now) if end.publish and end.spec else None
     )
@@ -61,9 +73,12 @@ def _at_once(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim]:
     alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW  # the next run is likely to be of such a job, too
     with postgres.direct(store.engine) as connection:
         kept, taken = one_statement.finish_and_take(connection, ended, take=claim, alone=alone)
-    if taken is None or taken.run is not None:
-        return kept, Claim(taken.run if taken else None)
+    return kept, None if taken and taken.run is None else Claim(taken.run if taken else None)
+
+
+def _claimed_after(store: Store, end: End, on_unheard: Callable[[datetime], None]) -> Claim:
     try:
-        return kept, store.writing(lambda tx: claims.claim(tx, owner=end.owner, now=end.now))
+        return store.writing(lambda tx: claims.claim(tx, owner=end.owner, now=end.now))
     except SQLAlchemyError:  # the end is recorded: who looks next claims
-        return kept, Claim(None)
+        on_unheard(end.now)
+        return Claim(None)

@@ -54,7 +54,7 @@ def whole(config: pytest.Config) -> bool:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" in metafunc.fixturenames:
-        metafunc.parametrize("world", chosen(metafunc.config), indirect=True, scope="session")
+        metafunc.parametrize("world", chosen(metafunc.config), indirect=True, scope="package")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -79,7 +79,7 @@ def _target_of(item: pytest.Item) -> str | None:
     return getattr(item, "callspec").params.get("world") if hasattr(item, "callspec") else None  # noqa: B009 - functions have it
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A started target over a bundle that git serves by http."""
     name: str = request.param

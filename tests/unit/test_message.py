@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,15 @@ from typing import Any
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from sqlalchemy.exc import OperationalError
 
 from chalicelib import message, operate
 from chalicelib.dispatch import LIVE
 from chalicelib.runs import RunState
 from chalicelib.settings import Settings
-from chalicelib.store import claims, history, queue
+from chalicelib.store import claims, dispatching, history, queue
 from chalicelib.store.database import Tx
-from chalicelib.wiring import Sauron
+from chalicelib.wiring import STUCK, Sauron
 from tests.conftest import ManualClock, define
 from tests.e2e.outside import Repository
 
@@ -31,6 +33,7 @@ def endless(): time.sleep(600)
 job_registry.register(JobConfig(id="ok", cron="0 0 1 1 *", func=ok, retry_backoff_seconds=0, overlap="queue"))
 def fails(): raise ValueError("no")
 job_registry.register(JobConfig(id="fails", cron="0 0 1 1 *", func=fails, max_attempts=2, retry_backoff_seconds=5))
+job_registry.register(JobConfig(id="many", cron="0 0 1 1 *", func=ok, overlap="allow"))
 job_registry.register(JobConfig(id="endless", cron="0 0 1 1 *", func=endless, max_attempts=1))
 """
 
@@ -189,6 +192,57 @@ def test_a_message_comes_when_its_run_is_due_and_never_later_than_sqs_can_delay(
     queue_of = sqs.get_queue_attributes(QueueUrl=address(sqs), AttributeNames=["All"])["Attributes"]
     assert queue_of["ApproximateNumberOfMessagesDelayed"] == "1"
     assert messages(sqs) == []
+
+
+def test_several_that_look_at_once_send_one_message_for_a_run(sauron: Sauron, sqs: Any) -> None:
+    runs = {operate.trigger(sauron.store, sauron.clock, "many").id for _ in range(30)}
+    dispatcher = sauron.dispatcher
+    assert dispatcher is not None
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(asked.result() for asked in [pool.submit(dispatcher.dispatch) for _ in range(8)]) == 30
+    assert sorted(messages(sqs)) == sorted(map(body_of, runs))
+
+
+def test_what_waits_behind_another_run_of_its_job_is_not_sent_for_again_and_again(sauron: Sauron, sqs: Any) -> None:
+    runs = [operate.trigger(sauron.store, sauron.clock, "ok") for _ in range(20)]
+    for _ in range(3):
+        sauron.tick()
+    assert messages(sqs) == [body_of(runs[0].id)]
+
+
+def test_an_end_whose_message_names_another_run_is_recorded_though_the_store_fails_then(
+    sauron: Sauron, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sauron.trigger("many"), sauron.trigger("many")
+
+    def away(_self: object, _run_id: str) -> None:
+        raise OperationalError("UPDATE", {}, Exception("away"))
+
+    monkeypatch.setattr(Sauron, "message_arrived", away)
+    with pytest.raises(OperationalError):
+        work(sauron, body_of(second.id))
+    assert state(sauron, first.id) is RunState.SUCCEEDED
+
+
+def test_a_trigger_is_acknowledged_though_its_dispatch_cannot_be_noted(sauron: Sauron, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_given: object, **_more: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("away"))
+
+    monkeypatch.setattr("chalicelib.store.dispatching.reserve", away)
+    assert state(sauron, sauron.trigger("ok").id) is RunState.QUEUED
+
+
+def test_workers_that_do_not_start_count_as_stopped(sauron: Sauron, clock: ManualClock) -> None:
+    sauron.trigger("ok")
+
+    def stands() -> bool:
+        with sauron.store.read() as tx:
+            return dispatching.stuck(tx, since=clock.now() - STUCK)
+
+    clock.move(seconds=STUCK.total_seconds())
+    assert not stands()
+    clock.move(seconds=1)
+    assert stands()
 
 
 def test_what_died_in_the_queue_is_sent_again(sauron: Sauron, sqs: Any) -> None:
