@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +29,7 @@ FLUSH_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 INTERRUPTED = "its runner was stopped"
 TAKEN_OVER = "its lease was taken over"
+NOT_THE_JOBS_DOING = frozenset({INTERRUPTED, TAKEN_OVER})  # why an attempt was stopped that is tried again
 
 
 class Attempt(Protocol):
@@ -145,16 +146,17 @@ class LiveAttempts:
 
     def beat(self) -> None:
         """Renew every lease and act on what the store says of them."""
+        beating = self._all()
         with self._store.write() as tx:
-            held = leases.beat(tx, [live.run.id for live in self._all()], owner=self._owner, now=self._clock.now())
-        self._act_on({lease.run_id: lease for lease in held})
+            held = leases.beat(tx, [live.run.id for live in beating], owner=self._owner, now=self._clock.now())
+        self._act_on(beating, held, missing_too=True)
 
     def obey(self) -> None:
         """Look whether running attempts shall be stopped: called at a wake-up, costs nothing while none runs."""
-        if self._live:
+        if running := self._all():
             with self._store.read() as tx:
                 held = leases.running(tx, owner=self._owner)
-            self._act_on({lease.run_id: lease for lease in held}, missing_too=False)
+            self._act_on(running, held, missing_too=False)
 
     def stop_all(self) -> None:
         """End every attempt, also those that are still to begin: they are recorded as interrupted."""
@@ -167,9 +169,11 @@ class LiveAttempts:
         with self._lock:
             return list(self._live.values())
 
-    def _act_on(self, held: Mapping[Any, leases.Lease], *, missing_too: bool = True) -> None:
-        for live in self._all():
-            lease = held.get(live.run.id)
+    def _act_on(self, asked: Sequence[Live], held: Sequence[leases.Lease], *, missing_too: bool) -> None:
+        """Stop what is to be stopped of the attempts that were asked about: others may have begun since."""
+        by_run = {lease.run_id: lease for lease in held}
+        for live in asked:
+            lease = by_run.get(live.run.id)
             if lease is None or lease.generation != live.run.lease_generation:
                 if missing_too:
                     self._stop(live, TAKEN_OVER)

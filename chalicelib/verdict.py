@@ -6,7 +6,7 @@ never success; `sys.exit(0)` is success.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
@@ -53,8 +53,8 @@ class Ending(Protocol):
         """Processor time."""
 
 
-def judge(ending: Ending, *, timeout: timedelta, interrupted: str) -> Verdict:
-    """Turn an attempt's end into its verdict; `interrupted` is the stop reason that means the runner stopped."""
+def judge(ending: Ending, *, timeout: timedelta, interrupted: Collection[str]) -> Verdict:
+    """Turn an attempt's end into its verdict; `interrupted` are the stop reasons that are no doing of the job's or a person's."""
     outcome, error, error_type, result = _judge(ending, timeout, interrupted)
     return Verdict(
         outcome,
@@ -68,9 +68,9 @@ def judge(ending: Ending, *, timeout: timedelta, interrupted: str) -> Verdict:
     )
 
 
-def _judge(ending: Ending, timeout: timedelta, interrupted: str) -> tuple[Outcome, str | None, str | None, Any]:
+def _judge(ending: Ending, timeout: timedelta, interrupted: Collection[str]) -> tuple[Outcome, str | None, str | None, Any]:
     if ending.stopped is not None:
-        if ending.stopped == interrupted:
+        if ending.stopped in interrupted:
             return Outcome.INTERRUPTED, ending.stopped, "interrupted", None
         return Outcome.CANCELLED, ending.stopped, "cancelled", None
     if ending.timed_out:

@@ -23,7 +23,7 @@ from . import logs
 from .clock import Clock, iso
 from .errors import BundleError
 from .jobs import JobSpec
-from .live import INTERRUPTED, Attempt, Live, LiveAttempts
+from .live import INTERRUPTED, NOT_THE_JOBS_DOING, Attempt, Live, LiveAttempts
 from .retry import backoff
 from .runs import Outcome, Run, Verdict
 from .store import Store, bundle, claims, job_state, queue, registry, turn
@@ -149,7 +149,7 @@ class Worker:
             on_progress=lambda fraction, note: setattr(live, "progress", (fraction, note)),
             on_state=lambda act, key, value: self.job_state(run.job_id, act, key, value),
         )
-        return judge(ending, timeout=timeout, interrupted=INTERRUPTED)
+        return judge(ending, timeout=timeout, interrupted=NOT_THE_JOBS_DOING)
 
     def _spec(self, run: Run) -> JobSpec:
         """Answer the definition that the run's revision holds. Raises BundleError if it holds none."""
@@ -267,4 +267,4 @@ def run_direct(
         attempt.stop("interrupted")
         thread.join()
         raise
-    return judge(ending[0], timeout=spec.timeout, interrupted=INTERRUPTED)
+    return judge(ending[0], timeout=spec.timeout, interrupted=NOT_THE_JOBS_DOING)

@@ -86,7 +86,8 @@ class Witness:
         states = dict(ask(self.url, "SELECT id, state FROM job_queue"))
         assert [run for run in acknowledged if run not in states] == []  # no acknowledged trigger is lost
         wrong = [run for run in acknowledged if states[run] != "succeeded"]
-        assert ask(self.url, "SELECT id, job_id, state, attempt, error FROM job_queue WHERE id = ANY(%s)", wrong) == []
+        found = ask(self.url, "SELECT id, job_id, state, attempt, error FROM job_queue WHERE id = ANY(%s)", wrong)
+        assert not found, found
         assert ask(self.url, DOUBLE) == []  # an occurrence is one run at most
         assert ask(self.url, ENDED) == []  # each lease ends once
         assert ask(self.url, OVERWRITTEN) == []  # what was taken over is not recorded as if it had not been

@@ -23,7 +23,7 @@ class Ended:
 
 
 def outcome(ended: Ended) -> tuple[str, str | None, str | None]:
-    verdict = judge(ended, timeout=timedelta(seconds=7), interrupted="stopped")
+    verdict = judge(ended, timeout=timedelta(seconds=7), interrupted={"stopped"})
     return verdict.outcome, verdict.error, verdict.error_type
 
 

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from chalicelib import operate
 from chalicelib.jobs import JobSpec
 from chalicelib.live import Live
 from chalicelib.runs import Run, RunState
-from chalicelib.store import Store, bundle, history, output
+from chalicelib.store import Store, bundle, history, leases, output
 from chalicelib.work import Worker
 from tests.conftest import ManualClock, define
 
@@ -82,3 +84,36 @@ def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(store: S
     assert following
     assert {run.id, following.id} == {first, second}
     assert worker.execute(following, go_on=lambda: True) is None
+
+
+def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_that_lost_its_own(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    define(store, clock, "j", "0 0 1 1 *", overlap="allow")
+    activate(store)
+    for _ in range(2):
+        operate.trigger(store, clock, "j")
+    worker = Worker(store, clock, Launching(), owner="me")
+    first, second = worker.claim(2)[0]
+    renew, begun = leases.beat, [worker.live.begin(first)]
+
+    def slow(*given: Any, **more: Any) -> list[leases.Lease]:
+        held = renew(*given, **more)
+        begun.append(worker.live.begin(second))
+        return held
+
+    monkeypatch.setattr(leases, "beat", slow)
+    worker.live.beat()
+    assert [live.stopped for live in begun] == [None, None]
+
+
+def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "0 0 1 1 *")
+    activate(store)
+    operate.trigger(store, clock, "j")
+    worker = Worker(store, clock, Launching(), owner="me")
+    [run], _ = worker.claim(1)
+    live = worker.live.begin(run)
+    worker.hand_back(run)
+    worker.live.beat()
+    assert live.stopped == "its lease was taken over"
