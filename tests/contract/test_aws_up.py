@@ -240,6 +240,18 @@ def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
     assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
 
 
+def test_no_role_may_touch_anything_of_another_account_or_region(deployed: Operator) -> None:
+    iam = deployed.aws.client("iam")
+    account = deployed.aws.client("sts").get_caller_identity()["Account"]
+    for handler in HANDLERS:
+        role = PROD.role(handler)
+        [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        for statement in iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]["Statement"]:
+            resources = statement["Resource"]
+            for resource in [resources] if isinstance(resources, str) else resources:
+                assert resource.split(":")[3:5] == [aws_server.REGION, account], resource
+
+
 def test_secrets_are_encrypted_parameters_and_everything_else_is_a_variable(deployed: Operator) -> None:
     has = state(deployed.aws)
     kept = {name.rpartition("/")[2]: value for name, (kind, value, _) in has["parameters"].items() if kind == "SecureString"}

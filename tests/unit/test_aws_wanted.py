@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import base64
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.errors import SettingsError
 from sauron.aws import source, wanted
+from sauron.aws.cloud import Cloud
 from sauron.aws.names import Names
 from tests.e2e.outside import ROOT
 
 PROD = Names("prod")
+HERE = Cloud(None, "eu-central-1", "123456789012", "arn:aws:iam::123456789012:user/me")
 GIVEN = {
     "JOB_QUEUE_DB_URL": "postgres://u:password-of-the-store@db.example.org/sauron",
     "JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git",
@@ -73,8 +78,31 @@ def test_a_database_of_this_machine_is_pointed_out() -> None:
     assert not any("cannot reach it" in note for note in wanted.read(GIVEN, PROD).notes)
 
 
-def test_the_digest_changes_with_the_settings_and_not_with_the_place() -> None:
+def test_the_digest_changes_with_the_settings_and_the_account_and_not_with_their_order() -> None:
     one, other = (source.config(ROOT, "prod", {"LOG_LEVEL": level}) for level in ("INFO", "DEBUG"))
-    assert source.digest(ROOT, one) == source.digest(ROOT, dict(reversed(list(one.items()))))
-    assert source.digest(ROOT, one) != source.digest(ROOT, other)
+    assert source.digest(ROOT, one, HERE) == source.digest(ROOT, dict(reversed(list(one.items()))), HERE)
+    assert source.digest(ROOT, one, HERE) != source.digest(ROOT, other, HERE)
+    assert source.digest(ROOT, one, HERE) != source.digest(ROOT, one, replace(HERE, account="210987654321"))
     assert list(one["stages"]) == ["prod"]
+
+
+def test_a_policy_reaches_aws_for_one_partition_region_and_account_and_mail_for_the_region_that_sends_it(tmp_path: Path) -> None:
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / ".chalice", root / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(ROOT / name, root)
+    ours = {"Resource": ["*", "arn:aws:s3:::bucket/*", "arn:aws:sqs:*:210987654321:other"]}
+    (root / ".chalice/policy-prod-mine.json").write_text(json.dumps(ours), encoding="utf-8")
+    china = Cloud(None, "cn-north-1", "123456789012", "arn:aws-cn:iam::123456789012:user/me", "aws-cn")
+    for variables, mail in (({}, "us-east-1"), ({"AWS_SES_REGION": "cn-northwest-1"}, "cn-northwest-1")):
+        folder = source.copy(root, "prod", source.config(root, "prod", variables), china)
+        for file in sorted((folder / ".chalice").glob("policy-*-[!m]*.json")):
+            for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]:
+                resources = statement["Resource"]
+                for resource in [resources] if isinstance(resources, str) else resources:
+                    service = resource.split(":")[2]
+                    region = mail if service == "ses" else "cn-north-1"
+                    assert resource.startswith(f"arn:aws-cn:{service}:{region}:123456789012:"), resource
+        assert json.loads((folder / ".chalice/policy-prod-mine.json").read_text(encoding="utf-8")) == {
+            "Resource": ["*", "arn:aws-cn:s3:::bucket/*", "arn:aws-cn:sqs:*:210987654321:other"]
+        }

@@ -36,7 +36,7 @@ class Deployment:
 
     def digest(self) -> str:
         """Answer the digest of what would be shipped now."""
-        return source.digest(self._root, self._config())
+        return source.digest(self._root, self._config(), self._cloud)
 
     def step(self, *, again: bool, secrets_change: bool) -> Step:
         """Answer the step that deploys, unless everything is there and as it would be shipped."""
@@ -64,7 +64,7 @@ class Deployment:
 
     def _deploy(self, tell: Tell) -> None:
         config = self._config()
-        folder = source.copy(self._root, self._names.stage, config)
+        folder = source.copy(self._root, self._names.stage, config, self._cloud)
         found.note(self._cloud, self._names, self._root)
         queue = {"SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
         # Chalice uploads the packages that it finds made, so what it leaves out is added between.
@@ -84,7 +84,7 @@ def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
     hidden = SECRET | parameters.held(cloud, names).keys()
 
     def do(tell: Tell) -> None:
-        folder = source.copy(root, names.stage, source.config(root, names.stage, {}))
+        folder = source.copy(root, names.stage, source.config(root, names.stage, {}), cloud)
         found.note(cloud, names, root)
         chalice(folder, ("delete",), cloud, names, tell, hidden=hidden)
 
