@@ -35,6 +35,7 @@ SECRETS = {
     "JOBS_GIT_TOKEN": "git-token-that-nobody-sees",
     "STRIPE_KEY": "key-of-a-job-that-nobody-sees",
 }
+ADDRESS = "https://x-access-token:password-in-the-address-that-nobody-sees@git.example.org/team/bundle.git"
 PLAIN = {
     "JOBS_GIT_REPO_URL": "https://git.example.org/team/bundle.git",
     "ALERT_EMAIL": "ops@example.org",
@@ -148,7 +149,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> 
     store = databases.make(migrated=False).replace("postgresql+psycopg://", "postgresql://")
     aws = aws_server.start()
     settings = {**PLAIN, **SECRETS, "JOB_QUEUE_DB_URL": store}
-    made = Operator(aws, folder, settings, [*SECRETS.values(), store])
+    made = Operator(aws, folder, settings, [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"])
     yield made
     aws.close()
 
@@ -158,7 +159,7 @@ def deployed(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Op
     """The same, after the first `up`."""
     if _cannot_download(tmp_path_factory.mktemp("one")):
         pytest.skip("the package index cannot be reached, and Chalice downloads what it packs")
-    said = operator.up("--concurrency", "5", "--alarm-email", "ops@example.org")
+    said = operator.up("--concurrency", "5", "--alarm-email", "ops@example.org", JOBS_GIT_REPO_URL=ADDRESS)
     assert said.code == 0, said.out + said.err
     return operator
 
