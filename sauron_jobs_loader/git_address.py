@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 
-_DEFAULT_USER = "x-access-token"  # what GitHub asks for; GitLab and Gitea take any name
+DEFAULT_USER = "x-access-token"  # what GitHub asks for; GitLab and Gitea take any name
 _SCP_LIKE = re.compile(r"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(?P<path>[^/:].*|/.+)")
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 _LOOKS_LIKE_HOST = re.compile(r"(?:[A-Za-z0-9_.+-]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)/(?P<path>[\w.-]+/[\w.-].*)")
@@ -38,7 +38,7 @@ class GitAddress:
     display: str
     host: str | None = None
     port: int | None = None
-    token_user: str = field(default=_DEFAULT_USER, repr=False)
+    token_user: str = field(default=DEFAULT_USER, repr=False)
     token: str | None = field(default=None, repr=False)
 
     @property
@@ -123,7 +123,11 @@ def _from_url(url: str, token: str | None) -> GitAddress:
     except ValueError as error:
         _refuse(url, f"is not a URL ({error})")
     if parts.query or parts.fragment:
-        _refuse(url, "has a query or a fragment", "leave out what follows ? or #, and give a token as JOBS_GIT_TOKEN")
+        _refuse(
+            re.split(r"[?#]", url)[0],
+            "has a query or a fragment",
+            "leave out what follows ? or #, and give a token as JOBS_GIT_TOKEN",
+        )
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
             _refuse(url, f"is a file URL of another machine ({parts.hostname})", "write file:///path/to/repo")
@@ -145,9 +149,9 @@ def _from_url(url: str, token: str | None) -> GitAddress:
 
 def _web(parts: SplitResult, host: str, port: int | None, token: str | None) -> GitAddress:
     user = unquote(parts.username or "")
-    token_user = _DEFAULT_USER
+    token_user = DEFAULT_USER
     if parts.password:
-        token, token_user = token or _checked_token(unquote(parts.password)), user or _DEFAULT_USER
+        token, token_user = token or _checked_token(unquote(parts.password)), user or DEFAULT_USER
     elif user and token is None:
         token = _checked_token(user)
     elif user:

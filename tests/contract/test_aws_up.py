@@ -35,6 +35,7 @@ SECRETS = {
     "JOBS_GIT_TOKEN": "git-token-that-nobody-sees",
     "STRIPE_KEY": "key-of-a-job-that-nobody-sees",
 }
+ADDRESS = "https://x-access-token:password-in-the-address-that-nobody-sees@git.example.org/team/bundle.git"
 PLAIN = {
     "JOBS_GIT_REPO_URL": "https://git.example.org/team/bundle.git",
     "ALERT_EMAIL": "ops@example.org",
@@ -148,7 +149,7 @@ def operator(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> 
     store = databases.make(migrated=False).replace("postgresql+psycopg://", "postgresql://")
     aws = aws_server.start()
     settings = {**PLAIN, **SECRETS, "JOB_QUEUE_DB_URL": store}
-    made = Operator(aws, folder, settings, [*SECRETS.values(), store])
+    made = Operator(aws, folder, settings, [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"])
     yield made
     aws.close()
 
@@ -158,7 +159,7 @@ def deployed(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Op
     """The same, after the first `up`."""
     if _cannot_download(tmp_path_factory.mktemp("one")):
         pytest.skip("the package index cannot be reached, and Chalice downloads what it packs")
-    said = operator.up("--concurrency", "5", "--alarm-email", "ops@example.org")
+    said = operator.up("--concurrency", "5", "--alarm-email", "ops@example.org", JOBS_GIT_REPO_URL=ADDRESS)
     assert said.code == 0, said.out + said.err
     return operator
 
@@ -238,6 +239,18 @@ def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
     }
     assert len(has["apis"]) == 1
     assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
+
+
+def test_no_role_may_touch_anything_of_another_account_or_region(deployed: Operator) -> None:
+    iam = deployed.aws.client("iam")
+    account = deployed.aws.client("sts").get_caller_identity()["Account"]
+    for handler in HANDLERS:
+        role = PROD.role(handler)
+        [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        for statement in iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]["Statement"]:
+            resources = statement["Resource"]
+            for resource in [resources] if isinstance(resources, str) else resources:
+                assert resource.split(":")[3:5] == [aws_server.REGION, account], resource
 
 
 def test_secrets_are_encrypted_parameters_and_everything_else_is_a_variable(deployed: Operator) -> None:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import base64
+import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.errors import SettingsError
 from sauron.aws import source, wanted
+from sauron.aws.cloud import Cloud
 from sauron.aws.names import Names
+from sauron_jobs_loader.git_address import parse_address
 from tests.e2e.outside import ROOT
 
 PROD = Names("prod")
+HERE = Cloud(None, "eu-central-1", "123456789012", "arn:aws:iam::123456789012:user/me")
 GIVEN = {
     "JOB_QUEUE_DB_URL": "postgres://u:password-of-the-store@db.example.org/sauron",
     "JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git",
@@ -73,8 +79,81 @@ def test_a_database_of_this_machine_is_pointed_out() -> None:
     assert not any("cannot reach it" in note for note in wanted.read(GIVEN, PROD).notes)
 
 
-def test_the_digest_changes_with_the_settings_and_not_with_the_place() -> None:
+@pytest.mark.parametrize(
+    "before_the_host", ["token-in-the-address@", "x-access-token:token-in-the-address@", ":token-in-the-address@"]
+)
+def test_a_token_in_the_bundle_s_address_becomes_a_secret_and_no_variable(before_the_host: str) -> None:
+    url = f"https://{before_the_host}git.example.org:8443/a/b.git"
+    found = wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": url}, PROD)
+    assert found.variables["JOBS_GIT_REPO_URL"] == "https://git.example.org:8443/a/b.git"
+    assert found.secrets["JOBS_GIT_TOKEN"] == "token-in-the-address"
+    assert any("JOBS_GIT_TOKEN" in note for note in found.notes)
+    assert "token-in-the-address" not in repr(found)
+
+
+def test_a_token_that_is_given_wins_over_the_one_in_the_bundle_s_address() -> None:
+    url = "https://x-access-token:token-in-the-address@git.example.org/a/b.git"
+    found = wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": url, "JOBS_GIT_TOKEN": "a-git-token"}, PROD)
+    assert found.secrets["JOBS_GIT_TOKEN"] == "a-git-token"
+    assert found.variables["JOBS_GIT_REPO_URL"] == "https://git.example.org/a/b.git"
+
+
+def test_an_address_whose_secret_part_cannot_be_told_is_refused_without_it() -> None:
+    with pytest.raises(SettingsError) as refused:
+        wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://some-user:some-password@git.example.org/a/b.git"}, PROD)
+    assert "JOBS_GIT_TOKEN" in str(refused.value)
+    assert "https://user@git.example.org/a/b.git" in str(refused.value)
+    assert "some-" not in str(refused.value)
+
+
+def test_a_user_name_beside_a_token_stays_in_the_address_and_is_told() -> None:
+    named = GIVEN | {"JOBS_GIT_REPO_URL": "https://a%40b@git.example.org/a/b.git", "JOBS_GIT_TOKEN": "a-git-token"}
+    found = wanted.read(named, PROD)
+    assert found.variables["JOBS_GIT_REPO_URL"] == named["JOBS_GIT_REPO_URL"]
+    address = parse_address(found.variables["JOBS_GIT_REPO_URL"], token=found.secrets["JOBS_GIT_TOKEN"])
+    assert (address.token_user, address.token) == ("a@b", "a-git-token")
+    assert any("user name" in note for note in found.notes)
+    same = wanted.read(named | {"JOBS_GIT_REPO_URL": "https://a-git-token@git.example.org/a/b.git"}, PROD)
+    assert same.variables["JOBS_GIT_REPO_URL"] == "https://git.example.org/a/b.git"
+
+
+def test_no_other_address_with_a_password_becomes_a_variable() -> None:
+    with pytest.raises(SettingsError, match="SAURON_PUBLIC_URL") as refused:
+        wanted.read(GIVEN | {"SAURON_PUBLIC_URL": "https://me:a-password@sauron.example.org"}, PROD)
+    assert "a-password" not in str(refused.value)
+
+
+def test_an_address_that_no_function_could_fetch_is_refused_before_it_is_deployed() -> None:
+    with pytest.raises(SettingsError, match="JOBS_GIT_REPO_URL") as refused:
+        wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git?token=in-the-query"}, PROD)
+    assert "in-the-query" not in str(refused.value)
+
+
+def test_the_digest_changes_with_the_settings_and_the_account_and_not_with_their_order() -> None:
     one, other = (source.config(ROOT, "prod", {"LOG_LEVEL": level}) for level in ("INFO", "DEBUG"))
-    assert source.digest(ROOT, one) == source.digest(ROOT, dict(reversed(list(one.items()))))
-    assert source.digest(ROOT, one) != source.digest(ROOT, other)
+    assert source.digest(ROOT, one, HERE) == source.digest(ROOT, dict(reversed(list(one.items()))), HERE)
+    assert source.digest(ROOT, one, HERE) != source.digest(ROOT, other, HERE)
+    assert source.digest(ROOT, one, HERE) != source.digest(ROOT, one, replace(HERE, account="210987654321"))
     assert list(one["stages"]) == ["prod"]
+
+
+def test_a_policy_reaches_aws_for_one_partition_region_and_account_and_mail_for_the_region_that_sends_it(tmp_path: Path) -> None:
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / ".chalice", root / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(ROOT / name, root)
+    ours = {"Resource": ["*", "arn:aws:s3:::bucket/*", "arn:aws:sqs:*:210987654321:other"]}
+    (root / ".chalice/policy-prod-mine.json").write_text(json.dumps(ours), encoding="utf-8")
+    china = Cloud(None, "cn-north-1", "123456789012", "arn:aws-cn:iam::123456789012:user/me", "aws-cn")
+    for variables, mail in (({}, "us-east-1"), ({"AWS_SES_REGION": "cn-northwest-1"}, "cn-northwest-1")):
+        folder = source.copy(root, "prod", source.config(root, "prod", variables), china)
+        for file in sorted((folder / ".chalice").glob("policy-*-[!m]*.json")):
+            for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]:
+                resources = statement["Resource"]
+                for resource in [resources] if isinstance(resources, str) else resources:
+                    service = resource.split(":")[2]
+                    region = mail if service == "ses" else "cn-north-1"
+                    assert resource.startswith(f"arn:aws-cn:{service}:{region}:123456789012:"), resource
+        assert json.loads((folder / ".chalice/policy-prod-mine.json").read_text(encoding="utf-8")) == {
+            "Resource": ["*", "arn:aws-cn:s3:::bucket/*", "arn:aws-cn:sqs:*:210987654321:other"]
+        }

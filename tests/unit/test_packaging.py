@@ -130,6 +130,7 @@ def test_every_function_has_a_hand_written_policy_that_allows_nothing_of_others(
     for statement in json.loads((ROOT / f".chalice/policy-{stage}-{handler}.json").read_text())["Statement"]:
         actions, resources = ([one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"]))
         assert not [action for action in actions if "*" in action]
+        assert all(resource.startswith(f"arn:aws:{actions[0].split(':')[0]}:*:*:") for resource in resources)  # narrowed by `up`
         for action in actions:
             allowed.setdefault(action, set()).update(resource.split(":", 5)[5] for resource in resources)
         if actions[0].startswith("logs:"):

@@ -6,6 +6,7 @@ deployed is asked of AWS every time; nothing here remembers it. So both may be c
     up, down        which steps, in which order
     deployment      the functions themselves, by Chalice            source     what is shipped, and its digest
     functions       what Chalice has no word for                    found      what AWS has of a stage
+    policies        the functions' permissions, for one account
     queues, parameters, logs, alarms, store                         one kind of thing each
     wanted          what the operator's environment asks for        names, plan, cloud   values and the way to AWS
 """

@@ -1,6 +1,6 @@
 """The functions, their roles, rules and the API: `chalice deploy` over the clean copy, in a process of its own.
 
-That process gets no secret. Before it runs, its notes are written anew from AWS (`found`), so a deployment that was cut off is
+That process gets no setting. Before it runs, its notes are written anew from AWS (`found`), so a deployment that was cut off is
 simply repeated. Whether there is anything to deploy is told by the digest that `functions` leaves on every function afterwards.
 """
 
@@ -22,7 +22,7 @@ from .cloud import AwsError, Cloud
 from .names import HANDLERS, Names
 from .plan import Act, Step, Tell
 
-SECRET = frozenset(f"{name}{end}" for one in SETTINGS if one.secret for name in (one.name, *one.aliases) for end in ("", "_FILE"))
+SETTING = frozenset(f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE"))
 LAST_LINES = 12
 
 
@@ -32,11 +32,11 @@ class Deployment:
     def __init__(self, cloud: Cloud, names: Names, root: Path, variables: Mapping[str, str], secrets: frozenset[str]) -> None:
         """Deploy with these variables; `secrets` are the names that no other process may see."""
         self._cloud, self._names, self._root = cloud, names, root
-        self._variables, self._secrets = dict(variables), secrets | SECRET
+        self._variables, self._secrets = dict(variables), secrets | SETTING
 
     def digest(self) -> str:
         """Answer the digest of what would be shipped now."""
-        return source.digest(self._root, self._config())
+        return source.digest(self._root, self._config(), self._cloud)
 
     def step(self, *, again: bool, secrets_change: bool) -> Step:
         """Answer the step that deploys, unless everything is there and as it would be shipped."""
@@ -64,7 +64,7 @@ class Deployment:
 
     def _deploy(self, tell: Tell) -> None:
         config = self._config()
-        folder = source.copy(self._root, self._names.stage, config)
+        folder = source.copy(self._root, self._names.stage, config, self._cloud)
         found.note(self._cloud, self._names, self._root)
         queue = {"SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
         # Chalice uploads the packages that it finds made, so what it leaves out is added between.
@@ -81,10 +81,10 @@ def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
     there = found.resources(cloud, names)
     if not there:
         return []
-    hidden = SECRET | parameters.held(cloud, names).keys()
+    hidden = SETTING | parameters.held(cloud, names).keys()
 
     def do(tell: Tell) -> None:
-        folder = source.copy(root, names.stage, source.config(root, names.stage, {}))
+        folder = source.copy(root, names.stage, source.config(root, names.stage, {}), cloud)
         found.note(cloud, names, root)
         chalice(folder, ("delete",), cloud, names, tell, hidden=hidden)
 

@@ -1,5 +1,6 @@
 """What is shipped: a clean copy of the checkout with the stage's own configuration, and a digest that says whether it changed.
 
+Policies are shipped for this account alone (`policies`), and count so in the digest.
 Chalice ships every file it finds, caches included, so it never sees the checkout itself. Packages that were downloaded are kept
 beside the copy; they are found again by the digest of the requirements.
 """
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.errors import SauronError
+
+from . import policies
+from .cloud import Cloud
 
 FOLDERS = ("chalicelib", "sauron_jobs_loader")
 FILES = ("app.py", "requirements.txt", ".chalice/config.json")
@@ -48,17 +52,17 @@ def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, An
     return written | {"stages": {stage: ours}}
 
 
-def digest(root: Path, config: Mapping[str, Any]) -> str:
-    """Answer what changes with anything that is shipped."""
+def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
+    """Answer what changes with anything that is shipped; policies count as they are deployed."""
     total = hashlib.sha256(json.dumps([sys.version_info[:2], config], sort_keys=True).encode())
     for file in sorted(_shipped(root)):
-        data = file.read_bytes()
+        data = policies.narrowed(file.read_text("utf-8"), cloud, config).encode() if _is_policy(file) else file.read_bytes()
         total.update(f"{file.relative_to(root)} {len(data)}\n".encode())
         total.update(data)
     return total.hexdigest()[:12]
 
 
-def copy(root: Path, stage: str, config: Mapping[str, Any]) -> Path:
+def copy(root: Path, stage: str, config: Mapping[str, Any], cloud: Cloud) -> Path:
     """Write the clean copy and answer its folder; what Chalice notes of the deployment goes to the checkout."""
     folder = root / "build/aws" / stage
     kept = folder / ".chalice/deployments"
@@ -70,7 +74,10 @@ def copy(root: Path, stage: str, config: Mapping[str, Any]) -> Path:
     for file in _shipped(root):
         target = folder / file.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, target)
+        if _is_policy(file):
+            target.write_text(policies.narrowed(file.read_text("utf-8"), cloud, config), encoding="utf-8")
+        else:
+            shutil.copy(file, target)
     (folder / "vendor").mkdir()
     (folder / "vendor/sauron_jobs_loader").symlink_to("../sauron_jobs_loader")
     (folder / ".chalice/config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
@@ -92,6 +99,10 @@ def _shipped(root: Path) -> Iterator[Path]:
             for file in (root / name).rglob("*")
             if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".pyc"
         )
+
+
+def _is_policy(file: Path) -> bool:
+    return file.parent.name == ".chalice"
 
 
 def _forget_old(folder: Path) -> None:

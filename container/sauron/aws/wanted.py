@@ -1,7 +1,9 @@
 """What the operator's environment asks a stage for: plain variables, secrets, and what stands against it, all faults at once.
 
-Secrets become SSM parameters, everything else variables of the functions. What makes sense on the operator's machine only
-(folders, the address that is listened on) is left behind. Nothing here speaks to AWS.
+Secrets become SSM parameters, everything else variables of the functions, which whoever may look at a function can read: a token
+in the bundle's address is moved to the secrets, and other addresses with a user or a password are refused. What makes sense on
+the operator's machine only (folders, the address that is listened on) is left behind. Nothing here speaks to AWS. Limit: a user
+name beside a token is taken for no secret.
 """
 
 from __future__ import annotations
@@ -10,10 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
+from sauron_jobs_loader.errors import SourceError
+from sauron_jobs_loader.git_address import DEFAULT_USER, parse_address, redact_urls
 
 from .names import Names
 
@@ -56,6 +60,7 @@ def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str]
     faults += _missing(raw)
     secret_settings = {setting.name for setting in SETTINGS if setting.secret}
     secrets = {name: value for name, value in raw.items() if name in secret_settings}
+    faults += _move_token(raw, secrets)
     if hosts := raw.pop("SAURON_SSH_KNOWN_HOSTS", None):
         secrets["SAURON_SSH_KNOWN_HOSTS"] = _text_of(hosts)  # may be longer than a function's variables
     for name in [*job_secrets, *_of_jobs(written)]:
@@ -71,6 +76,11 @@ def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str]
         if len(secrets[name].encode()) > PARAMETER_BYTES
     ]
     variables = {name: value for name, value in raw.items() if name not in secret_settings | LEFT_BEHIND}
+    faults += [
+        f"{name}: whoever may look at a function could read what stands before the @; write it without"
+        for name, value in variables.items()
+        if name != "JOBS_GIT_REPO_URL" and redact_urls(value) != value
+    ]
     variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
     if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:
         faults.append(
@@ -96,6 +106,33 @@ def _missing(raw: Mapping[str, str]) -> list[str]:
     return faults
 
 
+def _move_token(raw: dict[str, str], secrets: dict[str, str]) -> list[str]:
+    """Move the token out of the bundle's address and answer the faults; GitHub takes a token in either place before the @."""
+    url, token = raw.get("JOBS_GIT_REPO_URL", ""), secrets.get("JOBS_GIT_TOKEN")
+    if not url.startswith("https://"):
+        return []  # a fault already
+    try:
+        address = parse_address(url, token=token)
+    except SourceError as error:
+        return [f"JOBS_GIT_REPO_URL with JOBS_GIT_TOKEN: {error}"]
+    parts = urlsplit(url)
+    user = parts.username or ""
+    if parts.password and unquote(user) not in ("", DEFAULT_USER):
+        instead = f"{address.url}, or {_with_user(address.url, 'user')} if the user name matters"
+        return [
+            f"JOBS_GIT_REPO_URL: which of user and password is secret cannot be told; give JOBS_GIT_TOKEN, and write {instead}"
+        ]
+    named = user and not parts.password and token and unquote(user) != token
+    raw["JOBS_GIT_REPO_URL"] = _with_user(address.url, user) if named else address.url
+    if address.token:
+        secrets["JOBS_GIT_TOKEN"] = address.token
+    return []
+
+
+def _with_user(url: str, user: str) -> str:
+    return url.replace("://", f"://{user}@", 1)
+
+
 def _of_jobs(written: Sequence[str]) -> list[str]:
     """Answer the names of a file that are no settings: they are for jobs."""
     known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
@@ -114,6 +151,10 @@ def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
         notes.append(
             "JOB_QUEUE_DB_URL names this machine, and a function cannot reach it: name the database by an address it can."
         )
+    if urlsplit(raw["JOBS_GIT_REPO_URL"]).username:
+        notes.append("The user name in JOBS_GIT_REPO_URL is a plain variable of the functions: only JOBS_GIT_TOKEN is a secret.")
+    elif urlsplit(settings.jobs_git_repo_url).username is not None:
+        notes.append("JOBS_GIT_REPO_URL is deployed without what stands before the @: the token is the secret JOBS_GIT_TOKEN.")
     if not settings.alert_webhook_url and not settings.alert_email:
         notes.append("Nobody is told of failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL.")
     if "SAURON_SSH_KEY_PATH" in raw and "SSH_PRIVATE_KEY_B64" not in raw:
