@@ -6,13 +6,14 @@ whatever was read before.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from chalicelib.runs import Run
 from chalicelib.store import output
 from chalicelib.store.database import Tx
 
-AT_MOST = 4 << 20  # characters in one answer; a longer log is read on from its `after`
+AT_MOST = 4 << 20  # bytes of one answer as Lambda sends it, which takes 6 MB; a longer log is read on from its `after`
 BATCH = 200
 
 
@@ -42,7 +43,7 @@ def read(tx: Tx, run: Run, *, after: int = 0) -> LogText:
                 parts.append(f"{'' if ended else chr(10)}--- attempt {chunk.attempt} ---\n")
             attempt, ended = chunk.attempt, chunk.text.endswith("\n")
             parts.append(chunk.text)
-            last, size = chunk.id, size + len(chunk.text)
+            last, size = chunk.id, size + len(json.dumps(chunk.text))
             if size >= AT_MOST:
                 break
     return LogText("".join(parts), last, more=True)

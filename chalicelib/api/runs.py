@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from chalice.app import Blueprint, Response
@@ -16,6 +17,8 @@ from .calls import asked, get, post
 from .query import Query
 
 blueprint = Blueprint(__name__)
+
+AT_MOST = 2 << 20  # bytes of runs in one answer: Lambda sends it within 6 MB, whatever is escaped twice
 
 
 @get(blueprint, "/runs")
@@ -33,8 +36,14 @@ def runs() -> dict[str, Any]:
             limit=limit,
             after=query.run_id("after"),
         )
-        items = [_written(tx, run) for run in found]
-    return views.page_of("runs", items, next_after=found[-1].id if len(found) == limit else None)
+        items, size = [], 0
+        for run in found:
+            items.append(_written(tx, run))
+            size += len(json.dumps(items[-1], default=str))
+            if size > AT_MOST:
+                break
+    whole = len(items) == len(found) < limit
+    return views.page_of("runs", items, next_after=None if whole else items[-1]["id"])
 
 
 @get(blueprint, "/runs/{run_id}")
