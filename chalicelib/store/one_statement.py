@@ -28,8 +28,8 @@ from .postgres import dumps
 from .schema import job_queue
 
 _COLUMNS = tuple(job_queue.columns.keys())
-_CLAIMED = (
-    """
+_NAMES = ", ".join(f"q.{name}" for name in _COLUMNS)
+_CLAIMED = f"""
 claimed AS (
   UPDATE job_queue q
   SET state = 'running', lease_owner = %(owner)s, lease_generation = q.lease_generation + 1, attempt = q.attempt + 1,
@@ -37,14 +37,11 @@ claimed AS (
         CASE WHEN c.source IS DISTINCT FROM 'builtin' THEN (SELECT active_sha FROM bundle_state) END),
       started_at = coalesce(q.started_at, %(now)s::timestamptz), progress = NULL, progress_note = NULL
   FROM candidate c WHERE q.id = c.candidate AND c.easy
-  RETURNING """
-    + ", ".join(f"q.{name}" for name in _COLUMNS)
-    + """
+  RETURNING {_NAMES}
 ), begun AS (
   INSERT INTO attempts (run_id, number, started_at, runner) SELECT id, attempt, %(now)s, %(owner)s FROM claimed
 )
-"""
-)
+"""  # noqa: S608 - the names of our own columns
 _DUE = """
 candidate AS MATERIALIZED (
   SELECT q.id AS candidate, q.job_id AS of_job, j.source,

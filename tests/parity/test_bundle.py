@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -113,10 +112,3 @@ def test_a_switch_takes_effect_at_once_and_a_sync_leaves_it(restored: World) -> 
     assert "disabled" in problem(target.ask("POST", "/jobs/switched/trigger"), 400)
     assert target.post("/jobs/switched/enable")["enabled"] is True
     assert target.get("/jobs/switched")["next_run_at"] is not None
-
-
-def test_a_switch_ends_at_its_instant(target: Target) -> None:
-    until = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-    target.post("/jobs/switched/disable", {"until": until})
-    assert target.get("/jobs/switched")["enabled"] is False
-    target.until(lambda: target.get("/jobs/switched")["enabled"], "it is on again", more=5)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,6 +178,20 @@ def _caught_up(world: World, cell: str) -> None:
     else:
         world.target.tick_now()
         assert world.target.get("/status")["last_tick"]["at"] > before
+
+
+@row("a switch with `until` ends")
+def _switch_ends(world: World, cell: str) -> None:
+    target = world.target
+    until = datetime.now(UTC) + timedelta(seconds=2)
+    target.post("/jobs/switched/disable", {"until": until.isoformat()})
+    assert target.get("/jobs/switched")["enabled"] is False
+    if cell == "at the next minute":
+        target.until(lambda: datetime.now(UTC) > until, "its end has come")
+        target.tick_now()
+    else:
+        assert cell == "at its instant"
+    target.until(lambda: target.get("/jobs/switched")["enabled"], "it is on again", more=5)
 
 
 @row("a path that does not exist")
