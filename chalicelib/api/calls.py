@@ -32,6 +32,8 @@ View = Callable[..., Any]
 # What a POST may say about its body. A body that is not JSON is refused by `bodies`, an empty one may call itself anything.
 POSTED = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
 
+AT_MOST = 4 << 20  # bytes of one page of an answer as Lambda sends it, which takes 6 MB; who asks reads on from its `after`
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -107,6 +109,11 @@ def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[View], 
         return answer
 
     return declare
+
+
+def sent_bytes(text: str) -> int:
+    """Answer how many bytes a piece of a body is in what Lambda sends: there a body is a string of JSON, all of it ASCII."""
+    return len(json.dumps(text)) - 2
 
 
 def as_json(value: Any, status: int = 200) -> Response:

@@ -15,6 +15,7 @@ from chalicelib.jobs import Job
 from chalicelib.runs import UNFINISHED, Run
 from chalicelib.schedule_text import describe
 from chalicelib.store import history, registry
+from chalicelib.store.database import Tx
 from chalicelib.web.pages import render
 
 from . import condition, run_log
@@ -77,7 +78,7 @@ def run_page(run_id: str) -> Response:
     with call.sauron.store.read() as tx:
         run = existing(tx, run_id)
         attempts = history.attempts_of(tx, run.id)
-        log = run_log.read(tx, run).text
+        log = _end_of_log(tx, run)
     return _page(
         "run.html",
         now=call.sauron.clock.now(),
@@ -92,8 +93,23 @@ def run_page(run_id: str) -> Response:
 
 @get(blueprint, "/ui/runs/{run_id}/log")
 def run_log_page(run_id: str) -> Response:
-    """Answer a run's log as plain text to a browser that signed in to the page."""
-    return log_response(run_id, after=0)
+    """Answer a run's log as plain text to a browser that signed in to the page; a long one says where it goes on."""
+    call = asked()
+    answer = log_response(run_id, after=Query(call.request, "after").whole("after", low=0, high=2**62, default=0))
+    if "X-More" in answer.headers:
+        rest = f"{call.mount}/ui/runs/{run_id}/log?after={answer.headers['X-Next-After']}"
+        answer.body += f"\n[... it goes on at {rest} ...]\n"
+    return answer
+
+
+def _end_of_log(tx: Tx, run: Run) -> str:
+    """Answer the last LOG_TAIL characters of a log, and one more if there are more."""
+    part = run_log.read(tx, run)
+    end = part.text[-LOG_TAIL - 1 :]
+    while part.more:
+        part = run_log.read(tx, run, after=part.last)
+        end = (end + part.text)[-LOG_TAIL - 1 :]
+    return end
 
 
 @post(blueprint, "/ui/jobs/{job_id}/trigger")

@@ -6,14 +6,14 @@ whatever was read before.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from chalicelib.runs import Run
 from chalicelib.store import output
 from chalicelib.store.database import Tx
 
-AT_MOST = 4 << 20  # bytes of one answer as Lambda sends it, which takes 6 MB; a longer log is read on from its `after`
+from .calls import AT_MOST, sent_bytes
+
 BATCH = 200
 
 
@@ -34,16 +34,16 @@ def read(tx: Tx, run: Run, *, after: int = 0) -> LogText:
     ended = not known or before[0].text.endswith("\n")
     parts: list[str] = []
     last, size = after, 0
-    while size < AT_MOST:
+    while True:
         chunks = output.read(tx, run.id, after=last, limit=BATCH)
         if not chunks:
             return LogText("".join(parts), last, more=False)
         for chunk in chunks:
+            size += sent_bytes(chunk.text)
+            if size > AT_MOST and last > after:
+                return LogText("".join(parts), last, more=True)
             if chunk.attempt != attempt and (chunk.attempt > 1 or run.attempt > 1):
                 parts.append(f"{'' if ended else chr(10)}--- attempt {chunk.attempt} ---\n")
             attempt, ended = chunk.attempt, chunk.text.endswith("\n")
             parts.append(chunk.text)
-            last, size = chunk.id, size + len(json.dumps(chunk.text))
-            if size >= AT_MOST:
-                break
-    return LogText("".join(parts), last, more=True)
+            last = chunk.id

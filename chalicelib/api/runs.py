@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from chalice.app import Blueprint, Response
@@ -13,17 +12,15 @@ from chalicelib.store import history
 from chalicelib.store.database import Tx
 
 from . import run_log, views
-from .calls import asked, get, post
+from .calls import AT_MOST, as_json, asked, get, post, sent_bytes
 from .query import Query
 
 blueprint = Blueprint(__name__)
 
-AT_MOST = 2 << 20  # bytes of runs in one answer: Lambda sends it within 6 MB, whatever is escaped twice
-
 
 @get(blueprint, "/runs")
 def runs() -> dict[str, Any]:
-    """List runs from the newest to the oldest."""
+    """List runs from the newest to the oldest; fewer than asked for where their results are large."""
     call = asked()
     query = Query(call.request, "job_id", "state", "since", "limit", "after")
     limit = query.whole("limit", low=1, high=1000, default=50)
@@ -36,12 +33,14 @@ def runs() -> dict[str, Any]:
             limit=limit,
             after=query.run_id("after"),
         )
-        items, size = [], 0
+        items: list[dict[str, Any]] = []
+        size = 0
         for run in found:
-            items.append(_written(tx, run))
-            size += len(json.dumps(items[-1], default=str))
-            if size > AT_MOST:
+            item = _written(tx, run)
+            size += sent_bytes(as_json(item).body)
+            if size > AT_MOST and items:
                 break
+            items.append(item)
     whole = len(items) == len(found) < limit
     return views.page_of("runs", items, next_after=None if whole else items[-1]["id"])
 

@@ -142,6 +142,16 @@ def test_a_page_may_load_nothing_but_its_own_style(sauron: Sauron, client: Clien
     assert " style=" not in re.sub(r"<style>.*</style>", "", answer.body, flags=re.DOTALL)
 
 
+def test_a_very_long_log_shows_its_end_and_says_where_it_goes_on(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=["\u00e9" * 65_536] * 12 + ["the very last line\n"])
+    assert "the very last line" in client.get(f"/ui/runs/{run_id}").body
+    first = client.get(f"/ui/runs/{run_id}/log")
+    path = f"/ui/runs/{run_id}/log?after={first.headers['x-next-after']}"
+    assert first.body.endswith(f"\n[... it goes on at {path} ...]\n")
+    assert client.get(path).body.endswith("\u00e9the very last line\n")
+
+
 def test_a_run_has_a_page_with_attempts_error_and_log(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
     assert "It waits for its turn" in client.get(f"/ui/runs/{run_id}").body

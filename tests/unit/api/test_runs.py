@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from datetime import timedelta
 
@@ -125,6 +126,38 @@ def test_a_long_log_is_read_on_from_where_it_was_cut(sauron: Sauron, client: Cli
     rest = client.get(f"/runs/{run_id}/log?after={first.headers['x-next-after']}")
     assert "x-more" not in rest.headers
     assert first.body + rest.body == "".join(pieces)
+
+
+def test_no_page_of_a_log_is_larger_than_lambda_sends(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    run_id = trigger(client)
+    pieces = ["\U0001f600" * 65_536, "\x1b" * 65_536, '"\\' * 32_768, "e\u0301" * 32_768] * 10
+    execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=pieces)
+    seen, after, more = [], "0", True
+    while more:
+        answer = client.get(f"/runs/{run_id}/log?after={after}")
+        assert len(json.dumps(answer.body)) < 4_500_000  # as AWS's runtime client writes it
+        seen.append(answer.body)
+        after, more = answer.headers["x-next-after"], "x-more" in answer.headers
+    assert "".join(seen) == "".join(pieces)
+    assert len(seen) > 2
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\U0001f600"])
+def test_no_page_of_runs_is_larger_than_lambda_sends(sauron: Sauron, client: Client, clock: ManualClock, letter: str) -> None:
+    made = []
+    for size in (1, 300_000, 250_000, 350_000, 200_000, 300_000, 250_000, 300_000, 300_000, 1):
+        made.append(trigger(client))
+        execute(sauron, clock, Verdict(Outcome.SUCCEEDED, result={"text": letter * (size if letter > "z" else 3 * size)}))
+    seen: list[str] = []
+    path: str | None = "/runs?limit=1000"
+    while path:
+        answer = client.get(path)
+        assert len(json.dumps(answer.body)) < 4_500_000
+        page = answer.json
+        assert page["count"] == len(page["runs"]) > 0
+        seen += [run["id"] for run in page["runs"]]
+        path = page["next_after"] and f"/runs?limit=1000&after={page['next_after']}"
+    assert seen == sorted(made, reverse=True)
 
 
 def test_an_unknown_run_is_404(sauron: Sauron, client: Client) -> None:
