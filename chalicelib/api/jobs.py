@@ -21,19 +21,22 @@ blueprint = Blueprint(__name__)
 
 @get(blueprint, "/jobs")
 def jobs() -> dict[str, Any]:
-    """List the jobs in the order of their ids."""
+    """List the jobs in the order of their ids: all of them, or at most `limit` of those after an id."""
     call = asked()
-    query = Query(call.request, "enabled_only", "tag", "project")
+    query = Query(call.request, "enabled_only", "tag", "project", "limit", "after")
     enabled_only, tag, project = query.flag("enabled_only"), query.text("tag"), query.text("project")
+    limit = query.whole("limit", low=1, high=1000, default=0)
     now = call.sauron.clock.now()
     with call.sauron.store.read() as tx:
         found = [
             job
-            for job in registry.all_jobs(tx)
+            for job in registry.all_jobs(tx, after=query.text("after"))
             if (job.enabled or not enabled_only) and (tag is None or tag in job.spec.tags) and project in {None, job.spec.project}
         ]
-        last = history.last_runs(tx, [job.id for job in found])
-    return views.page_of("jobs", [views.job(job, last.get(job.id), now=now) for job in found])
+        shown = found[:limit] if limit else found
+        last = history.last_runs(tx, [job.id for job in shown])
+    items = [views.job(job, last.get(job.id), now=now) for job in shown]
+    return views.page_of("jobs", items, next_after=shown[-1].id if len(shown) < len(found) else None)
 
 
 @get(blueprint, "/jobs/{job_id}")

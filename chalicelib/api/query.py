@@ -31,6 +31,8 @@ class Query:
         values = self._sent.get(name, [])
         if len(values) > 1:
             raise _refused(name, "send it once")
+        if values and "\x00" in values[0]:
+            raise _refused(name, "it holds a NUL character, which nothing here does")
         return (values[0].strip() or None) if values else None
 
     def texts(self, name: str) -> list[str]:

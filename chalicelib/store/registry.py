@@ -79,12 +79,14 @@ _due = _joined.where(_j.next_fire_at <= bindparam("horizon")).order_by(_j.next_f
 _first = _joined.where(_j.next_fire_at.is_not(None), _j.rejected.is_(None)).order_by(_j.next_fire_at).limit(bindparam("most"))
 
 
-def all_jobs(tx: Tx, *, removed: bool = False, source: str | None = None) -> list[Job]:
-    """Answer the jobs in the order of their ids, of one source or all; with `removed` also those that left."""
+def all_jobs(tx: Tx, *, removed: bool = False, source: str | None = None, after: str | None = None) -> list[Job]:
+    """Answer the jobs in the order of their ids, of one source, after an id, or all; with `removed` also those that left."""
     hold_ledger(tx)
     query = _all if removed else _all.where(_j.removed_at.is_(None))
     if source is not None:
         query = query.where(_j.source == source)
+    if after is not None:
+        query = query.where(_j.job_id > after)
     return [_as_job(row) for row in tx.execute(query)]
 
 

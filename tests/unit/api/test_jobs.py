@@ -44,6 +44,28 @@ def test_jobs_are_filtered(sauron: Sauron, client: Client, query: str, ids: list
     assert [job["id"] for job in client.get(f"/jobs?{query}").json["jobs"]] == ids
 
 
+def test_jobs_are_paged_in_the_order_of_their_ids_when_a_limit_is_sent(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for job_id in ("a-first", "m_1", "m.2", "z"):
+        define(sauron.store, clock, job_id, "0 3 * * *", tags=["more"])
+    whole = client.get("/jobs").json
+    assert (whole["count"], whole["next_after"]) == (6, None)
+    seen, path = [], "/jobs?limit=4"
+    for size in (4, 2):
+        page = client.get(path).json
+        assert page["count"] == size
+        seen += page["jobs"]
+        path = f"/jobs?limit=4&after={page['next_after']}"
+    assert page["next_after"] is None
+    assert seen == whole["jobs"]
+    assert client.get("/jobs?limit=6").json["next_after"] is None
+    more = client.get("/jobs?tag=more&limit=2").json
+    rest = client.get(f"/jobs?tag=more&after={more['next_after']}").json
+    assert (more["count"], rest["count"], rest["next_after"]) == (2, 2, None)
+    assert client.get("/jobs?after=zz").json == {"jobs": [], "count": 0, "next_after": None}
+
+
 def test_one_job_shows_its_next_five_runs_and_how_it_went(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     for outcome in (Outcome.SUCCEEDED, Outcome.DEGRADED):
         client.post("/jobs/nightly-backup/trigger")

@@ -78,6 +78,8 @@ def test_runs_are_filtered(sauron: Sauron, client: Client, clock: ManualClock) -
         ("/runs?after=7", "after", "next_after"),
         ("/runs?job=x", "job", "job_id"),
         ("/runs?limit=1&limit=2", "limit", "once"),
+        ("/jobs?limit=0", "limit", "1 to 1000"),
+        ("/jobs?after=%00", "after", "NUL"),
         ("/jobs?enabled_only=maybe", "enabled_only", "true or false"),
         ("/next?count=-1", "count", "1 to 1000"),
         ("/runs/x/log?after=-1", "after", "whole number"),
