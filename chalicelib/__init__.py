@@ -12,7 +12,8 @@ The map, from the outside in; imports go one way only, downwards (import-linter 
     lifehub/       copying runs and definitions out
     builtin retention                         what the builtin jobs ask for; what is kept for how long
     live attempt_log verdict                  attempts under way, what they wrote, and what their end means
-    store/         SQLAlchemy Core: one module per noun; `ledger` keeps every occurrence accounted for
+    store/         SQLAlchemy Core: one module per noun; `ledger` keeps every occurrence accounted for, `turn` joins an
+                   attempt's end and the next claim, `unheard` hands back claims whose commit was not answered
     occurrences event_clock                   the arithmetic between a schedule and the ledger; EventBridge's events
     jobs runs retry schedule                  values and rules: no store, no clock
     settings logs clock neighbours errors     the ground

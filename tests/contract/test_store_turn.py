@@ -57,6 +57,19 @@ def state(store: Store, run: Run) -> RunState:
     return found.state
 
 
+def test_a_claim_reads_columns_by_their_names_whatever_their_order_in_the_table(store: Store, clock: ManualClock) -> None:
+    with store.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE job_queue DROP COLUMN reason")
+        tx.exec_driver_sql("ALTER TABLE job_queue ADD COLUMN reason VARCHAR")
+    define(store, clock, "j", "0 0 1 1 *", overlap="allow")
+    made = operate.trigger(store, clock, "j", reason="to see", by="anna")
+    with store.write() as tx:
+        bundle.change(tx, active_sha="a" * 40)
+        run = claims.claim(tx, owner="me", now=clock.now()).run
+    assert run
+    assert (run.id, run.state, run.reason, run.requested_by) == (made.id, RunState.RUNNING, "to see", "anna")
+
+
 def test_what_life_hub_is_told_does_not_depend_on_the_way(
     store: Store, clock: ManualClock, flush: Callable[[Tx], None] | None
 ) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+import chalicelib
 from sauron import compiled
 from sauron.aws.names import HANDLERS, Names
 
@@ -273,3 +274,14 @@ def test_a_zip_gets_compiled_files_once_and_without_what_cannot_be_compiled(tmp_
     said = subprocess.run([sys.executable, "-S", "-c", probe, str(tmp_path / "out")], capture_output=True, text=True, check=True)
     assert said.stdout == "1 2\n"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_the_map_names_every_room_of_the_layers() -> None:
+    [layers] = [
+        contract["layers"]
+        for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+        if contract["name"].startswith("Imports go one way")
+    ]
+    rooms = {room for layer in layers for room in re.findall(r"chalicelib\.(\w+)", layer)}
+    assert len(rooms) > 30
+    assert rooms <= set(re.findall(r"\w+", chalicelib.__doc__ or ""))
