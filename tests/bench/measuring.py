@@ -74,7 +74,7 @@ class Server:
         self.http = httpx.Client(base_url=url, timeout=30)
         self.wait(lambda: self.http.get("/health").status_code == 200)
         self.ready_seconds = time.perf_counter() - began
-        self.wait(lambda: self.http.get("/jobs").json()["count"] > 0)
+        self.wait(lambda: self.http.get("/jobs/stamp").status_code == 200)
 
     def wait(self, fact: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
