@@ -74,7 +74,7 @@ class Server:
         self.http = httpx.Client(base_url=url, timeout=30)
         self.wait(lambda: self.http.get("/health").status_code == 200)
         self.ready_seconds = time.perf_counter() - began
-        self.wait(lambda: self.http.get("/jobs/stamp").status_code == 200)
+        self.wait(lambda: self.http.get("/status").json()["git_sync_status"]["current_sha"] is not None)
 
     def wait(self, fact: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
