@@ -26,6 +26,7 @@ from sauron_jobs_loader.masking import Masker
 from .errors import SettingsError
 
 TOKEN_CHARS = 8  # a shorter token is guessed
+USERINFO = re.compile(r"(?<=://)[^/@\s]*@")  # what opens an address is in no message
 WEBHOOK_KEY_BYTES = 16  # a shorter one is guessed
 SCOPES = ("read", "trigger", "operate", "admin")
 
@@ -262,7 +263,7 @@ class Settings:
                 if setting.secret:
                     secrets.update(within(raw, values[setting.attribute]))
             except ValueError as error:
-                shown = "" if setting.secret else f"={raw!r}"
+                shown = "" if setting.secret else f"={USERINFO.sub('***@', raw)!r}"
                 faults.append(f"{name}{shown}: {error}")
         if faults:
             raise SettingsError(faults)

@@ -96,8 +96,11 @@ def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[View], 
     def declare(view: View) -> View:
         @functools.wraps(view)
         def answer(**captured: str) -> Response:
+            named = {name: unquote(value) for name, value in captured.items()}
+            if any("\0" in value for value in named.values()):  # PostgreSQL could not even be asked
+                return problems.response(404, "A name in the path holds a NUL, so there is nothing of that name.")
             try:
-                found = view(**{name: unquote(value) for name, value in captured.items()})
+                found = view(**named)
             except SauronError as error:
                 return problems.of(error)
             except DBAPIError:

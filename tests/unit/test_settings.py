@@ -44,6 +44,13 @@ def test_all_faults_are_reported_at_once_each_with_what_to_write() -> None:
     assert "secret" not in text
 
 
+def test_a_fault_never_shows_what_opens_an_address() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({"SAURON_PUBLIC_URL": "ftp://me:hunter2-and-more@files.test/"})
+    assert "hunter2" not in str(caught.value)
+    assert "ftp://***@files.test/" in str(caught.value)
+
+
 def test_empty_means_unset() -> None:
     assert Settings.read({"API_PORT": "", "JOBS_GIT_REPO_URL": "  "}).api_port == 8080
     assert Settings.read({"JOBS_GIT_REPO_URL": ""}).jobs_git_repo_url is None

@@ -130,6 +130,12 @@ def test_a_store_that_cannot_be_used_is_503_with_the_reason_in_the_log_only(
         assert "no such table: jobs" in said.getvalue()
 
 
+@pytest.mark.parametrize("path", ["/jobs/%00", "/runs/a%00b", "/runs/%00/log"])
+def test_a_name_that_no_store_can_hold_is_404(client: Client, path: str) -> None:
+    problem = client.get(path).problem
+    assert (problem["status"], "NUL" in problem["detail"]) == (404, True)
+
+
 def test_settings_that_cannot_be_used_are_500_without_saying_which(
     monkeypatch: pytest.MonkeyPatch, client: Client, said: io.StringIO
 ) -> None:
