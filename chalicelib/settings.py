@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from sauron_jobs_loader.masking import Masker
 
@@ -107,10 +107,29 @@ def _store_url(value: str) -> str:
     if value.startswith("postgres://"):
         value = "postgresql://" + value.removeprefix("postgres://")
     if value.startswith("postgresql://"):
-        return "postgresql+psycopg://" + value.removeprefix("postgresql://")
-    if value.startswith(("postgresql+psycopg://", "sqlite:///")):
+        value = "postgresql+psycopg://" + value.removeprefix("postgresql://")
+    if value.startswith("postgresql+psycopg://"):
+        return _server_url(value)
+    if value.startswith("sqlite:///"):
         return value
     raise ValueError("write sqlite:////absolute/path.sqlite3 or postgresql://user:password@host:5432/database")
+
+
+def _server_url(value: str) -> str:
+    """Refuse an address whose password would be taken for something else, and so be shown."""
+    authority, _, path = value.partition("://")[2].partition("?")[0].partition("/")
+    if authority.count("@") > 1 or "@" in path:
+        raise ValueError("in user and password write %40 for @, %2F for / and %3A for :")
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("its host or port is none; write postgresql://user:password@host:5432/database") from None
+    if {"password", "sslpassword"} & parse_qs(parts.query, keep_blank_values=True).keys():
+        raise ValueError(
+            "write the password before the host, not among the parameters: postgresql://user:password@host/database?..."
+        )
+    return value
 
 
 def _life_hub_url(value: str) -> str:

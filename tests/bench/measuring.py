@@ -53,8 +53,6 @@ class Server:
     """A running `python -m sauron.main`, spoken to over HTTP."""
 
     def __init__(self, folder: Path, **more: str) -> None:
-        import httpx
-
         self.folder = folder
         began = time.perf_counter()
         self.process = subprocess.Popen(
@@ -65,6 +63,16 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        try:
+            self._come_up(began)
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+    def _come_up(self, began: float) -> None:
+        import httpx
+
         assert self.process.stdout
         url = ""
         for line in self.process.stdout:

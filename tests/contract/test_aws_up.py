@@ -204,6 +204,26 @@ def test_a_dry_run_changes_nothing(operator: Operator) -> None:
     assert not (operator.folder / "build").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--forget", "STRIPE_KEY"], "STRIPE_KEY is set here"),
+        (["--alarm-email", "nope"], "'nope' is no mail address"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_done(operator: Operator, arguments: list[str], fault: str) -> None:
+    said = operator.up("--dry-run", *arguments)
+    assert said.code == 2
+    assert fault in said.err
+
+
+def test_a_profile_that_is_not_there_is_one_line(operator: Operator) -> None:
+    said = operator.up("--dry-run", AWS_PROFILE="nope")
+    assert said.code == 2
+    assert "nope" in said.err
+    assert "Traceback" not in said.err
+
+
 def test_nothing_is_done_when_nobody_agreed(operator: Operator) -> None:
     before = state(operator.aws)
     said = operator.sauron("up", "--secret", "STRIPE_KEY")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ HERE = Path(__file__).parent
 FILES = ("test_http", "test_runs", "test_processes", "test_clock", "test_differences", "test_bundle", "test_downtime")
 QUICK = "fast"
 LIMIT_SECONDS = 300  # for a test with the start of its target, which may wait for the clock
+OPEN = pytest.StashKey[ExitStack]()
 OUTCOMES = pytest.StashKey[dict[tuple[str, str], str]]()
 
 
@@ -36,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[OUTCOMES] = {}
+    config.stash[OPEN] = ExitStack()
 
 
 def chosen(config: pytest.Config) -> list[str]:
@@ -54,7 +57,7 @@ def whole(config: pytest.Config) -> bool:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" in metafunc.fixturenames:
-        metafunc.parametrize("world", chosen(metafunc.config), indirect=True, scope="package")
+        metafunc.parametrize("world", chosen(metafunc.config), indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -79,7 +82,15 @@ def _target_of(item: pytest.Item) -> str | None:
     return getattr(item, "callspec").params.get("world") if hasattr(item, "callspec") else None  # noqa: B009 - functions have it
 
 
-@pytest.fixture(scope="package")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the last target with the suite's last test: others come after it, and share its stand-in for AWS."""
+    yield
+    if nextitem is None or nextitem.path.parent != HERE:
+        item.config.stash[OPEN].close()
+
+
+@pytest.fixture(scope="session")
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A started target over a bundle that git serves by http."""
     name: str = request.param
@@ -88,8 +99,10 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp(f"parity-{name}")
     home = folder / "home"
     home.mkdir()
-    with begin(make(home, request.getfixturevalue("databases")), folder, minute=whole(request.config)) as started:
-        yield started
+    with ExitStack() as open_world:
+        started = begin(make(home, request.getfixturevalue("databases")), folder, minute=whole(request.config))
+        request.config.stash[OPEN] = open_world
+        yield open_world.enter_context(started)
 
 
 @pytest.fixture

@@ -61,6 +61,23 @@ def test_postgres_urls_of_every_spelling_are_accepted(scheme: str) -> None:
     assert Settings.read({"JOB_QUEUE_DB_URL": f"{scheme}://u:p@h/d"}).store_url == "postgresql+psycopg://u:p@h/d"
 
 
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("postgresql://sau:p@ss@host/db", "%40 for @"),
+        ("postgresql://sau:p@ss/hunter2@127.0.0.1:5999/db", "%40 for @"),
+        ("postgresql://sau:hunter2/x@host/db", "%2F for /"),
+        ("postgresql://sau:hunter2@127.0.0.1:54x/db", "host or port"),
+        ("postgresql:///db?host=/run/pg&user=sau&password=hunter2", "before the host"),
+    ],
+)
+def test_an_address_whose_password_would_be_shown_is_refused_without_showing_it(url: str, hint: str) -> None:
+    for name in ("JOB_QUEUE_DB_URL", "DATABASE_URL"):
+        with pytest.raises(SettingsError, match=hint) as caught:
+            Settings.read({name: url})
+        assert "hunter2" not in str(caught.value)
+
+
 def test_life_hub_goes_by_two_names() -> None:
     for name in ("DATABASE_URL", "LIFE_HUB_DB_URL"):
         assert Settings.read({name: "postgres://u:p@h/d"}).life_hub_url == "postgresql+psycopg://u:p@h/d"

@@ -64,7 +64,8 @@ class Cloud:
 
 def connect() -> Cloud:
     """Find region and identity. Raises AwsError with what to set."""
-    session: Any = boto3.Session()
+    with explained("find your credentials"):
+        session: Any = boto3.Session()
     if not session.region_name:
         raise AwsError("find the region", "none is set. Set AWS_REGION=us-east-1 or choose a profile by AWS_PROFILE.")
     with explained("find out who you are"):

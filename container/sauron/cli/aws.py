@@ -86,6 +86,10 @@ def up(
         faults = error.faults
     account, root = rooms.check(names, faults)
     assert want is not None  # noqa: S101 - its failure is among the faults
+    if both := sorted(set(forget) & want.secrets.keys()):
+        raise click.BadParameter(f"{', '.join(both)} is set here; take it out here first", param_hint="--forget")
+    if alarm_email is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", alarm_email):
+        raise click.BadParameter(f"{alarm_email!r} is no mail address; write ops@example.org", param_hint="--alarm-email")
     with waiting("Looking at what AWS has"):
         made = rooms.plan(account, root, names, want, rooms.Asked(concurrency, alarm_email, forget, again))
     done = _agreed(asked, made, dry_run=dry_run, yes=yes)
