@@ -286,7 +286,8 @@ class Sauron:
             return
         with self.store.read() as tx:
             ticked, state = presence.duty(tx, presence.TICK), bundle.state(tx)
-            stuck = self.settings.queue_enabled and dispatching.stuck(tx, since=self.clock.now() - STUCK)
+            elsewhere = self.vitals is None and self.settings.queue_enabled  # the workers are Lambda's: what waits tells of them
+            stuck = elsewhere and dispatching.stuck(tx, since=self.clock.now() - STUCK)
         stale = heartbeat.stale(
             self.clock.now(),
             last_tick=ticked[0] if ticked else None,

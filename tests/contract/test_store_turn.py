@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 from sqlalchemy import select, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from chalicelib import operate
 from chalicelib.runs import Outcome, Run, RunState, Verdict
@@ -216,3 +217,44 @@ def test_a_connection_that_is_gone_is_not_given_out_again(store: Store) -> None:
         ask_after_its_end()
     with postgres.direct(store.engine) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_claim_after_an_end_that_may_have_been_made_is_told(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = claimed(store, clock, overlap="allow")
+    define(store, clock, "alone", "0 0 1 1 *", overlap="queue")
+    operate.trigger(store, clock, "alone")
+    ended = end(store, clock, run, Verdict(Outcome.SUCCEEDED))
+    unheard: list[datetime] = []
+
+    def answer_lost(act: Callable[[Tx], Any]) -> Any:
+        with store.write() as tx:
+            act(tx)
+        raise DBAPIError("COMMIT", {}, psycopg.OperationalError("the connection was lost"))
+
+    monkeypatch.setattr(store, "writing", answer_lost)
+    assert turn.record(store, ended, flush=None, claim=True, on_unheard=unheard.append) == (True, claims.Claim(None))
+    assert unheard == [ended.now]
+    assert state(store, run) is RunState.SUCCEEDED
+
+
+def test_only_what_stays_so_ends_the_patience_with_a_server() -> None:
+    def refused(reason: str) -> int:
+        tried: list[None] = []
+
+        def take() -> None:
+            tried.append(None)
+            if len(tried) < 3:
+                raise OperationalError("", {}, psycopg.OperationalError(reason))
+
+        with contextlib.suppress(OperationalError):
+            postgres.connect(take)
+        return len(tried)
+
+    assert refused("SSL SYSCALL error: EOF detected") == 3  # a restart, seen over TLS
+    assert refused("connection refused") == 3
+    assert refused("server does not support SSL, but SSL was required") == 1
+    assert refused("SSL error: certificate verify failed") == 1
+    assert refused('password authentication failed for user "x"') == 1

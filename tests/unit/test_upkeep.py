@@ -6,8 +6,8 @@ import pytest
 
 from chalicelib import operate
 from chalicelib.runs import Outcome, Run, RunState
-from chalicelib.store import Store, claims, history, leases
-from chalicelib.upkeep import LEASE_SECONDS, Rescuer
+from chalicelib.store import Store, claims, history, leases, presence
+from chalicelib.upkeep import LEASE_SECONDS, Rescuer, tidy
 from tests.conftest import ManualClock, define
 
 ON_A_SERVER = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -137,3 +137,23 @@ def test_a_wait_that_was_cut_short_takes_nothing_over(store: Store, clock: Manua
     if not store.sqlite:
         assert watcher.rescue(wait=lambda _seconds: True) == []
     assert len(watcher.rescue(wait=at_once)) == 1
+
+
+def test_a_drained_runner_that_is_cut_off_is_still_drained_when_it_is_back(store: Store, clock: ManualClock) -> None:
+    def seen(name: str) -> None:
+        with store.write() as tx:
+            presence.runner_seen(tx, presence.Runner(name, "host", 1, "3.0.0", clock.now(), clock.now(), 0))
+
+    seen("drained")
+    seen("gone")
+    with store.write() as tx:
+        assert presence.drain(tx, "drained", draining=True)
+    clock.move(hours=1)
+    tidy(store, clock)
+    seen("drained")
+    with store.read() as tx:
+        assert [(one.name, one.draining) for one in presence.all_runners(tx)] == [("drained", True)]
+    clock.move(days=2)
+    tidy(store, clock)
+    with store.read() as tx:
+        assert presence.all_runners(tx) == []
