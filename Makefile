@@ -63,7 +63,7 @@ package: install ## Build the Lambda zip and its SAM template in build/lambda
 	@sed 's/"automatic_layer": true/"automatic_layer": false/' .chalice/config.json > build/src/.chalice/config.json
 	@find build/src -name __pycache__ -prune -exec rm -rf {} +
 	@PYTHONDONTWRITEBYTECODE=1 $(BIN)/chalice --project-dir build/src package --stage prod $(CURDIR)/build/lambda
-	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR):$(CURDIR)/container $(BIN)/python -m sauron.compiled build/lambda/deployment.zip
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR):$(CURDIR)/container $(BIN)/python -m sauron.aws.precompile build/lambda/deployment.zip
 	@rm -rf build/src && ls -l build/lambda
 
 # Hashes come from the public index alone, so that any machine can install what one machine locked. The largest set is

@@ -14,9 +14,10 @@ from typing import Any
 
 from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate, SQSEvent
 
-from chalicelib import message, wiring
+from chalicelib import wiring
 from chalicelib.api import alerts, bundle, health, jobs, page, runners, runs, schedule
-from chalicelib.api.gate import gate
+from chalicelib.api.middleware import gate
+from chalicelib.runtime import lambda_worker
 
 # Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
 app = Chalice(app_name="sauron", configure_logs=False, env={})
@@ -52,7 +53,7 @@ def work(event: SQSEvent) -> None:
     """Execute a run that is due."""
     context: Any = event.context
     for record in event:
-        message.work(wiring.sauron(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000)
+        lambda_worker.work(wiring.sauron(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000)
 
 
 # Chalice collects a handler's middleware from a generator at its first call; two first calls at once could skip some.
@@ -77,10 +78,11 @@ def under_chalice_local(argv: Sequence[str], environ: Mapping[str, str]) -> bool
 if under_chalice_local(sys.argv, os.environ):
     import atexit
 
-    from chalicelib import local, logs
+    from chalicelib import logs
+    from chalicelib.runtime import runner
 
     logs.configure()
     ours = wiring.sauron()
     logs.configure(ours.settings.log_level, secrets=ours.settings.secret_values)
-    running = local.start(app, ours)
+    running = runner.start(app, ours)
     atexit.register(running.stop, ours.settings.drain)

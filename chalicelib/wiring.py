@@ -21,24 +21,32 @@ from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from . import __version__, builtin, heartbeat, incidents, logs, operate, parameters, sync_function, upkeep
-from .alerts import channels
+from chalicelib.alerting.delivery import Delivered, Delivery
+from chalicelib.alerting.messages import channels
+from chalicelib.aws.dispatch import Dispatcher
+from chalicelib.bundle.sync import SyncReport, rollback, sync
+from chalicelib.execution.worker import Worker, run_direct
+from chalicelib.lifehub.publisher import Published, Publisher
+from chalicelib.model.jobs import Job
+from chalicelib.model.runs import Run, Verdict
+from chalicelib.scheduling.tick import TickReport, tick
+from chalicelib.store.database import claim_folder
+from chalicelib.store.postgres.server_clock import ServerClock
+from chalicelib.store.queue import in_flight, leases
+from chalicelib.wakeup.notify import Bell
+from chalicelib.wakeup.peers import Neighbours
+
+from . import __version__, logs
+from .alerting import incidents
+from .aws import ssm
+from .bundle import remote_sync
 from .clock import Clock, SystemClock
-from .delivery import Delivered, Delivery
-from .dispatch import Dispatcher
 from .errors import ParamsError, UnknownRevisionError, UnknownRunnerError
-from .jobs import Job
-from .lifehub.publisher import Published, Publisher
-from .neighbours import Neighbours
-from .runs import Run, Verdict
+from .execution import rescue
+from .maintenance import builtin_jobs, dead_mans_switch
+from .operations import operations
 from .settings import Settings, load_environ
-from .store import Store, bundle, dispatching, leases, outbox, presence, registry
-from .store.bell import Bell
-from .store.database import claim_folder
-from .store.server_clock import ServerClock
-from .sync import SyncReport, rollback, sync
-from .tick import TickReport, tick
-from .work import Worker, run_direct
+from .store import Store, bundle, outbox, registry, runners
 
 log = logs.get(__name__)
 
@@ -94,7 +102,7 @@ class Sauron:
     @cached_property
     def revisions(self) -> Any:
         """The bundle's revisions and the processes that run its jobs."""
-        from .loading import Revisions
+        from chalicelib.bundle.revisions import Revisions
 
         made = Revisions(self.settings, token=lambda: self.neighbours.lock_descriptor)
         with self.store.read() as tx:
@@ -112,12 +120,12 @@ class Sauron:
             owner=self.name,
             publish=self._publishes,
             on_end=self._attempt_ended,
-            answers=builtin.Answers(self.store, self.clock, self.settings),
+            answers=builtin_jobs.Answers(self.store, self.clock, self.settings),
         )
 
     @cached_property
-    def _rescuer(self) -> upkeep.Rescuer:
-        return upkeep.Rescuer(
+    def _rescuer(self) -> rescue.Rescuer:
+        return rescue.Rescuer(
             self.store,
             self.clock,
             owner=self.name,
@@ -184,7 +192,7 @@ class Sauron:
 
     def _ask_sync(self, detail: Mapping[str, Any]) -> SyncReport:
         """Ask the sync function: the function that answers HTTP has no time for it."""
-        return sync_function.ask(f"{self.settings.function}-sync", detail, at=self.clock.now())
+        return remote_sync.ask(f"{self.settings.function}-sync", detail, at=self.clock.now())
 
     def sync_asked(self, detail: Mapping[str, Any]) -> dict[str, Any]:
         """Do, as the sync function, what another function asks, and answer the report as JSON."""
@@ -203,7 +211,7 @@ class Sauron:
         """See to it that the registry holds the builtin jobs of this version."""
         from sauron_jobs_loader.builtin.definitions import JOBS
 
-        builtin.define(self.store, self.clock, self.settings, [job.record() for job in JOBS])
+        builtin_jobs.define(self.store, self.clock, self.settings, [job.record() for job in JOBS])
 
     def sync_if_due(self) -> SyncReport | None:
         """Sync if the interval has passed since the last try (0: never by itself, but for the first time)."""
@@ -249,7 +257,7 @@ class Sauron:
         if isinstance(self.clock, ServerClock):
             self.clock.measure()
         self.rescue(wait=time.sleep)
-        upkeep.tidy(self.store, self.clock)
+        rescue.tidy(self.store, self.clock)
         self.define_builtin()
         if self.vitals is not None:
             self._seen()
@@ -285,10 +293,10 @@ class Sauron:
         if url is None:
             return
         with self.store.read() as tx:
-            ticked, state = presence.duty(tx, presence.TICK), bundle.state(tx)
+            ticked, state = runners.duty(tx, runners.TICK), bundle.state(tx)
             elsewhere = self.vitals is None and self.settings.queue_enabled  # the workers are Lambda's: what waits tells of them
-            stuck = elsewhere and dispatching.stuck(tx, since=self.clock.now() - STUCK)
-        stale = heartbeat.stale(
+            stuck = elsewhere and in_flight.stuck(tx, since=self.clock.now() - STUCK)
+        stale = dead_mans_switch.stale(
             self.clock.now(),
             last_tick=ticked[0] if ticked else None,
             workers_alive=self.vitals.workers_alive() if self.vitals else not stuck,
@@ -298,7 +306,7 @@ class Sauron:
         )
         if stale:
             log.warning("heartbeat.withheld", stale=stale)
-        elif reason := heartbeat.ping(url):
+        elif reason := dead_mans_switch.ping(url):
             log.warning("heartbeat.failed", reason=reason)
 
     def missing_secrets(self) -> list[dict[str, Any]]:
@@ -316,7 +324,7 @@ class Sauron:
             owners = frozenset(lease.owner for lease in leases.running(tx))
         for name in self.neighbours.sweep(owners):
             with self.store.write() as tx:
-                presence.runner_gone(tx, name)
+                runners.runner_gone(tx, name)
 
     # -- what a person or the assistant may do ------------------------------------------------------------------------
 
@@ -336,7 +344,7 @@ class Sauron:
             raise ParamsError(
                 job_id, ["they hold the value of a secret, which would be stored; declare it in the job's `secrets`"]
             )
-        run = operate.trigger(
+        run = operations.trigger(
             self.store,
             self.clock,
             job_id,
@@ -351,13 +359,13 @@ class Sauron:
 
     def enable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
         """Turn a job on. Raises UnknownJobError, UntilError."""
-        job = operate.switch(self.store, self.clock, job_id, enabled=True, reason=self._masked(reason), until=until, by=by)
+        job = operations.switch(self.store, self.clock, job_id, enabled=True, reason=self._masked(reason), until=until, by=by)
         self._switched(job_id)
         return job
 
     def disable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
         """Turn a job off. Raises UnknownJobError, UntilError."""
-        job = operate.switch(self.store, self.clock, job_id, enabled=False, reason=self._masked(reason), until=until, by=by)
+        job = operations.switch(self.store, self.clock, job_id, enabled=False, reason=self._masked(reason), until=until, by=by)
         self._switched(job_id)
         return job
 
@@ -370,19 +378,19 @@ class Sauron:
 
     def cancel(self, run_id: str, *, by: str | None = None) -> Run:
         """End a run. Raises UnknownRunError, RunStateError."""
-        run = operate.cancel(self.store, self.clock, run_id, by=by)
+        run = operations.cancel(self.store, self.clock, run_id, by=by)
         self.wake()
         return run
 
     def retry(self, run_id: str, *, by: str | None = None) -> Run:
         """Queue a new run like one that is over. Raises UnknownRunError, RunStateError, JobDisabledError."""
-        run = operate.retry(self.store, self.clock, run_id, by=by)
+        run = operations.retry(self.store, self.clock, run_id, by=by)
         self.wake()
         return run
 
     def run_direct(self, job_id: str, *, params: Mapping[str, Any] | None = None, on_output: Callable[[bytes], None]) -> Verdict:
         """Execute a job in the foreground, without queue or record. Raises UnknownJobError, ParamsError, BundleError."""
-        run, spec = operate.direct_run(self.store, self.clock, job_id, params=params)
+        run, spec = operations.direct_run(self.store, self.clock, job_id, params=params)
         return run_direct(self.revisions, run, spec, on_output=on_output, on_state=self.worker.job_state)
 
     # -- this process among others ------------------------------------------------------------------------------------
@@ -414,15 +422,15 @@ class Sauron:
     def drain(self, name: str, *, draining: bool) -> None:
         """Have a runner claim nothing more, or claim again. Raises UnknownRunnerError."""
         with self.store.write() as tx:
-            if not presence.drain(tx, name, draining=draining):
-                raise UnknownRunnerError(name, [runner.name for runner in presence.all_runners(tx)])
+            if not runners.drain(tx, name, draining=draining):
+                raise UnknownRunnerError(name, [runner.name for runner in runners.all_runners(tx)])
         log.info("runner.draining" if draining else "runner.resumed", runner=name)
         self.wake()
 
     def draining(self) -> bool:
         """Say whether this runner is to claim nothing more."""
         with self.store.read() as tx:
-            return presence.draining(tx, self.name)
+            return runners.draining(tx, self.name)
 
     def join(self) -> None:
         """Be a runner: hold the lock that says so, listen for wake-ups, be shown in `/status`."""
@@ -436,7 +444,7 @@ class Sauron:
     def leave(self) -> None:
         """Be a runner no longer."""
         with self.store.write() as tx:
-            presence.runner_gone(tx, self.name)
+            runners.runner_gone(tx, self.name)
         self.neighbours.leave()
         self.wake()
 
@@ -445,8 +453,8 @@ class Sauron:
         started, running = self.started_at or now, self.vitals.running if self.vitals else 0
         revision = self.revisions.warmed if "revisions" in self.__dict__ else None
         with self.store.write() as tx:
-            runner = presence.Runner(self.name, socket.gethostname(), os.getpid(), __version__, started, now, running, revision)
-            presence.runner_seen(tx, runner)
+            runner = runners.Runner(self.name, socket.gethostname(), os.getpid(), __version__, started, now, running, revision)
+            runners.runner_seen(tx, runner)
 
     def close(self) -> None:
         """End the bundle's processes and close the store."""
@@ -481,7 +489,7 @@ def settings() -> Settings:
         if _settings is None:
             environ = load_environ(Path.cwd())
             if path := environ.get("SAURON_SSM_PATH"):
-                environ = parameters.read(path) | environ
+                environ = ssm.read(path) | environ
             read = Settings.read(environ)
             if read.function:
                 logs.configure(read.log_level, secrets=read.secret_values)

@@ -11,7 +11,7 @@ import sys
 
 if __name__ == "__main__":
     sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    from sauron_jobs_loader.guard import main
+    from sauron_jobs_loader.process.guard import main
 
     del sys.path[0]
     main(sys.argv[1:])

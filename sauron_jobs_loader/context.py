@@ -17,9 +17,10 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
+from sauron_jobs_loader.process.result import storable
+
 from . import channel
 from .errors import LoaderError
-from .outcome import storable
 
 STATE_VALUE_LIMIT = 64 * 1024
 STATE_KEY_LIMIT = 256

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from sauron_jobs_loader.errors import SourceError, SourceFault
+from .errors import SourceError, SourceFault
 
 _POLL_SECONDS = 0.02
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from sauron_jobs_loader.launcher import Attempt, AttemptRequest, Ending, Launcher
+from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Ending, Launcher
 
 SHA = "c0ffee" + "0" * 34
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.jobs import Job, JobSpec
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
 
 EVERY_STORE = frozenset(

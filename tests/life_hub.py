@@ -18,11 +18,13 @@ from typing import Any
 import psycopg
 from sqlalchemy import select
 
-from chalicelib.lifehub.link import Patience
+from chalicelib.lifehub.connection import Patience
 from chalicelib.lifehub.publisher import Publisher
-from chalicelib.runs import Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.store import Store, claims, outbox, output, queue
+from chalicelib.model.runs import Origin, Outcome, Run, RunState, Verdict, new_run_id
+from chalicelib.store import Store, log_chunks, outbox
 from chalicelib.store.database import Tx
+from chalicelib.store.queue import claims
+from chalicelib.store.queue import finish as queue
 from chalicelib.store.schema import outbox as outbox_table
 from tests.conftest import ManualClock
 
@@ -134,7 +136,7 @@ def run_ends(
 def finish(store: Store, clock: ManualClock, run: Run, verdict: Verdict, *, said: tuple[str, ...], retry: bool) -> None:
     """Record an attempt's end with its last output and its row for Life Hub, in one transaction."""
     with store.write() as tx:
-        output.append(tx, run.id, run.attempt, said, now=clock.now())
+        log_chunks.append(tx, run.id, run.attempt, said, now=clock.now())
         assert queue.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=clock.now() if retry else None)
         if not outbox_has(tx, run):
             outbox.put_attempt(tx, run, verdict, now=clock.now())

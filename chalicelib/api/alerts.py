@@ -6,14 +6,14 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.alerts import NO_CHANNEL, channels
+from chalicelib.alerting.messages import NO_CHANNEL, channels
 from chalicelib.clock import iso
 from chalicelib.store import alerts as owed
 from chalicelib.store import incidents
 from chalicelib.store.incidents import Incident
 
-from .calls import asked, get, post
-from .views import when
+from .routing import asked, get, post
+from .serializers import when
 
 blueprint = Blueprint(__name__)
 

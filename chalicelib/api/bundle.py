@@ -6,8 +6,8 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from . import views
-from .calls import asked, post
+from . import serializers
+from .routing import asked, post
 
 blueprint = Blueprint(__name__)
 
@@ -19,7 +19,7 @@ def sync() -> dict[str, Any]:
 
     call = asked()
     body = read(SyncBody, call.request)
-    return views.sync(call.sauron.sync(ref=body.ref, accept_removals=body.accept_removals, by=call.by))
+    return serializers.sync(call.sauron.sync(ref=body.ref, accept_removals=body.accept_removals, by=call.by))
 
 
 @post(blueprint, "/rollback")
@@ -29,4 +29,4 @@ def rollback() -> dict[str, Any]:
 
     call = asked()
     body = read(RollbackBody, call.request)
-    return views.sync(call.sauron.rollback(body.sha.lower(), by=call.by))
+    return serializers.sync(call.sauron.rollback(body.sha.lower(), by=call.by))

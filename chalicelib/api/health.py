@@ -10,11 +10,11 @@ from chalice.app import Blueprint, Response
 from chalicelib import __version__, wiring
 from chalicelib.clock import iso
 from chalicelib.lifehub.publisher import DUTY
-from chalicelib.store import alerts, incidents, outbox, presence
+from chalicelib.store import alerts, incidents, outbox, runners
 
-from . import condition, views
+from . import serializers, status_report
 from .auth import is_open
-from .calls import as_json, asked, get
+from .routing import as_json, asked, get
 
 blueprint = Blueprint(__name__)
 
@@ -23,7 +23,7 @@ blueprint = Blueprint(__name__)
 def health() -> Response:
     """Say whether this process does its work: 503 when its clock or workers have stopped. Where it has none, it answers."""
     sauron = wiring.built()
-    fault = condition.stopped(sauron) if sauron else None
+    fault = status_report.stopped(sauron) if sauron else None
     now = sauron.clock.now() if sauron else datetime.now(UTC)
     answer: dict[str, Any] = {"status": "healthy", "version": __version__, "timestamp": iso(now)}
     return as_json(answer) if fault is None else as_json(answer | {"status": "unhealthy", "detail": fault}, 503)
@@ -34,7 +34,7 @@ def ready() -> Response:
     """Say part by part whether runs can be taken on. The bundle's line never decides: git may be down."""
     sauron = asked().sauron
     with sauron.store.read() as tx:
-        found = condition.look(sauron, tx)
+        found = status_report.look(sauron, tx)
     parts = {
         "store": "ready",
         "clock": "ready" if found.scheduler_running else "no tick yet, or none for three minutes",
@@ -56,25 +56,25 @@ def status() -> dict[str, Any]:
     sauron = asked().sauron
     settings = sauron.settings
     with sauron.store.read() as tx:
-        found = condition.look(sauron, tx)
-        upcoming = condition.next_runs(tx, now=found.now)
-        copied = views.outbox(outbox.lag(tx), presence.duty(tx, DUTY), now=found.now)
-        told = views.alerts(incidents.open_incidents(tx), alerts.waiting(tx), alerts.last_error(tx))
+        found = status_report.look(sauron, tx)
+        upcoming = status_report.next_runs(tx, now=found.now)
+        copied = serializers.outbox(outbox.lag(tx), runners.duty(tx, DUTY), now=found.now)
+        told = serializers.alerts(incidents.open_incidents(tx), alerts.waiting(tx), alerts.last_error(tx))
     age = (found.now - found.last_tick).total_seconds() if found.last_tick else None
     return {
         "scheduler_running": found.scheduler_running,
         "workers_running": found.workers_alive,
         "jobs_count": found.jobs_count,
-        "git_sync_status": condition.git_sync(settings, found.state, found.revision)
+        "git_sync_status": status_report.git_sync(settings, found.state, found.revision)
         | {"install_log": sauron.revisions.install_log(found.state.active_sha)},
         "next_runs": upcoming,
         "queue": {**found.counts, "claiming": settings.queue_enabled},
-        "last_tick": {"at": views.when(found.last_tick), "age_seconds": None if age is None else round(age, 1)},
+        "last_tick": {"at": serializers.when(found.last_tick), "age_seconds": None if age is None else round(age, 1)},
         "rejected": [dict(one) for one in found.state.rejected],
         "outbox": None if settings.life_hub_url is None else copied,
         "alerts": told,
         "missing_secrets": sauron.missing_secrets(),
-        "runners": [views.runner(one) for one in found.runners],
+        "runners": [serializers.runner(one) for one in found.runners],
         "version": __version__,
         "scheduler_name": settings.scheduler_name,
         "timestamp": iso(found.now),

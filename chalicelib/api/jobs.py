@@ -11,10 +11,10 @@ from chalice.app import Blueprint
 from chalicelib.errors import UnknownJobError
 from chalicelib.store import history, registry
 
-from . import views
-from .calls import asked, get, post
+from . import serializers
 from .problems import ProblemError
 from .query import Query
+from .routing import asked, get, post
 
 blueprint = Blueprint(__name__)
 
@@ -35,8 +35,8 @@ def jobs() -> dict[str, Any]:
         ]
         shown = found[:limit] if limit else found
         last = history.last_runs(tx, [job.id for job in shown])
-    items = [views.job(job, last.get(job.id), now=now) for job in shown]
-    return views.page_of("jobs", items, next_after=shown[-1].id if len(shown) < len(found) else None)
+    items = [serializers.job(job, last.get(job.id), now=now) for job in shown]
+    return serializers.page_of("jobs", items, next_after=shown[-1].id if len(shown) < len(found) else None)
 
 
 @get(blueprint, "/jobs/{job_id}")
@@ -50,7 +50,7 @@ def job(job_id: str) -> dict[str, Any]:
             raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
         last = history.last_runs(tx, [found.id]).get(found.id)
         executed = history.executed(tx, job_id)
-    return views.job_in_full(found, last, executed, now=sauron.clock.now())
+    return serializers.job_in_full(found, last, executed, now=sauron.clock.now())
 
 
 @post(blueprint, "/jobs/{job_id}/trigger")
@@ -90,7 +90,7 @@ def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
     body = read(SwitchBody, call.request)
     act = call.sauron.enable if enabled else call.sauron.disable
     found = act(job_id, reason=body.reason, until=body.until, by=call.by)
-    override = None if found.override is None else views.override(found.override)
+    override = None if found.override is None else serializers.override(found.override)
     return {"job_id": job_id, "enabled": found.enabled, "override": override}
 
 

@@ -10,19 +10,19 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.explain import next_fires
-from chalicelib.jobs import Job
-from chalicelib.runs import UNFINISHED, Run
-from chalicelib.schedule_text import describe
+from chalicelib.answers.audit import next_fires
+from chalicelib.cron.describe import describe
+from chalicelib.model.jobs import Job
+from chalicelib.model.runs import UNFINISHED, Run
 from chalicelib.store import history, registry
 from chalicelib.store.database import Tx
-from chalicelib.web.pages import render
+from chalicelib.web.rendering import render
 
-from . import condition, run_log
+from . import run_log, status_report
 from .auth import is_open
-from .calls import asked, get, post
 from .health import warnings
 from .query import RUN_ID, Query
+from .routing import asked, get, post
 from .runs import existing, log_response
 
 blueprint = Blueprint(__name__)
@@ -49,7 +49,7 @@ def home() -> Response:
     query = Query(call.request, "did", "run")
     run = query.text("run")
     with sauron.store.read() as tx:
-        found = condition.look(sauron, tx)
+        found = status_report.look(sauron, tx)
         jobs = sorted(registry.all_jobs(tx), key=lambda job: job.spec.builtin)
         last = history.last_runs(tx, [job.id for job in jobs])
         latest = history.runs(tx, limit=LATEST)
@@ -60,12 +60,12 @@ def home() -> Response:
         now=found.now,
         told=_TOLD.get(query.text("did") or ""),
         told_run=run if run and RUN_ID.fullmatch(run) else None,
-        faults=condition.faults(found, jobs, last, sauron.settings),
+        faults=status_report.faults(found, jobs, last, sauron.settings),
         summary=f"{on} of {len(own)} jobs are on, {found.counts['running']} running now." if own else "There are no jobs yet.",
         notices=warnings(is_open(sauron.settings), ()),
         jobs=[_line(job, last.get(job.id), found) for job in jobs],
         runs=latest,
-        git=condition.git_sync(sauron.settings, found.state, found.revision),
+        git=status_report.git_sync(sauron.settings, found.state, found.revision),
         last_sync=found.state.last_sync,
     )
 
@@ -156,7 +156,7 @@ def sync() -> Response:
     return _back("/", "synced" if call.sauron.sync(by=call.by).success else "unsynced")
 
 
-def _line(job: Job, last: Run | None, found: condition.Condition) -> dict[str, Any]:
+def _line(job: Job, last: Run | None, found: status_report.Condition) -> dict[str, Any]:
     fires = next_fires(job, now=found.now, count=1)
     words = describe(job.spec.cron, job.spec.timezone)
     return {"job": job, "last": last, "next": fires[0] if fires else None, "words": words}

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chalicelib.runs import Run
-from chalicelib.store import output
+from chalicelib.model.runs import Run
+from chalicelib.store import log_chunks
 from chalicelib.store.database import Tx
 
-from .calls import AT_MOST, sent_bytes
+from .routing import AT_MOST, sent_bytes
 
 BATCH = 200
 
@@ -28,14 +28,14 @@ class LogText:
 
 def read(tx: Tx, run: Run, *, after: int = 0) -> LogText:
     """Answer what a run wrote after a position."""
-    before = output.read(tx, run.id, after=after - 1, limit=1) if after else []
+    before = log_chunks.read(tx, run.id, after=after - 1, limit=1) if after else []
     known = bool(before) and before[0].id == after
     attempt = before[0].attempt if known else None
     ended = not known or before[0].text.endswith("\n")
     parts: list[str] = []
     last, size = after, 0
     while True:
-        chunks = output.read(tx, run.id, after=last, limit=BATCH)
+        chunks = log_chunks.read(tx, run.id, after=last, limit=BATCH)
         if not chunks:
             return LogText("".join(parts), last, more=False)
         for chunk in chunks:

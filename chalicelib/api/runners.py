@@ -6,7 +6,7 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from .calls import asked, post
+from .routing import asked, post
 
 blueprint = Blueprint(__name__)
 

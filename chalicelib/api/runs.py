@@ -7,13 +7,13 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.errors import UnknownRunError
-from chalicelib.runs import Run, RunState
+from chalicelib.model.runs import Run, RunState
 from chalicelib.store import history
 from chalicelib.store.database import Tx
 
-from . import run_log, views
-from .calls import AT_MOST, as_json, asked, get, post, sent_bytes
+from . import run_log, serializers
 from .query import Query
+from .routing import AT_MOST, as_json, asked, get, post, sent_bytes
 
 blueprint = Blueprint(__name__)
 
@@ -42,7 +42,7 @@ def runs() -> dict[str, Any]:
                 break
             items.append(item)
     whole = len(items) == len(found) < limit
-    return views.page_of("runs", items, next_after=None if whole else items[-1]["id"])
+    return serializers.page_of("runs", items, next_after=None if whole else items[-1]["id"])
 
 
 @get(blueprint, "/runs/{run_id}")
@@ -100,4 +100,4 @@ def existing(tx: Tx, run_id: str) -> Run:
 
 
 def _written(tx: Tx, found: Run) -> dict[str, Any]:
-    return views.run(found, history.attempts_of(tx, found.id) if found.attempt else [])
+    return serializers.run(found, history.attempts_of(tx, found.id) if found.attempt else [])

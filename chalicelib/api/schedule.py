@@ -6,38 +6,38 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib import explain
+from chalicelib.answers import audit
 from chalicelib.clock import iso
 from chalicelib.errors import UnknownJobError
 from chalicelib.store import registry
 
-from . import views
-from .calls import asked, get
+from . import serializers
 from .query import Query
+from .routing import asked, get
 
 blueprint = Blueprint(__name__)
 
 
 @get(blueprint, "/next")
-def upcoming() -> dict[str, Any]:
+def list_upcoming() -> dict[str, Any]:
     """List the next fire times over all enabled jobs, soonest first."""
     call = asked()
     count = Query(call.request, "count").whole("count", low=1, high=1000, default=10)
     with call.sauron.store.read() as tx:
-        fires = explain.upcoming(tx, now=call.sauron.clock.now(), count=count)
+        fires = audit.upcoming(tx, now=call.sauron.clock.now(), count=count)
     items = [
         {"job_id": job.id, "cron": job.spec.cron, "timezone": job.spec.timezone, "next_run_at": iso(fire_at)}
         for job, fire_at in fires
     ]
-    return views.page_of("next_runs", items)
+    return serializers.page_of("next_runs", items)
 
 
 @get(blueprint, "/audit")
-def audit() -> dict[str, Any]:
+def audit_ledger() -> dict[str, Any]:
     """Hold the ledger against the schedules that were in force."""
     call = asked()
     job_id = Query(call.request, "job_id").text("job_id")
     with call.sauron.store.read() as tx:
         if job_id is not None and registry.job(tx, job_id) is None:
             raise UnknownJobError(job_id)
-        return views.audit(explain.audit(tx, now=call.sauron.clock.now(), job_id=job_id))
+        return serializers.audit(audit.audit(tx, now=call.sauron.clock.now(), job_id=job_id))

@@ -18,10 +18,10 @@ from typing import Any
 
 from chalicelib import logs
 from chalicelib.clock import Clock, iso
-from chalicelib.store import Store, bundle, outbox, presence, registry
+from chalicelib.store import Store, bundle, outbox, registry, runners
 from chalicelib.store.outbox import Entry, Kind
 
-from .link import LifeHubError, Link, Patience, own
+from .connection import LifeHubError, Link, Patience, own
 from .rows import Row, job_key, of_attempt, of_definition, of_job
 from .schema import tables_of
 from .tables import check, put_definitions, put_jobs, put_runs, switch_off_unknown
@@ -185,7 +185,7 @@ class Publisher:
             for entry_id, why in bad.items():
                 outbox.refuse(tx, entry_id, why)
             outbox.done(tx, [entry.id for entry in entries if entry.id not in bad])
-            presence.duty_done(tx, DUTY, at=now, detail={"error": None, "failing_since": None, "last_success": iso(now)})
+            runners.duty_done(tx, DUTY, at=now, detail={"error": None, "failing_since": None, "last_success": iso(now)})
         for entry_id, why in bad.items():
             log.warning("lifehub.refused", row=entry_id, reason=why)
         if self._failures:
@@ -199,7 +199,7 @@ class Publisher:
         self._try_at = self._clock.monotonic() + pause * self._random.uniform(0.8, 1.2)
         now = self._clock.now()
         with self._store.read() as tx:
-            noted = presence.duty(tx, DUTY)
+            noted = runners.duty(tx, DUTY)
         before = (noted[1] if noted else None) or {}
         if before.get("error") == error:
             return
@@ -207,7 +207,7 @@ class Publisher:
         since = before.get("failing_since") or iso(now)
         detail = {"error": error, "failing_since": since, "last_success": before.get("last_success")}
         with self._store.write() as tx:
-            presence.duty_done(tx, DUTY, at=now, detail=detail)
+            runners.duty_done(tx, DUTY, at=now, detail=detail)
 
     def _retry_refused(self) -> None:
         """Let refused rows wait again, once an hour and after a start."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from chalicelib.clock import iso
 from chalicelib.errors import ScheduleError
-from chalicelib.jobs import Job
-from chalicelib.runs import Outcome
+from chalicelib.model.jobs import Job
+from chalicelib.model.runs import Outcome
 
 TEXT_CHARS = 5000
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .link import Link, Patience
+from .connection import Link, Patience
 
 if TYPE_CHECKING:
     import psycopg

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from .link import LifeHubError
+from .connection import LifeHubError
 from .rows import Row
 from .schema import DEFINITIONS, JOBS, RUNS, Column, Tables
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
-from chalicelib.runs import new_run_id
+from chalicelib.model.runs import new_run_id
 
 from .database import Tx
 from .schema import alerts

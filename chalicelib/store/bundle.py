@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 
-from chalicelib.jobs import JobSpec
+from chalicelib.model.jobs import JobSpec
 
 from .database import Tx
+from .dialect import upsert
 from .schema import bundle_state, job_queue, revisions
-from .upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,9 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from chalicelib.errors import StoreError
 
-from . import earlier, postgres, schema
+from . import schema
+from .migrations import takeover
+from .postgres import engine as postgres
 
 BUSY_SECONDS = 30.0
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint
@@ -137,10 +139,10 @@ class Store:
                 version = self._version(tx)
                 if version == schema.HEAD:
                     return
-                aside = earlier.set_aside(tx) if version is None else {}
+                aside = takeover.set_aside(tx) if version is None else {}
                 self._upgrade(tx)
                 if queue := aside.get(schema.job_queue.name):
-                    earlier.copy(tx, queue, now=datetime.now(UTC))
+                    takeover.copy(tx, queue, now=datetime.now(UTC))
         except (OperationalError, DatabaseError) as error:
             raise StoreError(self._explain(error)) from error
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, select, update
 
-from chalicelib.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
+from chalicelib.model.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
+from chalicelib.store.postgres.engine import hold_ledger
 
 from .database import Tx
-from .postgres import hold_ledger
 from .schema import attempts, job_queue, jobs, log_chunks
 
 AT_ONCE = 500  # jobs asked for in one statement

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from chalicelib.runs import OCCURRENCES, RunState
+from chalicelib.model.runs import OCCURRENCES, RunState
 
 from .database import Tx
 from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, log_chunks

@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from .database import Tx
+from .dialect import upsert
 from .schema import job_state
-from .upsert import upsert
 
 _c = job_state.c
 

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from chalicelib.clock import iso
-from chalicelib.runs import Run, Verdict
+from chalicelib.model.runs import Run, Verdict
 
 from .database import Tx
 from .schema import attempts, jobs, log_chunks, outbox, revisions

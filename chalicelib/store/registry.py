@@ -18,13 +18,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
-from chalicelib.jobs import Job, JobSpec, Override
-from chalicelib.occurrences import Accounting
+from chalicelib.model.jobs import Job, JobSpec, Override
+from chalicelib.model.occurrences import Accounting
+from chalicelib.store.postgres.engine import hold_ledger
 
 from .database import Tx
-from .postgres import hold_ledger
+from .dialect import upsert
 from .schema import job_queue, jobs, overrides, periods
-from .upsert import upsert
 
 _j = jobs.c
 _o = overrides.c

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
-from chalicelib.runs import RunState
+from chalicelib.model.runs import RunState
 
 HEAD = "0004"  # the newest migration; a test compares it with the migrations folder
 

@@ -23,13 +23,14 @@ from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
-from chalicelib import __version__, local, logs, wiring
+from chalicelib import __version__, logs, wiring
 from chalicelib.errors import SauronError, SettingsError
+from chalicelib.runtime import runner
 from chalicelib.settings import Settings, load_environ
 
 from .gateway import Gateway
 from .http import Server
-from .welcome import Welcome
+from .startup_banner import Welcome
 
 log = logs.get(__name__)
 
@@ -68,7 +69,7 @@ def _serve(settings: Settings) -> int:
 
         server = Server(Gateway(app), host=settings.api_host, port=settings.api_port)
         server.start()
-        running = local.start(app, sauron)
+        running = runner.start(app, sauron)
         log.info("runner.started", runner=sauron.name, url=server.url, version=__version__, api_open=not settings.api_tokens)
         welcome = Welcome(sauron, server.url)
         welcome.begin()

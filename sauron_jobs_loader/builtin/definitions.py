@@ -1,7 +1,8 @@
 """The definitions of the builtin jobs, as the manifest registers them and as the application records them."""
 
-from sauron_jobs_loader.builtin import digest, duties
 from sauron_jobs_loader.registry import JobConfig
+
+from . import digest, duties
 
 TAG = "builtin"
 MAIL_SECRETS = [

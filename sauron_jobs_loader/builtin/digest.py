@@ -3,9 +3,10 @@
 import html
 from typing import Any
 
-from sauron_jobs_loader.builtin.asking import ask
 from sauron_jobs_loader.context import JobContext
 from sauron_jobs_loader.toolkit.email import send_digest_email
+
+from .asking import ask
 
 ORDER = ("succeeded", "degraded", "failed", "timed_out", "cancelled", "skipped", "missed")
 

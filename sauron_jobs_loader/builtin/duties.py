@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sauron_jobs_loader.builtin.asking import ask
 from sauron_jobs_loader.context import JobContext
+
+from .asking import ask
 
 
 def health(ctx: JobContext) -> dict[str, Any]:

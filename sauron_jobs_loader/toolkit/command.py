@@ -18,10 +18,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sauron_jobs_loader import process_tree
 from sauron_jobs_loader.errors import LoaderError
+from sauron_jobs_loader.process import tree
 
-from .kept import Kept
+from .bounded_output import Kept
 
 GRACE_SECONDS = 5.0
 """Between TERM and KILL at the timeout."""
@@ -155,7 +155,7 @@ class _Watched:
         """Kill a program that still runs, pass on the last line, give up every descriptor."""
         if self._process.returncode is None:
             _signal(_processes_of(self._process.pid), signal.SIGKILL)
-            self.until(time.monotonic() + process_tree.UNKILLABLE_AFTER_SECONDS)
+            self.until(time.monotonic() + tree.UNKILLABLE_AFTER_SECONDS)
         if self._line:
             _print(self._line + b"\n")
         self._waiting.close()
@@ -199,16 +199,16 @@ def _print(lines: bytes) -> None:
 
 def _processes_of(pid: int) -> set[int]:
     """Find a program, what it started, and what is left of its session."""
-    found = {pid} | {process.pid for process in process_tree.descendants(pid)}
+    found = {pid} | {process.pid for process in tree.descendants(pid)}
     for entry in os.listdir("/proc"):  # noqa: PTH208 - as in process_tree
-        if entry.isdigit() and (process := process_tree.look_at(int(entry))) and process.session == pid:
+        if entry.isdigit() and (process := tree.look_at(int(entry))) and process.session == pid:
             found.add(process.pid)
     return found
 
 
 def _signal(pids: set[int], number: int) -> None:
     for pid in pids:
-        process = process_tree.look_at(pid)
+        process = tree.look_at(pid)
         if process and process.alive:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .kept import Kept
+from .bounded_output import Kept
 from .known_hosts import DEFAULT_PORT
 from .ssh_connection import Machine, connected, left, machine
 

@@ -82,9 +82,10 @@ def bench_trigger() -> None:
 
 def bench_lateness() -> None:
     """How late runs start that were queued ahead for an instant, as a tick queues them, with all workers idle."""
-    from chalicelib.neighbours import Neighbours
-    from chalicelib.runs import new_run_id
-    from chalicelib.store import Store, history, queue
+    from chalicelib.model.runs import new_run_id
+    from chalicelib.store import Store, history
+    from chalicelib.store.queue import finish
+    from chalicelib.wakeup.peers import Neighbours
 
     with serving() as server:
         store = Store(f"sqlite:///{server.folder}/.sauron/sauron.sqlite3")
@@ -104,7 +105,7 @@ def bench_lateness() -> None:
                 ids = [new_run_id() for _ in range(at_once)]
                 due = now + timedelta(seconds=0.5)
                 with store.write() as tx:
-                    queue.put(tx, [row | {"id": run_id, "created_at": now, "due_at": due} for run_id in ids])
+                    finish.put(tx, [row | {"id": run_id, "created_at": now, "due_at": due} for run_id in ids])
                 Neighbours(server.folder / ".sauron" / "sauron.sqlite3.runners").wake()
                 time.sleep(1.2)  # asking takes processor time: never while runs are due
                 with store.read() as tx:
@@ -116,15 +117,16 @@ def bench_lateness() -> None:
 
 def bench_throughput(count: int = 1500) -> None:
     """Isolated no-op runs, each recorded durably."""
-    from chalicelib.runs import new_run_id
-    from chalicelib.store import Store, queue
+    from chalicelib.model.runs import new_run_id
+    from chalicelib.store import Store
+    from chalicelib.store.queue import finish
 
     with serving() as server:
         store = Store(f"sqlite:///{server.folder}/.sauron/sauron.sqlite3")
         now = datetime.now(UTC)
         blank = {"job_id": "noop", "state": "queued", "origin": "trigger", "max_attempts": 1, "created_at": now, "due_at": now}
         with store.write() as tx:
-            queue.put(tx, [blank | {"id": new_run_id()} for _ in range(count)])
+            finish.put(tx, [blank | {"id": new_run_id()} for _ in range(count)])
         began = time.perf_counter()
         server.http.post("/jobs/noop/trigger")
         server.wait(lambda: _unfinished(store) == 0, seconds=240)
@@ -145,9 +147,9 @@ def _unfinished(store: object) -> int:
 
 def bench_tick(jobs: int = 100_000, due: int = 1000) -> None:
     """A tick over many jobs."""
-    from chalicelib.jobs import JobSpec
+    from chalicelib.model.jobs import JobSpec
+    from chalicelib.scheduling.tick import tick
     from chalicelib.store import Store, ledger
-    from chalicelib.tick import tick
     from tests.conftest import ManualClock, job_record
 
     with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:

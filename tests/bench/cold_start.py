@@ -77,7 +77,7 @@ def bench_cold_start() -> None:
 
 def _fill(url: str) -> None:
     from chalicelib.clock import SystemClock
-    from chalicelib.jobs import JobSpec
+    from chalicelib.model.jobs import JobSpec
     from chalicelib.store import Store, ledger
     from tests.conftest import job_record
 

@@ -111,13 +111,14 @@ def store_work(ready: Any, ends: Any, name: str, url: str, publish: bool) -> Non
     import structlog
 
     from chalicelib.clock import SystemClock
-    from chalicelib.store import Store, queue
-    from chalicelib.work import Worker
+    from chalicelib.execution.worker import Worker
+    from chalicelib.store import Store
+    from chalicelib.store.queue import finish
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     store, clock = Store(url), SystemClock()
     with store.read() as tx:
-        queue.next_due(tx, now=clock.now())
+        finish.next_due(tx, now=clock.now())
     worker = Worker(store, clock, Noop(), owner=name, publish=publish)
     ready.wait(60)
     while (found := worker.claim(1))[0] or found[1]:
@@ -131,9 +132,10 @@ def store_work(ready: Any, ends: Any, name: str, url: str, publish: bool) -> Non
 def store_path(url: str, processes: int, count: int, *, jobs: int, overlap: str, publish: bool = False) -> float:
     """Runs a second through runners whose attempts do nothing: claimed, executed and recorded in the store, each once."""
     from chalicelib.clock import SystemClock
-    from chalicelib.jobs import JobSpec
-    from chalicelib.runs import new_run_id
-    from chalicelib.store import Store, bundle, ledger, queue, registry
+    from chalicelib.model.jobs import JobSpec
+    from chalicelib.model.runs import new_run_id
+    from chalicelib.store import Store, bundle, ledger, registry
+    from chalicelib.store.queue import finish
     from tests.conftest import job_record
 
     store, now = Store(url), SystemClock().now()
@@ -145,7 +147,7 @@ def store_path(url: str, processes: int, count: int, *, jobs: int, overlap: str,
         for name in names:
             spec = JobSpec.from_record(job_record(name, "0 0 1 1 *", overlap=overlap))
             ledger.define(tx, spec, registry.job(tx, name), source="bundle", revision="a" * 40, now=now)
-        queue.put(tx, [blank | {"id": new_run_id(), "job_id": names[number % jobs]} for number in range(count)])
+        finish.put(tx, [blank | {"id": new_run_id(), "job_id": names[number % jobs]} for number in range(count)])
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
     took = together(store_work, processes, url, publish)

@@ -45,9 +45,9 @@ def bench_scale(sizes: tuple[int, ...] = (100_000, 1_000_000), due: int = 1000, 
 
 
 def _tick(size: int, due: int) -> None:
-    from chalicelib.jobs import JobSpec
+    from chalicelib.model.jobs import JobSpec
+    from chalicelib.scheduling.tick import tick
     from chalicelib.store import Store, ledger
-    from chalicelib.tick import tick
     from tests.conftest import ManualClock, job_record
 
     with postgres() as url:

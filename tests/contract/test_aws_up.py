@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from chalicelib.store import schema
+from sauron.aws.desired import JOBS_DIR
 from sauron.aws.names import HANDLERS, Names
-from sauron.aws.wanted import JOBS_DIR
 from tests import aws_server
 from tests.conftest import Databases
 from tests.e2e.outside import ROOT, Said, environ_of

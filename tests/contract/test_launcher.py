@@ -12,7 +12,7 @@ from textwrap import dedent
 
 import pytest
 
-from sauron_jobs_loader.launcher import Launcher
+from sauron_jobs_loader.launch.launcher import Launcher
 from tests.bundle_runs import ENVIRON, Runs, alive, eventually, pid_in, tagged, write_job
 
 DAEMON = """
@@ -242,7 +242,7 @@ def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_at
 
 
 def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sauron_jobs_loader.attempt.REPORT_PATIENCE", timedelta(seconds=0.3))
+    monkeypatch.setattr("sauron_jobs_loader.launch.attempt.REPORT_PATIENCE", timedelta(seconds=0.3))
     write_job(runs.folder, "def run():\n    os.kill(os.getppid(), signal.SIGSTOP)\n    time.sleep(600)")
     attempt = runs.start()
     ending = runs.watch(attempt, timeout=0.3).ending

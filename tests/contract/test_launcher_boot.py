@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sauron_jobs_loader.errors import BootError
-from sauron_jobs_loader.launcher import Bundle, Launcher
+from sauron_jobs_loader.launch.launcher import Bundle, Launcher
 from tests.bundle_runs import ENVIRON, IMPORTS, SHA, Runs, alive, eventually, tagged, write_bundle, write_job
 
 

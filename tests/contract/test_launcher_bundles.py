@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import sauron_jobs_loader
-from sauron_jobs_loader.launcher import Launcher
+from sauron_jobs_loader.launch.launcher import Launcher
 from tests.bundle_runs import ENVIRON, SHA, Runs
 
 EXAMPLE = Path(sauron_jobs_loader.__file__).parent / "example"

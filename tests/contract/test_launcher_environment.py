@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sauron_jobs_loader.environment import Environments
-from sauron_jobs_loader.launcher import Launcher
+from sauron_jobs_loader.environment.environments import Environments
+from sauron_jobs_loader.launch.launcher import Launcher
 from tests.bundle_runs import ENVIRON, Runs, eventually, write_job
 from tests.wheels import require, write_wheel
 

@@ -19,7 +19,7 @@ RUNNER = """
     from datetime import timedelta
     from pathlib import Path
     sys.path[:0] = sys.argv[1:2]
-    from sauron_jobs_loader.launcher import AttemptRequest, Launcher
+    from sauron_jobs_loader.launch.launcher import AttemptRequest, Launcher
 
     environ = {"PATH": os.environ["PATH"], "TAG": os.environ["TAG"]}
     request = AttemptRequest("a" * 40, Path(sys.argv[2]), "job", "r", 1, None, None, environ, {}, sys.argv[3] == "spawn", environ)

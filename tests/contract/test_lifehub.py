@@ -12,12 +12,12 @@ import psycopg
 import pytest
 from sqlalchemy import delete, insert, select, update
 
-from chalicelib.jobs import Override
-from chalicelib.lifehub.link import LifeHubError, own
+from chalicelib.lifehub.connection import LifeHubError, own
 from chalicelib.lifehub.publisher import Published
 from chalicelib.lifehub.schema import COLUMNS, migrate
-from chalicelib.runs import JobId, Outcome, Verdict
-from chalicelib.store import Store, bundle, history, ledger, outbox, presence, registry
+from chalicelib.model.jobs import Override
+from chalicelib.model.runs import JobId, Outcome, Verdict
+from chalicelib.store import Store, bundle, history, ledger, outbox, registry, runners
 from chalicelib.store.schema import outbox as outbox_table
 from tests.conftest import ManualClock, define
 from tests.life_hub import DONE, Server, ask, publisher, run_ends
@@ -359,7 +359,7 @@ def test_pauses_between_tries_grow_and_end_with_the_first_success(store: Store, 
         copier.publish()
         pauses.append(copier.next_try_in)
         with store.read() as tx:
-            at, told = presence.duty(tx, "lifehub") or (None, None)
+            at, told = runners.duty(tx, "lifehub") or (None, None)
         assert told == {"error": "Life Hub has no table ops.runs: run `sauron migrate --life-hub`.", "last_success": None} | {
             "failing_since": "2026-03-02T12:00:32Z" if at is None else told and told["failing_since"]
         }
@@ -370,7 +370,7 @@ def test_pauses_between_tries_grow_and_end_with_the_first_success(store: Store, 
     copier.close()
     assert copier.next_try_in == 0
     with store.read() as tx:
-        _, told = presence.duty(tx, "lifehub") or (None, None)
+        _, told = runners.duty(tx, "lifehub") or (None, None)
     assert told == {"error": None, "failing_since": None, "last_success": "2026-03-02T12:00:31.500000Z"}
 
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.store import Store
-from chalicelib.store.bell import Bell
-from chalicelib.store.server_clock import ServerClock
+from chalicelib.store.postgres.server_clock import ServerClock
+from chalicelib.wakeup.notify import Bell
 from tests.life_hub import Server, ask
 
 
@@ -82,7 +82,7 @@ def test_the_clock_shows_the_servers_time_and_goes_on_without_it(shared: Store, 
         def now(cls, _tz: object = None) -> datetime:  # type: ignore[override] # this machine's clock is wrong
             return datetime.now(UTC) + timedelta(minutes=5)
 
-    monkeypatch.setattr("chalicelib.store.server_clock.datetime", Ahead)
+    monkeypatch.setattr("chalicelib.store.postgres.server_clock.datetime", Ahead)
     clock = ServerClock(shared)
     assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=2)
     shared.close()

@@ -15,13 +15,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from chalicelib import operate
+from chalicelib.answers.audit import audit
 from chalicelib.errors import SauronError, UntilError
-from chalicelib.explain import audit
-from chalicelib.runs import FINAL, Outcome, Run, RunId, RunState, Verdict
-from chalicelib.store import Store, bundle, claims, history, job_state, presence, queue, registry
-from chalicelib.tick import tick
-from chalicelib.upkeep import Rescuer
+from chalicelib.execution.rescue import Rescuer
+from chalicelib.model.runs import FINAL, Outcome, Run, RunId, RunState, Verdict
+from chalicelib.operations import operations
+from chalicelib.scheduling.tick import tick
+from chalicelib.store import Store, bundle, history, job_state, registry
+from chalicelib.store import runners as presence
+from chalicelib.store.queue import claims
+from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
 
 SECONDS = 4.0
@@ -87,12 +90,12 @@ class Runner:
 
     def trigger(self) -> None:
         with contextlib.suppress(SauronError):
-            self.triggered.append(operate.trigger(self.store, self.clock, self.random.choice(NAMES)).id)
+            self.triggered.append(operations.trigger(self.store, self.clock, self.random.choice(NAMES)).id)
 
     def switch(self) -> None:
         until = self.clock.now() + timedelta(minutes=self.random.randint(1, 5))
         with contextlib.suppress(UntilError):  # it may be over when its turn comes: the clock is fast
-            operate.switch(self.store, self.clock, self.random.choice(NAMES), enabled=self.random.random() < 0.8, until=until)
+            operations.switch(self.store, self.clock, self.random.choice(NAMES), enabled=self.random.random() < 0.8, until=until)
 
     def claim(self) -> None:
         dying = self.random.random() < 0.1
@@ -153,7 +156,7 @@ def test_of_two_runners_that_claim_at_once_one_starts_the_job(store: Store, cloc
     define(store, clock, "j", "0 0 1 1 *", overlap=overlap)
     for _ in range(20):
         for _ in range(2):
-            operate.trigger(store, clock, "j")
+            operations.trigger(store, clock, "j")
         got: list[Run] = []
 
         def ask(owner: str, got: list[Run] = got) -> None:
@@ -176,7 +179,7 @@ def test_of_two_runners_that_claim_at_once_one_starts_the_job(store: Store, cloc
 def test_a_finish_and_a_rescue_at_once_end_an_attempt_once(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "0 0 1 1 *", max_attempts=1)
     for _ in range(10):
-        asked = operate.trigger(store, clock, "j").id
+        asked = operations.trigger(store, clock, "j").id
         with store.write() as tx:
             run = claims.claim(tx, owner="dead", now=clock.now()).run
         assert run
@@ -218,7 +221,7 @@ def test_a_read_sees_one_state_whatever_is_written_meanwhile(store: Store, clock
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def test_a_connection_that_is_lost_raises_and_the_next_transaction_has_a_new_one(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "0 0 1 1 *")
-    operate.trigger(store, clock, "j")
+    operations.trigger(store, clock, "j")
     with pytest.raises(OperationalError), store.write() as tx:  # noqa: PT012 - what raises is the block
         mine = tx.execute(text("SELECT pg_backend_pid()")).scalar()
         with store.write() as other:
@@ -249,7 +252,7 @@ def test_what_the_url_says_wins_over_what_the_store_would_choose(store: Store) -
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def test_a_result_that_jsonb_does_not_take_is_recorded_as_near_as_it_does(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "0 0 1 1 *")
-    asked = operate.trigger(store, clock, "j").id
+    asked = operations.trigger(store, clock, "j").id
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
         assert run

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
-from chalicelib.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.store import Store, claims, history, leases, ledger, queue, registry
+from chalicelib.model.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
+from chalicelib.store import Store, history, ledger, registry
+from chalicelib.store.queue import claims, leases
+from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
 
 DONE = Verdict(Outcome.SUCCEEDED)
@@ -167,17 +169,17 @@ def test_what_no_store_can_hold_is_made_storable(store: Store, clock: ManualCloc
 
 
 def test_after_downtime_nothing_stale_is_claimed_before_the_next_tick(store: Store, clock: ManualClock) -> None:
-    from chalicelib.store import presence
+    from chalicelib.store import runners
 
     minutely(store, clock, "skip")
     with store.write() as tx:
-        presence.duty_done(tx, presence.TICK, at=clock.now())
+        runners.duty_done(tx, runners.TICK, at=clock.now())
     clock.move(hours=4)
     asked = trigger(store, clock, "j")
     assert claimed(store, clock).id == asked
     assert claim(store, clock) is None
     with store.write() as tx:
-        presence.duty_done(tx, presence.TICK, at=clock.now())
+        runners.duty_done(tx, runners.TICK, at=clock.now())
 
 
 def test_handing_back_makes_a_claim_undone(store: Store, clock: ManualClock) -> None:
@@ -454,7 +456,7 @@ def test_the_tables_refuse_a_run_that_cannot_be(store: Store, clock: ManualClock
 
 
 def test_pruning_by_age_takes_attempts_and_logs_along_and_moves_the_ledgers_beginning(store: Store, clock: ManualClock) -> None:
-    from chalicelib.store import output
+    from chalicelib.store import log_chunks
 
     minutely(store, clock, "allow", minutes=3)
     ids = []
@@ -462,14 +464,14 @@ def test_pruning_by_age_takes_attempts_and_logs_along_and_moves_the_ledgers_begi
         run = claimed(store, clock)
         ids.append(run.id)
         with store.write() as tx:
-            output.append(tx, run.id, 1, ["hello"], now=clock.now())
+            log_chunks.append(tx, run.id, 1, ["hello"], now=clock.now())
         finish(store, clock, run)
         clock.move(seconds=1)
     with store.write() as tx:
         assert history.prune(tx, before=clock.now() - timedelta(seconds=1), most=2) == 2
         left = [run for run in history.runs(tx, job_id="j") if run.state in EXECUTED]
         assert [run.id for run in left] == [ids[2]]
-        assert output.read(tx, ids[0]) == []
+        assert log_chunks.read(tx, ids[0]) == []
         assert history.attempts_of(tx, ids[0]) == []
         assert registry.ledger_from(tx, "j") < left[0].fire_at  # type: ignore[operator]
 

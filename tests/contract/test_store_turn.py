@@ -13,10 +13,12 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from chalicelib import operate
-from chalicelib.runs import Outcome, Run, RunState, Verdict
-from chalicelib.store import Store, bundle, claims, history, outbox, output, postgres, queue, turn
+from chalicelib.model.runs import Outcome, Run, RunState, Verdict
+from chalicelib.operations import operations
+from chalicelib.store import Store, bundle, history, log_chunks, outbox
 from chalicelib.store.database import Tx
+from chalicelib.store.postgres import engine
+from chalicelib.store.queue import claims, finish, turn
 from chalicelib.store.schema import job_queue
 from tests.conftest import ManualClock, define
 
@@ -31,7 +33,7 @@ def flush(request: pytest.FixtureRequest) -> Callable[[Tx], None] | None:
 
 def claimed(store: Store, clock: ManualClock, job_id: str = "j", **fields: Any) -> Run:
     define(store, clock, job_id, "0 0 1 1 *", tags=["ops", "\U0001f600"], project="hub", **fields)
-    operate.trigger(store, clock, job_id)
+    operations.trigger(store, clock, job_id)
     with store.write() as tx:
         bundle.change(tx, active_sha="a" * 40)
         run = claims.claim(tx, owner="me", now=clock.now()).run
@@ -63,7 +65,7 @@ def test_a_claim_reads_columns_by_their_names_whatever_their_order_in_the_table(
         tx.exec_driver_sql("ALTER TABLE job_queue DROP COLUMN reason")
         tx.exec_driver_sql("ALTER TABLE job_queue ADD COLUMN reason VARCHAR")
     define(store, clock, "j", "0 0 1 1 *", overlap="allow")
-    made = operate.trigger(store, clock, "j", reason="to see", by="anna")
+    made = operations.trigger(store, clock, "j", reason="to see", by="anna")
     with store.write() as tx:
         bundle.change(tx, active_sha="a" * 40)
         run = claims.claim(tx, owner="me", now=clock.now()).run
@@ -76,7 +78,7 @@ def test_what_life_hub_is_told_does_not_depend_on_the_way(
 ) -> None:
     run = claimed(store, clock, overlap="allow")
     with store.write() as tx:
-        output.append(tx, run.id, 1, ["the last\n"], now=clock.now())
+        log_chunks.append(tx, run.id, 1, ["the last\n"], now=clock.now())
     kept, _ = turn.record(store, end(store, clock, run, BROKE), flush=flush, claim=False)
     assert kept
     [facts] = told(store)
@@ -107,7 +109,7 @@ def test_a_run_cancelled_while_it_failed_is_over_and_life_hub_hears_so(
 ) -> None:
     run = claimed(store, clock, overlap="allow")
     with store.write() as tx:
-        queue.request_cancel(tx, run.id, why="cancelled by ann", now=clock.now())
+        finish.request_cancel(tx, run.id, why="cancelled by ann", now=clock.now())
     failed = end(store, clock, run, BROKE, retry_at=clock.now() + timedelta(minutes=1))
     assert turn.record(store, failed, flush=flush, claim=False)[0]
     assert state(store, run) is RunState.CANCELLED
@@ -121,7 +123,7 @@ def test_who_lost_the_lease_records_and_tells_nothing_but_may_claim(
     run = claimed(store, clock, overlap="allow")
     with store.write() as tx:
         tx.execute(update(job_queue).where(job_queue.c.id == run.id).values(lease_owner="other", lease_generation=9))
-    second = operate.trigger(store, clock, "j")
+    second = operations.trigger(store, clock, "j")
     kept, claim = turn.record(store, end(store, clock, run, BROKE), flush=flush, claim=True)
     assert not kept
     assert claim.run
@@ -135,9 +137,9 @@ def test_the_job_that_ends_is_free_for_its_next_run_whatever_was_guessed(
     store: Store, clock: ManualClock, flush: Callable[[Tx], None] | None, guess: str
 ) -> None:
     run = claimed(store, clock, "alone", overlap="skip")
-    second = operate.trigger(store, clock, "alone")
+    second = operations.trigger(store, clock, "alone")
     clock.move(seconds=1)
-    third = operate.trigger(store, clock, "alone")
+    third = operations.trigger(store, clock, "alone")
     spec = define(store, clock, "spec", "0 0 1 1 *", overlap=guess).spec
     for following in (second, third):
         now = clock.move(seconds=1)
@@ -155,7 +157,7 @@ def test_an_occurrence_that_policy_drops_is_decided_about_in_the_same_call(
     run = claimed(store, clock, "alone", overlap="skip")
     row = {"id": "due-while-it-ran", "job_id": "alone", "state": "queued", "origin": "schedule", "max_attempts": 1}
     with store.write() as tx:
-        queue.put(tx, [row | {"created_at": clock.now(), "fire_at": clock.now(), "due_at": clock.now()}])
+        finish.put(tx, [row | {"created_at": clock.now(), "fire_at": clock.now(), "due_at": clock.now()}])
     now = clock.move(seconds=1)
     ended = turn.End(run, None, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
     kept, claim = turn.record(store, ended, flush=flush, claim=True)
@@ -168,7 +170,7 @@ def test_an_end_that_fails_leaves_neither_end_nor_claim(store: Store, clock: Man
     if store.sqlite:
         return
     run = claimed(store, clock, overlap="allow")
-    second = operate.trigger(store, clock, "j")
+    second = operations.trigger(store, clock, "j")
     with store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE outbox ADD CONSTRAINT none CHECK (kind <> 'attempt')"))
     with pytest.raises(DBAPIError, match="none"):
@@ -209,13 +211,13 @@ def test_a_connection_that_is_gone_is_not_given_out_again(store: Store) -> None:
     address = store.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def ask_after_its_end() -> None:
-        with postgres.direct(store.engine) as connection, psycopg.connect(address) as other:
+        with engine.direct(store.engine) as connection, psycopg.connect(address) as other:
             other.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
             connection.execute("SELECT 1")
 
     with pytest.raises(DBAPIError):
         ask_after_its_end()
-    with postgres.direct(store.engine) as connection:
+    with engine.direct(store.engine) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
@@ -225,7 +227,7 @@ def test_a_claim_after_an_end_that_may_have_been_made_is_told(
 ) -> None:
     run = claimed(store, clock, overlap="allow")
     define(store, clock, "alone", "0 0 1 1 *", overlap="queue")
-    operate.trigger(store, clock, "alone")
+    operations.trigger(store, clock, "alone")
     ended = end(store, clock, run, Verdict(Outcome.SUCCEEDED))
     unheard: list[datetime] = []
 
@@ -250,7 +252,7 @@ def test_only_what_stays_so_ends_the_patience_with_a_server() -> None:
                 raise OperationalError("", {}, psycopg.OperationalError(reason))
 
         with contextlib.suppress(OperationalError):
-            postgres.connect(take)
+            engine.connect(take)
         return len(tried)
 
     assert refused("SSL SYSCALL error: EOF detected") == 3  # a restart, seen over TLS

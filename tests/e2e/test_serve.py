@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.neighbours import Neighbours
+from chalicelib.wakeup.peers import Neighbours
 from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, environ_of, gone, wait_for
 
 
@@ -170,7 +170,7 @@ def test_a_kill_ends_its_whole_tree_and_the_next_start_runs_what_was_acknowledge
 
 DYING = """
 import sys
-from chalicelib.work import Worker
+from chalicelib.execution.worker import Worker
 from sauron.main import main
 
 def dies(self, most):

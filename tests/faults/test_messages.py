@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.event_clock import event
+from chalicelib.aws.eventbridge import event
 from chalicelib.settings import Settings
 from chalicelib.wiring import Sauron
 from tests.e2e.outside import Repository, environ_of, wait_for

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import httpx
 
-from chalicelib.job_environ import LIKELY, OWN, SECRET_NAMES
+from chalicelib.bundle.job_environment import LIKELY, OWN, SECRET_NAMES
 from tests import aws_server
 from tests.conftest import Databases
 from tests.e2e.outside import wait_for

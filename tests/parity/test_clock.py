@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.jobs import JobSpec
+from chalicelib.model.jobs import JobSpec
 from tests.conftest import job_record
 
 from .target import OPEN_STATES, Target

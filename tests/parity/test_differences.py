@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.job_environ import WHITELIST
+from chalicelib.bundle.job_environment import WHITELIST
 from tests.e2e.outside import command, gone, wheel
 
 from .differences import BESIDES, CAUGHT_UP, COLUMNS, seconds, table

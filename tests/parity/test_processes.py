@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chalicelib.job_environ import WHITELIST
+from chalicelib.bundle.job_environment import WHITELIST
 from tests.e2e.outside import gone
 
 from .differences import BESIDES, table

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.alerts import as_mail, as_webhook, base_link, channels, compose, title, type_of
+from chalicelib.alerting.checks import Kind
+from chalicelib.alerting.messages import as_mail, as_webhook, base_link, channels, compose, title, type_of
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
-from chalicelib.symptoms import Kind
 from tests.conftest import START
 
 MAIL = {"ALERT_EMAIL": "a@x", "FROM_EMAIL": "b@x", "AWS_SES_ACCESS_KEY_ID": "k" * 16, "AWS_SES_SECRET_ACCESS_KEY": "s" * 16}

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.attempt_log import CHUNK, AttemptLog
-from chalicelib.store import Store, output
+from chalicelib.execution.log_buffer import CHUNK, AttemptLog
+from chalicelib.store import Store, log_chunks
 from tests.conftest import ManualClock
 
 
 def stored(store: Store) -> str:
     with store.read() as tx:
-        return "".join(chunk.text for chunk in output.read(tx, "r"))
+        return "".join(chunk.text for chunk in log_chunks.read(tx, "r"))
 
 
 def flush(store: Store, clock: ManualClock, log: AttemptLog, *, last: bool = False) -> None:
@@ -69,7 +69,7 @@ def test_chunks_are_at_most_64_kib(store: Store, clock: ManualClock) -> None:
     log.write(b"y" * 300_000)
     flush(store, clock, log, last=True)
     with store.read() as tx:
-        chunks = output.read(tx, "r")
+        chunks = log_chunks.read(tx, "r")
     assert max(len(chunk.text) for chunk in chunks) <= CHUNK
     assert sum(len(chunk.text) for chunk in chunks) == 300_000
 
@@ -79,11 +79,11 @@ def test_a_tail_asks_for_what_came_after(store: Store, clock: ManualClock) -> No
     log.write(b"one\n")
     flush(store, clock, log)
     with store.read() as tx:
-        seen = output.read(tx, "r")[-1].id
+        seen = log_chunks.read(tx, "r")[-1].id
     log.write(b"two\n")
     flush(store, clock, log)
     with store.read() as tx:
-        assert [chunk.text for chunk in output.read(tx, "r", after=seen)] == ["two\n"]
+        assert [chunk.text for chunk in log_chunks.read(tx, "r", after=seen)] == ["two\n"]
 
 
 def test_what_a_failed_transaction_took_is_written_by_the_next_one(store: Store, clock: ManualClock) -> None:

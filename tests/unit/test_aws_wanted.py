@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from chalicelib.errors import SettingsError
-from sauron.aws import source, wanted
+from sauron.aws import desired, package
 from sauron.aws.cloud import Cloud
 from sauron.aws.names import Names
-from sauron_jobs_loader.git_address import parse_address
+from sauron_jobs_loader.git.address import parse_address
 from tests.e2e.outside import ROOT
 
 PROD = Names("prod")
@@ -37,9 +37,9 @@ def test_secrets_go_to_parameters_and_what_belongs_to_this_machine_stays_here(tm
         "HOME": "/root",
     }
     more = {"SAURON_SSH_KNOWN_HOSTS": str(hosts), "JOBS_GIT_TOKEN_FILE": str(tmp_path / "token"), "SSH_PRIVATE_KEY_B64": key}
-    found = wanted.read(GIVEN | here | more, PROD)
+    found = desired.read(GIVEN | here | more, PROD)
     assert found.variables == {
-        "JOBS_DIR": wanted.JOBS_DIR,
+        "JOBS_DIR": desired.JOBS_DIR,
         "JOBS_GIT_REPO_URL": GIVEN["JOBS_GIT_REPO_URL"],
         "LOG_LEVEL": "DEBUG",
         "SAURON_SSM_PATH": "/sauron/prod",
@@ -54,20 +54,20 @@ def test_secrets_go_to_parameters_and_what_belongs_to_this_machine_stays_here(tm
 
 def test_a_file_s_names_that_are_no_settings_are_secrets_of_jobs() -> None:
     written = ["STRIPE_KEY", "JOBS_GIT_REPO_URL", "AWS_PROFILE", "HTTPS_PROXY", "SAURON_URL"]
-    found = wanted.read(GIVEN | dict.fromkeys(written, "x") | GIVEN, PROD, written=written)
+    found = desired.read(GIVEN | dict.fromkeys(written, "x") | GIVEN, PROD, written=written)
     assert found.secrets.keys() - GIVEN.keys() == {"STRIPE_KEY"}
 
 
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "PYTHONPATH", "SAURON_URL", "with space", ""])
 def test_a_secret_that_would_change_the_function_itself_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="--secret"):
-        wanted.read(GIVEN | {name: "x"}, PROD, job_secrets=[name])
+        desired.read(GIVEN | {name: "x"}, PROD, job_secrets=[name])
 
 
 def test_what_is_too_long_for_aws_is_refused_by_name_and_without_its_value() -> None:
     long = "v" * 9000
     with pytest.raises(SettingsError) as refused:
-        wanted.read(GIVEN | {"JOBS_GIT_TOKEN": long, "JOB_SCHEDULER_NAME": "s" * 4000}, PROD)
+        desired.read(GIVEN | {"JOBS_GIT_TOKEN": long, "JOB_SCHEDULER_NAME": "s" * 4000}, PROD)
     assert "JOBS_GIT_TOKEN: longer than" in str(refused.value)
     assert "JOB_SCHEDULER_NAME: all variables" in str(refused.value)
     assert long not in str(refused.value)
@@ -75,8 +75,8 @@ def test_what_is_too_long_for_aws_is_refused_by_name_and_without_its_value() -> 
 
 def test_a_database_of_this_machine_is_pointed_out() -> None:
     local = GIVEN | {"JOB_QUEUE_DB_URL": "postgresql://u@localhost/sauron"}
-    assert any("cannot reach it" in note for note in wanted.read(local, PROD).notes)
-    assert not any("cannot reach it" in note for note in wanted.read(GIVEN, PROD).notes)
+    assert any("cannot reach it" in note for note in desired.read(local, PROD).notes)
+    assert not any("cannot reach it" in note for note in desired.read(GIVEN, PROD).notes)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_database_of_this_machine_is_pointed_out() -> None:
 )
 def test_a_token_in_the_bundle_s_address_becomes_a_secret_and_no_variable(before_the_host: str) -> None:
     url = f"https://{before_the_host}git.example.org:8443/a/b.git"
-    found = wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": url}, PROD)
+    found = desired.read(GIVEN | {"JOBS_GIT_REPO_URL": url}, PROD)
     assert found.variables["JOBS_GIT_REPO_URL"] == "https://git.example.org:8443/a/b.git"
     assert found.secrets["JOBS_GIT_TOKEN"] == "token-in-the-address"
     assert any("JOBS_GIT_TOKEN" in note for note in found.notes)
@@ -93,14 +93,14 @@ def test_a_token_in_the_bundle_s_address_becomes_a_secret_and_no_variable(before
 
 def test_a_token_that_is_given_wins_over_the_one_in_the_bundle_s_address() -> None:
     url = "https://x-access-token:token-in-the-address@git.example.org/a/b.git"
-    found = wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": url, "JOBS_GIT_TOKEN": "a-git-token"}, PROD)
+    found = desired.read(GIVEN | {"JOBS_GIT_REPO_URL": url, "JOBS_GIT_TOKEN": "a-git-token"}, PROD)
     assert found.secrets["JOBS_GIT_TOKEN"] == "a-git-token"
     assert found.variables["JOBS_GIT_REPO_URL"] == "https://git.example.org/a/b.git"
 
 
 def test_an_address_whose_secret_part_cannot_be_told_is_refused_without_it() -> None:
     with pytest.raises(SettingsError) as refused:
-        wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://some-user:some-password@git.example.org/a/b.git"}, PROD)
+        desired.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://some-user:some-password@git.example.org/a/b.git"}, PROD)
     assert "JOBS_GIT_TOKEN" in str(refused.value)
     assert "https://user@git.example.org/a/b.git" in str(refused.value)
     assert "some-" not in str(refused.value)
@@ -108,32 +108,32 @@ def test_an_address_whose_secret_part_cannot_be_told_is_refused_without_it() -> 
 
 def test_a_user_name_beside_a_token_stays_in_the_address_and_is_told() -> None:
     named = GIVEN | {"JOBS_GIT_REPO_URL": "https://a%40b@git.example.org/a/b.git", "JOBS_GIT_TOKEN": "a-git-token"}
-    found = wanted.read(named, PROD)
+    found = desired.read(named, PROD)
     assert found.variables["JOBS_GIT_REPO_URL"] == named["JOBS_GIT_REPO_URL"]
     address = parse_address(found.variables["JOBS_GIT_REPO_URL"], token=found.secrets["JOBS_GIT_TOKEN"])
     assert (address.token_user, address.token) == ("a@b", "a-git-token")
     assert any("user name" in note for note in found.notes)
-    same = wanted.read(named | {"JOBS_GIT_REPO_URL": "https://a-git-token@git.example.org/a/b.git"}, PROD)
+    same = desired.read(named | {"JOBS_GIT_REPO_URL": "https://a-git-token@git.example.org/a/b.git"}, PROD)
     assert same.variables["JOBS_GIT_REPO_URL"] == "https://git.example.org/a/b.git"
 
 
 def test_no_other_address_with_a_password_becomes_a_variable() -> None:
     with pytest.raises(SettingsError, match="SAURON_PUBLIC_URL") as refused:
-        wanted.read(GIVEN | {"SAURON_PUBLIC_URL": "https://me:a-password@sauron.example.org"}, PROD)
+        desired.read(GIVEN | {"SAURON_PUBLIC_URL": "https://me:a-password@sauron.example.org"}, PROD)
     assert "a-password" not in str(refused.value)
 
 
 def test_an_address_that_no_function_could_fetch_is_refused_before_it_is_deployed() -> None:
     with pytest.raises(SettingsError, match="JOBS_GIT_REPO_URL") as refused:
-        wanted.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git?token=in-the-query"}, PROD)
+        desired.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git?token=in-the-query"}, PROD)
     assert "in-the-query" not in str(refused.value)
 
 
 def test_the_digest_changes_with_the_settings_and_the_account_and_not_with_their_order() -> None:
-    one, other = (source.config(ROOT, "prod", {"LOG_LEVEL": level}) for level in ("INFO", "DEBUG"))
-    assert source.digest(ROOT, one, HERE) == source.digest(ROOT, dict(reversed(list(one.items()))), HERE)
-    assert source.digest(ROOT, one, HERE) != source.digest(ROOT, other, HERE)
-    assert source.digest(ROOT, one, HERE) != source.digest(ROOT, one, replace(HERE, account="210987654321"))
+    one, other = (package.config(ROOT, "prod", {"LOG_LEVEL": level}) for level in ("INFO", "DEBUG"))
+    assert package.digest(ROOT, one, HERE) == package.digest(ROOT, dict(reversed(list(one.items()))), HERE)
+    assert package.digest(ROOT, one, HERE) != package.digest(ROOT, other, HERE)
+    assert package.digest(ROOT, one, HERE) != package.digest(ROOT, one, replace(HERE, account="210987654321"))
     assert list(one["stages"]) == ["prod"]
 
 
@@ -146,7 +146,7 @@ def test_a_policy_reaches_aws_for_one_partition_region_and_account_and_mail_for_
     (root / ".chalice/policy-prod-mine.json").write_text(json.dumps(ours), encoding="utf-8")
     china = Cloud(None, "cn-north-1", "123456789012", "arn:aws-cn:iam::123456789012:user/me", "aws-cn")
     for variables, mail in (({}, "us-east-1"), ({"AWS_SES_REGION": "cn-northwest-1"}, "cn-northwest-1")):
-        folder = source.copy(root, "prod", source.config(root, "prod", variables), china)
+        folder = package.copy(root, "prod", package.config(root, "prod", variables), china)
         for file in sorted((folder / ".chalice").glob("policy-*-[!m]*.json")):
             for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]:
                 resources = statement["Resource"]

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 
-from chalicelib import builtin, operate
 from chalicelib.errors import JobSpecError, StoreError
-from chalicelib.jobs import JobSpec
-from chalicelib.runs import Outcome, Verdict
+from chalicelib.maintenance import builtin_jobs
+from chalicelib.model.jobs import JobSpec
+from chalicelib.model.runs import Outcome, Verdict
+from chalicelib.operations import operations
+from chalicelib.scheduling.tick import tick
 from chalicelib.settings import Settings
-from chalicelib.store import Store, claims, incidents, presence, queue, registry
-from chalicelib.tick import tick
+from chalicelib.store import Store, incidents, registry, runners
+from chalicelib.store.queue import claims, finish
 from sauron_jobs_loader.builtin import digest
 from sauron_jobs_loader.builtin.definitions import JOBS
 from tests.conftest import ManualClock, define, job_record
@@ -20,7 +22,7 @@ MAIL = {"FROM_EMAIL": "sauron@example.test", "DIGEST_EMAIL": "team@example.test"
 
 def in_registry(store: Store, clock: ManualClock, environ: dict[str, str], leave_out: str = "") -> dict[str, bool]:
     records = [job.record() for job in JOBS if job.id != leave_out]
-    builtin.define(store, clock, Settings.read(environ), records)
+    builtin_jobs.define(store, clock, Settings.read(environ), records)
     with store.read() as tx:
         return {job.id: job.enabled for job in registry.all_jobs(tx)}
 
@@ -50,7 +52,7 @@ def test_a_job_that_could_not_do_its_work_is_off(store: Store, clock: ManualCloc
 
 def test_an_operators_switch_outlives_restarts_and_versions(store: Store, clock: ManualClock) -> None:
     in_registry(store, clock, MAIL)
-    operate.switch(store, clock, "sauron.backup", enabled=False, reason=None, until=None, by="me")
+    operations.switch(store, clock, "sauron.backup", enabled=False, reason=None, until=None, by="me")
     assert in_registry(store, clock, {})["sauron.backup"] is False
     assert "sauron.health" not in in_registry(store, clock, MAIL, leave_out="sauron.health")
     assert in_registry(store, clock, MAIL)["sauron.backup"] is False
@@ -68,7 +70,7 @@ def test_definitions_that_are_there_already_are_not_written_again(store: Store, 
 
 def test_a_builtin_run_binds_no_revision_of_the_bundle(store: Store, clock: ManualClock) -> None:
     in_registry(store, clock, MAIL)
-    operate.trigger(store, clock, "sauron.health")
+    operations.trigger(store, clock, "sauron.health")
     with store.write() as tx:
         tx.exec_driver_sql("INSERT INTO bundle_state (id, active_sha) VALUES (1, 'a')")
         claimed = claims.claim(tx, owner="me", now=clock.now()).run
@@ -79,26 +81,26 @@ def test_a_builtin_run_binds_no_revision_of_the_bundle(store: Store, clock: Manu
 @pytest.mark.parametrize("what", ["health", "prune", "backup", "digest"])
 def test_no_other_job_may_ask(store: Store, clock: ManualClock, what: str) -> None:
     with pytest.raises(PermissionError):
-        builtin.Answers(store, clock, Settings.read({}))("report", what, None)
+        builtin_jobs.Answers(store, clock, Settings.read({}))("report", what, None)
 
 
 def test_a_question_nobody_knows_is_refused(store: Store, clock: ManualClock) -> None:
     with pytest.raises(StoreError, match="'secrets'"):
-        builtin.Answers(store, clock, Settings.read({}))("sauron.health", "secrets", None)
+        builtin_jobs.Answers(store, clock, Settings.read({}))("sauron.health", "secrets", None)
 
 
 def ended(store: Store, clock: ManualClock, job_id: str, verdict: Verdict) -> None:
-    operate.trigger(store, clock, job_id, force=True)
+    operations.trigger(store, clock, job_id, force=True)
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
         assert run is not None
-        queue.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=None)
+        finish.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=None)
 
 
 def test_the_health_monitor_hears_what_is_wrong_with_sauron_and_not_with_jobs(store: Store, clock: ManualClock) -> None:
-    ask = builtin.Answers(store, clock, Settings.read({}))
+    ask = builtin_jobs.Answers(store, clock, Settings.read({}))
     with store.write() as tx:
-        presence.duty_done(tx, presence.TICK, at=clock.now())
+        runners.duty_done(tx, runners.TICK, at=clock.now())
     assert ask("sauron.health", "health", None)["faults"] == []
     with store.write() as tx:
         told: dict[str, Any] = {"since": clock.now(), "told_at": clock.now(), "run_id": None}
@@ -110,7 +112,7 @@ def test_the_health_monitor_hears_what_is_wrong_with_sauron_and_not_with_jobs(st
 
 
 def test_the_digest_says_what_ran_failed_was_late_or_missed_and_what_is_due(store: Store, clock: ManualClock) -> None:
-    ask = builtin.Answers(store, clock, Settings.read({"SAURON_PUBLIC_URL": "https://sauron.test"}))
+    ask = builtin_jobs.Answers(store, clock, Settings.read({"SAURON_PUBLIC_URL": "https://sauron.test"}))
     define(store, clock, "report", "0 8 * * *")
     define(store, clock, "sync", "*/30 * * * *", catchup="none")
     ended(store, clock, "report", Verdict(Outcome.SUCCEEDED))
@@ -124,7 +126,7 @@ def test_the_digest_says_what_ran_failed_was_late_or_missed_and_what_is_due(stor
     with store.write() as tx:
         late = claims.claim(tx, owner="me", now=clock.now()).run
         assert late is not None
-        queue.finish(tx, late, Verdict(Outcome.SUCCEEDED), owner="me", now=clock.now(), retry_at=None)
+        finish.finish(tx, late, Verdict(Outcome.SUCCEEDED), owner="me", now=clock.now(), retry_at=None)
     found = ask("sauron.digest", "digest", None)
     assert (found["totals"]["succeeded"], found["totals"]["failed"]) == (2, 1)
     assert found["totals"]["missed"] == 6

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.delivery import Delivery, delay
+from chalicelib.alerting.delivery import Delivery, delay
 from chalicelib.settings import Settings
 from chalicelib.store import Store, alerts
 from sauron_jobs_loader.toolkit.ses import Mailer

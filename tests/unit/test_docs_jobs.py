@@ -15,7 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from moto.ses.models import ses_backends
 
-from sauron_jobs_loader.launcher import Launcher
+from sauron_jobs_loader.launch.launcher import Launcher
 from tests.bundle_runs import ENVIRON, SHA, Runs, Told
 from tests.http_receiver import Answer, receive
 from tests.ssh_servers import serve_shell

@@ -12,9 +12,12 @@ import pytest
 from sqlalchemy import create_engine, text
 from structlog.testing import capture_logs
 
-from chalicelib import explain, tick
-from chalicelib.runs import Attempt, Origin, Outcome, Run, RunState, new_run_id
-from chalicelib.store import Store, bundle, claims, earlier, history, presence
+from chalicelib.answers import audit
+from chalicelib.model.runs import Attempt, Origin, Outcome, Run, RunState, new_run_id
+from chalicelib.scheduling import tick
+from chalicelib.store import Store, bundle, history, runners
+from chalicelib.store.migrations import takeover
+from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
 
 TABLE = """
@@ -136,7 +139,7 @@ def test_what_was_running_is_interrupted_and_queued_again_while_attempts_remain(
 
 def test_a_second_run_for_one_instant_of_a_job_is_kept_beside_its_occurrence(migrated: Any) -> None:
     instants = [f"{DAY}08:00:00", "2026-02-27T08:00:00Z", "2026-02-27T09:00:00+01:00", 1772179200, 1772179200000]
-    many = [earlier_row("other", "success", 1767225600 + n) for n in range(earlier.BATCH)]
+    many = [earlier_row("other", "success", 1767225600 + n) for n in range(takeover.BATCH)]
     store = migrated(*(earlier_row("backup", "success", one) for one in instants[:3]), *many, waiting("backup", instants[3]))
     kept = [run for run in runs(store) if run.job_id == "backup"]
     assert [run.due_at for run in kept] == [at(8)] * 4
@@ -145,7 +148,7 @@ def test_a_second_run_for_one_instant_of_a_job_is_kept_beside_its_occurrence(mig
         (True, Origin.CATCHUP),
         *[(True, Origin.SCHEDULE)] * 2,
     ]
-    assert len(runs(store)) == 4 + earlier.BATCH
+    assert len(runs(store)) == 4 + takeover.BATCH
 
 
 @pytest.mark.parametrize(
@@ -276,11 +279,11 @@ def test_audit_finds_no_hole_in_what_was_copied_nor_after_it_was_pruned(migrated
     define(store, clock, "backup", "* * * * *")
     clock.move(minutes=2)
     with store.write() as tx:
-        presence.duty_done(tx, presence.TICK, at=clock.now())
+        runners.duty_done(tx, runners.TICK, at=clock.now())
     tick.tick(store, clock)
     for kept in (31, 1):
         with store.read() as tx:
-            report = explain.audit(tx, now=clock.now())
+            report = audit.audit(tx, now=clock.now())
         assert report.holes == ()
         assert report.occurrences >= 1
         assert (
@@ -310,7 +313,7 @@ def test_an_earlier_queue_in_postgresql_is_copied_as_one_in_sqlite(postgresql: s
         earlier_row("digest", "success", "infinity"),
         earlier_row("sync", "success", payload="[1]"),
         waiting("sync"),
-        *(earlier_row("many", "success", f"2026-01-01 00:00:00.{n:06d}+00") for n in range(earlier.BATCH + 1)),
+        *(earlier_row("many", "success", f"2026-01-01 00:00:00.{n:06d}+00") for n in range(takeover.BATCH + 1)),
     ]
     engine = create_engine(postgresql)
     with engine.begin() as connection:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import heartbeat
-from chalicelib.heartbeat import ping, stale
+from chalicelib.maintenance import dead_mans_switch
+from chalicelib.maintenance.dead_mans_switch import ping, stale
 from tests.conftest import START
 
 MINUTE = timedelta(minutes=1)
@@ -76,7 +76,7 @@ def test_nobody_there_is_said_without_the_address() -> None:
 
 
 def test_an_address_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(heartbeat, "SECONDS", 0.2)
+    monkeypatch.setattr(dead_mans_switch, "SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         reason = ping(f"http://127.0.0.1:{silent.getsockname()[1]}/hiddenpath")
     assert reason == "no answer within 0.2 s"

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, text, update
 
-from chalicelib import incidents, operate
-from chalicelib.incidents import review
-from chalicelib.runs import JobId, Origin, Outcome, Run, RunState, Verdict, new_run_id
+from chalicelib.alerting import incidents
+from chalicelib.alerting.incidents import review
+from chalicelib.model.runs import JobId, Origin, Outcome, Run, RunState, Verdict, new_run_id
+from chalicelib.operations import operations
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, claims, ledger, output, presence, queue, registry, schema
+from chalicelib.store import Store, alerts, bundle, ledger, log_chunks, registry, runners, schema
 from chalicelib.store import incidents as table
+from chalicelib.store.queue import claims, finish
 from tests.conftest import START, ManualClock, define
 
 YEARLY = "0 0 1 1 *"
@@ -39,14 +41,14 @@ class World:
 
     def end(self, job_id: str, verdict: Verdict, *, wrote: str = "", retry: bool = False) -> Run:
         """Let a run of a job end now."""
-        operate.trigger(self.store, self.clock, job_id, force=True)
+        operations.trigger(self.store, self.clock, job_id, force=True)
         self.clock.move(seconds=1)
         with self.store.write() as tx:
             run = claims.claim(tx, owner="me", now=self.clock.now()).run
             assert run
-            output.append(tx, run.id, run.attempt, [wrote] if wrote else [], now=self.clock.now())
+            log_chunks.append(tx, run.id, run.attempt, [wrote] if wrote else [], now=self.clock.now())
             retry_at = self.clock.now() + timedelta(minutes=1) if retry else None
-            assert queue.finish(tx, run, verdict, owner="me", now=self.clock.now(), retry_at=retry_at)
+            assert finish.finish(tx, run, verdict, owner="me", now=self.clock.now(), retry_at=retry_at)
         return run
 
     def put(self, job_id: str, state: RunState = RunState.QUEUED, **columns: Any) -> str:
@@ -70,7 +72,7 @@ class World:
 
     def ticked(self) -> None:
         with self.store.write() as tx:
-            presence.duty_done(tx, presence.TICK, at=self.clock.now())
+            runners.duty_done(tx, runners.TICK, at=self.clock.now())
 
     def look(self, *jobs: str, free: int | None = None) -> list[tuple[str, dict[str, Any]]]:
         """Make a pass and answer what people are told anew, as (type, data)."""
@@ -185,12 +187,12 @@ def test_a_job_that_flaps_tells_every_change_once(world: World) -> None:
 def test_a_disabled_job_is_silent(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY)
     world.end("j", BAD)
-    operate.switch(world.store, world.clock, "j", enabled=False)
+    operations.switch(world.store, world.clock, "j", enabled=False)
     assert world.types("j") == world.types() == []
-    operate.switch(world.store, world.clock, "j", enabled=True)
+    operations.switch(world.store, world.clock, "j", enabled=True)
     world.end("j", BAD)
     assert world.types("j") == ["job.failing"]
-    operate.switch(world.store, world.clock, "j", enabled=False)
+    operations.switch(world.store, world.clock, "j", enabled=False)
     assert world.types() == []
     assert world.open() == []
 
@@ -263,7 +265,7 @@ def test_a_run_that_is_due_for_more_than_five_minutes_is_late_until_it_starts(wo
 
 def test_a_run_that_waits_for_a_running_one_of_its_job_is_not_late(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY, overlap="queue")
-    operate.trigger(world.store, world.clock, "j")
+    operations.trigger(world.store, world.clock, "j")
     with world.store.write() as tx:
         assert claims.claim(tx, owner="me", now=world.clock.now()).run
     world.put("j")
@@ -524,7 +526,7 @@ def test_switching_a_job_off_and_on_does_not_tell_an_old_failure_again(world: Wo
     for _ in range(3):
         for enabled in (False, True):
             world.clock.move(minutes=1)
-            operate.switch(world.store, world.clock, "j", enabled=enabled)
+            operations.switch(world.store, world.clock, "j", enabled=enabled)
             assert world.types("j") == world.types() == []
     world.end("j", BAD)
     assert world.types("j") == ["job.failing"]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.job_environ import JobEnviron
-from chalicelib.jobs import JobSpec
+from chalicelib.bundle.job_environment import JobEnviron
+from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
 from tests.conftest import job_record
 

@@ -13,14 +13,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from chalicelib import operate
+from chalicelib.answers.audit import audit
+from chalicelib.bundle.sync import Loaded, rollback, sync
 from chalicelib.errors import SauronError
-from chalicelib.explain import audit
-from chalicelib.runs import UNFINISHED, Outcome, Run, Verdict
-from chalicelib.store import Store, bundle, claims, history, queue, registry
-from chalicelib.sync import Loaded, rollback, sync
-from chalicelib.tick import tick
-from chalicelib.upkeep import Rescuer
+from chalicelib.execution.rescue import Rescuer
+from chalicelib.model.runs import UNFINISHED, Outcome, Run, Verdict
+from chalicelib.operations import operations
+from chalicelib.scheduling.tick import tick
+from chalicelib.store import Store, bundle, history, registry
+from chalicelib.store.queue import claims, finish
 from tests.conftest import Databases, ManualClock, job_record
 
 CRONS = ("* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "59 23 * * 1-5")
@@ -112,18 +113,18 @@ class Ledger(RuleBasedStateMachine):
             newest = history.runs(tx, job_id=job_id, limit=1)
         if newest:
             with contextlib.suppress(SauronError):
-                operate.cancel(self.store, self.clock, newest[0].id)
+                operations.cancel(self.store, self.clock, newest[0].id)
 
     @rule(job_id=st.sampled_from(IDS), enabled=st.booleans(), until=st.one_of(st.none(), st.integers(1, 7200)))
     def switch(self, job_id: str, enabled: bool, until: int | None) -> None:
         end = self.clock.now() + timedelta(seconds=until) if until else None
         with contextlib.suppress(SauronError):
-            operate.switch(self.store, self.clock, job_id, enabled=enabled, until=end)
+            operations.switch(self.store, self.clock, job_id, enabled=enabled, until=end)
 
     @rule(job_id=st.sampled_from(IDS), force=st.booleans())
     def trigger(self, job_id: str, force: bool) -> None:
         with contextlib.suppress(SauronError):
-            self.asked.add(operate.trigger(self.store, self.clock, job_id, force=force).id)
+            self.asked.add(operations.trigger(self.store, self.clock, job_id, force=force).id)
 
     @rule()
     def claim(self) -> None:
@@ -142,7 +143,7 @@ class Ledger(RuleBasedStateMachine):
             now = self.clock.now()
             with self.store.write() as tx:
                 retry_at = now + timedelta(seconds=60) if again else None
-                queue.finish(tx, run, Verdict(outcome), owner="me", now=now, retry_at=retry_at)
+                finish.finish(tx, run, Verdict(outcome), owner="me", now=now, retry_at=retry_at)
 
     @rule()
     def crash(self) -> None:

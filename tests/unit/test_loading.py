@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.bundle.revisions import Revisions
 from chalicelib.errors import BundleError
-from chalicelib.loading import Revisions
 from chalicelib.settings import Settings
 from tests.git_servers import BundleRepository
 

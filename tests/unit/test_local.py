@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
 
-from chalicelib import local
+from chalicelib.aws.eventbridge import next_fire
 from chalicelib.errors import ScheduleError
-from chalicelib.event_clock import next_fire
+from chalicelib.runtime import runner
 from chalicelib.settings import Settings
 from chalicelib.wiring import Sauron
 
@@ -69,7 +69,7 @@ def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridg
         note("fails", event)
         raise RuntimeError("a handler that fails is fired again at its next time")
 
-    running = local.start(app, sauron)
+    running = runner.start(app, sauron)
     assert all(event.wait(30) for event in done.values())
     assert (seen["tick"].source, seen["tick"].detail_type) == ("aws.events", "Scheduled Event")
     assert running.clock_alive()
@@ -86,7 +86,7 @@ def test_a_thread_that_dies_is_told(sauron: Sauron) -> None:
             raise RuntimeError(most)
 
     sauron.__dict__["worker"] = type("Worker", (Broken,), {"live": sauron.worker.live})()
-    running = local.start(Chalice("some-app"), sauron)
+    running = runner.start(Chalice("some-app"), sauron)
     assert running.failed.wait(30)
     assert not running.workers_alive()
     running.stop(timedelta())
@@ -98,7 +98,7 @@ def test_a_disabled_queue_claims_nothing_and_is_healthy(tmp_path: Path) -> None:
     claimed: list[int] = []
     parts = {"live": quiet.worker.live, "claim": lambda _self, most: claimed.append(most)}
     quiet.__dict__["worker"] = type("Worker", (), parts)()
-    running = local.start(Chalice("some-app"), quiet)
+    running = runner.start(Chalice("some-app"), quiet)
     quiet.wake()
     assert running.workers_alive()
     running.stop(timedelta())

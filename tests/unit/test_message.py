@@ -15,12 +15,14 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy.exc import OperationalError
 
-from chalicelib import message, operate
-from chalicelib.dispatch import LIVE
-from chalicelib.runs import RunState
+from chalicelib.aws.dispatch import LIVE
+from chalicelib.model.runs import RunState
+from chalicelib.operations import operations
+from chalicelib.runtime import lambda_worker
 from chalicelib.settings import Settings
-from chalicelib.store import claims, dispatching, history, queue
+from chalicelib.store import history
 from chalicelib.store.database import Tx
+from chalicelib.store.queue import claims, finish, in_flight
 from chalicelib.wiring import STUCK, Sauron
 from tests.conftest import ManualClock, define
 from tests.e2e.outside import Repository
@@ -97,7 +99,7 @@ def messages(sqs: Any, name: str = "runs") -> list[str]:
 
 
 def work(sauron: Sauron, body: str, left: float = 900) -> None:
-    message.work(sauron, body, left_seconds=lambda: left)
+    lambda_worker.work(sauron, body, left_seconds=lambda: left)
 
 
 def state(sauron: Sauron, run_id: str) -> RunState:
@@ -173,13 +175,13 @@ def test_a_run_that_is_tried_again_is_sent_for_at_once(sauron: Sauron, sqs: Any)
 def _end(tx: Tx, sauron: Sauron, run_id: str) -> None:
     run = history.run(tx, run_id)
     assert run is not None
-    queue.hand_back(tx, run, owner="elsewhere")
-    assert queue.request_cancel(tx, run.id, why="enough", now=sauron.clock.now()) is RunState.QUEUED
+    finish.hand_back(tx, run, owner="elsewhere")
+    assert finish.request_cancel(tx, run.id, why="enough", now=sauron.clock.now()) is RunState.QUEUED
 
 
 def test_an_attempt_is_ended_before_the_function_is(sauron: Sauron) -> None:
     run = sauron.trigger("endless")
-    work(sauron, body_of(run.id), left=message.RESERVE_SECONDS + sauron.settings.kill_grace.total_seconds() + 0.5)
+    work(sauron, body_of(run.id), left=lambda_worker.RESERVE_SECONDS + sauron.settings.kill_grace.total_seconds() + 0.5)
     assert state(sauron, run.id) is RunState.TIMED_OUT
 
 
@@ -195,7 +197,7 @@ def test_a_message_comes_when_its_run_is_due_and_never_later_than_sqs_can_delay(
 
 
 def test_several_that_look_at_once_send_one_message_for_a_run(sauron: Sauron, sqs: Any) -> None:
-    runs = {operate.trigger(sauron.store, sauron.clock, "many").id for _ in range(30)}
+    runs = {operations.trigger(sauron.store, sauron.clock, "many").id for _ in range(30)}
     dispatcher = sauron.dispatcher
     assert dispatcher is not None
     with ThreadPoolExecutor(8) as pool:
@@ -204,7 +206,7 @@ def test_several_that_look_at_once_send_one_message_for_a_run(sauron: Sauron, sq
 
 
 def test_what_waits_behind_another_run_of_its_job_is_not_sent_for_again_and_again(sauron: Sauron, sqs: Any) -> None:
-    runs = [operate.trigger(sauron.store, sauron.clock, "ok") for _ in range(20)]
+    runs = [operations.trigger(sauron.store, sauron.clock, "ok") for _ in range(20)]
     for _ in range(3):
         sauron.tick()
     assert messages(sqs) == [body_of(runs[0].id)]
@@ -228,7 +230,7 @@ def test_a_trigger_is_acknowledged_though_its_dispatch_cannot_be_noted(sauron: S
     def away(*_given: object, **_more: object) -> None:
         raise OperationalError("UPDATE", {}, Exception("away"))
 
-    monkeypatch.setattr("chalicelib.store.dispatching.reserve", away)
+    monkeypatch.setattr("chalicelib.store.queue.in_flight.reserve", away)
     assert state(sauron, sauron.trigger("ok").id) is RunState.QUEUED
 
 
@@ -237,7 +239,7 @@ def test_workers_that_do_not_start_count_as_stopped(sauron: Sauron, clock: Manua
 
     def stands() -> bool:
         with sauron.store.read() as tx:
-            return dispatching.stuck(tx, since=clock.now() - STUCK)
+            return in_flight.stuck(tx, since=clock.now() - STUCK)
 
     clock.move(seconds=STUCK.total_seconds())
     assert not stands()
@@ -267,7 +269,7 @@ def test_nothing_is_claimed_while_claiming_is_off(sqs: Any, tmp_path: Path, cloc
     known = {"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3", "JOBS_DIR": f"{tmp_path}/jobs", "JOB_QUEUE_ENABLED": "0"}
     made = Sauron.build(Settings.read(known), clock=clock)
     define(made.store, clock, "ok", "0 0 1 1 *")
-    run = operate.trigger(made.store, clock, "ok")
+    run = operations.trigger(made.store, clock, "ok")
     work(made, body_of(run.id))
     assert state(made, run.id) is RunState.QUEUED
     made.close()

@@ -6,13 +6,13 @@ import textwrap
 import threading
 from pathlib import Path
 
-from chalicelib.neighbours import Neighbours
+from chalicelib.wakeup.peers import Neighbours
 
 RUNNER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from chalicelib.neighbours import Neighbours
+    from chalicelib.wakeup.peers import Neighbours
     me = Neighbours(Path(sys.argv[1]))
     me.join("other")
     print("joined", flush=True)

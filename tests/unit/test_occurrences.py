@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.jobs import Job, JobSpec
-from chalicelib.occurrences import HORIZON, account
-from chalicelib.runs import Origin, RunState
+from chalicelib.model.jobs import Job, JobSpec
+from chalicelib.model.occurrences import HORIZON, account
+from chalicelib.model.runs import Origin, RunState
 from tests.conftest import job_record
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

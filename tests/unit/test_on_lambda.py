@@ -11,13 +11,15 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from chalicelib import parameters, sync_function
+from chalicelib.aws import ssm as parameters
+from chalicelib.bundle import remote_sync
+from chalicelib.bundle.job_environment import JobEnviron
 from chalicelib.errors import BundleError, SettingsError, UnknownRevisionError
-from chalicelib.job_environ import JobEnviron
-from chalicelib.jobs import JobSpec
+from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
-from chalicelib.store import Store, server_clock
-from chalicelib.store.server_clock import ServerClock
+from chalicelib.store import Store
+from chalicelib.store.postgres import server_clock
+from chalicelib.store.postgres.server_clock import ServerClock
 from tests.conftest import START, job_record
 from tests.http_receiver import Answer, Receiver, receive
 
@@ -65,7 +67,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 def test_a_sync_is_asked_of_the_sync_function_in_the_words_of_its_rule(function: Receiver) -> None:
-    report = sync_function.ask("sauron-prod-sync", DETAIL, at=START)
+    report = remote_sync.ask("sauron-prod-sync", DETAIL, at=START)
     assert (report.success, report.message, report.jobs_added) == (True, "well", ("x",))
     (asked,) = function.asked
     assert asked.path == "/2015-03-31/functions/sauron-prod-sync/invocations"
@@ -75,9 +77,9 @@ def test_a_sync_is_asked_of_the_sync_function_in_the_words_of_its_rule(function:
 
 
 def test_a_sync_that_takes_long_is_answered_as_still_running(function: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sync_function, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(remote_sync, "WAIT_SECONDS", 0.2)
     function.answers[:] = [Answer(-1)]
-    report = sync_function.ask("sauron-prod-sync", DETAIL, at=START)
+    report = remote_sync.ask("sauron-prod-sync", DETAIL, at=START)
     assert (report.success, report.message) == (False, "still running")
     assert len(function.asked) == 1
 
@@ -85,13 +87,13 @@ def test_a_sync_that_takes_long_is_answered_as_still_running(function: Receiver,
 def test_a_sync_function_that_breaks_is_told_as_a_fault_of_the_bundle(function: Receiver) -> None:
     function.answers[:] = [Answer(200, '{"errorMessage": "no"}', {"X-Amz-Function-Error": "Unhandled"})]
     with pytest.raises(BundleError, match="sauron-prod-sync failed"):
-        sync_function.ask("sauron-prod-sync", DETAIL, at=START)
+        remote_sync.ask("sauron-prod-sync", DETAIL, at=START)
 
 
 def test_a_rollback_to_nothing_is_refused_as_everywhere(function: Receiver) -> None:
     function.answers[:] = [Answer(200, '{"unknown_revision": "abc"}')]
     with pytest.raises(UnknownRevisionError):
-        sync_function.ask("sauron-prod-sync", {"act": "rollback", "sha": "abc", "by": None}, at=START)
+        remote_sync.ask("sauron-prod-sync", {"act": "rollback", "sha": "abc", "by": None}, at=START)
 
 
 def test_no_job_of_the_bundle_gets_what_the_functions_role_may(tmp_path: object) -> None:

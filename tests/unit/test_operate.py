@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib import operate
 from chalicelib.errors import (
     IdempotencyError,
     JobDisabledError,
@@ -14,8 +13,10 @@ from chalicelib.errors import (
     UnknownRunError,
     UntilError,
 )
-from chalicelib.runs import Origin, Outcome, RunState, Verdict
-from chalicelib.store import Store, claims, history, ledger, queue, registry
+from chalicelib.model.runs import Origin, Outcome, RunState, Verdict
+from chalicelib.operations import operations
+from chalicelib.store import Store, history, ledger, registry
+from chalicelib.store.queue import claims, finish
 from tests.conftest import ManualClock, define
 
 YEARLY = "0 0 1 1 *"
@@ -23,7 +24,7 @@ YEARLY = "0 0 1 1 *"
 
 def test_a_trigger_answers_a_run_that_is_stored(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", YEARLY, max_attempts=2)
-    run = operate.trigger(store, clock, "j", reason="now", by="jarvis")
+    run = operations.trigger(store, clock, "j", reason="now", by="jarvis")
     with store.read() as tx:
         assert history.run(tx, run.id) == run
     assert (run.state, run.origin, run.due_at, run.max_attempts) == (RunState.QUEUED, Origin.TRIGGER, clock.now(), 2)
@@ -33,14 +34,14 @@ def test_a_trigger_answers_a_run_that_is_stored(store: Store, clock: ManualClock
 def test_an_unknown_job_is_named_with_a_likely_one(store: Store, clock: ManualClock) -> None:
     define(store, clock, "backup-db", YEARLY)
     with pytest.raises(UnknownJobError, match="backup-db"):
-        operate.trigger(store, clock, "backup-bd")
+        operations.trigger(store, clock, "backup-bd")
 
 
 def test_a_disabled_job_is_not_triggered_and_the_answer_says_who_switched_it_off(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", YEARLY)
-    operate.switch(store, clock, "j", enabled=False, reason="maintenance", by="ann")
+    operations.switch(store, clock, "j", enabled=False, reason="maintenance", by="ann")
     with pytest.raises(JobDisabledError, match=r"ann.*maintenance.*sauron enable j"):
-        operate.trigger(store, clock, "j")
+        operations.trigger(store, clock, "j")
 
 
 def test_a_job_with_a_rejected_definition_is_not_triggered(store: Store, clock: ManualClock) -> None:
@@ -48,7 +49,7 @@ def test_a_job_with_a_rejected_definition_is_not_triggered(store: Store, clock: 
     with store.write() as tx:
         ledger.reject(tx, job, "cron")
     with pytest.raises(JobDisabledError, match="rejected"):
-        operate.trigger(store, clock, "j")
+        operations.trigger(store, clock, "j")
 
 
 SCHEMA = {
@@ -61,26 +62,26 @@ SCHEMA = {
 
 def test_params_are_held_against_the_jobs_schema_and_every_fault_is_named(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", YEARLY, params={"schema": SCHEMA})
-    assert operate.trigger(store, clock, "j", params={"days": 3}).params == {"days": 3}
+    assert operations.trigger(store, clock, "j", params={"days": 3}).params == {"days": 3}
     with pytest.raises(ParamsError) as caught:
-        operate.trigger(store, clock, "j", params={"days": 0, "extra": 1})
+        operations.trigger(store, clock, "j", params={"days": 0, "extra": 1})
     assert len(caught.value.faults) == 2
     with pytest.raises(ParamsError, match="days"):
-        operate.trigger(store, clock, "j")
+        operations.trigger(store, clock, "j")
 
 
 def test_an_idempotency_key_answers_the_run_it_made_and_refuses_another_request(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", YEARLY)
-    first = operate.trigger(store, clock, "j", params={"a": 1}, idempotency_key="k")
+    first = operations.trigger(store, clock, "j", params={"a": 1}, idempotency_key="k")
     clock.move(hours=1)
-    assert operate.trigger(store, clock, "j", params={"a": 1}, idempotency_key="k").id == first.id
+    assert operations.trigger(store, clock, "j", params={"a": 1}, idempotency_key="k").id == first.id
     with pytest.raises(IdempotencyError):
-        operate.trigger(store, clock, "j", params={"a": 2}, idempotency_key="k")
+        operations.trigger(store, clock, "j", params={"a": 2}, idempotency_key="k")
 
 
 def test_a_switch_takes_effect_at_once_and_the_queue_follows(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "* * * * *", enabled=False)
-    job = operate.switch(store, clock, "j", enabled=True, by="ann")
+    job = operations.switch(store, clock, "j", enabled=True, by="ann")
     assert (job.enabled, job.override and job.override.by) == (True, "ann")
     clock.move(minutes=1)
     with store.write() as tx:
@@ -90,7 +91,7 @@ def test_a_switch_takes_effect_at_once_and_the_queue_follows(store: Store, clock
 def test_an_override_that_ended_already_is_refused(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", YEARLY)
     with pytest.raises(UntilError, match="later time"):
-        operate.switch(store, clock, "j", enabled=False, until=clock.now() - timedelta(seconds=1))
+        operations.switch(store, clock, "j", enabled=False, until=clock.now() - timedelta(seconds=1))
     with store.read() as tx:
         job = registry.job(tx, "j")
     assert job
@@ -99,29 +100,29 @@ def test_an_override_that_ended_already_is_refused(store: Store, clock: ManualCl
 
 def test_a_run_that_is_over_cannot_be_cancelled_and_one_that_is_not_cannot_be_retried(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", YEARLY)
-    run = operate.trigger(store, clock, "j", params={"a": 1})
+    run = operations.trigger(store, clock, "j", params={"a": 1})
     with pytest.raises(RunStateError):
-        operate.retry(store, clock, run.id)
-    assert operate.cancel(store, clock, run.id, by="ann").state is RunState.CANCELLED
+        operations.retry(store, clock, run.id)
+    assert operations.cancel(store, clock, run.id, by="ann").state is RunState.CANCELLED
     with pytest.raises(RunStateError, match="cancelled"):
-        operate.cancel(store, clock, run.id)
-    again = operate.retry(store, clock, run.id, by="ann")
+        operations.cancel(store, clock, run.id)
+    again = operations.retry(store, clock, run.id, by="ann")
     assert (again.origin, again.params, again.state) == (Origin.RETRY, {"a": 1}, RunState.QUEUED)
     assert again.id != run.id
 
 
 def test_a_running_run_is_asked_to_stop(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", YEARLY)
-    operate.trigger(store, clock, "j")
+    operations.trigger(store, clock, "j")
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
     assert run
-    asked = operate.cancel(store, clock, run.id, by="ann")
+    asked = operations.cancel(store, clock, run.id, by="ann")
     assert (asked.state, asked.cancel_reason) == (RunState.RUNNING, "cancelled by ann")
     with store.write() as tx:
-        queue.finish(tx, run, Verdict(Outcome.CANCELLED, "cancelled by ann"), owner="me", now=clock.now(), retry_at=None)
+        finish.finish(tx, run, Verdict(Outcome.CANCELLED, "cancelled by ann"), owner="me", now=clock.now(), retry_at=None)
 
 
 def test_an_unknown_run_is_named(store: Store, clock: ManualClock) -> None:
     with pytest.raises(UnknownRunError, match="no-such"):
-        operate.cancel(store, clock, "no-such")
+        operations.cancel(store, clock, "no-such")

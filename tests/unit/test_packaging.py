@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import chalicelib
-from sauron import compiled
+from sauron.aws import precompile
 from sauron.aws.names import HANDLERS, Names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,7 +204,7 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
         "-S",
         "-B",
         "-c",
-        "import sys; sys.path.insert(0, sys.argv[1]); import sauron_jobs_loader.dulwich_remote",
+        "import sys; sys.path.insert(0, sys.argv[1]); import sauron_jobs_loader.git.without_git.remote",
     ]
     ran = subprocess.run([*dulwich, str(tmp_path / "lambda")], env={"PATH": ""}, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
@@ -259,9 +259,9 @@ def test_a_zip_gets_compiled_files_once_and_without_what_cannot_be_compiled(tmp_
         made.writestr("b/c.py", "VALUE = 2\n")
         made.writestr("b/template.py", "{{ name }} = \n")
         made.writestr("b/data.txt", "text")
-    assert compiled.add(file) == 2
+    assert precompile.add(file) == 2
     first = file.read_bytes()
-    assert compiled.add(file) == 0
+    assert precompile.add(file) == 0
     assert file.read_bytes() == first
     with zipfile.ZipFile(file) as opened:
         assert set(opened.namelist()) == {

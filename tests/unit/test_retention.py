@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib import operate
 from chalicelib.errors import StoreError
-from chalicelib.retention import Pruned, backup, prune
-from chalicelib.runs import Outcome, Run, RunState, Verdict
+from chalicelib.maintenance.retention import Pruned, backup, prune
+from chalicelib.model.runs import Outcome, Run, RunState, Verdict
+from chalicelib.operations import operations
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, claims, history, output, queue, registry
+from chalicelib.store import Store, alerts, bundle, history, log_chunks, registry
+from chalicelib.store.queue import claims, finish
 from tests.conftest import ManualClock, define, job_record
 
 YEARLY = "0 0 1 1 *"
@@ -24,7 +25,7 @@ def settings() -> Settings:
 
 def running(store: Store, clock: ManualClock) -> Run:
     define(store, clock, "j", YEARLY)
-    operate.trigger(store, clock, "j", force=True)
+    operations.trigger(store, clock, "j", force=True)
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
     assert run
@@ -34,8 +35,8 @@ def running(store: Store, clock: ManualClock) -> Run:
 def finished(store: Store, clock: ManualClock) -> Run:
     run = running(store, clock)
     with store.write() as tx:
-        output.append(tx, run.id, 1, ["said"], now=clock.now())
-        queue.finish(tx, run, Verdict(Outcome.SUCCEEDED), owner="me", now=clock.now(), retry_at=None)
+        log_chunks.append(tx, run.id, 1, ["said"], now=clock.now())
+        finish.finish(tx, run, Verdict(Outcome.SUCCEEDED), owner="me", now=clock.now(), retry_at=None)
     return run
 
 
@@ -44,7 +45,7 @@ def test_logs_go_before_runs_and_both_by_their_age(store: Store, clock: ManualCl
     clock.move(days=4)
     assert prune(store, clock, settings).chunks == 1
     with store.read() as tx:
-        assert (output.read(tx, run.id), history.run(tx, run.id) is not None) == ([], True)
+        assert (log_chunks.read(tx, run.id), history.run(tx, run.id) is not None) == ([], True)
     clock.move(days=7)
     assert prune(store, clock, settings).runs == 1
     with store.read() as tx:
@@ -74,8 +75,8 @@ def test_what_is_not_over_is_never_pruned(store: Store, clock: ManualClock, sett
 def test_a_pass_is_bounded_and_says_that_there_is_more(
     store: Store, clock: ManualClock, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chalicelib.retention.BATCH", 2)
-    monkeypatch.setattr("chalicelib.retention.MOST_BATCHES", 2)
+    monkeypatch.setattr("chalicelib.maintenance.retention.BATCH", 2)
+    monkeypatch.setattr("chalicelib.maintenance.retention.MOST_BATCHES", 2)
     for _ in range(9):
         finished(store, clock)
     clock.move(days=11)

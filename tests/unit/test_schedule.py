@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib import fire_days
+from chalicelib.cron import days
+from chalicelib.cron.describe import describe
+from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
-from chalicelib.schedule import Schedule
-from chalicelib.schedule_text import describe
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cron_cases.json"
 TICK = timedelta(microseconds=1)
@@ -377,7 +377,7 @@ def test_threads_that_share_a_schedule_get_the_answers_of_one() -> None:
             thread.join(timeout=30)
     finally:
         sys.setswitchinterval(usual)
-    fire_days._first.cache_clear()
+    days._first.cache_clear()
     assert found == {key: [schedule.after(instant) for instant in starts[key::8]] for key in range(8)}
 
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.cron.describe import describe
+from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
-from chalicelib.schedule import Schedule
-from chalicelib.schedule_text import describe
 
 MINUTE = timedelta(minutes=1)
 NAMES = {

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from chalicelib import operate
+from chalicelib.answers.audit import audit
+from chalicelib.bundle.sync import Loaded, SyncReport, rollback, sync
 from chalicelib.errors import BundleError, UnknownRevisionError
-from chalicelib.explain import audit
-from chalicelib.runs import RunState
-from chalicelib.store import Store, bundle, claims, history, registry
-from chalicelib.sync import Loaded, SyncReport, rollback, sync
-from chalicelib.tick import tick
+from chalicelib.model.runs import RunState
+from chalicelib.operations import operations
+from chalicelib.scheduling.tick import tick
+from chalicelib.store import Store, bundle, history, registry
+from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, job_record
 
 HOURLY = "0 * * * *"
@@ -201,7 +202,7 @@ def test_renaming_keeps_history_and_override(store: Store, clock: ManualClock, s
     sync_now(store, clock, shelf)
     with store.read() as tx:
         before = {run.id for run in history.runs(tx, job_id="old")}
-    operate.switch(store, clock, "old", enabled=False, reason="quiet", by="ann")
+    operations.switch(store, clock, "old", enabled=False, reason="quiet", by="ann")
     shelf.add(job_record("new", "* * * * *", renamed_from="old"), job_record("x", HOURLY))
     report = sync_now(store, clock, shelf)
     assert (report.jobs_removed, report.fault) == ((), None)
@@ -217,7 +218,7 @@ def test_renaming_keeps_history_and_override(store: Store, clock: ManualClock, s
 def test_an_override_survives_every_sync(store: Store, clock: ManualClock, shelf: Shelf) -> None:
     shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
-    operate.switch(store, clock, "a", enabled=False)
+    operations.switch(store, clock, "a", enabled=False)
     shelf.add(job_record("a", "5 * * * *"))
     sync_now(store, clock, shelf)
     with store.read() as tx:
@@ -281,7 +282,7 @@ def test_without_a_bundle_a_sync_says_what_to_set(store: Store, clock: ManualClo
 def test_revisions_of_unfinished_runs_are_kept(store: Store, clock: ManualClock, shelf: Shelf) -> None:
     first = shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
-    operate.trigger(store, clock, "a")
+    operations.trigger(store, clock, "a")
     with store.write() as tx:
         assert claims.claim(tx, owner="me", now=clock.now()).run
     for minute in range(9):

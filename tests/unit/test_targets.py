@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib import targets
-from chalicelib.jobs import JobSpec
+from chalicelib.bundle import lambda_limits
+from chalicelib.model.jobs import JobSpec
 from tests.conftest import job_record
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,11 +19,11 @@ HERE = {"httpx": "0.28.1", "python-dateutil": "2.9.0.post0", "pydantic": "2.14.3
 
 def refusals(folder: Path, **fields: Any) -> list[str]:
     spec = JobSpec.from_record(job_record("a", **fields))
-    return targets.refusals(spec, unmet=(), in_bundle=targets.is_file_of(folder))
+    return lambda_limits.refusals(spec, unmet=(), in_bundle=lambda_limits.is_file_of(folder))
 
 
 def unmet(text: str) -> list[str]:
-    return targets.unmet([("requirements.txt:1", text)], HERE)
+    return lambda_limits.unmet([("requirements.txt:1", text)], HERE)
 
 
 def test_a_job_that_fits_is_not_refused(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_longer_job_is_refused_with_the_longest_time(tmp_path: Path) -> None:
         "timeout_seconds is 841, and AWS Lambda ends every function after 15 minutes: "
         "lower timeout_seconds to 840, or run this bundle in the container."
     )
-    assert timedelta(seconds=840) == targets.LONGEST
+    assert timedelta(seconds=840) == lambda_limits.LONGEST
 
 
 @pytest.mark.parametrize("command", [["python", "-m", "x"], ["python3", "x.py"], ["./bin/tool"], ["bin/tool", "-v"]])
@@ -58,7 +58,7 @@ def test_another_program_is_named(program: str, tmp_path: Path) -> None:
 
 def test_every_reason_is_given() -> None:
     spec = JobSpec.from_record(job_record("a", timeout_seconds=9999, command=["df"]))
-    assert len(targets.refusals(spec, unmet=["one", "two"], in_bundle=lambda _: False)) == 4
+    assert len(lambda_limits.refusals(spec, unmet=["one", "two"], in_bundle=lambda _: False)) == 4
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_what_it_does_not_hold_is_said_with_what_to_write(text: str, words: str)
 
 def test_the_package_as_an_installed_sauron_knows_it_is_what_is_pinned_for_lambda() -> None:
     pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\$", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
-    assert targets.shipped() == pins | dict.fromkeys(targets.OF_THE_RUNTIME)
+    assert lambda_limits.shipped() == pins | dict.fromkeys(lambda_limits.OF_THE_RUNTIME)
 
 
 def test_what_this_interpreter_finds_is_named_normally() -> None:
-    found = targets.installed()
+    found = lambda_limits.installed()
     assert found["typing-extensions"]
     assert found["httpx"]

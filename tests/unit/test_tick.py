@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from chalicelib.explain import audit
-from chalicelib.operate import switch
-from chalicelib.runs import Origin, RunState
-from chalicelib.store import Store, claims, history, registry
-from chalicelib.tick import tick
+from chalicelib.answers.audit import audit
+from chalicelib.model.runs import Origin, RunState
+from chalicelib.operations.operations import switch
+from chalicelib.scheduling.tick import tick
+from chalicelib.store import Store, history, registry
+from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
 
 
@@ -189,7 +190,7 @@ def test_a_job_whose_zone_is_no_more_stops_no_other_job(store: Store, clock: Man
 
 
 def test_audit_counts_a_gap_with_the_rows_inside_it(store: Store, clock: ManualClock) -> None:
-    from chalicelib.operate import cancel
+    from chalicelib.operations.operations import cancel
 
     define(store, clock, "j", "* * * * *", catchup="none")
     tick(store, clock)

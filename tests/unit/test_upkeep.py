@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib import operate
-from chalicelib.runs import Outcome, Run, RunState
-from chalicelib.store import Store, claims, history, leases, presence
-from chalicelib.upkeep import LEASE_SECONDS, Rescuer, tidy
+from chalicelib.execution.rescue import LEASE_SECONDS, Rescuer, tidy
+from chalicelib.model.runs import Outcome, Run, RunState
+from chalicelib.operations import operations
+from chalicelib.store import Store, history, runners
+from chalicelib.store.queue import claims, leases
 from tests.conftest import ManualClock, define
 
 ON_A_SERVER = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
@@ -16,7 +17,7 @@ YEARLY = "0 0 1 1 *"
 
 def running(store: Store, clock: ManualClock, owner: str, *, max_attempts: int = 3) -> Run:
     define(store, clock, "j", YEARLY, max_attempts=max_attempts)
-    operate.trigger(store, clock, "j", force=True)
+    operations.trigger(store, clock, "j", force=True)
     with store.write() as tx:
         run = claims.claim(tx, owner=owner, now=clock.now()).run
     assert run
@@ -119,7 +120,7 @@ def test_a_run_without_attempts_left_ends_failed_when_rescued(store: Store, cloc
 
 def test_a_run_that_was_being_cancelled_ends_cancelled_when_rescued(store: Store, clock: ManualClock) -> None:
     run = running(store, clock, "dead")
-    operate.cancel(store, clock, run.id, by="ann")
+    operations.cancel(store, clock, run.id, by="ann")
     rescuer(store, clock, "dead").rescue()
     assert now_of(store, run).state is RunState.CANCELLED
 
@@ -142,18 +143,18 @@ def test_a_wait_that_was_cut_short_takes_nothing_over(store: Store, clock: Manua
 def test_a_drained_runner_that_is_cut_off_is_still_drained_when_it_is_back(store: Store, clock: ManualClock) -> None:
     def seen(name: str) -> None:
         with store.write() as tx:
-            presence.runner_seen(tx, presence.Runner(name, "host", 1, "3.0.0", clock.now(), clock.now(), 0))
+            runners.runner_seen(tx, runners.Runner(name, "host", 1, "3.0.0", clock.now(), clock.now(), 0))
 
     seen("drained")
     seen("gone")
     with store.write() as tx:
-        assert presence.drain(tx, "drained", draining=True)
+        assert runners.drain(tx, "drained", draining=True)
     clock.move(hours=1)
     tidy(store, clock)
     seen("drained")
     with store.read() as tx:
-        assert [(one.name, one.draining) for one in presence.all_runners(tx)] == [("drained", True)]
+        assert [(one.name, one.draining) for one in runners.all_runners(tx)] == [("drained", True)]
     clock.move(days=2)
     tidy(store, clock)
     with store.read() as tx:
-        assert presence.all_runners(tx) == []
+        assert runners.all_runners(tx) == []

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.runs import Outcome
-from chalicelib.verdict import judge
+from chalicelib.execution.verdict import judge
+from chalicelib.model.runs import Outcome
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import operate
-from chalicelib.errands import News
-from chalicelib.runs import Outcome, Verdict
+from chalicelib.model.runs import Outcome, Verdict
+from chalicelib.operations import operations
+from chalicelib.runtime.background import News
 from chalicelib.settings import Settings
-from chalicelib.store import alerts, bundle, claims, incidents, outbox, presence, queue, registry
+from chalicelib.store import alerts, bundle, incidents, outbox, registry, runners
 from chalicelib.store.outbox import Kind
+from chalicelib.store.queue import claims, finish
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.http_receiver import Receiver, receive
@@ -53,17 +54,17 @@ def waiting(sauron: Sauron) -> list[tuple[Kind, str | None]]:
 
 
 def ended(sauron: Sauron, clock: ManualClock, verdict: Verdict) -> None:
-    operate.trigger(sauron.store, clock, "report", force=True)
+    operations.trigger(sauron.store, clock, "report", force=True)
     with sauron.store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
         assert run is not None
-        queue.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=None)
+        finish.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=None)
     clock.move(seconds=1)
 
 
 def fresh(sauron: Sauron, clock: ManualClock) -> None:
     with sauron.store.write() as tx:
-        presence.duty_done(tx, presence.TICK, at=clock.now())
+        runners.duty_done(tx, runners.TICK, at=clock.now())
         bundle.change(tx, last_sync=clock.now())
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from chalicelib import operate
-from chalicelib.jobs import JobSpec
-from chalicelib.live import Live
-from chalicelib.runs import Run, RunState
-from chalicelib.store import Store, bundle, history, leases, output
-from chalicelib.work import Worker
+from chalicelib.execution.running_attempts import Live
+from chalicelib.execution.worker import Worker
+from chalicelib.model.jobs import JobSpec
+from chalicelib.model.runs import Run, RunState
+from chalicelib.operations import operations
+from chalicelib.store import Store, bundle, history, log_chunks
+from chalicelib.store.queue import leases
 from tests.conftest import ManualClock, define
 
 
@@ -57,7 +58,7 @@ def activate(store: Store) -> None:
 def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
-    asked = operate.trigger(store, clock, "j")
+    asked = operations.trigger(store, clock, "j")
     launching = Launching()
     launching.worker = worker = Worker(store, clock, launching, owner="me")
     [run], _ = worker.claim(5)
@@ -66,7 +67,7 @@ def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(store: St
     assert not live.log.dirty  # a keeper that waited for this log finds nothing to write again
     with store.write() as tx:
         live.log.flush(tx, now=clock.now())
-        assert "".join(chunk.text for chunk in output.read(tx, asked.id)) == "first\nsecond\n"
+        assert "".join(chunk.text for chunk in log_chunks.read(tx, asked.id)) == "first\nsecond\n"
         after = history.run(tx, asked.id)
     assert after
     assert after.state is RunState.SUCCEEDED
@@ -76,7 +77,7 @@ def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(store: St
 def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
-    first, second = (operate.trigger(store, clock, "j").id for _ in range(2))
+    first, second = (operations.trigger(store, clock, "j").id for _ in range(2))
     launching = Launching()
     launching.worker = worker = Worker(store, clock, launching, owner="me")
     [run], _ = worker.claim(5)
@@ -92,7 +93,7 @@ def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_th
     define(store, clock, "j", "0 0 1 1 *", overlap="allow")
     activate(store)
     for _ in range(2):
-        operate.trigger(store, clock, "j")
+        operations.trigger(store, clock, "j")
     worker = Worker(store, clock, Launching(), owner="me")
     first, second = worker.claim(2)[0]
     renew, begun = leases.beat, [worker.live.begin(first)]
@@ -110,7 +111,7 @@ def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_th
 def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
-    operate.trigger(store, clock, "j")
+    operations.trigger(store, clock, "j")
     worker = Worker(store, clock, Launching(), owner="me")
     [run], _ = worker.claim(1)
     live = worker.live.begin(run)

@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from chalicelib.settings import SETTINGS
-from sauron import compiled
 
-from . import found, functions, parameters, queues, source
+from . import functions, inventory, parameters, precompile, queues
+from . import package as source
 from .cloud import AwsError, Cloud
 from .names import HANDLERS, Names
 from .plan import Act, Step, Tell
@@ -40,8 +40,8 @@ class Deployment:
 
     def step(self, *, again: bool, secrets_change: bool) -> Step:
         """Answer the step that deploys, unless everything is there and as it would be shipped."""
-        there = found.functions(self._cloud, self._names)
-        api = found.rest_api(self._cloud, self._names)
+        there = inventory.functions(self._cloud, self._names)
+        api = inventory.rest_api(self._cloud, self._names)
         what = f"functions, roles, rules and API ({len(HANDLERS)} functions)"
         if not there:
             return Step(Act.CREATE, what, "about a minute", self._deploy)
@@ -65,27 +65,27 @@ class Deployment:
     def _deploy(self, tell: Tell) -> None:
         config = self._config()
         folder = source.copy(self._root, self._names.stage, config, self._cloud)
-        found.note(self._cloud, self._names, self._root)
+        inventory.note(self._cloud, self._names, self._root)
         queue = {"SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
         # Chalice uploads the packages that it finds made, so what it leaves out is added between.
         with tempfile.TemporaryDirectory() as template:
             chalice(folder, ("package", template), self._cloud, self._names, tell, hidden=self._secrets, **queue)
         for package in (folder / ".chalice/deployments").glob("*.zip"):
-            if added := compiled.add(package):
+            if added := precompile.add(package):
                 tell(f"Compiled {added} modules in {package.name}")
         chalice(folder, ("deploy",), self._cloud, self._names, tell, hidden=self._secrets, **queue)
 
 
 def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
     """Answer the step that removes what was deployed."""
-    there = found.resources(cloud, names)
+    there = inventory.resources(cloud, names)
     if not there:
         return []
     hidden = SETTING | parameters.held(cloud, names).keys()
 
     def do(tell: Tell) -> None:
         folder = source.copy(root, names.stage, source.config(root, names.stage, {}), cloud)
-        found.note(cloud, names, root)
+        inventory.note(cloud, names, root)
         chalice(folder, ("delete",), cloud, names, tell, hidden=hidden)
 
     kinds = [one["resource_type"] for one in there]
@@ -103,7 +103,7 @@ def chalice(
     argv = [
         sys.executable,
         "-P",
-        compiled.__file__,
+        precompile.__file__,
         "chalice",
         "--project-dir",
         str(folder),

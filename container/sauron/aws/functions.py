@@ -12,7 +12,7 @@ from typing import Any
 
 from chalicelib import __version__
 
-from . import found
+from . import inventory
 from .cloud import Cloud
 from .names import HANDLERS, WORK, Names
 from .plan import Act, Step, Tell
@@ -30,7 +30,7 @@ def digest_of(configuration: dict[str, Any]) -> str | None:
 def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool) -> Step:
     """Answer the step that finishes every function after a deployment."""
     what = "functions' /tmp and what they say they are"
-    there = found.functions(cloud, names)
+    there = inventory.functions(cloud, names)
     wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != _tmp_wanted(handler)]
 
     def do(_tell: Tell) -> None:
@@ -45,11 +45,11 @@ def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool
 
 def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys: bool) -> Step:
     """Answer the step that limits how many runs go at once; without a number what stands stays."""
-    known = found.mapping(cloud, names)
+    known = inventory.mapping(cloud, names)
     now = (known or {}).get("ScalingConfig", {}).get("MaximumConcurrency") if known else None
 
     def do(_tell: Tell) -> None:
-        fed = found.mapping(cloud, names)
+        fed = inventory.mapping(cloud, names)
         if fed and concurrency:
             limit = {"MaximumConcurrency": concurrency}
             cloud.client("lambda").update_event_source_mapping(UUID=fed["UUID"], BatchSize=1, ScalingConfig=limit)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from chalicelib.errors import SauronError, SettingsError
 
-from . import alarms, cloud, deployment, found, functions, logs, parameters, queues, source, store
+from . import alarms, cloud, deployment, functions, inventory, logs, package, parameters, queues, store
 from .cloud import Cloud, explained
+from .desired import Wanted
 from .names import PUBLIC_URL, Names
 from .plan import Act, Plan, Step, Tell
-from .wanted import Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ def check(names: Names, faults: Collection[str] = ()) -> tuple[Cloud, Path]:
     against = list(faults)
     account = root = None
     try:
-        root = source.checkout()
-        source.config(root, names.stage, {})
+        root = package.checkout()
+        package.config(root, names.stage, {})
     except SauronError as error:
         against.append(str(error))
     try:
@@ -71,8 +71,8 @@ def plan(account: Cloud, root: Path, names: Names, wanted: Wanted, asked: Asked)
 
 def address(account: Cloud, names: Names) -> str | None:
     """Answer where the API is."""
-    api = found.rest_api(account, names)
-    return found.api_url(account, api) if api else None
+    api = inventory.rest_api(account, names)
+    return inventory.api_url(account, api) if api else None
 
 
 def _address(account: Cloud, names: Names, wanted: Wanted, has: dict[str, parameters.Held]) -> list[Step]:

@@ -13,6 +13,6 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
-    from .root import run
+    from .root import invoke
 
-    sys.exit(run(arguments))
+    sys.exit(invoke(arguments))

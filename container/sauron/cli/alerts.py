@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .asking import SHARED, Asked, command
+from .client import SHARED, Asked, command
 from .output import moment, say, show, show_json, table, waiting, zone
 
 WIDEST = 120  # letters of a reason; --json has them all

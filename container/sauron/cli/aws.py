@@ -17,7 +17,7 @@ import click
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.settings import load_environ
 
-from .asking import SHARED, Asked, command
+from .client import SHARED, Asked, command
 from .output import clean, say, show, show_json, table, waiting
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def up(
 ) -> int:
     """Make a stage in AWS, or bring it to what the settings and this checkout say."""
     asked.only_here("aws up")
+    from sauron.aws import desired
     from sauron.aws import up as rooms
-    from sauron.aws import wanted
     from sauron.aws.names import Names
 
     names = Names(stage)
@@ -81,7 +81,7 @@ def up(
     faults: tuple[str, ...] = ()
     want = None
     try:
-        want = wanted.read(environ, names, job_secrets=job_secrets, written=written)
+        want = desired.read(environ, names, job_secrets=job_secrets, written=written)
     except SettingsError as error:
         faults = error.faults
     account, root = rooms.check(names, faults)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from .asking import Asked, command
+from .client import Asked, command
 from .output import say, show, show_json, waiting
 
 

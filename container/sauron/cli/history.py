@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from chalicelib.clock import iso
-from chalicelib.runs import RunState
+from chalicelib.model.runs import RunState
 
-from .asking import Asked, command, path
-from .following import follow
+from .client import Asked, command, path
+from .follow import follow
 from .jobs import Instant
 from .output import facts, moment, say, show, show_json, table, took, zone
 

@@ -10,7 +10,7 @@ import click
 
 from chalicelib.clock import iso
 
-from .asking import Asked, command, path
+from .client import Asked, command, path
 from .output import facts, moment, say, show, show_json, table, zone
 
 _LENGTHS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

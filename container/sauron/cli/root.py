@@ -12,8 +12,8 @@ from chalicelib import logs
 from chalicelib.errors import SauronError, ScheduleError, SettingsError
 from sauron_jobs_loader.errors import LoaderError
 
-from . import alerts, author, aws, bundle, history, jobs, runners, running, standing, upkeep
-from .asking import SHARED, Asked, AskError
+from . import alerts, authoring, aws, bundle, history, jobs, process, run, runners, status
+from .client import SHARED, Asked, AskError
 from .output import say
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -21,11 +21,11 @@ INTERRUPTED = 130
 
 COMMANDS: tuple[click.Command, ...] = (
     jobs.list_jobs,
-    running.run_job,
+    run.run_job,
     jobs.upcoming,
     bundle.sync,
-    standing.version,
-    standing.status,
+    status.version,
+    status.status,
     history.runs,
     history.show_run,
     history.logs,
@@ -36,14 +36,14 @@ COMMANDS: tuple[click.Command, ...] = (
     bundle.rollback,
     runners.drain,
     runners.resume,
-    standing.audit,
+    status.audit,
     alerts.alerts,
-    author.cron,
-    author.init,
-    author.check,
-    upkeep.backup,
-    upkeep.migrate,
-    upkeep.serve,
+    authoring.cron,
+    authoring.init,
+    authoring.check,
+    process.backup,
+    process.migrate,
+    process.serve,
     aws.aws,
 )
 
@@ -69,7 +69,7 @@ def _root() -> click.Group:
     return group
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def invoke(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answer its exit code. What is expected to go wrong is one line on standard error."""
     # A failure is told by the answer; its log record as well would say it twice.
     logs.configure("DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "CRITICAL")

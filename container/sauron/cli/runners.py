@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .asking import Asked, command, path
+from .client import Asked, command, path
 from .output import show, show_json
 
 

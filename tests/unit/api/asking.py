@@ -13,8 +13,9 @@ from chalice.config import Config
 from chalice.local import LocalGateway
 
 import app as application
-from chalicelib.runs import Run, Verdict
-from chalicelib.store import claims, output, queue
+from chalicelib.model.runs import Run, Verdict
+from chalicelib.store import log_chunks
+from chalicelib.store.queue import claims, finish
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
 
@@ -88,7 +89,7 @@ def execute(
     clock.move(seconds=seconds)
     with sauron.store.write() as tx:
         retry_at = clock.now() + retry_in if retry_in else None
-        assert queue.finish(tx, run, verdict, owner="runner-1", now=clock.now(), retry_at=retry_at)
+        assert finish.finish(tx, run, verdict, owner="runner-1", now=clock.now(), retry_at=retry_at)
     return run
 
 
@@ -97,5 +98,5 @@ def begin(sauron: Sauron, clock: ManualClock, *, wrote: Sequence[str] = ()) -> R
     with sauron.store.write() as tx:
         run = claims.claim(tx, owner="runner-1", now=clock.now()).run
         assert run is not None
-        output.append(tx, run.id, run.attempt, wrote, now=clock.now())
+        log_chunks.append(tx, run.id, run.attempt, wrote, now=clock.now())
     return run

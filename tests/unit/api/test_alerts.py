@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from chalicelib import wiring
-from chalicelib.runs import Outcome, Verdict
+from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import Store
-from sauron.cli.root import run
+from sauron.cli.root import invoke
 from tests.conftest import ManualClock, define
 from tests.unit.api.asking import Client, bearer, execute
 from tests.unit.api.conftest import Build
@@ -69,7 +69,7 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Ca
             monkeypatch.setenv(name, value)
         wiring.use(None)
         try:
-            return run(words)
+            return invoke(words)
         finally:
             wiring.use(None)
 

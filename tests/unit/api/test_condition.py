@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pytest
 
 from chalicelib import __version__, wiring
-from chalicelib.api.condition import without_credentials
-from chalicelib.store import bundle, presence
+from chalicelib.api.status_report import without_credentials
+from chalicelib.store import bundle, runners
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
 from tests.unit.api.asking import Client
@@ -97,7 +97,7 @@ def test_status_says_what_an_operator_asks_first(build: Build, client: Client, c
             consecutive_failures=2,
             rejected=rejected,
         )
-        presence.runner_seen(tx, presence.Runner("r1", "box", 7, "3", clock.now(), clock.now(), 2))
+        runners.runner_seen(tx, runners.Runner("r1", "box", 7, "3", clock.now(), clock.now(), 2))
     answer = client.get("/status")
     said = answer.json
     assert "verysecret" not in answer.body

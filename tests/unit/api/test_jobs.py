@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from chalicelib.runs import Outcome, Verdict
+from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import history, ledger, registry
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define

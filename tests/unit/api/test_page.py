@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from chalicelib.runs import Outcome, Verdict
+from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import bundle, ledger, registry
-from chalicelib.web.pages import ago, plain, taken
+from chalicelib.web.rendering import ago, plain, taken
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.asking import Client, begin, execute

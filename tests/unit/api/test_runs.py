@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.runs import Outcome, Verdict
-from chalicelib.store import output
+from chalicelib.model.runs import Outcome, Verdict
+from chalicelib.store import log_chunks
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.asking import Client, begin, execute
@@ -112,7 +112,7 @@ def test_a_live_tail_gets_each_piece_once(sauron: Sauron, client: Client, clock:
     seen, after = [], "0"
     for text in ("one\n", "two\n", ""):
         with sauron.store.write() as tx:
-            output.append(tx, run.id, 1, [text] if text else [], now=clock.now())
+            log_chunks.append(tx, run.id, 1, [text] if text else [], now=clock.now())
         answer = client.get(f"/runs/{run_id}/log?after={after}")
         seen.append(answer.body)
         after = answer.headers["x-next-after"]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from sauron.cli.running import read_params
+from sauron.cli.run import read_params
 
 
 def test_a_value_is_json_where_it_is_json_and_text_elsewhere() -> None:

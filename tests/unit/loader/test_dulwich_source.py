@@ -19,11 +19,11 @@ from urllib.parse import quote
 
 import pytest
 
-from sauron_jobs_loader.dulwich_source import DulwichSource
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.git_export import DamagedMirrorError
-from sauron_jobs_loader.git_objects import about, write_files
-from sauron_jobs_loader.revisions import Revisions
+from sauron_jobs_loader.git.checkouts import Revisions
+from sauron_jobs_loader.git.export import DamagedMirrorError
+from sauron_jobs_loader.git.without_git.objects import about, write_files
+from sauron_jobs_loader.git.without_git.source import DulwichSource
 from tests.git_servers import BundleRepository, GitHttpServer, git, make_certificate, serve_http
 
 TOKEN = "ghp_s3cret/token+1"
@@ -31,7 +31,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 WITHOUT_GIT = """
 import json, shutil, sys
 from pathlib import Path
-from sauron_jobs_loader.dulwich_source import DulwichSource
+from sauron_jobs_loader.git.without_git.source import DulwichSource
 source = DulwichSource(sys.argv[1], root=Path(sys.argv[2]), token=sys.argv[3])
 sha = source.fetch()
 folder = source.checkout(sha)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from sauron_jobs_loader import installation
-from sauron_jobs_loader.environment import LOG_KEPT_FOR, Environments, RequirementsError
+from sauron_jobs_loader.environment import installation
+from sauron_jobs_loader.environment.environments import LOG_KEPT_FOR, Environments, RequirementsError
+from sauron_jobs_loader.environment.installation import InstallLog
 from sauron_jobs_loader.errors import LoaderError
-from sauron_jobs_loader.installation import InstallLog
 from tests.bundle_runs import alive, eventually
 from tests.wheels import require, write_slow_source, write_wheel
 
@@ -27,7 +27,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 MAKE = """
 import os, sys
 from pathlib import Path
-from sauron_jobs_loader.environment import Environments
+from sauron_jobs_loader.environment.environments import Environments
 print(Environments(Path(sys.argv[1]), environ=os.environ).python(Path(sys.argv[2])))
 """
 

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from sauron_jobs_loader import channel, manifest, outcome, process_tree
+from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
+from sauron_jobs_loader.process import manifest, result, tree
 
 
 def test_messages_arrive_whole_in_whatever_pieces() -> None:
@@ -66,11 +67,11 @@ def test_descriptors_travel_with_a_message_and_are_closed_by_an_exec() -> None:
 def test_all_descendants_of_a_process_are_found() -> None:
     script = "import subprocess, sys; subprocess.run(['sh', '-c', 'read line; true'], start_new_session=True)"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as child:
-        while not (found := [process for process in process_tree.descendants(child.pid) if process.session == process.pid]):
+        while not (found := [process for process in tree.descendants(child.pid) if process.session == process.pid]):
             assert child.poll() is None
         assert found[0].alive
-        assert child.pid in {process.pid for process in process_tree.descendants(os.getpid())}
-    assert process_tree.look_at(child.pid) is None
+        assert child.pid in {process.pid for process in tree.descendants(os.getpid())}
+    assert tree.look_at(child.pid) is None
 
 
 class Colour(Enum):
@@ -92,17 +93,17 @@ class Status(StrEnum):
     ],
 )
 def test_a_result_holds_what_json_can(value: Any, kept: Any) -> None:
-    assert outcome.succeeded(value) == {"ok": True, "value": kept}
+    assert result.succeeded(value) == {"ok": True, "value": kept}
 
 
 def test_a_result_that_holds_itself_ends() -> None:
     loop: list[Any] = []
     loop.append(loop)
-    assert json.dumps(outcome.succeeded(loop))
+    assert json.dumps(result.succeeded(loop))
 
 
 def test_an_integer_too_long_to_write_is_marked() -> None:
-    assert "__repr__" in json.dumps(outcome.succeeded(10**5000))
+    assert "__repr__" in json.dumps(result.succeeded(10**5000))
 
 
 def test_a_failure_whose_message_cannot_be_made_is_told_by_its_name() -> None:
@@ -110,7 +111,7 @@ def test_a_failure_whose_message_cannot_be_made_is_told_by_its_name() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert outcome.failed(Odd())["error"] == "Odd"
+    assert result.failed(Odd())["error"] == "Odd"
 
 
 def test_outside_a_bundle_there_is_no_metadata() -> None:

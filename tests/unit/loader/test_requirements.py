@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import pytest
 
-from sauron_jobs_loader import requirements
-from sauron_jobs_loader.requirements import RequirementsError
+from sauron_jobs_loader.environment import requirements
+from sauron_jobs_loader.environment.requirements import RequirementsError
 
 
 def write(folder: Path, top: str | None = None, files: Mapping[str, str] = MappingProxyType({})) -> Path:

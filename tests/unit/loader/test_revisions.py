@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.revisions import Revisions
+from sauron_jobs_loader.git.checkouts import Revisions
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
@@ -108,7 +108,7 @@ def test_a_lock_that_is_held_for_too_long_says_by_what_file(tmp_path: Path) -> N
 
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sauron_jobs_loader.revisions import Revisions\n"
+        "import sys; from pathlib import Path; from sauron_jobs_loader.git.checkouts import Revisions\n"
         f"with Revisions(Path({str(tmp_path)!r})).lock():\n    print('held', flush=True); sys.stdin.read()"
     )
     project = str(Path(__file__).resolve().parents[3])

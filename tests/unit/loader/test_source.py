@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 import pytest
 
-from sauron_jobs_loader.dulwich_source import DulwichSource
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.git_address import parse_address
-from sauron_jobs_loader.source import GitSource
+from sauron_jobs_loader.git.address import parse_address
+from sauron_jobs_loader.git.source import GitSource
+from sauron_jobs_loader.git.without_git.source import DulwichSource
 from tests.git_servers import (
     BundleRepository,
     GitHttpServer,
@@ -661,8 +661,8 @@ def test_a_missing_key_file_is_named(ssh: GitSshServer, bundle: BundleRepository
 SYNC = """
 import sys
 from pathlib import Path
-from sauron_jobs_loader.dulwich_source import DulwichSource
-from sauron_jobs_loader.source import GitSource
+from sauron_jobs_loader.git.without_git.source import DulwichSource
+from sauron_jobs_loader.git.source import GitSource
 source = {"GitSource": GitSource, "DulwichSource": DulwichSource}[sys.argv[3]](sys.argv[1], root=Path(sys.argv[2]))
 print("ready", flush=True)
 print(source.checkout(source.fetch()), flush=True)

@@ -12,7 +12,7 @@ import pytest
 
 from sauron_jobs_loader import context
 from sauron_jobs_loader.errors import LoaderError
-from sauron_jobs_loader.launcher import Launcher
+from sauron_jobs_loader.launch.launcher import Launcher
 from sauron_jobs_loader.toolkit import progress, state
 from tests.bundle_runs import Runs
 

@@ -1,0 +1,241 @@
+"""What is so now with one subject, kind by kind: the questions by which `incidents` decides.
+
+Each question is asked inside the caller's transaction and answers a `Finding`. Whoever knows of an open incident hands it in:
+some kinds begin at one bound and end at another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.clock import iso
+from chalicelib.model.jobs import Job
+from chalicelib.model.occurrences import DOWNTIME
+from chalicelib.model.runs import RunState
+from chalicelib.settings import Settings
+from chalicelib.store import incidents, outbox, registry, runners
+from chalicelib.store.database import Tx
+from chalicelib.store.incidents import Fault, Incident
+
+SAURON = "sauron"  # the subject of what is wrong with Sauron itself
+LATE = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=2)  # rows that others record late, or by other clocks
+OUTBOX_STUCK = timedelta(minutes=15)
+FETCHES = 3  # failed in a row before people are told: a network may hiccup
+DISK_AGAIN = 1.1  # of the bound: room that swings about it is told once
+MB = 1 << 20
+REJECTED = "definition rejected"  # why a claim misses the occurrences of a rejected job
+
+
+class Kind(StrEnum):
+    """What can be wrong."""
+
+    FAILING = "failing"
+    LATE = "late"
+    MISSED = "missed"
+    REJECTED = "rejected"
+    SYNC = "sync"
+    MANIFEST = "manifest"
+    OUTBOX = "outbox"
+    DISK = "disk"
+
+
+OF_RUNS = (Kind.FAILING, Kind.LATE, Kind.MISSED)
+OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How it stands: wrong or not, since when and why, shown by which run.
+
+    Where it is not wrong, `since` is when it ceased to be, and `silent` says that nobody needs to hear of it. `another` says that
+    it is not the one that is open but a new one of its kind.
+    """
+
+    wrong: bool
+    reason: str = ""
+    since: datetime | None = None
+    job_id: str | None = None
+    run_id: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    silent: bool = False
+    another: bool = False
+
+
+FINE = Finding(False)
+DROPPED = Finding(False, silent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one pass looks at: since when, with which settings, and what it saw once for all subjects."""
+
+    now: datetime
+    since: datetime
+    settings: Settings
+    ticking: bool
+    fault: Fault = field(default_factory=Fault)
+    rejected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    free_bytes: int | None = None
+
+    @classmethod
+    def brief(cls, tx: Tx, now: datetime, settings: Settings) -> Look:
+        """See what concerns jobs whose runs just ended."""
+        ticked = runners.duty(tx, runners.TICK)
+        return cls(now, now - OVERLAP, settings, ticked is not None and now - ticked[0] <= DOWNTIME)
+
+    @classmethod
+    def whole(cls, tx: Tx, now: datetime, settings: Settings, *, since: datetime, free_bytes: Callable[[], int] | None) -> Look:
+        """See what concerns all subjects."""
+        fault = incidents.fault(tx) if settings.jobs_git_repo_url else Fault()
+        rejected = {
+            str(one.get("job_id") or one.get("place") or "manifest.py")[: incidents.SUBJECT_CHARS]: one for one in fault.rejected
+        }
+        ticking = cls.brief(tx, now, settings).ticking
+        return cls(now, since, settings, ticking, fault, rejected, _room(free_bytes))
+
+    def late_jobs(self, tx: Tx) -> list[str]:
+        """Answer the jobs that are late; after downtime the next tick decides first about what was queued before."""
+        return incidents.late_jobs(tx, self.now - LATE) if self.ticking else []
+
+
+def _room(free_bytes: Callable[[], int] | None) -> int | None:
+    try:
+        return free_bytes() if free_bytes else None
+    except OSError:
+        return None
+
+
+def find(tx: Tx, look: Look, subject: str, kind: Kind, known: Incident | None, *, in_full: bool) -> Finding:
+    """Say how one subject and kind stands; `in_full` asks for the facts also of what is known to be wrong."""
+    if kind in OF_SAURON:
+        return _OF_SAURON[kind](tx, look, known)
+    if (
+        kind is Kind.FAILING
+        and known is None
+        and ((last := incidents.verdict(tx, subject)) is None or last.state in incidents.GOOD)
+    ):
+        return FINE
+    job = registry.job(tx, subject)
+    stands = job is not None and job.removed_at is None
+    if kind is Kind.REJECTED:
+        return DROPPED if job is not None and stands and not job.enabled else _rejected(look, subject, job)
+    if job is None or not stands or not job.enabled:
+        return DROPPED
+    if kind is Kind.FAILING:
+        return _failing(tx, job, known, in_full=in_full)
+    return _late(tx, look, job, known) if kind is Kind.LATE else _missed(tx, look, job, known)
+
+
+def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> Finding:
+    last = incidents.verdict(tx, job.id)
+    if last is None:
+        return DROPPED
+    if last.state in incidents.GOOD:
+        reason = f"the run ended {last.state}; before that: {known.reason}" if known else ""
+        return Finding(False, reason, last.finished_at, job.id, last.id, {"state": last.state})
+    if not in_full:
+        return Finding(True)
+    row = incidents.failures(tx, job.id, least=1 if known else job.spec.alert_after)
+    if not row:
+        return FINE
+    if known is None and (over := incidents.last_end(tx, job.id, Kind.FAILING)) and last.finished_at <= over:
+        return FINE  # it was switched off and on again: that failure was told
+    facts = {"state": last.state, "error": last.error, "error_type": last.error_type, "failures_in_row": len(row)}
+    return Finding(True, last.error or f"the run {_ended(last.state)}", row[-1].finished_at, job.id, last.id, facts)
+
+
+def _ended(state: str) -> str:
+    return "timed out" if state == RunState.TIMED_OUT else "failed"
+
+
+def _late(tx: Tx, look: Look, job: Job, known: Incident | None) -> Finding:
+    if not look.ticking:
+        return Finding(known is not None)
+    run = incidents.late_run(tx, job.id, look.now - LATE)
+    if run is None:
+        return Finding(False, "its runs start again", look.now, job.id, known.run_id if known else None)
+    reason = f"its run was due at {iso(run.due_at)} and has not started"
+    return Finding(True, reason, run.due_at, job.id, run.id, {"due_at": iso(run.due_at)})
+
+
+def _missed(tx: Tx, look: Look, job: Job, known: Incident | None) -> Finding:
+    ended = incidents.ended_since(tx, job.id, look.since - OVERLAP)
+    told = {one.run_id for one in ended} | ({known.run_id} if known else set())
+    # Who knows that the definition is rejected need not hear of each occurrence that this costs.
+    quiet = known is not None or job.id in look.rejected or any(one.kind == Kind.REJECTED for one in ended)
+    for gap in incidents.gaps(tx, job.id, look.since, look.now + OVERLAP):
+        if gap.id in told or (gap.reason == REJECTED and quiet):
+            continue
+        begin, count = gap.gap_from or gap.fire_at, max(1, gap.gap_count)
+        facts = {"count": count, "from": iso(begin), "to": iso(gap.fire_at)}
+        times = f"{count} occurrences from {iso(begin)} to {iso(gap.fire_at)}" if count > 1 else f"the occurrence of {iso(begin)}"
+        return Finding(True, f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None)
+    if known is None or incidents.ran_after_gap(tx, job.id, known.run_id):
+        return DROPPED
+    return Finding(True)
+
+
+def _rejected(look: Look, subject: str, job: Job | None) -> Finding:
+    one = look.rejected.get(subject)
+    job_id = job.id if job else None
+    if one is None:
+        return Finding(False, "its definition is no longer rejected", look.now, job_id)
+    told = job_id or (str(one["job_id"])[:64] if one.get("job_id") else None)
+    return Finding(True, str(one.get("reason")), look.now, told, None, {"place": one.get("place")})
+
+
+def _sync(_tx: Tx, look: Look, known: Incident | None) -> Finding:
+    fault = look.fault
+    if not look.settings.jobs_git_repo_url:
+        return DROPPED
+    if fault.kind != "fetch" or (known is None and fault.failures < FETCHES):
+        return Finding(False, "the bundle can be fetched again", look.now)
+    return Finding(True, fault.error or "it failed", fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures})
+
+
+def _manifest(_tx: Tx, look: Look, known: Incident | None) -> Finding:
+    fault = look.fault
+    if not look.settings.jobs_git_repo_url:
+        return DROPPED
+    if fault.kind in {"load", "held"}:
+        reason = fault.error or "it was refused"
+        return Finding(True, reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures})
+    unseen = known is not None and fault.kind is not None  # what cannot be fetched was not mended
+    return Finding(True) if unseen else Finding(False, "the bundle's newest revision is active", look.now)
+
+
+def _outbox(tx: Tx, look: Look, _known: Incident | None) -> Finding:
+    if not look.settings.life_hub_url:
+        return DROPPED
+    lag = outbox.lag(tx)
+    if lag.oldest_at is None or look.now - lag.oldest_at <= OUTBOX_STUCK:
+        return Finding(False, "copies are made again", look.now, facts={"waiting": lag.waiting})
+    reason = f"{lag.waiting} rows wait to be copied to Life Hub, the oldest since {iso(lag.oldest_at)}"
+    return Finding(True, reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)})
+
+
+def _disk(_tx: Tx, look: Look, known: Incident | None) -> Finding:
+    low = look.settings.disk_low_mb
+    if not low:
+        return DROPPED
+    if look.free_bytes is None:
+        return Finding(known is not None)
+    free = look.free_bytes // MB
+    bound = low * DISK_AGAIN if known else low
+    facts = {"free_mb": free, "low_mb": low}
+    if look.free_bytes < bound * MB:
+        return Finding(True, f"{free} MB are free where the store lies, less than {low} MB", look.now, facts=facts)
+    return Finding(False, f"{free} MB are free where the store lies", look.now, facts=facts)
+
+
+_OF_SAURON: Mapping[Kind, Callable[[Tx, Look, Incident | None], Finding]] = {
+    Kind.SYNC: _sync,
+    Kind.MANIFEST: _manifest,
+    Kind.OUTBOX: _outbox,
+    Kind.DISK: _disk,
+}

@@ -1,0 +1,202 @@
+"""What is wrong: one state machine per subject and kind, from what the store says now.
+
+    (fine) --wrong--> open --a day without a word--> open, told again --fine--> ended
+                                                                       one message per arrow; none for a job that is off
+
+A pass compares stored state with the open incidents and opens, ends or repeats them, each with its alerts in the same
+transaction. It is derived from state, not from events: a pass that is repeated, cut off by a crash or made by several runners at
+once tells nothing twice and forgets nothing, because the unique open incident decides. It costs what is wrong or recent, not what
+exists.
+
+Limit: what begins and ends between two passes is not told, but for missed occurrences, which are told by their rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from chalicelib import logs
+from chalicelib.clock import Clock
+from chalicelib.settings import Settings
+from chalicelib.store import Store, incidents, runners
+from chalicelib.store import alerts as owed
+from chalicelib.store.database import Tx
+from chalicelib.store.incidents import Incident
+
+from . import checks, messages
+from .checks import Finding, Kind, Look
+
+log = logs.get(__name__)
+
+ALERTS = "alerts"  # the duty whose time is the watermark
+REMINDED = timedelta(days=1)
+FIRST_LOOK = timedelta(days=1)  # how far the very first pass looks back
+BATCH = 50  # subjects in one transaction
+MOST_AT_ONCE = 100  # gaps of one job told in one pass
+
+Key = tuple[str, Kind]
+
+
+class _Act(Enum):
+    """What a finding asks for."""
+
+    OPEN = auto()
+    END = auto()
+    RENEW = auto()  # the one that is open gives way to another of its kind
+    TELL = auto()  # nobody could be told when it began
+    REMIND = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """One pass: when it looks, since when, and what it was given."""
+
+    settings: Settings
+    look: Look
+    link: str | None
+    channels: tuple[str, ...]
+
+    @property
+    def now(self) -> datetime:
+        """When the pass looks."""
+        return self.look.now
+
+
+def review(
+    store: Store,
+    clock: Clock,
+    settings: Settings,
+    *,
+    jobs: Collection[str] | None = None,
+    free_bytes: Callable[[], int] | None = None,
+    link: str | None = None,
+) -> int:
+    """Compare what is so with what people were told; open, end and repeat incidents. Answer how many changed.
+
+    `jobs` limits the pass to jobs whose runs just ended; without it everything is looked at that is wrong or ended since the last
+    such pass. `free_bytes` answers the room where the store lies; `link` is where people reach this Sauron.
+    """
+    now = clock.now()
+    with store.read() as tx:
+        if jobs is None:
+            last = runners.duty(tx, ALERTS)
+            since = min(last[0], now) - checks.OVERLAP if last else now - FIRST_LOOK
+            look = Look.whole(tx, now, settings, since=since, free_bytes=free_bytes)
+        else:
+            look = Look.brief(tx, now, settings)
+        this = _Pass(settings, look, link, messages.channels(settings))
+        found = incidents.open_incidents(tx, subjects=jobs)
+        known = {(one.subject, Kind(one.kind)): one for one in found}
+        asked = _of_all(tx, look, known) if jobs is None else _of_jobs(jobs, known)
+        due = [key for key in asked if _act(this, _find(tx, this, key, known.get(key)), known.get(key))]
+    changed = 0
+    for some in (due[i : i + BATCH] for i in range(0, len(due), BATCH)):
+        with store.write() as tx:
+            incidents.take_turns(tx)
+            changed += sum(_settle(tx, this, key) for key in some)
+    if jobs is None:
+        with store.write() as tx:
+            runners.duty_done(tx, ALERTS, at=now)
+    return changed
+
+
+def _of_jobs(jobs: Collection[str], known: Collection[Key]) -> list[Key]:
+    """Answer what is looked at after runs of these jobs ended."""
+    opened = [key for key in known if key[1] in checks.OF_RUNS]
+    return list(dict.fromkeys([*((job_id, Kind.FAILING) for job_id in jobs), *opened]))
+
+
+def _of_all(tx: Tx, look: Look, known: Collection[Key]) -> list[Key]:
+    """Answer everything that is wrong, was so, or may have become so since the last pass."""
+    new = [(checks.SAURON, kind) for kind in checks.OF_SAURON]
+    new += [(subject, Kind.REJECTED) for subject in look.rejected]
+    new += [(job_id, kind) for job_id in incidents.ended_badly(tx, look.since) for kind in (Kind.FAILING, Kind.MISSED)]
+    new += [(job_id, Kind.LATE) for job_id in look.late_jobs(tx)]
+    return list(dict.fromkeys([*known, *new]))
+
+
+def _find(tx: Tx, this: _Pass, key: Key, known: Incident | None) -> Finding:
+    in_full = known is None or known.told_at is None or this.now - known.told_at >= REMINDED
+    return checks.find(tx, this.look, key[0], key[1], known, in_full=in_full)
+
+
+def _act(this: _Pass, found: Finding, known: Incident | None) -> _Act | None:
+    """Say what a finding asks for, beside the incident that is open."""
+    if known is None:
+        return _Act.OPEN if found.wrong else None
+    if not found.wrong:
+        return _Act.END
+    if found.another:
+        return _Act.RENEW
+    if known.told_at is None:
+        return _Act.TELL if this.channels else None
+    repeated = Kind(known.kind) is not Kind.MISSED and this.now - known.told_at >= REMINDED
+    return _Act.REMIND if repeated else None
+
+
+def _settle(tx: Tx, this: _Pass, key: Key) -> int:
+    """Do for one subject and kind what is to be done, by what the store says in this transaction; answer how many changes."""
+    for count in range(MOST_AT_ONCE):
+        known = incidents.open_incident(tx, *key)
+        found = _find(tx, this, key, known)
+        act = _act(this, found, known)
+        if act is None or not _do(tx, this, key, (act, found), known):
+            return count
+        if act is _Act.END or key[1] is not Kind.MISSED:
+            return count + 1
+    return MOST_AT_ONCE
+
+
+def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, Finding], known: Incident | None) -> bool:
+    """Change one incident and tell it; answer whether it was this pass that changed it."""
+    act, found = change
+    if known is not None and act in {_Act.END, _Act.RENEW} and not incidents.end(tx, known, now=this.now):
+        return False
+    if act is _Act.END and known is not None:
+        told = not found.silent and known.told_at is not None  # who never heard of it need not hear that it is over
+        if told:
+            _tell(tx, this, known, found, act)
+        log.info("incident.ended", subject=known.subject, kind=known.kind, told=told)
+        return True
+    if act in {_Act.TELL, _Act.REMIND} and known is not None:
+        if not incidents.told_again(tx, known, now=this.now):
+            return False
+        _tell(tx, this, known, found, act)
+        return True
+    begun = incidents.begin(
+        tx,
+        *key,
+        reason=this.settings.masked(found.reason),
+        since=found.since or this.now,
+        told_at=this.now if this.channels else None,
+        job_id=found.job_id,
+        run_id=found.run_id,
+    )
+    if begun is None:
+        return False
+    _tell(tx, this, begun, found, act)
+    log.warning("incident.opened", subject=begun.subject, kind=begun.kind, run_id=begun.run_id)
+    return True
+
+
+def _tell(tx: Tx, this: _Pass, incident: Incident, found: Finding, act: _Act) -> None:
+    """Owe people the message about a change, through every channel that is configured."""
+    if not this.channels:
+        return
+    over = act is _Act.END
+    down = (found.since or this.now) - incident.since if over else None
+    data = messages.compose(
+        this.settings,
+        incident,
+        reason=found.reason,
+        run_id=found.run_id,
+        log_tail=incidents.log_tail(tx, found.run_id, messages.TAIL_CHARS) if found.run_id else "",
+        facts=found.facts,
+        link=this.link,
+        reminder=act is _Act.REMIND,
+        down=down,
+    )
+    owed.put(tx, this.channels, messages.type_of(Kind(incident.kind), over=over), data, now=this.now)

@@ -1,0 +1,232 @@
+"""What people are told: the facts of an alert, and how they read as a mail and as a webhook's body.
+
+An alert's facts are composed once, in the transaction that changes its incident, and are complete: whoever delivers it later asks
+nothing else. Values of settings that are secrets are blotted out of them.
+
+Limit: of a run's log the end is told; a mail about many alerts holds less of each.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalicelib.clock import iso
+from chalicelib.model.runs import RunState
+from chalicelib.settings import Settings
+from chalicelib.store.alerts import Alert
+from chalicelib.store.incidents import Incident
+from chalicelib.web.rendering import plain, taken
+
+from .checks import OF_SAURON, SAURON, Kind
+
+MAIL = "mail"
+WEBHOOK = "webhook"
+# What each channel needs; it is used when all of it is set.
+_WORDS = {
+    Kind.FAILING: "failing",
+    Kind.LATE: "late",
+    Kind.MISSED: "missed",
+    Kind.REJECTED: "rejected",
+    Kind.SYNC: "failing",
+    Kind.MANIFEST: "rejected",
+    Kind.OUTBOX: "stuck",
+    Kind.DISK: "low",
+}
+TAIL_CHARS = 2000
+TAIL_OF_MANY = 400  # of each log in a mail about several alerts
+NO_CHANNEL = (
+    "No channel for alerts is configured. For mail set ALERT_EMAIL and FROM_EMAIL (and AWS_SES_ACCESS_KEY_ID with "
+    "AWS_SES_SECRET_ACCESS_KEY, unless the machine has credentials for SES); for a webhook set SAURON_ALERT_WEBHOOK_URL (and "
+    "SAURON_ALERT_WEBHOOK_SECRET to sign it)."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail about one alert or several."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def channels(settings: Settings) -> tuple[str, ...]:
+    """Answer the channels that are configured."""
+    mail = settings.alert_email and settings.from_email  # without keys of their own AWS's usual credentials are used
+    return ((MAIL,) if mail else ()) + ((WEBHOOK,) if settings.alert_webhook_url else ())
+
+
+def base_link(settings: Settings) -> str:
+    """Answer where people reach this Sauron, without a slash at the end."""
+    if settings.public_url:
+        return str(settings.public_url).rstrip("/")
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.api_host, settings.api_host)  # noqa: S104 - not a bind
+    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
+
+
+def type_of(kind: Kind, *, over: bool) -> str:
+    """Name the type of an alert: `job.failing`, `sync.recovered`."""
+    return f"{kind if kind in OF_SAURON else 'job'}.{'recovered' if over else _WORDS[kind]}"
+
+
+def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder: bool) -> str:
+    """Say in a line what is so."""
+    if incident.kind == "test":
+        return "This is a test"
+    kind, subject, still = Kind(incident.kind), incident.subject, "still " if reminder else ""
+    if over:
+        return {
+            Kind.FAILING: f"{subject} recovered",
+            Kind.LATE: f"{subject} is no longer late",
+            Kind.REJECTED: f"{subject} is no longer rejected",
+            Kind.SYNC: "The bundle is synced again",
+            Kind.MANIFEST: "The bundle's newest revision is accepted again",
+            Kind.OUTBOX: "Life Hub is copied to again",
+            Kind.DISK: "There is room on the disk again",
+        }.get(kind, f"{subject} recovered")
+    if kind is Kind.FAILING and facts.get("state") == RunState.TIMED_OUT:
+        return f"{subject} {still}timed out" if not reminder else f"{subject} is still failing: it timed out"
+    count = facts.get("count", 1)
+    return {
+        Kind.FAILING: f"{subject} is {still}failing",
+        Kind.LATE: f"{subject} is {still}late",
+        Kind.MISSED: f"{subject} missed {count} occurrences" if count > 1 else f"{subject} missed an occurrence",
+        Kind.REJECTED: f"{subject} is {still}rejected",
+        Kind.SYNC: f"The bundle {still}cannot be fetched",
+        Kind.MANIFEST: f"The bundle's newest revision is {still}not accepted",
+        Kind.OUTBOX: f"Copies to Life Hub are {still}stuck",
+        Kind.DISK: f"The disk is {still}nearly full",
+    }[kind]
+
+
+def compose(
+    settings: Settings,
+    incident: Incident,
+    *,
+    reason: str,
+    run_id: str | None,
+    log_tail: str,
+    facts: Mapping[str, Any],
+    link: str | None = None,
+    reminder: bool = False,
+    down: timedelta | None = None,
+) -> dict[str, Any]:
+    """Answer an alert's facts; `down` is how long it was wrong, when it is so no longer."""
+    told = title(incident, facts, over=down is not None, reminder=reminder)
+    base = link or base_link(settings)
+    return {
+        "failures_in_row": 0,
+        **{name: _clean(value, settings) if isinstance(value, str) else value for name, value in facts.items()},
+        "job_id": incident.job_id,
+        "run_id": run_id,
+        "subject": incident.subject,
+        "kind": incident.kind,
+        "title": _clean(told, settings),
+        "reason": _clean(reason, settings),
+        "since": iso(incident.since),
+        "down_seconds": None if down is None else max(0, round(down.total_seconds())),
+        "link": f"{base}/ui/runs/{run_id}" if run_id else f"{base}/",
+        "log_tail": _clean(log_tail, settings),
+        "scheduler": settings.scheduler_name,
+        "reminder": reminder,
+    }
+
+
+def test_facts(settings: Settings, now: datetime) -> dict[str, Any]:
+    """Answer the facts of an alert that only tests the way."""
+    incident = Incident(0, SAURON, "test", None, None, "", now, now, None)
+    reason = "Somebody asked for a test of the alerts. Nothing is wrong."
+    return compose(settings, incident, reason=reason, run_id=None, log_tail="", facts={})
+
+
+def as_webhook(alert: Alert) -> bytes:
+    """Write an alert as a webhook's body."""
+    body = {"type": alert.type, "timestamp": iso(alert.created_at), "data": alert.data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def as_mail(alerts: Sequence[Alert], *, scheduler: str) -> Mail:
+    """Write one alert, or several in the order of their happening, as a mail."""
+    chars = TAIL_CHARS if len(alerts) == 1 else TAIL_OF_MANY
+    parts = [_part(alert, chars) for alert in alerts]
+    titles = [str(part["title"]) for part in parts]
+    subject = titles[0] if len(parts) == 1 else f"{len(parts)} alerts: {', '.join(dict.fromkeys(titles))}"
+    html = _template().render(parts=parts, titles=titles)
+    text = "\n\n".join(_plain(part) for part in parts)
+    if len(parts) > 1:
+        text = "\n".join(f"- {title}" for title in titles) + "\n\n" + text
+    return Mail(_line(f"[{scheduler}] {subject}", 150), text + "\n", html)
+
+
+def _part(alert: Alert, chars: int) -> dict[str, Any]:
+    """Answer what a mail says of one alert."""
+    data = alert.data
+    down = data.get("down_seconds")
+    facts = [
+        ("when", iso(alert.created_at)),
+        ("since", data.get("since")),
+        ("down for", None if down is None else taken(down)),
+        ("failures in a row", data.get("failures_in_row") or None),
+        ("job", data.get("job_id")),
+        ("run", data.get("run_id")),
+    ]
+    tail = plain(str(data.get("log_tail") or ""))[-chars:].strip()
+    known = [(name, str(value)) for name, value in facts if value is not None]
+    title = _line(str(data.get("title") or alert.type), 120)
+    return {"title": title, "reason": str(data.get("reason") or ""), "facts": known, "tail": tail, "link": data.get("link")}
+
+
+def _plain(part: Mapping[str, Any]) -> str:
+    lines = [part["title"], "", part["reason"], ""]
+    lines += [f"{name}: {value}" for name, value in part["facts"]]
+    if part["tail"]:
+        lines += ["", "The end of the log:", *(f"    {line}" for line in part["tail"].splitlines())]
+    return "\n".join([*lines, "", str(part["link"])])
+
+
+def _line(text: str, most: int) -> str:
+    """Answer a text as one line of at most so many characters: a header's value has no line breaks."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else flat[: most - 3].rstrip() + "..."
+
+
+def _clean(text: str, settings: Settings) -> str:
+    """Answer what a store can hold of a text and people may see."""
+    return settings.masked(text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd"))
+
+
+@functools.cache
+def _template() -> Any:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_HTML)
+
+
+_HTML = """<!doctype html>
+<html lang="en">
+<body style="font-family: sans-serif; line-height: 1.4">
+{% if titles | length > 1 %}
+<ul>
+{% for title in titles %}
+<li>{{ title }}</li>
+{% endfor %}
+</ul>
+{% endif %}
+{% for part in parts %}
+<h3>{{ part.title }}</h3>
+<p style="white-space: pre-wrap">{{ part.reason }}</p>
+<p>{% for name, value in part.facts %}{{ name }}: {{ value }}<br>{% endfor %}</p>
+{% if part.tail %}
+<pre style="background: #f4f4f4; padding: 0.6em; white-space: pre-wrap">{{ part.tail }}</pre>
+{% endif %}
+<p><a href="{{ part.link }}">{{ part.link }}</a></p>
+{% endfor %}
+</body>
+</html>
+"""

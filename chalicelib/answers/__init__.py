@@ -1,0 +1,1 @@
+"""Pure questions over the schedule, the ledger and a revision."""

@@ -1,0 +1,93 @@
+"""Pure questions about schedules and the ledger: what comes next, and whether every occurrence is accounted for."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.cron.schedule import Schedule
+from chalicelib.model.jobs import Job
+from chalicelib.store import registry, runners
+from chalicelib.store.database import Tx
+from chalicelib.store.runners import TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """An occurrence that the pure schedule has and the ledger has not (or a gap row whose count is wrong)."""
+
+    job_id: str
+    fire_at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """What `audit` found. `occurrences` counts those that were checked, up to the last tick (`until`)."""
+
+    holes: tuple[Hole, ...]
+    occurrences: int
+    jobs: int
+    since: datetime | None
+    until: datetime | None
+
+
+def next_fires(job: Job, *, now: datetime, count: int) -> list[datetime]:
+    """Answer the next fire times of a job after now; none while it is off, rejected or gone."""
+    if not job.enabled or job.removed_at is not None or job.rejected is not None:
+        return []
+    fires: list[datetime] = []
+    while len(fires) < count:
+        fires.append(job.spec.schedule.after(fires[-1] if fires else now))
+    return fires
+
+
+def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]:
+    """Answer the next `count` fire times over all enabled jobs, the soonest first."""
+    heap = [(fires[0], job.id, job) for job in registry.all_jobs(tx) if (fires := next_fires(job, now=now, count=1))]
+    heapq.heapify(heap)
+    answer: list[tuple[Job, datetime]] = []
+    while heap and len(answer) < count:
+        fire_at, job_id, job = heap[0]
+        answer.append((job, fire_at))
+        heapq.heapreplace(heap, (job.spec.schedule.after(fire_at), job_id, job))
+    return answer
+
+
+def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
+    """Hold the ledger against the pure schedule of every period in force, up to the last tick.
+
+    Rows of occurrences that were skipped or missed count as accounted for; so does a `missed` row that stands for a gap, if it
+    counts exactly the occurrences the schedule has there. What was pruned is not looked at.
+    """
+    last = runners.duty(tx, TICK)
+    if last is None:
+        return AuditReport((), 0, 0, None, None)
+    until = min(last[0], now)
+    jobs = [job for job in registry.all_jobs(tx, removed=True) if job_id in {None, job.id}]
+    holes: list[Hole] = []
+    checked = 0
+    since: datetime | None = None
+    for job in jobs:
+        begin = registry.ledger_from(tx, job.id)
+        since = begin if since is None else min(since, begin)
+        rows = registry.ledger(tx, job.id, after=begin)
+        single = {fire_at for fire_at, gap_from, _ in rows if gap_from is None}
+        gaps = [(gap_from, fire_at, count) for fire_at, gap_from, count in rows if gap_from is not None]
+        expected: set[datetime] = set()
+        for period in registry.periods_of(tx, job.id):
+            start, end = max(period.since, begin), min(period.until or until, until)
+            if start < end:
+                expected.update(Schedule.parse(period.cron, period.timezone).between(start, end))
+        checked += len(expected)
+        holes.extend(
+            Hole(job.id, fire_at, "no run, skip or miss is recorded")
+            for fire_at in sorted(expected - single)
+            if not any(first <= fire_at <= last for first, last, _ in gaps)
+        )
+        for first, gap_end, said in gaps:
+            found = sum(first <= fire_at <= gap_end for fire_at in expected)
+            if said != found and first > begin and gap_end <= until:
+                holes.append(Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}"))
+    return AuditReport(tuple(holes), checked, len(jobs), since, until)

@@ -1,0 +1,1 @@
+"""Lambda's surroundings: SQS messages, EventBridge's events, parameters of SSM."""

@@ -1,0 +1,117 @@
+"""Dispatch by SQS: telling Lambda workers that runs are due.
+
+A message says that something is due and names the run it was sent for; whoever gets it claims what is due longest. So a message
+that comes twice, late or out of order does no harm, and one that is lost is sent again by a tick: SQS is a bell, the store is the
+queue. Messages that no worker could use end in the dead-letter queue, from which upkeep takes their runs back.
+
+A run is noted as sent for before it is, so that of several who look at once only one sends; after a crash in between it is sent
+for five minutes later. What waits for a run of its job that is under way, or before it in the queue, is sent for when that ends.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from chalicelib import logs
+from chalicelib.clock import Clock
+from chalicelib.model.occurrences import HORIZON
+from chalicelib.store import Store
+from chalicelib.store.queue import in_flight
+
+log = logs.get(__name__)
+
+LIVE = timedelta(minutes=5)  # for so long at least a message is believed to be under way
+PATIENCE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 2}}  # seconds
+DEAD_AT_ONCE = 20  # times BATCH messages of the dead-letter queue in one pass
+MOST_DELAY = timedelta(minutes=15)  # SQS delays no message longer
+BATCH = 10  # messages that SQS takes at once
+AT_ONCE = 500  # runs that are read at once
+DEAD = "-dead"  # what the dead-letter queue's name ends with
+
+
+class Dispatcher:
+    """Sends messages for due runs to one queue. Safe to share between threads."""
+
+    def __init__(self, store: Store, clock: Clock, url: str) -> None:
+        """Dispatch to the queue at `url`; nothing is connected yet."""
+        self._store = store
+        self._clock = clock
+        self._url = url
+
+    @cached_property
+    def _sqs(self) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client("sqs", config=Config(**PATIENCE))
+
+    def dispatch(self) -> int:
+        """Send a message for every run that is due soon and has none under way; answer how many. Raises ClientError."""
+        sent = 0
+        while True:
+            now = self._clock.now()
+            with self._store.write() as tx:
+                runs = in_flight.reserve(tx, now=now, horizon=now + HORIZON, live=LIVE, most=AT_ONCE)
+            taken: set[str] = set()
+            try:
+                for start in range(0, len(runs), BATCH):
+                    taken |= self._send(runs[start : start + BATCH], now)
+            finally:
+                if refused := [run_id for run_id, _ in runs if run_id not in taken]:
+                    self._let_go(refused)
+            sent += len(taken)
+            if len(taken) < AT_ONCE:  # no more are due, or SQS refuses some
+                return sent
+
+    def _send(self, runs: Sequence[tuple[str, datetime]], now: datetime) -> set[str]:
+        entries = [
+            {"Id": str(number), "MessageBody": json.dumps({"run_id": run_id}), "DelaySeconds": _delay(due_at, now)}
+            for number, (run_id, due_at) in enumerate(runs)
+        ]
+        answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+        for refused in answer.get("Failed", ()):
+            log.error("dispatch.refused", run_id=runs[int(refused["Id"])][0], reason=refused.get("Message") or refused["Code"])
+        return {runs[int(one["Id"])][0] for one in answer.get("Successful", ())}
+
+    def arrived(self, run_id: str) -> None:
+        """Note that the message for a run was used up without the run being claimed: a tick sends another."""
+        self._let_go([run_id])
+
+    def _let_go(self, run_ids: Sequence[str]) -> None:
+        with self._store.write() as tx:
+            in_flight.let_go(tx, run_ids)
+
+    def reconcile(self) -> int:
+        """Empty the dead-letter queue: runs that are queued still are sent word of anew. Answer how many messages there were."""
+        emptied = 0
+        for _ in range(DEAD_AT_ONCE):
+            found = self._sqs.receive_message(QueueUrl=self._url + DEAD, MaxNumberOfMessages=BATCH).get("Messages", [])
+            if not found:
+                break
+            bodies = [run_of(message["Body"]) for message in found]
+            self._let_go([run_id for run_id in bodies if run_id])
+            handles = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)]
+            self._sqs.delete_message_batch(QueueUrl=self._url + DEAD, Entries=handles)
+            emptied += len(found)
+            log.error("dispatch.dead_letters", run_ids=bodies)
+        return emptied
+
+
+def _delay(due_at: datetime, now: datetime) -> int:
+    """Answer the whole seconds that a message is held back, so that it comes when its run is due or a moment later."""
+    return math.ceil(min(max(due_at - now, timedelta()), MOST_DELAY).total_seconds())
+
+
+def run_of(body: str) -> str | None:
+    """Answer the run that a message was sent for, or None if it says nothing that we would."""
+    try:
+        said = json.loads(body)
+    except ValueError:
+        return None
+    run_id = said.get("run_id") if isinstance(said, dict) else None
+    return run_id if isinstance(run_id, str) else None

@@ -1,0 +1,26 @@
+"""Settings that AWS keeps: parameters below one path of SSM stand for environment variables, so that no secret is in a function.
+
+`/sauron/prod/JOBS_GIT_TOKEN` is the variable JOBS_GIT_TOKEN. They are read once, when a process first asks for its settings; a
+changed parameter reaches a warm function when its process is replaced.
+"""
+
+from __future__ import annotations
+
+from chalicelib.errors import SettingsError
+
+
+def read(path: str) -> dict[str, str]:
+    """Answer the parameters below a path by their names. Raises SettingsError when they cannot be read."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    found: dict[str, str] = {}
+    try:
+        patience = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3})
+        pages = boto3.client("ssm", config=patience).get_paginator("get_parameters_by_path")
+        for page in pages.paginate(Path=path.rstrip("/"), WithDecryption=True):
+            found |= {one["Name"].rpartition("/")[2]: one["Value"] for one in page["Parameters"]}
+    except (BotoCoreError, ClientError) as error:
+        raise SettingsError([f"SAURON_SSM_PATH={path!r}: the parameters cannot be read ({error})"]) from None
+    return found

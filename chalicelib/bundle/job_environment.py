@@ -1,0 +1,161 @@
+"""What a job may see: its environment, its secrets, and what is blotted out of all it says.
+
+A fixed whitelist, who it is, and its declared secrets; under the compatible environment a job that declares nothing gets the
+container's variables without what opens Sauron itself. A fork shows its parent's environment in /proc, so a job that may see less
+than the process that has its bundle loaded is spawned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from chalicelib.model.jobs import JobSpec
+from chalicelib.settings import SETTINGS, Settings, within
+from sauron_jobs_loader.masking import Masker
+
+WHITELIST = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    "SAURON_SSH_KNOWN_HOSTS",
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+)
+INSTALLER = ("PIP_", "UV_")  # what begins so tells an installer where packages come from
+MAIL = ("FROM_EMAIL", "NOTIFY_EMAIL", "DIGEST_EMAIL", "AWS_SES_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SES")
+SSH_KEY, SSH_KEY_PATH = "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KEY_PATH"  # who may have the one may read the other
+PUBLIC_NAMES = frozenset(setting.name for setting in SETTINGS if not setting.secret)  # declared or not, they hold no secret
+ALIASES = tuple((setting.name, *setting.aliases) for setting in SETTINGS if setting.aliases)  # they stand for each other
+SECRET_NAMES = frozenset(name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases))
+LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")  # names of secrets
+LIKELY_CHARS = 8  # a shorter value of such a variable may be an ordinary word
+ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")  # opens on Lambda what Sauron's own role may
+FUNCTION = (*ROLE, "AWS_LAMBDA_", "LAMBDA_", "_HANDLER", "_X_AMZN_")  # what begins so is between AWS and the function
+OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # opens Sauron, so no job sees it
+
+
+class JobEnviron:
+    """Decides what jobs see, from the settings and the secrets that jobs declare. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._declared: frozenset[str] = frozenset()  # names of the secrets that jobs of loaded revisions declare
+        self._learning = threading.Lock()
+        self._known: tuple[frozenset[str], Masker] | None = None
+
+        environ = {name: value for name, value in settings.environ.items() if name not in PUBLIC_NAMES}
+        named = {value for name, value in environ.items() if LIKELY.search(name.upper()) and len(value) >= LIKELY_CHARS}
+        self._likely = frozenset(named.union(*(within(value) - {value} for value in environ.values())))
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Take note of secrets that jobs declare: their values are blotted out of what any job says."""
+        with self._learning:
+            self._declared |= frozenset(names) - PUBLIC_NAMES
+
+    @property
+    def masked_names(self) -> frozenset[str]:
+        """The variables whose values a job keeps out of its mails."""
+        return SECRET_NAMES | self._declared | {name for name in self._settings.environ if LIKELY.search(name.upper())}
+
+    def spawns(self, spec: JobSpec) -> bool:
+        """Say whether a job needs an interpreter of its own."""
+        return spec.isolation == "spawn" or (self._compatible and spec.secrets is not None)
+
+    @property
+    def _compatible(self) -> bool:
+        return bool(self._settings.job_env == "compatible")
+
+    def zygote(self) -> dict[str, str]:
+        """Answer the environment that a bundle is loaded in, which its forked jobs inherit."""
+        return self._compatible_environ() if self._compatible else self._whitelisted()
+
+    def of(self, spec: JobSpec) -> dict[str, str]:
+        """Answer the environment of a spawned job, without its secrets."""
+        if spec.builtin:
+            names = (*MAIL, *ROLE, "AWS_REGION") if self._settings.function else MAIL
+            return self._whitelisted() | {name: self._settings.environ[name] for name in names if name in self._settings.environ}
+        if self._compatible and spec.secrets is None:
+            return self._compatible_environ()
+        return self._whitelisted() | (self._key_path() if any(secret["key"] == SSH_KEY for secret in spec.secrets or ()) else {})
+
+    def _key_path(self) -> dict[str, str]:
+        path = self._settings.ssh_key_path
+        return {} if path is None else {SSH_KEY_PATH: str(path)}
+
+    def installer(self) -> dict[str, str]:
+        """Answer the environment that a bundle's requirements are installed in."""
+        return self._whitelisted() | {name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)}
+
+    def _whitelisted(self) -> dict[str, str]:
+        return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ} | self._libraries()
+
+    def _libraries(self) -> dict[str, str]:
+        """Answer where jobs find the libraries Sauron offers: on Lambda they lie beside its code, where no interpreter looks."""
+        if self._settings.function is None:
+            return {}
+        own = sysconfig.get_path("stdlib")
+        found = [path for path in sys.path if os.path.isdir(path) and not path.startswith((own, sys.base_prefix))]  # noqa: PTH112 - names as they stand there
+        return {"PYTHONPATH": os.pathsep.join(found)}
+
+    def _compatible_environ(self) -> dict[str, str]:
+        environ = self._settings.environ
+        given = (
+            {
+                name: value
+                for name, value in environ.items()
+                if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
+                if not (self._settings.function and name.startswith(FUNCTION))
+            }
+            | self._key_path()
+            | self._libraries()
+        )
+        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other, and X_FILE for X
+            if setting.secret and setting.name not in OWN and not setting.name.startswith("SAURON_"):
+                value = self._value(setting.name)
+                given |= {} if value is None else {name: given.get(name, value) for name in (setting.name, *setting.aliases)}
+        return given
+
+    def masker(self) -> Masker:
+        """Answer what blots out every secret that is known.
+
+        Those are the settings' own, those that jobs declare, and what looks like one: by a variable's name, or in an address.
+        """
+        values = self._likely.union(*(within(value) for name in self._declared if (value := self._value(name))))
+        if self._known is None or self._known[0] != values:
+            self._known = (values, Masker([*self._settings.secret_values, *values]))
+        return self._known[1]
+
+    def missing(self, spec: JobSpec) -> list[str]:
+        """Answer the names of the required secrets of a job that are not set."""
+        return self.secrets(spec)[1]
+
+    def secrets(self, spec: JobSpec) -> tuple[dict[str, str], list[str]]:
+        """Answer the values of a job's declared secrets, and the names of required ones that are not set."""
+        found: dict[str, str] = {}
+        missing = []
+        for secret in spec.secrets or ():
+            key = str(secret["key"])
+            value = self._value(key)
+            if value is not None:
+                found[key] = value
+            elif secret.get("required", True) and not (key == SSH_KEY and self._settings.ssh_key_path):
+                missing.append(key)
+        return found, missing
+
+    def _value(self, name: str) -> str | None:
+        """Answer a secret's value, from the variable or from the file that NAME_FILE names."""
+        environ: Mapping[str, str] = self._settings.environ
+        if name in OWN or name.startswith("SAURON_"):
+            return None
+        for other in (name, *(known for names in ALIASES if name in names for known in names)):
+            if environ.get(other):
+                return environ[other]
+            if file := environ.get(f"{other}_FILE"):
+                with contextlib.suppress(OSError, UnicodeDecodeError):
+                    if value := Path(file).read_text(encoding="utf-8").strip():
+                        return value
+        return None

@@ -1,0 +1,1 @@
+"""A cron expression and a zone become fire times. Pure: time is always an argument."""

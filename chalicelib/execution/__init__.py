@@ -1,0 +1,1 @@
+"""A claimed run becomes a finished attempt: workers, running attempts, verdicts, rescue."""

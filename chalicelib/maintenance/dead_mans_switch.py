@@ -1,0 +1,64 @@
+"""The dead-man's switch: an address outside is asked every minute while all is well; whoever watches it says when that stops.
+
+The address is a secret: what goes wrong is told without it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from chalicelib import __version__
+
+SECONDS = 5.0
+TICK_FRESH = timedelta(minutes=3)
+SYNC_FRESH = timedelta(hours=1)
+INTERVALS = 3  # so many syncs may fail before the bundle is stale
+
+
+def ping(url: str) -> str | None:
+    """Ask the address; answer None, or why that failed."""
+    import httpx
+
+    try:
+        with (
+            httpx.Client(timeout=SECONDS, follow_redirects=False, headers={"User-Agent": f"sauron/{__version__}"}) as client,
+            client.stream("GET", url) as answer,
+        ):
+            return None if answer.is_success else f"it answered {answer.status_code}"
+    except Exception as error:  # noqa: BLE001 - whatever the network, a proxy or an address throw
+        return unreachable(error, SECONDS)
+
+
+def unreachable(error: Exception, seconds: float) -> str:
+    """Say why an address could not be asked, without any of the address but its host."""
+    import httpx
+
+    if isinstance(error, httpx.TimeoutException):
+        return f"no answer within {seconds:g} s"
+    if isinstance(error, httpx.ConnectError):
+        return f"no connection ({error})"
+    return f"the connection broke ({type(error).__name__})"
+
+
+def stale(
+    now: datetime,
+    *,
+    last_tick: datetime | None,
+    workers_alive: bool,
+    bundle_configured: bool,
+    last_sync: datetime | None,
+    refresh_interval: timedelta,
+) -> list[str]:
+    """Say what is not fresh; nothing at all means that all is well. With a `refresh_interval` of 0 no sync is owed.
+
+    The store needs no line: whoever asks has just read all this from it.
+    """
+    found = []
+    if last_tick is None or now - last_tick > TICK_FRESH:
+        found.append("tick")
+    if not workers_alive:
+        found.append("workers")
+    owed = bundle_configured and bool(refresh_interval)
+    if owed and (last_sync is None or now - last_sync > max(SYNC_FRESH, INTERVALS * refresh_interval)):
+        found.append("sync")
+    return found

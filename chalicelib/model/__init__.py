@@ -1,0 +1,1 @@
+"""Values and rules: jobs, runs, occurrences, backoff. No store, no clock."""

@@ -1,0 +1,202 @@
+"""Jobs as values: what a bundle defines (`JobSpec`) and what the registry holds (`Job`).
+
+A `JobSpec` is built from the record that a bundle's boot answers and holds no state. `check` refuses it as a whole if its
+schedule cannot be kept: the good jobs of a manifest load without the bad one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.cron.schedule import Schedule
+from chalicelib.errors import JobSpecError, ScheduleError
+
+from .runs import JobId
+
+BUNDLE = "bundle"
+BUILTIN = "builtin"
+BUILTIN_PREFIX = "sauron."  # ids that begin so are Sauron's own
+
+
+class Overlap(StrEnum):
+    """What an occurrence does while a run of its job is running, or queued and due. A trigger waits its turn."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    REPLACE = "replace"
+    ALLOW = "allow"
+
+
+class Catchup(StrEnum):
+    """Which occurrences missed while Sauron was down are run afterwards."""
+
+    NONE = "none"
+    LATEST = "latest"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One job's definition and policies, as its bundle or Sauron itself declares them."""
+
+    id: JobId
+    cron: str
+    timezone: str
+    enabled: bool
+    timeout: timedelta
+    max_attempts: int
+    tags: tuple[str, ...]
+    project: str | None
+    description: str
+    queue_mode: bool
+    secrets: tuple[Mapping[str, Any], ...] | None
+    jitter: timedelta
+    overlap: Overlap
+    catchup: Catchup
+    catchup_window: timedelta
+    catchup_max: int
+    retry_backoff: timedelta
+    alert_after: int
+    params_schema: Mapping[str, Any] | None
+    renamed_from: JobId | None
+    isolation: str
+    entrypoint: str
+    place: str
+    record: Mapping[str, Any]
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> JobSpec:
+        """Build a spec from a boot answer's record (keys are the fields of `JobConfig`); `check` says whether it can be kept."""
+        params = record.get("params")
+        return cls(
+            id=JobId(record["id"]),
+            cron=record["cron"],
+            timezone=record["timezone"],
+            enabled=record["enabled"],
+            timeout=timedelta(seconds=record["timeout_seconds"]),
+            max_attempts=record["max_attempts"],
+            tags=tuple(record["tags"]),
+            project=record["project"],
+            description=record["description"],
+            queue_mode=record["queue_mode"],
+            secrets=None if record["secrets"] is None else tuple(record["secrets"]),
+            jitter=timedelta(minutes=record["jitter_minutes"]),
+            overlap=Overlap(record["overlap"]),
+            catchup=Catchup(record["catchup"]),
+            catchup_window=timedelta(seconds=record["catchup_window_seconds"]),
+            catchup_max=record["catchup_max"],
+            retry_backoff=timedelta(seconds=record["retry_backoff_seconds"]),
+            alert_after=record["alert_after"],
+            params_schema=params["schema"] if params else None,
+            renamed_from=JobId(record["renamed_from"]) if record["renamed_from"] else None,
+            isolation=record["isolation"],
+            entrypoint=record["entrypoint"],
+            place=record["place"],
+            record=record,
+        )
+
+    def check(self) -> None:
+        """Raise JobSpecError for an id of Sauron's own, a refused schedule or params, a jitter not shorter than the interval."""
+        if self.builtin:
+            raise JobSpecError(f"Ids that begin with {BUILTIN_PREFIX!r} are Sauron's own. Choose another id.", job_id=self.id)
+        try:
+            schedule = self.schedule
+        except ScheduleError as error:
+            raise JobSpecError(str(error), job_id=self.id) from error
+        if self.params_schema is not None:
+            self._check_params(dict(self.params_schema))
+        if self.jitter and self.jitter >= (interval := schedule.shortest_interval()):
+            raise JobSpecError(
+                f"jitter_minutes={self.record['jitter_minutes']} is not shorter than the interval of {self.cron!r} "
+                f"({interval}). Write fewer minutes.",
+                job_id=self.id,
+            )
+
+    def params_faults(self, params: Mapping[str, Any]) -> list[Any]:
+        """Hold params against the schema and answer jsonschema's faults. References are resolved inside the schema only."""
+        import jsonschema
+        import referencing
+
+        schema = dict(self.params_schema or {})
+        validator = jsonschema.validators.validator_for(schema)(schema, registry=referencing.Registry())
+        return list(validator.iter_errors(dict(params)))
+
+    def _check_params(self, schema: dict[str, Any]) -> None:
+        import jsonschema
+        import referencing.exceptions
+
+        try:
+            jsonschema.validators.validator_for(schema).check_schema(schema)
+            self.params_faults({})
+        except jsonschema.SchemaError as error:
+            where = "/".join(str(part) for part in error.absolute_path) or "params"
+            message = f"params is no JSON Schema: {where}: {error.message}. Write a JSON Schema, or a pydantic model."
+            raise JobSpecError(message, job_id=self.id) from error
+        except referencing.exceptions.Unresolvable as error:
+            message = f"params refers to {error.ref!r}, which is not in the schema. Write it out under $defs."
+            raise JobSpecError(message, job_id=self.id) from error
+
+    @property
+    def builtin(self) -> bool:
+        """Whether Sauron itself brings this job along."""
+        return self.id.startswith(BUILTIN_PREFIX)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The pure schedule of this job."""
+        return Schedule.parse(self.cron, self.timezone)
+
+    @property
+    def definition_hash(self) -> str:
+        """A hash of everything the author wrote (not of the place where it was written)."""
+        written = {key: value for key, value in self.record.items() if key != "place"}
+        return hashlib.sha256(json.dumps(written, sort_keys=True, default=str).encode()).hexdigest()
+
+    def due_at(self, fire_at: datetime) -> datetime:
+        """Answer when an occurrence may start: its fire time plus a delay in [0, jitter] that is a stable hash of the job id."""
+        if not self.jitter:
+            return fire_at
+        digest = hashlib.sha256(self.id.encode()).digest()
+        return fire_at + self.jitter * (int.from_bytes(digest[:4]) / 0xFFFFFFFF)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An operator's switch: it wins over what git says until `until` (None: until cleared by the opposite switch)."""
+
+    enabled: bool
+    reason: str | None
+    by: str | None
+    at: datetime
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the registry holds it.
+
+    `enabled` is in force now (override over git). `cursor` is the instant up to which occurrences were accounted for.
+    `next_fire_at` is the first fire time after the cursor and None while the job is off or gone. `rejected` says why the newest
+    definition was refused; the earlier definition is then still what `spec` holds.
+    """
+
+    spec: JobSpec
+    source: str
+    revision: str | None
+    enabled: bool
+    override: Override | None
+    cursor: datetime
+    next_fire_at: datetime | None
+    rejected: str | None
+    removed_at: datetime | None
+
+    @property
+    def id(self) -> JobId:
+        """The job's id."""
+        return self.spec.id

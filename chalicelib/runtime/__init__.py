@@ -1,0 +1,1 @@
+"""What keeps a process going: the threads of a runner, one message on Lambda."""

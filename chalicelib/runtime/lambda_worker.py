@@ -1,0 +1,60 @@
+"""One SQS message on Lambda: claim the run that is due longest, execute it here, dispatch what became due by its end.
+
+The lease is renewed by a thread that lives as long as the attempt, because between messages the whole process is frozen. An
+attempt is ended before the function's own deadline, so that its end is recorded. A message that finds nothing to claim, or says
+nothing, is done with; the tick sends others for what is still queued.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from chalicelib import logs
+from chalicelib.aws.dispatch import run_of
+from chalicelib.wiring import Sauron
+
+log = logs.get(__name__)
+
+RESERVE_SECONDS = 20.0  # of the function's time, to end an attempt's processes and record it
+
+
+def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> None:
+    """Do what a message asks for; `left_seconds` tells how long this invocation may still take. Raises SQLAlchemyError."""
+    try:
+        _work(sauron, body, left_seconds)
+    finally:
+        sauron.store.close()  # until the next message: frozen processes by the hundred would hold as many connections
+
+
+def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
+    reserve = sauron.settings.kill_grace.total_seconds() + RESERVE_SECONDS
+    run_id = run_of(body)
+    if run_id is None:
+        log.warning("message.not_understood", chars=len(body))
+    runs, decided = sauron.worker.claim(1) if sauron.settings.queue_enabled else ([], False)
+    while decided and not runs:
+        runs, decided = sauron.worker.claim(1)
+    with _leases_kept(sauron):
+        for run in runs:
+            sauron.worker.execute(run, left=lambda: timedelta(seconds=max(0.0, left_seconds() - reserve)))
+    if run_id and run_id not in [run.id for run in runs]:
+        sauron.message_arrived(run_id)
+    if runs:
+        sauron.wake()
+        sauron.revisions.retire([run.revision for run in runs if run.revision])  # this process and its /tmp serve nobody else
+
+
+@contextlib.contextmanager
+def _leases_kept(sauron: Sauron) -> Iterator[None]:
+    stopping = threading.Event()
+    keeper = threading.Thread(target=sauron.worker.live.keep, args=(stopping,), name="keeper", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        sauron.worker.live.wake()
+        keeper.join()

@@ -1,0 +1,1 @@
+"""Time becomes rows: the tick."""

@@ -1,0 +1,81 @@
+"""The tick: turn due occurrences into runs, or into recorded misses.
+
+One pass is idempotent: the unique (job, fire time) makes a second tick, a second runner or a repeated call harmless, and a crash
+between two batches is continued by the next pass. A pass costs what is due, not what exists.
+
+Limit: a pass looks HORIZON ahead, so a clock that stands still for longer makes occurrences late; after DOWNTIME without a tick
+what was queued for that time and never claimed is accounted for anew, under each job's catch-up policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib import logs
+from chalicelib.clock import Clock
+from chalicelib.model.occurrences import DOWNTIME, HORIZON, ON_TIME
+from chalicelib.store import Store, ledger, outbox, registry, runners
+from chalicelib.store.database import Tx
+from chalicelib.store.queue import finish
+
+log = logs.get(__name__)
+
+BATCH = 100  # jobs in one transaction: other writers wait no longer than it takes
+
+
+@dataclass(frozen=True, slots=True)
+class TickReport:
+    """What one pass did: jobs touched, runs queued, occurrences recorded as missed."""
+
+    at: datetime
+    jobs: int = 0
+    queued: int = 0
+    missed: int = 0
+
+
+def tick(store: Store, clock: Clock) -> TickReport:
+    """Account for every occurrence up to HORIZON from now."""
+    with store.write() as tx:
+        now = ledger.time_of_act(tx, clock)
+        on_time = timedelta() if _take_back(tx, now) else ON_TIME
+        _expire_overrides(tx, now)
+    jobs = queued = missed = 0
+    while True:
+        with store.write() as tx:
+            now = ledger.time_of_act(tx, clock)
+            batch = ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time)
+            if batch.jobs < BATCH:
+                runners.duty_done(tx, runners.TICK, at=now)
+        jobs, queued, missed = jobs + batch.jobs, queued + batch.queued, missed + batch.missed
+        if batch.jobs < BATCH:
+            break
+    if queued or missed:
+        log.info("tick.done", jobs=jobs, queued=queued, missed=missed)
+    return TickReport(now, jobs, queued, missed)
+
+
+def _take_back(tx: Tx, now: datetime) -> bool:
+    """After a time without ticks, return to the schedule what was queued for that time and nobody could claim.
+
+    Answer whether there was such a time.
+    """
+    last = runners.duty(tx, runners.TICK)
+    if last is None or now - last[0] <= DOWNTIME:
+        return False
+    log.warning("tick.resumed", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
+    for job_id, first in finish.take_back(tx, after=last[0], until=now).items():
+        registry.rewind(tx, job_id, before=first)
+    return True
+
+
+def _expire_overrides(tx: Tx, now: datetime) -> None:
+    """Let git decide again where an override has ended: as if it had been switched at that instant."""
+    for job_id in registry.expired_overrides(tx, now=now):
+        job = registry.job(tx, job_id)
+        registry.clear_override(tx, job_id)
+        outbox.put_job(tx, job_id, now=now)
+        if job is None or job.override is None or job.override.until is None:
+            continue
+        ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now)
+        log.info("override.expired", job_id=job_id, enabled=job.spec.enabled)

@@ -1,0 +1,63 @@
+"""What attempts wrote: chunks of text in the order of their arrival, bounded per attempt.
+
+A chunk's id is its position: a live tail asks for what came after the last id it saw. Chunks dropped from the middle of a long
+output leave a line that says how much is missing (the writer puts it there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, select, update
+
+from chalicelib.store.postgres.engine import storable
+
+from .database import Tx
+from .schema import log_chunks
+
+_c = log_chunks.c
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of an attempt's output; `id` is its position in the run's log."""
+
+    id: int
+    attempt: int
+    text: str
+
+
+def append(tx: Tx, run_id: str, attempt: int, texts: Sequence[str], *, now: datetime) -> list[int]:
+    """Add chunks in their order and answer their ids."""
+    ids = []
+    for text in texts:
+        row = {"run_id": run_id, "attempt": attempt, "written_at": now, "text": storable(text)}
+        key = tx.execute(insert(log_chunks), row).inserted_primary_key
+        ids.append(int(key[0]) if key else 0)
+    return ids
+
+
+def drop(tx: Tx, ids: Sequence[int]) -> None:
+    """Delete chunks whose place newer ones take."""
+    if ids:
+        tx.execute(delete(log_chunks).where(_c.id.in_(ids)))
+
+
+def rewrite(tx: Tx, chunk_id: int, text: str) -> None:
+    """Replace a chunk's text."""
+    tx.execute(update(log_chunks).where(_c.id == chunk_id).values(text=text))
+
+
+def read(tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Chunk]:
+    """Answer a run's chunks after a position, oldest first."""
+    rows = tx.execute(select(_c.id, _c.attempt, _c.text).where(_c.run_id == run_id, _c.id > after).order_by(_c.id).limit(limit))
+    return [Chunk(*row) for row in rows]
+
+
+def prune(tx: Tx, *, before: datetime, most: int) -> int:
+    """Delete up to `most` chunks written before an instant; answer how many."""
+    ids = tx.execute(select(_c.id).where(_c.written_at < before).order_by(_c.written_at).limit(most)).scalars().all()
+    drop(tx, ids)
+    return len(ids)

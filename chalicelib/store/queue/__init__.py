@@ -1,0 +1,1 @@
+"""The queue: enqueue, claim, lease, finish."""

@@ -1,0 +1,261 @@
+"""Claims: taking the run that is due longest, and deciding on the way which occurrences are not to run.
+
+A claim is one conditional write, so a run is taken once however many ask. What an occurrence does while its job is busy (overlap)
+is decided when it is due, from the ledger's times, so that the answer does not depend on when a worker was free to ask.
+
+On PostgreSQL several claims go on at once: each locks the run it looks at and, unless the policy lets the job run beside itself,
+the job (`one_statement`); a run or job that another transaction has locked is left to that one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Select, and_, bindparam, case, exists, func, insert, or_, select, update
+
+from chalicelib.model.jobs import BUILTIN, Overlap
+from chalicelib.model.occurrences import DOWNTIME
+from chalicelib.model.runs import OCCURRENCES, Origin, Run, RunId, RunState
+from chalicelib.store import runners
+from chalicelib.store.database import Tx
+from chalicelib.store.history import as_run
+from chalicelib.store.postgres import statements
+from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
+
+_other = job_queue.alias("other")
+_q = job_queue.c
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a claim recorded without executing: the run and its new state."""
+
+    run_id: RunId
+    job_id: str
+    state: RunState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A run this owner may execute, and what was decided on the way to it. `run` is None when nothing is claimable now.
+
+    `cancelled` names running runs that were told to stop (overlap replace).
+    """
+
+    run: Run | None
+    decided: tuple[Decision, ...] = ()
+    cancelled: tuple[RunId, ...] = ()
+
+
+_running_beside = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING)
+# A run that is due later may have started already: a late tick, a retry. The occurrence waits for it.
+_earlier = or_(_other.c.due_at < _q.due_at, and_(_other.c.due_at == _q.due_at, _other.c.id < _q.id))
+_running_from_before = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _earlier)
+_running_unwarned = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None))
+_fresh_occurrence = and_(_q.origin == Origin.SCHEDULE, _q.attempt == 0, ~_q.force)
+# Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
+_known = or_(jobs.c.job_id.is_not(None), exists().where(bundle_state.c.active_sha.is_not(None)))
+_due = (
+    select(
+        job_queue,
+        jobs.c.overlap,
+        jobs.c.enabled,
+        jobs.c.rejected,
+        jobs.c.removed_at,
+        jobs.c.source,
+    )
+    .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
+    .where(
+        _q.state == QUEUED,
+        _q.due_at <= bindparam("now"),
+        _known,
+        or_(~bindparam("resuming", type_=Boolean), _q.attempt > 0, _q.origin.not_in(OCCURRENCES)),
+        or_(
+            _q.force,
+            jobs.c.overlap == Overlap.ALLOW,
+            and_(jobs.c.overlap == Overlap.SKIP, _fresh_occurrence, _running_from_before),
+            and_(jobs.c.overlap == Overlap.REPLACE, _fresh_occurrence, _running_unwarned),
+            ~_running_beside,
+        ),
+    )
+)
+_candidate = _due.order_by(_q.due_at, _q.id).limit(1)
+_this_one = _due.where(_q.id == bindparam("run"))
+# Runs of the job that were running, or queued and due, at the instant `due`.
+_busy_at = (
+    select(_q.id)
+    .where(
+        _q.job_id == bindparam("job"),
+        _q.id != bindparam("run"),
+        or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
+        _q.state.not_in((RunState.SKIPPED, RunState.MISSED)),
+        # Its owner was gone and nobody knows since when, unless it runs again.
+        or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
+        _q.due_at <= bindparam("due"),
+        or_(_q.due_at < bindparam("due"), _q.id < bindparam("run")),
+    )
+    .limit(1)
+)
+_newer_due = (
+    select(_q.id)
+    .where(
+        _q.job_id == bindparam("job"),
+        _q.state == QUEUED,
+        _q.origin == Origin.SCHEDULE,
+        _q.attempt == 0,
+        _q.due_at > bindparam("due"),
+        _q.due_at <= bindparam("now"),
+    )
+    .limit(1)
+)
+_replace = (
+    update(job_queue)
+    .where(_q.job_id == bindparam("job"), _q.state == RUNNING, _q.cancel_reason.is_(None))
+    .values(cancel_reason=bindparam("why"))
+    .returning(_q.id)
+)
+_settle = (
+    update(job_queue)
+    .where(_q.id == bindparam("run"), _q.state == QUEUED)
+    .values(state=bindparam("to"), reason=bindparam("why"), error=bindparam("err"), finished_at=bindparam("now"))
+)
+_supersede = (
+    update(job_queue)
+    .where(
+        _q.job_id == bindparam("job"),
+        _q.state == QUEUED,
+        _q.attempt > 0,
+        _q.due_at > bindparam("now"),
+        _q.origin.in_(OCCURRENCES),
+    )
+    .values(
+        state=RunState.FAILED,
+        error=func.coalesce(_q.error + "; ", "") + bindparam("why"),
+        error_type="superseded",
+        finished_at=bindparam("now"),
+    )
+    .returning(_q.id)
+)
+_active_sha = select(bundle_state.c.active_sha).scalar_subquery()
+_claim = (
+    update(job_queue)
+    .where(_q.id == bindparam("run"), _q.state == QUEUED)
+    .values(
+        state=RunState.RUNNING,
+        lease_owner=bindparam("owner"),
+        lease_generation=_q.lease_generation + 1,
+        attempt=_q.attempt + 1,
+        revision=func.coalesce(_q.revision, case((bindparam("bundled", type_=Boolean), _active_sha))),
+        started_at=func.coalesce(_q.started_at, bindparam("now", type_=_q.started_at.type)),
+        progress=None,
+        progress_note=None,
+    )
+    .returning(job_queue)
+)
+
+
+def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
+    """Take the run that is due longest, deciding on the way about those that policy says not to run.
+
+    At most `most` decisions are made in one transaction; a claim with decisions and no run is worth repeating at once.
+    """
+    decided: list[Decision] = []
+    cancelled: list[RunId] = []
+    looking = _Looking(tx, owner, now)
+    for _ in range(most):
+        row = looking.next()
+        if row is None:
+            break
+        if isinstance(row, Run):
+            return Claim(row, tuple(decided), tuple(cancelled))
+        run = as_run(row)
+        settled = _refusal(row, run) or _overlap(tx, row, run, now, cancelled)
+        if settled is None:
+            if row.overlap == Overlap.REPLACE and run.origin == Origin.SCHEDULE and cancelled:
+                continue  # it waits for those it replaces
+            decided.extend(_superseded(tx, row, run, now))
+            bundled = row.source != BUILTIN
+            claimed = tx.execute(_claim, {"run": run.id, "owner": owner, "now": now, "bundled": bundled}).one()
+            tx.execute(insert(attempts), {"run_id": run.id, "number": claimed.attempt, "started_at": now, "runner": owner})
+            return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
+        state, reason = settled
+        error = reason if state is RunState.FAILED else None
+        tx.execute(_settle, {"run": run.id, "to": state, "why": run.reason if error else reason, "err": error, "now": now})
+        decided.append(Decision(run.id, run.job_id, state, reason))
+    return Claim(None, tuple(decided), tuple(cancelled))
+
+
+class _Looking:
+    """Looks for the run that is due longest, in one transaction."""
+
+    def __init__(self, tx: Tx, owner: str, now: datetime) -> None:
+        self._tx = tx
+        self._owner = owner
+        self._now = now
+        self._alone = tx.dialect.name == "sqlite"  # who writes is the only one
+        self._passed: list[str] = []  # runs that another transaction's news lets wait
+        self._busy: list[str] = []  # jobs that another transaction decides about
+
+    def next(self) -> Any | Run | None:
+        """Answer a candidate to decide about with its job's standing, a run that was claimed already, or None."""
+        while not self._alone:
+            taken = statements.take(self._tx, owner=self._owner, now=self._now, passed=self._passed, busy=self._busy)
+            if taken is None or taken.run is not None:
+                return taken and taken.run
+            if taken.alone:
+                row = self._read(_this_one, run=taken.candidate)
+                if row is not None:
+                    return row
+                self._passed.append(taken.candidate)
+            else:
+                self._busy.append(taken.job_id)
+        return self._read(_candidate)
+
+    def _read(self, query: Select[Any], **more: Any) -> Any | None:
+        ticked = runners.duty(self._tx, runners.TICK)
+        # After downtime the next tick takes back what was queued before it: until then only what people asked for may run.
+        resuming = ticked is not None and self._now - ticked[0] > DOWNTIME
+        return self._tx.execute(query, {"now": self._now, "resuming": resuming, **more}).first()
+
+
+def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
+    """Say why this run may not start as the job stands now: gone, rejected or off."""
+    gone = row.overlap is None or row.removed_at is not None
+    if run.origin in OCCURRENCES and run.attempt == 0:
+        if gone:
+            return RunState.SKIPPED, "the job was removed"
+        if row.rejected is not None:
+            return RunState.MISSED, "definition rejected"
+        return None if row.enabled else (RunState.SKIPPED, "disabled")
+    if run.revision is None and (gone or row.rejected is not None):
+        why = "was removed from the bundle" if gone else f"has a definition that was rejected ({row.rejected})"
+        return RunState.FAILED, f"job {run.job_id!r} {why} before this run started"
+    return None
+
+
+def _overlap(tx: Tx, row: Any, run: Run, now: datetime, cancelled: list[RunId]) -> tuple[RunState, str] | None:
+    """Apply the job's overlap policy to a fresh occurrence."""
+    if run.origin != Origin.SCHEDULE or run.attempt or run.force:
+        return None
+    if row.overlap == Overlap.SKIP:
+        busy = tx.execute(_busy_at, {"job": run.job_id, "run": run.id, "due": run.due_at}).scalar()
+        return (RunState.SKIPPED, f"overlap: run {busy} was not over") if busy else None
+    if row.overlap == Overlap.REPLACE:
+        newer = tx.execute(_newer_due, {"job": run.job_id, "due": run.due_at, "now": now}).scalar()
+        if newer:
+            return RunState.SKIPPED, f"overlap: replaced by run {newer}"
+        told = tx.execute(_replace, {"job": run.job_id, "why": f"replaced by run {run.id}"}).scalars()
+        cancelled.extend(RunId(one) for one in told)
+    return None
+
+
+def _superseded(tx: Tx, row: Any, run: Run, now: datetime) -> list[Decision]:
+    """End runs that wait out their backoff: the next occurrence takes their place."""
+    if run.origin not in OCCURRENCES or run.attempt or row.overlap == Overlap.ALLOW:
+        return []
+    why = f"not tried again: superseded by run {run.id}"
+    ended = tx.execute(_supersede, {"job": run.job_id, "now": now, "why": why}).scalars()
+    return [Decision(RunId(one), run.job_id, RunState.FAILED, why) for one in ended]

@@ -1,0 +1,48 @@
+"""Claims whose commit was not answered: made or not, nobody executes them. They are handed back at the next chance.
+
+A claim is known by its instant, at which its attempt began. A run that was claimed goes back to the queue and lost no attempt.
+The commit may still be on its way, so an instant is looked for until no server would make it any more. After a crash these are
+leases that no one renews.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from sqlalchemy import and_, select
+
+from chalicelib import logs
+from chalicelib.store.database import Tx
+from chalicelib.store.history import as_run
+from chalicelib.store.schema import RUNNING, attempts, job_queue
+
+from . import finish
+
+log = logs.get(__name__)
+
+LOOKED_FOR_SECONDS = 70.0  # longer than a server keeps a transaction that nobody ends
+_of_job = and_(attempts.c.run_id == job_queue.c.id, attempts.c.number == job_queue.c.attempt)
+
+
+class Unheard:
+    """The claims of one owner that may have been made. Safe to use from several threads."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._claims: dict[datetime, float] = {}  # by instant: until when, on the monotonic clock, they are looked for
+
+    def note(self, claimed_at: datetime) -> None:
+        """Keep in mind a transaction that claimed at an instant and ended in an error."""
+        self._claims[claimed_at] = time.monotonic() + LOOKED_FOR_SECONDS
+
+    def hand_back(self, tx: Tx) -> None:
+        """Return what was claimed at these instants to the queue."""
+        for claimed_at, until in list(self._claims.items()):
+            held = (job_queue.c.state == RUNNING, job_queue.c.lease_owner == self._owner, attempts.c.started_at == claimed_at)
+            for row in tx.execute(select(job_queue).join(attempts, _of_job).where(*held)):
+                run = as_run(row)
+                if finish.hand_back(tx, run, owner=self._owner):
+                    log.info("run.handed_back", run_id=run.id, job_id=run.job_id)
+            if time.monotonic() > until:
+                self._claims.pop(claimed_at, None)

@@ -1,0 +1,70 @@
+"""Wake-ups between runners that share a PostgreSQL: LISTEN and NOTIFY.
+
+A ring carries nothing: it says "look at the store". It may be lost (a connection that broke) or come twice, and both are
+harmless: whoever listens is rung once after every connection, and a runner looks anyway when its next run is due and once a
+minute.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from chalicelib import logs
+from chalicelib.store.database import Store
+
+if TYPE_CHECKING:
+    import psycopg
+
+log = logs.get(__name__)
+
+CHANNEL = "sauron_due"
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds between connections that break
+LOOK_SECONDS = 5.0  # how soon a listener sees that it is to stop
+CONNECT_SECONDS = 10
+
+
+class Bell:
+    """The bell of one PostgreSQL store. Safe to share between threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._random = random.SystemRandom()
+
+    def ring(self) -> None:
+        """Wake every runner of the store. A store that cannot be reached now wakes nobody, and nothing is lost."""
+        with contextlib.suppress(SQLAlchemyError), self._store.engine.connect() as connection:
+            connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
+            connection.commit()
+
+    def listen(self, stopping: threading.Event, on_ring: Callable[[], None]) -> None:
+        """Call `on_ring` at every ring until told to stop; a connection that breaks is made anew, ever more patiently."""
+        import psycopg
+
+        pause = FIRST_PAUSE
+        while not stopping.is_set():
+            try:
+                with self._connected() as connection:
+                    connection.execute(f"LISTEN {CHANNEL}")
+                    pause = FIRST_PAUSE
+                    on_ring()  # something may have been due while nobody listened
+                    while not stopping.is_set():
+                        for _notice in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
+                            on_ring()
+            except psycopg.Error as error:
+                log.warning("bell.broken", reason=str(error).strip())
+                stopping.wait(pause * self._random.uniform(0.5, 1.0))
+                pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        import psycopg
+
+        ours = self._store.url.difference_update_query(["prepare_threshold"])  # psycopg's, which libpq does not know
+        address = ours.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(address, autocommit=True, connect_timeout=CONNECT_SECONDS, keepalives_idle=30)

@@ -1,0 +1,162 @@
+"""What the operator's environment asks a stage for: plain variables, secrets, and what stands against it, all faults at once.
+
+Secrets become SSM parameters, everything else variables of the functions, which whoever may look at a function can read: a token
+in the bundle's address is moved to the secrets, and other addresses with a user or a password are refused. What makes sense on
+the operator's machine only (folders, the address that is listened on) is left behind. Nothing here speaks to AWS. Limit: a user
+name beside a token is taken for no secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from chalicelib.errors import SettingsError
+from chalicelib.settings import SETTINGS, Settings, given
+from sauron_jobs_loader.errors import SourceError
+from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address, redact_urls
+
+from .names import Names
+
+JOBS_DIR = "/tmp/sauron/jobs"  # noqa: S108 - the only place where a function may write
+LEFT_BEHIND = frozenset(
+    {
+        *("API_HOST", "API_PORT", "JOBS_DIR", "SAURON_SSH_KEY_PATH", "SAURON_BACKUP_DIR", "SAURON_KEEP_BACKUPS"),
+        *("SAURON_SQS_QUEUE_URL", "SAURON_WORKERS", "SAURON_DISK_LOW_MB"),
+    }
+)
+NOT_OF_JOBS = re.compile(r"(AWS|LAMBDA|SAURON|PIP|LD)_|PYTHON|_HANDLER$|HOME$|TZ$|(.*_)?(PATH|FILE)$|(?i:.*_proxy)$")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
+NEARBY = frozenset({"localhost", "127.0.0.1", "::1"})
+PARAMETER_BYTES = 8192  # SSM takes no more
+VARIABLES_BYTES = 3800  # Lambda takes 4 KiB; the queue's address and the revision of the secrets come to it
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a stage should have. `store_url` is as SQLAlchemy takes it."""
+
+    variables: dict[str, str]
+    secrets: dict[str, str] = field(repr=False)
+    store_url: str = field(repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str] = (), written: Sequence[str] = ()) -> Wanted:
+    """Read what is wanted; `written` are the names that an --env-file holds.
+
+    Raises SettingsError with every fault, the settings' own among them. No secret's value is in it.
+    """
+    faults: list[str] = []
+    raw = given(environ)
+    settings = None
+    try:
+        settings = Settings.read(environ)
+    except SettingsError as error:
+        faults += error.faults
+    faults += _missing(raw)
+    secret_settings = {setting.name for setting in SETTINGS if setting.secret}
+    secrets = {name: value for name, value in raw.items() if name in secret_settings}
+    faults += _move_token(raw, secrets)
+    if hosts := raw.pop("SAURON_SSH_KNOWN_HOSTS", None):
+        secrets["SAURON_SSH_KNOWN_HOSTS"] = _text_of(hosts)  # may be longer than a function's variables
+    for name in [*job_secrets, *_of_jobs(written)]:
+        if not NAME.fullmatch(name) or NOT_OF_JOBS.match(name):
+            faults.append(f"--secret {name}: not a name that a job's secret may have here; write for example --secret STRIPE_KEY")
+        elif not (value := environ.get(name, "")):
+            faults.append(f"--secret {name}: {name} is not set; set it in the environment or in the file of --env-file")
+        else:
+            secrets[name] = value
+    faults += [
+        f"{name}: longer than the 8 KiB that SSM takes"
+        for name in sorted(secrets)
+        if len(secrets[name].encode()) > PARAMETER_BYTES
+    ]
+    variables = {name: value for name, value in raw.items() if name not in secret_settings | LEFT_BEHIND}
+    faults += [
+        f"{name}: whoever may look at a function could read what stands before the @; write it without"
+        for name, value in variables.items()
+        if name != "JOBS_GIT_REPO_URL" and redact_urls(value) != value
+    ]
+    variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
+    if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:
+        faults.append(
+            f"{max(variables, key=lambda name: len(variables[name]))}: all variables of a function hold 4 KiB; shorten it"
+        )
+    if faults:
+        raise SettingsError(faults)
+    assert settings is not None  # noqa: S101 - its failure is a fault
+    return Wanted(dict(sorted(variables.items())), secrets, settings.store_url, tuple(_notes(raw, settings)))
+
+
+def _missing(raw: Mapping[str, str]) -> list[str]:
+    faults = []
+    if not raw.get("JOB_QUEUE_DB_URL", "").startswith("postgres"):
+        faults.append("JOB_QUEUE_DB_URL: functions share no disk; write postgresql://user:password@host:5432/database")
+    if not raw.get("JOBS_GIT_REPO_URL", "").startswith("https://"):
+        faults.append("JOBS_GIT_REPO_URL: a function fetches over https only; write https://host/owner/repository.git")
+    if not raw.get("SAURON_API_TOKENS"):
+        faults.append(
+            "SAURON_API_TOKENS: the address is public, so the API may not be open; write for example "
+            "me:admin:<random>, the random part from: openssl rand -hex 24"
+        )
+    return faults
+
+
+def _move_token(raw: dict[str, str], secrets: dict[str, str]) -> list[str]:
+    """Move the token out of the bundle's address and answer the faults; GitHub takes a token in either place before the @."""
+    url, token = raw.get("JOBS_GIT_REPO_URL", ""), secrets.get("JOBS_GIT_TOKEN")
+    if not url.startswith("https://"):
+        return []  # a fault already
+    try:
+        address = parse_address(url, token=token)
+    except SourceError as error:
+        return [f"JOBS_GIT_REPO_URL with JOBS_GIT_TOKEN: {error}"]
+    parts = urlsplit(url)
+    user = parts.username or ""
+    if parts.password and unquote(user) not in ("", DEFAULT_USER):
+        instead = f"{address.url}, or {_with_user(address.url, 'user')} if the user name matters"
+        return [
+            f"JOBS_GIT_REPO_URL: which of user and password is secret cannot be told; give JOBS_GIT_TOKEN, and write {instead}"
+        ]
+    named = user and not parts.password and token and unquote(user) != token
+    raw["JOBS_GIT_REPO_URL"] = _with_user(address.url, user) if named else address.url
+    if address.token:
+        secrets["JOBS_GIT_TOKEN"] = address.token
+    return []
+
+
+def _with_user(url: str, user: str) -> str:
+    return url.replace("://", f"://{user}@", 1)
+
+
+def _of_jobs(written: Sequence[str]) -> list[str]:
+    """Answer the names of a file that are no settings: they are for jobs."""
+    known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
+    return [name for name in written if name not in known and not NOT_OF_JOBS.match(name)]
+
+
+def _text_of(hosts: str) -> str:
+    file = Path(hosts).expanduser()
+    return file.read_text(encoding="utf-8") if len(hosts) < 1000 and "\n" not in hosts and file.is_file() else hosts  # noqa: PLR2004
+
+
+def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
+    notes = list(settings.warnings)
+    parts = urlsplit(raw["JOB_QUEUE_DB_URL"])
+    if not parts.hostname or parts.hostname in NEARBY:
+        notes.append(
+            "JOB_QUEUE_DB_URL names this machine, and a function cannot reach it: name the database by an address it can."
+        )
+    if urlsplit(raw["JOBS_GIT_REPO_URL"]).username:
+        notes.append("The user name in JOBS_GIT_REPO_URL is a plain variable of the functions: only JOBS_GIT_TOKEN is a secret.")
+    elif urlsplit(settings.jobs_git_repo_url).username is not None:
+        notes.append("JOBS_GIT_REPO_URL is deployed without what stands before the @: the token is the secret JOBS_GIT_TOKEN.")
+    if not settings.alert_webhook_url and not settings.alert_email:
+        notes.append("Nobody is told of failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL.")
+    if "SAURON_SSH_KEY_PATH" in raw and "SSH_PRIVATE_KEY_B64" not in raw:
+        notes.append("SAURON_SSH_KEY_PATH stays here: give the key by SSH_PRIVATE_KEY_B64.")
+    return notes

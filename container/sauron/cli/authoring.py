@@ -1,0 +1,201 @@
+"""Commands for who writes a bundle: beginning one, checking one, and trying out a cron expression."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from chalicelib.clock import iso
+from chalicelib.errors import JobSpecError, SauronError
+
+from .client import Asked, command
+from .output import facts, moment, show, show_json, table, waiting
+
+INSTALL_TIMEOUT = timedelta(minutes=10)
+IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
+
+
+@command("cron")
+@click.argument("expression", metavar="EXPR")
+@click.option("--tz", "zone", default="UTC", show_default=True, help="The IANA zone the schedule is in.")
+@click.option("--from", "start", metavar="TIME", help="Times after this ISO 8601 time (in --tz without a zone); default now.")
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times.")
+def cron(asked: Asked, *, expression: str, zone: str, start: str | None, count: int) -> None:
+    """Say what a cron expression means, in words and times; exit code 2 with the reason if it is refused."""
+    from chalicelib.cron.describe import describe
+    from chalicelib.cron.schedule import Schedule
+
+    schedule = Schedule.parse(expression, zone)
+    at = _start(start, zone)
+    times = []
+    for _ in range(count):
+        at = schedule.after(at)
+        times.append(at)
+    words = describe(expression, zone)
+    here = ZoneInfo(zone)
+    if asked.json:
+        local = [fire_at.astimezone(here).isoformat() for fire_at in times]
+        known = {"expression": expression, "timezone": zone, "schedule_text": words}
+        show_json({**known, "next_runs": [iso(fire_at) for fire_at in times], "local": local, "count": len(times)})
+        return
+    show(words)
+    for fire_at in times:
+        show(f"  {fire_at.astimezone(here):%a %Y-%m-%d %H:%M %Z}" + ("" if zone == "UTC" else f"  ({iso(fire_at)})"))
+
+
+def _start(text: str | None, zone: str) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"--from {text!r} is no time. Write for example 2026-01-31T08:00") from None
+    return (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+@command("init")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+def init(asked: Asked, *, folder: Path) -> None:
+    """Write a bundle to start from into DIR, as a git repository with a first commit."""
+    asked.only_here("init")
+    if folder.exists() and any(folder.iterdir()):
+        raise SauronError(f"{folder} is not empty. Name a new folder, so that nothing of yours is mixed with it.")
+    if shutil.which("git") is None:
+        raise SauronError("There is no git on PATH. Install git: a bundle is a git repository.")
+    with waiting("Writing the bundle"):
+        _write_example(folder)
+        _git(folder, "init", "--quiet", "-b", "main")
+        _git(folder, "add", "--all")
+        _git(folder, *_identity(folder), "commit", "--quiet", "--no-gpg-sign", "-m", "Begin with Sauron's example jobs")
+    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and ".git" not in file.parts)
+    where = folder.absolute()
+    if asked.json:
+        show_json({"folder": str(where), "files": files})
+        return
+    show(f"{where} is a bundle now:")
+    for file in files:
+        show(f"  {file}")
+    show("")
+    facts(
+        [
+            ("start it", f"JOBS_GIT_REPO_URL={where} sauron serve"),
+            ("change it", f"edit, commit, then: sauron check {where} && sauron sync"),
+        ]
+    )
+
+
+def _write_example(folder: Path) -> None:
+    import sauron_jobs_loader
+
+    example = Path(sauron_jobs_loader.__file__).parent / "example"
+    try:
+        shutil.copytree(example, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    except OSError as error:
+        raise SauronError(f"{folder} cannot be written: {error}") from error
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    ended = subprocess.run(
+        ["git", "-C", str(folder), *arguments], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+    if ended.returncode:
+        raise SauronError(f"git {arguments[0]} failed in {folder}: {ended.stderr.strip() or ended.stdout.strip()}")
+
+
+def _identity(folder: Path) -> tuple[str, ...]:
+    """Answer an identity for the first commit where git knows none."""
+    known = subprocess.run(["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False, timeout=60)
+    return () if known.stdout.strip() else IDENTITY
+
+
+@command("check")
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--target", type=click.Choice(["container", "aws"]), default="container", help="Where it is to run [container].")
+def check(asked: Asked, *, folder: Path, target: str) -> int:
+    """Load the bundle in DIR as it lies there, committed or not, and check every job; exit code 1 on a fault."""
+    asked.only_here("check")
+    with waiting("Loading the bundle"):
+        jobs, faults = checked(folder.absolute(), target)
+    if asked.json:
+        show_json({"ok": not faults, "jobs": jobs, "faults": faults})
+        return 1 if faults else 0
+    if jobs:
+        table(
+            ["job", "schedule", "next run", "runs"],
+            [
+                [job["id"], job["schedule_text"] if job["enabled"] else "off", moment(job["next_run_at"]), job["entrypoint"]]
+                for job in jobs
+            ],
+        )
+    for fault in faults:
+        show(f"{fault['place'] or folder}: {fault['job_id'] + ': ' if fault['job_id'] else ''}{fault['reason']}")
+    for job in jobs:
+        if job["missing_secrets"]:
+            show(
+                f"{job['place']}: {job['id']}: needs {', '.join(job['missing_secrets'])}, not set here; set it where Sauron runs"
+            )
+    show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
+    return 1 if faults else 0
+
+
+def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Boot a bundle's working tree; answer the jobs that are good where they are to run, and the faults with place and reason."""
+    from chalicelib.bundle import lambda_limits
+    from chalicelib.bundle.job_environment import JobEnviron
+    from chalicelib.cron.describe import describe
+    from chalicelib.model.jobs import JobSpec
+    from chalicelib.settings import Settings, load_environ
+    from sauron_jobs_loader.environment import requirements
+    from sauron_jobs_loader.environment.environments import Environments
+    from sauron_jobs_loader.errors import LoaderError
+    from sauron_jobs_loader.launch.launcher import Launcher
+
+    launcher, secrets = Launcher(), JobEnviron(Settings.read(load_environ(Path.cwd())))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
+    environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree
+    unmet: list[str] = []
+    try:
+        if target == lambda_limits.AWS and (asked := requirements.read(folder)):
+            unmet = lambda_limits.unmet(asked.wanted, lambda_limits.shipped())
+        bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
+    except LoaderError as error:
+        return [], [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)]
+    finally:
+        launcher.close()
+    faults = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
+    jobs = []
+    for record in bundle.jobs:
+        spec = JobSpec.from_record(record)
+        try:
+            spec.check()
+        except JobSpecError as error:
+            faults.append({"job_id": spec.id, "place": spec.place, "reason": str(error)})
+            continue
+        if target == lambda_limits.AWS and (
+            reasons := lambda_limits.refusals(spec, unmet=unmet, in_bundle=lambda_limits.is_file_of(folder))
+        ):
+            faults.append({"job_id": spec.id, "place": spec.place, "reason": " ".join(reasons)})
+            continue
+        jobs.append(
+            {
+                "id": spec.id,
+                "cron": spec.cron,
+                "timezone": spec.timezone,
+                "enabled": spec.enabled,
+                "schedule_text": describe(spec.cron, spec.timezone),
+                "next_run_at": iso(spec.due_at(spec.schedule.after(datetime.now(UTC)))) if spec.enabled else None,
+                "entrypoint": spec.entrypoint,
+                "place": spec.place,
+                "missing_secrets": secrets.missing(spec),
+            }
+        )
+    return jobs, faults

@@ -1,0 +1,1 @@
+"""The bundle's repository: fetch, check out, describe."""

@@ -1,0 +1,144 @@
+"""What git's complaints mean, in words that say what to do.
+
+git and ssh speak English here (LC_ALL=C) and have said the same things for many versions; what
+is not recognised is passed on as it is. Whatever is quoted from them was redacted first.
+"""
+
+import re
+from datetime import timedelta
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+
+from .address import GitAddress
+from .command import GitResult
+
+_QUOTE_LIMIT = 400
+
+# Order matters: what is said about the cause comes before what follows from it.
+_SIGNS: tuple[tuple[SourceFault, str], ...] = (
+    (SourceFault.STORAGE, r"No space left on device|Disk quota exceeded|Read-only file system"),
+    (SourceFault.STORAGE, r"insufficient permission for adding an object|could not create (work tree|leading)"),
+    (SourceFault.TOOL, r"cannot run ssh|ssh: (command )?not found|unable to find remote helper"),
+    (SourceFault.HOST_KEY, r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"),
+    (
+        SourceFault.CERTIFICATE,
+        r"SSL certificate problem|certificate verification failed|CAfile|SSL: no alternative cert",
+    ),
+    (SourceFault.ADDRESS, r"transport '\w+' not allowed"),
+    (
+        SourceFault.ACCESS,
+        r"Authentication failed|could not read (Username|Password)|returned error: 40[13]|Access denied",
+    ),
+    (SourceFault.ACCESS, r"Permission denied \(|UNPROTECTED PRIVATE KEY|Too many authentication failures"),
+    (
+        SourceFault.NOT_A_REPOSITORY,
+        r"[Rr]epository .*not found|returned error: 404|not valid: is this a git repository",
+    ),
+    (
+        SourceFault.NOT_A_REPOSITORY,
+        r"does not appear to be a git repository|Could not find repository|mismatched algor",
+    ),
+    (SourceFault.UNREACHABLE, r"Could not resolve|Name or service not known|Temporary failure in name resolution"),
+    (SourceFault.UNREACHABLE, r"Failed to connect|Couldn't connect|Connection (refused|timed out|reset|closed)"),
+    (SourceFault.UNREACHABLE, r"Network is unreachable|No route to host|returned error: 5\d\d|Empty reply|early EOF"),
+    (SourceFault.UNREACHABLE, r"RPC failed|Recv failure|kex_exchange_identification|Operation timed out"),
+    (
+        SourceFault.UNREACHABLE,
+        r"SSL_ERROR_SYSCALL|GnuTLS recv error|TLS connection was non-properly|CONNECT tunnel failed",
+    ),
+    (SourceFault.ADDRESS, r"URL rejected|bad/illegal format|no host in"),
+)
+
+_PLAIN_ADVICE = {
+    SourceFault.TIMED_OUT: (
+        "it took longer than {seconds} seconds and was ended; check that {host} is not stalled, or allow more time"
+    ),
+    SourceFault.CERTIFICATE: (
+        "the TLS certificate of {host} is not trusted; if it was issued by a CA of your own, "
+        "set SSL_CERT_FILE to a file with that CA"
+    ),
+    SourceFault.NOT_A_REPOSITORY: (
+        "there is no git repository at that address; check the path "
+        "(a private repository also looks like this to those who may not read it)"
+    ),
+    SourceFault.UNREACHABLE: "{where} cannot be reached or broke off; check the name, the network and the server",
+    SourceFault.STORAGE: "the folder for revisions cannot be written; free some space or make it writable",
+    SourceFault.TOOL: "a program that git needs is missing; for ssh addresses install openssh-client",
+    SourceFault.ADDRESS: "git refuses this address or where it leads; write the final https or ssh address",
+}
+
+
+def explain(
+    result: GitResult, address: GitAddress, *, limit: timedelta, known_hosts: str | None = None, key: str | None = None
+) -> SourceError:
+    """Answer the error that a failed fetch from `address` amounts to."""
+    said = address.redact(result.stderr)
+    if result.timed_out:
+        fault = SourceFault.TIMED_OUT
+    else:
+        fault = next((fault for fault, sign in _SIGNS if re.search(sign, said)), SourceFault.FAILED)
+    return fault_error(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
+
+
+def fault_error(
+    fault: SourceFault,
+    address: GitAddress,
+    *,
+    said: str,
+    limit: timedelta,
+    known_hosts: str | None = None,
+    key: str | None = None,
+    speaker: str = "git",
+) -> SourceError:
+    """Answer the error for a fault of which `speaker` said the redacted words `said`."""
+    advice = _advice(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
+    message = f"cannot fetch the bundle from {address.display}: {advice or speaker + ' failed'}"
+    if quoted := last_words(said):
+        message += f" ({speaker} said: {quoted})"
+    return SourceError(message, fault=fault, url=address.display)
+
+
+def _advice(
+    fault: SourceFault, address: GitAddress, *, said: str, limit: timedelta, known_hosts: str | None, key: str | None
+) -> str:
+    host = address.host or "this machine"
+    if fault is SourceFault.ACCESS:
+        return _access_advice(address, host, key)
+    if fault is SourceFault.HOST_KEY:
+        return _host_key_advice(address, host, said, known_hosts)
+    where = f"{host}, port {address.port}," if address.port else host
+    advice = _PLAIN_ADVICE.get(fault, "")
+    return advice.format(host=host, where=where, seconds=f"{limit.total_seconds():g}")
+
+
+def _access_advice(address: GitAddress, host: str, key: str | None) -> str:
+    if address.scheme == "ssh":
+        named = f"the key {key} is" if key else "no ssh key of this user is"
+        return (
+            f"{named} not accepted by {host}; add its public half there as a deploy key with read access, "
+            "and keep the private one at mode 0600 and without a passphrase"
+        )
+    if address.token is None:
+        return f"{host} asks for a token; set JOBS_GIT_TOKEN to one that may read the repository"
+    return f"{host} does not accept the token; set JOBS_GIT_TOKEN to one that is valid and may read the repository"
+
+
+def _host_key_advice(address: GitAddress, host: str, said: str, known_hosts: str | None) -> str:
+    file = known_hosts or "~/.ssh/known_hosts"
+    port = f"-p {address.port} " if address.port else ""
+    lookup = f"[{host}]:{address.port}" if address.port else host
+    scan = f"ssh-keyscan {port}{host} >> {file}"
+    check = "and compare it with the fingerprint that the host's owner publishes"
+    if "IDENTIFICATION HAS CHANGED" in said:
+        return (
+            f"{host} shows another host key than {file} holds; if its owner announced a new one, "
+            f"run `ssh-keygen -R '{lookup}' -f {file}` and `{scan}`, {check}"
+        )
+    return f"the host key of {host} is not in {file}; add it with `{scan}` {check}"
+
+
+def last_words(said: str) -> str:
+    """Answer the lines of git's output that say why, as one line."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    telling = [line for line in lines if re.match(r"(fatal|error|remote|ssh|ERROR|Load key|Host key)\b.{3,}", line)]
+    return "; ".join((telling or lines)[-3:])[:_QUOTE_LIMIT]

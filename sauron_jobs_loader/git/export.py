@@ -1,0 +1,102 @@
+"""Write one commit of a mirror into a folder that is complete or does not exist.
+
+The tree is written beside its place, made durable, and renamed; so a crash leaves a `.tmp`
+folder (pruned later) and two exporters at once leave one complete folder. Files come out as in
+a fresh clone: nothing is left out for export-ignore, no filter program runs, submodules stay
+empty folders. A symbolic link that leaves the tree refuses the commit.
+"""
+
+import ctypes
+import errno
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+
+from .command import GitResult
+
+RunGit = Callable[[Sequence[str], dict[str, str]], GitResult]
+"""Runs git with the arguments and the additional environment, and answers how it ended."""
+
+
+class DamagedMirrorError(Exception):
+    """The mirror lacks, or cannot read, something of the commit."""
+
+
+def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
+    """Write commit `sha` to `final` and answer it.
+
+    DamagedMirrorError if git cannot read it completely, OSError if it cannot be written.
+    """
+    temporary = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
+    tree = temporary / "tree"
+    tree.mkdir(parents=True)
+    try:
+        environ = {
+            "GIT_DIR": str(git_dir.absolute()),
+            "GIT_WORK_TREE": str(tree.absolute()),
+            "GIT_INDEX_FILE": str(temporary.absolute() / "index"),
+        }
+        for arguments in (["read-tree", sha], ["checkout-index", "--all", "--quiet"]):
+            result = run(arguments, environ)
+            if re.search("No space left|Disk quota exceeded", result.stderr):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tree))
+            if not result.ok:
+                raise DamagedMirrorError(result.stderr if not result.timed_out else "reading it took too long")
+        refuse_escaping_links(tree, sha)
+        make_durable(tree)
+        publish(tree, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return final
+
+
+def refuse_escaping_links(tree: Path, sha: str) -> None:
+    """Raise SourceError if a symbolic link below `tree` leads out of it, by whatever detour."""
+    inside = tree.resolve()
+    for folder, folders, files in os.walk(tree):
+        for name in (*folders, *files):
+            link = Path(folder) / name
+            if not link.is_symlink():
+                continue
+            target = link.readlink()
+            if not target.is_absolute() and Path(os.path.realpath(link)).is_relative_to(inside):
+                continue
+            raise SourceError(
+                f"revision {sha[:12]} holds the link {str(link.relative_to(tree))!r} to {str(target)!r}, which leaves "
+                "the bundle; put the file itself into the repository, or link to a relative path inside it",
+                fault=SourceFault.UNSAFE_CONTENT,
+                ref=sha,
+            )
+
+
+def publish(tree: Path, final: Path) -> None:
+    """Give a complete tree its name; harmless if another process was faster."""
+    try:
+        tree.rename(final)
+    except OSError:
+        if not final.is_dir():  # otherwise another process was faster, and its tree is the same
+            raise
+        return
+    folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def make_durable(tree: Path) -> None:
+    """Bring the whole tree to disk with one call; a call for each file takes seconds for thousands."""
+    folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(AttributeError):  # a C library without syncfs
+            if ctypes.CDLL(None, use_errno=True).syncfs(folder) == 0:
+                return
+        os.sync()
+    finally:
+        os.close(folder)

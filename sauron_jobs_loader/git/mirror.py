@@ -1,0 +1,134 @@
+"""The bare copy of the bundle's repository that revisions are checked out from.
+
+It belongs to whoever holds the lock exclusively while changing it. A new copy is built beside
+its place and renamed when it is complete, so a `kill -9` at any moment leaves the old copy, the
+new one, or none; the next update takes it from there. Lock files and half-received packs of
+killed git processes are swept away first; a copy that git cannot work with, or that was made from
+another address, is replaced. The old copy stays until the new one is complete.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+
+from .address import GitAddress
+from .command import GitResult
+from .export import RunGit
+
+_EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_MADE_FROM = "made-from"
+_LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/pack/.tmp*", "objects/incoming-*", "gc.pid")
+_ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
+
+
+class Mirror:
+    """The bare repository `folder`, made from `address` by the git that `run` runs."""
+
+    def __init__(self, folder: Path, address: GitAddress, run: RunGit, explain: Callable[[GitResult], SourceError]) -> None:
+        self.folder = folder
+        self._address = address
+        self._run = run
+        self._explain = explain
+
+    def is_usable(self) -> bool:
+        """Answer whether there is a copy of this very address; says nothing of its health."""
+        try:
+            return (self.folder / _MADE_FROM).read_text("utf-8") == self._address.display
+        except (OSError, UnicodeDecodeError):
+            return False
+
+    def update(self) -> None:
+        """Bring all branches and tags up to date; a copy that git cannot work with is replaced."""
+        self._sweep()
+        if self.is_usable():
+            result = self._fetch(self.folder, *_EVERYTHING)
+            if result.ok:
+                return
+            error = self._explain(result)
+            if error.fault is not SourceFault.FAILED:
+                raise error
+        self.renew()
+
+    def renew(self) -> None:
+        """Replace the copy by a new one. If that fails the old one stays as it is."""
+        self._sweep()
+        fresh = self._beside("tmp")
+        try:
+            self._must(self._run(["init", "--bare", "--quiet", "--template=", "--", str(fresh)], {}))
+            self._must(self._fetch(fresh, *_EVERYTHING))
+            (fresh / _MADE_FROM).write_text(self._address.display, "utf-8")
+            if self.folder.exists():
+                self.folder.rename(self._beside("old"))
+            fresh.rename(self.folder)
+        finally:
+            self._sweep_beside()
+
+    def fetch_commit(self, sha: str) -> bool:
+        """Ask for one commit that no branch or tag leads to; answer whether the other side gave it."""
+        result = self._fetch(self.folder, f"+{sha}:refs/asked-for/{sha}")
+        if not result.ok and (error := self._explain(result)).fault is not SourceFault.FAILED:
+            raise error
+        return result.ok and self.has(sha)
+
+    def has(self, sha: str) -> bool:
+        """Answer whether commit `sha` is here."""
+        return self.is_usable() and self._commit(sha) is not None
+
+    def resolve(self, ref: str) -> str | None:
+        """Answer the full commit id of a branch, a tag, a full ref name or an (abbreviated) commit id."""
+        names = [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+        if _ABBREVIATED.fullmatch(ref.lower()):
+            names.append(ref.lower())
+        return next((sha for name in names if (sha := self._commit(name))), None)
+
+    def branches(self) -> list[str]:
+        """Answer the names of all branches."""
+        return self._in_mirror("for-each-ref", "--format=%(refname:strip=2)", "refs/heads").stdout.split()
+
+    def collect_garbage(self) -> None:
+        """Let git pack what many small fetches brought, when it thinks it worth while; no matter if it fails."""
+        self._in_mirror("gc", "--auto", "--quiet")
+
+    def _commit(self, name: str) -> str | None:
+        result = self._in_mirror("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return result.stdout.strip() if result.ok else None
+
+    def _fetch(self, folder: Path, *refspecs: str) -> GitResult:
+        options = ["--quiet", "--no-auto-gc", "--no-write-fetch-head", "--no-tags", "--force"]
+        if refspecs == _EVERYTHING:
+            options.append("--prune")
+        if self._address.scheme == "file":
+            # The folder may belong to another user, and git hands no configuration on to the other side.
+            options.append("--upload-pack=git -c safe.directory='*' upload-pack")
+        return self._run(["fetch", *options, "--", self._address.url, *refspecs], {"GIT_DIR": str(folder)})
+
+    def _in_mirror(self, *arguments: str) -> GitResult:
+        return self._run(arguments, {"GIT_DIR": str(self.folder)})
+
+    def _must(self, result: GitResult) -> None:
+        if not result.ok:
+            raise self._explain(result)
+
+    def _beside(self, suffix: str) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.{uuid.uuid4().hex}.{suffix}")
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left; nobody else is at work here while we hold the lock."""
+        self._sweep_beside()
+        for pattern in _LEFTOVERS:
+            for leftover in self.folder.glob(pattern):
+                if leftover.is_dir():
+                    shutil.rmtree(leftover, ignore_errors=True)
+                else:
+                    with suppress(OSError):
+                        leftover.unlink()
+
+    def _sweep_beside(self) -> None:
+        for suffix in ("tmp", "old"):
+            for folder in self.folder.parent.glob(f"{self.folder.name}.*.{suffix}"):
+                shutil.rmtree(folder, ignore_errors=True)

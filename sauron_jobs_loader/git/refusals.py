@@ -1,0 +1,103 @@
+"""What every source of a bundle refuses or cannot find, in the same words: names, commits, places.
+
+It holds no state and asks no network; whoever calls it has found out what is there.
+"""
+
+import difflib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+
+from .address import GitAddress
+from .checkouts import FULL_SHA
+from .explain import last_words
+
+_SHOWN_BRANCHES = 10
+_BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/|$)|[/.]$|^@$|^$")
+
+
+def checked_ref(ref: str) -> str:
+    """Answer a branch, tag or commit id as it may be asked for; SourceError if it can be none."""
+    lowered = ref.lower()
+    if FULL_SHA.fullmatch(lowered):
+        return lowered
+    if _BAD_REF.search(ref):
+        raise SourceError(
+            f"{ref!r} cannot be a branch, tag or commit id; write a name such as 'main', or a commit id",
+            fault=SourceFault.UNKNOWN_REF,
+            ref=ref,
+        )
+    return ref
+
+
+def require_full(sha: str) -> None:
+    """Raise SourceError unless `sha` is a full commit id."""
+    if not FULL_SHA.fullmatch(sha):
+        raise SourceError(
+            f"{sha!r} is not a full commit id; pass the 40 digits that fetch answers",
+            fault=SourceFault.UNKNOWN_REF,
+            ref=sha,
+        )
+
+
+def require_local(address: GitAddress) -> None:
+    """Raise SourceError if the address is a path where nothing is."""
+    if (path := address.local_path) is not None and not path.exists():
+        raise SourceError(
+            f"there is no {path}; write the path of a git repository, or create one there with `git init`",
+            fault=SourceFault.NOT_A_REPOSITORY,
+            url=address.display,
+        )
+
+
+def unknown_ref(ref: str, branches: Sequence[str], url: str, *, rule: str = "") -> SourceError:
+    """Answer the error that `ref` names nothing in a repository with these branches; `rule` is said at the end."""
+    if not branches:
+        return SourceError(
+            f"the repository {url} has no commits yet; push a first commit to the branch {ref!r}",
+            fault=SourceFault.EMPTY,
+            url=url,
+            ref=ref,
+        )
+    near = difflib.get_close_matches(ref, branches, n=1)
+    shown = ", ".join(branches[:_SHOWN_BRANCHES])
+    more = f" and {len(branches) - _SHOWN_BRANCHES} more" if len(branches) > _SHOWN_BRANCHES else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "; write one of them"
+    return SourceError(
+        f"there is no branch, tag or commit {ref!r} in {url}; its branches are {shown}{more}{hint}{rule}",
+        fault=SourceFault.UNKNOWN_REF,
+        url=url,
+        ref=ref,
+    )
+
+
+def no_commit(sha: str, url: str) -> SourceError:
+    """Answer the error that a commit is not there, or not for us."""
+    return SourceError(
+        f"there is no commit {sha} in {url}, or it is not given out because no branch or tag leads "
+        "to it; push a branch or tag that contains it, or write another revision",
+        fault=SourceFault.UNKNOWN_REF,
+        url=url,
+        ref=sha,
+    )
+
+
+def unreadable(sha: str, error: Exception, address: GitAddress) -> SourceError:
+    """Answer the error that a commit lacks some of its content where it comes from."""
+    return SourceError(
+        f"revision {sha[:12]} of {address.display} cannot be read completely, from a new copy either; "
+        f"run `git fsck` in that repository ({address.redact(last_words(str(error)))})",
+        url=address.display,
+        ref=sha,
+    )
+
+
+def unwritable(place: Path, error: OSError, url: str) -> SourceError:
+    """Answer the error that our own folder cannot be written."""
+    return SourceError(
+        f"cannot write below {place}: {error.strerror}; free some space or make the folder writable",
+        fault=SourceFault.STORAGE,
+        url=url,
+    )

@@ -1,0 +1,187 @@
+"""Where a bundle comes from: a git repository over https, ssh or a local path.
+
+`fetch` asks the network which commit a branch, tag or commit id is; `checkout` turns a commit into
+a folder. Both may be repeated, killed or run by several processes at once: changes to the mirror
+are made under a file lock that git inherits, and checkouts appear complete or not at all. A
+force-push, another branch or another address need no cleaning up by hand.
+The token reaches git in its environment alone; it is in no URL, argument, file or message.
+Limits: no submodules, no LFS; a history rewritten away stays available only while it is checked out.
+"""
+
+import shlex
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.file_lock import file_lock
+
+from .address import parse_address
+from .checkouts import FULL_SHA, Revisions
+from .command import GitResult, git_environment, run_git
+from .explain import explain
+from .export import DamagedMirrorError, export
+from .mirror import Mirror
+from .refusals import checked_ref, no_commit, require_full, require_local, unknown_ref, unreadable, unwritable
+
+_LIMIT = timedelta(seconds=120)
+
+
+class GitSource:
+    """One bundle repository, mirrored at `root/mirror.git` and checked out below `root/revisions`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        root: Path,
+        branch: str = "main",
+        token: str | None = None,
+        ssh_key_file: Path | None = None,
+        known_hosts_file: Path | None = None,
+        timeout: timedelta = _LIMIT,
+    ) -> None:
+        """Check the address and the branch name at once; the network is first used by `fetch`."""
+        self._address = parse_address(url, token=token)
+        self.display_url = self._address.display
+        self._branch = checked_ref(branch)
+        self._root = root.absolute()
+        self._revisions = Revisions(self._root)
+        self._ssh_key_file = ssh_key_file
+        self._known_hosts_file = known_hosts_file
+        self._timeout = timeout
+
+    def fetch(self, ref: str | None = None) -> str:
+        """Answer the full commit id that a branch, tag or commit id (default: the branch) is at now.
+
+        A full commit id that is in the mirror is answered without the network.
+        """
+        wanted = self._branch if ref is None else checked_ref(ref)
+        try:
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
+                mirror = self._mirror(lock)
+                if FULL_SHA.fullmatch(wanted):
+                    return self._fetch_commit(mirror, wanted)
+                self._check_access_files()
+                mirror.update()
+                sha = mirror.resolve(wanted)
+                if sha is None:
+                    raise unknown_ref(wanted, mirror.branches(), self.display_url)
+                mirror.collect_garbage()
+                return sha
+        except OSError as error:
+            raise unwritable(self._root, error, self.display_url) from error
+
+    def checkout(self, sha: str) -> Path:
+        """Answer the folder that holds exactly commit `sha`; fetches it if it is not in the mirror."""
+        require_full(sha)
+        if (done := self._revisions.path(sha)) is not None:
+            return done
+        final = self._revisions.folder / sha
+        try:
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout, shared=True) as lock:
+                mirror = self._mirror(lock)
+                with suppress(DamagedMirrorError):
+                    if mirror.has(sha):
+                        return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
+                mirror = self._mirror(lock)
+                if mirror.has(sha):
+                    mirror.renew()
+                self._fetch_commit(mirror, sha)
+                return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+        except DamagedMirrorError as error:
+            raise unreadable(sha, error, self._address) from error
+        except OSError as error:
+            raise unwritable(final, error, self.display_url) from error
+
+    def metadata(self, sha: str) -> dict[str, Any] | None:
+        """Answer `subject`, `author` and `authored_at` (aware) of a commit for display, or None."""
+        import git
+
+        environ = git_environment() | {"GIT_DIR": str(self._root / "mirror.git")}
+        try:
+            with git.Repo(self._root / "mirror.git", expand_vars=False) as repo:
+                repo.git.update_environment(**environ)
+                commit = repo.commit(sha)
+                subject = commit.summary
+                return {
+                    "subject": subject if isinstance(subject, str) else subject.decode("utf-8", "replace"),
+                    "author": commit.author.name,
+                    "authored_at": commit.authored_datetime,
+                }
+        except (git.GitError, git.BadName, ValueError, OSError):
+            return None
+
+    def _fetch_commit(self, mirror: Mirror, sha: str) -> str:
+        if mirror.has(sha):
+            return sha
+        self._check_access_files()
+        mirror.update()
+        if mirror.has(sha) or mirror.fetch_commit(sha):
+            return sha
+        raise no_commit(sha, self.display_url)
+
+    def _mirror(self, lock: int) -> Mirror:
+        return Mirror(self._root / "mirror.git", self._address, self._runner(lock), self._explain)
+
+    def _runner(self, lock: int) -> "_Runner":
+        ssh = self._ssh_command() if self._address.scheme == "ssh" else None
+        environ = git_environment(protocols=self._address.protocols, config=self._address.config(), ssh_command=ssh)
+        return _Runner(environ, self._root, time.monotonic() + self._timeout.total_seconds(), lock)
+
+    def _explain(self, result: GitResult) -> SourceError:
+        known_hosts = None if self._known_hosts_file is None else str(self._known_hosts_file)
+        key = None if self._ssh_key_file is None else str(self._ssh_key_file)
+        return explain(result, self._address, limit=self._timeout, known_hosts=known_hosts, key=key)
+
+    def _ssh_command(self) -> str:
+        options = [
+            "BatchMode=yes",
+            "StrictHostKeyChecking=yes",
+            "UpdateHostKeys=no",
+            "ControlMaster=no",
+            "ControlPath=none",
+            "ForwardAgent=no",
+            "ClearAllForwardings=yes",
+            "PermitLocalCommand=no",
+        ]
+        if self._ssh_key_file is not None:
+            options += ["IdentitiesOnly=yes", f"IdentityFile={_ssh_quoted(self._ssh_key_file)}"]
+        if self._known_hosts_file is not None:
+            options.append(f"UserKnownHostsFile={_ssh_quoted(self._known_hosts_file)}")
+        return shlex.join(["ssh", *(part for option in options for part in ("-o", option))])
+
+    def _check_access_files(self) -> None:
+        """Say what is missing on this machine before the network is asked."""
+        require_local(self._address)
+        if self._address.scheme != "ssh":
+            return
+        for file, what in ((self._ssh_key_file, "ssh key"), (self._known_hosts_file, "known_hosts file")):
+            if file is not None and not file.is_file():
+                raise SourceError(
+                    f"there is no {what} at {file}; put it there (a key with mode 0600)",
+                    fault=SourceFault.ACCESS,
+                    url=self.display_url,
+                )
+
+
+class _Runner:
+    """Runs git for one operation: one environment, one deadline, one lock handed on."""
+
+    def __init__(self, environ: dict[str, str], cwd: Path, deadline: float, lock: int) -> None:
+        self._environ = environ
+        self._cwd = cwd
+        self._deadline = deadline
+        self._lock = lock
+
+    def __call__(self, arguments: Sequence[str], extra: dict[str, str]) -> GitResult:
+        return run_git(arguments, environ=self._environ | extra, cwd=self._cwd, deadline=self._deadline, pass_fds=(self._lock,))
+
+
+def _ssh_quoted(file: Path) -> str:
+    """Quote a path for ssh's own option parser, which expands % and splits at spaces."""
+    return '"' + str(file.absolute()).replace("%", "%%").replace('"', '\\"') + '"'

@@ -1,0 +1,1 @@
+"""The same where there is no git binary: Lambda."""

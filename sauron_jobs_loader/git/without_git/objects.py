@@ -1,0 +1,141 @@
+"""Git's raw objects, read without git: a commit's files, and what a commit is about.
+
+Every object is hashed before it is believed, so a commit id vouches for each byte that is written. Files come out as in a fresh
+clone: executable or not, symbolic links as links, submodules as empty folders, no filter, no line ending changed.
+What a hostile tree could hold is refused: names that lead elsewhere, and one name twice, which could write through a link.
+
+Limit: one file at a time is held in memory; SHA-1 repositories only.
+"""
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.git.export import DamagedMirrorError
+
+ReadObject = Callable[[bytes], tuple[int, bytes]]
+"""Answers the type number and the content of the object with that hexadecimal id; KeyError if it is not there."""
+
+_COMMIT, _TREE, _BLOB = 1, 2, 3
+_TYPES = {_COMMIT: b"commit", _TREE: b"tree", _BLOB: b"blob"}
+_TREE_LINE = re.compile(rb"tree ([0-9a-f]{40})\n")
+_AUTHOR = re.compile(
+    rb"^author (?P<name>[^\n]*?) ?<[^\n]*> (?P<time>-?\d+) (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)$", re.MULTILINE
+)
+_ENCODING = re.compile(rb"^encoding ([\w.:-]+)$", re.MULTILINE)
+_ID_BYTES = 20
+
+
+def write_files(sha: str, read: ReadObject, folder: Path) -> bytes:
+    """Write the files of commit `sha` into the empty `folder`; answer the commit's own content.
+
+    DamagedMirrorError if an object is missing or is not what its id says, SourceError for a tree that is refused,
+    OSError if a file cannot be written, KeyError if there is no such commit.
+    """
+    commit = _verified(read, sha.encode(), _COMMIT)
+    found = _TREE_LINE.match(commit)
+    if found is None:
+        raise DamagedMirrorError(f"commit {sha} names no tree")
+    _write_tree(read, found[1], folder, sha)
+    return commit
+
+
+def about(sha: str, commit: bytes) -> dict[str, Any] | None:
+    """Answer `subject`, `author` and `authored_at` (aware) of a commit's content; None if it is not commit `sha`."""
+    if _id(b"commit", commit) != sha.encode():
+        return None
+    head, _, message = commit.partition(b"\n\n")
+    author = _AUTHOR.search(head)
+    if author is None:
+        return None
+    named = _ENCODING.search(head)
+    try:
+        encoding = named[1].decode("ascii") if named else "utf-8"
+        b"".decode(encoding)
+    except (LookupError, UnicodeDecodeError):
+        encoding = "utf-8"
+    offset = timedelta(hours=int(author["hours"]), minutes=int(author["minutes"])) * (-1 if author["sign"] == b"-" else 1)
+    try:
+        at = datetime.fromtimestamp(int(author["time"]), UTC).astimezone(timezone(offset))
+    except (ValueError, OverflowError, OSError):
+        return None
+    subject = message.lstrip(b"\n").split(b"\n", 1)[0]
+    return {
+        "subject": subject.decode(encoding, "replace"),
+        "author": author["name"].decode(encoding, "replace"),
+        "authored_at": at,
+    }
+
+
+def _id(kind: bytes, content: bytes) -> bytes:
+    return hashlib.sha1(b"%s %d\0" % (kind, len(content)) + content, usedforsecurity=False).hexdigest().encode()
+
+
+def _verified(read: ReadObject, name: bytes, kind: int) -> bytes:
+    try:
+        found, content = read(name)
+    except (KeyError, OSError):
+        raise
+    except Exception as error:
+        raise DamagedMirrorError(f"object {name.decode()} cannot be read: {type(error).__name__}: {error}") from error
+    if found != kind or _id(_TYPES[kind], content) != name:
+        raise DamagedMirrorError(f"object {name.decode()} is not what its id says")
+    return content
+
+
+def _part(read: ReadObject, name: bytes, kind: int) -> bytes:
+    try:
+        return _verified(read, name, kind)
+    except KeyError:
+        raise DamagedMirrorError(f"object {name.decode()} is missing") from None
+
+
+def _write_tree(read: ReadObject, name: bytes, folder: Path, sha: str) -> None:
+    for mode, entry, target in _entries(_part(read, name, _TREE)):
+        if entry in (b"", b".", b"..") or b"/" in entry or entry.lower() == b".git":
+            raise _refused(sha, f"holds a file that is named {os.fsdecode(entry)!r}, which no bundle may")
+        place = folder / os.fsdecode(entry)
+        try:
+            if stat.S_ISDIR(mode):
+                place.mkdir()
+                _write_tree(read, target, place, sha)
+            elif stat.S_ISLNK(mode):
+                place.symlink_to(os.fsdecode(_part(read, target, _BLOB)))
+            elif stat.S_ISREG(mode):
+                _write_file(place, _part(read, target, _BLOB), executable=bool(mode & stat.S_IXUSR))
+            elif mode == 0o160000:  # noqa: PLR2004 - git's own number for a submodule
+                place.mkdir()
+            else:
+                raise DamagedMirrorError(f"tree {name.decode()} holds the mode {mode:o}")
+        except FileExistsError:
+            raise _refused(sha, f"holds the name {os.fsdecode(entry)!r} twice in one folder") from None
+
+
+def _entries(tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Answer mode, name and hexadecimal id of each entry of a tree's content."""
+    at = 0
+    try:
+        while at < len(tree):
+            space = tree.index(b" ", at)
+            end = tree.index(b"\0", space)
+            target = tree[end + 1 : end + 1 + _ID_BYTES]
+            yield int(tree[at:space], 8), tree[space + 1 : end], target.hex().encode()
+            at = end + 1 + _ID_BYTES
+    except ValueError:
+        raise DamagedMirrorError("a tree cannot be read") from None
+
+
+def _write_file(place: Path, content: bytes, *, executable: bool) -> None:
+    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o777 if executable else 0o666)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+
+
+def _refused(sha: str, why: str) -> SourceError:
+    return SourceError(f"revision {sha[:12]} {why}; rename it and push again", fault=SourceFault.UNSAFE_CONTENT, ref=sha)

@@ -1,0 +1,255 @@
+"""A git repository elsewhere, as dulwich reads it: over http(s), or on this disk. No git binary is asked.
+
+`refs` answers which commits the branches and tags are at; `objects` opens what one commit needs, without its history.
+The token goes to the very host, port and scheme of the address, in a header. Redirects are followed only while looking for the
+repository, only to https (to http only from and on this machine), and take no token to another host.
+
+Every request, and every piece of an answer, has what is left of one time limit.
+Limits: a resolver that does not answer, and headers that come byte by byte, are waited for; SHA-256 repositories are not read.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from dulwich.client import AbstractHttpGitClient
+from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.object_store import DiskObjectStore, ObjectStoreGraphWalker
+from dulwich.objects import ObjectID
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.git.address import GitAddress, is_loopback
+from sauron_jobs_loader.git.explain import fault_error
+
+from .https import connections_to
+from .objects import ReadObject
+
+if TYPE_CHECKING:
+    from dulwich.client import DetermineWantsFunc
+
+_PREFIXES = (b"refs/heads/", b"refs/tags/")
+_PEELED = b"^{}"
+_CHUNK = 64 * 1024
+_COMPLAINT = 400
+_REDIRECTS = 5
+_MOVED = frozenset({301, 302, 303, 307, 308})
+_FAULTS = {401: SourceFault.ACCESS, 403: SourceFault.ACCESS, 404: SourceFault.NOT_A_REPOSITORY, 410: SourceFault.NOT_A_REPOSITORY}
+_OK, _SERVER_ERROR = 200, 500
+
+
+class LocalRepository:
+    """A repository on this disk."""
+
+    def __init__(self, address: GitAddress) -> None:
+        self._address = address
+
+    def refs(self) -> dict[str, str]:
+        """Answer the commit ids by full names such as `refs/heads/main`."""
+        with self._opened() as repo:
+            names = [name for name in repo.refs.allkeys() if name.startswith(_PREFIXES)]
+            return {os.fsdecode(name): repo.get_peeled(name).decode() for name in names}
+
+    @contextmanager
+    def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:  # noqa: ARG002 - the same shape as RemoteRepository's
+        """Open what is needed to read commit `sha`."""
+        with self._opened() as repo:
+            yield lambda name: repo.object_store.get_raw(ObjectID(name))
+
+    @contextmanager
+    def _opened(self) -> Iterator[Repo]:
+        try:
+            repo = Repo(self._address.url)
+        except NotGitRepository:
+            raise fault_error(SourceFault.NOT_A_REPOSITORY, self._address, said="", limit=timedelta(0)) from None
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+
+class RemoteRepository(AbstractHttpGitClient):
+    """A repository behind https, or behind http on this machine."""
+
+    def __init__(self, address: GitAddress, *, limit: timedelta) -> None:
+        super().__init__(address.url, thin_packs=False, quiet=True)
+        self._address = address
+        self._limit = limit
+        self._deadline = time.monotonic() + limit.total_seconds()
+        self._pool = connections_to(address)
+        self._answer: _Answer | None = None
+
+    def refs(self) -> dict[str, str]:
+        """Answer the commit ids by full names such as `refs/heads/main`."""
+        with self._explained():
+            answered = self.get_refs("", ref_prefix=list(_PREFIXES)).refs
+        found = {name: sha for name, sha in answered.items() if sha is not None and name.startswith(_PREFIXES)}
+        peeled = {name.removesuffix(_PEELED): sha for name, sha in found.items() if name.endswith(_PEELED)}
+        plain = {name: sha for name, sha in found.items() if not name.endswith(_PEELED)}
+        return {os.fsdecode(name): sha.decode("ascii") for name, sha in (plain | peeled).items()}
+
+    @contextmanager
+    def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:
+        """Fetch commit `sha` alone into `scratch` and open it; what is not given out is a KeyError when it is read."""
+        store = DiskObjectStore.init(scratch / "objects")
+        try:
+            self._bring(sha, store)
+            yield lambda name: store.get_raw(ObjectID(name))
+        finally:
+            store.close()
+
+    def _bring(self, sha: str, store: DiskObjectStore) -> None:
+        pack, complete, abandon = store.add_pack()
+        walker = ObjectStoreGraphWalker([], lambda _: [])
+        try:
+            with self._explained():
+                self.fetch_pack("", _only(sha), walker, pack.write, depth=1, ref_prefix=[b"HEAD"])
+                complete()
+        except _NotGivenError:
+            with suppress(OSError):
+                abandon()
+        except BaseException:
+            with suppress(OSError):
+                abandon()
+            raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn whatever the other side makes dulwich raise into a SourceError; an OSError is our own disk's."""
+        try:
+            yield
+        except (SourceError, OSError):
+            raise
+        except HTTPError as error:
+            raise self._fault(_kind(error), str(error)) from error
+        except GitProtocolError as error:
+            said = self._answer.complaint if self._answer else ""
+            if "not our ref" in said:
+                raise _NotGivenError from error
+            raise self._fault(SourceFault.FAILED, said or str(error)) from error
+        except Exception as error:
+            raise self._fault(SourceFault.FAILED, f"{type(error).__name__}: {error}") from error
+
+    def _fault(self, fault: SourceFault, said: str) -> SourceError:
+        return fault_error(fault, self._address, said=self._address.redact(said), limit=self._limit, speaker="the connection")
+
+    def _http_request(
+        self,
+        url: str,
+        headers: dict[str, str] | None = None,
+        data: bytes | Iterator[bytes] | None = None,
+        raise_for_status: bool = True,
+    ) -> tuple[Any, Callable[[int], bytes]]:
+        """Answer a response and the function that reads it, as dulwich asks for; raises SourceError or urllib3's errors."""
+        asked = url
+        for _ in range(_REDIRECTS + 1):
+            sent = {"User-Agent": "git/2 (sauron)", "Pragma": "no-cache", **(headers or {})}
+            if self._address.authorization and _origin(url) == _origin(self._address.url):
+                sent["Authorization"] = self._address.authorization
+            response = self._pool.request(
+                "GET" if data is None else "POST",
+                url,
+                body=data,
+                headers=sent,
+                timeout=urllib3.Timeout(connect=self._left(), read=self._left()),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            if data is not None or response.status not in _MOVED:
+                break
+            response.close()
+            url = self._allowed(urljoin(url, response.headers.get("Location", "")))
+        if raise_for_status and response.status != _OK:
+            response.close()
+            fault = SourceFault.UNREACHABLE if response.status >= _SERVER_ERROR else SourceFault.FAILED
+            raise self._fault(_FAULTS.get(response.status, fault), f"HTTP status {response.status}")
+        self._answer = answer = _Answer(response, self._left, moved_to="" if url == asked else url)
+        if data is None and "application/x-git-" not in (answer.content_type or ""):
+            answer.close()
+            raise self._fault(SourceFault.NOT_A_REPOSITORY, "")
+        return answer, answer.read
+
+    def _allowed(self, url: str) -> str:
+        parts = urlsplit(url)
+        plain = parts.scheme == "http" and self._address.scheme == "http" and is_loopback(parts.hostname)
+        if parts.scheme != "https" and not plain:
+            raise self._fault(SourceFault.ADDRESS, f"redirected to {parts.scheme}://{parts.hostname}")
+        return url
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise self._fault(SourceFault.TIMED_OUT, "")
+        return left
+
+
+class _NotGivenError(Exception):
+    """The other side does not give out the commit."""
+
+
+class _Answer:
+    """A response with the attributes that dulwich reads; each piece of it is waited for until the deadline."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, left: Callable[[], float], *, moved_to: str) -> None:
+        self.content_type = response.headers.get("Content-Type")
+        self.redirect_location = moved_to
+        self._response = response
+        self._left = left
+        self._held = bytearray()
+        self._began = b""
+
+    @property
+    def complaint(self) -> str:
+        """What the other side says where it gives an error for an answer; dulwich passes over it."""
+        return self._began[8:].decode("utf-8", "replace").strip() if self._began[4:].startswith(b"ERR ") else ""
+
+    def read(self, amount: int) -> bytes:
+        """Answer `amount` bytes; fewer only at the end."""
+        while len(self._held) < amount:
+            wire = getattr(self._response.connection, "wire", None)
+            left = self._left()
+            if wire is not None:
+                with suppress(OSError):
+                    wire.settimeout(left)
+            chunk = self._response.read1(_CHUNK)
+            if not chunk:
+                break
+            self._held += chunk
+            self._began = self._began or chunk[:_COMPLAINT]
+        taken = bytes(self._held[:amount])
+        del self._held[:amount]
+        return taken
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._response.close()
+
+
+def _only(sha: str) -> DetermineWantsFunc:
+    def determine_wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:  # noqa: ARG001 - dulwich calls it
+        return [ObjectID(sha.encode())]
+
+    return determine_wants
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _kind(error: HTTPError) -> SourceFault:
+    if isinstance(error, SSLError) and "certificate" in str(error).lower():
+        return SourceFault.CERTIFICATE
+    timed_out = isinstance(error, ReadTimeoutError | ConnectTimeoutError) and not isinstance(error, NewConnectionError)
+    return SourceFault.TIMED_OUT if timed_out else SourceFault.UNREACHABLE

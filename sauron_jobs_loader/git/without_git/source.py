@@ -1,0 +1,168 @@
+"""Where a bundle comes from where there is no git binary, as on AWS Lambda: https, http on this machine, or a local path.
+
+It has the surface of `GitSource` and makes the same promises, with less on the disk: no mirror is kept. `fetch` asks the network
+which commit a branch or tag is at, nothing more; `checkout` brings that one commit without its history, and keeps its files and
+what the commit is about. So a repository with a long past costs what its newest files weigh.
+
+Both may be repeated, killed or run by several processes at once: a checkout is made under a file lock and appears complete or not
+at all; what a killed one left is removed by the next. The token is in no URL, argument, file or message.
+Limits: no ssh, submodules or LFS; a commit id may be abbreviated only if a branch or tag is at it, or it is checked out; a pruned
+revision is fetched again, which some servers refuse for a commit that no branch or tag leads to.
+"""
+
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.file_lock import file_lock
+from sauron_jobs_loader.git.address import GitAddress, parse_address
+from sauron_jobs_loader.git.checkouts import FULL_SHA, Revisions
+from sauron_jobs_loader.git.export import DamagedMirrorError, make_durable, publish, refuse_escaping_links
+from sauron_jobs_loader.git.refusals import (
+    checked_ref,
+    no_commit,
+    require_full,
+    require_local,
+    unknown_ref,
+    unreadable,
+    unwritable,
+)
+
+from .objects import about, write_files
+
+if TYPE_CHECKING:
+    from .remote import LocalRepository, RemoteRepository
+
+_LIMIT = timedelta(seconds=120)
+_ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
+_RULE = "; without git a commit id is written in full"
+
+
+class DulwichSource:
+    """One bundle repository, whose commits are checked out below `root/revisions`."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        root: Path,
+        branch: str = "main",
+        token: str | None = None,
+        ssh_key_file: Path | None = None,  # noqa: ARG002 - the same arguments as GitSource's
+        known_hosts_file: Path | None = None,  # noqa: ARG002
+        timeout: timedelta = _LIMIT,
+    ) -> None:
+        """Check the address and the branch name at once; the network is first used by `fetch`."""
+        self._address = parse_address(url, token=token)
+        if self._address.scheme == "ssh":
+            raise _needs_git(self._address)
+        self.display_url = self._address.display
+        self._branch = checked_ref(branch)
+        self._root = root.absolute()
+        self._revisions = Revisions(self._root)
+        self._commits = self._root / "commits"
+        self._timeout = timeout
+
+    def fetch(self, ref: str | None = None) -> str:
+        """Answer the full commit id that a branch, tag or commit id (default: the branch) is at now.
+
+        A full commit id that is checked out is answered without the network; one that is not is checked out.
+        """
+        wanted = self._branch if ref is None else checked_ref(ref)
+        if FULL_SHA.fullmatch(wanted):
+            self.checkout(wanted)
+            return wanted
+        try:
+            refs = self._remote().refs()
+        except OSError as error:
+            raise unwritable(self._root, error, self.display_url) from error
+        sha = self._resolved(wanted, refs)
+        if sha is None:
+            branches = sorted(name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/"))
+            raise unknown_ref(wanted, branches, self.display_url, rule=_RULE if _ABBREVIATED.fullmatch(wanted.lower()) else "")
+        return sha
+
+    def checkout(self, sha: str) -> Path:
+        """Answer the folder that holds exactly commit `sha`; fetches it if it is not there."""
+        require_full(sha)
+        if (done := self._revisions.path(sha)) is not None:
+            return done
+        final = self._revisions.folder / sha
+        try:
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout):
+                return self._revisions.path(sha) or self._brought(sha, final)
+        except DamagedMirrorError as error:
+            raise unreadable(sha, error, self._address) from error
+        except KeyError as error:
+            raise no_commit(sha, self.display_url) from error
+        except OSError as error:
+            raise unwritable(final, error, self.display_url) from error
+
+    def metadata(self, sha: str) -> dict[str, Any] | None:
+        """Answer `subject`, `author` and `authored_at` (aware) of a checked-out commit for display, or None."""
+        if not FULL_SHA.fullmatch(sha):
+            return None
+        try:
+            return about(sha, (self._commits / sha).read_bytes())
+        except OSError:
+            return None
+
+    def _brought(self, sha: str, final: Path) -> Path:
+        for left_over in final.parent.glob("*.tmp"):  # by a killed process: nobody else is at work while we hold the lock
+            shutil.rmtree(left_over, ignore_errors=True)
+        scratch = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
+        tree = scratch / "tree"
+        tree.mkdir(parents=True)
+        try:
+            with self._remote().objects(sha, scratch) as read:
+                commit = write_files(sha, read, tree)
+            refuse_escaping_links(tree, sha)
+            self._remember(sha, commit, scratch)
+            make_durable(tree)
+            publish(tree, final)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return final
+
+    def _remember(self, sha: str, commit: bytes, scratch: Path) -> None:
+        """Keep what the commit is about, and no longer what pruned ones were."""
+        self._commits.mkdir(exist_ok=True)
+        for known in self._commits.iterdir():
+            if self._revisions.path(known.name) is None:
+                known.unlink(missing_ok=True)
+        (scratch / "commit").write_bytes(commit)
+        (scratch / "commit").replace(self._commits / sha)
+
+    def _resolved(self, ref: str, refs: Mapping[str, str]) -> str | None:
+        names = [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
+        if found := next((refs[name] for name in names if name in refs), None):
+            return found
+        if not _ABBREVIATED.fullmatch(beginning := ref.lower()):
+            return None
+        known = {entry.name for entry in self._revisions.folder.glob("?" * 40)} | set(refs.values())
+        matching = [sha for sha in known if sha.startswith(beginning) and FULL_SHA.fullmatch(sha)]
+        return matching[0] if len(matching) == 1 else None
+
+    def _remote(self) -> "LocalRepository | RemoteRepository":
+        from .remote import LocalRepository, RemoteRepository
+
+        require_local(self._address)
+        if self._address.scheme == "file":
+            return LocalRepository(self._address)
+        return RemoteRepository(self._address, limit=self._timeout)
+
+
+def _needs_git(address: GitAddress) -> SourceError:
+    path = urlsplit(address.url).path if "://" in address.url else address.url.partition(":")[2]
+    return SourceError(
+        f"the bundle address {address.display!r} uses ssh, and there is no git on PATH to use it with; "
+        f"write https://{address.host}/{path.lstrip('/')} and give a token as JOBS_GIT_TOKEN, or install git and ssh",
+        fault=SourceFault.ADDRESS,
+        url=address.display,
+    )

@@ -1,0 +1,71 @@
+"""The answer of a boot: what a revision defines, or why it cannot be loaded, in words that name the place and the fix."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sauron_jobs_loader import channel
+from sauron_jobs_loader.errors import BootError
+from sauron_jobs_loader.process.manifest import MANIFEST
+
+from .process_tree_handle import GuardedTree, Tail
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A job that its bundle defines and that is left out, with the place of the definition."""
+
+    job_id: str
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a revision defines: the records of its jobs (see `JobConfig.record`). `threaded`: its attempts are always spawned."""
+
+    sha: str
+    jobs: tuple[dict[str, Any], ...]
+    rejected: tuple[Rejection, ...]
+    threaded: bool
+
+
+def bundle_of(tree: GuardedTree, sha: str, patience: timedelta) -> Bundle:
+    """Wait for the zygote's answer. Raises BootError with the place of the fault and what was printed."""
+    printed = Tail()
+    try:
+        answer = tree.answer(time.monotonic() + patience.total_seconds(), printed)
+    except TimeoutError:
+        raise BootError(
+            _with_tail(
+                f"{MANIFEST} did not finish loading within {patience.total_seconds():g} s. A manifest only registers jobs: move "
+                "loops, downloads and waits into the job functions.",
+                printed,
+            )
+        ) from None
+    except (OSError, channel.ChannelError) as error:
+        raise BootError(_with_tail(f"Loading {MANIFEST} broke the loader's own connection: {error}", printed)) from error
+    if answer is None:
+        raise BootError(_with_tail(_vanished(tree.child_status(timedelta(seconds=5))), printed))
+    if answer["event"] == "refused":
+        raise BootError(_with_tail(answer["message"], printed))
+    rejected = tuple(Rejection(*entry) for entry in answer["rejected"])
+    return Bundle(sha, tuple(answer["jobs"]), rejected, bool(answer["threaded"]))
+
+
+def _vanished(status: int | None) -> str:
+    how = "its process ended"
+    if status is not None and os.WIFSIGNALED(status):
+        how = f"its process was killed by signal {os.WTERMSIG(status)}"
+    elif status is not None:
+        how = f"its process ended with exit code {os.WEXITSTATUS(status)}"
+    return f"{MANIFEST} did not finish loading: {how}. Look for os._exit, closed descriptors or a crashing extension module."
+
+
+def _with_tail(message: str, printed: Tail) -> str:
+    tail = str(printed)
+    return f"{message}\nIt printed at the end:\n{tail}" if tail else message

@@ -1,0 +1,280 @@
+"""The runner's door to bundle processes: boot a revision, start attempts of its jobs, let revisions go.
+
+One zygote is kept per revision and booted again when it died, so a job that kills it harms no later attempt. A revision whose
+loading starts threads gets no zygote: its attempts are spawned, each loading the bundle itself. Whatever happens to the runner,
+no process started here outlives it. Safe to use from several threads.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets as randomness
+import socket
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from sauron_jobs_loader import channel
+from sauron_jobs_loader.errors import BootError
+from sauron_jobs_loader.masking import Masker
+from sauron_jobs_loader.process.manifest import MANIFEST
+
+from .attempt import Attempt
+from .boot import Bundle, Rejection, bundle_of
+from .ending import Ending
+from .process_tree_handle import GuardedTree, TreeGoneError, with_programs
+
+__all__ = ["Attempt", "AttemptRequest", "Bundle", "Ending", "Launcher", "Rejection"]
+
+NOTHING_SECRET = Masker(())
+START_PATIENCE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRequest:
+    """What to run, and with what. `environ` is added to a forked job's environment and is the whole of a spawned one's.
+
+    `masker` blots secrets out of all the job says; `masked_names` are the variables whose values the job itself keeps out of
+    mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote, if none is up for the revision.
+    `python` is the interpreter of the bundle's environment (None: Sauron's own), for a spawned attempt and for such a zygote.
+    """
+
+    sha: str
+    folder: Path
+    job_id: str
+    run_id: str
+    attempt: int
+    scheduled_for: str | None
+    params: dict[str, Any] | None
+    environ: Mapping[str, str]
+    secrets: Mapping[str, str]
+    spawn: bool
+    zygote_environ: Mapping[str, str]
+    masker: Masker = NOTHING_SECRET
+    masked_names: Collection[str] = ()
+    python: Path | None = None
+
+
+class Launcher:
+    """Boots revisions and starts attempts."""
+
+    def __init__(
+        self,
+        *,
+        grace: timedelta = timedelta(seconds=5),
+        boot_timeout: timedelta = timedelta(seconds=60),
+        token: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Answer a launcher; `token` names a descriptor, such as a held lock, that stays open while anything started lives."""
+        self._token = token
+        self._grace = grace
+        self._boot_timeout = boot_timeout
+        self._lock = threading.Lock()
+        self._boot_locks: dict[str, threading.Lock] = {}
+        self._zygotes: dict[str, GuardedTree] = {}
+        self._bundles: dict[str, Bundle] = {}
+        self._retiring: list[GuardedTree] = []
+        self._attempts: set[Attempt] = set()
+        self._closed = False
+
+    def boot(self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None) -> Bundle:
+        """Load a revision and answer what it defines; keep it warm for attempts. Raises BootError, with nothing left running.
+
+        `python` is the interpreter to load it with; None is Sauron's own.
+        """
+        with self._boot_lock(sha):
+            with self._lock:
+                known, up = self._bundles.get(sha), sha in self._zygotes
+            if known and (known.threaded or up):
+                return known
+            return self._boot(sha, folder, environ, python)
+
+    def warm(self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None) -> None:
+        """See to it that attempts of a revision start at once, with the interpreter `python`. Raises BootError."""
+        self.boot(sha, folder, environ, python=python)
+
+    def start(self, request: AttemptRequest) -> Attempt:
+        """Start an attempt and answer once its process exists. Raises BootError when no process can be had."""
+        if not request.spawn:
+            for _ in range(3):  # a zygote can be killed, by a job or for memory, at any moment before it forked
+                bundle = self.boot(request.sha, request.folder, request.zygote_environ, python=request.python)
+                if bundle.threaded:
+                    break
+                with self._lock:
+                    tree = self._zygotes.get(request.sha)
+                if tree is None:
+                    continue
+                try:
+                    return self._begin(tree, request, own_tree=False)
+                except TreeGoneError:
+                    self._drop(tree)
+            else:
+                raise BootError(f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job.")
+        tree = self._guarded("spawn", request.sha, request.folder, {**request.environ, **request.secrets}, request.python)
+        tree.leave_output()
+        try:
+            return self._begin(tree, request, own_tree=True)
+        except TreeGoneError as error:
+            tree.end()
+            raise BootError(f"The process for a run of {request.job_id!r} ended before it could start the job.") from error
+        except BootError:
+            tree.end()
+            raise
+
+    def retire(self, keep: Collection[str]) -> None:
+        """Let go of the revisions not in `keep`. Attempts that run go on to their end."""
+        with self._lock:
+            for sha in [sha for sha in self._bundles if sha not in keep]:
+                del self._bundles[sha]
+                self._boot_locks.pop(sha, None)
+                if tree := self._zygotes.pop(sha, None):
+                    tree.retire()
+                    self._retiring.append(tree)
+        self._collect()
+
+    def close(self) -> None:
+        """End everything at once, attempts included, and wait until it is gone."""
+        with self._lock:
+            self._closed = True
+            trees = [*self._zygotes.values(), *self._retiring]
+            attempts = list(self._attempts)
+            self._zygotes.clear()
+            self._retiring.clear()
+            self._bundles.clear()
+        for attempt in attempts:
+            attempt.abandon("the runner stopped")
+        for tree in trees:
+            tree.end()
+        for attempt in attempts:
+            attempt.end()
+
+    def _boot_lock(self, sha: str) -> threading.Lock:
+        with self._lock:
+            return self._boot_locks.setdefault(sha, threading.Lock())
+
+    def _guarded(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> GuardedTree:
+        if self._closed:
+            raise BootError("The launcher is closed.")
+        if not folder.is_dir():
+            raise BootError(f"Revision {sha[:12]} has no folder at {folder}. Sync again to check it out.")
+        return GuardedTree(mode, sha, folder, environ, python=python, token=self._token())
+
+    def _boot(self, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> Bundle:
+        if folder.is_dir() and not (folder / MANIFEST).is_file():
+            raise BootError(
+                f"The bundle has no {MANIFEST} at its top. Add one that registers the jobs (`sauron init` writes an example)."
+            )
+        tree = self._guarded("zygote", sha, folder, environ, python)
+        bundle = None
+        try:
+            bundle = bundle_of(tree, sha, self._boot_timeout)
+        finally:
+            if bundle is None or bundle.threaded:
+                tree.end()
+        with self._lock:
+            self._bundles[sha] = bundle
+            if not bundle.threaded:
+                tree.leave_output()
+                self._zygotes[sha] = tree
+        return bundle
+
+    def _begin(self, tree: GuardedTree, request: AttemptRequest, *, own_tree: bool) -> Attempt:
+        """Send the request with the job's ends of its three connections; wait for the supervisor's word."""
+        nonce = randomness.token_hex(8)
+        control, control_end = socket.socketpair()
+        link, link_end = socket.socketpair()
+        output, output_end = os.pipe2(os.O_CLOEXEC)
+        try:
+            try:
+                tree.send(_message(request, nonce), (control_end.fileno(), link_end.fileno(), output_end))
+            finally:
+                control_end.close()
+                link_end.close()
+                os.close(output_end)
+            supervisor, pid = _started(control)
+        except BaseException:
+            control.close()
+            link.close()
+            os.close(output)
+            raise
+        for descriptor in (control.fileno(), link.fileno(), output):
+            os.set_blocking(descriptor, False)
+        attempt = Attempt(
+            tree=tree,
+            own_tree=own_tree,
+            nonce=nonce,
+            control=control,
+            link=link,
+            output=output,
+            supervisor=supervisor,
+            pid=pid,
+            grace=self._grace,
+            masker=request.masker,
+            on_end=self._ended,
+        )
+        with self._lock:
+            self._attempts.add(attempt)
+        return attempt
+
+    def _ended(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts.discard(attempt)
+        self._collect()
+
+    def _drop(self, tree: GuardedTree) -> None:
+        """Replace a zygote that died; the attempts it started go on under its guard."""
+        with self._lock:
+            if self._zygotes.get(tree.sha) is tree:
+                del self._zygotes[tree.sha]
+                tree.retire()
+                self._retiring.append(tree)
+
+    def _collect(self) -> None:
+        """Wait for the guards that have ended, so that no zombie is left of them."""
+        with self._lock:
+            over = [tree for tree in self._retiring if tree.ended]
+            self._retiring = [tree for tree in self._retiring if tree not in over]
+        for tree in over:
+            tree.wait()
+
+
+def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
+    python = request.python if "PATH" in request.environ else None  # otherwise the job has the PATH of its zygote
+    return {
+        "nonce": nonce,
+        "folder": str(request.folder.resolve()),
+        "job_id": request.job_id,
+        "run_id": request.run_id,
+        "attempt": request.attempt,
+        "scheduled_for": request.scheduled_for,
+        "params": request.params,
+        "environ": with_programs(request.environ, python),
+        "secrets": dict(request.secrets),
+        "masked_names": list(request.masked_names),
+    }
+
+
+def _started(control: socket.socket) -> tuple[int, int]:
+    """Wait for the supervisor; answer its pid and the job's. Raises TreeGoneError if nothing started, BootError if refused."""
+    control.settimeout(START_PATIENCE.total_seconds())
+    supervisor = 0
+    while True:
+        try:
+            received = channel.receive(control)
+        except TimeoutError as error:
+            raise BootError(f"No process was started within {START_PATIENCE}. Is the machine out of memory?") from error
+        except (OSError, channel.ChannelError):
+            received = None
+        if received is None:
+            if supervisor:
+                return supervisor, supervisor  # the job ended it already; watching will tell
+            raise TreeGoneError
+        message = received[0]
+        if message["event"] == "refused":
+            raise BootError(message["message"])
+        if message["event"] == "started":
+            return supervisor, message["pid"]
+        supervisor = message["supervisor"]

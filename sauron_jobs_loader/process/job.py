@@ -1,0 +1,198 @@
+"""The job's own process: from the supervisor's fork to the last flush.
+
+It gets a session of its own, the output pipe, exactly its environment and one private channel, runs the function (or becomes
+the command), sends one result frame and leaves. The kernel kills it if its supervisor ends. A process that ends without a result
+frame has crashed, whatever its exit code; that verdict is the runner's.
+"""
+# SLF001: a forked child has to call os._exit and the shutdown of threading and atexit itself
+# ruff: noqa: SLF001
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import inspect
+import io
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NoReturn
+
+from sauron_jobs_loader import channel
+from sauron_jobs_loader.context import Channel, JobContext
+from sauron_jobs_loader.errors import BootError, DefinitionError
+from sauron_jobs_loader.registry import JobConfig, job_registry
+
+from . import manifest, result, tree
+
+
+def become_job(sha: str, request: dict[str, Any], *, channel_fd: int, output_fd: int, supervisor: int) -> NoReturn:
+    """Run the requested job in this process, which was forked for it. Never returns."""
+    code = 1
+    try:
+        _enter(request, output_fd, supervisor)
+        link = Channel(socket.socket(fileno=channel_fd), request["nonce"])
+        code = _run(sha, request, link)
+        _leave()
+    except BaseException:  # noqa: BLE001 - nothing may return into the code of the zygote below
+        with contextlib.suppress(BaseException):
+            traceback.print_exc()
+    finally:
+        _flush()
+        os._exit(code)
+
+
+def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
+    os.setsid()
+    tree.die_with_parent(supervisor)
+    tree.unshield()
+    tree.name_process("sauron-job")
+    gc.enable()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output_fd, 1)
+    os.dup2(output_fd, 2)
+    os.close(null)
+    os.close(output_fd)
+    _open_streams()
+    os.chdir(request["folder"])
+    os.environ.update(request["environ"])
+    os.environ.update(request["secrets"])
+
+
+def _open_streams() -> None:
+    """Make print and logging write lines to the output pipe as they come."""
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        stream = getattr(sys, name)
+        try:
+            if stream.fileno() == descriptor:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        except (AttributeError, ValueError, io.UnsupportedOperation):
+            fresh = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+            setattr(sys, name, fresh)
+
+
+def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
+    """Run the job and send its result frame; answer the exit code."""
+    try:
+        if manifest.loaded() is None:
+            manifest.load(request["folder"], sha)
+            manifest.prepare()
+        config = job_registry.require(request["job_id"])
+        context = _context(config, request, link)
+    except (BootError, DefinitionError) as error:
+        print(error, file=sys.stderr)  # noqa: T201 - standard error is the run's log
+        return _send(link, result.failure(str(error), type(error).__name__), 1)
+    if config.command is not None:
+        return _become_command(list(config.command), link)
+    frame, code = _call(config, context)
+    context.tell_progress()
+    return _send(link, frame, code)
+
+
+def _context(config: JobConfig, request: dict[str, Any], link: Channel) -> JobContext:
+    params = request["params"]
+    validate = getattr(config.params, "model_validate", None)
+    if validate:
+        try:
+            params = validate(params or {})
+        except Exception as error:
+            raise DefinitionError(f"params do not fit the model of job {config.id!r}: {error}") from error
+    moment = request["scheduled_for"]
+    return JobContext(
+        job_id=config.id,
+        run_id=request["run_id"],
+        attempt=request["attempt"],
+        scheduled_for=datetime.fromisoformat(moment) if moment else None,
+        params=params if validate else {**_defaults(config.params), **(params or {})},
+        secrets=request["secrets"],
+        masked_names=frozenset(request["masked_names"]),
+        link=link,
+    )
+
+
+def _defaults(schema: Any) -> dict[str, Any]:
+    """Answer what a JSON Schema says of params that are not given."""
+    properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    return {name: one["default"] for name, one in properties.items() if isinstance(one, dict) and "default" in one}
+
+
+def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any], int]:
+    try:
+        return result.succeeded(_value(config, context)), 0
+    except SystemExit as error:
+        return _exited(error.code)
+    except BaseException as error:  # noqa: BLE001 - whatever a job raises is its result
+        with contextlib.suppress(Exception):
+            trace = result.without_own_frames(error.__traceback__)
+            traceback.print_exception(type(error), error, trace)
+        return result.failed(error), 1
+
+
+def _value(config: JobConfig, context: JobContext) -> Any:
+    func: Callable[..., Any] = config.func or _nothing
+    value = func(context) if config.wants_context else func()
+    if inspect.isawaitable(value):
+        import asyncio
+
+        async def wait() -> Any:
+            return await value
+
+        return asyncio.run(wait())
+    return value
+
+
+def _nothing() -> None:
+    """Do nothing: a job that was registered has either a command or this many lines of its own."""
+
+
+def _exited(code: Any) -> tuple[dict[str, Any], int]:
+    if code is None or (isinstance(code, int) and code == 0):
+        return result.succeeded(None), 0
+    if isinstance(code, int):
+        return result.failure(f"the job called sys.exit({code})", "SystemExit"), code & 0xFF or 1
+    print(code, file=sys.stderr)  # noqa: T201 - as Python itself does for sys.exit("text")
+    return result.failure(result.storable(str(code))[:5000], "SystemExit"), 1
+
+
+def _become_command(command: list[str], link: Channel) -> int:
+    """Replace this process by the command. Returns only when it cannot be started."""
+    link.send({"type": "exec"})
+    _flush()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; programs expect the default
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(command[0], command, os.environ)  # noqa: S606 - there is no shell on purpose
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message = f"command {command[0]!r} cannot be started: {reason}. PATH is {os.environ.get('PATH', '')!r}."
+        if isinstance(error, FileNotFoundError):
+            message += " Install the program, or write its full path or a path in the bundle (./bin/...)."
+        print(message, file=sys.stderr)  # noqa: T201 - standard error is the run's log
+        return _send(link, result.failure(message, "CommandError"), 127)
+
+
+def _send(link: Channel, frame: dict[str, Any], code: int) -> int:
+    """Send the result. A job that broke its channel has no result, which the runner sees."""
+    with contextlib.suppress(OSError, channel.ChannelError):
+        link.send({"type": "result", **frame})
+    return code
+
+
+def _leave() -> None:
+    """Do what an interpreter does at its end: wait for threads, call what was registered."""
+    _flush()
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BaseException):
+            stream.flush()

@@ -1,0 +1,166 @@
+"""The supervisor: the parent of everything one attempt starts, and the end of it all.
+
+It forks the job, tells the runner, and waits for the job's end, a command, the time limit, or the end of the runner.
+Whatever the job started, daemons in sessions of their own included, becomes its child sooner or later (it adopts orphans),
+so when it reports the end, nothing of the attempt is left. Time limits are kept here, by the monotonic clock, so they hold
+while the runner is busy or frozen.
+
+If it is killed, the kernel kills the job (its parent-death signal), the guard kills the rest, and the runner sees its socket
+close.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import socket
+import time
+from typing import Any, NoReturn
+
+from sauron_jobs_loader import channel
+
+from . import tree
+from .job import become_job
+
+LONGEST_WAIT_SECONDS = 3600.0
+"""One wait of the loop; poll counts milliseconds in 32 bits."""
+
+
+def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
+    """Supervise the one attempt that is asked for on this socket, in an interpreter exec'd for it."""
+    received = channel.receive(requests)
+    requests.close()
+    if received is None:
+        os._exit(0)
+    supervise(sha, *received)
+
+
+def supervise(sha: str, request: dict[str, Any], fds: list[int]) -> NoReturn:
+    """Run one attempt to its end. `fds` are the control socket, the job's channel and its output pipe. Never returns."""
+    try:
+        os.setpgid(0, 0)
+        tree.adopt_orphans()
+        tree.shield()
+        tree.name_process("sauron-super")
+        gc.disable()
+        children = tree.watch_children()
+        control = socket.socket(fileno=fds[0])
+        channel.send(control, {"event": "up", "supervisor": os.getpid()})
+        _start(sha, request, control, children, fds)
+    finally:
+        os._exit(1)
+
+
+def _start(sha: str, request: dict[str, Any], control: socket.socket, children: int, fds: list[int]) -> NoReturn:
+    supervisor = os.getpid()
+    try:
+        job = os.fork()
+    except OSError as error:
+        channel.send(control, {"event": "refused", "message": f"no process can be started: {error.strerror}"})
+        os._exit(1)
+    if job == 0:
+        control.close()
+        os.close(children)
+        become_job(sha, request, channel_fd=fds[1], output_fd=fds[2], supervisor=supervisor)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    for descriptor in (null, *fds[1:]):
+        os.close(descriptor)
+    channel.send(control, {"event": "started", "pid": job})
+    ending = _Supervision(control, children, job).wait()
+    if ending:
+        channel.send(control, ending)
+    os._exit(0)
+
+
+class _Supervision:
+    """The wait for the end of one job."""
+
+    def __init__(self, control: socket.socket, children: int, job: int) -> None:
+        self._control = control
+        self._children = children
+        self._job = job
+        self._status: int | None = None
+        self._usage: Any = None
+        self._deadline: float | None = None
+        self._grace = 0.0
+        self._ending = False
+        self._patient = False
+        self._timed_out = False
+        self._stopped = False
+
+    def wait(self) -> dict[str, Any] | None:
+        """Wait, end what is left, and answer the report; None when the runner is gone and nobody would read it."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        poll.register(self._children, select.POLLIN)
+        while not self._over():
+            left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            for descriptor, _event in poll.poll(None if left is None else min(left, LONGEST_WAIT_SECONDS) * 1000 + 1):
+                if descriptor == self._children:
+                    tree.empty(self._children)
+                elif not self._obey():
+                    tree.kill_descendants(self._ended)
+                    return None
+        killed = tree.kill_descendants(self._ended)
+        return self._report(len(killed - {self._job}))
+
+    def _over(self) -> bool:
+        alive = tree.reap(self._ended)
+        if self._status is not None and not (self._patient and alive):
+            return True
+        if self._deadline is None or time.monotonic() < self._deadline:
+            return False
+        if self._ending:
+            return True
+        self._timed_out = True
+        self._terminate()
+        return False
+
+    def _terminate(self) -> None:
+        """Ask everything to end, and set the time until which all of it may take to do so."""
+        self._ending = self._patient = True
+        self._deadline = time.monotonic() + self._grace
+        tree.signal_descendants(signal.SIGTERM)
+
+    def _obey(self) -> bool:
+        """Do what the runner says; answer False when it is gone."""
+        try:
+            received = channel.receive(self._control)
+        except (OSError, channel.ChannelError):
+            return False
+        if received is None:
+            return False
+        order = received[0]
+        if self._patient or (self._ending and order["order"] == "limit"):
+            return True
+        match order["order"]:
+            case "limit":
+                self._grace = order["grace"]
+                self._deadline = time.monotonic() + order["seconds"]
+            case "linger":
+                self._ending = True
+                self._deadline = time.monotonic() + order["seconds"]
+            case "stop":
+                self._stopped = True
+                self._grace = order["grace"]
+                self._terminate()
+        return True
+
+    def _ended(self, pid: int, status: int, usage: Any) -> None:
+        if pid == self._job:
+            self._status, self._usage = status, usage
+
+    def _report(self, leftovers: int) -> dict[str, Any]:
+        return {
+            "event": "ended",
+            "status": self._status,
+            "leftovers": leftovers,
+            "timed_out": self._timed_out,
+            "stopped": self._stopped,
+            "max_rss_kb": self._usage.ru_maxrss if self._usage else None,
+            "cpu_seconds": round(self._usage.ru_utime + self._usage.ru_stime, 6) if self._usage else None,
+        }

@@ -1,0 +1,95 @@
+"""The zygote: holds one revision loaded, and forks one supervisor per attempt.
+
+It loads the manifest once, answers what it defines, and then serves fork requests one at a time. A fork copies only what is
+written to, so an attempt starts in milliseconds with all imports of the bundle in place. It has one thread: a bundle whose
+loading starts threads is answered as `threaded` and is not served from here, because locks that other threads hold would stay
+locked in a fork.
+
+If it is killed, the supervisors it forked go on under the guard; the launcher boots another zygote for the next attempt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Any, NoReturn
+
+from sauron_jobs_loader import channel
+from sauron_jobs_loader.errors import BootError
+
+from . import manifest, supervisor, tree
+
+
+def serve(sha: str, requests: socket.socket) -> NoReturn:
+    """Load the bundle in the current folder, answer its jobs, and fork attempts until the socket closes."""
+    tree.name_process("sauron-zygote")
+    answer = _load(sha)
+    _flush()
+    channel.send(requests, answer)
+    if answer["event"] == "booted" and not answer["threaded"]:
+        _settle()
+        _fork_on_request(sha, requests)
+    os._exit(0)
+
+
+def _load(sha: str) -> dict[str, Any]:
+    try:
+        manifest.load(os.getcwd(), sha)  # noqa: PTH109 - no pathlib in the process that is forked
+    except BootError as error:
+        return {"event": "refused", "message": str(error)}
+    manifest.prepare()
+    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - as above
+    return {"event": "booted", "threaded": threads > 1 or threading.active_count() > 1, **manifest.definitions()}
+
+
+def _settle() -> None:
+    """Become a quiet parent: no output, no garbage collection that would unshare memory, no zombies, no signals."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+    tree.shield()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+
+
+def _fork_on_request(sha: str, requests: socket.socket) -> None:
+    while True:
+        try:
+            received = channel.receive(requests)
+        except (OSError, channel.ChannelError):
+            return
+        if received is None:
+            return
+        request, fds = received
+        try:
+            forked = os.fork()
+        except OSError as error:
+            _refuse(fds, error)
+            continue
+        if forked == 0:
+            requests.close()
+            supervisor.supervise(sha, request, fds)
+        for descriptor in fds:
+            os.close(descriptor)
+
+
+def _refuse(fds: list[int], error: OSError) -> None:
+    control = socket.socket(fileno=fds[0])
+    with contextlib.suppress(OSError), control:
+        channel.send(control, {"event": "refused", "message": f"no process can be started: {error.strerror}"})
+    for descriptor in fds[1:]:
+        os.close(descriptor)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
