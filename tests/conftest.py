@@ -1,7 +1,6 @@
 """Fixtures that every suite shares: a clock that is moved by hand, real stores, job records.
 
-What speaks to the store is promised for every store: the contract suite and the modules named in EVERY_STORE run on SQLite and on
-PostgreSQL. The server is started once for a whole run of the tests (or TEST_DATABASE_URL names one, whose user may create
+What speaks to the store is promised for every store: a module marked `every_store` runs on SQLite and on PostgreSQL. The server is started once for a whole run of the tests (or TEST_DATABASE_URL names one, whose user may create
 databases); each test gets a database of its own, copied from a migrated one.
 """
 
@@ -19,12 +18,6 @@ import pytest
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
 
-EVERY_STORE = frozenset(
-    {
-        *("test_alerts", "test_delivery", "test_incidents", "test_occurrences", "test_operate"),
-        *("test_retention", "test_sync", "test_tick", "test_upkeep", "test_work"),
-    }
-)
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
 
@@ -104,9 +97,8 @@ def clock() -> ManualClock:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let a test of what every store does run on each of them."""
-    file = Path(metafunc.definition.path)
     chosen = any("store" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize"))
-    if "store" in metafunc.fixturenames and not chosen and (file.parent.name == "contract" or file.stem in EVERY_STORE):
+    if "store" in metafunc.fixturenames and not chosen and metafunc.definition.get_closest_marker("every_store"):
         metafunc.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 
 

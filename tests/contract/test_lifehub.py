@@ -22,6 +22,8 @@ from chalicelib.store.schema import outbox as outbox_table
 from tests.conftest import ManualClock, define
 from tests.life_hub import DONE, Server, ask, publisher, run_ends
 
+pytestmark = pytest.mark.every_store
+
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 LATER = "0 0 1 1 *"
 EARLIER_RUNS = """CREATE TABLE ops.runs (job_key varchar(80) NOT NULL, started_at timestamp(3) NOT NULL, status text NOT NULL

@@ -19,7 +19,7 @@ from chalicelib.store import Store, bundle, history, log_chunks, schema
 from tests.conftest import Databases, ManualClock, define
 from tests.faults.proxy import Proxy
 from tests.life_hub import ask
-from tests.unit.test_work import Launching
+from tests.unit.execution.test_worker import Launching
 
 CLAIM, FINISH, INSERT = b"claimed AS", b"ended AS", b"INSERT INTO job_queue"
 

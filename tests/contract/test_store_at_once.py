@@ -27,6 +27,8 @@ from chalicelib.store.queue import claims
 from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
 
+pytestmark = pytest.mark.every_store
+
 SECONDS = 4.0
 POLICIES = ("skip", "queue", "replace", "allow")
 NAMES = [f"{policy}-{number}" for policy in POLICIES for number in range(2)]

@@ -5,6 +5,8 @@ import pytest
 from chalicelib.store import Store, job_state
 from tests.conftest import ManualClock
 
+pytestmark = pytest.mark.every_store
+
 
 def test_each_job_has_a_durable_key_value_store_of_its_own(store: Store, clock: ManualClock) -> None:
     with store.write() as tx:

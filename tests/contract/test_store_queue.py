@@ -16,6 +16,8 @@ from chalicelib.store.queue import claims, leases
 from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
 
+pytestmark = pytest.mark.every_store
+
 DONE = Verdict(Outcome.SUCCEEDED)
 
 

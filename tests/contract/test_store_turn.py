@@ -22,6 +22,8 @@ from chalicelib.store.queue import claims, finish, turn
 from chalicelib.store.schema import job_queue
 from tests.conftest import ManualClock, define
 
+pytestmark = pytest.mark.every_store
+
 BROKE = Verdict(Outcome.FAILED, "it \x00 broke", "ValueError", {"summary": "half \ud800 done"}, exit_code=3)
 
 

@@ -13,7 +13,7 @@ from chalicelib.settings import Settings
 from chalicelib.store import Store
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.asking import Client
+from tests.unit.api.client import Client
 
 Build = Callable[..., Sauron]
 

@@ -11,7 +11,7 @@ from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import Store
 from sauron.cli.root import invoke
 from tests.conftest import ManualClock, define
-from tests.unit.api.asking import Client, bearer, execute
+from tests.unit.api.client import Client, bearer, execute
 from tests.unit.api.conftest import Build
 
 TOKENS = "jarvis:operate:operates,grafana:read:readsonly"

@@ -6,7 +6,7 @@ import app as application
 from chalicelib.api.auth import NEEDED, internal_token, needed
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.asking import Client, basic, bearer
+from tests.unit.api.client import Client, basic, bearer
 from tests.unit.api.conftest import Build
 
 TOKENS = "grafana:read:read-token-1,bot:trigger:trigger-token-1,jarvis:operate:operate-token-1,root:admin:admin-token-1"

@@ -22,7 +22,7 @@ import app as application
 from chalicelib import logs, wiring
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
-from tests.unit.api.asking import Client
+from tests.unit.api.client import Client
 
 JSON = {"Content-Type": "application/json"}
 TRIGGER = "/jobs/nightly-backup/trigger"

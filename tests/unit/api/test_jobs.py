@@ -8,7 +8,7 @@ from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import history, ledger, registry
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.asking import Client, execute
+from tests.unit.api.client import Client, execute
 
 
 def test_jobs_are_listed_with_what_people_need_to_know(sauron: Sauron, client: Client) -> None:

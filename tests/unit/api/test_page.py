@@ -11,7 +11,7 @@ from chalicelib.store import bundle, ledger, registry
 from chalicelib.web.rendering import ago, plain, taken
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.asking import Client, begin, execute
+from tests.unit.api.client import Client, begin, execute
 from tests.unit.api.conftest import Build
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}

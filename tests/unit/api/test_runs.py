@@ -10,7 +10,7 @@ from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import log_chunks
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.asking import Client, begin, execute
+from tests.unit.api.client import Client, begin, execute
 
 FIELDS = {
     "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision", "params", "requested_by",

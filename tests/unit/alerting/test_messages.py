@@ -13,6 +13,8 @@ from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
 from tests.conftest import START
 
+pytestmark = pytest.mark.every_store
+
 MAIL = {"ALERT_EMAIL": "a@x", "FROM_EMAIL": "b@x", "AWS_SES_ACCESS_KEY_ID": "k" * 16, "AWS_SES_SECRET_ACCESS_KEY": "s" * 16}
 BACKUP = Incident(1, "backup", "failing", "backup", "r1", "boom", START, START, None)
 

@@ -17,7 +17,7 @@ from chalicelib.cron.describe import describe
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
 
-CASES = Path(__file__).resolve().parents[3] / "shared" / "cron_cases.json"
+CASES = Path(__file__).resolve().parents[4] / "shared" / "cron_cases.json"
 TICK = timedelta(microseconds=1)
 
 

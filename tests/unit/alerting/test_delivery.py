@@ -19,6 +19,8 @@ from chalicelib.store import Store, alerts
 from sauron_jobs_loader.toolkit.ses import Mailer
 from tests.conftest import ManualClock
 
+pytestmark = pytest.mark.every_store
+
 KEY = b"0123456789abcdef0123456789abcdef"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 MAIL = {

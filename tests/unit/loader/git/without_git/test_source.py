@@ -27,7 +27,7 @@ from sauron_jobs_loader.git.without_git.source import DulwichSource
 from tests.git_servers import BundleRepository, GitHttpServer, git, make_certificate, serve_http
 
 TOKEN = "ghp_s3cret/token+1"
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[5]
 WITHOUT_GIT = """
 import json, shutil, sys
 from pathlib import Path

@@ -16,6 +16,8 @@ from chalicelib.store import Store, bundle, history, registry
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, job_record
 
+pytestmark = pytest.mark.every_store
+
 HOURLY = "0 * * * *"
 
 

@@ -10,6 +10,8 @@ from chalicelib.model.occurrences import HORIZON, account
 from chalicelib.model.runs import Origin, RunState
 from tests.conftest import job_record
 
+pytestmark = pytest.mark.every_store
+
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 

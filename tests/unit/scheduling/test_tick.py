@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.answers.audit import audit
 from chalicelib.model.runs import Origin, RunState
 from chalicelib.operations.operations import switch
@@ -9,6 +11,8 @@ from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, history, registry
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
+
+pytestmark = pytest.mark.every_store
 
 
 def minutes(store: Store, job_id: str) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from chalicelib.bundle import lambda_limits
 from chalicelib.model.jobs import JobSpec
 from tests.conftest import job_record
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 HERE = {"httpx": "0.28.1", "python-dateutil": "2.9.0.post0", "pydantic": "2.14.3", "boto3": None}
 
 

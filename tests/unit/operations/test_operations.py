@@ -19,6 +19,8 @@ from chalicelib.store import Store, history, ledger, registry
 from chalicelib.store.queue import claims, finish
 from tests.conftest import ManualClock, define
 
+pytestmark = pytest.mark.every_store
+
 YEARLY = "0 0 1 1 *"
 
 

@@ -15,6 +15,8 @@ from chalicelib.store import Store, bundle, history, log_chunks
 from chalicelib.store.queue import leases
 from tests.conftest import ManualClock, define
 
+pytestmark = pytest.mark.every_store
+
 
 @dataclass(frozen=True)
 class Ended:

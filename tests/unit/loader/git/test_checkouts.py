@@ -111,7 +111,7 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from sauron_jobs_loader.git.checkouts import Revisions\n"
         f"with Revisions(Path({str(tmp_path)!r})).lock():\n    print('held', flush=True); sys.stdin.read()"
     )
-    project = str(Path(__file__).resolve().parents[3])
+    project = str(Path(__file__).resolve().parents[4])
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONPATH": project}
     ) as holder:

@@ -15,6 +15,8 @@ from chalicelib.store import Store, alerts, bundle, history, log_chunks, registr
 from chalicelib.store.queue import claims, finish
 from tests.conftest import ManualClock, define, job_record
 
+pytestmark = pytest.mark.every_store
+
 YEARLY = "0 0 1 1 *"
 
 

@@ -19,7 +19,7 @@ import chalicelib
 from sauron.aws import precompile
 from sauron.aws.names import HANDLERS, Names
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 LOCKS = ("requirements.txt", "requirements-container.txt", "requirements-dev.txt")
 GLIBC = re.compile(rb"GLIBC_(\d+(?:\.\d+)+)\0")
 SOURCES = ("chalicelib", "sauron_jobs_loader")

@@ -11,6 +11,8 @@ from chalicelib.store import Store, history, runners
 from chalicelib.store.queue import claims, leases
 from tests.conftest import ManualClock, define
 
+pytestmark = pytest.mark.every_store
+
 ON_A_SERVER = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 YEARLY = "0 0 1 1 *"
 

@@ -23,7 +23,7 @@ from sauron_jobs_loader.errors import LoaderError
 from tests.bundle_runs import alive, eventually
 from tests.wheels import require, write_slow_source, write_wheel
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[4]
 MAKE = """
 import os, sys
 from pathlib import Path

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.settings import SETTINGS, Settings
 
-CONTAINER = Path(__file__).resolve().parents[2] / "container"
+CONTAINER = Path(__file__).resolve().parents[3] / "container"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbm90IGEga2V5\n-----END OPENSSH PRIVATE KEY-----"
 HOSTS = "git.example.org ssh-ed25519 AAAA\nother.example.org ssh-ed25519 BBBB"
 

@@ -36,7 +36,7 @@ from tests.git_servers import (
 
 Kind = type[GitSource] | type[DulwichSource]
 TOKEN = "ghp_s3cret/token+1"
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture

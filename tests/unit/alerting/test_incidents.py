@@ -19,6 +19,8 @@ from chalicelib.store import incidents as table
 from chalicelib.store.queue import claims, finish
 from tests.conftest import START, ManualClock, define
 
+pytestmark = pytest.mark.every_store
+
 YEARLY = "0 0 1 1 *"
 BAD = Verdict(Outcome.FAILED, "no route to host", "OSError")
 SLOW = Verdict(Outcome.TIMED_OUT, "timed out after 300 s", "timeout")

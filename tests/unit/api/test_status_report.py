@@ -9,7 +9,7 @@ from chalicelib.api.status_report import without_credentials
 from chalicelib.store import bundle, runners
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
-from tests.unit.api.asking import Client
+from tests.unit.api.client import Client
 from tests.unit.api.conftest import Build
 
 
