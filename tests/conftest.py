@@ -1,7 +1,8 @@
 """Fixtures that every suite shares: a clock that is moved by hand, real stores, job records.
 
-What speaks to the store is promised for every store: a module marked `every_store` runs on SQLite and on PostgreSQL. The server is started once for a whole run of the tests (or TEST_DATABASE_URL names one, whose user may create
-databases); each test gets a database of its own, copied from a migrated one.
+What speaks to the store is promised for every store: a module marked `every_store` runs on SQLite and on PostgreSQL. The
+server is started once for a whole run of the tests (or TEST_DATABASE_URL names one, whose user may create databases); each
+test gets a database of its own, copied from a migrated one.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, bearer, execute
 from tests.unit.api.conftest import Build
 
+pytestmark = pytest.mark.every_store
+
 TOKENS = "jarvis:operate:operates,grafana:read:readsonly"
 
 
