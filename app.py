@@ -1,8 +1,8 @@
 """What Sauron answers and when it wakes: Chalice declarations only.
 
-The container, `chalice local` and Lambda run these same handlers. Importing this module starts nothing and opens nothing: Chalice
-imports it to package and to deploy. Only under `chalice local`, which fires no schedules by itself, it starts the clock and the
-workers in this process.
+The container, `chalice local` and Lambda run these same handlers. Importing this module starts nothing and
+opens nothing: Chalice imports it to package and to deploy. Only under `chalice local`, which fires no
+schedules by itself, it starts the clock and the workers in this process.
 """
 
 from __future__ import annotations
@@ -47,16 +47,22 @@ def upkeep(_event: CloudWatchEvent) -> None:
     wiring.sauron().upkeep()
 
 
-# Deployed with the queue's address in its environment; the name matters to Chalice when it deploys, and to nobody else.
-@app.on_sqs_message(os.environ.get("SAURON_SQS_QUEUE_URL", "sauron-dev-runs").rpartition("/")[2], batch_size=1, name="work")
+# Deployed with the queue's address in its environment; the name matters to Chalice when it deploys, and to
+# nobody else.
+@app.on_sqs_message(
+    os.environ.get("SAURON_SQS_QUEUE_URL", "sauron-dev-runs").rpartition("/")[2], batch_size=1, name="work"
+)
 def work(event: SQSEvent) -> None:
     """Execute a run that is due."""
     context: Any = event.context
     for record in event:
-        lambda_worker.work(wiring.sauron(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000)
+        lambda_worker.work(
+            wiring.sauron(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000
+        )
 
 
-# Chalice collects a handler's middleware from a generator at its first call; two first calls at once could skip some.
+# Chalice collects a handler's middleware from a generator at its first call; two first calls at once could
+# skip some.
 for handler in app.handler_map.values():
     if isinstance(handler, EventSourceHandler):
         handler.middleware_handlers = list(handler.middleware_handlers)

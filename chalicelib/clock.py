@@ -1,7 +1,7 @@
 """Where the time comes from.
 
-The wall clock only decides what is due; durations and leases are measured by the monotonic clock. Everything that needs either
-is handed a `Clock`, so that a test moves time instead of waiting for it.
+The wall clock only decides what is due; durations and leases are measured by the monotonic clock. Everything
+that needs either is handed a `Clock`, so that a test moves time instead of waiting for it.
 """
 
 from __future__ import annotations

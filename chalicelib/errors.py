@@ -1,7 +1,7 @@
 """Everything Sauron can refuse, as one tree.
 
-Facts are attributes, so that an API answer, a CLI line and a log record are built from the same error. The message says what
-was wrong, where, and what to write instead. Expected races are return values, not errors.
+Facts are attributes, so that an API answer, a CLI line and a log record are built from the same error. The
+message says what was wrong, where, and what to write instead. Expected races are return values, not errors.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class JobDisabledError(SauronError):
 
     def __init__(self, job_id: str, why: str, *, mend: str | None = None) -> None:
         self.job_id = job_id
-        super().__init__(f"Job {job_id!r} is disabled ({why}). {mend or f'Enable it first: `sauron enable {job_id}`.'}")
+        super().__init__(
+            f"Job {job_id!r} is disabled ({why}). {mend or f'Enable it first: `sauron enable {job_id}`.'}"
+        )
 
 
 class ParamsError(SauronError):
@@ -114,7 +116,9 @@ class UntilError(SauronError):
 
     def __init__(self, until: str, now: str) -> None:
         self.until = until
-        super().__init__(f"until={until} is not in the future (it is {now}). Write a later time, or leave it out.")
+        super().__init__(
+            f"until={until} is not in the future (it is {now}). Write a later time, or leave it out."
+        )
 
 
 class BundleError(SauronError):

@@ -1,7 +1,7 @@
 """Sauron's own log: events named `noun.verb_past` with fields, JSON lines unless a person watches a terminal.
 
-One canonical record per run and per tick that did something; idle polling is silent. Job output goes to the store, not here.
-Values of settings that are secrets are masked in every record.
+One canonical record per run and per tick that did something; idle polling is silent. Job output goes to the
+store, not here. Values of settings that are secrets are masked in every record.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What the operator may set, read from environment variables (and `.env`), all faults reported at once.
 
-`SETTINGS` is the one table: it validates, it documents (README, `.env.example` and docker-compose are tested against it) and it
-says which values are secrets. Empty means unset. For every secret `NAME_FILE` may name a file that holds the value.
-Nothing is read at import, and a `Settings` never changes.
+`SETTINGS` is the one table: it validates, it documents (README, `.env.example` and docker-compose are tested
+against it) and it says which values are secrets. Empty means unset. For every secret `NAME_FILE` may name a
+file that holds the value. Nothing is read at import, and a `Settings` never changes.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def _one_of(*choices: str) -> Callable[[str], str]:
             if value.lower() == choice.lower():
                 return choice
         near = difflib.get_close_matches(value.lower(), [choice.lower() for choice in choices], n=1)
-        raise ValueError(f"write one of {', '.join(choices)}" + (f" (did you mean {near[0]}?)" if near else ""))
+        raise ValueError(
+            f"write one of {', '.join(choices)}" + (f" (did you mean {near[0]}?)" if near else "")
+        )
 
     return read
 
@@ -112,7 +114,9 @@ def _store_url(value: str) -> str:
         return _server_url(value)
     if value.startswith("sqlite:///"):
         return value
-    raise ValueError("write sqlite:////absolute/path.sqlite3 or postgresql://user:password@host:5432/database")
+    raise ValueError(
+        "write sqlite:////absolute/path.sqlite3 or postgresql://user:password@host:5432/database"
+    )
 
 
 def _server_url(value: str) -> str:
@@ -124,7 +128,9 @@ def _server_url(value: str) -> str:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError:
-        raise ValueError("its host or port is none; write postgresql://user:password@host:5432/database") from None
+        raise ValueError(
+            "its host or port is none; write postgresql://user:password@host:5432/database"
+        ) from None
     if {"password", "sslpassword"} & parse_qs(parts.query, keep_blank_values=True).keys():
         raise ValueError(
             "write the password before the host, not among the parameters: postgresql://user:password@host/database?..."
@@ -134,7 +140,9 @@ def _server_url(value: str) -> str:
 
 def _life_hub_url(value: str) -> str:
     if not value.startswith(("postgres://", "postgresql://", "postgresql+psycopg://")):
-        raise ValueError("Life Hub is a PostgreSQL database: write postgresql://user:password@host:5432/database")
+        raise ValueError(
+            "Life Hub is a PostgreSQL database: write postgresql://user:password@host:5432/database"
+        )
     return _store_url(value)
 
 
@@ -161,13 +169,19 @@ def _tokens(value: str) -> tuple[Token, ...]:
     tokens: list[Token] = []
     for number, entry in enumerate(filter(None, (part.strip() for part in value.split(","))), start=1):
         name, scope, secret = (*entry.split(":", 2), "", "")[:3]
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name) or scope not in SCOPES or len(secret) < TOKEN_CHARS:
+        if (
+            not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name)
+            or scope not in SCOPES
+            or len(secret) < TOKEN_CHARS
+        ):
             raise ValueError(
                 f"entry {number} is not name:scope:token; write for example jarvis:operate:<at least 8 characters>, "
                 f"with a scope of {', '.join(SCOPES)}"
             )
         if any(known.value == secret for known in tokens):
-            raise ValueError(f"entry {number} repeats the token of another entry; give every user a token of its own")
+            raise ValueError(
+                f"entry {number} repeats the token of another entry; give every user a token of its own"
+            )
         tokens.append(Token(name, scope, secret))
     return tuple(tokens)
 
@@ -191,7 +205,9 @@ def _webhook_secret(value: str) -> bytes:
     except binascii.Error:
         key = b""
     if len(key) < WEBHOOK_KEY_BYTES:
-        raise ValueError("write whsec_ and 24 to 64 random bytes in base64: echo whsec_$(head -c 32 /dev/urandom | base64)")
+        raise ValueError(
+            "write whsec_ and 24 to 64 random bytes in base64: echo whsec_$(head -c 32 /dev/urandom | base64)"
+        )
     return key
 
 
@@ -253,7 +269,8 @@ class Settings:
 
     values: Mapping[str, Any] = field(repr=False)
     environ: Mapping[str, str] = field(repr=False)
-    secret_values: tuple[str, ...] = field(default=(), repr=False)  # every secret and what it holds, for masking
+    # every secret and what it holds, for masking
+    secret_values: tuple[str, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> Any:
@@ -289,7 +306,9 @@ class Settings:
         if values["store_url"] is None:
             values["store_url"] = f"sqlite:///{Path('.sauron/sauron.sqlite3').absolute()}"
         secrets.update(token.value for token in values["api_tokens"] or ())
-        return cls(values, dict(environ), tuple(sorted(secrets, key=len, reverse=True)), tuple(_unknown(environ)))
+        return cls(
+            values, dict(environ), tuple(sorted(secrets, key=len, reverse=True)), tuple(_unknown(environ))
+        )
 
     @property
     def function(self) -> str | None:
@@ -328,7 +347,9 @@ def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]
                 text = Path(file).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "it is not text"
-                raise ValueError(f"{name}_FILE={file!r} cannot be read ({reason}); name a readable file") from None
+                raise ValueError(
+                    f"{name}_FILE={file!r} cannot be read ({reason}); name a readable file"
+                ) from None
             return f"{name}_FILE", text or setting.default
     return setting.name, setting.default
 
@@ -348,12 +369,16 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
     """Name variables that start with SAURON_ and mean nothing: a typo there would be silent."""
     known = {s.name for s in SETTINGS} | {f"{s.name}_FILE" for s in SETTINGS if s.secret}
     known |= {"SAURON_URL", "SAURON_TOKEN"}  # the command line's own
-    known |= {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR"}  # a job that calls Sauron
+    # a job that calls Sauron
+    known |= {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR"}
     warnings = []
     for name in sorted(environ):
         if name.startswith("SAURON_") and name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
-            warnings.append(f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "; remove it"))
+            warnings.append(
+                f"{name}: there is no such setting"
+                + (f"; did you mean {near[0]}?" if near else "; remove it")
+            )
     return warnings
 
 

@@ -1,7 +1,8 @@
 """Settings become live objects here: the only file that names concrete classes, and the one door for container, Lambda and CLI.
 
-`sauron()` answers the process's one Sauron and builds it on first call; importing this module opens nothing. The object's
-methods are the duties and the operator's acts with their parts handed in, and wake the runners when something became due.
+`sauron()` answers the process's one Sauron and builds it on first call; importing this module opens nothing.
+The object's methods are the duties and the operator's acts with their parts handed in, and wake the runners
+when something became due.
 """
 
 from __future__ import annotations
@@ -89,7 +90,11 @@ class Sauron:
         store.migrate()
         claim_folder(settings.jobs_dir)
         name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
-        beside = store.path.with_name(store.path.name + ".runners") if store.path else settings.jobs_dir / "runners"
+        beside = (
+            store.path.with_name(store.path.name + ".runners")
+            if store.path
+            else settings.jobs_dir / "runners"
+        )
         if clock is None:
             clock = SystemClock() if store.sqlite else ServerClock(store)
         return cls(settings, clock, store, name, Neighbours(beside))
@@ -156,7 +161,8 @@ class Sauron:
             access_key=settings.aws_ses_access_key_id,
             secret_key=settings.aws_ses_secret_access_key,
             sender=settings.from_email,
-            endpoint_url=settings.environ.get("AWS_ENDPOINT_URL_SES") or settings.environ.get("AWS_ENDPOINT_URL"),
+            endpoint_url=settings.environ.get("AWS_ENDPOINT_URL_SES")
+            or settings.environ.get("AWS_ENDPOINT_URL"),
         )
 
     @cached_property
@@ -164,7 +170,11 @@ class Sauron:
         """Copies to Life Hub what waits in the outbox."""
         settings = self.settings
         return Publisher(
-            self.store, self.clock, url=settings.life_hub_url, scheduler=settings.scheduler_name, host=socket.gethostname()
+            self.store,
+            self.clock,
+            url=settings.life_hub_url,
+            scheduler=settings.scheduler_name,
+            host=socket.gethostname(),
         )
 
     @cached_property
@@ -184,11 +194,15 @@ class Sauron:
             self._by_sqs(Dispatcher.dispatch)
         return report
 
-    def sync(self, *, ref: str | None = None, accept_removals: bool = False, by: str | None = None) -> SyncReport:
+    def sync(
+        self, *, ref: str | None = None, accept_removals: bool = False, by: str | None = None
+    ) -> SyncReport:
         """Sync now because someone asked: without `ref` an earlier pin is let go."""
         if self.settings.function:
             return self._ask_sync({"act": "sync", "ref": ref, "accept_removals": accept_removals, "by": by})
-        return self._synced(sync(self.store, self.clock, self._loader, ref=ref, accept_removals=accept_removals, by=by))
+        return self._synced(
+            sync(self.store, self.clock, self._loader, ref=ref, accept_removals=accept_removals, by=by)
+        )
 
     def _ask_sync(self, detail: Mapping[str, Any]) -> SyncReport:
         """Ask the sync function: the function that answers HTTP has no time for it."""
@@ -204,7 +218,9 @@ class Sauron:
                 return {"unknown_revision": error.sha}
         else:
             removals = bool(detail.get("accept_removals"))
-            report = sync(self.store, self.clock, self._loader, ref=detail.get("ref"), accept_removals=removals, by=by)
+            report = sync(
+                self.store, self.clock, self._loader, ref=detail.get("ref"), accept_removals=removals, by=by
+            )
         return asdict(self._synced(report))
 
     def define_builtin(self) -> None:
@@ -221,7 +237,9 @@ class Sauron:
         if self._loader is None:
             return None
         # A minute's clock fires a little early or late: half a minute decides.
-        early = state.tried_at is not None and self.clock.now() - state.tried_at < interval - timedelta(seconds=30)
+        early = state.tried_at is not None and self.clock.now() - state.tried_at < interval - timedelta(
+            seconds=30
+        )
         if state.active_sha and (early or not interval):
             if self.vitals is not None:
                 self._warm(state.active_sha)
@@ -277,7 +295,9 @@ class Sauron:
 
     def deliver(self, *, most_seconds: float | None = None) -> list[Delivered]:
         """Send the alerts that are due, channel by channel."""
-        return [self.delivery.deliver(channel, most_seconds=most_seconds) for channel in channels(self.settings)]
+        return [
+            self.delivery.deliver(channel, most_seconds=most_seconds) for channel in channels(self.settings)
+        ]
 
     def publish(self, *, most_seconds: float | None = None) -> Published | None:
         """Copy to Life Hub what waits; None where there is no Life Hub."""
@@ -294,7 +314,8 @@ class Sauron:
             return
         with self.store.read() as tx:
             ticked, state = runners.duty(tx, runners.TICK), bundle.state(tx)
-            elsewhere = self.vitals is None and self.settings.queue_enabled  # the workers are Lambda's: what waits tells of them
+            # the workers are Lambda's: what waits tells of them
+            elsewhere = self.vitals is None and self.settings.queue_enabled
             stuck = elsewhere and in_flight.stuck(tx, since=self.clock.now() - STUCK)
         stale = dead_mans_switch.stale(
             self.clock.now(),
@@ -342,7 +363,8 @@ class Sauron:
         masker = self.revisions.environ.masker()
         if params is not None and masker.value(params) != params:
             raise ParamsError(
-                job_id, ["they hold the value of a secret, which would be stored; declare it in the job's `secrets`"]
+                job_id,
+                ["they hold the value of a secret, which would be stored; declare it in the job's `secrets`"],
             )
         run = operations.trigger(
             self.store,
@@ -357,15 +379,23 @@ class Sauron:
         self.wake()
         return run
 
-    def enable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
+    def enable(
+        self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None
+    ) -> Job:
         """Turn a job on. Raises UnknownJobError, UntilError."""
-        job = operations.switch(self.store, self.clock, job_id, enabled=True, reason=self._masked(reason), until=until, by=by)
+        job = operations.switch(
+            self.store, self.clock, job_id, enabled=True, reason=self._masked(reason), until=until, by=by
+        )
         self._switched(job_id)
         return job
 
-    def disable(self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None) -> Job:
+    def disable(
+        self, job_id: str, *, reason: str | None = None, until: datetime | None = None, by: str | None = None
+    ) -> Job:
         """Turn a job off. Raises UnknownJobError, UntilError."""
-        job = operations.switch(self.store, self.clock, job_id, enabled=False, reason=self._masked(reason), until=until, by=by)
+        job = operations.switch(
+            self.store, self.clock, job_id, enabled=False, reason=self._masked(reason), until=until, by=by
+        )
         self._switched(job_id)
         return job
 
@@ -388,7 +418,9 @@ class Sauron:
         self.wake()
         return run
 
-    def run_direct(self, job_id: str, *, params: Mapping[str, Any] | None = None, on_output: Callable[[bytes], None]) -> Verdict:
+    def run_direct(
+        self, job_id: str, *, params: Mapping[str, Any] | None = None, on_output: Callable[[bytes], None]
+    ) -> Verdict:
         """Execute a job in the foreground, without queue or record. Raises UnknownJobError, ParamsError, BundleError."""
         run, spec = operations.direct_run(self.store, self.clock, job_id, params=params)
         return run_direct(self.revisions, run, spec, on_output=on_output, on_state=self.worker.job_state)
@@ -453,7 +485,9 @@ class Sauron:
         started, running = self.started_at or now, self.vitals.running if self.vitals else 0
         revision = self.revisions.warmed if "revisions" in self.__dict__ else None
         with self.store.write() as tx:
-            runner = runners.Runner(self.name, socket.gethostname(), os.getpid(), __version__, started, now, running, revision)
+            runner = runners.Runner(
+                self.name, socket.gethostname(), os.getpid(), __version__, started, now, running, revision
+            )
             runners.runner_seen(tx, runner)
 
     def close(self) -> None:

@@ -7,8 +7,9 @@ A bundle's `manifest.py` registers its jobs:
 
     job_registry.register(JobConfig(id="daily-report", cron="0 8 * * *", func=run))
 
-and a job that wants to know more about its run takes one `JobContext`. The rest of this package is the loader: where bundles
-come from (`source`, `revisions`) and the processes that load and run them (`launcher`, `guard`, `zygote`, `supervisor`).
+and a job that wants to know more about its run takes one `JobContext`. The rest of this package is the
+loader: where bundles come from (`source`, `revisions`) and the processes that load and run them (`launcher`,
+`guard`, `zygote`, `supervisor`).
 """
 
 from importlib import import_module

@@ -1,7 +1,8 @@
 """Messages between processes: length-prefixed JSON objects on a stream socket, with file descriptors where they are needed.
 
-Nothing is unpickled, so a process that writes garbage can at worst be ignored: a reader raises ChannelError at the first byte
-that cannot be a message and its owner stops listening. Frames are limited, so nobody's memory grows with what another sends.
+Nothing is unpickled, so a process that writes garbage can at worst be ignored: a reader raises ChannelError
+at the first byte that cannot be a message and its owner stops listening. Frames are limited, so nobody's
+memory grows with what another sends.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class FrameReader:
         return messages
 
 
-def send(sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = (), limit: int = ANSWER_LIMIT) -> None:
+def send(
+    sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = (), limit: int = ANSWER_LIMIT
+) -> None:
     """Send one message, with copies of `fds` attached to its first byte. Raises OSError when the other end is gone."""
     data = encode(message, limit)
     if fds:
@@ -83,7 +86,9 @@ def receive(sock: socket.socket, limit: int = ANSWER_LIMIT) -> tuple[dict[str, A
     header, attached, _flags, _address = sock.recvmsg(
         _HEADER.size, socket.CMSG_LEN(_MOST_FDS * _FD_SIZE), socket.MSG_CMSG_CLOEXEC
     )
-    fds = array.array("i", b"".join(data[: len(data) // _FD_SIZE * _FD_SIZE] for *_level, data in attached)).tolist()
+    fds = array.array(
+        "i", b"".join(data[: len(data) // _FD_SIZE * _FD_SIZE] for *_level, data in attached)
+    ).tolist()
     if not header:
         return None
     rest = _exactly(sock, _HEADER.size - len(header))

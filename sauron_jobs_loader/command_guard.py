@@ -17,7 +17,8 @@ NOT_FOUND = 127
 
 def main(command: list[str]) -> int:
     """Run `command` until it or our standard input ends; answer its exit code, shell fashion."""
-    signal.signal(signal.SIGTERM, lambda *_: None)  # meant for the group; a handler is not inherited, unlike SIG_IGN
+    # meant for the group; a handler is not inherited, unlike SIG_IGN
+    signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         child = os.posix_spawnp(
             command[0],

@@ -1,8 +1,8 @@
 """What a job knows about its run, and what it can tell and keep: `JobContext`.
 
-Progress and state travel over a private channel to the runner, which stores them. A run goes on when the runner does not
-answer: progress is dropped, state raises StateError. Limit: only the process and its threads that the job function runs in
-may use the channel, not processes it forks.
+Progress and state travel over a private channel to the runner, which stores them. A run goes on when the
+runner does not answer: progress is dropped, state raises StateError. Limit: only the process and its threads
+that the job function runs in may use the channel, not processes it forks.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Channel:
                 self._send({"type": "state", "id": self._asked, "op": operation, "key": key, "value": value})
                 answer = self._answer(self._asked)
             except (OSError, channel.ChannelError) as error:
-                raise StateError(f"The state store does not answer: {error}. The runner may be stopping.") from error
+                raise StateError(
+                    f"The state store does not answer: {error}. The runner may be stopping."
+                ) from error
         if answer.get("missing"):
             raise KeyError(key)
         if not answer.get("ok"):

@@ -1,6 +1,7 @@
 """What a job definition may say, field by field, and its plain form as JSON data.
 
-Every fault names the field, shows the value, and says what to write. Checks here are of type and range; they hold no state.
+Every fault names the field, shows the value, and says what to write. Checks here are of type and range; they
+hold no state.
 """
 
 from __future__ import annotations
@@ -42,9 +43,15 @@ def faults(values: Mapping[str, Any]) -> list[str]:
     found = [*_id_faults(values), *_text_faults(values), *_number_faults(values), *_work_faults(values)]
     for name, choices in CHOICES.items():
         if values[name] not in choices:
-            found.append(f"{name} is {_shown(values[name])}: write one of {', '.join(repr(choice) for choice in choices)}.")
+            found.append(
+                f"{name} is {_shown(values[name])}: write one of {', '.join(repr(choice) for choice in choices)}."
+            )
     for name in ("enabled", "queue_mode"):
-        found += [] if isinstance(values[name], bool) else [f"{name} is {_shown(values[name])}: write True or False."]
+        found += (
+            []
+            if isinstance(values[name], bool)
+            else [f"{name} is {_shown(values[name])}: write True or False."]
+        )
     found += _tag_faults(values["tags"])
     found += _secret_faults(values["secrets"])
     found += _params_faults(values["params"])
@@ -69,7 +76,9 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     tags = values["tags"]
     record["tags"] = [storable(tag) for tag in (sorted(tags) if isinstance(tags, set | frozenset) else tags)]
     record["description"] = storable(values["description"] or "")
-    record["secrets"] = None if values["secrets"] is None else [_plain_secret(secret) for secret in values["secrets"]]
+    record["secrets"] = (
+        None if values["secrets"] is None else [_plain_secret(secret) for secret in values["secrets"]]
+    )
     record["params"] = None if values["params"] is None else {"schema": schema_of(values["params"])}
     return record
 
@@ -107,7 +116,9 @@ def takes_context(func: Callable[..., Any]) -> bool:
         )
     if required:
         return True
-    return bool(positional) and (positional[0].name in CONTEXT_NAMES or "JobContext" in str(positional[0].annotation))
+    return bool(positional) and (
+        positional[0].name in CONTEXT_NAMES or "JobContext" in str(positional[0].annotation)
+    )
 
 
 def shown_id(job_id: object) -> str:
@@ -127,7 +138,9 @@ def _id_faults(values: Mapping[str, Any]) -> list[str]:
     if former is not None and not (isinstance(former, str) and ID.fullmatch(former)):
         found.append(f"renamed_from is {_shown(former)}: write the job's former id.")
     elif former is not None and former == job_id:
-        found.append(f"renamed_from is {_shown(former)}, the job's own id: write its former id, or leave it out.")
+        found.append(
+            f"renamed_from is {_shown(former)}, the job's own id: write its former id, or leave it out."
+        )
     return found
 
 
@@ -168,7 +181,9 @@ def _func_faults(func: Any) -> list[str]:
     if inspect.iscoroutine(func):
         return ["func is a coroutine: write func=run, not func=run()."]
     if not callable(func):
-        return [f"func is {_shown(func)}: write the function itself, such as func=run (no quotes, no parentheses)."]
+        return [
+            f"func is {_shown(func)}: write the function itself, such as func=run (no quotes, no parentheses)."
+        ]
     inner: Any = inspect.unwrap(getattr(func, "func", func))
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         return ["func has a yield, so calling it runs nothing: write a function that returns, without yield."]
@@ -184,7 +199,11 @@ def _command_faults(command: Any) -> list[str]:
         return [
             f"command is {_shown(command)}: write a list, {_split(command)!r}. There is no shell; use ['sh', '-c', ...] for one."
         ]
-    if not isinstance(command, list | tuple) or not command or not all(isinstance(word, str) for word in command):
+    if (
+        not isinstance(command, list | tuple)
+        or not command
+        or not all(isinstance(word, str) for word in command)
+    ):
         return [f"command is {_shown(command)}: write a list of texts, such as ['df', '-h']."]
     if not command[0] or any("\0" in word for word in command):
         return [f"command is {_shown(command)}: its first word names a program, and no word holds a NUL."]
@@ -205,7 +224,9 @@ def _tag_faults(tags: Any) -> list[str]:
 
 
 def _secret_faults(secrets: Any) -> list[str]:
-    advice = "write a list of names, such as ['API_TOKEN'], [] for none, or None for the compatible environment."
+    advice = (
+        "write a list of names, such as ['API_TOKEN'], [] for none, or None for the compatible environment."
+    )
     if secrets is None:
         return []
     if not isinstance(secrets, list | tuple):
@@ -214,7 +235,9 @@ def _secret_faults(secrets: Any) -> list[str]:
     for secret in secrets:
         name = secret.get("key") if isinstance(secret, Mapping) else secret
         if not (isinstance(name, str) and SECRET_NAME.fullmatch(name)):
-            found.append(f"secrets holds {_shown(secret)}: write a name such as 'API_TOKEN', or a dict with such a 'key'.")
+            found.append(
+                f"secrets holds {_shown(secret)}: write a name such as 'API_TOKEN', or a dict with such a 'key'."
+            )
         elif name in names:
             found.append(f"secrets names {name!r} twice: write it once.")
         names.add(str(name))
@@ -225,7 +248,9 @@ def _params_faults(params: Any) -> list[str]:
     if params is None:
         return []
     if not isinstance(params, Mapping) and not callable(getattr(params, "model_json_schema", None)):
-        return [f"params is {_shown(params)}: write a model (the class) of pydantic 2 or newer, or a JSON Schema as a dict."]
+        return [
+            f"params is {_shown(params)}: write a model (the class) of pydantic 2 or newer, or a JSON Schema as a dict."
+        ]
     try:
         json.dumps(schema_of(params), allow_nan=False)
     except Exception as error:  # noqa: BLE001 - a model's schema is made by the bundle's code

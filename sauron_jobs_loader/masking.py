@@ -1,10 +1,12 @@
 """Blotting secrets out of text before it is kept, shown or sent.
 
-A known value is found as it is, in base64 (also inside a longer encoded text), URL-encoded, in hex, escaped for JSON or HTML, and
-in a stream also when it is split over writes; a value of several lines is found line by line. Masked twice is masked once.
+A known value is found as it is, in base64 (also inside a longer encoded text), URL-encoded, in hex, escaped
+for JSON or HTML, and in a stream also when it is split over writes; a value of several lines is found line by
+line. Masked twice is masked once.
 
-Limit: what a job transforms in another way (reversed, encrypted, one letter a line) is not found, and values shorter than
-SHORTEST (lines of a longer value: SHORTEST_LINE) are left alone, because they would blot out ordinary words.
+Limit: what a job transforms in another way (reversed, encrypted, one letter a line) is not found, and values
+shorter than SHORTEST (lines of a longer value: SHORTEST_LINE) are left alone, because they would blot out
+ordinary words.
 """
 
 from __future__ import annotations
@@ -50,7 +52,10 @@ class Masker:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
-            return {self.text(key) if isinstance(key, str) else key: self.value(item) for key, item in value.items()}
+            return {
+                self.text(key) if isinstance(key, str) else key: self.value(item)
+                for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -78,7 +83,9 @@ class Masker:
         """Answer where the end of `data` begins that a value may begin with. No form holds a line feed."""
         for start in range(max(len(data) - self._longest + 1, data.rfind(b"\n") + 1), len(data)):
             forms = self._by_first.get(data[start])
-            if forms and any(len(form) > len(data) - start and form.startswith(data[start:]) for form in forms):
+            if forms and any(
+                len(form) > len(data) - start and form.startswith(data[start:]) for form in forms
+            ):
                 return start
         return len(data)
 
@@ -126,7 +133,12 @@ def _forms(value: str) -> Iterator[str]:
         return
     urls = (quote(raw, safe=""), quote(raw), quote_plus(raw))
     yield from (value, *urls, *(re.sub("%..", lambda found: found[0].lower(), form) for form in urls))
-    yield from (json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], repr(value)[1:-1], html.escape(value))
+    yield from (
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        repr(value)[1:-1],
+        html.escape(value),
+    )
     yield from (raw.hex(), raw.hex().upper())
 
 
@@ -139,7 +151,8 @@ def _base64_forms(raw: bytes) -> Iterator[str]:
             forms += [whole[start : start + line] for start in range(0, len(whole), line)]
     for before in range(3):
         letters = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
-        end = len(letters) - (1 if (before + len(raw)) % 3 else 0)  # the last letter holds bits of what follows
+        # the last letter holds bits of what follows
+        end = len(letters) - (1 if (before + len(raw)) % 3 else 0)
         forms.append(letters[(0, 2, 3)[before] : end])
     for form in forms:
         if len(form) >= SHORTEST_ENCODED:

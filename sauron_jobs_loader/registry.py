@@ -1,8 +1,9 @@
 """The jobs that a manifest registers: `JobConfig` is one, `job_registry` holds them all.
 
-A fault in one job never stops a manifest: `JobConfig` takes anything, `register` checks it, and a job with a fault is left
-out with its id, the place of its definition and the reason. The first of two jobs with one id is kept. Cron expressions and
-zones are only checked to be text here; whether they mean anything is the application's to say.
+A fault in one job never stops a manifest: `JobConfig` takes anything, `register` checks it, and a job with a
+fault is left out with its id, the place of its definition and the reason. The first of two jobs with one id
+is kept. Cron expressions and zones are only checked to be text here; whether they mean anything is the
+application's to say.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class JobConfig:
     renamed_from: str | None = None
     isolation: str = "fork"
 
-    if not TYPE_CHECKING:  # editors and mypy see the fields as written above; at run time nothing given here can raise
+    # editors and mypy see the fields as written above; at run time nothing given here can raise
+    if not TYPE_CHECKING:
 
         def __init__(self, *args: Any, **fields: Any) -> None:
             known = dataclasses.fields(type(self))
@@ -58,7 +60,11 @@ class JobConfig:
                 fields.setdefault(entry.name, value)
             for entry in known:
                 default = entry.default_factory() if entry.name == "tags" else entry.default
-                setattr(self, entry.name, fields.pop(entry.name, None if default is dataclasses.MISSING else default))
+                setattr(
+                    self,
+                    entry.name,
+                    fields.pop(entry.name, None if default is dataclasses.MISSING else default),
+                )
             self._surplus = dict(fields)
             self._place = caller()
 
@@ -83,8 +89,16 @@ class JobConfig:
 
     def record(self) -> dict[str, Any]:
         """Answer the definition as JSON data: every field but `func`, plus `entrypoint` and `place`. The job has no faults."""
-        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self) if entry.name != "func"}
-        return {**definition.plain(values), "entrypoint": definition.entrypoint(self.func, self.command), "place": self.place}
+        values = {
+            entry.name: getattr(self, entry.name)
+            for entry in dataclasses.fields(self)
+            if entry.name != "func"
+        }
+        return {
+            **definition.plain(values),
+            "entrypoint": definition.entrypoint(self.func, self.command),
+            "place": self.place,
+        }
 
 
 class Rejected(NamedTuple):
@@ -106,7 +120,11 @@ class JobRegistry:
         """Add a job, or leave it out with its reason. Never raises: the other jobs of the manifest go on."""
         place = getattr(config, "_place", None) or caller()
         if not isinstance(config, JobConfig):
-            self.reject("?", place, f"register() takes a JobConfig, not {type(config).__name__}. Write register(JobConfig(...)).")
+            self.reject(
+                "?",
+                place,
+                f"register() takes a JobConfig, not {type(config).__name__}. Write register(JobConfig(...)).",
+            )
             return
         job_id = definition.shown_id(config.id)
         try:
@@ -117,7 +135,9 @@ class JobRegistry:
             self.reject(job_id, place, " ".join(faults))
         elif (first := self._jobs.get(job_id)) is not None:
             self.reject(
-                job_id, place, f"id {job_id!r} is taken by the job at {first.place}; the first is kept. Choose another id."
+                job_id,
+                place,
+                f"id {job_id!r} is taken by the job at {first.place}; the first is kept. Choose another id.",
             )
         else:
             self._jobs[job_id] = config
@@ -138,7 +158,9 @@ class JobRegistry:
             return config
         for rejected in self._rejected:
             if rejected.job_id == job_id:
-                raise DefinitionError(f"Job {job_id!r} is left out of this revision: {rejected.reason} ({rejected.place})")
+                raise DefinitionError(
+                    f"Job {job_id!r} is left out of this revision: {rejected.reason} ({rejected.place})"
+                )
         raise DefinitionError(f"This revision's manifest registers no job {job_id!r}.")
 
     def list_jobs(self, enabled_only: bool = False) -> list[JobConfig]:

@@ -1,6 +1,7 @@
 """AWS for tests: moto's server on loopback, taught the few things that a deployment needs and moto lacks.
 
-`Aws.environ` is what a process needs to take it for AWS. Limit: moto keeps what it is told and executes no Lambda function here.
+`Aws.environ` is what a process needs to take it for AWS. Limit: moto keeps what it is told and executes no
+Lambda function here.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def write_bundle(folder: Path, manifest: str, **modules: str) -> Path:
 def write_job(folder: Path, body: str, fields: str = "func=run") -> Path:
     """Write a bundle of one job `job`, whose module is `body`."""
     return write_bundle(
-        folder, f"{IMPORTS}{dedent(body)}\njob_registry.register(JobConfig(id='job', cron='* * * * *', {fields}))\n"
+        folder,
+        f"{IMPORTS}{dedent(body)}\njob_registry.register(JobConfig(id='job', cron='* * * * *', {fields}))\n",
     )
 
 
@@ -76,7 +77,9 @@ class Runs:
         assert not changes
         return self.launcher.start(request)
 
-    def watch(self, attempt: Attempt, *, timeout: float = 20, on_output: Callable[[bytes], None] | None = None) -> Told:
+    def watch(
+        self, attempt: Attempt, *, timeout: float = 20, on_output: Callable[[bytes], None] | None = None
+    ) -> Told:
         """Watch an attempt to its end."""
         output: list[bytes] = []
         progress: list[tuple[float, str]] = []
@@ -146,7 +149,9 @@ def eventually(fact: Callable[[], Any], seconds: float = 15) -> Any:
 
 def pid_in(file: Path) -> int:
     """Wait for a pid that a job writes to a file."""
-    return int(eventually(lambda: file.is_file() and re.fullmatch(r"\d+\n", file.read_text()) and file.read_text()))
+    return int(
+        eventually(lambda: file.is_file() and re.fullmatch(r"\d+\n", file.read_text()) and file.read_text())
+    )
 
 
 def end_quietly(pid: int) -> None:

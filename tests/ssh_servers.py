@@ -69,7 +69,9 @@ class ShellServer:
 
 
 @contextmanager
-def serve_shell(folder: Path, *, kind: str = "ssh-ed25519", host_kind: str = "ssh-ed25519") -> Iterator[ShellServer]:
+def serve_shell(
+    folder: Path, *, kind: str = "ssh-ed25519", host_kind: str = "ssh-ed25519"
+) -> Iterator[ShellServer]:
     """Serve on a free port until the block ends; keys are made in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-c", dedent(SCRIPT), str(folder), kind, host_kind]

@@ -39,7 +39,9 @@ def build_wheel(directory, config_settings=None, metadata_directory=None):
 """
 
 
-def write_wheel(folder: Path, name: str, version: str, module: str = "", *, requires: str = "", script: str = "") -> Path:
+def write_wheel(
+    folder: Path, name: str, version: str, module: str = "", *, requires: str = "", script: str = ""
+) -> Path:
     """Write a wheel of one module, `name`; `script` is a console script that calls its `main`."""
     folder.mkdir(parents=True, exist_ok=True)
     info = f"{name}-{version}.dist-info"
@@ -62,7 +64,9 @@ def write_wheel(folder: Path, name: str, version: str, module: str = "", *, requ
 def write_slow_source(folder: Path) -> Path:
     """Write a source tree `built` whose build notes its pids in $CONTROL/builds and waits for $CONTROL/go."""
     folder.mkdir(parents=True)
-    (folder / "pyproject.toml").write_text('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n')
+    (folder / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
     (folder / "backend.py").write_text(BACKEND)
     (folder / "built.py").write_text("VALUE = 1\n")
     return folder

@@ -1,7 +1,7 @@
 """What is so now with one subject, kind by kind: the questions by which `incidents` decides.
 
-Each question is asked inside the caller's transaction and answers a `Finding`. Whoever knows of an open incident hands it in:
-some kinds begin at one bound and end at another.
+Each question is asked inside the caller's transaction and answers a `Finding`. Whoever knows of an open
+incident hands it in: some kinds begin at one bound and end at another.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
 class Finding:
     """How it stands: wrong or not, since when and why, shown by which run.
 
-    Where it is not wrong, `since` is when it ceased to be, and `silent` says that nobody needs to hear of it. `another` says that
-    it is not the one that is open but a new one of its kind.
+    Where it is not wrong, `since` is when it ceased to be, and `silent` says that nobody needs to hear of it.
+    `another` says that it is not the one that is open but a new one of its kind.
     """
 
     wrong: bool
@@ -89,11 +89,20 @@ class Look:
         return cls(now, now - OVERLAP, settings, ticked is not None and now - ticked[0] <= DOWNTIME)
 
     @classmethod
-    def whole(cls, tx: Tx, now: datetime, settings: Settings, *, since: datetime, free_bytes: Callable[[], int] | None) -> Look:
+    def whole(
+        cls,
+        tx: Tx,
+        now: datetime,
+        settings: Settings,
+        *,
+        since: datetime,
+        free_bytes: Callable[[], int] | None,
+    ) -> Look:
         """See what concerns all subjects."""
         fault = incidents.fault(tx) if settings.jobs_git_repo_url else Fault()
         rejected = {
-            str(one.get("job_id") or one.get("place") or "manifest.py")[: incidents.SUBJECT_CHARS]: one for one in fault.rejected
+            str(one.get("job_id") or one.get("place") or "manifest.py")[: incidents.SUBJECT_CHARS]: one
+            for one in fault.rejected
         }
         ticking = cls.brief(tx, now, settings).ticking
         return cls(now, since, settings, ticking, fault, rejected, _room(free_bytes))
@@ -145,8 +154,15 @@ def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> Find
         return FINE
     if known is None and (over := incidents.last_end(tx, job.id, Kind.FAILING)) and last.finished_at <= over:
         return FINE  # it was switched off and on again: that failure was told
-    facts = {"state": last.state, "error": last.error, "error_type": last.error_type, "failures_in_row": len(row)}
-    return Finding(True, last.error or f"the run {_ended(last.state)}", row[-1].finished_at, job.id, last.id, facts)
+    facts = {
+        "state": last.state,
+        "error": last.error,
+        "error_type": last.error_type,
+        "failures_in_row": len(row),
+    }
+    return Finding(
+        True, last.error or f"the run {_ended(last.state)}", row[-1].finished_at, job.id, last.id, facts
+    )
 
 
 def _ended(state: str) -> str:
@@ -173,8 +189,14 @@ def _missed(tx: Tx, look: Look, job: Job, known: Incident | None) -> Finding:
             continue
         begin, count = gap.gap_from or gap.fire_at, max(1, gap.gap_count)
         facts = {"count": count, "from": iso(begin), "to": iso(gap.fire_at)}
-        times = f"{count} occurrences from {iso(begin)} to {iso(gap.fire_at)}" if count > 1 else f"the occurrence of {iso(begin)}"
-        return Finding(True, f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None)
+        times = (
+            f"{count} occurrences from {iso(begin)} to {iso(gap.fire_at)}"
+            if count > 1
+            else f"the occurrence of {iso(begin)}"
+        )
+        return Finding(
+            True, f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None
+        )
     if known is None or incidents.ran_after_gap(tx, job.id, known.run_id):
         return DROPPED
     return Finding(True)
@@ -195,7 +217,12 @@ def _sync(_tx: Tx, look: Look, known: Incident | None) -> Finding:
         return DROPPED
     if fault.kind != "fetch" or (known is None and fault.failures < FETCHES):
         return Finding(False, "the bundle can be fetched again", look.now)
-    return Finding(True, fault.error or "it failed", fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures})
+    return Finding(
+        True,
+        fault.error or "it failed",
+        fault.since,
+        facts={"fault": fault.kind, "failures_in_row": fault.failures},
+    )
 
 
 def _manifest(_tx: Tx, look: Look, known: Incident | None) -> Finding:
@@ -204,7 +231,9 @@ def _manifest(_tx: Tx, look: Look, known: Incident | None) -> Finding:
         return DROPPED
     if fault.kind in {"load", "held"}:
         reason = fault.error or "it was refused"
-        return Finding(True, reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures})
+        return Finding(
+            True, reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures}
+        )
     unseen = known is not None and fault.kind is not None  # what cannot be fetched was not mended
     return Finding(True) if unseen else Finding(False, "the bundle's newest revision is active", look.now)
 
@@ -216,7 +245,9 @@ def _outbox(tx: Tx, look: Look, _known: Incident | None) -> Finding:
     if lag.oldest_at is None or look.now - lag.oldest_at <= OUTBOX_STUCK:
         return Finding(False, "copies are made again", look.now, facts={"waiting": lag.waiting})
     reason = f"{lag.waiting} rows wait to be copied to Life Hub, the oldest since {iso(lag.oldest_at)}"
-    return Finding(True, reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)})
+    return Finding(
+        True, reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)}
+    )
 
 
 def _disk(_tx: Tx, look: Look, known: Incident | None) -> Finding:
@@ -229,7 +260,9 @@ def _disk(_tx: Tx, look: Look, known: Incident | None) -> Finding:
     bound = low * DISK_AGAIN if known else low
     facts = {"free_mb": free, "low_mb": low}
     if look.free_bytes < bound * MB:
-        return Finding(True, f"{free} MB are free where the store lies, less than {low} MB", look.now, facts=facts)
+        return Finding(
+            True, f"{free} MB are free where the store lies, less than {low} MB", look.now, facts=facts
+        )
     return Finding(False, f"{free} MB are free where the store lies", look.now, facts=facts)
 
 

@@ -1,8 +1,8 @@
 """Delivery: waiting alerts go out through their channels, and wait again when that fails.
 
-An alert that was delivered is never sent again by anybody who sees that it was; one that was not is tried for ever, ever more
-seldom. A channel that cannot be reached delays its own alerts and nothing else; an alert that is refused for itself delays no
-other. Of two processes that deliver at once each alert is sent by one.
+An alert that was delivered is never sent again by anybody who sees that it was; one that was not is tried for
+ever, ever more seldom. A channel that cannot be reached delays its own alerts and nothing else; an alert that
+is refused for itself delays no other. Of two processes that deliver at once each alert is sent by one.
 
 After a crash between sending and noting it, an alert is sent once more, under the same webhook-id.
 
@@ -39,7 +39,13 @@ log = logs.get(__name__)
 
 SECONDS = 10.0  # a webhook has for each step of an answer
 CLAIMED = timedelta(minutes=2)  # nobody else tries an alert meanwhile
-DELAYS = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30))
+DELAYS = (
+    timedelta(seconds=10),
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=15),
+    timedelta(minutes=30),
+)
 SPREAD = 0.10
 SEVERAL = 5  # more mails than these at once are one
 MOST_IN_MAIL = 500
@@ -53,7 +59,13 @@ class Mailer(Protocol):
     """Sends mail. A refusal that will not go away by itself raises an error whose `temporary` is false."""
 
     def send(
-        self, recipients: Sequence[str], subject: str, text: str, html: str | None = None, *, reply_to: Sequence[str] = ()
+        self,
+        recipients: Sequence[str],
+        subject: str,
+        text: str,
+        html: str | None = None,
+        *,
+        reply_to: Sequence[str] = (),
     ) -> str:
         """Send one mail and answer its Message-ID."""
 
@@ -87,7 +99,9 @@ class _Rest:
 class Delivery:
     """Sends the alerts of one store. One thread per channel may deliver; safe beside other processes that do so."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings, *, mailer: Callable[[], Mailer]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, settings: Settings, *, mailer: Callable[[], Mailer]
+    ) -> None:
         """Send as the settings say; `mailer` opens the way to SES when there is mail."""
         self._store = store
         self._clock = clock
@@ -123,7 +137,9 @@ class Delivery:
             alert = Alert(new_run_id(), channel, "test", test_facts(self._settings, now), now)
             try:
                 if channel == MAIL:
-                    detail = f"sent to {self._settings.alert_email} as {self._mail(self._open_mailer(), [alert])}"
+                    detail = (
+                        f"sent to {self._settings.alert_email} as {self._mail(self._open_mailer(), [alert])}"
+                    )
                 else:
                     with self._client() as client:
                         detail = self._post(client, alert)
@@ -162,7 +178,9 @@ class Delivery:
 
         body = as_webhook(alert)
         url = str(self._settings.alert_webhook_url)
-        headers = signed(alert.id, int(self._clock.now().timestamp()), body, self._settings.alert_webhook_secret)
+        headers = signed(
+            alert.id, int(self._clock.now().timestamp()), body, self._settings.alert_webhook_secret
+        )
         host = urlsplit(url).hostname
         try:
             with client.stream("POST", url, content=body, headers=headers) as answer:
@@ -188,8 +206,8 @@ class Delivery:
     def _send(self, found: list[Alert]) -> tuple[int, str | None]:
         """Send these as few mails; answer how many alerts went out, and why SES cannot be reached if it cannot.
 
-        A mail about several that is refused is halved until the alert at fault stands alone. Two refused alone in a row mean that
-        it is not they that are refused.
+        A mail about several that is refused is halved until the alert at fault stands alone. Two refused
+        alone in a row mean that it is not they that are refused.
         """
         groups = [found] if len(found) > SEVERAL else [[alert] for alert in reversed(found)]
         mailer, count, alone = None, 0, 0
@@ -219,7 +237,9 @@ class Delivery:
         try:
             return mailer.send([self._settings.alert_email], mail.subject, mail.text, mail.html)
         except Exception as error:  # whatever SES and the network throw
-            raise _RefusedError(str(error) or type(error).__name__, channel=getattr(error, "temporary", True)) from error
+            raise _RefusedError(
+                str(error) or type(error).__name__, channel=getattr(error, "temporary", True)
+            ) from error
 
     def _open_mailer(self) -> Mailer:
         try:
@@ -258,7 +278,8 @@ class Delivery:
     def _failed(self, some: Sequence[Alert], error: _RefusedError) -> str:
         """Note why these were not taken, and that they, or their whole channel, are left alone for a while; answer the reason.
 
-        What is due stays due while its channel rests: so alerts go out in the order in which they were written.
+        What is due stays due while its channel rests: so alerts go out in the order in which they were
+        written.
         """
         channel, now = some[0].channel, self._clock.now()
         reason = self._settings.masked(str(error))[:ERROR_CHARS]

@@ -3,12 +3,13 @@
     (fine) --wrong--> open --a day without a word--> open, told again --fine--> ended
                                                                        one message per arrow; none for a job that is off
 
-A pass compares stored state with the open incidents and opens, ends or repeats them, each with its alerts in the same
-transaction. It is derived from state, not from events: a pass that is repeated, cut off by a crash or made by several runners at
-once tells nothing twice and forgets nothing, because the unique open incident decides. It costs what is wrong or recent, not what
-exists.
+A pass compares stored state with the open incidents and opens, ends or repeats them, each with its alerts in
+the same transaction. It is derived from state, not from events: a pass that is repeated, cut off by a crash
+or made by several runners at once tells nothing twice and forgets nothing, because the unique open incident
+decides. It costs what is wrong or recent, not what exists.
 
-Limit: what begins and ends between two passes is not told, but for missed occurrences, which are told by their rows.
+Limit: what begins and ends between two passes is not told, but for missed occurrences, which are told by
+their rows.
 """
 
 from __future__ import annotations
@@ -76,8 +77,9 @@ def review(
 ) -> int:
     """Compare what is so with what people were told; open, end and repeat incidents. Answer how many changed.
 
-    `jobs` limits the pass to jobs whose runs just ended; without it everything is looked at that is wrong or ended since the last
-    such pass. `free_bytes` answers the room where the store lies; `link` is where people reach this Sauron.
+    `jobs` limits the pass to jobs whose runs just ended; without it everything is looked at that is wrong or
+    ended since the last such pass. `free_bytes` answers the room where the store lies; `link` is where people
+    reach this Sauron.
     """
     now = clock.now()
     with store.read() as tx:
@@ -113,7 +115,11 @@ def _of_all(tx: Tx, look: Look, known: Collection[Key]) -> list[Key]:
     """Answer everything that is wrong, was so, or may have become so since the last pass."""
     new = [(checks.SAURON, kind) for kind in checks.OF_SAURON]
     new += [(subject, Kind.REJECTED) for subject in look.rejected]
-    new += [(job_id, kind) for job_id in incidents.ended_badly(tx, look.since) for kind in (Kind.FAILING, Kind.MISSED)]
+    new += [
+        (job_id, kind)
+        for job_id in incidents.ended_badly(tx, look.since)
+        for kind in (Kind.FAILING, Kind.MISSED)
+    ]
     new += [(job_id, Kind.LATE) for job_id in look.late_jobs(tx)]
     return list(dict.fromkeys([*known, *new]))
 
@@ -156,7 +162,8 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, Finding], known: Inci
     if known is not None and act in {_Act.END, _Act.RENEW} and not incidents.end(tx, known, now=this.now):
         return False
     if act is _Act.END and known is not None:
-        told = not found.silent and known.told_at is not None  # who never heard of it need not hear that it is over
+        # who never heard of it need not hear that it is over
+        told = not found.silent and known.told_at is not None
         if told:
             _tell(tx, this, known, found, act)
         log.info("incident.ended", subject=known.subject, kind=known.kind, told=told)

@@ -1,7 +1,7 @@
 """What people are told: the facts of an alert, and how they read as a mail and as a webhook's body.
 
-An alert's facts are composed once, in the transaction that changes its incident, and are complete: whoever delivers it later asks
-nothing else. Values of settings that are secrets are blotted out of them.
+An alert's facts are composed once, in the transaction that changes its incident, and are complete: whoever
+delivers it later asks nothing else. Values of settings that are secrets are blotted out of them.
 
 Limit: of a run's log the end is told; a mail about many alerts holds less of each.
 """
@@ -57,7 +57,8 @@ class Mail:
 
 def channels(settings: Settings) -> tuple[str, ...]:
     """Answer the channels that are configured."""
-    mail = settings.alert_email and settings.from_email  # without keys of their own AWS's usual credentials are used
+    # without keys of their own AWS's usual credentials are used
+    mail = settings.alert_email and settings.from_email
     return ((MAIL,) if mail else ()) + ((WEBHOOK,) if settings.alert_webhook_url else ())
 
 
@@ -95,7 +96,9 @@ def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder:
     return {
         Kind.FAILING: f"{subject} is {still}failing",
         Kind.LATE: f"{subject} is {still}late",
-        Kind.MISSED: f"{subject} missed {count} occurrences" if count > 1 else f"{subject} missed an occurrence",
+        Kind.MISSED: f"{subject} missed {count} occurrences"
+        if count > 1
+        else f"{subject} missed an occurrence",
         Kind.REJECTED: f"{subject} is {still}rejected",
         Kind.SYNC: f"The bundle {still}cannot be fetched",
         Kind.MANIFEST: f"The bundle's newest revision is {still}not accepted",
@@ -121,7 +124,10 @@ def compose(
     base = link or base_link(settings)
     return {
         "failures_in_row": 0,
-        **{name: _clean(value, settings) if isinstance(value, str) else value for name, value in facts.items()},
+        **{
+            name: _clean(value, settings) if isinstance(value, str) else value
+            for name, value in facts.items()
+        },
         "job_id": incident.job_id,
         "run_id": run_id,
         "subject": incident.subject,
@@ -178,7 +184,13 @@ def _part(alert: Alert, chars: int) -> dict[str, Any]:
     tail = plain(str(data.get("log_tail") or ""))[-chars:].strip()
     known = [(name, str(value)) for name, value in facts if value is not None]
     title = _line(str(data.get("title") or alert.type), 120)
-    return {"title": title, "reason": str(data.get("reason") or ""), "facts": known, "tail": tail, "link": data.get("link")}
+    return {
+        "title": title,
+        "reason": str(data.get("reason") or ""),
+        "facts": known,
+        "tail": tail,
+        "link": data.get("link"),
+    }
 
 
 def _plain(part: Mapping[str, Any]) -> str:
@@ -204,7 +216,9 @@ def _clean(text: str, settings: Settings) -> str:
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(_HTML)
 
 

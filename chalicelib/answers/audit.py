@@ -45,7 +45,11 @@ def next_fires(job: Job, *, now: datetime, count: int) -> list[datetime]:
 
 def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]:
     """Answer the next `count` fire times over all enabled jobs, the soonest first."""
-    heap = [(fires[0], job.id, job) for job in registry.all_jobs(tx) if (fires := next_fires(job, now=now, count=1))]
+    heap = [
+        (fires[0], job.id, job)
+        for job in registry.all_jobs(tx)
+        if (fires := next_fires(job, now=now, count=1))
+    ]
     heapq.heapify(heap)
     answer: list[tuple[Job, datetime]] = []
     while heap and len(answer) < count:
@@ -58,8 +62,8 @@ def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]
 def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
     """Hold the ledger against the pure schedule of every period in force, up to the last tick.
 
-    Rows of occurrences that were skipped or missed count as accounted for; so does a `missed` row that stands for a gap, if it
-    counts exactly the occurrences the schedule has there. What was pruned is not looked at.
+    Rows of occurrences that were skipped or missed count as accounted for; so does a `missed` row that stands
+    for a gap, if it counts exactly the occurrences the schedule has there. What was pruned is not looked at.
     """
     last = runners.duty(tx, TICK)
     if last is None:
@@ -89,5 +93,7 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
         for first, gap_end, said in gaps:
             found = sum(first <= fire_at <= gap_end for fire_at in expected)
             if said != found and first > begin and gap_end <= until:
-                holes.append(Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}"))
+                holes.append(
+                    Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}")
+                )
     return AuditReport(tuple(holes), checked, len(jobs), since, until)

@@ -42,7 +42,11 @@ def test() -> dict[str, Any]:
     said = asked().sauron.test_alerts()
     failed = [one["channel"] for one in said if not one["ok"]]
     message = f"The test did not get through: {', '.join(failed)}." if failed else "The test was sent."
-    return {"success": bool(said) and not failed, "message": message if said else NO_CHANNEL, "channels": said}
+    return {
+        "success": bool(said) and not failed,
+        "message": message if said else NO_CHANNEL,
+        "channels": said,
+    }
 
 
 def _incident(one: Incident) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Who is asking, and what they may do.
 
-Tokens have one scope each, and scopes include those before them: read < trigger < operate < admin. With no token configured the
-API is open on a private network; on AWS, where there is none, it answers 401 to everything but `/health`. Tokens are compared
-in constant time over all of them, and no answer or log repeats what was sent.
+Tokens have one scope each, and scopes include those before them: read < trigger < operate < admin. With no
+token configured the API is open on a private network; on AWS, where there is none, it answers 401 to
+everything but `/health`. Tokens are compared in constant time over all of them, and no answer or log repeats
+what was sent.
 
-Browsers sign in to the page by HTTP Basic (any name, a token as the password); the API itself takes bearer tokens only.
+Browsers sign in to the page by HTTP Basic (any name, a token as the password); the API itself takes bearer
+tokens only.
 
 Limit: there is no lock-out after wrong tokens; a token is at least 8 characters and is to be random.
 """
@@ -26,8 +28,8 @@ from chalicelib.settings import SCOPES, Settings, Token
 
 from .problems import ProblemError
 
-# What each route needs. GET (and HEAD) needs `read`; a POST that is not listed needs `admin`, so that forgetting a line closes
-# a route instead of opening it.
+# What each route needs. GET (and HEAD) needs `read`; a POST that is not listed needs `admin`, so that
+# forgetting a line closes a route instead of opening it.
 NEEDED = {
     "/jobs/{job_id}/trigger": "trigger",
     "/jobs/{job_id}/enable": "operate",
@@ -107,7 +109,8 @@ def admit(request: Request, settings: Settings) -> Caller:
 def refuse_other_sites(request: Request) -> None:
     """Raise ProblemError 403 for a change that another site's page made a browser send.
 
-    Browsers say where a request comes from (Sec-Fetch-Site, Origin) and pages cannot change it; other programs say nothing.
+    Browsers say where a request comes from (Sec-Fetch-Site, Origin) and pages cannot change it; other
+    programs say nothing.
     """
     if request.method in {"GET", "HEAD"}:
         return
@@ -119,7 +122,9 @@ def refuse_other_sites(request: Request) -> None:
         hosts = {request.headers.get(name, "").lower() for name in ("host", "x-forwarded-host")} - {""}
         refused = origin is not None and urlsplit(origin).netloc.lower() not in hosts
     if refused:
-        raise ProblemError(403, "A page of another site sent this. Send it from Sauron's own page, or without a browser.")
+        raise ProblemError(
+            403, "A page of another site sent this. Send it from Sauron's own page, or without a browser."
+        )
 
 
 def _identify(request: Request, settings: Settings) -> Caller:

@@ -1,6 +1,7 @@
 """Request bodies: read as JSON, checked by pydantic, refused with every fault at once.
 
-An empty body is an empty object. What a store could not hold (text that is no Unicode, NUL, endless nesting) is refused here.
+An empty body is an empty object. What a store could not hold (text that is no Unicode, NUL, endless nesting)
+is refused here.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def read(model: type[B], request: Request) -> B:
     if text.strip():
         kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if kind != "application/json":
-            raise ProblemError(415, f"The body is sent as {kind}. Send JSON with 'Content-Type: application/json'.")
+            raise ProblemError(
+                415, f"The body is sent as {kind}. Send JSON with 'Content-Type: application/json'."
+            )
         value = _parsed(text)
     try:
         return model.model_validate(value)
@@ -77,7 +80,9 @@ def _decoded(raw: bytes) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ProblemError(400, f"The body is not UTF-8 (byte {error.start + 1}). Send JSON in UTF-8.") from None
+        raise ProblemError(
+            400, f"The body is not UTF-8 (byte {error.start + 1}). Send JSON in UTF-8."
+        ) from None
 
 
 def _parsed(text: str) -> Any:
@@ -85,9 +90,13 @@ def _parsed(text: str) -> Any:
         value = json.loads(text, parse_constant=_no_constant)
         _sound(value, MAX_DEPTH)
     except json.JSONDecodeError as error:
-        raise ProblemError(400, f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).") from None
+        raise ProblemError(
+            400, f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+        ) from None
     except (ValueError, RecursionError) as error:
-        reason = str(error) if isinstance(error, ValueError) else f"it is nested deeper than {MAX_DEPTH} levels"
+        reason = (
+            str(error) if isinstance(error, ValueError) else f"it is nested deeper than {MAX_DEPTH} levels"
+        )
         raise ProblemError(400, f"The body cannot be used: {reason}.") from None
     if value is None:
         return {}

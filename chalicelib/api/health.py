@@ -26,7 +26,9 @@ def health() -> Response:
     fault = status_report.stopped(sauron) if sauron else None
     now = sauron.clock.now() if sauron else datetime.now(UTC)
     answer: dict[str, Any] = {"status": "healthy", "version": __version__, "timestamp": iso(now)}
-    return as_json(answer) if fault is None else as_json(answer | {"status": "unhealthy", "detail": fault}, 503)
+    return (
+        as_json(answer) if fault is None else as_json(answer | {"status": "unhealthy", "detail": fault}, 503)
+    )
 
 
 @get(blueprint, "/ready")
@@ -69,7 +71,10 @@ def status() -> dict[str, Any]:
         | {"install_log": sauron.revisions.install_log(found.state.active_sha)},
         "next_runs": upcoming,
         "queue": {**found.counts, "claiming": settings.queue_enabled},
-        "last_tick": {"at": serializers.when(found.last_tick), "age_seconds": None if age is None else round(age, 1)},
+        "last_tick": {
+            "at": serializers.when(found.last_tick),
+            "age_seconds": None if age is None else round(age, 1),
+        },
         "rejected": [dict(one) for one in found.state.rejected],
         "outbox": None if settings.life_hub_url is None else copied,
         "alerts": told,

@@ -31,7 +31,9 @@ def jobs() -> dict[str, Any]:
         found = [
             job
             for job in registry.all_jobs(tx, after=query.text("after"))
-            if (job.enabled or not enabled_only) and (tag is None or tag in job.spec.tags) and project in {None, job.spec.project}
+            if (job.enabled or not enabled_only)
+            and (tag is None or tag in job.spec.tags)
+            and project in {None, job.spec.project}
         ]
         shown = found[:limit] if limit else found
         last = history.last_runs(tx, [job.id for job in shown])
@@ -68,7 +70,12 @@ def trigger(job_id: str) -> dict[str, Any]:
         idempotency_key=_idempotency_key(call.request.headers.get("idempotency-key")),
         by=call.by,
     )
-    return {"job_id": job_id, "queued": True, "queue_id": run.id, "message": f"Run {run.id} of {job_id} is queued."}
+    return {
+        "job_id": job_id,
+        "queued": True,
+        "queue_id": run.id,
+        "message": f"Run {run.id} of {job_id} is queued.",
+    }
 
 
 @post(blueprint, "/jobs/{job_id}/enable")
@@ -96,5 +103,7 @@ def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
 
 def _idempotency_key(sent: str | None) -> str | None:
     if sent is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", sent):
-        raise ProblemError(400, "Header Idempotency-Key: send 1 to 255 visible ASCII characters, or leave it out.")
+        raise ProblemError(
+            400, "Header Idempotency-Key: send 1 to 255 visible ASCII characters, or leave it out."
+        )
     return sent

@@ -1,7 +1,7 @@
 """What every request passes on its way in and out.
 
-In: its size, the site it comes from, its token. Out: every refusal is a problem (a page for browsers), no answer is cached,
-a HEAD has no body. A fault inside is logged and answered without internals.
+In: its size, the site it comes from, its token. Out: every refusal is a problem (a page for browsers), no
+answer is cached, a HEAD has no body. A fault inside is logged and answered without internals.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ def gate(request: Request, view: Callable[[Request], Response]) -> Response:
         log.exception("request.failed", path=request.path)
         answer = problems.response(500, problems.INTERNAL)
     answer = _shaped(answer)
-    if answer.status_code >= 400 and is_page(str(request.path)) and "text/html" in request.headers.get("accept", ""):  # noqa: PLR2004 - HTTP
+    if (
+        answer.status_code >= 400
+        and is_page(str(request.path))
+        and "text/html" in request.headers.get("accept", "")
+    ):
         answer = _as_page(request, answer)
     answer.headers.setdefault("Cache-Control", "no-store")
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
@@ -65,6 +69,8 @@ def _shaped(answer: Response) -> Response:
 
 def _as_page(request: Request, answer: Response) -> Response:
     said = json.loads(answer.body)
-    kept = {name: value for name, value in answer.headers.items() if name.lower() in {"allow", "www-authenticate"}}
+    kept = {
+        name: value for name, value in answer.headers.items() if name.lower() in {"allow", "www-authenticate"}
+    }
     text, headers = render("problem.html", problem=said, mount=mount(request))
     return Response(body=text, headers={**headers, **kept}, status_code=answer.status_code)

@@ -1,7 +1,7 @@
 """The page for people: `/`, a run's page, and the forms on them.
 
-Forms post to `/ui/...` and are answered 303 back to a page, so that reloading repeats nothing. What was done is told by a code in
-the address, never by text from it.
+Forms post to `/ui/...` and are answered 303 back to a page, so that reloading repeats nothing. What was done
+is told by a code in the address, never by text from it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def home() -> Response:
         told=_TOLD.get(query.text("did") or ""),
         told_run=run if run and RUN_ID.fullmatch(run) else None,
         faults=status_report.faults(found, jobs, last, sauron.settings),
-        summary=f"{on} of {len(own)} jobs are on, {found.counts['running']} running now." if own else "There are no jobs yet.",
+        summary=f"{on} of {len(own)} jobs are on, {found.counts['running']} running now."
+        if own
+        else "There are no jobs yet.",
         notices=warnings(is_open(sauron.settings), ()),
         jobs=[_line(job, last.get(job.id), found) for job in jobs],
         runs=latest,
@@ -95,7 +97,9 @@ def run_page(run_id: str) -> Response:
 def run_log_page(run_id: str) -> Response:
     """Answer a run's log as plain text to a browser that signed in to the page; a long one says where it goes on."""
     call = asked()
-    answer = log_response(run_id, after=Query(call.request, "after").whole("after", low=0, high=2**62, default=0))
+    answer = log_response(
+        run_id, after=Query(call.request, "after").whole("after", low=0, high=2**62, default=0)
+    )
     if "X-More" in answer.headers:
         rest = f"{call.mount}/ui/runs/{run_id}/log?after={answer.headers['X-Next-After']}"
         answer.body += f"\n[... it goes on at {rest} ...]\n"

@@ -1,7 +1,7 @@
 """Errors as problem+json (RFC 9457): one shape for everything that is refused, whoever refuses it.
 
-A problem says what was wrong and what to send instead. It holds no traceback, no SQL and nothing that the caller sent as a
-credential.
+A problem says what was wrong and what to send instead. It holds no traceback, no SQL and nothing that the
+caller sent as a credential.
 """
 
 from __future__ import annotations
@@ -53,17 +53,29 @@ _FACTS = ("job_id", "run_id", "state", "faults", "sha", "key")
 class ProblemError(SauronError):
     """A request is refused at the edge: the status, the detail, and facts that go into the answer."""
 
-    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> None:
+    def __init__(
+        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
+    ) -> None:
         self.status = status
         self.headers = dict(headers or {})
         self.facts = facts
         super().__init__(detail)
 
 
-def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> tuple[dict[str, str], str]:
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
+) -> tuple[dict[str, str], str]:
     """Answer the headers and the JSON text of a problem; `facts` are added as members of their own."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **facts}
-    return {"Content-Type": CONTENT_TYPE, **(headers or {})}, json.dumps(body, ensure_ascii=False, default=str)
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **facts,
+    }
+    return {"Content-Type": CONTENT_TYPE, **(headers or {})}, json.dumps(
+        body, ensure_ascii=False, default=str
+    )
 
 
 def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:

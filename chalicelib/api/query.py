@@ -37,7 +37,9 @@ class Query:
 
     def texts(self, name: str) -> list[str]:
         """Answer a parameter that may be repeated, or hold several values separated by commas."""
-        return [part.strip() for value in self._sent.get(name, []) for part in value.split(",") if part.strip()]
+        return [
+            part.strip() for value in self._sent.get(name, []) for part in value.split(",") if part.strip()
+        ]
 
     def whole(self, name: str, *, low: int, high: int, default: int) -> int:
         """Answer a whole number in a range."""
@@ -66,7 +68,9 @@ class Query:
         except ValueError:
             instant = None
         if instant is None or instant.tzinfo is None:
-            raise _refused(name, f"{text!r} is not an ISO 8601 time with a zone, such as 2026-01-31T08:00:00Z")
+            raise _refused(
+                name, f"{text!r} is not an ISO 8601 time with a zone, such as 2026-01-31T08:00:00Z"
+            )
         return instant
 
     def among(self, name: str, choices: type[E]) -> list[E]:

@@ -1,7 +1,7 @@
 """Declaring routes, and what a view is told about the request it answers.
 
-The request travels in a context variable that the gate sets: Chalice keeps the current request in one attribute of the
-application, where requests of other threads overwrite it.
+The request travels in a context variable that the gate sets: Chalice keeps the current request in one
+attribute of the application, where requests of other threads overwrite it.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ log = logs.get(__name__)
 
 View = Callable[..., Any]
 
-# What a POST may say about its body. A body that is not JSON is refused by `bodies`, an empty one may call itself anything.
+# What a POST may say about its body. A body that is not JSON is refused by `bodies`, an empty one may call
+# itself anything.
 POSTED = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
 
-AT_MOST = 4 << 20  # bytes of one page of an answer as Lambda sends it, which takes 6 MB; who asks reads on from its `after`
+# bytes of one page of an answer as Lambda sends it, which takes 6 MB; who asks reads on from its `after`
+AT_MOST = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,18 @@ def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[View], 
         def answer(**captured: str) -> Response:
             named = {name: unquote(value) for name, value in captured.items()}
             if any("\0" in value for value in named.values()):  # PostgreSQL could not even be asked
-                return problems.response(404, "A name in the path holds a NUL, so there is nothing of that name.")
+                return problems.response(
+                    404, "A name in the path holds a NUL, so there is nothing of that name."
+                )
             try:
                 found = view(**named)
             except SauronError as error:
                 return problems.of(error)
             except DBAPIError:
                 log.exception("request.failed", path=path)
-                return problems.response(503, "The store cannot be used right now. Try again; Sauron's log has the reason.")
+                return problems.response(
+                    503, "The store cannot be used right now. Try again; Sauron's log has the reason."
+                )
             return found if isinstance(found, Response) else as_json(found)
 
         blueprint.route(path, **options)(answer)

@@ -1,7 +1,7 @@
 """A run's log as one text: its chunks in order, the attempts kept apart by a line where there are several.
 
-The position of the last chunk is what a live tail sends as `after`. Asking twice for the same position answers the same text,
-whatever was read before.
+The position of the last chunk is what a live tail sends as `after`. Asking twice for the same position
+answers the same text, whatever was read before.
 """
 
 from __future__ import annotations

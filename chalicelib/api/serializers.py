@@ -93,7 +93,11 @@ def durations(executed: Sequence[Run]) -> dict[str, Any]:
     )
     if not taken:
         return {"count": 0, "median_seconds": None, "max_seconds": None}
-    return {"count": len(taken), "median_seconds": round(median(taken), 3), "max_seconds": round(taken[-1], 3)}
+    return {
+        "count": len(taken),
+        "median_seconds": round(median(taken), 3),
+        "max_seconds": round(taken[-1], 3),
+    }
 
 
 def override(found: Override) -> dict[str, Any]:
@@ -199,7 +203,9 @@ def audit(report: AuditReport) -> dict[str, Any]:
     }
 
 
-def outbox(lag: Lag, noted: tuple[datetime, dict[str, Any] | None] | None, *, now: datetime) -> dict[str, Any]:
+def outbox(
+    lag: Lag, noted: tuple[datetime, dict[str, Any] | None] | None, *, now: datetime
+) -> dict[str, Any]:
     """Write how far the copy to Life Hub is behind, and what its last fault was."""
     said = (noted[1] if noted else None) or {}
     return {
@@ -215,7 +221,10 @@ def outbox(lag: Lag, noted: tuple[datetime, dict[str, Any] | None] | None, *, no
 
 def alerts(opened: Sequence[Incident], waiting: int, last_error: str | None) -> dict[str, Any]:
     """Write in brief what is wrong and what people have not been told yet."""
-    shown = [{"subject": one.subject, "kind": one.kind, "since": iso(one.since)} for one in opened[:INCIDENTS_SHOWN]]
+    shown = [
+        {"subject": one.subject, "kind": one.kind, "since": iso(one.since)}
+        for one in opened[:INCIDENTS_SHOWN]
+    ]
     return {"open": shown, "open_count": len(opened), "waiting": waiting, "last_error": last_error}
 
 

@@ -1,7 +1,7 @@
 """How Sauron is, measured: what `/health`, `/ready`, `/status` and the page's first sentence say.
 
-Where the clock and the workers run in this process they are asked; elsewhere (the command line, Lambda) the age of the last tick
-in the store decides. Nothing here depends on git, mail or Life Hub.
+Where the clock and the workers run in this process they are asked; elsewhere (the command line, Lambda) the
+age of the last tick in the store decides. Nothing here depends on git, mail or Life Hub.
 """
 
 from __future__ import annotations
@@ -67,7 +67,11 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
         counts=history.counts(tx),
         runners=runners,
         jobs_count=registry.count(tx),
-        troubles=[one.reason for one in incidents.open_incidents(tx, subjects=[SAURON]) if one.kind in {Kind.OUTBOX, Kind.DISK}],
+        troubles=[
+            one.reason
+            for one in incidents.open_incidents(tx, subjects=[SAURON])
+            if one.kind in {Kind.OUTBOX, Kind.DISK}
+        ],
     )
 
 
@@ -99,12 +103,18 @@ def git_sync(settings: Settings, state: BundleState, revision: Revision | None) 
 
 def next_runs(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     """Write the next run of each of the jobs that fire first, soonest first."""
-    fires = [(fire_at, job) for job in registry.firing_first(tx, most=NEXT_RUNS) for fire_at in next_fires(job, now=now, count=1)]
+    fires = [
+        (fire_at, job)
+        for job in registry.firing_first(tx, most=NEXT_RUNS)
+        for fire_at in next_fires(job, now=now, count=1)
+    ]
     fires.sort(key=lambda pair: (pair[0], pair[1].id))
     return [{"job_id": job.id, "cron": job.spec.cron, "next_run_at": iso(fire_at)} for fire_at, job in fires]
 
 
-def faults(found: Condition, jobs: Sequence[Job], last_runs: Mapping[Any, Run], settings: Settings) -> list[str]:
+def faults(
+    found: Condition, jobs: Sequence[Job], last_runs: Mapping[Any, Run], settings: Settings
+) -> list[str]:
     """Say in sentences what is not well, the gravest first."""
     said: list[str] = []
     if not found.scheduler_running:
@@ -121,9 +131,15 @@ def faults(found: Condition, jobs: Sequence[Job], last_runs: Mapping[Any, Run], 
         said.append(f"The last sync failed{often}: {masked(found.state.last_error, settings)}")
     rejected = [str(one.get("job_id") or one.get("place")) for one in found.state.rejected]
     if rejected:
-        said.append(f"{_count(len(rejected), 'job definition is', 'job definitions are')} rejected: {_names(rejected)}.")
+        said.append(
+            f"{_count(len(rejected), 'job definition is', 'job definitions are')} rejected: {_names(rejected)}."
+        )
     said += [f"{trouble.rstrip('.')}." for trouble in found.troubles]
-    failing = [job.id for job in jobs if job.enabled and (last := last_runs.get(job.id)) is not None and _failing(last)]
+    failing = [
+        job.id
+        for job in jobs
+        if job.enabled and (last := last_runs.get(job.id)) is not None and _failing(last)
+    ]
     if failing:
         said.append(f"{_count(len(failing), 'job is', 'jobs are')} failing: {_names(failing)}.")
     return said
@@ -131,7 +147,9 @@ def faults(found: Condition, jobs: Sequence[Job], last_runs: Mapping[Any, Run], 
 
 def _failing(last: Run) -> bool:
     """Say whether a job's newest run failed, for good or so far: one that waits to be tried again has failed too."""
-    return last.state in {RunState.FAILED, RunState.TIMED_OUT} or (last.state in UNFINISHED and last.error is not None)
+    return last.state in {RunState.FAILED, RunState.TIMED_OUT} or (
+        last.state in UNFINISHED and last.error is not None
+    )
 
 
 def without_credentials(url: str) -> str:

@@ -1,11 +1,13 @@
 """Dispatch by SQS: telling Lambda workers that runs are due.
 
-A message says that something is due and names the run it was sent for; whoever gets it claims what is due longest. So a message
-that comes twice, late or out of order does no harm, and one that is lost is sent again by a tick: SQS is a bell, the store is the
-queue. Messages that no worker could use end in the dead-letter queue, from which upkeep takes their runs back.
+A message says that something is due and names the run it was sent for; whoever gets it claims what is due
+longest. So a message that comes twice, late or out of order does no harm, and one that is lost is sent again
+by a tick: SQS is a bell, the store is the queue. Messages that no worker could use end in the dead-letter
+queue, from which upkeep takes their runs back.
 
-A run is noted as sent for before it is, so that of several who look at once only one sends; after a crash in between it is sent
-for five minutes later. What waits for a run of its job that is under way, or before it in the queue, is sent for when that ends.
+A run is noted as sent for before it is, so that of several who look at once only one sends; after a crash in
+between it is sent for five minutes later. What waits for a run of its job that is under way, or before it in
+the queue, is sent for when that ends.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from chalicelib.store.queue import in_flight
 log = logs.get(__name__)
 
 LIVE = timedelta(minutes=5)  # for so long at least a message is believed to be under way
-PATIENCE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 2}}  # seconds
+# seconds
+PATIENCE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 2}}
 DEAD_AT_ONCE = 20  # times BATCH messages of the dead-letter queue in one pass
 MOST_DELAY = timedelta(minutes=15)  # SQS delays no message longer
 BATCH = 10  # messages that SQS takes at once
@@ -70,12 +73,20 @@ class Dispatcher:
 
     def _send(self, runs: Sequence[tuple[str, datetime]], now: datetime) -> set[str]:
         entries = [
-            {"Id": str(number), "MessageBody": json.dumps({"run_id": run_id}), "DelaySeconds": _delay(due_at, now)}
+            {
+                "Id": str(number),
+                "MessageBody": json.dumps({"run_id": run_id}),
+                "DelaySeconds": _delay(due_at, now),
+            }
             for number, (run_id, due_at) in enumerate(runs)
         ]
         answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
         for refused in answer.get("Failed", ()):
-            log.error("dispatch.refused", run_id=runs[int(refused["Id"])][0], reason=refused.get("Message") or refused["Code"])
+            log.error(
+                "dispatch.refused",
+                run_id=runs[int(refused["Id"])][0],
+                reason=refused.get("Message") or refused["Code"],
+            )
         return {runs[int(one["Id"])][0] for one in answer.get("Successful", ())}
 
     def arrived(self, run_id: str) -> None:
@@ -90,12 +101,16 @@ class Dispatcher:
         """Empty the dead-letter queue: runs that are queued still are sent word of anew. Answer how many messages there were."""
         emptied = 0
         for _ in range(DEAD_AT_ONCE):
-            found = self._sqs.receive_message(QueueUrl=self._url + DEAD, MaxNumberOfMessages=BATCH).get("Messages", [])
+            found = self._sqs.receive_message(QueueUrl=self._url + DEAD, MaxNumberOfMessages=BATCH).get(
+                "Messages", []
+            )
             if not found:
                 break
             bodies = [run_of(message["Body"]) for message in found]
             self._let_go([run_id for run_id in bodies if run_id])
-            handles = [{"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)]
+            handles = [
+                {"Id": str(n), "ReceiptHandle": message["ReceiptHandle"]} for n, message in enumerate(found)
+            ]
             self._sqs.delete_message_batch(QueueUrl=self._url + DEAD, Entries=handles)
             emptied += len(found)
             log.error("dispatch.dead_letters", run_ids=bodies)

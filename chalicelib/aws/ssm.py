@@ -1,7 +1,7 @@
 """Settings that AWS keeps: parameters below one path of SSM stand for environment variables, so that no secret is in a function.
 
-`/sauron/prod/JOBS_GIT_TOKEN` is the variable JOBS_GIT_TOKEN. They are read once, when a process first asks for its settings; a
-changed parameter reaches a warm function when its process is replaced.
+`/sauron/prod/JOBS_GIT_TOKEN` is the variable JOBS_GIT_TOKEN. They are read once, when a process first asks
+for its settings; a changed parameter reaches a warm function when its process is replaced.
 """
 
 from __future__ import annotations

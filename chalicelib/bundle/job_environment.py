@@ -1,8 +1,8 @@
 """What a job may see: its environment, its secrets, and what is blotted out of all it says.
 
-A fixed whitelist, who it is, and its declared secrets; under the compatible environment a job that declares nothing gets the
-container's variables without what opens Sauron itself. A fork shows its parent's environment in /proc, so a job that may see less
-than the process that has its bundle loaded is spawned.
+A fixed whitelist, who it is, and its declared secrets; under the compatible environment a job that declares
+nothing gets the container's variables without what opens Sauron itself. A fork shows its parent's environment
+in /proc, so a job that may see less than the process that has its bundle loaded is spawned.
 """
 
 from __future__ import annotations
@@ -21,21 +21,58 @@ from chalicelib.settings import SETTINGS, Settings, within
 from sauron_jobs_loader.masking import Masker
 
 WHITELIST = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *(
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "LC_CTYPE",
+        "TZ",
+        "TMPDIR",
+        "USER",
+        "LOGNAME",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ),
     "SAURON_SSH_KNOWN_HOSTS",
-    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy"),
+    *(
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "ALL_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "no_proxy",
+        "all_proxy",
+    ),
 )
 INSTALLER = ("PIP_", "UV_")  # what begins so tells an installer where packages come from
-MAIL = ("FROM_EMAIL", "NOTIFY_EMAIL", "DIGEST_EMAIL", "AWS_SES_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SES")
-SSH_KEY, SSH_KEY_PATH = "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KEY_PATH"  # who may have the one may read the other
-PUBLIC_NAMES = frozenset(setting.name for setting in SETTINGS if not setting.secret)  # declared or not, they hold no secret
-ALIASES = tuple((setting.name, *setting.aliases) for setting in SETTINGS if setting.aliases)  # they stand for each other
-SECRET_NAMES = frozenset(name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases))
-LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")  # names of secrets
+MAIL = (
+    "FROM_EMAIL",
+    "NOTIFY_EMAIL",
+    "DIGEST_EMAIL",
+    "AWS_SES_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_SES",
+)
+# who may have the one may read the other
+SSH_KEY, SSH_KEY_PATH = "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KEY_PATH"
+# declared or not, they hold no secret
+PUBLIC_NAMES = frozenset(setting.name for setting in SETTINGS if not setting.secret)
+# they stand for each other
+ALIASES = tuple((setting.name, *setting.aliases) for setting in SETTINGS if setting.aliases)
+SECRET_NAMES = frozenset(
+    name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases)
+)
+# names of secrets
+LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")
 LIKELY_CHARS = 8  # a shorter value of such a variable may be an ordinary word
-ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")  # opens on Lambda what Sauron's own role may
-FUNCTION = (*ROLE, "AWS_LAMBDA_", "LAMBDA_", "_HANDLER", "_X_AMZN_")  # what begins so is between AWS and the function
-OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})  # opens Sauron, so no job sees it
+# opens on Lambda what Sauron's own role may
+ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+# what begins so is between AWS and the function
+FUNCTION = (*ROLE, "AWS_LAMBDA_", "LAMBDA_", "_HANDLER", "_X_AMZN_")
+# opens Sauron, so no job sees it
+OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})
 
 
 class JobEnviron:
@@ -43,12 +80,17 @@ class JobEnviron:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._declared: frozenset[str] = frozenset()  # names of the secrets that jobs of loaded revisions declare
+        # names of the secrets that jobs of loaded revisions declare
+        self._declared: frozenset[str] = frozenset()
         self._learning = threading.Lock()
         self._known: tuple[frozenset[str], Masker] | None = None
 
         environ = {name: value for name, value in settings.environ.items() if name not in PUBLIC_NAMES}
-        named = {value for name, value in environ.items() if LIKELY.search(name.upper()) and len(value) >= LIKELY_CHARS}
+        named = {
+            value
+            for name, value in environ.items()
+            if LIKELY.search(name.upper()) and len(value) >= LIKELY_CHARS
+        }
         self._likely = frozenset(named.union(*(within(value) - {value} for value in environ.values())))
 
     def learn(self, names: Iterable[str]) -> None:
@@ -59,7 +101,11 @@ class JobEnviron:
     @property
     def masked_names(self) -> frozenset[str]:
         """The variables whose values a job keeps out of its mails."""
-        return SECRET_NAMES | self._declared | {name for name in self._settings.environ if LIKELY.search(name.upper())}
+        return (
+            SECRET_NAMES
+            | self._declared
+            | {name for name in self._settings.environ if LIKELY.search(name.upper())}
+        )
 
     def spawns(self, spec: JobSpec) -> bool:
         """Say whether a job needs an interpreter of its own."""
@@ -77,10 +123,14 @@ class JobEnviron:
         """Answer the environment of a spawned job, without its secrets."""
         if spec.builtin:
             names = (*MAIL, *ROLE, "AWS_REGION") if self._settings.function else MAIL
-            return self._whitelisted() | {name: self._settings.environ[name] for name in names if name in self._settings.environ}
+            return self._whitelisted() | {
+                name: self._settings.environ[name] for name in names if name in self._settings.environ
+            }
         if self._compatible and spec.secrets is None:
             return self._compatible_environ()
-        return self._whitelisted() | (self._key_path() if any(secret["key"] == SSH_KEY for secret in spec.secrets or ()) else {})
+        return self._whitelisted() | (
+            self._key_path() if any(secret["key"] == SSH_KEY for secret in spec.secrets or ()) else {}
+        )
 
     def _key_path(self) -> dict[str, str]:
         path = self._settings.ssh_key_path
@@ -88,17 +138,23 @@ class JobEnviron:
 
     def installer(self) -> dict[str, str]:
         """Answer the environment that a bundle's requirements are installed in."""
-        return self._whitelisted() | {name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)}
+        return self._whitelisted() | {
+            name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)
+        }
 
     def _whitelisted(self) -> dict[str, str]:
-        return {name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ} | self._libraries()
+        return {
+            name: self._settings.environ[name] for name in WHITELIST if name in self._settings.environ
+        } | self._libraries()
 
     def _libraries(self) -> dict[str, str]:
         """Answer where jobs find the libraries Sauron offers: on Lambda they lie beside its code, where no interpreter looks."""
         if self._settings.function is None:
             return {}
         own = sysconfig.get_path("stdlib")
-        found = [path for path in sys.path if os.path.isdir(path) and not path.startswith((own, sys.base_prefix))]  # noqa: PTH112 - names as they stand there
+        found = [
+            path for path in sys.path if os.path.isdir(path) and not path.startswith((own, sys.base_prefix))
+        ]
         return {"PYTHONPATH": os.pathsep.join(found)}
 
     def _compatible_environ(self) -> dict[str, str]:
@@ -107,7 +163,8 @@ class JobEnviron:
             {
                 name: value
                 for name, value in environ.items()
-                if name in WHITELIST or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
+                if name in WHITELIST
+                or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
                 if not (self._settings.function and name.startswith(FUNCTION))
             }
             | self._key_path()
@@ -116,15 +173,22 @@ class JobEnviron:
         for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other, and X_FILE for X
             if setting.secret and setting.name not in OWN and not setting.name.startswith("SAURON_"):
                 value = self._value(setting.name)
-                given |= {} if value is None else {name: given.get(name, value) for name in (setting.name, *setting.aliases)}
+                given |= (
+                    {}
+                    if value is None
+                    else {name: given.get(name, value) for name in (setting.name, *setting.aliases)}
+                )
         return given
 
     def masker(self) -> Masker:
         """Answer what blots out every secret that is known.
 
-        Those are the settings' own, those that jobs declare, and what looks like one: by a variable's name, or in an address.
+        Those are the settings' own, those that jobs declare, and what looks like one: by a variable's name,
+        or in an address.
         """
-        values = self._likely.union(*(within(value) for name in self._declared if (value := self._value(name))))
+        values = self._likely.union(
+            *(within(value) for name in self._declared if (value := self._value(name)))
+        )
         if self._known is None or self._known[0] != values:
             self._known = (values, Masker([*self._settings.secret_values, *values]))
         return self._known[1]

@@ -1,10 +1,11 @@
 """What AWS Lambda cannot run, said job by job with what to write instead.
 
-Lambda ends a function after 15 minutes, installs nothing and has few programs: a bundle runs there on the packages of Sauron's
-own zip. So a job fits if it is short enough, its bundle asks for nothing else, and its command is Python's or the bundle's own.
+Lambda ends a function after 15 minutes, installs nothing and has few programs: a bundle runs there on the
+packages of Sauron's own zip. So a job fits if it is short enough, its bundle asks for nothing else, and its
+command is Python's or the bundle's own.
 
-Versions are compared as PEP 440 orders releases and post releases. Limits: a rule that is not understood counts as not met, and a
-requirement with an environment marker that is not understood as asked for.
+Versions are compared as PEP 440 orders releases and post releases. Limits: a rule that is not understood
+counts as not met, and a requirement with an environment marker that is not understood as asked for.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from chalicelib.model.jobs import JobSpec
 CONTAINER, AWS = "container", "aws"
 LONGEST = timedelta(minutes=14)  # of Lambda's 15; the rest is for starting, ending and recording
 PYTHONS = frozenset({"python", "python3"})
-OF_THE_RUNTIME = ("boto3", "botocore", "jmespath", "s3transfer")  # AWS puts them beside the zip, in versions of its own
+# AWS puts them beside the zip, in versions of its own
+OF_THE_RUNTIME = ("boto3", "botocore", "jmespath", "s3transfer")
 ELSE = "or run this bundle in the container"
 
-_ASKED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*\(?(?P<rules>[^;()@]*)\)?\s*(;\s*(?P<marker>.*))?")
+_ASKED = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*\(?(?P<rules>[^;()@]*)\)?\s*(;\s*(?P<marker>.*))?"
+)
 _RULE = re.compile(r"(===|==|~=|!=|<=|>=|<|>)\s*([^\s,]+)")
-_MARKER = re.compile(r"(python_version|sys_platform|platform_system)\s*(==|!=|<=|>=|<|>)\s*['\"]([^'\"]*)['\"]")
+_MARKER = re.compile(
+    r"(python_version|sys_platform|platform_system)\s*(==|!=|<=|>=|<|>)\s*['\"]([^'\"]*)['\"]"
+)
 _FACTS = {"python_version": "3.11", "sys_platform": "linux", "platform_system": "Linux"}
 _EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
 _RELEASE = re.compile(r"v?(\d+(?:\.\d+)*)(?:\.post(\d+))?")
@@ -94,7 +100,8 @@ def shipped() -> dict[str, str | None]:
     while waiting:
         name, extra = waiting.pop()
         for needed in _needs(name, extra):
-            if needed not in seen and needed[0] != "chalice":  # packaged by itself, without what only its command line needs
+            # packaged by itself, without what only its command line needs
+            if needed not in seen and needed[0] != "chalice":
                 seen.add(needed)
                 waiting.append(needed)
     for name, _ in seen - {("sauron", "")}:

@@ -1,7 +1,7 @@
 """Asking the sync function for a sync: on Lambda the function that answers HTTP has 29 seconds and no time to fetch a bundle.
 
-It is the scheduled handler itself, called with an event like its rule's whose detail says what is asked. A sync that takes longer
-goes on; who asked is told that it is still running.
+It is the scheduled handler itself, called with an event like its rule's whose detail says what is asked. A
+sync that takes longer goes on; who asked is told that it is still running.
 """
 
 from __future__ import annotations
@@ -39,5 +39,7 @@ def ask(function: str, detail: Mapping[str, Any], *, at: datetime) -> SyncReport
         raise BundleError(f"The function {function} failed; its log says why.")
     if said.get("unknown_revision"):
         raise UnknownRevisionError(said["unknown_revision"])
-    report: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    report: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
+    }
     return SyncReport(**report)

@@ -1,6 +1,7 @@
 """The seam to the loader: the bundle's git repository and the processes that run its jobs, as the duties see them.
 
-Here settings become the loader's arguments, and the loader's errors become ours, with every known secret blotted out.
+Here settings become the loader's arguments, and the loader's errors become ours, with every known secret
+blotted out.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from .sync import Loaded
 log = logs.get(__name__)
 
 BUILTIN_FOLDER = Path(sauron_jobs_loader.__file__).parent / "builtin"
-TEXTS = ("description", "entrypoint", "command", "project", "tags", "params")  # of a job's record, written by the bundle's code
+# of a job's record, written by the bundle's code
+TEXTS = ("description", "entrypoint", "command", "project", "tags", "params")
 
 
 class Revisions:
@@ -55,13 +57,16 @@ class Revisions:
             timeout=settings.install_timeout,
         )
         self._warming = threading.Lock()
-        self._pythons: dict[str, Path] = {}  # by revision: a job may write into its folder, which changes nothing
+        # by revision: a job may write into its folder, which changes nothing
+        self._pythons: dict[str, Path] = {}
         self.warmed: str | None = None  # the revision that is loaded and ready
         self._files: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
     def _launcher(self) -> Launcher:
-        return Launcher(grace=self._settings.kill_grace, boot_timeout=self._settings.load_timeout, token=self._token)
+        return Launcher(
+            grace=self._settings.kill_grace, boot_timeout=self._settings.load_timeout, token=self._token
+        )
 
     @cached_property
     def _source(self) -> GitSource | DulwichSource:
@@ -108,13 +113,20 @@ class Revisions:
             raise BundleError(" ".join([str(error), *lacking])) from None
         mask = self.environ.masker()
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
-        refused = [{"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)} for one in bundle.rejected]
+        refused = [
+            {"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)}
+            for one in bundle.rejected
+        ]
         if self._settings.function:
             in_bundle = lambda_limits.is_file_of(self._folder(sha))
             for record in list(jobs):
-                if reasons := lambda_limits.refusals(JobSpec.from_record(record), unmet=lacking, in_bundle=in_bundle):
+                if reasons := lambda_limits.refusals(
+                    JobSpec.from_record(record), unmet=lacking, in_bundle=in_bundle
+                ):
                     jobs.remove(record)
-                    refused.append({"job_id": record["id"], "place": record["place"], "reason": " ".join(reasons)})
+                    refused.append(
+                        {"job_id": record["id"], "place": record["place"], "reason": " ".join(reasons)}
+                    )
         return Loaded(jobs, refused, commit.get("subject"), commit.get("author"))
 
     def _lacking(self, sha: str) -> list[str]:
@@ -164,7 +176,9 @@ class Revisions:
         if folder is not None:
             return folder
         if not self._settings.jobs_git_repo_url:
-            raise BundleError(f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, so it cannot be fetched.")
+            raise BundleError(
+                f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, so it cannot be fetched."
+            )
         try:
             return self._source.checkout(sha)
         except LoaderError:
@@ -181,7 +195,9 @@ class Revisions:
         """Start the processes of an attempt. Raises BundleError, also when a required secret is not set."""
         secrets, missing = self.environ.secrets(spec)
         if missing:
-            raise BundleError(f"Required secrets are not set: {', '.join(missing)}. Set them in Sauron's environment.")
+            raise BundleError(
+                f"Required secrets are not set: {', '.join(missing)}. Set them in Sauron's environment."
+            )
         if spec.builtin:
             sha, folder, python = f"builtin-{__version__}", BUILTIN_FOLDER, None
         elif run.revision is None:

@@ -1,8 +1,9 @@
 """The sync: fetch the bundle, load its newest revision, compare, activate. All or nothing per revision.
 
-What cannot be fetched or loaded changes nothing: the last good revision stays active and the reason is recorded. Single bad
-jobs are left out and recorded; the good ones of that manifest go live. A manifest that removes most of the jobs is held until
-someone confirms it. Two processes that sync at once take turns; of two machines the later one begins again.
+What cannot be fetched or loaded changes nothing: the last good revision stays active and the reason is
+recorded. Single bad jobs are left out and recorded; the good ones of that manifest go live. A manifest that
+removes most of the jobs is held until someone confirms it. Two processes that sync at once take turns; of two
+machines the later one begins again.
 
 A crash leaves the former revision active, or the new one: activation is one transaction.
 """
@@ -83,7 +84,9 @@ def sync(
     Without `ref` an earlier pin is let go, unless `follow_pin` says to stay with it (the scheduled sync).
     """
     if loader is None:
-        return SyncReport(False, "No bundle is configured. Set JOBS_GIT_REPO_URL to the git repository of your jobs.")
+        return SyncReport(
+            False, "No bundle is configured. Set JOBS_GIT_REPO_URL to the git repository of your jobs."
+        )
     with store.write() as tx:
         bundle.change(tx, tried_at=clock.now(), **({} if follow_pin or ref else {"pinned_ref": None}))
     fault = FETCH
@@ -100,7 +103,13 @@ def sync(
                     return _unchanged(store, clock, sha, pin)
                 fault = LOAD
                 report = _load_and_activate(
-                    store, clock, loader, sha, pin=pin, accept_removals=accept_removals, instead_of=state.active_sha
+                    store,
+                    clock,
+                    loader,
+                    sha,
+                    pin=pin,
+                    accept_removals=accept_removals,
+                    instead_of=state.active_sha,
                 )
     except BundleError as error:
         report = SyncReport(False, str(error), _active(store), fault=fault)
@@ -110,7 +119,9 @@ def sync(
     return report
 
 
-def rollback(store: Store, clock: Clock, loader: Loader | None, sha: str, *, by: str | None = None) -> SyncReport:
+def rollback(
+    store: Store, clock: Clock, loader: Loader | None, sha: str, *, by: str | None = None
+) -> SyncReport:
     """Activate an earlier revision, named by its id or the beginning of it, and pin it. Raises UnknownRevisionError."""
     with store.read() as tx:
         found = bundle.find_revisions(tx, sha.lower()) if len(sha) >= 7 else []  # noqa: PLR2004 - git's own shortest form
@@ -121,7 +132,13 @@ def rollback(store: Store, clock: Clock, loader: Loader | None, sha: str, *, by:
             report = None
             while report is None:
                 report = _load_and_activate(
-                    store, clock, loader, found[0].sha, pin=found[0].sha, accept_removals=True, instead_of=_active(store)
+                    store,
+                    clock,
+                    loader,
+                    found[0].sha,
+                    pin=found[0].sha,
+                    accept_removals=True,
+                    instead_of=_active(store),
                 )
     except BundleError as error:
         report = SyncReport(False, str(error), _active(store))
@@ -138,7 +155,14 @@ def _unchanged(store: Store, clock: Clock, sha: str, pin: str | None) -> SyncRep
 
 
 def _load_and_activate(
-    store: Store, clock: Clock, loader: Loader, sha: str, *, pin: str | None, accept_removals: bool, instead_of: str | None
+    store: Store,
+    clock: Clock,
+    loader: Loader,
+    sha: str,
+    *,
+    pin: str | None,
+    accept_removals: bool,
+    instead_of: str | None,
 ) -> SyncReport | None:
     """Activate a revision, or answer None if another machine activated one meanwhile: what was fetched here may be older."""
     loaded = loader.load(sha)
@@ -150,7 +174,14 @@ def _load_and_activate(
         gone = _gone(tx, specs)
         if gone and not accept_removals and _needs_confirmation(tx, gone):
             names = ", ".join(sorted(gone)[:5]) + (" ..." if len(gone) > 5 else "")  # noqa: PLR2004 - a readable line
-            why = next((f" {one['job_id']} is rejected: {one['reason']}" for one in rejected if one["job_id"] in gone), "")
+            why = next(
+                (
+                    f" {one['job_id']} is rejected: {one['reason']}"
+                    for one in rejected
+                    if one["job_id"] in gone
+                ),
+                "",
+            )
             return SyncReport(
                 False,
                 f"Revision {sha[:12]} removes {len(gone)} of {_standing(tx)} jobs ({names}), so it is held. If that is meant: "
@@ -197,7 +228,11 @@ def _standing(tx: Tx) -> int:
 def _gone(tx: Tx, specs: Mapping[JobId, JobSpec]) -> set[str]:
     """Answer the standing jobs that have no good definition in the new manifest (a rejected one counts as removed)."""
     renamed = {spec.renamed_from for spec in specs.values()}
-    return {job.id for job in registry.all_jobs(tx) if job.source == BUNDLE and job.id not in specs and job.id not in renamed}
+    return {
+        job.id
+        for job in registry.all_jobs(tx)
+        if job.source == BUNDLE and job.id not in specs and job.id not in renamed
+    }
 
 
 def _needs_confirmation(tx: Tx, gone: set[str]) -> bool:
@@ -238,7 +273,9 @@ def activate(
             removed.append(job_id)
     parts = [f"{len(specs)} jobs at {sha[:12]}"]
     parts += [
-        f"{len(some)} {word}" for some, word in ((added, "added"), (removed, "removed"), (rescheduled, "rescheduled")) if some
+        f"{len(some)} {word}"
+        for some, word in ((added, "added"), (removed, "removed"), (rescheduled, "rescheduled"))
+        if some
     ]
     if rejected:
         parts.append(f"{len(rejected)} rejected (see status)")

@@ -1,14 +1,15 @@
 """Which dates a schedule fires on: croniter walks the calendar, and only the calendar.
 
-Each pattern is one croniter expression at midnight whose day of month and day of week must both hold; a date is a fire
-day when any of the patterns names it. That states cron's OR, its AND and `fri#2` without croniter's special cases for
-mixing them.
+Each pattern is one croniter expression at midnight whose day of month and day of week must both hold; a date
+is a fire day when any of the patterns names it. That states cron's OR, its AND and `fri#2` without croniter's
+special cases for mixing them.
 
-Answers are remembered per (patterns, date), shared by every schedule with the same days: `* * *` is walked once for all
-jobs. A croniter object changes while it walks, so each has a lock. A date found again after a race is the same date.
+Answers are remembered per (patterns, date), shared by every schedule with the same days: `* * *` is walked
+once for all jobs. A croniter object changes while it walks, so each has a lock. A date found again after a
+race is the same date.
 
-Limit: patterns whose dates lie more than 50 years apart count as never. The Gregorian calendar has none that occur at
-all (29 February on a given weekday returns within 40 years).
+Limit: patterns whose dates lie more than 50 years apart count as never. The Gregorian calendar has none that
+occur at all (29 February on a given weekday returns within 40 years).
 """
 
 from __future__ import annotations

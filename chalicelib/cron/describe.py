@@ -1,8 +1,8 @@
 """A schedule in words, for people: "at 08:00, Monday to Friday (Europe/Berlin)".
 
-cron-descriptor writes the sentence. It is given each field in the form it reads well, and what it gets wrong is set
-right: days that must both hold, the last day among others, several weekdays of the month. An expression that it cannot
-read is shown as it stands, so a valid schedule always has a text.
+cron-descriptor writes the sentence. It is given each field in the form it reads well, and what it gets wrong
+is set right: days that must both hold, the last day among others, several weekdays of the month. An
+expression that it cannot read is shown as it stands, so a valid schedule always has a text.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def describe(expression: str, zone: str = "UTC") -> str:
 
 def _sentence(fields: CronFields) -> str | None:
     minute, hour, day, month, weekday = (
-        _plain(field, text, values) for field, text, values in zip(FIELDS, fields.texts, fields.values, strict=True)
+        _plain(field, text, values)
+        for field, text, values in zip(FIELDS, fields.texts, fields.values, strict=True)
     )
     if not fields.both_days and "*" in (day, weekday):
         day = weekday = "*"  # one of the alternatives holds on every day
@@ -49,7 +50,12 @@ def _plain(field: CronField, text: str, values: tuple[int, ...]) -> str:
     if len(values) >= every:
         return "*"
     mixed = "," in text and ("/" in text or "*" in text)
-    steps = "/" in text and field is not MINUTE and not (field is HOUR and text.startswith("*")) and len(values) <= _FEW
+    steps = (
+        "/" in text
+        and field is not MINUTE
+        and not (field is HOUR and text.startswith("*"))
+        and len(values) <= _FEW
+    )
     if "#" not in text and (mixed or steps or (field is DAY_OF_WEEK and text in ("7", "07"))):
         return ",".join(map(str, values))
     return re.sub(r"\b0+(?=[0-9])", "", text).upper()
@@ -63,7 +69,9 @@ def _days(fields: CronFields, day: str) -> str:
 
 def _weekdays(fields: CronFields, weekday: str) -> str:
     days = [_WEEKDAYS[value] for value in fields.values[4]]
-    numbered = [f"the {_ORDINALS[number - 1]} {_WEEKDAYS[value]} of the month" for value, number in fields.nth]
+    numbered = [
+        f"the {_ORDINALS[number - 1]} {_WEEKDAYS[value]} of the month" for value, number in fields.nth
+    ]
     return "" if weekday == "*" and not numbered else f"on {_joined(days + numbered)}"
 
 

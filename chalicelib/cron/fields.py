@@ -1,7 +1,7 @@
 """The five fields of a cron expression, and the walk over the wall clock readings that match them.
 
-The result of parsing says nothing about time zones: it answers naive readings of a wall clock. Values are immutable
-and shared between threads.
+The result of parsing says nothing about time zones: it answers naive readings of a wall clock. Values are
+immutable and shared between threads.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class CronField:
 MINUTE = CronField("minute", 0, 59)
 HOUR = CronField("hour", 0, 23)
 DAY_OF_MONTH = CronField("day of month", 1, 31)
-MONTH = CronField("month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"))
+MONTH = CronField(
+    "month", 1, 12, ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+)
 DAY_OF_WEEK = CronField("day of week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
 FIELDS = (MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 
@@ -49,10 +51,10 @@ FIELDS = (MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 class CronFields:
     """A parsed expression. `texts` are its five fields in lower case, `values` what they name.
 
-    In `values`, `LAST_DAY` stands for the last day of a month, and weekdays run from 0 (Sunday) to 6; `nth` holds the
-    `fri#2` kind as (weekday, number). `real_time` says that minute or hour starts with `*`: such a job follows elapsed
-    time where the clock jumps (cron(8)). `both_days` says that day of month and day of week must both hold, because one
-    starts with `*`.
+    In `values`, `LAST_DAY` stands for the last day of a month, and weekdays run from 0 (Sunday) to 6; `nth`
+    holds the `fri#2` kind as (weekday, number). `real_time` says that minute or hour starts with `*`: such a
+    job follows elapsed time where the clock jumps (cron(8)). `both_days` says that day of month and day of
+    week must both hold, because one starts with `*`.
     """
 
     texts: tuple[str, ...]

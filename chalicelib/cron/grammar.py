@@ -1,7 +1,8 @@
 """What may stand in a cron expression, and what is said about everything else.
 
-The grammar is crontab(5) of vixie cron (names, lists, ranges, steps, the aliases) with `start/step`, `L` in the day of
-month and `fri#2` added. Everything else is refused: the error names the field and the token, and what to write instead.
+The grammar is crontab(5) of vixie cron (names, lists, ranges, steps, the aliases) with `start/step`, `L` in
+the day of month and `fri#2` added. Everything else is refused: the error names the field and the token, and
+what to write instead.
 
 Parsing has no side effects, and the same text gives the same (remembered) value.
 """
@@ -51,14 +52,20 @@ def parse_cron(expression: str) -> CronFields:
     for field, field_text in zip(FIELDS, texts, strict=True):
         named: set[int] = set()
         for item in field_text.split(","):
-            if field is DAY_OF_WEEK and (match := _NTH.fullmatch(item)) and (weekday := field.number(match[1])) is not None:
+            if (
+                field is DAY_OF_WEEK
+                and (match := _NTH.fullmatch(item))
+                and (weekday := field.number(match[1])) is not None
+            ):
                 nth.add((weekday % 7, int(match[2])))
             elif field is DAY_OF_MONTH and item == "l":
                 named.add(LAST_DAY)
             elif (found := _values(field, item)) is not None:
                 named.update(found)
             else:
-                raise _refusal(expression, item, f"has {item!r} as {field.name}: {_token_advice(field, item)}")
+                raise _refusal(
+                    expression, item, f"has {item!r} as {field.name}: {_token_advice(field, item)}"
+                )
         values.append(tuple(sorted({value % 7 for value in named} if field is DAY_OF_WEEK else named)))
     # cron(8): the two day fields are alternatives, unless one of them starts with `*`.
     both_days = texts[2].startswith("*") or texts[4].startswith("*")
@@ -90,7 +97,9 @@ def _values(field: CronField, item: str) -> range | None:
     return range(low, high + 1, step) if low is not None and high is not None and low <= high else None
 
 
-def _day_patterns(values: list[tuple[int, ...]], nth: list[tuple[int, int]], *, both: bool) -> tuple[str, ...]:
+def _day_patterns(
+    values: list[tuple[int, ...]], nth: list[tuple[int, int]], *, both: bool
+) -> tuple[str, ...]:
     """State the day fields as croniter expressions of which any must hold."""
     days, months, weekdays = values[2:]
     listed = "*" if days[: DAY_OF_MONTH.high] == tuple(range(1, DAY_OF_MONTH.high + 1)) else _listed(days)

@@ -1,17 +1,18 @@
 """A schedule: cron expression and time zone give fire times, and nothing else. It holds no state.
 
-croniter walks the calendar (see `fire_days`); this module maps readings of the zone's wall clock to instants, by
-cron(8)'s rule for clocks that jump:
+croniter walks the calendar (see `fire_days`); this module maps readings of the zone's wall clock to instants,
+by cron(8)'s rule for clocks that jump:
 
 - a reading inside the gap fires once, at the end of the gap; several such readings fire there together, once;
 - in the overlap a job fires at the first pass only;
 - a job whose minute or hour starts with `*` follows elapsed time: nothing for the gap, both passes of the overlap.
 
-Fire times are strictly ascending; `after`, `before`, `between` and `count_between` agree with each other. Schedules are
-immutable and shared between threads; what is remembered (parsed text, dates) is the same whoever computes it.
+Fire times are strictly ascending; `after`, `before`, `between` and `count_between` agree with each other.
+Schedules are immutable and shared between threads; what is remembered (parsed text, dates) is the same
+whoever computes it.
 
-Limit: instants from 1900 to 9899. cron(8) takes a jump of more than three hours for a correction and forgets the gap;
-here every gap is honoured, also the day that Samoa skipped.
+Limit: instants from 1900 to 9899. cron(8) takes a jump of more than three hours for a correction and forgets
+the gap; here every gap is honoured, also the day that Samoa skipped.
 """
 
 from __future__ import annotations
@@ -91,8 +92,12 @@ class Schedule:
         while start < end:
             stop = min(start + _DAY, end)
             shift = start.astimezone(self._tz).utcoffset()
-            if shift is not None and all(at.astimezone(self._tz).utcoffset() == shift for at in (start - _DAY, stop)):
-                total += self.fields.count((start + shift).replace(tzinfo=None), (stop + shift).replace(tzinfo=None))
+            if shift is not None and all(
+                at.astimezone(self._tz).utcoffset() == shift for at in (start - _DAY, stop)
+            ):
+                total += self.fields.count(
+                    (start + shift).replace(tzinfo=None), (stop + shift).replace(tzinfo=None)
+                )
             else:
                 total += sum(1 for _ in self._walk(start, stop))
             start = stop
@@ -124,7 +129,8 @@ class Schedule:
         first, second = offsets(self._tz, wall)
         if first > second and not fold:
             _, end, again = jump(self._tz, wall)
-            if reading >= end:  # nothing more in the first pass; what the second one repeats comes before that
+            # nothing more in the first pass; what the second one repeats comes before that
+            if reading >= end:
                 reading = self.fields.next(again, strict=False)
         while True:
             before, after = offsets(self._tz, reading)
@@ -157,9 +163,13 @@ def _remembered(expression: str, zone: str) -> Schedule:
 
 def _utc(instant: datetime) -> datetime:
     if not isinstance(instant, datetime):
-        raise TypeError(f"A schedule is asked about an aware datetime, not {type(instant).__name__} ({instant!r:.80}).")
+        raise TypeError(
+            f"A schedule is asked about an aware datetime, not {type(instant).__name__} ({instant!r:.80})."
+        )
     if instant.utcoffset() is None:
         raise ValueError(f"{instant} has no time zone; pass an aware datetime, such as datetime.now(UTC).")
     if not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
-        raise ValueError(f"{instant} is outside the years {_FIRST_YEAR} to {_LAST_YEAR} that schedules are computed for.")
+        raise ValueError(
+            f"{instant} is outside the years {_FIRST_YEAR} to {_LAST_YEAR} that schedules are computed for."
+        )
     return instant if instant.tzinfo is UTC else instant.astimezone(UTC)

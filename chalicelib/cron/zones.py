@@ -1,7 +1,8 @@
 """Time zones by their IANA name, and the instants at which their clocks jump.
 
-A wall clock reading is a naive datetime. Around a jump, the offsets before and after it are those of the reading with
-`fold=0` and `fold=1` (PEP 495): the second is larger in a gap, smaller in an overlap, and equal everywhere else.
+A wall clock reading is a naive datetime. Around a jump, the offsets before and after it are those of the
+reading with `fold=0` and `fold=1` (PEP 495): the second is larger in a gap, smaller in an overlap, and equal
+everywhere else.
 
 Limit: two jumps within one day of each other are not told apart; no zone has had them.
 """
@@ -14,7 +15,8 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.errors import ScheduleError
 
-# In the machine's zone folder, but not zones of their own: copies, zones with leap seconds, this machine's setting.
+# In the machine's zone folder, but not zones of their own: copies, zones with leap seconds, this machine's
+# setting.
 _NOT_ZONES = ("posix/", "right/", "posixrules", "localtime", "Factory")
 _SECOND = timedelta(seconds=1)
 
@@ -56,7 +58,9 @@ def _advice(name: str) -> str:
     # A city without its region first ("Berlin"), then what is spelled alike.
     known = [cities[wanted]] if wanted in cities else []
     known += [zones[close] for close in get_close_matches(wanted, zones, n=2, cutoff=0.7)]
-    known += [cities[close] for close in get_close_matches(wanted.rpartition("/")[2], cities, n=1, cutoff=0.8)]
+    known += [
+        cities[close] for close in get_close_matches(wanted.rpartition("/")[2], cities, n=1, cutoff=0.8)
+    ]
     if not known:
         return "Write an IANA name such as 'UTC', 'Europe/Berlin' or 'America/New_York'."
     return f"Did you mean {' or '.join(repr(zone) for zone in dict.fromkeys(known))}?"
@@ -75,7 +79,8 @@ def offsets(zone: ZoneInfo, wall: datetime) -> tuple[timedelta, timedelta]:
 def jump(zone: ZoneInfo, wall: datetime) -> tuple[datetime, datetime, datetime]:
     """Describe the jump that a wall clock reading in a gap or overlap belongs to.
 
-    The answer is the instant (UTC), what the wall clock reads when it arrives there, and what it reads from then on.
+    The answer is the instant (UTC), what the wall clock reads when it arrives there, and what it reads from
+    then on.
     """
     wall = wall.replace(microsecond=0)
     old, new = offsets(zone, wall)

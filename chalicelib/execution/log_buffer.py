@@ -1,8 +1,8 @@
 """The log of one attempt on its way to the store: bounded, and never in the job's way.
 
-`write` takes bytes as fast as the job prints them and only ever touches memory; `flush` moves what came since to the store as
-chunks. The first HEAD characters and the last TAIL characters are kept; what falls between is replaced by one line that says how
-much is missing. A live reader sees the tail move.
+`write` takes bytes as fast as the job prints them and only ever touches memory; `flush` moves what came since
+to the store as chunks. The first HEAD characters and the last TAIL characters are kept; what falls between is
+replaced by one line that says how much is missing. A live reader sees the tail move.
 
 After a crash of the runner: what was flushed is there, at most a second older than what the job printed.
 """

@@ -1,12 +1,14 @@
 """The upkeep: rescue runs whose owner is gone, and keep the files tidy.
 
-A rescue acts at once only when the owner's lock file on this machine is free (the operating system frees it when the owner and
-all it started are gone), else when the lease has lapsed: on a file, when (generation, beat) stood still for a whole lease by this
-process's monotonic clock; on a server, by the server's time, and only if it still stands at a second look, so that owners whose
-server was away have the time to renew. An own lease that no attempt here stands behind is treated like any other. The act itself
-is conditional on that very lease.
+A rescue acts at once only when the owner's lock file on this machine is free (the operating system frees it
+when the owner and all it started are gone), else when the lease has lapsed: on a file, when (generation,
+beat) stood still for a whole lease by this process's monotonic clock; on a server, by the server's time, and
+only if it still stands at a second look, so that owners whose server was away have the time to renew. An own
+lease that no attempt here stands behind is treated like any other. The act itself is conditional on that very
+lease.
 
-Limit: an owner on another machine that is cut off from the store but lives may still execute; it cannot record anything.
+Limit: an owner on another machine that is cut off from the store but lives may still execute; it cannot
+record anything.
 """
 
 from __future__ import annotations
@@ -55,14 +57,16 @@ class Rescuer:
     def rescue(self, *, wait: Callable[[float], object] | None = None) -> list[Run]:
         """End the attempts of owners that are gone: `interrupted`, and queued again while attempts remain.
 
-        Without a `wait` to look again after, which answers True if it was cut short, no lease on a server is held to have lapsed.
+        Without a `wait` to look again after, which answers True if it was cut short, no lease on a server is
+        held to have lapsed.
         """
         live = self._of_others()
         gone = [lease for lease in live if self._gone(lease.owner)]
         if self._store.sqlite:
             gone += self._stood_still([lease for lease in live if lease not in gone])
         elif wait and (lapsed := [lease for lease in live if lease not in gone and self._lapsed(lease)]):
-            with self._store.write() as tx:  # a store that takes no writes takes no beats: then nobody is late
+            # a store that takes no writes takes no beats: then nobody is late
+            with self._store.write() as tx:
                 lapsed = [lease for lease in lapsed if leases.held(tx, lease)]
             still = set() if wait(SECOND_LOOK_SECONDS) else {_standing(lease) for lease in self._of_others()}
             gone += [lease for lease in lapsed if _standing(lease) in still]
@@ -70,7 +74,9 @@ class Rescuer:
 
     def _of_others(self) -> list[Lease]:
         with self._store.read() as tx:
-            return [one for one in leases.running(tx) if one.owner != self._owner or not self._holds(one.run_id)]
+            return [
+                one for one in leases.running(tx) if one.owner != self._owner or not self._holds(one.run_id)
+            ]
 
     def _lapsed(self, lease: Lease) -> bool:
         return (self._clock.now() - lease.renewed_at).total_seconds() >= LEASE_SECONDS
@@ -96,10 +102,19 @@ class Rescuer:
             else:
                 verdict = Verdict(Outcome.INTERRUPTED, f"its runner {lease.owner} is gone", "interrupted")
             again = verdict.outcome is Outcome.INTERRUPTED and run.attempt < run.max_attempts
-            kept = finish.finish(tx, run, verdict, owner=lease.owner, now=now, retry_at=now if again else None)
+            kept = finish.finish(
+                tx, run, verdict, owner=lease.owner, now=now, retry_at=now if again else None
+            )
             if kept and self._publish:
                 outbox.put_attempt(tx, run, verdict, now=now)
-        log.warning("run.rescued", run_id=run.id, job_id=run.job_id, attempt=run.attempt, owner=lease.owner, retried=again)
+        log.warning(
+            "run.rescued",
+            run_id=run.id,
+            job_id=run.job_id,
+            attempt=run.attempt,
+            owner=lease.owner,
+            retried=again,
+        )
         return run
 
 

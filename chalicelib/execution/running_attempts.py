@@ -1,8 +1,8 @@
 """The attempts under way in this process: their leases are renewed, their logs flushed, and they are stopped from here.
 
-While a job runs, nothing on its way waits for the store: what it writes is kept in memory, bounded, and moved once a second. An
-attempt whose lease was taken over is stopped, and so is one that somebody cancelled. If the store refuses, the keeper tries again
-a second later; nothing is lost that memory can hold.
+While a job runs, nothing on its way waits for the store: what it writes is kept in memory, bounded, and moved
+once a second. An attempt whose lease was taken over is stopped, and so is one that somebody cancelled. If the
+store refuses, the keeper tries again a second later; nothing is lost that memory can hold.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class LiveAttempts:
         self._store = store
         self._clock = clock
         self._owner = owner
-        self._live: dict[tuple[str, int], Live] = {}  # by run and generation: a run may be claimed again beside its lost attempt
+        # by run and generation: a run may be claimed again beside its lost attempt
+        self._live: dict[tuple[str, int], Live] = {}
         self._stopping = False
         self._lock = threading.Lock()
         self._changed = threading.Event()
@@ -150,7 +151,9 @@ class LiveAttempts:
         """Renew every lease and act on what the store says of them."""
         beating = self._all()
         with self._store.write() as tx:
-            held = leases.beat(tx, [live.run.id for live in beating], owner=self._owner, now=self._clock.now())
+            held = leases.beat(
+                tx, [live.run.id for live in beating], owner=self._owner, now=self._clock.now()
+            )
         self._act_on(beating, held, missing_too=True)
 
     def obey(self) -> None:

@@ -1,7 +1,7 @@
 """What an attempt's end means: the one place that turns exit codes, signals and return values into an outcome.
 
-A result is believed only if the job's function returned it over the private channel. No result, a crash or a kill is failure,
-never success; `sys.exit(0)` is success.
+A result is believed only if the job's function returned it over the private channel. No result, a crash or a
+kill is failure, never success; `sys.exit(0)` is success.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def judge(ending: Ending, *, timeout: timedelta, interrupted: Collection[str]) -
     )
 
 
-def _judge(ending: Ending, timeout: timedelta, interrupted: Collection[str]) -> tuple[Outcome, str | None, str | None, Any]:
+def _judge(
+    ending: Ending, timeout: timedelta, interrupted: Collection[str]
+) -> tuple[Outcome, str | None, str | None, Any]:
     if ending.stopped is not None:
         if ending.stopped in interrupted:
             return Outcome.INTERRUPTED, ending.stopped, "interrupted", None
@@ -79,7 +81,12 @@ def _judge(ending: Ending, timeout: timedelta, interrupted: Collection[str]) -> 
         return Outcome.FAILED, ending.crash, "crashed", None
     frame = ending.result or {}
     if not frame.get("ok"):
-        return Outcome.FAILED, str(frame.get("error") or "failed"), str(frame.get("error_type") or "error"), None
+        return (
+            Outcome.FAILED,
+            str(frame.get("error") or "failed"),
+            str(frame.get("error_type") or "error"),
+            None,
+        )
     return _of_value(frame.get("value"))
 
 

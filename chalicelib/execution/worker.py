@@ -1,11 +1,11 @@
 """The work: execute a claimed run as one attempt and record how it ended.
 
-The job runs in a process of its own, watched from here; `live` keeps its lease. The end is written with a compare-and-set on the
-lease: a worker whose lease was taken over records nothing. If the store cannot be written at an attempt's end, the end is kept in
-memory and tried again.
+The job runs in a process of its own, watched from here; `live` keeps its lease. The end is written with a
+compare-and-set on the lease: a worker whose lease was taken over records nothing. If the store cannot be
+written at an attempt's end, the end is kept in memory and tried again.
 
-A commit whose answer was lost may have been made. An end is looked for before it is written again; a claim that was not answered
-is handed back, so that it costs no attempt.
+A commit whose answer was lost may have been made. An end is looked for before it is written again; a claim
+that was not answered is handed back, so that it costs no attempt.
 """
 
 from __future__ import annotations
@@ -119,7 +119,11 @@ class Worker:
             finish.hand_back(tx, run, owner=self._owner)
 
     def execute(
-        self, run: Run, *, go_on: Callable[[], bool] = lambda: False, left: Callable[[], timedelta] | None = None
+        self,
+        run: Run,
+        *,
+        go_on: Callable[[], bool] = lambda: False,
+        left: Callable[[], timedelta] | None = None,
     ) -> Run | None:
         """Run one attempt of a claimed run to its end and record it; it times out when nothing is `left`.
 
@@ -144,7 +148,8 @@ class Worker:
         run = live.run
         attempt = self._launcher.start(run, spec)
         self.live.started(live, attempt)
-        timeout = spec.timeout if left is None else min(spec.timeout, left())  # fetching and loading took of it, too
+        # fetching and loading took of it, too
+        timeout = spec.timeout if left is None else min(spec.timeout, left())
         ending = attempt.watch(
             timeout=timeout,
             on_output=live.log.write,
@@ -168,13 +173,17 @@ class Worker:
             )
         return spec
 
-    def _record(self, live: Live, spec: JobSpec | None, verdict: Verdict, go_on: Callable[[], bool]) -> Run | None:
+    def _record(
+        self, live: Live, spec: JobSpec | None, verdict: Verdict, go_on: Callable[[], bool]
+    ) -> Run | None:
         """Write the attempt's end; while the store refuses, keep it and try again."""
         run = live.run
         pause = threading.Event()
         live.log.close()
         tried: set[datetime] = set()
-        again = (verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED) and run.attempt < run.max_attempts
+        again = (
+            verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED
+        ) and run.attempt < run.max_attempts
         for tries in itertools.count():
             now = self._clock.now()
             base = spec.retry_backoff if spec else BACKOFF
@@ -186,8 +195,12 @@ class Worker:
                     kept, following = tries > 0 and self._ended_at(run) in tried, claims.Claim(None)
                     if not kept:
                         flush = functools.partial(live.log.flush, now=now) if live.log.dirty else None
-                        end = turn.End(run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest)
-                        kept, following = turn.record(self._store, end, flush=flush, claim=claim, on_unheard=self._unheard.note)
+                        end = turn.End(
+                            run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest
+                        )
+                        kept, following = turn.record(
+                            self._store, end, flush=flush, claim=claim, on_unheard=self._unheard.note
+                        )
                     live.log.settled()
                 break
             except SQLAlchemyError as error:
@@ -244,7 +257,12 @@ def _definition(tx: Tx, run: Run) -> JobSpec | None:
 
 
 def run_direct(
-    launcher: Launcher, run: Run, spec: JobSpec, *, on_output: Callable[[bytes], None], on_state: Callable[..., Any]
+    launcher: Launcher,
+    run: Run,
+    spec: JobSpec,
+    *,
+    on_output: Callable[[bytes], None],
+    on_state: Callable[..., Any],
 ) -> Verdict:
     """Execute a job in the foreground, without queue or record. Ctrl-C ends its process tree and is raised again."""
     attempt = launcher.start(run, spec)

@@ -1,8 +1,9 @@
 """The connection to Life Hub: made when it is needed, and never waited for longer than its patience.
 
-A server may be gone, slow, or frozen (it holds the connection and answers nothing). The server's own limits end slow statements;
-against a frozen one a timer shuts the socket down, so that every transaction ends in bounded time. What a fault says of itself
-is told without the password and without the values of the row at fault.
+A server may be gone, slow, or frozen (it holds the connection and answers nothing). The server's own limits
+end slow statements; against a frozen one a timer shuts the socket down, so that every transaction ends in
+bounded time. What a fault says of itself is told without the password and without the values of the row at
+fault.
 
 Limit: looking up the host's name is the operating system's and keeps its limits.
 """
@@ -99,7 +100,8 @@ class Link:
 
     def _limit(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
         """Set this transaction's limits; a constraint that would wait for its end speaks at its row."""
-        limits = [f"{max(1, round(self._patience.batch * share))}ms" for share in (900, 500)]  # the server says which it was
+        # the server says which it was
+        limits = [f"{max(1, round(self._patience.batch * share))}ms" for share in (900, 500)]
         connection.execute(
             "SELECT set_config('statement_timeout', %s, true), set_config('lock_timeout', %s, true), "
             "set_config('timezone', 'UTC', true)",
@@ -116,7 +118,9 @@ def own(connection: psycopg.Connection[dict[str, Any]], scheduler: str) -> bool:
 
 
 @contextlib.contextmanager
-def _watched(connection: psycopg.Connection[dict[str, Any]], seconds: float, out_of_time: threading.Event) -> Iterator[None]:
+def _watched(
+    connection: psycopg.Connection[dict[str, Any]], seconds: float, out_of_time: threading.Event
+) -> Iterator[None]:
     """Shut the connection's socket down if the block takes longer: whoever waits for an answer is told that it is gone."""
     with socket.socket(fileno=os.dup(connection.fileno())) as twin:
 

@@ -4,9 +4,10 @@ One pass: 1. take this scheduler's turn in Life Hub; 2. pick the oldest rows and
 3. write both in one Life Hub transaction; 4. delete the rows in one store transaction. Life Hub down, slow, frozen, read-only or
 full ends the pass and keeps everything; nothing that finishes runs ever waits for it.
 
-After a crash between 3 and 4 the rows are picked again and found to be there. A row that Life Hub refuses for itself is set aside
-with the reason, tried again once an hour, and keeps nothing behind it. One publisher at a time writes for a scheduler's name.
-Limit: attempts that ended together are copied in the order in which their ends were recorded.
+After a crash between 3 and 4 the rows are picked again and found to be there. A row that Life Hub refuses for
+itself is set aside with the reason, tried again once an hour, and keeps nothing behind it. One publisher at a
+time writes for a scheduler's name. Limit: attempts that ended together are copied in the order in which their
+ends were recorded.
 """
 
 from __future__ import annotations
@@ -49,7 +50,14 @@ class Publisher:
     """Copies to one Life Hub under one scheduler's name. For one thread at a time; any number of processes may have one."""
 
     def __init__(
-        self, store: Store, clock: Clock, *, url: str, scheduler: str, host: str, patience: Patience | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        url: str,
+        scheduler: str,
+        host: str,
+        patience: Patience | None = None,
     ) -> None:
         """Prepare without touching Life Hub; `url` is in SQLAlchemy's form."""
         self._store = store
@@ -106,7 +114,8 @@ class Publisher:
     def _copy(self) -> int | None:
         """Copy the oldest rows and delete them; answer how many, None if another publisher is at it.
 
-        Jobs are read while this publisher has its turn: what another copied before is older than what is read now.
+        Jobs are read while this publisher has its turn: what another copied before is older than what is read
+        now.
         """
         with self._link.transaction() as connection:
             if not own(connection, self._scheduler):
@@ -122,10 +131,17 @@ class Publisher:
             named = {entry.job_id for entry in entries if entry.job_id}
             refused |= self._put_jobs(connection, sorted(named))
             attempts = [entry for entry in entries if entry.kind is Kind.ATTEMPT]
-            runs = [of_attempt(entry.facts or {}, scheduler=self._scheduler, host=self._host) for entry in attempts]
+            runs = [
+                of_attempt(entry.facts or {}, scheduler=self._scheduler, host=self._host)
+                for entry in attempts
+            ]
             faults = put_runs(connection, tables_of(connection), runs)
         bad = {attempts[position].id: why for position, why in faults.items()}
-        bad |= {entry.id: refused[entry.job_id] for entry in entries if entry.kind is Kind.JOB and entry.job_id in refused}
+        bad |= {
+            entry.id: refused[entry.job_id]
+            for entry in entries
+            if entry.kind is Kind.JOB and entry.job_id in refused
+        }
         self._settle(entries, bad, refused if every else {})
         return len(entries)
 
@@ -160,7 +176,13 @@ class Publisher:
                 if (known := bundle.find_revisions(tx, sha, limit=1))
             }
         return [
-            of_job(job, scheduler=self._scheduler, host=self._host, loaded_at=booted.get(job.revision or ""), now=now)
+            of_job(
+                job,
+                scheduler=self._scheduler,
+                host=self._host,
+                loaded_at=booted.get(job.revision or ""),
+                now=now,
+            )
             for job in found
         ]
 
@@ -185,7 +207,9 @@ class Publisher:
             for entry_id, why in bad.items():
                 outbox.refuse(tx, entry_id, why)
             outbox.done(tx, [entry.id for entry in entries if entry.id not in bad])
-            runners.duty_done(tx, DUTY, at=now, detail={"error": None, "failing_since": None, "last_success": iso(now)})
+            runners.duty_done(
+                tx, DUTY, at=now, detail={"error": None, "failing_since": None, "last_success": iso(now)}
+            )
         for entry_id, why in bad.items():
             log.warning("lifehub.refused", row=entry_id, reason=why)
         if self._failures:

@@ -103,7 +103,17 @@ def of_job(job: Job, *, scheduler: str, host: str, loaded_at: datetime | None, n
 
 def of_definition(row: Row) -> Row:
     """Write a job's row of ops.jobs as its row of ops.job_definitions."""
-    kept = ("job_key", "job_id", "scheduler", "definition_hash", "cron", "timezone", "script_source", "entrypoint", "config")
+    kept = (
+        "job_key",
+        "job_id",
+        "scheduler",
+        "definition_hash",
+        "cron",
+        "timezone",
+        "script_source",
+        "entrypoint",
+        "config",
+    )
     return {name: row[name] for name in kept} | {
         "metadata": {"git_sha": row["metadata"]["git_sha"]},
         "created_at": row["updated_at"],

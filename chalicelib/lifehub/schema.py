@@ -78,7 +78,9 @@ _CREATE: Mapping[str, str] = {
         )""",
 }
 _INDEX: Mapping[str, tuple[str, ...]] = {
-    JOBS: ("CREATE INDEX IF NOT EXISTS jobs_next_run_at ON ops.jobs (next_run_at) WHERE next_run_at IS NOT NULL",),
+    JOBS: (
+        "CREATE INDEX IF NOT EXISTS jobs_next_run_at ON ops.jobs (next_run_at) WHERE next_run_at IS NOT NULL",
+    ),
     DEFINITIONS: (),
     RUNS: (
         "CREATE INDEX IF NOT EXISTS runs_started_at ON ops.runs (started_at DESC)",
@@ -86,7 +88,11 @@ _INDEX: Mapping[str, tuple[str, ...]] = {
     ),
 }
 COLUMNS: Mapping[str, tuple[str, ...]] = {
-    table: tuple(line.split()[0] for line in text.splitlines()[2:] if line.split()[0].islower() and line.split()[0] != "id")
+    table: tuple(
+        line.split()[0]
+        for line in text.splitlines()[2:]
+        if line.split()[0].islower() and line.split()[0] != "id"
+    )
     for table, text in _CREATE.items()
 }
 
@@ -96,7 +102,9 @@ _THERE = """
     WHERE table_schema = 'ops' AND table_name = ANY(%s) AND is_generated = 'NEVER'
       AND (identity_generation IS NULL OR identity_generation <> 'ALWAYS')"""
 
-_RELATIONS = "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ops'"
+_RELATIONS = (
+    "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ops'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,10 @@ def migrate(url: str, *, patience: Patience | None = None) -> list[str]:
     try:
         with link.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('sauron migrate ops'))")
-            if connection.execute("SELECT 1 AS there FROM pg_namespace WHERE nspname = 'ops'").fetchone() is None:
+            if (
+                connection.execute("SELECT 1 AS there FROM pg_namespace WHERE nspname = 'ops'").fetchone()
+                is None
+            ):
                 connection.execute("CREATE SCHEMA ops")
                 lines.append("schema ops: made")
             there = {row["relname"] for row in connection.execute(_RELATIONS)}

@@ -1,10 +1,12 @@
 """Writing into Life Hub's tables as they are: the columns they have, with or without unique constraints, each row once.
 
-A row that Life Hub refuses for itself (a CHECK, a type, a trigger) does not keep the others out: a batch that fails for that is
-written again row by row. Any other fault is raised and ends the transaction. Rows of others are read, never changed.
+A row that Life Hub refuses for itself (a CHECK, a type, a trigger) does not keep the others out: a batch that
+fails for that is written again row by row. Any other fault is raised and ends the transaction. Rows of others
+are read, never changed.
 
-A run's key is (job_key, started_at). If another run holds it, ours begins a microsecond later; `metadata` says which run a row
-is, so that it is found again wherever it stands. A table without that column cannot say it: an equal key is then taken for ours.
+A run's key is (job_key, started_at). If another run holds it, ours begins a microsecond later; `metadata`
+says which run a row is, so that it is found again wherever it stands. A table without that column cannot say
+it: an equal key is then taken for ours.
 """
 
 from __future__ import annotations
@@ -45,7 +47,9 @@ def check(tables: Tables) -> None:
     for table in tables:
         missing = [name for name in KEYS[table] if name not in tables[table]]
         if missing:
-            raise LifeHubError(f"Life Hub's table ops.{table} has no column {' and '.join(missing)} to write to. Add it there.")
+            raise LifeHubError(
+                f"Life Hub's table ops.{table} has no column {' and '.join(missing)} to write to. Add it there."
+            )
 
 
 def put_jobs(connection: Connection, tables: Tables, rows: Sequence[Row]) -> Refused:
@@ -53,7 +57,9 @@ def put_jobs(connection: Connection, tables: Tables, rows: Sequence[Row]) -> Ref
 
     def put(some: Sequence[Row]) -> None:
         keys = [row["job_key"] for row in some]
-        found = connection.execute("SELECT job_key FROM ops.jobs WHERE job_key::text = ANY(%s::text[])", (keys,))
+        found = connection.execute(
+            "SELECT job_key FROM ops.jobs WHERE job_key::text = ANY(%s::text[])", (keys,)
+        )
         there = {row["job_key"] for row in found}
         _update(connection, tables, [row for row in some if row["job_key"] in there])
         _insert(connection, tables, JOBS, [row for row in some if row["job_key"] not in there])
@@ -81,10 +87,16 @@ def put_runs(connection: Connection, tables: Tables, rows: Sequence[Row]) -> Ref
                 return
         raise psycopg.DataError("ops.runs took the row and does not have it (a trigger or rule may drop it)")
 
-    return _each(connection, [row | {"started_at": row["started_at"] - (row["started_at"] - EPOCH) % step} for row in rows], put)
+    return _each(
+        connection,
+        [row | {"started_at": row["started_at"] - (row["started_at"] - EPOCH) % step} for row in rows],
+        put,
+    )
 
 
-def switch_off_unknown(connection: Connection, tables: Tables, prefix: str, known: Sequence[str], *, now: datetime) -> int:
+def switch_off_unknown(
+    connection: Connection, tables: Tables, prefix: str, known: Sequence[str], *, now: datetime
+) -> int:
     """Mark jobs of this scheduler (their keys are `prefix` and a job id) that it no longer knows; answer how many."""
     from psycopg import sql
 
@@ -149,7 +161,9 @@ def _held(connection: Connection, tables: Tables, rows: Sequence[Row]) -> _Held:
     told = "metadata" in tables[RUNS]
     span = STEPS * tables[RUNS]["started_at"].step
     wanted = ([row["job_key"] for row in rows], [row["started_at"] for row in rows], span)
-    found = connection.execute(query.format(metadata=sql.SQL("r.metadata::text" if told else "NULL")), wanted).fetchall()
+    found = connection.execute(
+        query.format(metadata=sql.SQL("r.metadata::text" if told else "NULL")), wanted
+    ).fetchall()
     whose = {(row["job_key"], *whom) for row in found if (whom := _whom(row["metadata"]))}
     return _Held({(row["job_key"], row["at"]) for row in found}, whose if told else None)
 
@@ -200,7 +214,9 @@ def _insert(connection: Connection, tables: Tables, table: str, rows: Sequence[R
         same=_same(keys),
     )
     with connection.cursor() as cursor:
-        cursor.executemany(query, [_values(columns, row) | _old_keys(tables[table], keys, row) for row in rows])
+        cursor.executemany(
+            query, [_values(columns, row) | _old_keys(tables[table], keys, row) for row in rows]
+        )
         return cursor.rowcount
 
 
@@ -208,26 +224,36 @@ def _update(connection: Connection, tables: Tables, rows: Sequence[Row]) -> None
     """Write jobs over the rows that hold their keys."""
     from psycopg import sql
 
-    columns = [tables[JOBS][name] for name in (rows[0] if rows else ()) if name in tables[JOBS] and name not in KEYS[JOBS]]
+    columns = [
+        tables[JOBS][name]
+        for name in (rows[0] if rows else ())
+        if name in tables[JOBS] and name not in KEYS[JOBS]
+    ]
     if not columns:
         return
     query = sql.SQL("UPDATE ops.jobs SET {changes} WHERE {same}").format(
         changes=_assignments(column.name for column in columns), same=_same(KEYS[JOBS])
     )
     with connection.cursor() as cursor:
-        cursor.executemany(query, [_values(columns, row) | _old_keys(tables[JOBS], KEYS[JOBS], row) for row in rows])
+        cursor.executemany(
+            query, [_values(columns, row) | _old_keys(tables[JOBS], KEYS[JOBS], row) for row in rows]
+        )
 
 
 def _same(keys: Iterable[str]) -> sql.Composed:
     from psycopg import sql
 
-    return sql.SQL(" AND ").join(sql.SQL("{} = {}").format(sql.Identifier(key), sql.Placeholder(f"at_{key}")) for key in keys)
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(key), sql.Placeholder(f"at_{key}")) for key in keys
+    )
 
 
 def _assignments(names: Iterable[str]) -> sql.Composed:
     from psycopg import sql
 
-    return sql.SQL(", ").join(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in names)
+    return sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in names
+    )
 
 
 def _values(columns: Sequence[Column], row: Row) -> dict[str, Any]:

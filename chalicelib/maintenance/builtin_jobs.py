@@ -1,7 +1,7 @@
 """The builtin jobs as the application sees them: their definitions in the registry, and the answers to what they ask.
 
-They run like any job, in a process of their own. What one of them asks is answered here, in bounded pieces, and only a job whose
-id is Sauron's own is answered.
+They run like any job, in a process of their own. What one of them asks is answered here, in bounded pieces,
+and only a job whose id is Sauron's own is answered.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ SHOWN = 50  # lines of a section of the digest
 
 def define(store: Store, clock: Clock, settings: Settings, records: Sequence[Mapping[str, Any]]) -> None:
     """Bring the registry's builtin jobs to these definitions; writes nothing when they are there already."""
-    specs = {spec.id: spec for spec in (JobSpec.from_record(_decided(record, store, settings)) for record in records)}
+    specs = {
+        spec.id: spec
+        for spec in (JobSpec.from_record(_decided(record, store, settings)) for record in records)
+    }
     with store.read() as tx:
         known = {job.id: job for job in registry.all_jobs(tx, source=BUILTIN)}
     if {job_id: job.spec.definition_hash for job_id, job in known.items()} == {
@@ -123,7 +126,9 @@ class Answers:
             "until": iso(now),
             "now": _minute(now),
             "totals": totals,
-            "jobs": [{"job_id": job_id, "states": states} for job_id, states in sorted(jobs.items())][: 4 * SHOWN],
+            "jobs": [{"job_id": job_id, "states": states} for job_id, states in sorted(jobs.items())][
+                : 4 * SHOWN
+            ],
             "failures": [
                 {
                     "job_id": run.job_id,
@@ -144,7 +149,11 @@ class Answers:
                 if run.started_at is not None and run.started_at - run.due_at > LATE
             ][:SHOWN],
             "incidents": [
-                {"subject": one.subject, "since": _minute(one.since), "reason": " ".join(one.reason.split())[:200]}
+                {
+                    "subject": one.subject,
+                    "since": _minute(one.since),
+                    "reason": " ".join(one.reason.split())[:200],
+                }
                 for one in incidents.open_incidents(tx)[:SHOWN]
             ],
             "due": [

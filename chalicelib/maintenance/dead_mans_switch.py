@@ -21,7 +21,9 @@ def ping(url: str) -> str | None:
 
     try:
         with (
-            httpx.Client(timeout=SECONDS, follow_redirects=False, headers={"User-Agent": f"sauron/{__version__}"}) as client,
+            httpx.Client(
+                timeout=SECONDS, follow_redirects=False, headers={"User-Agent": f"sauron/{__version__}"}
+            ) as client,
             client.stream("GET", url) as answer,
         ):
             return None if answer.is_success else f"it answered {answer.status_code}"

@@ -1,7 +1,8 @@
 """What is kept for how long, and the copies of the store: deleted and made a bounded piece at a time.
 
-Each pass is small transactions, so runs are claimed and recorded meanwhile; a crash between two of them loses nothing that was to
-be kept. What a job's ledger needs to be audited goes together with the runs it stands for.
+Each pass is small transactions, so runs are claimed and recorded meanwhile; a crash between two of them loses
+nothing that was to be kept. What a job's ledger needs to be audited goes together with the runs it stands
+for.
 """
 
 from __future__ import annotations
@@ -77,8 +78,8 @@ class Backup:
 def backup(store: Store, clock: Clock, settings: Settings) -> Backup:
     """Copy an SQLite store beside the earlier copies and delete the oldest beyond their number.
 
-    Raises StoreError when the store is no file, the folder cannot be written, or the disk has no room for the copy: a copy that
-    fills the disk would stop what it is to protect.
+    Raises StoreError when the store is no file, the folder cannot be written, or the disk has no room for the
+    copy: a copy that fills the disk would stop what it is to protect.
     """
     if store.path is None:
         raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable sauron.backup.")

@@ -1,7 +1,7 @@
 """Jobs as values: what a bundle defines (`JobSpec`) and what the registry holds (`Job`).
 
-A `JobSpec` is built from the record that a bundle's boot answers and holds no state. `check` refuses it as a whole if its
-schedule cannot be kept: the good jobs of a manifest load without the bad one.
+A `JobSpec` is built from the record that a bundle's boot answers and holds no state. `check` refuses it as a
+whole if its schedule cannot be kept: the good jobs of a manifest load without the bad one.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ class JobSpec:
     def check(self) -> None:
         """Raise JobSpecError for an id of Sauron's own, a refused schedule or params, a jitter not shorter than the interval."""
         if self.builtin:
-            raise JobSpecError(f"Ids that begin with {BUILTIN_PREFIX!r} are Sauron's own. Choose another id.", job_id=self.id)
+            raise JobSpecError(
+                f"Ids that begin with {BUILTIN_PREFIX!r} are Sauron's own. Choose another id.", job_id=self.id
+            )
         try:
             schedule = self.schedule
         except ScheduleError as error:
@@ -181,9 +183,10 @@ class Override:
 class Job:
     """A job as the registry holds it.
 
-    `enabled` is in force now (override over git). `cursor` is the instant up to which occurrences were accounted for.
-    `next_fire_at` is the first fire time after the cursor and None while the job is off or gone. `rejected` says why the newest
-    definition was refused; the earlier definition is then still what `spec` holds.
+    `enabled` is in force now (override over git). `cursor` is the instant up to which occurrences were
+    accounted for. `next_fire_at` is the first fire time after the cursor and None while the job is off or
+    gone. `rejected` says why the newest definition was refused; the earlier definition is then still what
+    `spec` holds.
     """
 
     spec: JobSpec

@@ -1,8 +1,8 @@
 """What becomes of a job's occurrences: the pure arithmetic between a schedule and the ledger.
 
-`account` answers, for the time from a job's cursor to a horizon, one row for every occurrence: a run to queue, or one `missed`
-row for a gap that policy says not to run. It reads no store and no clock: tick, sync and the operator's switches write what it
-answers in the transaction in which they act.
+`account` answers, for the time from a job's cursor to a horizon, one row for every occurrence: a run to
+queue, or one `missed` row for a gap that policy says not to run. It reads no store and no clock: tick, sync
+and the operator's switches write what it answers in the transaction in which they act.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Accounting:
 def account(job: Job, *, now: datetime, until: datetime, on_time: timedelta = ON_TIME) -> Accounting:
     """Account for the occurrences of an enabled job in (cursor, until]; those up to `now` were due already.
 
-    One that was due less than `on_time` ago was not missed; after downtime that is nothing, and catch-up decides.
+    One that was due less than `on_time` ago was not missed; after downtime that is nothing, and catch-up
+    decides.
     """
     schedule = job.spec.schedule
     if until <= job.cursor:
@@ -43,9 +44,13 @@ def account(job: Job, *, now: datetime, until: datetime, on_time: timedelta = ON
     caught_up = _caught_up(job, now, past_end, on_time) if past_end > job.cursor else []
     oldest = caught_up[-1] if caught_up else past_end + _INSTANT
     if past_end > job.cursor and (last := schedule.before(oldest)) > job.cursor:
-        rows.append(_gap(job, schedule.after(job.cursor), last, schedule.count_between(job.cursor, last), now))
+        rows.append(
+            _gap(job, schedule.after(job.cursor), last, schedule.count_between(job.cursor, last), now)
+        )
     edge = now - on_time
-    rows.extend(_run(job, at, Origin.SCHEDULE if at > edge else Origin.CATCHUP, now) for at in reversed(caught_up))
+    rows.extend(
+        _run(job, at, Origin.SCHEDULE if at > edge else Origin.CATCHUP, now) for at in reversed(caught_up)
+    )
     ahead = max(past_end, job.cursor)
     rows.extend(_run(job, fire_at, Origin.SCHEDULE, now) for fire_at in schedule.between(ahead, until))
     return Accounting(job.id, tuple(rows), until, schedule.after(until))

@@ -7,8 +7,8 @@
                      +---- retry ------+              back to queued with a later due time, while attempts remain
                      +- handed back ---+              a stopping runner returns what it had not started
 
-A run is the stored record that one execution was asked for. Every attempt of it is numbered from 1. At most one run exists
-for an occurrence (job, fire time), ever.
+A run is the stored record that one execution was asked for. Every attempt of it is numbered from 1. At most
+one run exists for an occurrence (job, fire time), ever.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class RunState(StrEnum):
 
 
 UNFINISHED = frozenset({RunState.QUEUED, RunState.RUNNING})
-EXECUTED = frozenset({RunState.SUCCEEDED, RunState.DEGRADED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED})
+EXECUTED = frozenset(
+    {RunState.SUCCEEDED, RunState.DEGRADED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED}
+)
 FINAL = frozenset(RunState) - UNFINISHED
 
 
@@ -88,9 +90,10 @@ class Attempt:
 class Run:
     """A run as stored.
 
-    `fire_at` is the schedule's time and None for triggers; `due_at` is when it may start (jitter, backoff). `gap_from` and
-    `gap_count` are set on a `missed` row that stands for several occurrences: from `gap_from` to `fire_at`, both included.
-    `revision` is bound at the first claim and kept for every retry. `attempt` counts the attempts started.
+    `fire_at` is the schedule's time and None for triggers; `due_at` is when it may start (jitter, backoff).
+    `gap_from` and `gap_count` are set on a `missed` row that stands for several occurrences: from `gap_from`
+    to `fire_at`, both included. `revision` is bound at the first claim and kept for every retry. `attempt`
+    counts the attempts started.
     """
 
     id: RunId

@@ -1,7 +1,7 @@
 """What a person or the assistant may do to jobs and runs: trigger, switch, cancel, retry.
 
-Each is one transaction that is durable when the call returns: an acknowledged trigger is never lost. Repeating a call is
-harmless where a key or a state says that it was done already.
+Each is one transaction that is durable when the call returns: an acknowledged trigger is never lost.
+Repeating a call is harmless where a key or a state says that it was done already.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def trigger(
     asked = (dict(params) if params else None, force)
     with store.read() as tx:
         job = _job(tx, job_id)
-        known = history.by_idempotency_key(tx, job_id, idempotency_key) if idempotency_key is not None else None
+        known = (
+            history.by_idempotency_key(tx, job_id, idempotency_key) if idempotency_key is not None else None
+        )
     if known is not None:
         return _same_request(known, asked, idempotency_key)
     if job.rejected is not None:
@@ -62,10 +64,19 @@ def trigger(
         raise JobDisabledError(job_id, _why_off(job))
     check_params(job, params)
     now = clock.now()
-    row = _row(job_id, now, origin=Origin.TRIGGER, max_attempts=job.spec.max_attempts, params=params, by=by, reason=reason)
+    row = _row(
+        job_id,
+        now,
+        origin=Origin.TRIGGER,
+        max_attempts=job.spec.max_attempts,
+        params=params,
+        by=by,
+        reason=reason,
+    )
     row |= {"force": force, "idempotency_key": idempotency_key}
     with store.write() as tx:
-        if finish.put(tx, [row]) == 0 and idempotency_key is not None:  # somebody with the same key was faster
+        # somebody with the same key was faster
+        if finish.put(tx, [row]) == 0 and idempotency_key is not None:
             known = history.by_idempotency_key(tx, job_id, idempotency_key)
         if known is not None:
             return _same_request(known, asked, idempotency_key)
@@ -87,7 +98,9 @@ def check_params(job: Job, params: Mapping[str, Any] | None) -> None:
         return
     faults = [
         f"{'/'.join(str(part) for part in fault.absolute_path) or 'params'}: {fault.message}"
-        for fault in sorted(job.spec.params_faults(dict(params or {})), key=lambda fault: list(map(str, fault.absolute_path)))
+        for fault in sorted(
+            job.spec.params_faults(dict(params or {})), key=lambda fault: list(map(str, fault.absolute_path))
+        )
     ]
     if faults:
         raise ParamsError(job.id, faults)
@@ -153,7 +166,9 @@ def retry(store: Store, clock: Clock, run_id: str, *, by: str | None = None) -> 
     return made
 
 
-def direct_run(store: Store, clock: Clock, job_id: str, *, params: Mapping[str, Any] | None) -> tuple[Run, JobSpec]:
+def direct_run(
+    store: Store, clock: Clock, job_id: str, *, params: Mapping[str, Any] | None
+) -> tuple[Run, JobSpec]:
     """Make a run that is in no store, for the foreground. Raises UnknownJobError, ParamsError."""
     with store.read() as tx:
         job = _job(tx, job_id)
@@ -161,7 +176,13 @@ def direct_run(store: Store, clock: Clock, job_id: str, *, params: Mapping[str, 
     now = clock.now()
     row = _row(job_id, now, origin=Origin.TRIGGER, max_attempts=1, params=params, by=None, reason=None)
     blank: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Run))
-    counts: dict[str, Any] = {"attempt": 1, "gap_count": 0, "lease_generation": 0, "lease_beat": 0, "force": False}
+    counts: dict[str, Any] = {
+        "attempt": 1,
+        "gap_count": 0,
+        "lease_generation": 0,
+        "lease_beat": 0,
+        "force": False,
+    }
     return Run(**(blank | row | counts | {"revision": job.revision, "started_at": now})), job.spec
 
 

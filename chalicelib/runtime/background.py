@@ -1,6 +1,7 @@
 """What a runner does beside running: telling people, and copying to Life Hub. Both wait for the network.
 
-A thread each, so that neither delays anything else. Nothing is lost when they end: what they have to do is in the store.
+A thread each, so that neither delays anything else. Nothing is lost when they end: what they have to do is in
+the store.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One SQS message on Lambda: claim the run that is due longest, execute it here, dispatch what became due by its end.
 
-The lease is renewed by a thread that lives as long as the attempt, because between messages the whole process is frozen. An
-attempt is ended before the function's own deadline, so that its end is recorded. A message that finds nothing to claim, or says
-nothing, is done with; the tick sends others for what is still queued.
+The lease is renewed by a thread that lives as long as the attempt, because between messages the whole process
+is frozen. An attempt is ended before the function's own deadline, so that its end is recorded. A message that
+finds nothing to claim, or says nothing, is done with; the tick sends others for what is still queued.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> Non
     try:
         _work(sauron, body, left_seconds)
     finally:
-        sauron.store.close()  # until the next message: frozen processes by the hundred would hold as many connections
+        # until the next message: frozen processes by the hundred would hold as many connections
+        sauron.store.close()
 
 
 def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
@@ -44,7 +45,8 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
         sauron.message_arrived(run_id)
     if runs:
         sauron.wake()
-        sauron.revisions.retire([run.revision for run in runs if run.revision])  # this process and its /tmp serve nobody else
+        # this process and its /tmp serve nobody else
+        sauron.revisions.retire([run.revision for run in runs if run.revision])
 
 
 @contextlib.contextmanager

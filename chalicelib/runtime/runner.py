@@ -1,8 +1,9 @@
 """The clock and the workers that stand in for EventBridge and SQS on one machine.
 
-`start` reads the scheduled handlers of the Chalice app it is given, fires each by its own expression with the event EventBridge
-would send, and runs the workers. The container and `chalice local` both start it. A handler that raises is logged and fired
-again at its next time; a thread that ends by itself sets `failed`, and the process is to end, so that it is started anew.
+`start` reads the scheduled handlers of the Chalice app it is given, fires each by its own expression with the
+event EventBridge would send, and runs the workers. The container and `chalice local` both start it. A handler
+that raises is logged and fired again at its next time; a thread that ends by itself sets `failed`, and the
+process is to end, so that it is started anew.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class Local:
         self._beginning = threading.Lock()
         self.failed = threading.Event()
         self._handlers = {
-            source.name: (expression_of(source), functools.partial(self._call, app.handler_map[source.name], source.name))
+            source.name: (
+                expression_of(source),
+                functools.partial(self._call, app.handler_map[source.name], source.name),
+            )
             for source in app.event_sources
             if type(source).__name__ == "ScheduledEventConfig"
         }
@@ -124,7 +128,8 @@ class Local:
         self._sauron.wake()
         for thread in self._workers:
             thread.join()
-        for thread in (*self._clocks, *self._beside):  # a sync or a copy may be under way; it is not waited for long
+        # a sync or a copy may be under way; it is not waited for long
+        for thread in (*self._clocks, *self._beside):
             thread.join(1.0)
         self._sauron.leave()
 
@@ -151,9 +156,13 @@ class Local:
         while True:
             if call(fire_at):
                 self._fired[name] = self._clock.monotonic()
-            fire_at = max(next_fire(expression, fire_at), next_fire(expression, self._clock.now() - timedelta(minutes=1)))
+            fire_at = max(
+                next_fire(expression, fire_at),
+                next_fire(expression, self._clock.now() - timedelta(minutes=1)),
+            )
             while (wait := (fire_at - self._clock.now()).total_seconds()) > 0:
-                fire_at = min(fire_at, next_fire(expression, self._clock.now()))  # the wall clock may have been set back
+                # the wall clock may have been set back
+                fire_at = min(fire_at, next_fire(expression, self._clock.now()))
                 if self._stopping.wait(min(wait, 30.0)):
                     return
             if self._stopping.is_set():
@@ -184,7 +193,8 @@ class Local:
         sauron, wait = self._sauron, LOOK_ANYWAY_SECONDS
         free = sauron.settings.workers - len(self._attempts)
         if self._may_claim() and free > 0:
-            now = self._clock.now()  # from before the claim: what falls due meanwhile is seen as past, and looked for at once
+            # from before the claim: what falls due meanwhile is seen as past, and looked for at once
+            now = self._clock.now()
             runs, decided = sauron.worker.claim(free)
             for run in runs:
                 self._begin(run)

@@ -1,10 +1,12 @@
 """The tick: turn due occurrences into runs, or into recorded misses.
 
-One pass is idempotent: the unique (job, fire time) makes a second tick, a second runner or a repeated call harmless, and a crash
-between two batches is continued by the next pass. A pass costs what is due, not what exists.
+One pass is idempotent: the unique (job, fire time) makes a second tick, a second runner or a repeated call
+harmless, and a crash between two batches is continued by the next pass. A pass costs what is due, not what
+exists.
 
-Limit: a pass looks HORIZON ahead, so a clock that stands still for longer makes occurrences late; after DOWNTIME without a tick
-what was queued for that time and never claimed is accounted for anew, under each job's catch-up policy.
+Limit: a pass looks HORIZON ahead, so a clock that stands still for longer makes occurrences late; after
+DOWNTIME without a tick what was queued for that time and never claimed is accounted for anew, under each
+job's catch-up policy.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def tick(store: Store, clock: Clock) -> TickReport:
     while True:
         with store.write() as tx:
             now = ledger.time_of_act(tx, clock)
-            batch = ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time)
+            batch = ledger.fill(
+                tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time
+            )
             if batch.jobs < BATCH:
                 runners.duty_done(tx, runners.TICK, at=now)
         jobs, queued, missed = jobs + batch.jobs, queued + batch.queued, missed + batch.missed

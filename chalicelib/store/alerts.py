@@ -1,7 +1,7 @@
 """Alerts: messages to people, one row per channel, from the moment they are owed until a while after they were delivered.
 
-A waiting alert has a time at which it is tried next; whoever tries it first moves that time ahead, so that of two processes one
-sends it, and one that dies over it leaves it to be sent again: at least once, never lost.
+A waiting alert has a time at which it is tried next; whoever tries it first moves that time ahead, so that of
+two processes one sends it, and one that dies over it leaves it to be sent again: at least once, never lost.
 """
 
 from __future__ import annotations
@@ -40,7 +40,15 @@ class Alert:
 def put(tx: Tx, channels: Sequence[str], type_: str, data: Mapping[str, Any], *, now: datetime) -> None:
     """Owe people a message, through each of these channels, from now on."""
     rows = [
-        {"id": new_run_id(), "channel": channel, "type": type_, "data": dict(data), "created_at": now, "tries": 0, "try_at": now}
+        {
+            "id": new_run_id(),
+            "channel": channel,
+            "type": type_,
+            "data": dict(data),
+            "created_at": now,
+            "tries": 0,
+            "try_at": now,
+        }
         for channel in channels
     ]
     if rows:
@@ -74,7 +82,9 @@ def sent(tx: Tx, ids: Sequence[str], *, now: datetime) -> None:
 
 def failed(tx: Tx, ids: Sequence[str], error: str, *, try_at: datetime) -> None:
     """Note that these could not be delivered, why, and when they are tried again."""
-    tx.execute(update(alerts).where(_a.id.in_(ids), _waiting).values(tries=_a.tries + 1, error=error, try_at=try_at))
+    tx.execute(
+        update(alerts).where(_a.id.in_(ids), _waiting).values(tries=_a.tries + 1, error=error, try_at=try_at)
+    )
 
 
 def put_back(tx: Tx, ids: Sequence[str], error: str, *, now: datetime) -> None:
@@ -97,13 +107,17 @@ def last_error(tx: Tx) -> str | None:
 
 def next_try(tx: Tx, channel: str) -> datetime | None:
     """Answer when the next alert of a channel is to be tried (it may be past), None if none waits."""
-    at: datetime | None = tx.execute(select(func.min(_a.try_at)).where(_waiting, _a.channel == channel)).scalar()
+    at: datetime | None = tx.execute(
+        select(func.min(_a.try_at)).where(_waiting, _a.channel == channel)
+    ).scalar()
     return at
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
     """Delete up to `most` alerts that were delivered before an instant; answer how many."""
-    old = tx.execute(select(_a.id).where(_a.sent_at < before).order_by(_a.sent_at).limit(most)).scalars().all()
+    old = (
+        tx.execute(select(_a.id).where(_a.sent_at < before).order_by(_a.sent_at).limit(most)).scalars().all()
+    )
     if old:
         tx.execute(delete(alerts).where(_a.id.in_(old)))
     return len(old)

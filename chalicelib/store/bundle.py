@@ -20,8 +20,8 @@ from .schema import bundle_state, job_queue, revisions
 class BundleState:
     """The bundle's state. `tried_at` is the last sync begun, `last_sync` the last that ended well.
 
-    `fault` says where the last sync failed: fetch, load (the manifest, its requirements) or held (it removes most jobs); so many
-    times in a row (`fault_count`) since `failing_since`.
+    `fault` says where the last sync failed: fetch, load (the manifest, its requirements) or held (it removes
+    most jobs); so many times in a row (`fault_count`) since `failing_since`.
     """
 
     active_sha: str | None = None
@@ -82,7 +82,13 @@ def add_revision(
     now: datetime,
 ) -> None:
     """Remember a revision that booted, with its commit's first line and author."""
-    values = {"booted_at": now, "jobs": list(jobs), "rejected": list(rejected), "subject": subject, "author": author}
+    values = {
+        "booted_at": now,
+        "jobs": list(jobs),
+        "rejected": list(rejected),
+        "subject": subject,
+        "author": author,
+    }
     tx.execute(upsert(tx, revisions, {"sha": sha}, values))
 
 
@@ -114,7 +120,9 @@ def prune_revisions(tx: Tx, *, before: datetime) -> None:
     named = select(job_queue.c.revision).where(job_queue.c.revision == revisions.c.sha).exists()
     tx.execute(
         delete(revisions).where(
-            func.coalesce(revisions.c.activated_at, revisions.c.booted_at) < before, ~named, revisions.c.sha.not_in(in_use(tx))
+            func.coalesce(revisions.c.activated_at, revisions.c.booted_at) < before,
+            ~named,
+            revisions.c.sha.not_in(in_use(tx)),
         )
     )
 
@@ -123,7 +131,9 @@ def in_use(tx: Tx, *, recent: int = 5) -> set[str]:
     """Answer the revisions that must keep their checkout: active, named by an unfinished run, or active lately."""
     used = set(
         tx.execute(
-            select(job_queue.c.revision).where(job_queue.c.finished_at.is_(None), job_queue.c.revision.is_not(None)).distinct()
+            select(job_queue.c.revision)
+            .where(job_queue.c.finished_at.is_(None), job_queue.c.revision.is_not(None))
+            .distinct()
         ).scalars()
     )
     used.update(tx.execute(select(bundle_state.c.active_sha)).scalars())

@@ -1,12 +1,14 @@
 """Open the database, bring it to the newest schema, and hand out transactions.
 
-`write()` is one short transaction that holds the write lock from its first statement (BEGIN IMMEDIATE on SQLite: a deferred
-transaction that writes later is refused at once, whatever the busy timeout says). On PostgreSQL writers go side by side and lock
-what they decide about (`postgres.hold_ledger`, `claims`). `read()` sees one consistent state.
+`write()` is one short transaction that holds the write lock from its first statement (BEGIN IMMEDIATE on
+SQLite: a deferred transaction that writes later is refused at once, whatever the busy timeout says). On
+PostgreSQL writers go side by side and lock what they decide about (`postgres.hold_ledger`, `claims`).
+`read()` sees one consistent state.
 
-After a crash: SQLite runs in WAL with synchronous=FULL, so what was committed is there. Two processes that open an empty or old
-file at once migrate it once: the migration is one write transaction. Only one connection of all processes that share a file
-checkpoints its WAL (`checkpoint`): several checkpointers can corrupt it in SQLite before 3.51.3.
+After a crash: SQLite runs in WAL with synchronous=FULL, so what was committed is there. Two processes that
+open an empty or old file at once migrate it once: the migration is one write transaction. Only one connection
+of all processes that share a file checkpoints its WAL (`checkpoint`): several checkpointers can corrupt it in
+SQLite before 3.51.3.
 
 Limit: an SQLite file must lie on a local disk.
 """
@@ -53,7 +55,9 @@ class Store:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.pipelined = not self.sqlite and postgres.pipelined(self.url)
         self.path = Path(self.url.database or "") if self.sqlite else None
-        self._writing: contextlib.AbstractContextManager[Any] = threading.Lock() if self.sqlite else contextlib.nullcontext()
+        self._writing: contextlib.AbstractContextManager[Any] = (
+            threading.Lock() if self.sqlite else contextlib.nullcontext()
+        )
         self._checkpointer: int | None = None
         self.engine = self._engine()
 
@@ -63,7 +67,10 @@ class Store:
         assert self.path is not None  # noqa: S101 - narrows the type
         claim_folder(self.path.parent)
         engine = create_engine(
-            self.url, pool_size=16, max_overflow=-1, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+            self.url,
+            pool_size=16,
+            max_overflow=-1,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
         )
 
         @event.listens_for(engine, "connect")
@@ -84,9 +91,13 @@ class Store:
     def write(self) -> Iterator[Tx]:
         """One write transaction: committed at the end of the block, rolled back if it raises.
 
-        A PostgreSQL that cannot be reached is tried for a while; what is in the block is never done twice: see `writing`.
+        A PostgreSQL that cannot be reached is tried for a while; what is in the block is never done twice:
+        see `writing`.
         """
-        with self._writing, self.engine.connect() if self.sqlite else postgres.connect(self.engine.connect) as connection:
+        with (
+            self._writing,
+            self.engine.connect() if self.sqlite else postgres.connect(self.engine.connect) as connection,
+        ):
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
             with connection.begin():
                 yield connection
@@ -186,7 +197,8 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             if self.path.with_name(self.path.name + "-wal").stat().st_size < WAL_BYTES:
                 return
-        with self._writing, self.engine.connect() as connection:  # beside writers it would never reach the end
+        # beside writers it would never reach the end
+        with self._writing, self.engine.connect() as connection:
             raw: Any = connection.connection.dbapi_connection
             raw.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
@@ -194,7 +206,9 @@ class Store:
         """Hold the lock file that makes this process the checkpointer; it is let go when the process ends."""
         if self._checkpointer is None and self.path is not None:
             descriptor = os.open(
-                self.path.with_name(self.path.name + ".checkpoint"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+                self.path.with_name(self.path.name + ".checkpoint"),
+                os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+                0o600,
             )
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

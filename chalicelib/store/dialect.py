@@ -14,12 +14,21 @@ from .database import Tx
 
 
 def upsert(
-    tx: Tx, table: Table, key: Mapping[str, Any], values: Mapping[str, Any], *, first: Mapping[str, Any] | None = None
+    tx: Tx,
+    table: Table,
+    key: Mapping[str, Any],
+    values: Mapping[str, Any],
+    *,
+    first: Mapping[str, Any] | None = None,
 ) -> sqlite.Insert | postgresql.Insert:
     """Answer the statement that sets `values` of the row with this key; a new row gets `first` as well."""
     new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    statement = new(table).values({name: _kept(value) for name, value in {**key, **values, **(first or {})}.items()})
-    return statement.on_conflict_do_update(index_elements=list(key), set_={name: statement.excluded[name] for name in values})
+    statement = new(table).values(
+        {name: _kept(value) for name, value in {**key, **values, **(first or {})}.items()}
+    )
+    return statement.on_conflict_do_update(
+        index_elements=list(key), set_={name: statement.excluded[name] for name in values}
+    )
 
 
 def _kept(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """Reading runs and attempts, and pruning what is old.
 
-Pages go from the newest run to the oldest by id (ids sort by creation), so that paging is stable while runs are added.
+Pages go from the newest run to the oldest by id (ids sort by creation), so that paging is stable while runs
+are added.
 """
 
 from __future__ import annotations
@@ -99,10 +100,19 @@ def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:
     """Answer for each job the run that started last (running or executed); jobs that never ran are left out."""
     found: dict[JobId, Run] = {}
     q = job_queue.alias()
-    started = select(q.c.id).where(q.c.job_id == jobs.c.job_id, q.c.started_at.is_not(None)).order_by(q.c.id.desc()).limit(1)
+    started = (
+        select(q.c.id)
+        .where(q.c.job_id == jobs.c.job_id, q.c.started_at.is_not(None))
+        .order_by(q.c.id.desc())
+        .limit(1)
+    )
     for begin in range(0, len(job_ids), AT_ONCE):
-        newest = select(started.correlate(jobs).scalar_subquery()).where(jobs.c.job_id.in_(job_ids[begin : begin + AT_ONCE]))
-        found |= {run.job_id: run for run in map(as_run, tx.execute(select(job_queue).where(_q.id.in_(newest))))}
+        newest = select(started.correlate(jobs).scalar_subquery()).where(
+            jobs.c.job_id.in_(job_ids[begin : begin + AT_ONCE])
+        )
+        found |= {
+            run.job_id: run for run in map(as_run, tx.execute(select(job_queue).where(_q.id.in_(newest))))
+        }
     return found
 
 
@@ -166,7 +176,10 @@ def first_attempts(tx: Tx, *, since: datetime, until: datetime, most: int) -> li
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
     """Delete up to `most` final runs that ended before an instant, with their attempts and logs; answer how many."""
     old = tx.execute(
-        select(_q.id, _q.job_id, _q.fire_at).where(_q.finished_at < before).order_by(_q.finished_at).limit(most)
+        select(_q.id, _q.job_id, _q.fire_at)
+        .where(_q.finished_at < before)
+        .order_by(_q.finished_at)
+        .limit(most)
     ).all()
     return _delete(tx, old)
 
@@ -210,5 +223,7 @@ def _delete(tx: Tx, old: Sequence[Any]) -> int:
         if row.fire_at is not None:
             edges[row.job_id] = max(row.fire_at, edges.get(row.job_id, row.fire_at))
     for job_id, edge in edges.items():
-        tx.execute(update(jobs).where(jobs.c.job_id == job_id, jobs.c.ledger_from < edge).values(ledger_from=edge))
+        tx.execute(
+            update(jobs).where(jobs.c.job_id == job_id, jobs.c.ledger_from < edge).values(ledger_from=edge)
+        )
     return len(ids)

@@ -1,8 +1,8 @@
 """Incidents in the store, and what is asked of the other tables to find out whether something is wrong.
 
-An incident is open until it ended; at most one is open per subject and kind, whoever opens it: of two that open the same only one
-is answered the incident, and of two that end it only one hears that it did. Every question goes by an index, so that it costs
-what is wrong or recent and never what exists.
+An incident is open until it ended; at most one is open per subject and kind, whoever opens it: of two that
+open the same only one is answered the incident, and of two that end it only one hears that it did. Every
+question goes by an index, so that it costs what is wrong or recent and never what exists.
 """
 
 from __future__ import annotations
@@ -69,19 +69,25 @@ def take_turns(tx: Tx) -> None:
 # -- incidents ---------------------------------------------------------------------------------------------------------
 
 
-def open_incidents(tx: Tx, *, subjects: Collection[str] | None = None, most: int | None = None) -> list[Incident]:
+def open_incidents(
+    tx: Tx, *, subjects: Collection[str] | None = None, most: int | None = None
+) -> list[Incident]:
     """Answer the open incidents, of these subjects or all, in the order in which they began."""
     query = select(incidents).where(_i.ended_at.is_(None)).order_by(_i.id)
     if subjects is None:
         return [Incident(*row) for row in tx.execute(query.limit(most))]
     asked = sorted(subjects)
     found = [
-        Incident(*row) for i in range(0, len(asked), 500) for row in tx.execute(query.where(_i.subject.in_(asked[i : i + 500])))
+        Incident(*row)
+        for i in range(0, len(asked), 500)
+        for row in tx.execute(query.where(_i.subject.in_(asked[i : i + 500])))
     ]
     return found[:most]
 
 
-_one = select(incidents).where(_i.subject == bindparam("subject"), _i.kind == bindparam("kind"), _i.ended_at.is_(None))
+_one = select(incidents).where(
+    _i.subject == bindparam("subject"), _i.kind == bindparam("kind"), _i.ended_at.is_(None)
+)
 
 
 def open_incident(tx: Tx, subject: str, kind: str) -> Incident | None:
@@ -126,7 +132,12 @@ def begin(
 
 def end(tx: Tx, incident: Incident, *, now: datetime) -> bool:
     """End an incident; answer whether it was this call that did."""
-    return tx.execute(update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None)).values(ended_at=now)).rowcount == 1
+    return (
+        tx.execute(
+            update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None)).values(ended_at=now)
+        ).rowcount
+        == 1
+    )
 
 
 def told_again(tx: Tx, incident: Incident, *, now: datetime) -> bool:
@@ -136,7 +147,9 @@ def told_again(tx: Tx, incident: Incident, *, now: datetime) -> bool:
     return tx.execute(due.values(told_at=now)).rowcount == 1
 
 
-_last_end = select(func.max(_i.ended_at)).where(_i.subject == bindparam("subject"), _i.kind == bindparam("kind"))
+_last_end = select(func.max(_i.ended_at)).where(
+    _i.subject == bindparam("subject"), _i.kind == bindparam("kind")
+)
 
 
 def last_end(tx: Tx, subject: str, kind: str) -> datetime | None:
@@ -152,7 +165,11 @@ def rename(tx: Tx, old: str, new: str) -> None:
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
     """Delete up to `most` incidents that ended before an instant; answer how many."""
-    old = tx.execute(select(_i.id).where(_i.ended_at < before).order_by(_i.ended_at).limit(most)).scalars().all()
+    old = (
+        tx.execute(select(_i.id).where(_i.ended_at < before).order_by(_i.ended_at).limit(most))
+        .scalars()
+        .all()
+    )
     if old:
         tx.execute(delete(incidents).where(_i.id.in_(old)))
     return len(old)
@@ -219,7 +236,9 @@ def late_run(tx: Tx, job_id: str, edge: datetime) -> Any | None:
 _gaps = (
     select(_q.id, _q.fire_at, _q.gap_from, _q.gap_count, _q.reason, _q.finished_at)
     .where(
-        _q.job_id == bindparam("job"), _q.finished_at.between(bindparam("since"), bindparam("until")), _q.state == RunState.MISSED
+        _q.job_id == bindparam("job"),
+        _q.finished_at.between(bindparam("since"), bindparam("until")),
+        _q.state == RunState.MISSED,
     )
     .order_by(_q.fire_at)
 )
@@ -248,7 +267,10 @@ def ran_after_gap(tx: Tx, job_id: str, run_id: str | None) -> bool:
     gap = tx.execute(_gap_end, {"run": run_id}).first()
     if gap is None:
         return True
-    return tx.execute(_executed_after, {"job": job_id, "fired": gap.fire_at, "ended": gap.finished_at}).first() is not None
+    return (
+        tx.execute(_executed_after, {"job": job_id, "fired": gap.fire_at, "ended": gap.finished_at}).first()
+        is not None
+    )
 
 
 def fault(tx: Tx) -> Fault:
@@ -262,7 +284,9 @@ def log_tail(tx: Tx, run_id: str, chars: int) -> str:
     """Answer the end of what a run wrote."""
     c = log_chunks.c
     found: list[str] = []
-    for piece in tx.execute(select(c.text).where(c.run_id == run_id).order_by(c.id.desc()).limit(TAIL_CHUNKS)).scalars():
+    for piece in tx.execute(
+        select(c.text).where(c.run_id == run_id).order_by(c.id.desc()).limit(TAIL_CHUNKS)
+    ).scalars():
         found.append(piece)
         if sum(map(len, found)) >= chars:
             break

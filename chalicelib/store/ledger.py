@@ -1,8 +1,9 @@
 """The ledger: every occurrence of every enabled job has one row, whatever is done to the job.
 
-Each function is one act on a job in the caller's transaction: its occurrences up to now are accounted for under the schedule
-that was in force, then the schedule changes, then what fires within the horizon is queued under the new one. So no occurrence
-falls between two acts, and `audit` can recompute the whole from the periods.
+Each function is one act on a job in the caller's transaction: its occurrences up to now are accounted for
+under the schedule that was in force, then the schedule changes, then what fires within the horizon is queued
+under the new one. So no occurrence falls between two acts, and `audit` can recompute the whole from the
+periods.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class Filled:
     missed: int = 0
 
 
-def fill(tx: Tx, jobs: Sequence[Job], *, now: datetime, until: datetime | None = None, on_time: timedelta = ON_TIME) -> Filled:
+def fill(
+    tx: Tx, jobs: Sequence[Job], *, now: datetime, until: datetime | None = None, on_time: timedelta = ON_TIME
+) -> Filled:
     """Write the rows of these enabled jobs' occurrences from their cursors to `until` (default: the horizon)."""
     accountings = []
     for job in jobs:
@@ -65,7 +68,9 @@ def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> N
         fill(tx, [started], now=now)
     else:
         fill(tx, [job], now=now, until=at)
-        registry.put(tx, dataclasses.replace(job, enabled=False, cursor=max(job.cursor, at), next_fire_at=None))
+        registry.put(
+            tx, dataclasses.replace(job, enabled=False, cursor=max(job.cursor, at), next_fire_at=None)
+        )
         registry.close_period(tx, job.id, until=at)
 
 
@@ -91,22 +96,31 @@ def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
     ahead = registry.job(tx, job.id)
     if ahead is not None and ahead.enabled:
         cursor = min(ahead.cursor, now)
-        registry.put(tx, dataclasses.replace(ahead, cursor=cursor, next_fire_at=ahead.spec.schedule.after(cursor)))
+        registry.put(
+            tx, dataclasses.replace(ahead, cursor=cursor, next_fire_at=ahead.spec.schedule.after(cursor))
+        )
     registry.rename(tx, job.id, new)
 
 
-def define(tx: Tx, spec: JobSpec, before: Job | None, *, source: str, revision: str | None, now: datetime) -> bool:
+def define(
+    tx: Tx, spec: JobSpec, before: Job | None, *, source: str, revision: str | None, now: datetime
+) -> bool:
     """Put a definition in force; answer whether the job's fire times changed (or it is new).
 
-    A job whose schedule and standing are as before keeps its cursor. An edited one is accounted for up to now under the
-    former definition, its queued future occurrences are forgotten, and it goes on from now under the new one.
+    A job whose schedule and standing are as before keeps its cursor. An edited one is accounted for up to now
+    under the former definition, its queued future occurrences are forgotten, and it goes on from now under
+    the new one.
     """
     override = before.override if before else None
     enabled = override.enabled if override else spec.enabled
     new = Job(spec, source, revision, enabled, override, now, None, None, None)
     stood = before is not None and before.removed_at is None
     if stood and before is not None:
-        if before.spec.definition_hash == spec.definition_hash and before.rejected is None and before.enabled == enabled:
+        if (
+            before.spec.definition_hash == spec.definition_hash
+            and before.rejected is None
+            and before.enabled == enabled
+        ):
             if before.revision != revision:
                 registry.put(tx, dataclasses.replace(before, spec=spec, revision=revision))
             return False

@@ -1,7 +1,7 @@
 """What attempts wrote: chunks of text in the order of their arrival, bounded per attempt.
 
-A chunk's id is its position: a live tail asks for what came after the last id it saw. Chunks dropped from the middle of a long
-output leave a line that says how much is missing (the writer puts it there).
+A chunk's id is its position: a live tail asks for what came after the last id it saw. Chunks dropped from the
+middle of a long output leave a line that says how much is missing (the writer puts it there).
 """
 
 from __future__ import annotations
@@ -52,12 +52,21 @@ def rewrite(tx: Tx, chunk_id: int, text: str) -> None:
 
 def read(tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Chunk]:
     """Answer a run's chunks after a position, oldest first."""
-    rows = tx.execute(select(_c.id, _c.attempt, _c.text).where(_c.run_id == run_id, _c.id > after).order_by(_c.id).limit(limit))
+    rows = tx.execute(
+        select(_c.id, _c.attempt, _c.text)
+        .where(_c.run_id == run_id, _c.id > after)
+        .order_by(_c.id)
+        .limit(limit)
+    )
     return [Chunk(*row) for row in rows]
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
     """Delete up to `most` chunks written before an instant; answer how many."""
-    ids = tx.execute(select(_c.id).where(_c.written_at < before).order_by(_c.written_at).limit(most)).scalars().all()
+    ids = (
+        tx.execute(select(_c.id).where(_c.written_at < before).order_by(_c.written_at).limit(most))
+        .scalars()
+        .all()
+    )
     drop(tx, ids)
     return len(ids)

@@ -1,11 +1,13 @@
 """What waits to be copied to Life Hub: rows written in the transaction that made the news, deleted once the copy is made.
 
-An attempt's row carries its facts, because runs and logs may be pruned before Life Hub is there again. A job's row says only
-that the job, or all of them, changed: the publisher reads them as they stand after it picked the row. A newer row takes the
-place of an older one for the same news, under a new id, so that a change made while a copy is under way is copied again.
+An attempt's row carries its facts, because runs and logs may be pruned before Life Hub is there again. A
+job's row says only that the job, or all of them, changed: the publisher reads them as they stand after it
+picked the row. A newer row takes the place of an older one for the same news, under a new id, so that a
+change made while a copy is under way is copied again.
 
-After a crash: news and row are there both or neither. A row whose copy was made just before is copied a second time, which Life
-Hub's side does not count twice. A row that Life Hub refuses for itself stays, marked with the reason.
+After a crash: news and row are there both or neither. A row whose copy was made just before is copied a
+second time, which Life Hub's side does not count twice. A row that Life Hub refuses for itself stays, marked
+with the reason.
 """
 
 from __future__ import annotations
@@ -78,7 +80,9 @@ _told = (
 _newest_chunks = (
     select(log_chunks.c.id, log_chunks.c.text)
     .where(
-        log_chunks.c.run_id == bindparam("run"), log_chunks.c.attempt == bindparam("nth"), log_chunks.c.id < bindparam("before")
+        log_chunks.c.run_id == bindparam("run"),
+        log_chunks.c.attempt == bindparam("nth"),
+        log_chunks.c.id < bindparam("before"),
     )
     .order_by(log_chunks.c.id.desc())
     .limit(PAGE)
@@ -88,7 +92,9 @@ _put = insert(outbox)
 
 def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
     """Note the end of an attempt, in the transaction that finished it and after `queue.finish` recorded it."""
-    told = tx.execute(_told, {"job": run.job_id, "revision": run.revision, "run": run.id, "nth": run.attempt}).first()
+    told = tx.execute(
+        _told, {"job": run.job_id, "revision": run.revision, "run": run.id, "nth": run.attempt}
+    ).first()
     if told is None:
         return
     record = json.loads(told.record) if told.record else {}
@@ -103,7 +109,9 @@ def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
     tx.execute(_put, {"kind": Kind.ATTEMPT, "job_id": run.job_id, "facts": facts, "created_at": now})
 
 
-def facts_of(run: Run, verdict: Verdict, record: Mapping[str, Any], *, tail: str | None, now: datetime) -> dict[str, Any]:
+def facts_of(
+    run: Run, verdict: Verdict, record: Mapping[str, Any], *, tail: str | None, now: datetime
+) -> dict[str, Any]:
     """Answer what is known of an attempt without the store; it adds start, outcome, error and where the definition is from."""
     return {
         "run_id": run.id,
@@ -148,7 +156,11 @@ def _tail(tx: Tx, run: Run) -> str | None:
     return "".join(reversed(pieces)) or None
 
 
-_forget_job = delete(outbox).where(_b.kind == Kind.JOB, _b.job_id == bindparam("job")).returning(_b.created_at, _b.refused)
+_forget_job = (
+    delete(outbox)
+    .where(_b.kind == Kind.JOB, _b.job_id == bindparam("job"))
+    .returning(_b.created_at, _b.refused)
+)
 _forget_jobs = delete(outbox).where(_b.kind.in_((Kind.JOB, Kind.JOBS))).returning(_b.created_at, _b.refused)
 
 
@@ -163,7 +175,8 @@ def put_job(tx: Tx, job_id: str, *, now: datetime) -> int:
 def put_jobs(tx: Tx, *, now: datetime, anew: bool = False) -> None:
     """Note that all jobs are to be copied as they stand, in the transaction of a sync or rollback, and at a start.
 
-    Where there is no Life Hub the one row stays: rows for jobs never grow beyond the jobs. `anew`: it waits from now on.
+    Where there is no Life Hub the one row stays: rows for jobs never grow beyond the jobs. `anew`: it waits
+    from now on.
     """
     gone = tx.execute(_forget_jobs).all()
     since = now if anew else _since(gone, now)
@@ -198,7 +211,9 @@ def refuse(tx: Tx, entry_id: int, reason: str) -> None:
 
 def retry_refused(tx: Tx, *, now: datetime) -> int:
     """Let refused rows wait again, from now on (their reason may be mended in Life Hub); answer how many."""
-    return tx.execute(update(outbox).where(_b.refused.is_not(None)).values(refused=None, created_at=now)).rowcount
+    return tx.execute(
+        update(outbox).where(_b.refused.is_not(None)).values(refused=None, created_at=now)
+    ).rowcount
 
 
 _oldest = select(_b.created_at).where(_b.refused.is_(None)).order_by(_b.id).limit(1)

@@ -1,7 +1,8 @@
 """The jobs as stored records, the operator's overrides, and the periods during which each schedule was in force.
 
-A job that left the bundle stays, marked removed, with its history and cursor. Periods are the ledger's other half: `audit`
-recomputes the pure schedule over them. One period at most is open per job, and it is open exactly while the job is enabled.
+A job that left the bundle stays, marked removed, with its history and cursor. Periods are the ledger's other
+half: `audit` recomputes the pure schedule over them. One period at most is open per job, and it is open
+exactly while the job is enabled.
 
 Who reads jobs in a write transaction means to change them: from then on no other does so until it ends.
 """
@@ -75,11 +76,19 @@ def _as_job(row: Any) -> Job:
 
 _all = _joined.order_by(_j.job_id)
 _one = _joined.where(_j.job_id == bindparam("job"))
-_due = _joined.where(_j.next_fire_at <= bindparam("horizon")).order_by(_j.next_fire_at).limit(bindparam("most"))
-_first = _joined.where(_j.next_fire_at.is_not(None), _j.rejected.is_(None)).order_by(_j.next_fire_at).limit(bindparam("most"))
+_due = (
+    _joined.where(_j.next_fire_at <= bindparam("horizon")).order_by(_j.next_fire_at).limit(bindparam("most"))
+)
+_first = (
+    _joined.where(_j.next_fire_at.is_not(None), _j.rejected.is_(None))
+    .order_by(_j.next_fire_at)
+    .limit(bindparam("most"))
+)
 
 
-def all_jobs(tx: Tx, *, removed: bool = False, source: str | None = None, after: str | None = None) -> list[Job]:
+def all_jobs(
+    tx: Tx, *, removed: bool = False, source: str | None = None, after: str | None = None
+) -> list[Job]:
     """Answer the jobs in the order of their ids, of one source, after an id, or all; with `removed` also those that left."""
     hold_ledger(tx)
     query = _all if removed else _all.where(_j.removed_at.is_(None))
@@ -90,7 +99,9 @@ def all_jobs(tx: Tx, *, removed: bool = False, source: str | None = None, after:
     return [_as_job(row) for row in tx.execute(query)]
 
 
-_with_secrets = _all.where(_j.removed_at.is_(None), ~_j.record.contains('"secrets": null'), ~_j.record.contains('"secrets": []'))
+_with_secrets = _all.where(
+    _j.removed_at.is_(None), ~_j.record.contains('"secrets": null'), ~_j.record.contains('"secrets": []')
+)
 
 
 def with_secrets(tx: Tx) -> list[Job]:
@@ -126,7 +137,11 @@ def firing_first(tx: Tx, *, most: int) -> list[Job]:
     return [_as_job(row) for row in tx.execute(_first, {"most": most})]
 
 
-_move = update(jobs).where(_j.job_id == bindparam("job")).values(cursor=bindparam("to"), next_fire_at=bindparam("then"))
+_move = (
+    update(jobs)
+    .where(_j.job_id == bindparam("job"))
+    .values(cursor=bindparam("to"), next_fire_at=bindparam("then"))
+)
 
 
 def move_cursors(tx: Tx, accountings: Iterable[Accounting]) -> None:
@@ -162,7 +177,11 @@ def rename(tx: Tx, old: str, new: str) -> None:
     """Give everything a job has (definition, history, override, periods) to its new id."""
     record = json.loads(tx.execute(select(_j.record).where(_j.job_id == old)).scalar_one()) | {"id": new}
     spec = JobSpec.from_record(record)
-    tx.execute(update(jobs).where(_j.job_id == old).values(record=_written(spec), definition_hash=spec.definition_hash))
+    tx.execute(
+        update(jobs)
+        .where(_j.job_id == old)
+        .values(record=_written(spec), definition_hash=spec.definition_hash)
+    )
     for table in (jobs, job_queue, overrides, periods):
         tx.execute(update(table).where(table.c.job_id == old).values(job_id=new))
 
@@ -211,7 +230,9 @@ def open_period(tx: Tx, kept: Job, *, since: datetime) -> None:
 
 def close_period(tx: Tx, job_id: str, *, until: datetime) -> None:
     """Note that a job's schedule is no longer in force."""
-    tx.execute(update(periods).where(periods.c.job_id == job_id, periods.c.until.is_(None)).values(until=until))
+    tx.execute(
+        update(periods).where(periods.c.job_id == job_id, periods.c.until.is_(None)).values(until=until)
+    )
 
 
 def prune_periods(tx: Tx) -> None:
@@ -224,7 +245,9 @@ def periods_of(tx: Tx, job_id: str) -> list[Period]:
     """Answer a job's periods in the order of time."""
     c = periods.c
     rows = tx.execute(
-        select(c.job_id, c.since, c.until, c.cron, c.timezone, c.revision).where(c.job_id == job_id).order_by(c.since, c.id)
+        select(c.job_id, c.since, c.until, c.cron, c.timezone, c.revision)
+        .where(c.job_id == job_id)
+        .order_by(c.since, c.id)
     )
     return [Period(*row) for row in rows]
 
@@ -238,5 +261,9 @@ def ledger_from(tx: Tx, job_id: str) -> datetime:
 def ledger(tx: Tx, job_id: str, *, after: datetime) -> list[tuple[datetime, datetime | None, int]]:
     """Answer (fire_at, gap_from, gap_count) of every occurrence's row after an instant, in the order of time."""
     q = job_queue.c
-    rows = tx.execute(select(q.fire_at, q.gap_from, q.gap_count).where(q.job_id == job_id, q.fire_at > after).order_by(q.fire_at))
+    rows = tx.execute(
+        select(q.fire_at, q.gap_from, q.gap_count)
+        .where(q.job_id == job_id, q.fire_at > after)
+        .order_by(q.fire_at)
+    )
     return [(row[0], row[1], row[2]) for row in rows]

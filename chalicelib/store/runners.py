@@ -47,7 +47,12 @@ def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
 def runner_seen(tx: Tx, runner: Runner) -> None:
     """Register a runner or renew its presence."""
     values = {"seen_at": runner.seen_at, "running": runner.running, "revision": runner.revision}
-    first = {"host": runner.host, "pid": runner.pid, "version": runner.version, "started_at": runner.started_at}
+    first = {
+        "host": runner.host,
+        "pid": runner.pid,
+        "version": runner.version,
+        "started_at": runner.started_at,
+    }
     tx.execute(upsert(tx, runners, {"name": runner.name}, values, first=first))
 
 
@@ -68,11 +73,16 @@ def runner_gone(tx: Tx, name: str) -> None:
 
 def forget_runners(tx: Tx, *, before: datetime) -> None:
     """Forget runners that were not seen since an instant; one that is drained a day later: it may only be cut off."""
-    forgotten = or_(and_(~runners.c.draining, runners.c.seen_at < before), runners.c.seen_at < before - timedelta(days=1))
+    forgotten = or_(
+        and_(~runners.c.draining, runners.c.seen_at < before), runners.c.seen_at < before - timedelta(days=1)
+    )
     tx.execute(delete(runners).where(forgotten))
 
 
 def all_runners(tx: Tx) -> list[Runner]:
     """Answer the runners there are, the longest-lived first."""
     rows = tx.execute(select(runners).order_by(runners.c.started_at))
-    return [Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.running, r.revision, r.draining) for r in rows]
+    return [
+        Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.running, r.revision, r.draining)
+        for r in rows
+    ]

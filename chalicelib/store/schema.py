@@ -1,7 +1,8 @@
 """The tables, one declaration for SQLite and PostgreSQL. `migrations/` builds them; a test holds the two against each other.
 
-The database makes it true: at most one run per occurrence, a running run has an owner, a final run has an end. Times are aware
-UTC: TIMESTAMPTZ on PostgreSQL, fixed-width ISO 8601 text on SQLite, so that they sort and a person can read them.
+The database makes it true: at most one run per occurrence, a running run has an owner, a final run has an
+end. Times are aware UTC: TIMESTAMPTZ on PostgreSQL, fixed-width ISO 8601 text on SQLite, so that they sort
+and a person can read them.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Instant(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Choose the column type of this database."""
-        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27))
+        return dialect.type_descriptor(
+            TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27)
+        )
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Write an instant; naive datetimes are refused."""
@@ -283,8 +286,9 @@ job_state = Table(
     Column("updated_at", Instant, nullable=False),
 )
 
-# What waits to be copied to Life Hub, in the order of its happening. An attempt carries its facts, which may be pruned before the
-# copy is made; `job` and `jobs` say only that a definition, or all of them, are to be copied as they are then.
+# What waits to be copied to Life Hub, in the order of its happening. An attempt carries its facts, which may
+# be pruned before the copy is made; `job` and `jobs` say only that a definition, or all of them, are to be
+# copied as they are then.
 outbox = Table(
     "outbox",
     metadata,

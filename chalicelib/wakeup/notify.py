@@ -1,8 +1,8 @@
 """Wake-ups between runners that share a PostgreSQL: LISTEN and NOTIFY.
 
-A ring carries nothing: it says "look at the store". It may be lost (a connection that broke) or come twice, and both are
-harmless: whoever listens is rung once after every connection, and a runner looks anyway when its next run is due and once a
-minute.
+A ring carries nothing: it says "look at the store". It may be lost (a connection that broke) or come twice,
+and both are harmless: whoever listens is rung once after every connection, and a runner looks anyway when its
+next run is due and once a minute.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Bell:
     def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
         import psycopg
 
-        ours = self._store.url.difference_update_query(["prepare_threshold"])  # psycopg's, which libpq does not know
+        # psycopg's, which libpq does not know
+        ours = self._store.url.difference_update_query(["prepare_threshold"])
         address = ours.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(address, autocommit=True, connect_timeout=CONNECT_SECONDS, keepalives_idle=30)

@@ -1,11 +1,13 @@
 """Processes that share one state folder: who lives, and waking each other.
 
-Every runner holds a lock file, which the operating system frees when the runner is gone, and listens on a datagram socket beside
-it. A wake-up carries nothing: it says "look at the store". It may be lost (a full socket) or sent twice, and both are harmless,
-because a runner also looks when its next run is due and once a minute.
+Every runner holds a lock file, which the operating system frees when the runner is gone, and listens on a
+datagram socket beside it. A wake-up carries nothing: it says "look at the store". It may be lost (a full
+socket) or sent twice, and both are harmless, because a runner also looks when its next run is due and once a
+minute.
 
-After a crash the files stay and the lock is free: that is how a neighbour is known to be gone, at once and for certain.
-Limit: this sees processes of one machine; on another, `gone` answers False and the lease decides.
+After a crash the files stay and the lock is free: that is how a neighbour is known to be gone, at once and
+for certain. Limit: this sees processes of one machine; on another, `gone` answers False and the lease
+decides.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class Neighbours:
         self._name = name
         self._lock = os.open(self._folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self._socket = socket.socket(
+            socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        )
         with _short(self._folder) as short:
             self._socket.bind(f"{short}/{name}.sock")
 

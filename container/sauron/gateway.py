@@ -1,8 +1,9 @@
 """From an HTTP request to a Chalice route and back, for the server and for a command line that asks in its own process.
 
-Chalice's `LocalGateway` stands in for API Gateway; this adds what it lacks. Requests that run at once do not see each
-other, path parameters are unquoted, the caller's address is told, HEAD is answered like GET without its body, OPTIONS
-names the methods, an unknown path is 404 and echoes nothing, and every error is problem+json.
+Chalice's `LocalGateway` stands in for API Gateway; this adds what it lacks. Requests that run at once do not
+see each other, path parameters are unquoted, the caller's address is told, HEAD is answered like GET without
+its body, OPTIONS names the methods, an unknown path is 404 and echoes nothing, and every error is
+problem+json.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from chalice.local import LocalChalice, LocalGateway
 from chalicelib.api.problems import problem
 
 BODY_BYTES = 64 << 10  # a body may be this long, as the contract says
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"})
+_HOP_BY_HOP = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,20 @@ class Gateway:
         return routes
 
     def handle(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes, *, source_ip: str = "127.0.0.1"
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        source_ip: str = "127.0.0.1",
     ) -> Answer:
         """Answer one request. `target` is the raw path with its query, as it stood in the request line."""
         if len(body) > BODY_BYTES:
             return refusal(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
-        parts = urlsplit(target if target.startswith("/") else f"/{target.partition('://')[2].partition('/')[2]}")
+        parts = urlsplit(
+            target if target.startswith("/") else f"/{target.partition('://')[2].partition('/')[2]}"
+        )
         path = "/" + parts.path.lstrip("/")
         try:
             match = self._local.event_converter._route_matcher.match_route(  # noqa: SLF001 - offered in no other way

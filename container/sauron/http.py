@@ -1,11 +1,11 @@
 """The API's server: waitress over the gateway.
 
-It binds when it is made, so that a port that is taken is known at once and port 0 picks a free one. `stop` lets go of
-the port, answers every request that had arrived, within its time limit, and then closes. Waitress's own threads end with
-it. The listening socket is closed on exec: no job inherits it.
+It binds when it is made, so that a port that is taken is known at once and port 0 picks a free one. `stop`
+lets go of the port, answers every request that had arrived, within its time limit, and then closes.
+Waitress's own threads end with it. The listening socket is closed on exec: no job inherits it.
 
-Limit: a body that declares more than `READ_BYTES` is refused before it is read, and a client that sends on regardless may
-see its connection reset; the gateway refuses the rest above 64 KiB.
+Limit: a body that declares more than `READ_BYTES` is refused before it is read, and a client that sends on
+regardless may see its connection reset; the gateway refuses the rest above 64 KiB.
 """
 
 from __future__ import annotations
@@ -81,7 +81,9 @@ class Application:
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
     headers = {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")
+        name.removeprefix("HTTP_").replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
     }
     if kind := environ.get("CONTENT_TYPE"):
         headers["content-type"] = kind
@@ -175,7 +177,10 @@ class Server:
         quiet = 0
         while quiet < 2 and time.monotonic() < deadline:  # noqa: PLR2004 - a request may arrive between two looks
             wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._map, count=1)
-            busy = any(c.requests or c.request or c.total_outbufs_len for c in list(self._server.active_channels.values()))
+            busy = any(
+                c.requests or c.request or c.total_outbufs_len
+                for c in list(self._server.active_channels.values())
+            )
             quiet = 0 if busy else quiet + 1
 
     def _close(self) -> None:
@@ -186,7 +191,9 @@ class Server:
 
 def _bound(host: str, port: int) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
     except socket.gaierror as error:
         raise AddressError(
             f"{_no_address(host)} ({error.strerror})",

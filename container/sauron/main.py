@@ -9,8 +9,9 @@
     7. wait for SIGTERM or SIGINT, or for a thread that died
     8. stop claiming, give running attempts the drain time, hand back what had not started; stop HTTP; exit
 
-A second signal ends it at once: job processes end with it, because they watch for that, and the next start records their runs
-as interrupted. So does `kill -9`. When the clock or a worker thread died the exit code is 1, so that the container restarts.
+A second signal ends it at once: job processes end with it, because they watch for that, and the next start
+records their runs as interrupted. So does `kill -9`. When the clock or a worker thread died the exit code is
+1, so that the container restarts.
 """
 
 from __future__ import annotations
@@ -43,7 +44,11 @@ def main() -> int:
     """Run Sauron until it is told to stop; answer the exit code."""
     if wrong := [one for one in sys.argv[1:] if sys.argv[0].endswith("main.py")]:
         asked = wrong[0] in {"-h", "--help"}
-        print(__doc__ if asked else f"sauron: {wrong[0]!r} is not understood; this takes no arguments, only settings")  # noqa: T201 - for a person
+        print(
+            __doc__
+            if asked
+            else f"sauron: {wrong[0]!r} is not understood; this takes no arguments, only settings"
+        )
         return 0 if asked else 2
     try:
         settings = Settings.read(load_environ(Path.cwd()))
@@ -70,7 +75,13 @@ def _serve(settings: Settings) -> int:
         server = Server(Gateway(app), host=settings.api_host, port=settings.api_port)
         server.start()
         running = runner.start(app, sauron)
-        log.info("runner.started", runner=sauron.name, url=server.url, version=__version__, api_open=not settings.api_tokens)
+        log.info(
+            "runner.started",
+            runner=sauron.name,
+            url=server.url,
+            version=__version__,
+            api_open=not settings.api_tokens,
+        )
         welcome = Welcome(sauron, server.url)
         welcome.begin()
         while not running.failed.is_set() and not stopping.wait(LOOK_SECONDS if welcome.complete else 0.2):

@@ -1,7 +1,7 @@
 """What `sauron serve` says at its start: where the API is, what is scheduled, and how to change a job.
 
-The first part is said at once. The second waits for the first sync, which the clock does in the background; if that fails
-it is said why nothing is scheduled. It is said once; after that the log and the page speak.
+The first part is said at once. The second waits for the first sync, which the clock does in the background;
+if that fails it is said why nothing is scheduled. It is said once; after that the log and the page speak.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Welcome:
             f"  bundle        {self._bundle()}",
         ]
         if not settings.api_tokens:
-            lines.append("  open API      anyone who reaches it may run and change jobs: set SAURON_API_TOKENS")
+            lines.append(
+                "  open API      anyone who reaches it may run and change jobs: set SAURON_API_TOKENS"
+            )
         if not settings.queue_enabled:
             lines.append("  not claiming  runs are queued and not started, because JOB_QUEUE_ENABLED is 0")
         self._say(lines)
@@ -55,7 +57,8 @@ class Welcome:
             state = bundle.state(tx)
             every = registry.all_jobs(tx)
         jobs = [job for job in every if not job.spec.builtin]
-        tried = state.tried_at is not None and state.tried_at >= self._began  # by this process, not by an earlier one
+        # by this process, not by an earlier one
+        tried = state.tried_at is not None and state.tried_at >= self._began
         error = state.last_error if tried else None
         if state.active_sha is None and settings.jobs_git_repo_url and not error:
             return
@@ -104,5 +107,7 @@ class Welcome:
         seconds = int(settings.refresh_interval.total_seconds())
         later = f"wait (at most {seconds} s)" if seconds else "nothing happens before that"
         if (folder / "manifest.py").is_file():
-            return f"To change a job: edit it in {folder.absolute()}, commit, then run sauron sync, or {later}."
+            return (
+                f"To change a job: edit it in {folder.absolute()}, commit, then run sauron sync, or {later}."
+            )
         return f"To change a job: push to branch {settings.jobs_git_branch} of the bundle, then run sauron sync, or {later}."

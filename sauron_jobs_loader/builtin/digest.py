@@ -18,7 +18,11 @@ def run(ctx: JobContext) -> dict[str, Any]:
     sections = written(found)
     message_id = send_digest_email(subject, as_text(subject, sections), as_html(subject, sections))
     if message_id is None:
-        return {"status": "failed", "error": "the digest was not sent; the reason is in the log", "error_type": "MailError"}
+        return {
+            "status": "failed",
+            "error": "the digest was not sent; the reason is in the log",
+            "error_type": "MailError",
+        }
     ctx.state["until"] = found["until"]
     return {"status": "ok", "summary": headline(found), "message_id": message_id}
 
@@ -40,7 +44,10 @@ def counted(states: dict[str, int], order: tuple[str, ...]) -> list[str]:
 def written(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
     """Answer the digest's sections, those without a line left out."""
     jobs = [f"{job['job_id']}: {', '.join(counted(job['states'], ORDER))}" for job in found["jobs"]]
-    failures = [f"{one['at']}  {one['job_id']}  {one['state']}: {one['error']}  {one['link']}" for one in found["failures"]]
+    failures = [
+        f"{one['at']}  {one['job_id']}  {one['state']}: {one['error']}  {one['link']}"
+        for one in found["failures"]
+    ]
     late = [f"{one['due']}  {one['job_id']} started {one['late_seconds']} s late" for one in found["late"]]
     incidents = [f"since {one['since']}  {one['subject']}: {one['reason']}" for one in found["incidents"]]
     due = [f"{one['at']}  {one['job_id']}" for one in found["due"]]

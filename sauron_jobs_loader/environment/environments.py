@@ -1,12 +1,14 @@
 """A bundle's requirements.txt -> a virtual environment, made once and shared by all revisions that ask for the same.
 
-An environment is named by a hash of the requirements, this Python and the platform. It is built in its own place, because it
-cannot be moved, under a file lock that the installer inherits; a marker written last makes it one that may be used. So a kill
-at any moment leaves nothing half-made in use: what has no marker is made anew, or removed by the next pruning.
+An environment is named by a hash of the requirements, this Python and the platform. It is built in its own
+place, because it cannot be moved, under a file lock that the installer inherits; a marker written last makes
+it one that may be used. So a kill at any moment leaves nothing half-made in use: what has no marker is made
+anew, or removed by the next pruning.
 
-The bundle's packages come first in it, Sauron's own packages after them, so a bundle may pin another version of a library that
-Sauron has too. Limits: one installation at a time; an editable install in a bundle does not win over a package of Sauron's with
-the same name; whoever prunes names the checkouts of all runs that still go on.
+The bundle's packages come first in it, Sauron's own packages after them, so a bundle may pin another version
+of a library that Sauron has too. Limits: one installation at a time; an editable install in a bundle does not
+win over a package of Sauron's with the same name; whoever prunes names the checkouts of all runs that still
+go on.
 """
 
 from __future__ import annotations
@@ -86,7 +88,8 @@ class Environments:
     def python(self, folder: Path) -> Path:
         """Answer the interpreter to run a checkout with, once its requirements are installed.
 
-        Raises RequirementsError with the end of what the installer said; SourceError when another process installs for too long.
+        Raises RequirementsError with the end of what the installer said; SourceError when another process
+        installs for too long.
         """
         with _translated(folder):
             wanted = requirements.read(folder)
@@ -102,7 +105,8 @@ class Environments:
     def prune(self, folders: Collection[Path]) -> list[str]:
         """Remove the environments that no checkout among `folders` needs; answer the removed ones, sorted.
 
-        What a crash left goes as well, and old logs. While something is being installed nothing is removed. Never raises.
+        What a crash left goes as well, and old logs. While something is being installed nothing is removed.
+        Never raises.
         """
         needed = set()
         for folder in folders:
@@ -112,7 +116,11 @@ class Environments:
             if not self._root.is_dir():
                 return []
             with file_lock(self._root / "install.lock", timeout=timedelta(0)):
-                return sorted(entry.name for entry in self._root.iterdir() if self._goes(entry, needed) and _discard(entry))
+                return sorted(
+                    entry.name
+                    for entry in self._root.iterdir()
+                    if self._goes(entry, needed) and _discard(entry)
+                )
         except (OSError, SourceError):
             return []
 
@@ -135,7 +143,9 @@ class Environments:
 
     def _make(self, folder: Path, wanted: Requirements, home: Path, lock: int) -> None:
         if home.exists() and not _discard(home):
-            raise RequirementsError(f"An unfinished environment cannot be removed from {home}. Remove that folder.")
+            raise RequirementsError(
+                f"An unfinished environment cannot be removed from {home}. Remove that folder."
+            )
         named = {name: self._variables[name] for name in wanted.variables if name in self._variables}
         secrets = [*wanted.credentials, *named.values(), *self._secrets(wanted)]
         with closing(InstallLog(home.with_suffix(".log"), secrets)) as log:
@@ -164,7 +174,9 @@ class Environments:
                 yield value
             yield from requirements.credentials_in(value)
 
-    def _install(self, folder: Path, wanted: Requirements, home: Path, installation: Installation, log: InstallLog) -> None:
+    def _install(
+        self, folder: Path, wanted: Requirements, home: Path, installation: Installation, log: InstallLog
+    ) -> None:
         """Make the environment, step by step; the marker is last."""
 
         def run(command: list[str], what: str, cwd: Path = self._root) -> None:
@@ -175,25 +187,52 @@ class Environments:
         uv = shutil.which("uv", path=self._environ.get("PATH", os.defpath))
         if uv:
             make = [uv, "venv", "--no-project", "--python", sys.executable, str(home)]
-            install = [uv, "pip", "install", "--compile-bytecode", "--no-progress", "--python", python, "-r", REQUIREMENTS]
+            install = [
+                uv,
+                "pip",
+                "install",
+                "--compile-bytecode",
+                "--no-progress",
+                "--python",
+                python,
+                "-r",
+                REQUIREMENTS,
+            ]
         else:
             ours = importlib.util.find_spec("pip") is not None
             make = [sys.executable, "-m", "venv", *(["--without-pip"] if ours else []), str(home)]
             pip = [sys.executable, "-m", "pip", "--python", python] if ours else [python, "-m", "pip"]
-            install = [*pip, "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off", "-r", REQUIREMENTS]
+            install = [
+                *pip,
+                "install",
+                "--disable-pip-version-check",
+                "--no-input",
+                "--progress-bar=off",
+                "-r",
+                REQUIREMENTS,
+            ]
         run(make, "no virtual environment can be made for it")
         place = folder
         if wanted.local:  # a build writes into its folder, and a checkout is not written to
-            place = Path(shutil.copytree(folder, home / "bundle", symlinks=True, ignore=shutil.ignore_patterns(*IGNORED)))
+            place = Path(
+                shutil.copytree(
+                    folder, home / "bundle", symlinks=True, ignore=shutil.ignore_patterns(*IGNORED)
+                )
+            )
         run(install, "correct it, or the access to its packages", place)
         if wanted.local and not wanted.editable:
             shutil.rmtree(place)
         _add_own_packages(home)
-        run([python, "-I", "-c", "import sauron_jobs_loader"], "with its packages Sauron's own cannot be imported; pin others")
+        run(
+            [python, "-I", "-c", "import sauron_jobs_loader"],
+            "with its packages Sauron's own cannot be imported; pin others",
+        )
         os.sync()
         (home / MARKER).touch()
 
-    def _fault(self, what: str, code: int, installation: Installation, log: InstallLog, home: Path) -> RequirementsError:
+    def _fault(
+        self, what: str, code: int, installation: Installation, log: InstallLog, home: Path
+    ) -> RequirementsError:
         if installation.stopped:
             return RequirementsError(f"{REQUIREMENTS} is not installed: Sauron is stopping.")
         words = f"{REQUIREMENTS} cannot be installed: {what} (the installer ended with exit code {code})."
@@ -202,12 +241,20 @@ class Environments:
                 f"{REQUIREMENTS} was not installed within {self._timeout.total_seconds():g} s, so the installer was ended. "
                 "Pin versions that have wheels, or allow more time."
             )
-        message = f"{words} Its log is {home.with_suffix('.log')}. It said at the end:\n{log.tail[-_TAIL_SHOWN:]}"
+        message = (
+            f"{words} Its log is {home.with_suffix('.log')}. It said at the end:\n{log.tail[-_TAIL_SHOWN:]}"
+        )
         return RequirementsError(message, exit_code=None if installation.timed_out else code)
 
 
 def _key(wanted: Requirements) -> str:
-    facts = (_LAYOUT, wanted.digest, sys.implementation.name, sys.version, str(sysconfig.get_config_var("SOABI")))
+    facts = (
+        _LAYOUT,
+        wanted.digest,
+        sys.implementation.name,
+        sys.version,
+        str(sysconfig.get_config_var("SOABI")),
+    )
     places = (sysconfig.get_platform(), sys.base_prefix, sys.prefix, str(_LIBRARY))
     return hashlib.sha256("\0".join((*facts, *places)).encode()).hexdigest()[:32]
 
@@ -233,7 +280,8 @@ def _add_own_packages(home: Path) -> None:
     if str(_LIBRARY) not in own:
         lines.append(str(_LIBRARY))
     (packages,) = home.glob("lib/python*/site-packages")
-    (packages / "~sauron.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")  # the last in the order of .pth files
+    # the last in the order of .pth files
+    (packages / "~sauron.pth").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 @contextmanager

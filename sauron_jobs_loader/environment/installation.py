@@ -1,11 +1,11 @@
 """Run the commands of an installation so that they can be ended, with a log that people can read while it is written.
 
-Every command runs in a session of its own under `git_guard`: at the deadline, at `Installation.stop` and when this process dies,
-by whatever signal, the whole group is ended. Credentials are blotted out before anything is written.
-The log is bounded: the beginning as it comes, and the end of what is left out.
+Every command runs in a session of its own under `git_guard`: at the deadline, at `Installation.stop` and when
+this process dies, by whatever signal, the whole group is ended. Credentials are blotted out before anything
+is written. The log is bounded: the beginning as it comes, and the end of what is left out.
 
-Limit: a build step that makes a session of its own outlives the deadline; pip shows the addresses of indexes to its build steps
-in their arguments, where the same user can see them.
+Limit: a build step that makes a session of its own outlives the deadline; pip shows the addresses of indexes
+to its build steps in their arguments, where the same user can see them.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class InstallLog:
 
     def __init__(self, file: Path, secrets: Iterable[str]) -> None:
         self._masker = Masker(secrets)
-        self._stream = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb", buffering=0)
+        self._stream = os.fdopen(
+            os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb", buffering=0
+        )
         self._line = bytearray()
         self._tail = bytearray()
         self._room = LOG_LIMIT
@@ -67,7 +69,9 @@ class InstallLog:
                 self._end_line()
             if self._left_out:
                 end = bytes(self._tail[-self._left_out :])
-                self._stream.write(f"[... {self._left_out - len(end)} bytes are left out here ...]\n".encode() + end)
+                self._stream.write(
+                    f"[... {self._left_out - len(end)} bytes are left out here ...]\n".encode() + end
+                )
 
     def _end_line(self) -> None:
         text = self._masker.text(self._line.decode("utf-8", "replace"))

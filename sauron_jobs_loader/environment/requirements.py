@@ -1,9 +1,11 @@
 """What a checkout's requirements.txt asks for, with a digest of everything that may change it.
 
-The digest covers the file, every file that it includes by `-r` or `-c`, and the files of every path of the checkout that it
-installs or looks for packages in. An include or install that leaves the checkout is refused: what lies there may change unseen.
+The digest covers the file, every file that it includes by `-r` or `-c`, and the files of every path of the
+checkout that it installs or looks for packages in. An include or install that leaves the checkout is refused:
+what lies there may change unseen.
 
-Limit: what an index or another address answers is no part of it; a requirement without a version is resolved once per digest.
+Limit: what an index or another address answers is no part of it; a requirement without a version is resolved
+once per digest.
 """
 
 from __future__ import annotations
@@ -45,9 +47,11 @@ class RequirementsError(LoaderError):
 class Requirements:
     """What is asked for. `local`: something in the checkout is installed; `editable`: and stays where it is.
 
-    `wanted` are the requirements with their places, such as ("requirements.txt:3", "httpx>=0.27"), without constraints.
+    `wanted` are the requirements with their places, such as ("requirements.txt:3", "httpx>=0.27"), without
+    constraints.
 
-    `credentials` are the user information of addresses; `variables` are the names used as `${NAME}`, which often hold some too.
+    `credentials` are the user information of addresses; `variables` are the names used as `${NAME}`, which
+    often hold some too.
     """
 
     digest: str
@@ -159,14 +163,20 @@ class _Reader:
     def _include(self, value: str, base: Path, place: str) -> None:
         file = (base / value).resolve()
         if not file.is_relative_to(self._folder):
-            raise RequirementsError(f"{place} includes {value!r}, which is not in the bundle. Put the file into the repository.")
+            raise RequirementsError(
+                f"{place} includes {value!r}, which is not in the bundle. Put the file into the repository."
+            )
         if not file.is_file():
             raise RequirementsError(f"{place} includes {value!r}, which is not there. Is the file committed?")
         self.read(file, str(file.relative_to(self._folder)))
 
     def _inside(self, path: str, base: Path) -> Path | None:
         """Answer the place of a path in the checkout: relative to its top, or, if nothing is there, to the file that names it."""
-        places = [place for start in (self._folder, base) if (place := (start / path).resolve()).is_relative_to(self._folder)]
+        places = [
+            place
+            for start in (self._folder, base)
+            if (place := (start / path).resolve()).is_relative_to(self._folder)
+        ]
         return next((place for place in places if place.exists()), places[0] if places else None)
 
     def _tree(self, path: Path) -> None:

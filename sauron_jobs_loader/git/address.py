@@ -18,9 +18,13 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from sauron_jobs_loader.errors import SourceError, SourceFault
 
 DEFAULT_USER = "x-access-token"  # what GitHub asks for; GitLab and Gitea take any name
-_SCP_LIKE = re.compile(r"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(?P<path>[^/:].*|/.+)")
+_SCP_LIKE = re.compile(
+    r"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(?P<path>[^/:].*|/.+)"
+)
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
-_LOOKS_LIKE_HOST = re.compile(r"(?:[A-Za-z0-9_.+-]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)/(?P<path>[\w.-]+/[\w.-].*)")
+_LOOKS_LIKE_HOST = re.compile(
+    r"(?:[A-Za-z0-9_.+-]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)/(?P<path>[\w.-]+/[\w.-].*)"
+)
 _USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _ACCEPTED = (
@@ -162,7 +166,11 @@ def _web(parts: SplitResult, host: str, port: int | None, token: str | None) -> 
 
 def _ssh(url: str, parts: SplitResult, host: str, port: int | None) -> GitAddress:
     if parts.password is not None:
-        _refuse(url, "holds a password, and ssh is used with a key here", "leave the password out and give a key file")
+        _refuse(
+            url,
+            "holds a password, and ssh is used with a key here",
+            "leave the password out and give a key file",
+        )
     user = f"{parts.username}@" if parts.username else ""
     if user and not re.fullmatch(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*@", user):
         _refuse(url, "has a user name that ssh could misread")

@@ -96,7 +96,12 @@ def git_environment(
 
 
 def run_git(
-    arguments: Sequence[str], *, environ: Mapping[str, str], cwd: Path, deadline: float, pass_fds: Sequence[int] = ()
+    arguments: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    cwd: Path,
+    deadline: float,
+    pass_fds: Sequence[int] = (),
 ) -> GitResult:
     """Run git until it ends or the monotonic `deadline`; SourceError only if git is not there at all.
 
@@ -128,7 +133,8 @@ def run_git(
     stdout, stderr = (output.text() for output in outputs)
     if process.returncode == command_guard.NOT_FOUND and "cannot run git" in stderr:
         raise SourceError(
-            "git is not installed, or not on PATH; install it (Debian: apt-get install git)", fault=SourceFault.TOOL
+            "git is not installed, or not on PATH; install it (Debian: apt-get install git)",
+            fault=SourceFault.TOOL,
         )
     return GitResult(process.returncode, stdout, stderr, timed_out)
 

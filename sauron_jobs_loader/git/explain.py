@@ -17,7 +17,10 @@ _QUOTE_LIMIT = 400
 # Order matters: what is said about the cause comes before what follows from it.
 _SIGNS: tuple[tuple[SourceFault, str], ...] = (
     (SourceFault.STORAGE, r"No space left on device|Disk quota exceeded|Read-only file system"),
-    (SourceFault.STORAGE, r"insufficient permission for adding an object|could not create (work tree|leading)"),
+    (
+        SourceFault.STORAGE,
+        r"insufficient permission for adding an object|could not create (work tree|leading)",
+    ),
     (SourceFault.TOOL, r"cannot run ssh|ssh: (command )?not found|unable to find remote helper"),
     (SourceFault.HOST_KEY, r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"),
     (
@@ -38,9 +41,18 @@ _SIGNS: tuple[tuple[SourceFault, str], ...] = (
         SourceFault.NOT_A_REPOSITORY,
         r"does not appear to be a git repository|Could not find repository|mismatched algor",
     ),
-    (SourceFault.UNREACHABLE, r"Could not resolve|Name or service not known|Temporary failure in name resolution"),
-    (SourceFault.UNREACHABLE, r"Failed to connect|Couldn't connect|Connection (refused|timed out|reset|closed)"),
-    (SourceFault.UNREACHABLE, r"Network is unreachable|No route to host|returned error: 5\d\d|Empty reply|early EOF"),
+    (
+        SourceFault.UNREACHABLE,
+        r"Could not resolve|Name or service not known|Temporary failure in name resolution",
+    ),
+    (
+        SourceFault.UNREACHABLE,
+        r"Failed to connect|Couldn't connect|Connection (refused|timed out|reset|closed)",
+    ),
+    (
+        SourceFault.UNREACHABLE,
+        r"Network is unreachable|No route to host|returned error: 5\d\d|Empty reply|early EOF",
+    ),
     (SourceFault.UNREACHABLE, r"RPC failed|Recv failure|kex_exchange_identification|Operation timed out"),
     (
         SourceFault.UNREACHABLE,
@@ -69,7 +81,12 @@ _PLAIN_ADVICE = {
 
 
 def explain(
-    result: GitResult, address: GitAddress, *, limit: timedelta, known_hosts: str | None = None, key: str | None = None
+    result: GitResult,
+    address: GitAddress,
+    *,
+    limit: timedelta,
+    known_hosts: str | None = None,
+    key: str | None = None,
 ) -> SourceError:
     """Answer the error that a failed fetch from `address` amounts to."""
     said = address.redact(result.stderr)
@@ -99,7 +116,13 @@ def fault_error(
 
 
 def _advice(
-    fault: SourceFault, address: GitAddress, *, said: str, limit: timedelta, known_hosts: str | None, key: str | None
+    fault: SourceFault,
+    address: GitAddress,
+    *,
+    said: str,
+    limit: timedelta,
+    known_hosts: str | None,
+    key: str | None,
 ) -> str:
     host = address.host or "this machine"
     if fault is SourceFault.ACCESS:
@@ -140,5 +163,7 @@ def _host_key_advice(address: GitAddress, host: str, said: str, known_hosts: str
 def last_words(said: str) -> str:
     """Answer the lines of git's output that say why, as one line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if re.match(r"(fatal|error|remote|ssh|ERROR|Load key|Host key)\b.{3,}", line)]
+    telling = [
+        line for line in lines if re.match(r"(fatal|error|remote|ssh|ERROR|Load key|Host key)\b.{3,}", line)
+    ]
     return "; ".join((telling or lines)[-3:])[:_QUOTE_LIMIT]

@@ -47,7 +47,9 @@ def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
             if re.search("No space left|Disk quota exceeded", result.stderr):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tree))
             if not result.ok:
-                raise DamagedMirrorError(result.stderr if not result.timed_out else "reading it took too long")
+                raise DamagedMirrorError(
+                    result.stderr if not result.timed_out else "reading it took too long"
+                )
         refuse_escaping_links(tree, sha)
         make_durable(tree)
         publish(tree, final)

@@ -22,14 +22,23 @@ from .export import RunGit
 
 _EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _MADE_FROM = "made-from"
-_LEFTOVERS = ("*.lock", "refs/**/*.lock", "objects/pack/tmp_*", "objects/pack/.tmp*", "objects/incoming-*", "gc.pid")
+_LEFTOVERS = (
+    "*.lock",
+    "refs/**/*.lock",
+    "objects/pack/tmp_*",
+    "objects/pack/.tmp*",
+    "objects/incoming-*",
+    "gc.pid",
+)
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
 
 
 class Mirror:
     """The bare repository `folder`, made from `address` by the git that `run` runs."""
 
-    def __init__(self, folder: Path, address: GitAddress, run: RunGit, explain: Callable[[GitResult], SourceError]) -> None:
+    def __init__(
+        self, folder: Path, address: GitAddress, run: RunGit, explain: Callable[[GitResult], SourceError]
+    ) -> None:
         self.folder = folder
         self._address = address
         self._run = run

@@ -130,7 +130,9 @@ class GitSource:
 
     def _runner(self, lock: int) -> "_Runner":
         ssh = self._ssh_command() if self._address.scheme == "ssh" else None
-        environ = git_environment(protocols=self._address.protocols, config=self._address.config(), ssh_command=ssh)
+        environ = git_environment(
+            protocols=self._address.protocols, config=self._address.config(), ssh_command=ssh
+        )
         return _Runner(environ, self._root, time.monotonic() + self._timeout.total_seconds(), lock)
 
     def _explain(self, result: GitResult) -> SourceError:
@@ -179,7 +181,13 @@ class _Runner:
         self._lock = lock
 
     def __call__(self, arguments: Sequence[str], extra: dict[str, str]) -> GitResult:
-        return run_git(arguments, environ=self._environ | extra, cwd=self._cwd, deadline=self._deadline, pass_fds=(self._lock,))
+        return run_git(
+            arguments,
+            environ=self._environ | extra,
+            cwd=self._cwd,
+            deadline=self._deadline,
+            pass_fds=(self._lock,),
+        )
 
 
 def _ssh_quoted(file: Path) -> str:

@@ -1,9 +1,10 @@
 """The runner's side of one attempt: hear its output, progress and state requests, keep its time, learn how it ended.
 
-The end is what the supervisor reports, after it has killed what was left; the end of the output is never waited for, because a
-process that escaped could hold the pipe. When the supervisor itself is killed, the guard kills the rest before the end is
-answered. What the job sends is trusted no further than its frames: garbage on its channel counts as silence. Known secrets are
-blotted out of all it says before anybody else sees it.
+The end is what the supervisor reports, after it has killed what was left; the end of the output is never
+waited for, because a process that escaped could hold the pipe. When the supervisor itself is killed, the
+guard kills the rest before the end is answered. What the job sends is trusted no further than its frames:
+garbage on its channel counts as silence. Known secrets are blotted out of all it says before anybody else
+sees it.
 """
 
 from __future__ import annotations
@@ -108,7 +109,9 @@ class Attempt:
         if unwatched:
             self._close()
 
-    def watch(self, *, timeout: timedelta, on_output: OnOutput, on_progress: OnProgress, on_state: OnState) -> Ending:
+    def watch(
+        self, *, timeout: timedelta, on_output: OnOutput, on_progress: OnProgress, on_state: OnState
+    ) -> Ending:
         """Wait until the attempt is over, at most about `timeout` and the grace, and answer how it ended.
 
         The callbacks run in this thread. What one raises is raised here, after the attempt was ended.
@@ -192,7 +195,9 @@ class Attempt:
                 self._tell({"order": "linger", "seconds": LINGER.total_seconds()})
             case "exec":
                 self._became_command = True
-            case "progress" if isinstance(frame.get("fraction"), int | float) and isinstance(frame.get("note"), str):
+            case "progress" if isinstance(frame.get("fraction"), int | float) and isinstance(
+                frame.get("note"), str
+            ):
                 on_progress(float(frame["fraction"]), self._masker.text(frame["note"])[:NOTE_CHARS])
             case "state" if frame.get("op") in OPERATIONS:
                 self._reply(frame, on_state)
@@ -206,7 +211,9 @@ class Attempt:
         except KeyError:
             data = channel.encode(answer | {"ok": False, "missing": True})
         except Exception as error:  # noqa: BLE001 - a store that fails is the job's error to handle, not the end of the watch
-            data = channel.encode({"reply": frame.get("id"), "ok": False, "error": f"{type(error).__name__}: {error}"[:2000]})
+            data = channel.encode(
+                {"reply": frame.get("id"), "ok": False, "error": f"{type(error).__name__}: {error}"[:2000]}
+            )
         self._replies += data
         with contextlib.suppress(OSError):
             del self._replies[: self._link.send(self._replies)]

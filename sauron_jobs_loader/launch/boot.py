@@ -48,7 +48,9 @@ def bundle_of(tree: GuardedTree, sha: str, patience: timedelta) -> Bundle:
             )
         ) from None
     except (OSError, channel.ChannelError) as error:
-        raise BootError(_with_tail(f"Loading {MANIFEST} broke the loader's own connection: {error}", printed)) from error
+        raise BootError(
+            _with_tail(f"Loading {MANIFEST} broke the loader's own connection: {error}", printed)
+        ) from error
     if answer is None:
         raise BootError(_with_tail(_vanished(tree.child_status(timedelta(seconds=5))), printed))
     if answer["event"] == "refused":

@@ -1,6 +1,7 @@
 """How an attempt ended: the verdict on what its supervisor reported, what its job sent, and what was asked of it.
 
-Nothing that a job does makes a success of a missing result: only a result frame, or a command's exit code 0, is one.
+Nothing that a job does makes a success of a missing result: only a result frame, or a command's exit code 0,
+is one.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any
 class Ending:
     """How an attempt ended.
 
-    `exit_code` and `signal` are the job process's. `result` is its result frame (`ok`, `value` or `error`, `error_type`).
-    `stopped` is the reason given to `stop`. `leftovers` counts processes that had to be killed after the job's own had
-    ended. `crash` says in words why there is no result, when neither the time limit nor a stop explains it.
+    `exit_code` and `signal` are the job process's. `result` is its result frame (`ok`, `value` or `error`,
+    `error_type`). `stopped` is the reason given to `stop`. `leftovers` counts processes that had to be killed
+    after the job's own had ended. `crash` says in words why there is no result, when neither the time limit
+    nor a stop explains it.
     """
 
     exit_code: int | None

@@ -1,8 +1,8 @@
 """The runner's door to bundle processes: boot a revision, start attempts of its jobs, let revisions go.
 
-One zygote is kept per revision and booted again when it died, so a job that kills it harms no later attempt. A revision whose
-loading starts threads gets no zygote: its attempts are spawned, each loading the bundle itself. Whatever happens to the runner,
-no process started here outlives it. Safe to use from several threads.
+One zygote is kept per revision and booted again when it died, so a job that kills it harms no later attempt.
+A revision whose loading starts threads gets no zygote: its attempts are spawned, each loading the bundle
+itself. Whatever happens to the runner, no process started here outlives it. Safe to use from several threads.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ START_PATIENCE = timedelta(seconds=60)
 class AttemptRequest:
     """What to run, and with what. `environ` is added to a forked job's environment and is the whole of a spawned one's.
 
-    `masker` blots secrets out of all the job says; `masked_names` are the variables whose values the job itself keeps out of
-    mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote, if none is up for the revision.
-    `python` is the interpreter of the bundle's environment (None: Sauron's own), for a spawned attempt and for such a zygote.
+    `masker` blots secrets out of all the job says; `masked_names` are the variables whose values the job
+    itself keeps out of mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote,
+    if none is up for the revision. `python` is the interpreter of the bundle's environment (None: Sauron's
+    own), for a spawned attempt and for such a zygote.
     """
 
     sha: str
@@ -80,7 +81,9 @@ class Launcher:
         self._attempts: set[Attempt] = set()
         self._closed = False
 
-    def boot(self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None) -> Bundle:
+    def boot(
+        self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None
+    ) -> Bundle:
         """Load a revision and answer what it defines; keep it warm for attempts. Raises BootError, with nothing left running.
 
         `python` is the interpreter to load it with; None is Sauron's own.
@@ -99,7 +102,8 @@ class Launcher:
     def start(self, request: AttemptRequest) -> Attempt:
         """Start an attempt and answer once its process exists. Raises BootError when no process can be had."""
         if not request.spawn:
-            for _ in range(3):  # a zygote can be killed, by a job or for memory, at any moment before it forked
+            # a zygote can be killed, by a job or for memory, at any moment before it forked
+            for _ in range(3):
                 bundle = self.boot(request.sha, request.folder, request.zygote_environ, python=request.python)
                 if bundle.threaded:
                     break
@@ -112,14 +116,20 @@ class Launcher:
                 except TreeGoneError:
                     self._drop(tree)
             else:
-                raise BootError(f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job.")
-        tree = self._guarded("spawn", request.sha, request.folder, {**request.environ, **request.secrets}, request.python)
+                raise BootError(
+                    f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job."
+                )
+        tree = self._guarded(
+            "spawn", request.sha, request.folder, {**request.environ, **request.secrets}, request.python
+        )
         tree.leave_output()
         try:
             return self._begin(tree, request, own_tree=True)
         except TreeGoneError as error:
             tree.end()
-            raise BootError(f"The process for a run of {request.job_id!r} ended before it could start the job.") from error
+            raise BootError(
+                f"The process for a run of {request.job_id!r} ended before it could start the job."
+            ) from error
         except BootError:
             tree.end()
             raise
@@ -155,7 +165,9 @@ class Launcher:
         with self._lock:
             return self._boot_locks.setdefault(sha, threading.Lock())
 
-    def _guarded(self, mode: str, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> GuardedTree:
+    def _guarded(
+        self, mode: str, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None
+    ) -> GuardedTree:
         if self._closed:
             raise BootError("The launcher is closed.")
         if not folder.is_dir():
@@ -242,7 +254,8 @@ class Launcher:
 
 
 def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
-    python = request.python if "PATH" in request.environ else None  # otherwise the job has the PATH of its zygote
+    # otherwise the job has the PATH of its zygote
+    python = request.python if "PATH" in request.environ else None
     return {
         "nonce": nonce,
         "folder": str(request.folder.resolve()),
@@ -265,7 +278,9 @@ def _started(control: socket.socket) -> tuple[int, int]:
         try:
             received = channel.receive(control)
         except TimeoutError as error:
-            raise BootError(f"No process was started within {START_PATIENCE}. Is the machine out of memory?") from error
+            raise BootError(
+                f"No process was started within {START_PATIENCE}. Is the machine out of memory?"
+            ) from error
         except (OSError, channel.ChannelError):
             received = None
         if received is None:

@@ -1,7 +1,7 @@
 """The runner's handle on one guarded process tree: start it, send it requests, learn how it ended, end it.
 
-The tree lives as long as the runner holds its end of the guard's socket, which no other process inherits, so the death of the
-runner ends the tree without anybody's help.
+The tree lives as long as the runner holds its end of the guard's socket, which no other process inherits, so
+the death of the runner ends the tree without anybody's help.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class GuardedTree:
     ) -> None:
         """Start the guard, which holds the descriptor `token` until all below it is gone. Raises BootError when refused.
 
-        `python` is the interpreter of the bundle's environment, whose programs then come first on PATH; None is Sauron's own.
+        `python` is the interpreter of the bundle's environment, whose programs then come first on PATH; None
+        is Sauron's own.
         """
         self.sha = sha
         self._lock = threading.Lock()
@@ -71,7 +72,9 @@ class GuardedTree:
             )
         except (OSError, ValueError) as error:
             self._close()
-            raise BootError(f"No process can be started for revision {sha[:12]} in {folder}: {error}") from error
+            raise BootError(
+                f"No process can be started for revision {sha[:12]} in {folder}: {error}"
+            ) from error
         finally:
             guard_end.close()
             requests_end.close()
@@ -208,7 +211,8 @@ class Tail:
             if not data:
                 return False
             self._data += data
-            if len(self._data) > self._size:  # cut between lines: half a line could hold half a secret, which nobody finds
+            # cut between lines: half a line could hold half a secret, which nobody finds
+            if len(self._data) > self._size:
                 cut = self._data[-self._size :]
                 self._data = cut[cut.find(b"\n") + 1 :]
         return True

@@ -1,12 +1,13 @@
 """The guard: the first process of a bundle's tree, which ends the tree when the runner is gone.
 
-It loads no job code. It forks one child, which is either the zygote of a revision or the supervisor of one spawned attempt, and
-waits. When the runner's end of its socket closes, by whatever death, it kills everything below it; a zygote that hangs in the
-first line of a manifest cannot prevent that. As an adopter of orphans it also inherits what a killed zygote or supervisor leaves:
-supervisors go on (each has a socket of its own to the runner), what they no longer supervise is killed.
+It loads no job code. It forks one child, which is either the zygote of a revision or the supervisor of one
+spawned attempt, and waits. When the runner's end of its socket closes, by whatever death, it kills everything
+below it; a zygote that hangs in the first line of a manifest cannot prevent that. As an adopter of orphans it
+also inherits what a killed zygote or supervisor leaves: supervisors go on (each has a socket of its own to
+the runner), what they no longer supervise is killed.
 
-It ends by itself when nothing is left below it. Limit: a job of the same user can kill the guard too; the zygote and the job then
-die with their parents, and only daemons that the job started before could outlive it.
+It ends by itself when nothing is left below it. Limit: a job of the same user can kill the guard too; the
+zygote and the job then die with their parents, and only daemons that the job started before could outlive it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The job's own process: from the supervisor's fork to the last flush.
 
-It gets a session of its own, the output pipe, exactly its environment and one private channel, runs the function (or becomes
-the command), sends one result frame and leaves. The kernel kills it if its supervisor ends. A process that ends without a result
-frame has crashed, whatever its exit code; that verdict is the runner's.
+It gets a session of its own, the output pipe, exactly its environment and one private channel, runs the
+function (or becomes the command), sends one result frame and leaves. The kernel kills it if its supervisor
+ends. A process that ends without a result frame has crashed, whatever its exit code; that verdict is the
+runner's.
 """
 # SLF001: a forked child has to call os._exit and the shutdown of threading and atexit itself
 # ruff: noqa: SLF001
@@ -32,7 +33,9 @@ from sauron_jobs_loader.registry import JobConfig, job_registry
 from . import manifest, result, tree
 
 
-def become_job(sha: str, request: dict[str, Any], *, channel_fd: int, output_fd: int, supervisor: int) -> NoReturn:
+def become_job(
+    sha: str, request: dict[str, Any], *, channel_fd: int, output_fd: int, supervisor: int
+) -> NoReturn:
     """Run the requested job in this process, which was forked for it. Never returns."""
     code = 1
     try:
@@ -74,7 +77,9 @@ def _open_streams() -> None:
             if stream.fileno() == descriptor:
                 stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
         except (AttributeError, ValueError, io.UnsupportedOperation):
-            fresh = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)
+            fresh = os.fdopen(
+                descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False
+            )
             setattr(sys, name, fresh)
 
 
@@ -120,7 +125,9 @@ def _context(config: JobConfig, request: dict[str, Any], link: Channel) -> JobCo
 def _defaults(schema: Any) -> dict[str, Any]:
     """Answer what a JSON Schema says of params that are not given."""
     properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    return {name: one["default"] for name, one in properties.items() if isinstance(one, dict) and "default" in one}
+    return {
+        name: one["default"] for name, one in properties.items() if isinstance(one, dict) and "default" in one
+    }
 
 
 def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any], int]:
@@ -171,7 +178,9 @@ def _become_command(command: list[str], link: Channel) -> int:
         os.execvpe(command[0], command, os.environ)  # noqa: S606 - there is no shell on purpose
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        message = f"command {command[0]!r} cannot be started: {reason}. PATH is {os.environ.get('PATH', '')!r}."
+        message = (
+            f"command {command[0]!r} cannot be started: {reason}. PATH is {os.environ.get('PATH', '')!r}."
+        )
         if isinstance(error, FileNotFoundError):
             message += " Install the program, or write its full path or a path in the bundle (./bin/...)."
         print(message, file=sys.stderr)  # noqa: T201 - standard error is the run's log

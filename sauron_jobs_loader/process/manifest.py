@@ -1,8 +1,8 @@
 """Runs a bundle's `manifest.py` in this process, once, and answers what it defines.
 
-A manifest that cannot be executed raises BootError with the file and line of the fault that are the bundle's own. The revision's
-folder is not written to (no bytecode is left in it). Limit: a process loads one bundle in its life; another revision is another
-process.
+A manifest that cannot be executed raises BootError with the file and line of the fault that are the bundle's
+own. The revision's folder is not written to (no bytecode is left in it). Limit: a process loads one bundle in
+its life; another revision is another process.
 """
 # this runs in the process that is forked, pathlib would cost it memory
 # ruff: noqa: PTH100, PTH113, PTH118, PTH120
@@ -71,7 +71,9 @@ def definitions() -> dict[str, Any]:
         try:
             jobs.append(config.record())
         except Exception as error:  # noqa: BLE001 - a definition's values are the bundle's code
-            job_registry.reject(config.id, config.place, f"its definition cannot be recorded: {type(error).__name__}: {error}")
+            job_registry.reject(
+                config.id, config.place, f"its definition cannot be recorded: {type(error).__name__}: {error}"
+            )
     return {"jobs": jobs, "rejected": [list(rejected) for rejected in job_registry.rejected]}
 
 
@@ -115,7 +117,9 @@ def _place(error: BaseException, folder: str) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return shown_place(error.filename.removeprefix(os.path.join(folder, "")), error.lineno or 0)
     below = os.path.join(folder, "")
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(below)]
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(below)
+    ]
     if not frames:
         return MANIFEST
     return f"{frames[-1].filename.removeprefix(below)}:{frames[-1].lineno}"

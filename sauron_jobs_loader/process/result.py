@@ -1,7 +1,8 @@
 """What a job's end looks like as data: its return value or its failure, as one result frame.
 
-A job may return anything. What JSON cannot hold is shown by its repr and marked (`{"__repr__": ...}`), text is made storable
-everywhere (no lone surrogates, no NUL), and a value too large for a frame is replaced by its status fields and a mark.
+A job may return anything. What JSON cannot hold is shown by its repr and marked (`{"__repr__": ...}`), text
+is made storable everywhere (no lone surrogates, no NUL), and a value too large for a frame is replaced by its
+status fields and a mark.
 """
 
 from __future__ import annotations
@@ -37,7 +38,11 @@ def succeeded(value: Any) -> dict[str, Any]:
     except Exception:  # noqa: BLE001 - containers are the job's code too; and integers can be too long to write
         plain, size = marked(value), 0
     if size > VALUE_LIMIT:
-        kept = {key: _short(plain[key]) for key in STATUS_KEYS if key in plain} if isinstance(plain, dict) else {}
+        kept = (
+            {key: _short(plain[key]) for key in STATUS_KEYS if key in plain}
+            if isinstance(plain, dict)
+            else {}
+        )
         plain = {**kept, "__truncated__": f"the job returned {size} bytes, a result holds {VALUE_LIMIT}"}
     return {"ok": True, "value": plain}
 
@@ -60,7 +65,11 @@ def failure(message: str, error_type: str) -> dict[str, Any]:
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
     """Skip the leading frames of a traceback that are the loader's, and asyncio's between them and the job."""
-    while trace and trace.tb_next and trace.tb_frame.f_code.co_filename.startswith((_OWN_FOLDER, _ASYNCIO_FOLDER)):
+    while (
+        trace
+        and trace.tb_next
+        and trace.tb_frame.f_code.co_filename.startswith((_OWN_FOLDER, _ASYNCIO_FOLDER))
+    ):
         trace = trace.tb_next
     return trace
 
@@ -83,7 +92,9 @@ def _compound(value: Any, depth: int) -> Any:
         return jsonable(value.value, depth + 1)
     if isinstance(value, Mapping):
         return {storable(str(key)): jsonable(item, depth + 1) for key, item in list(value.items())}
-    if isinstance(value, Sequence | AbstractSet) and not isinstance(value, bytes | bytearray | memoryview | range):
+    if isinstance(value, Sequence | AbstractSet) and not isinstance(
+        value, bytes | bytearray | memoryview | range
+    ):
         return [jsonable(item, depth + 1) for item in list(value)]
     dump = getattr(value, "model_dump", None)
     if callable(dump) and not isinstance(value, type):
@@ -106,7 +117,13 @@ def storable(text: str) -> str:
 
 
 def _short(value: Any) -> Any:
-    return value[:5000] if isinstance(value, str) else value if isinstance(value, bool | int | float | None) else marked(value)
+    return (
+        value[:5000]
+        if isinstance(value, str)
+        else value
+        if isinstance(value, bool | int | float | None)
+        else marked(value)
+    )
 
 
 def _words(error: BaseException) -> str:
@@ -114,4 +131,5 @@ def _words(error: BaseException) -> str:
         words = str(error) or type(error).__name__
     except Exception:  # noqa: BLE001 - the message of an exception is the job's code too
         return type(error).__name__
-    return f"{type(error).__name__}: {words}" if isinstance(error, KeyError) else words  # a bare 'host' says nothing
+    # a bare 'host' says nothing
+    return f"{type(error).__name__}: {words}" if isinstance(error, KeyError) else words

@@ -1,12 +1,12 @@
 """The supervisor: the parent of everything one attempt starts, and the end of it all.
 
-It forks the job, tells the runner, and waits for the job's end, a command, the time limit, or the end of the runner.
-Whatever the job started, daemons in sessions of their own included, becomes its child sooner or later (it adopts orphans),
-so when it reports the end, nothing of the attempt is left. Time limits are kept here, by the monotonic clock, so they hold
-while the runner is busy or frozen.
+It forks the job, tells the runner, and waits for the job's end, a command, the time limit, or the end of the
+runner. Whatever the job started, daemons in sessions of their own included, becomes its child sooner or later
+(it adopts orphans), so when it reports the end, nothing of the attempt is left. Time limits are kept here, by
+the monotonic clock, so they hold while the runner is busy or frozen.
 
-If it is killed, the kernel kills the job (its parent-death signal), the guard kills the rest, and the runner sees its socket
-close.
+If it is killed, the kernel kills the job (its parent-death signal), the guard kills the rest, and the runner
+sees its socket close.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def supervise(sha: str, request: dict[str, Any], fds: list[int]) -> NoReturn:
         os._exit(1)
 
 
-def _start(sha: str, request: dict[str, Any], control: socket.socket, children: int, fds: list[int]) -> NoReturn:
+def _start(
+    sha: str, request: dict[str, Any], control: socket.socket, children: int, fds: list[int]
+) -> NoReturn:
     supervisor = os.getpid()
     try:
         job = os.fork()
@@ -99,7 +101,9 @@ class _Supervision:
         poll.register(self._children, select.POLLIN)
         while not self._over():
             left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-            for descriptor, _event in poll.poll(None if left is None else min(left, LONGEST_WAIT_SECONDS) * 1000 + 1):
+            for descriptor, _event in poll.poll(
+                None if left is None else min(left, LONGEST_WAIT_SECONDS) * 1000 + 1
+            ):
                 if descriptor == self._children:
                     tree.empty(self._children)
                 elif not self._obey():

@@ -1,8 +1,9 @@
 """What the kernel lets us say about processes: adopt orphans, die with the parent, find every descendant and end it.
 
-A process that called `adopt_orphans` becomes the parent of every descendant whose own parent ended, also of daemons in sessions
-of their own, so "no child is left" means "nothing of the tree is left". Limit: a process in an uninterruptible wait (a dead
-network disk) cannot be killed by anybody; after a bounded time it is given up.
+A process that called `adopt_orphans` becomes the parent of every descendant whose own parent ended, also of
+daemons in sessions of their own, so "no child is left" means "nothing of the tree is left". Limit: a process
+in an uninterruptible wait (a dead network disk) cannot be killed by anybody; after a bounded time it is given
+up.
 """
 # this is loaded before every job, pathlib would cost it a few milliseconds
 # ruff: noqa: PTH123, PTH208

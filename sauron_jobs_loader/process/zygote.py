@@ -1,11 +1,12 @@
 """The zygote: holds one revision loaded, and forks one supervisor per attempt.
 
-It loads the manifest once, answers what it defines, and then serves fork requests one at a time. A fork copies only what is
-written to, so an attempt starts in milliseconds with all imports of the bundle in place. It has one thread: a bundle whose
-loading starts threads is answered as `threaded` and is not served from here, because locks that other threads hold would stay
-locked in a fork.
+It loads the manifest once, answers what it defines, and then serves fork requests one at a time. A fork
+copies only what is written to, so an attempt starts in milliseconds with all imports of the bundle in place.
+It has one thread: a bundle whose loading starts threads is answered as `threaded` and is not served from
+here, because locks that other threads hold would stay locked in a fork.
 
-If it is killed, the supervisors it forked go on under the guard; the launcher boots another zygote for the next attempt.
+If it is killed, the supervisors it forked go on under the guard; the launcher boots another zygote for the
+next attempt.
 """
 
 from __future__ import annotations
@@ -44,7 +45,11 @@ def _load(sha: str) -> dict[str, Any]:
         return {"event": "refused", "message": str(error)}
     manifest.prepare()
     threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - as above
-    return {"event": "booted", "threaded": threads > 1 or threading.active_count() > 1, **manifest.definitions()}
+    return {
+        "event": "booted",
+        "threaded": threads > 1 or threading.active_count() > 1,
+        **manifest.definitions(),
+    }
 
 
 def _settle() -> None:

@@ -1,8 +1,9 @@
 """Run a program from a job: its output goes to the job's log as it comes, and its end is kept.
 
-There is no shell: `argv` is a list. At its timeout, or when an exception ends the wait, the program and what it started are
-killed, but for those that left both its session and its family tree; these end with the job, as everything does, and so does what
-a program leaves running when it ends by itself. Limit: Linux (pidfd); standard error is read with standard output, in one stream.
+There is no shell: `argv` is a list. At its timeout, or when an exception ends the wait, the program and what
+it started are killed, but for those that left both its session and its family tree; these end with the job,
+as everything does, and so does what a program leaves running when it ends by itself. Limit: Linux (pidfd);
+standard error is read with standard output, in one stream.
 """
 
 from __future__ import annotations
@@ -67,8 +68,8 @@ def run(
 ) -> CommandResult:
     """Run a program to its end. Raises CommandError when it cannot be started and, with `check`, when it fails.
 
-    `env` is added to the job's environment; a None there takes a variable away. `input` is its standard input, empty without.
-    The result keeps the last `keep_chars` of the output.
+    `env` is added to the job's environment; a None there takes a variable away. `input` is its standard
+    input, empty without. The result keeps the last `keep_chars` of the output.
     """
     words = _checked(argv)
     started = time.monotonic()
@@ -97,7 +98,9 @@ def run(
     if check and (result.timed_out or result.returncode):
         how = f"did not end within {timeout_seconds:g} s" if result.timed_out else _ended(result.returncode)
         lines = result.output.rstrip().splitlines()[-LAST_LINES:]
-        raise CommandError("\n".join([f"{words[0]} {how}." + (" It printed at the end:" if lines else ""), *lines]), result)
+        raise CommandError(
+            "\n".join([f"{words[0]} {how}." + (" It printed at the end:" if lines else ""), *lines]), result
+        )
     return result
 
 

@@ -1,9 +1,10 @@
 """Mail from a job, by Amazon SES. A mail that cannot be sent is logged and answered as None: it does not fail the job by itself.
 
-Settings are read from the environment of the job at each call: AWS_SES_ACCESS_KEY_ID, AWS_SES_SECRET_ACCESS_KEY, AWS_SES_REGION,
-FROM_EMAIL, and NOTIFY_EMAIL, ALERT_EMAIL or DIGEST_EMAIL as the recipient when none is given. A job that declares its secrets
-declares these too. AWS_ENDPOINT_URL is honoured. Values of the job's secrets are blotted out of subject, text and HTML, within
-the limits that `sauron_jobs_loader.masking` states.
+Settings are read from the environment of the job at each call: AWS_SES_ACCESS_KEY_ID,
+AWS_SES_SECRET_ACCESS_KEY, AWS_SES_REGION, FROM_EMAIL, and NOTIFY_EMAIL, ALERT_EMAIL or DIGEST_EMAIL as the
+recipient when none is given. A job that declares its secrets declares these too. AWS_ENDPOINT_URL is
+honoured. Values of the job's secrets are blotted out of subject, text and HTML, within the limits that
+`sauron_jobs_loader.masking` states.
 """
 
 from __future__ import annotations
@@ -62,15 +63,19 @@ def send_email(
 ) -> str | None:
     """Send one mail; answer its Message-ID, or None with the reason in the log.
 
-    `to_email` is an address, several with ',' between them, or a list; NOTIFY_EMAIL when none is given. `alert_type`, `job_id`
-    and `metadata` are what older callers say for their own records; they are logged.
+    `to_email` is an address, several with ',' between them, or a list; NOTIFY_EMAIL when none is given.
+    `alert_type`, `job_id` and `metadata` are what older callers say for their own records; they are logged.
     """
     recipients = addresses(to_email) or addresses(os.environ.get("NOTIFY_EMAIL"))
     sender = from_email or os.environ.get("FROM_EMAIL")
     masker = Masker(_secret_values())
     subject = masker.text(" ".join(subject.split()))
     if not recipients or not sender:
-        missing = "a recipient (to_email= or NOTIFY_EMAIL)" if not recipients else "a sender (from_email= or FROM_EMAIL)"
+        missing = (
+            "a recipient (to_email= or NOTIFY_EMAIL)"
+            if not recipients
+            else "a sender (from_email= or FROM_EMAIL)"
+        )
         _log.warning("mail %r is not sent: it lacks %s", subject, missing)
         return None
     mailer = _mailer(
@@ -98,7 +103,9 @@ def send_email(
     return message_id
 
 
-def send_alert_email(subject: str, body: str = "", html: str | None = None, *, level: str = "ERROR", **more: Any) -> str | None:
+def send_alert_email(
+    subject: str, body: str = "", html: str | None = None, *, level: str = "ERROR", **more: Any
+) -> str | None:
     """Send a mail to ALERT_EMAIL (or NOTIFY_EMAIL), its subject marked with the level."""
     to_email = more.pop("to_email", None) or os.environ.get("ALERT_EMAIL") or None
     return send_email(f"[{level.upper()}] {subject}", body, html, to_email=to_email, **more)
@@ -111,8 +118,12 @@ def send_digest_email(subject: str, body: str = "", html: str | None = None, **m
 
 
 @lru_cache(maxsize=4)
-def _mailer(region: str, access_key: str | None, secret_key: str | None, sender: str, endpoint_url: str | None) -> Mailer:
-    return Mailer(region=region, access_key=access_key, secret_key=secret_key, sender=sender, endpoint_url=endpoint_url)
+def _mailer(
+    region: str, access_key: str | None, secret_key: str | None, sender: str, endpoint_url: str | None
+) -> Mailer:
+    return Mailer(
+        region=region, access_key=access_key, secret_key=secret_key, sender=sender, endpoint_url=endpoint_url
+    )
 
 
 def _secret_values() -> Iterator[str]:

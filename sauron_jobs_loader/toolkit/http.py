@@ -1,8 +1,9 @@
 """HTTP from a job: an `httpx.Client` with timeouts, retries and a name.
 
-A request that may be repeated (RFC 9110: GET, HEAD, OPTIONS, TRACE, PUT, DELETE) is repeated after a lost connection, a timeout
-or an answer of 429, 502, 503 or 504; the last answer is yours to judge. Other requests are only repeated while no connection was
-made. Proxies of the environment are honoured. Limit: a body that is a generator is sent once.
+A request that may be repeated (RFC 9110: GET, HEAD, OPTIONS, TRACE, PUT, DELETE) is repeated after a lost
+connection, a timeout or an answer of 429, 502, 503 or 504; the last answer is yours to judge. Other requests
+are only repeated while no connection was made. Proxies of the environment are honoured. Limit: a body that is
+a generator is sent once.
 """
 
 from __future__ import annotations
@@ -48,14 +49,18 @@ def client(
     if token is not None:
         token = token.strip()
         if not (token.isascii() and token.isprintable()):  # httpx would show it in its own error
-            raise ValueError("token holds letters that a header cannot carry: look at the variable it comes from.")
+            raise ValueError(
+                "token holds letters that a header cannot carry: look at the variable it comes from."
+            )
         known["Authorization"] = f"Bearer {token}"
 
     def transport(proxy: str | None = None) -> httpx.BaseTransport:
         return _retrying(httpx.HTTPTransport(retries=retries, proxy=proxy), retries)
 
     mounts = {where: transport(proxy) if proxy else None for where, proxy in _proxies().items()}
-    return httpx.Client(base_url=base_url, timeout=timeout_seconds, headers=known, transport=transport(), mounts=mounts)
+    return httpx.Client(
+        base_url=base_url, timeout=timeout_seconds, headers=known, transport=transport(), mounts=mounts
+    )
 
 
 def user_agent() -> str:
@@ -89,7 +94,9 @@ def _asked_for(retry_after: str | None, now: datetime) -> float | None:
     return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
 
 
-def _retrying(inner: httpx.BaseTransport, retries: int, sleep: Callable[[float], None] = time.sleep) -> httpx.BaseTransport:
+def _retrying(
+    inner: httpx.BaseTransport, retries: int, sleep: Callable[[float], None] = time.sleep
+) -> httpx.BaseTransport:
     """Wrap a transport so that what may be repeated is repeated."""
     import httpx
 

@@ -1,7 +1,8 @@
 """Whether the key that an ssh server shows is the one that is known: known_hosts as sshd(8) describes it.
 
-Plain and hashed names, `[host]:port`, patterns with `*`, `?` and `!`, comments and `@revoked` are read. Every refusal says what
-to do about it. Limit: `@cert-authority` lines are passed over; a line that cannot be read knows nobody.
+Plain and hashed names, `[host]:port`, patterns with `*`, `?` and `!`, comments and `@revoked` are read. Every
+refusal says what to do about it. Limit: `@cert-authority` lines are passed over; a line that cannot be read
+knows nobody.
 """
 
 from __future__ import annotations
@@ -68,9 +69,14 @@ class KnownHosts:
                 texts.append(Path(given).expanduser().read_text(encoding="utf-8", errors="replace"))
             except OSError as error:
                 reason = error.strerror or error
-                raise HostKeyError(f"{VARIABLE} names the file {given}, which cannot be read: {reason}.") from error
-        with contextlib.suppress(OSError, RuntimeError):  # there need be none, and an account may have no home
-            texts.append(Path("~/.ssh/known_hosts").expanduser().read_text(encoding="utf-8", errors="replace"))
+                raise HostKeyError(
+                    f"{VARIABLE} names the file {given}, which cannot be read: {reason}."
+                ) from error
+        # there need be none, and an account may have no home
+        with contextlib.suppress(OSError, RuntimeError):
+            texts.append(
+                Path("~/.ssh/known_hosts").expanduser().read_text(encoding="utf-8", errors="replace")
+            )
         return cls(tuple(parsed(line for text in texts for line in text.splitlines())), place)
 
     def kinds(self, name: str) -> list[str]:
@@ -139,7 +145,9 @@ def parsed(lines: Iterable[str]) -> Iterator[KnownKey]:
 
 def _fits(pattern: str, name: str) -> bool:
     """Match `*` and `?`, and nothing else: brackets stand for themselves here."""
-    words = "".join(".*" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in pattern)
+    words = "".join(
+        ".*" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in pattern
+    )
     return re.fullmatch(words, name) is not None
 
 

@@ -18,11 +18,13 @@ def report(fraction: float, note: str = "") -> None:
     current().progress(fraction, note)
 
 
-def track(iterable: Iterable[T], total: int | None = None, note: str | Callable[[T], str] = "") -> Iterator[T]:
+def track(
+    iterable: Iterable[T], total: int | None = None, note: str | Callable[[T], str] = ""
+) -> Iterator[T]:
     """Pass on what an iterable holds and tell after each how many are done.
 
-    `total` is looked up when the iterable has a length; without one only the count is told. `note` is text, or a function of the
-    item that is begun.
+    `total` is looked up when the iterable has a length; without one only the count is told. `note` is text,
+    or a function of the item that is begun.
     """
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)

@@ -1,8 +1,8 @@
 """The one place that speaks to Amazon SES. It reads no setting from the environment: whoever makes a `Mailer` hands them in.
 
-A mail that SES accepted has a Message-ID; whether it arrives is SES's to do. Throttling, faults of the server and lost
-connections are retried, so a mail whose answer was lost may be sent twice. Limit: no attachments, at most RECIPIENTS_LIMIT
-recipients, who see each other.
+A mail that SES accepted has a Message-ID; whether it arrives is SES's to do. Throttling, faults of the server
+and lost connections are retried, so a mail whose answer was lost may be sent twice. Limit: no attachments, at
+most RECIPIENTS_LIMIT recipients, who see each other.
 """
 
 from __future__ import annotations
@@ -72,15 +72,24 @@ class Mailer:
         self._client: Any = None
 
     def send(
-        self, recipients: Sequence[str], subject: str, text: str, html: str | None = None, *, reply_to: Sequence[str] = ()
+        self,
+        recipients: Sequence[str],
+        subject: str,
+        text: str,
+        html: str | None = None,
+        *,
+        reply_to: Sequence[str] = (),
     ) -> str:
         """Send one mail in UTF-8, as text, HTML or both; answer its Message-ID. Raises MailError, whose text holds no secret."""
         to = addresses(recipients)
         if not to:
-            raise MailError("a mail needs a recipient: write an address such as ops@example.com", temporary=False)
+            raise MailError(
+                "a mail needs a recipient: write an address such as ops@example.com", temporary=False
+            )
         if len(to) > RECIPIENTS_LIMIT:
             raise MailError(
-                f"{len(to)} recipients, and SES takes {RECIPIENTS_LIMIT}: send several mails, or to a list.", temporary=False
+                f"{len(to)} recipients, and SES takes {RECIPIENTS_LIMIT}: send several mails, or to a list.",
+                temporary=False,
             )
         message: dict[str, Any] = {"Subject": _part(" ".join(subject.split())), "Body": {}}
         if text or html is None:

@@ -1,9 +1,10 @@
 """Commands on other machines, by ssh with verified host keys. Nothing raises: a failure is a result with returncode -1.
 
-The key is `key_path`, or SAURON_SSH_KEY_PATH, or SSH_PRIVATE_KEY_B64 (decoded in memory). Host keys are looked up in
-SAURON_SSH_KNOWN_HOSTS (a file, or the lines themselves) and in ~/.ssh/known_hosts; an unknown host is refused, and the reason
-holds the line to add. Limit: at the timeout the connection is closed; whether the command then ends is up to the other machine
-(`timeout 60 ...` there is sure). Of each stream LIMIT bytes are kept, half from its beginning and half from its end.
+The key is `key_path`, or SAURON_SSH_KEY_PATH, or SSH_PRIVATE_KEY_B64 (decoded in memory). Host keys are
+looked up in SAURON_SSH_KNOWN_HOSTS (a file, or the lines themselves) and in ~/.ssh/known_hosts; an unknown
+host is refused, and the reason holds the line to add. Limit: at the timeout the connection is closed; whether
+the command then ends is up to the other machine (`timeout 60 ...` there is sure). Of each stream LIMIT bytes
+are kept, half from its beginning and half from its end.
 """
 
 from __future__ import annotations
@@ -51,14 +52,17 @@ def run_ssh_command(
 ) -> SSHResult:
     """Run a command line on a host (its shell reads it), through `bastion_host` if one is given.
 
-    `timeout` counts seconds for everything: connecting, authenticating and running. A bastion is `user@host[:port]`, an IPv6
-    address in brackets; several, with ',' between them, are passed in their order, as by ProxyJump.
+    `timeout` counts seconds for everything: connecting, authenticating and running. A bastion is
+    `user@host[:port]`, an IPv6 address in brackets; several, with ',' between them, are passed in their
+    order, as by ProxyJump.
     """
     deadline = time.monotonic() + timeout
     ran = _Ran()
     address = f"{host}:{port}"
     try:
-        target = machine(f"[{host}]" if ":" in host and not host.startswith("[") else host, port=port, user=user)
+        target = machine(
+            f"[{host}]" if ":" in host and not host.startswith("[") else host, port=port, user=user
+        )
         address = target.address
         with connected(target, _bastions(bastion_host, target.user), key_path, deadline) as transport:
             code = ran.run(transport, command, deadline)

@@ -1,7 +1,7 @@
 """One verified, authenticated ssh connection, through as many bastions as are named, within one deadline.
 
-Every machine on the way shows its host key and is checked; the same key opens each of them. There is no agent, no password,
-nobody to ask. Limit: looking up a name is the resolver's, which keeps its own time.
+Every machine on the way shows its host key and is checked; the same key opens each of them. There is no
+agent, no password, nobody to ask. Limit: looking up a name is the resolver's, which keeps its own time.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def machine(text: str, *, port: int = DEFAULT_PORT, user: str | None = None) -> 
     else:
         host, _, given = address.partition(":")
     if not host or (given and not (given.isascii() and given.isdigit() and 0 < int(given) <= HIGHEST_PORT)):
-        raise ConnectError(f"{text!r} is no machine: write user@host, user@host:port or user@[IPv6 address]:port.")
+        raise ConnectError(
+            f"{text!r} is no machine: write user@host, user@host:port or user@[IPv6 address]:port."
+        )
     return Machine(host, int(given or port), named or user or _own_name())
 
 
@@ -79,7 +81,8 @@ def connected(
     for name in ("paramiko", "paramiko.transport"):
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
-            logger.setLevel(logging.CRITICAL)  # the result says it all; a library's tracebacks in the job's log say less
+            # the result says it all; a library's tracebacks in the job's log say less
+            logger.setLevel(logging.CRITICAL)
     known = KnownHosts.read(os.environ)
     with contextlib.ExitStack() as stack:
         transport: paramiko.Transport | None = None
@@ -99,13 +102,19 @@ def connected(
         yield transport
 
 
-def _opened(hop: Machine, through: paramiko.Transport | None, deadline: float) -> socket.socket | paramiko.Channel:
+def _opened(
+    hop: Machine, through: paramiko.Transport | None, deadline: float
+) -> socket.socket | paramiko.Channel:
     if through is None:
         return socket.create_connection((hop.host, hop.port), timeout=left(deadline))
-    return through.open_channel("direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=left(deadline))
+    return through.open_channel(
+        "direct-tcpip", (hop.host, hop.port), ("127.0.0.1", 0), timeout=left(deadline)
+    )
 
 
-def _greeted(hop: Machine, pipe: socket.socket | paramiko.Channel, known: KnownHosts, deadline: float) -> paramiko.Transport:
+def _greeted(
+    hop: Machine, pipe: socket.socket | paramiko.Channel, known: KnownHosts, deadline: float
+) -> paramiko.Transport:
     """Agree on keys with a server and check who it is."""
     import paramiko
 
@@ -118,7 +127,10 @@ def _greeted(hop: Machine, pipe: socket.socket | paramiko.Channel, known: KnownH
         options = transport.get_security_options()
         wanted = [algorithm for kind in known.kinds(name) for algorithm in _ALGORITHMS.get(kind, (kind,))]
         offered = list(options.key_types)
-        options.key_types = [*(one for one in wanted if one in offered), *(one for one in offered if one not in wanted)]
+        options.key_types = [
+            *(one for one in wanted if one in offered),
+            *(one for one in offered if one not in wanted),
+        ]
         transport.start_client(timeout=seconds)
         left(deadline)  # start_client returns at its timeout as if all were well
         shown = transport.get_remote_server_key()
@@ -139,7 +151,9 @@ def _admitted(hop: Machine, transport: paramiko.Transport, key: paramiko.PKey, d
         more = transport.auth_publickey(hop.user, key)
     except paramiko.BadAuthenticationType as error:
         ways = ", ".join(error.allowed_types)
-        raise ConnectError(f"the server takes no keys from {hop.user}, but {ways}: allow public keys there.") from error
+        raise ConnectError(
+            f"the server takes no keys from {hop.user}, but {ways}: allow public keys there."
+        ) from error
     except paramiko.AuthenticationException as error:
         left(deadline)
         raise ConnectError(
@@ -147,13 +161,17 @@ def _admitted(hop: Machine, transport: paramiko.Transport, key: paramiko.PKey, d
             f"{hop.user} there, or correct user or key."
         ) from error
     if more:
-        raise ConnectError(f"the server wants more than the key {shown}: {', '.join(more)}. A job has nobody to ask.")
+        raise ConnectError(
+            f"the server wants more than the key {shown}: {', '.join(more)}. A job has nobody to ask."
+        )
 
 
 def _words(hop: Machine, target: Machine, error: Exception) -> str:
     words = str(error) or type(error).__name__
     if type(error).__name__ == "IncompatiblePeer":
-        words += " (the server is too old, or allows too little: it must offer ed25519, ECDSA or RSA with SHA-2)"
+        words += (
+            " (the server is too old, or allows too little: it must offer ed25519, ECDSA or RSA with SHA-2)"
+        )
     return words if hop is target else f"bastion {hop.address}: {words}"
 
 

@@ -33,7 +33,9 @@ def private_key(path: str | None, environ: Mapping[str, str]) -> paramiko.PKey:
         try:
             text = base64.b64decode("".join(encoded.split()), validate=True)
         except (binascii.Error, ValueError):
-            raise KeyFileError("SSH_PRIVATE_KEY_B64 is not base64: write the output of `base64 -w0 <key file>`.") from None
+            raise KeyFileError(
+                "SSH_PRIVATE_KEY_B64 is not base64: write the output of `base64 -w0 <key file>`."
+            ) from None
         return _parsed(text, "SSH_PRIVATE_KEY_B64")
     for usual in USUAL_FILES:
         file = Path(usual).expanduser()
@@ -48,7 +50,9 @@ def _content(path: str, where: str) -> bytes:
     try:
         return Path(path).expanduser().read_bytes()
     except OSError as error:
-        raise KeyFileError(f"{where} names the file {path}, which cannot be read: {error.strerror or error}.") from error
+        raise KeyFileError(
+            f"{where} names the file {path}, which cannot be read: {error.strerror or error}."
+        ) from error
 
 
 def _parsed(text: bytes, where: str) -> paramiko.PKey:
@@ -60,10 +64,14 @@ def _parsed(text: bytes, where: str) -> paramiko.PKey:
 
     text = text.strip() + b"\n"
     if text.startswith(b"PuTTY-User-Key-File"):
-        raise KeyFileError(f"{where} is a PuTTY key: export it in the OpenSSH form (puttygen key.ppk -O private-openssh).")
+        raise KeyFileError(
+            f"{where} is a PuTTY key: export it in the OpenSSH form (puttygen key.ppk -O private-openssh)."
+        )
     if text.startswith((b"ssh-", b"ecdsa-", b"-----BEGIN PUBLIC")):
         raise KeyFileError(f"{where} is a public key: give the private half, the file without .pub.")
-    load = serialization.load_ssh_private_key if b"BEGIN OPENSSH" in text else serialization.load_pem_private_key
+    load = (
+        serialization.load_ssh_private_key if b"BEGIN OPENSSH" in text else serialization.load_pem_private_key
+    )
     try:
         key = load(text, password=None)
     except TypeError:

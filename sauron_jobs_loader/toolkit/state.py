@@ -1,7 +1,8 @@
 """What the current job keeps between its runs, for jobs that take no context: the same store as `ctx.state`.
 
-A value that was put is there for the next run, also after a crash of the job or the runner. Limit: keys of 256 characters, JSON
-values of 64 KiB; two runs of one job at the same time see each other's values, and nothing here locks.
+A value that was put is there for the next run, also after a crash of the job or the runner. Limit: keys of
+256 characters, JSON values of 64 KiB; two runs of one job at the same time see each other's values, and
+nothing here locks.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def keys() -> list[str]:
 def changed(key: str, value: Any, *, first: bool = True) -> bool:
     """Answer whether a value differs from the stored one, and store it. `first` is the answer when nothing was stored.
 
-    It is stored before you act on it: when what you do then must not be lost, compare with `get`, act, and `put` at the end.
+    It is stored before you act on it: when what you do then must not be lost, compare with `get`, act, and
+    `put` at the end.
     """
     state = current().state
     try:

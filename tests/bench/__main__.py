@@ -1,9 +1,9 @@
 """Measure what Sauron promises about speed, on this machine and disk: `make bench`.
 
-Each line is a median of what was measured beside a limit or a peer of the same run, because machines differ and are noisy:
-`sqlite` is the plain claim + finish of two SQLite transactions at synchronous=FULL, `plain` the same as two prepared statements
-on PostgreSQL (`postgres.py`, also for the peers), `exec` a bare `python -c pass`.
-Run parts of it by naming them: python -m tests.bench tick throughput
+Each line is a median of what was measured beside a limit or a peer of the same run, because machines differ
+and are noisy: `sqlite` is the plain claim + finish of two SQLite transactions at synchronous=FULL, `plain`
+the same as two prepared statements on PostgreSQL (`postgres.py`, also for the peers), `exec` a bare `python
+-c pass`. Run parts of it by naming them: python -m tests.bench tick throughput
 """
 
 from __future__ import annotations
@@ -75,7 +75,10 @@ def bench_trigger() -> None:
             took.append((server.http.get(f"/runs/{run}").json()["result"]["at"] - asked) * 1000)
     exec_ms = plain_exec()
     say(
-        "trigger over HTTP to job start, median", statistics.median(took), "ms", f"{statistics.median(took) / exec_ms:.1f} x exec"
+        "trigger over HTTP to job start, median",
+        statistics.median(took),
+        "ms",
+        f"{statistics.median(took) / exec_ms:.1f} x exec",
     )
     say("trigger over HTTP to job start, p99", percentile(took, 0.99), "ms")
 
@@ -124,7 +127,14 @@ def bench_throughput(count: int = 1500) -> None:
     with serving() as server:
         store = Store(f"sqlite:///{server.folder}/.sauron/sauron.sqlite3")
         now = datetime.now(UTC)
-        blank = {"job_id": "noop", "state": "queued", "origin": "trigger", "max_attempts": 1, "created_at": now, "due_at": now}
+        blank = {
+            "job_id": "noop",
+            "state": "queued",
+            "origin": "trigger",
+            "max_attempts": 1,
+            "created_at": now,
+            "due_at": now,
+        }
         with store.write() as tx:
             finish.put(tx, [blank | {"id": new_run_id()} for _ in range(count)])
         began = time.perf_counter()
@@ -133,7 +143,12 @@ def bench_throughput(count: int = 1500) -> None:
         rate = (count + 1) / (time.perf_counter() - began)
         store.close()
     limit = plain_sqlite()
-    say("isolated no-op runs, recorded durably", rate, "runs/s", f"{100 * rate / limit:.0f} % of plain sqlite ({limit:.0f}/s)")
+    say(
+        "isolated no-op runs, recorded durably",
+        rate,
+        "runs/s",
+        f"{100 * rate / limit:.0f} % of plain sqlite ({limit:.0f}/s)",
+    )
 
 
 def _unfinished(store: object) -> int:
@@ -153,11 +168,18 @@ def bench_tick(jobs: int = 100_000, due: int = 1000) -> None:
     from tests.conftest import ManualClock, job_record
 
     with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
-        store, clock = Store(f"sqlite:///{name}/store.sqlite3"), ManualClock(datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
+        store, clock = (
+            Store(f"sqlite:///{name}/store.sqlite3"),
+            ManualClock(datetime(2026, 1, 1, 12, 0, tzinfo=UTC)),
+        )
         store.migrate()
         with store.write() as tx:
             for number in range(jobs):
-                cron = "30 12 * * *" if number < due else f"{number % 60} {13 + number % 11} {2 + number % 27} * *"
+                cron = (
+                    "30 12 * * *"
+                    if number < due
+                    else f"{number % 60} {13 + number % 11} {2 + number % 27} * *"
+                )
                 spec = JobSpec.from_record(job_record(f"job-{number}", cron))
                 ledger.define(tx, spec, None, source="bundle", revision="a" * 40, now=clock.now())
         idle = []
@@ -224,7 +246,9 @@ BENCHES: dict[str, Callable[[], None]] = {
 
 def main() -> None:
     """Run the named benches, or all."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(BENCHES)} (all)")
     names = parser.parse_args().names or list(BENCHES)
     sys.stdout.write(

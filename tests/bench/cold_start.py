@@ -1,8 +1,8 @@
 """How long the Lambda zip takes to its first answer, and to each after it: real awslambdaric, PostgreSQL, parameters from SSM.
 
-Cold is from starting the process until the answer is posted, the store opened and read. No compiled file is written: the code's
-own come from the zip or not at all. Beside the time on the clock stands the processor time of the process, because other work on
-this machine adds to the first alone.
+Cold is from starting the process until the answer is posted, the store opened and read. No compiled file is
+written: the code's own come from the zip or not at all. Beside the time on the clock stands the processor
+time of the process, because other work on this machine adds to the first alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ def bench_cold_start() -> None:
         cloud = Cloud(aws, found, Path(name))
         try:
             _fill(server.url())
-            cloud.start({}, {"JOB_QUEUE_DB_URL": server.url(), "SAURON_API_TOKENS": f"bench:admin:{TOKEN}"}, clock=False)
+            cloud.start(
+                {},
+                {"JOB_QUEUE_DB_URL": server.url(), "SAURON_API_TOKENS": f"bench:admin:{TOKEN}"},
+                clock=False,
+            )
             function = cloud.lambdas.functions[cloud.function()]
             log = Path(name) / "bench.log"
             for path, limit in LIMITS.items():
@@ -94,7 +98,9 @@ def _request(cloud: Any, path: str) -> bytes:
     from tests.parity.events import proxy_event
 
     sent = [("Authorization", f"Bearer {TOKEN}"), ("Accept", "*/*"), ("User-Agent", "bench")]
-    return json.dumps(proxy_event(cloud.api, "GET", f"/{cloud.api.stage}{path}", sent, b"", source_ip="203.0.113.9")).encode()
+    return json.dumps(
+        proxy_event(cloud.api, "GET", f"/{cloud.api.stage}{path}", sent, b"", source_ip="203.0.113.9")
+    ).encode()
 
 
 def _tick() -> bytes:

@@ -1,6 +1,7 @@
 """Run by PEERS_PYTHON: drain a queue of no-op jobs with one worker of a peer that takes one at a time; answer jobs a second.
 
-Each peer is used as its documents say, with its own schema, and its clock runs from ready to the last end recorded.
+Each peer is used as its documents say, with its own schema, and its clock runs from ready to the last end
+recorded.
 """
 
 from __future__ import annotations
@@ -66,5 +67,7 @@ async def vacuum(dsn: str) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    rate = asyncio.run({"procrastinate": procrastinate, "pgqueuer": pgqueuer}[sys.argv[1]](sys.argv[2], int(sys.argv[3])))
+    rate = asyncio.run(
+        {"procrastinate": procrastinate, "pgqueuer": pgqueuer}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    )
     sys.stdout.write(f"{rate}\n")

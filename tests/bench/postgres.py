@@ -1,10 +1,12 @@
 """What a runner's way through PostgreSQL reaches of plain SKIP LOCKED and beside its peers, with one runner and with several.
 
-All take the same: runs that wait in a table, one connection per process, `synchronous_commit` on, each end durable before the
-next claim is made, tables vacuumed before. Plain is two prepared statements in a transaction each on a row of six columns. Rounds
-take turns, because machines are noisy; a share is the median of the shares of the rounds.
+All take the same: runs that wait in a table, one connection per process, `synchronous_commit` on, each end
+durable before the next claim is made, tables vacuumed before. Plain is two prepared statements in a
+transaction each on a row of six columns. Rounds take turns, because machines are noisy; a share is the median
+of the shares of the rounds.
 
-Set PEERS_PYTHON to a Python in which procrastinate, pgqueuer, asyncpg and psycopg are installed to have them in the same rounds.
+Set PEERS_PYTHON to a Python in which procrastinate, pgqueuer, asyncpg and psycopg are installed to have them
+in the same rounds.
 """
 
 from __future__ import annotations
@@ -37,7 +39,14 @@ PEERS = ("procrastinate", "pgqueuer")
 class Noop:
     """Stands where processes are started: every attempt ends well at once."""
 
-    exit_code, signal, result, timed_out, stopped, crash = 0, None, {"ok": True, "value": None}, False, None, None
+    exit_code, signal, result, timed_out, stopped, crash = (
+        0,
+        None,
+        {"ok": True, "value": None},
+        False,
+        None,
+        None,
+    )
     max_rss_kb, cpu_seconds = 1, 0.0
 
     def start(self, _run: object, _spec: object) -> Noop:
@@ -69,7 +78,10 @@ def together(work: Callable[..., None], processes: int, *given: object) -> float
     """Answer the seconds that so many processes take to do the same until it is done, from when all are ready."""
     context = multiprocessing.get_context("spawn")
     ready, ends = context.Barrier(processes + 1), context.SimpleQueue()
-    started = [context.Process(target=work, args=(ready, ends, f"runner-{number}", *given)) for number in range(processes)]
+    started = [
+        context.Process(target=work, args=(ready, ends, f"runner-{number}", *given))
+        for number in range(processes)
+    ]
     for process in started:
         process.start()
     ready.wait(60)
@@ -102,7 +114,10 @@ def plain(url: str, processes: int, count: int) -> float:
             " state smallint NOT NULL DEFAULT 0, created timestamptz DEFAULT now(), started timestamptz, finished timestamptz)"
         )
         db.execute("CREATE INDEX ON plain (id) WHERE state = 0")
-        db.execute("INSERT INTO plain (payload) SELECT jsonb_build_object('i', i) FROM generate_series(1, %s) i", (count,))
+        db.execute(
+            "INSERT INTO plain (payload) SELECT jsonb_build_object('i', i) FROM generate_series(1, %s) i",
+            (count,),
+        )
         db.execute("VACUUM (ANALYZE) plain")
     return count / together(plain_work, processes, url)
 
@@ -129,7 +144,9 @@ def store_work(ready: Any, ends: Any, name: str, url: str, publish: bool) -> Non
     store.close()
 
 
-def store_path(url: str, processes: int, count: int, *, jobs: int, overlap: str, publish: bool = False) -> float:
+def store_path(
+    url: str, processes: int, count: int, *, jobs: int, overlap: str, publish: bool = False
+) -> float:
     """Runs a second through runners whose attempts do nothing: claimed, executed and recorded in the store, each once."""
     from chalicelib.clock import SystemClock
     from chalicelib.model.jobs import JobSpec
@@ -147,7 +164,9 @@ def store_path(url: str, processes: int, count: int, *, jobs: int, overlap: str,
         for name in names:
             spec = JobSpec.from_record(job_record(name, "0 0 1 1 *", overlap=overlap))
             ledger.define(tx, spec, registry.job(tx, name), source="bundle", revision="a" * 40, now=now)
-        finish.put(tx, [blank | {"id": new_run_id(), "job_id": names[number % jobs]} for number in range(count)])
+        finish.put(
+            tx, [blank | {"id": new_run_id(), "job_id": names[number % jobs]} for number in range(count)]
+        )
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
     took = together(store_work, processes, url, publish)
@@ -163,7 +182,13 @@ def peer(name: str, url: str, count: int) -> float | None:
     python = os.environ.get("PEERS_PYTHON")
     if not python:
         return None
-    command = [python, str(Path(__file__).with_name("peers.py")), name, url.replace("+psycopg", ""), str(count)]
+    command = [
+        python,
+        str(Path(__file__).with_name("peers.py")),
+        name,
+        url.replace("+psycopg", ""),
+        str(count),
+    ]
     answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=600)
     return float(answer.stdout.split()[-1])
 
@@ -204,7 +229,10 @@ def bench_runners(count: int = 10_000, rounds: int = 3) -> None:
 def bench_bell(count: int = 50) -> None:
     """From a trigger at a runner that executes nothing to the first line of the job, in another runner: NOTIFY wakes it."""
     with postgres() as url, tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
-        shared = {"JOBS_GIT_REPO_URL": str(bundle(Path(name) / "bundle")), "JOB_QUEUE_DB_URL": url.replace("+psycopg", "")}
+        shared = {
+            "JOBS_GIT_REPO_URL": str(bundle(Path(name) / "bundle")),
+            "JOB_QUEUE_DB_URL": url.replace("+psycopg", ""),
+        }
         for folder in ("idle", "busy"):
             (Path(name) / folder).mkdir()
         idle = Server(Path(name) / "idle", JOB_QUEUE_ENABLED="0", **shared)

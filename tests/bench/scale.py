@@ -30,7 +30,11 @@ def bench_scale(sizes: tuple[int, ...] = (100_000, 1_000_000), due: int = 1000, 
         _tick(size, due)
     with postgres() as url:
         store_path(url, 1, runs, jobs=1, overlap="allow")
-        say("bytes of a run and its attempt, indexes included", _bytes(url, "job_queue", "attempts") / runs, "bytes")
+        say(
+            "bytes of a run and its attempt, indexes included",
+            _bytes(url, "job_queue", "attempts") / runs,
+            "bytes",
+        )
     with postgres() as url, serving(JOB_QUEUE_DB_URL=url, SAURON_WORKERS="8") as server:
         say("connections of an idle runner", _connections(url), "")
         _keep_busy(server, 400)
@@ -40,7 +44,10 @@ def bench_scale(sizes: tuple[int, ...] = (100_000, 1_000_000), due: int = 1000, 
         say("connections of a runner with eight workers at work, at most", most, "")
         began = time.perf_counter()
         _keep_busy(server, 1500)
-        server.wait(lambda: not _running(server) and not server.http.get("/status").json()["queue"]["queued"], seconds=240)
+        server.wait(
+            lambda: not _running(server) and not server.http.get("/status").json()["queue"]["queued"],
+            seconds=240,
+        )
         say("isolated no-op runs of one runner on PostgreSQL", 1500 / (time.perf_counter() - began), "runs/s")
 
 
@@ -55,7 +62,10 @@ def _tick(size: int, due: int) -> None:
         store.migrate()
         began = time.perf_counter()
         with store.write() as tx:
-            for name, cron in [("first", "0 0 1 1 *"), *((f"due-{number}", "30 12 * * *") for number in range(due))]:
+            for name, cron in [
+                ("first", "0 0 1 1 *"),
+                *((f"due-{number}", "30 12 * * *") for number in range(due)),
+            ]:
                 spec = JobSpec.from_record(job_record(name, cron))
                 ledger.define(tx, spec, None, source="bundle", revision="a" * 40, now=NOON)
         defined = (due + 1) / (time.perf_counter() - began)
@@ -94,7 +104,9 @@ def _bytes(url: str, *tables: str) -> int:
 
 
 def _connections(url: str) -> int:
-    return _ask(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sauron' OR query LIKE 'LISTEN%'")
+    return _ask(
+        url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sauron' OR query LIKE 'LISTEN%'"
+    )
 
 
 def _keep_busy(server: Server, count: int) -> None:

@@ -1,6 +1,7 @@
 """`sauron aws up` and `down` from outside: a copy of the checkout, a stand-in for AWS, a real PostgreSQL.
 
-The stage is deployed once for the module; each test goes on from what the ones before left, in the order of this file.
+The stage is deployed once for the module; each test goes on from what the ones before left, in the order of
+this file.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class Operator:
     def sauron(self, *arguments: str, **more: str) -> Said:
         """Run a command in the checkout; whatever it and its processes say is kept in `seen`."""
         paths = {"PYTHONPATH": f"{self.folder}:{self.folder / 'container'}"}
-        environ = environ_of(**(self.settings | self.aws.environ | paths | {name: v for name, v in more.items() if v}))
+        environ = environ_of(
+            **(self.settings | self.aws.environ | paths | {name: v for name, v in more.items() if v})
+        )
         for name in [name for name, value in more.items() if not value]:
             environ.pop(name, None)
         with subprocess.Popen(
@@ -109,7 +112,9 @@ def _read(pid: int, kind: str) -> str:
 def state(aws: aws_server.Aws) -> dict[str, Any]:
     """Answer everything that AWS has of ours, in a form that can be compared."""
     sqs, lambda_, ssm = aws.client("sqs"), aws.client("lambda"), aws.client("ssm")
-    parameters = ssm.get_parameters_by_path(Path="/sauron/prod", WithDecryption=True, MaxResults=10)["Parameters"]
+    parameters = ssm.get_parameters_by_path(Path="/sauron/prod", WithDecryption=True, MaxResults=10)[
+        "Parameters"
+    ]
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     apis = aws.client("apigateway").get_rest_apis()["items"]
     return {
@@ -123,14 +128,18 @@ def state(aws: aws_server.Aws) -> dict[str, Any]:
         },
         "layers": [one["LayerName"] for one in lambda_.list_layers()["Layers"]],
         "mappings": [
-            (one["UUID"], one.get("ScalingConfig")) for one in lambda_.list_event_source_mappings()["EventSourceMappings"]
+            (one["UUID"], one.get("ScalingConfig"))
+            for one in lambda_.list_event_source_mappings()["EventSourceMappings"]
         ],
         "parameters": {one["Name"]: (one["Type"], one["Value"], one["Version"]) for one in parameters},
         "alarms": {one["AlarmName"]: one["AlarmConfigurationUpdatedTimestamp"].isoformat() for one in alarms},
         "topics": [one["TopicArn"] for one in aws.client("sns").list_topics()["Topics"]],
-        "rules": {one["Name"]: one["ScheduleExpression"] for one in aws.client("events").list_rules()["Rules"]},
+        "rules": {
+            one["Name"]: one["ScheduleExpression"] for one in aws.client("events").list_rules()["Rules"]
+        },
         "groups": {
-            one["logGroupName"]: one.get("retentionInDays") for one in aws.client("logs").describe_log_groups()["logGroups"]
+            one["logGroupName"]: one.get("retentionInDays")
+            for one in aws.client("logs").describe_log_groups()["logGroups"]
         },
         "roles": [one["RoleName"] for one in aws.client("iam").list_roles()["Roles"]],
         "apis": [one["id"] for one in apis],
@@ -149,7 +158,9 @@ def operator(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> 
     store = databases.make(migrated=False).replace("postgresql+psycopg://", "postgresql://")
     aws = aws_server.start()
     settings = {**PLAIN, **SECRETS, "JOB_QUEUE_DB_URL": store}
-    made = Operator(aws, folder, settings, [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"])
+    made = Operator(
+        aws, folder, settings, [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"]
+    )
     yield made
     aws.close()
 
@@ -165,14 +176,32 @@ def deployed(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Op
 
 
 def _cannot_download(folder: Path) -> bool:
-    one = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("tzdata=="))
-    asked = [sys.executable, "-m", "pip", "download", "-qq", "--retries=1", "--no-deps", "--dest", str(folder)]
+    one = next(
+        line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("tzdata==")
+    )
+    asked = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "-qq",
+        "--retries=1",
+        "--no-deps",
+        "--dest",
+        str(folder),
+    ]
     return subprocess.run([*asked, one.removesuffix(" \\")], capture_output=True, check=False).returncode != 0
 
 
 def test_all_faults_are_told_at_once_with_what_to_write(operator: Operator) -> None:
-    wrong = {"JOB_QUEUE_DB_URL": "sqlite:////tmp/x.sqlite3", "JOBS_GIT_REPO_URL": "git@example.org:a/b", "SAURON_API_TOKENS": ""}
-    said = operator.sauron("up", "--stage", "test", "--secret", "NOWHERE", LOG_LEVEL="loud", AWS_ACCESS_KEY_ID="", **wrong)
+    wrong = {
+        "JOB_QUEUE_DB_URL": "sqlite:////tmp/x.sqlite3",
+        "JOBS_GIT_REPO_URL": "git@example.org:a/b",
+        "SAURON_API_TOKENS": "",
+    }
+    said = operator.sauron(
+        "up", "--stage", "test", "--secret", "NOWHERE", LOG_LEVEL="loud", AWS_ACCESS_KEY_ID="", **wrong
+    )
     assert said.code == 2
     for fault in (
         "postgresql://",
@@ -200,7 +229,9 @@ def test_a_dry_run_changes_nothing(operator: Operator) -> None:
     assert acts["queue sauron-prod-runs"] == "create"
     assert state(operator.aws) == before
     assert not before["functions"]
-    assert not ask(operator.settings["JOB_QUEUE_DB_URL"], "SELECT 1 FROM pg_tables WHERE tablename = 'job_queue'")
+    assert not ask(
+        operator.settings["JOB_QUEUE_DB_URL"], "SELECT 1 FROM pg_tables WHERE tablename = 'job_queue'"
+    )
     assert not (operator.folder / "build").exists()
 
 
@@ -211,7 +242,9 @@ def test_a_dry_run_changes_nothing(operator: Operator) -> None:
         (["--alarm-email", "nope"], "'nope' is no mail address"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_before_anything_is_done(operator: Operator, arguments: list[str], fault: str) -> None:
+def test_what_cannot_be_meant_is_refused_before_anything_is_done(
+    operator: Operator, arguments: list[str], fault: str
+) -> None:
     said = operator.up("--dry-run", *arguments)
     assert said.code == 2
     assert fault in said.err
@@ -238,7 +271,10 @@ def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
     assert alive[0].endswith("/sauron-prod-runs")
     assert dead[0].endswith("/sauron-prod-runs-dead")
     assert alive[1]["VisibilityTimeout"] == "960"
-    assert json.loads(alive[1]["RedrivePolicy"]) == {"deadLetterTargetArn": dead[1]["QueueArn"], "maxReceiveCount": 5}
+    assert json.loads(alive[1]["RedrivePolicy"]) == {
+        "deadLetterTargetArn": dead[1]["QueueArn"],
+        "maxReceiveCount": 5,
+    }
     assert dead[1]["MessageRetentionPeriod"] == "1209600"
     assert set(has["functions"]) == set(PROD.functions)
     sizes = {name: one["EphemeralStorage"]["Size"] for name, one in has["functions"].items()}
@@ -258,7 +294,9 @@ def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
         *("sauron-prod-dead-letters", "sauron-prod-dead-letters-left"),
     }
     assert len(has["apis"]) == 1
-    assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
+    assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [
+        (schema.HEAD,)
+    ]
 
 
 def test_no_role_may_touch_anything_of_another_account_or_region(deployed: Operator) -> None:
@@ -275,9 +313,16 @@ def test_no_role_may_touch_anything_of_another_account_or_region(deployed: Opera
 
 def test_secrets_are_encrypted_parameters_and_everything_else_is_a_variable(deployed: Operator) -> None:
     has = state(deployed.aws)
-    kept = {name.rpartition("/")[2]: value for name, (kind, value, _) in has["parameters"].items() if kind == "SecureString"}
+    kept = {
+        name.rpartition("/")[2]: value
+        for name, (kind, value, _) in has["parameters"].items()
+        if kind == "SecureString"
+    }
     url = f"https://{has['apis'][0]}.execute-api.us-east-1.amazonaws.com/api/"
-    assert kept == SECRETS | {"JOB_QUEUE_DB_URL": deployed.settings["JOB_QUEUE_DB_URL"], "SAURON_PUBLIC_URL": url}
+    assert kept == SECRETS | {
+        "JOB_QUEUE_DB_URL": deployed.settings["JOB_QUEUE_DB_URL"],
+        "SAURON_PUBLIC_URL": url,
+    }
     [queue] = [url for url in has["queues"] if url.endswith("-runs")]
     for one in has["functions"].values():
         variables = one["Environment"]["Variables"]
@@ -289,11 +334,15 @@ def test_secrets_are_encrypted_parameters_and_everything_else_is_a_variable(depl
         }
 
 
-def test_what_is_deployed_can_be_imported_from_its_zip_and_layer_alone(deployed: Operator, tmp_path: Path) -> None:
+def test_what_is_deployed_can_be_imported_from_its_zip_and_layer_alone(
+    deployed: Operator, tmp_path: Path
+) -> None:
     client = deployed.aws.client("lambda")
     code = client.get_function(FunctionName="sauron-prod-work")["Code"]["Location"]
     layer = client.list_layer_versions(LayerName=PROD.layer)["LayerVersions"][0]
-    content = client.get_layer_version(LayerName=PROD.layer, VersionNumber=layer["Version"])["Content"]["Location"]
+    content = client.get_layer_version(LayerName=PROD.layer, VersionNumber=layer["Version"])["Content"][
+        "Location"
+    ]
     assert code
     assert content
     assert layer["Version"] == 1
@@ -305,7 +354,11 @@ def test_what_is_deployed_can_be_imported_from_its_zip_and_layer_alone(deployed:
             opened.extractall(tmp_path / ("layer" if "layer" in file.name else "task"))
     assert list((tmp_path / "task").glob("__pycache__/app.*.pyc"))
     assert list((tmp_path / "layer").rglob("__pycache__/launcher.*.pyc"))
-    path = [tmp_path / "task", *(tmp_path / "layer/python").glob("lib/*/site-packages"), tmp_path / "layer/python"]
+    path = [
+        tmp_path / "task",
+        *(tmp_path / "layer/python").glob("lib/*/site-packages"),
+        tmp_path / "layer/python",
+    ]
     run = "import sys; sys.path[:0] = sys.argv[1:]; import app; print(*app.app.handler_map)"
     done = subprocess.run(
         [sys.executable, "-S", "-B", "-c", run, *map(str, path)],
@@ -336,17 +389,24 @@ def test_a_changed_secret_is_written_alone_and_the_functions_start_anew(deployed
         "functions, roles, rules and API (5 functions)",
         "functions' /tmp and what they say they are",
     }
-    gone = {what: act for what, act in deployed.acts("--forget", "JOBS_GIT_TOKEN", JOBS_GIT_TOKEN="").items() if "secret" in what}
+    gone = {
+        what: act
+        for what, act in deployed.acts("--forget", "JOBS_GIT_TOKEN", JOBS_GIT_TOKEN="").items()
+        if "secret" in what
+    }
     assert gone["secret JOBS_GIT_TOKEN"] == "remove"
     assert deployed.acts(JOBS_GIT_TOKEN="")["secret JOBS_GIT_TOKEN"] == "keep"
 
 
-def test_a_changed_schedule_and_secret_reach_aws_from_a_checkout_that_has_forgotten_what_it_deployed(deployed: Operator) -> None:
+def test_a_changed_schedule_and_secret_reach_aws_from_a_checkout_that_has_forgotten_what_it_deployed(
+    deployed: Operator,
+) -> None:
     before = state(deployed.aws)
     app = deployed.folder / "app.py"
     text = app.read_text(encoding="utf-8")
     app.write_text(
-        text.replace('Rate(1, unit=Rate.MINUTES), name="sync"', 'Rate(2, unit=Rate.MINUTES), name="sync"'), encoding="utf-8"
+        text.replace('Rate(1, unit=Rate.MINUTES), name="sync"', 'Rate(2, unit=Rate.MINUTES), name="sync"'),
+        encoding="utf-8",
     )
     shutil.rmtree(deployed.folder / ".chalice/deployed")
     said = deployed.up(JOBS_GIT_TOKEN="another-token-that-nobody-sees")
@@ -357,12 +417,17 @@ def test_a_changed_schedule_and_secret_reach_aws_from_a_checkout_that_has_forgot
     assert after["mappings"] == before["mappings"]
     versions = {name.rpartition("/")[2]: version for name, (_, _, version) in after["parameters"].items()}
     assert versions == dict.fromkeys(versions, 1) | {"JOBS_GIT_TOKEN": 2}
-    revisions = [one["functions"]["sauron-prod"]["Environment"]["Variables"]["SECRETS_REVISION"] for one in (before, after)]
+    revisions = [
+        one["functions"]["sauron-prod"]["Environment"]["Variables"]["SECRETS_REVISION"]
+        for one in (before, after)
+    ]
     assert revisions[0] != revisions[1]
     assert [(name, one["EphemeralStorage"]) for name, one in before["functions"].items()] == [
         (name, one["EphemeralStorage"]) for name, one in after["functions"].items()
     ]
-    assert after["functions"]["sauron-prod"]["Description"] != before["functions"]["sauron-prod"]["Description"]
+    assert (
+        after["functions"]["sauron-prod"]["Description"] != before["functions"]["sauron-prod"]["Description"]
+    )
 
 
 def test_down_says_what_it_removes_and_a_dry_run_removes_nothing(deployed: Operator) -> None:
@@ -379,7 +444,9 @@ def test_down_removes_everything_but_the_database(deployed: Operator) -> None:
     said = deployed.sauron("down", "--yes")
     assert said.code == 0, said.out + said.err
     assert not any(state(deployed.aws).values()), state(deployed.aws)
-    assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [(schema.HEAD,)]
+    assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [
+        (schema.HEAD,)
+    ]
 
 
 def test_down_again_finds_nothing_to_do(deployed: Operator) -> None:
@@ -391,7 +458,9 @@ def test_down_again_finds_nothing_to_do(deployed: Operator) -> None:
 def test_no_secret_was_said_or_handed_to_another_process(deployed: Operator) -> None:
     said = "\n".join(deployed.seen)
     assert "chalice" in said  # its processes were watched
-    written = [file for file in deployed.folder.rglob("*") if file.is_file() and file.suffix in {".json", ".zip"}]
+    written = [
+        file for file in deployed.folder.rglob("*") if file.is_file() and file.suffix in {".json", ".zip"}
+    ]
     texts = [said, *(file.read_bytes().decode("latin-1") for file in written)]
     for secret in [*deployed.secrets, "another-token-that-nobody-sees"]:
         assert not [text for text in texts if secret in text], secret

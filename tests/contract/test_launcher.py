@@ -38,7 +38,9 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs]:
 
 
 def test_a_returned_value_is_the_result(runs: Runs) -> None:
-    told = runs.job("def run():\n    print('hello')\n    return {'status': 'degraded', 'rows': [1, 2.5, None]}")
+    told = runs.job(
+        "def run():\n    print('hello')\n    return {'status': 'degraded', 'rows': [1, 2.5, None]}"
+    )
     assert told.ending.result == {"ok": True, "value": {"status": "degraded", "rows": [1, 2.5, None]}}
     assert (told.ending.exit_code, told.ending.signal, told.ending.crash) == (0, None, None)
     assert told.output.endswith("hello\n")
@@ -52,7 +54,9 @@ def test_an_async_function_is_awaited(runs: Runs) -> None:
 
 
 def test_the_traceback_of_an_async_job_begins_in_the_job(runs: Runs) -> None:
-    told = runs.job("import asyncio\nasync def run():\n    await asyncio.sleep(0)\n    raise OSError('no disk')")
+    told = runs.job(
+        "import asyncio\nasync def run():\n    await asyncio.sleep(0)\n    raise OSError('no disk')"
+    )
     assert "no disk" in told.output
     assert "asyncio/" not in told.output
     assert "sauron_jobs_loader" not in told.output
@@ -62,14 +66,19 @@ def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: 
     told = runs.job("def run():\n    raise KeyError('volume')")
     assert told.ending.result is not None
     assert told.ending.result["ok"] is False
-    assert (told.ending.result["error"], told.ending.result["error_type"]) == ("KeyError: 'volume'", "KeyError")
+    assert (told.ending.result["error"], told.ending.result["error_type"]) == (
+        "KeyError: 'volume'",
+        "KeyError",
+    )
     assert told.ending.exit_code == 1
     assert "manifest.py" in told.output
     assert "KeyError: 'volume'" in told.output
     assert "job_process" not in told.output
 
 
-@pytest.mark.parametrize("raised", ["MemoryError()", "KeyboardInterrupt()", "GeneratorExit()", "RecursionError('deep')"])
+@pytest.mark.parametrize(
+    "raised", ["MemoryError()", "KeyboardInterrupt()", "GeneratorExit()", "RecursionError('deep')"]
+)
 def test_every_kind_of_exception_is_a_failure_with_its_name(runs: Runs, raised: str) -> None:
     told = runs.job(f"def run():\n    raise {raised}")
     assert told.ending.result is not None
@@ -83,7 +92,10 @@ def test_every_kind_of_exception_is_a_failure_with_its_name(runs: Runs, raised: 
         ("{'at': object, 1: b'x'}", {"at": {"__repr__": "<class 'object'>"}, "1": {"__repr__": "b'x'"}}),
         ("'lone \\ud800 and \\0'", "lone ? and \N{REPLACEMENT CHARACTER}"),
         ("(1, {2})", [1, [2]]),
-        ("type('Odd', (), {'__repr__': lambda self: 1 / 0})()", {"__repr__": "<Odd, whose repr raised ZeroDivisionError>"}),
+        (
+            "type('Odd', (), {'__repr__': lambda self: 1 / 0})()",
+            {"__repr__": "<Odd, whose repr raised ZeroDivisionError>"},
+        ),
     ],
 )
 def test_nonsense_that_is_returned_is_shown_and_marked(runs: Runs, value: str, result: object) -> None:
@@ -121,7 +133,11 @@ def test_an_exit_with_anything_else_is_failure(runs: Runs, call: str, error: str
 
 def test_leaving_without_a_result_is_a_crash_even_with_exit_code_zero(runs: Runs) -> None:
     ending = runs.job("def run():\n    os._exit(0)").ending
-    assert (ending.result, ending.exit_code, ending.crash) == (None, 0, "ended without a result (exit code 0)")
+    assert (ending.result, ending.exit_code, ending.crash) == (
+        None,
+        0,
+        "ended without a result (exit code 0)",
+    )
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGTERM"])
@@ -194,14 +210,18 @@ def test_daemons_in_sessions_of_their_own_that_hold_the_pipe_are_killed(runs: Ru
 
 def test_threads_that_hang_after_the_result_end_soon_and_the_result_stands(runs: Runs) -> None:
     began = time.monotonic()
-    told = runs.job("def run():\n    threading.Thread(target=time.sleep, args=(600,)).start()\n    return 1", timeout=60)
+    told = runs.job(
+        "def run():\n    threading.Thread(target=time.sleep, args=(600,)).start()\n    return 1", timeout=60
+    )
     assert told.ending.result == {"ok": True, "value": 1}
     assert not told.ending.timed_out
     assert time.monotonic() - began < 10
 
 
 def test_what_is_registered_at_exit_is_called(runs: Runs) -> None:
-    told = runs.job("import atexit\ndef run():\n    atexit.register(print, 'good', 'bye')\n    sys.stdout.write('no newline ')")
+    told = runs.job(
+        "import atexit\ndef run():\n    atexit.register(print, 'good', 'bye')\n    sys.stdout.write('no newline ')"
+    )
     assert told.output.endswith("no newline good bye\n")
 
 
@@ -216,13 +236,18 @@ def test_endless_output_is_ended_by_the_time_limit_and_never_held(runs: Runs) ->
 
 def test_a_hundred_megabytes_of_output_arrive_whole(runs: Runs) -> None:
     sizes: list[int] = []
-    write_job(runs.folder, "def run():\n    for _ in range(100):\n        os.write(1, b'x' * 1_000_000)\n    return 'printed'")
+    write_job(
+        runs.folder,
+        "def run():\n    for _ in range(100):\n        os.write(1, b'x' * 1_000_000)\n    return 'printed'",
+    )
     told = runs.watch(runs.start(), timeout=60, on_output=lambda data: sizes.append(len(data)))
     assert told.ending.result == {"ok": True, "value": "printed"}
     assert sum(sizes) >= 100_000_000
 
 
-def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_attempt(runs: Runs, tmp_path: Path) -> None:
+def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_attempt(
+    runs: Runs, tmp_path: Path
+) -> None:
     file = tmp_path / "pid"
     body = f"""
         def run():
@@ -241,7 +266,9 @@ def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_at
     assert runs.run(environ={"KIND": "1"}).ending.result == {"ok": True, "value": "fine"}
 
 
-def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sauron_jobs_loader.launch.attempt.REPORT_PATIENCE", timedelta(seconds=0.3))
     write_job(runs.folder, "def run():\n    os.kill(os.getppid(), signal.SIGSTOP)\n    time.sleep(600)")
     attempt = runs.start()
@@ -256,7 +283,12 @@ def test_a_stop_from_another_thread_ends_the_tree_and_keeps_its_reason(runs: Run
     attempt.stop("cancelled by tests")
     attempt.stop("another")
     ending = runs.watch(attempt).ending
-    assert (ending.stopped, ending.result, ending.crash, ending.timed_out) == ("cancelled by tests", None, None, False)
+    assert (ending.stopped, ending.result, ending.crash, ending.timed_out) == (
+        "cancelled by tests",
+        None,
+        None,
+        False,
+    )
     assert not alive(attempt.pid)
     attempt.stop("too late")
 
@@ -278,7 +310,11 @@ def test_a_command_runs_in_the_revisions_folder_with_exactly_its_environment(run
 
 def test_a_command_fails_with_its_exit_code(runs: Runs) -> None:
     ending = runs.job("", "command=['sh', '-c', 'exit 3']").ending
-    assert ending.result == {"ok": False, "error": "the command ended with exit code 3", "error_type": "ExitCode"}
+    assert ending.result == {
+        "ok": False,
+        "error": "the command ended with exit code 3",
+        "error_type": "ExitCode",
+    }
 
 
 def test_a_command_that_is_not_there_says_so_and_what_to_do(runs: Runs) -> None:
@@ -292,7 +328,9 @@ def test_a_command_killed_by_a_signal_is_a_crash(runs: Runs) -> None:
     assert runs.job("", "command=['sh', '-c', 'kill -9 $$']").ending.crash == "killed by SIGKILL"
 
 
-def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RUNNER_ONLY", "not for jobs")
     told = runs.job(
         """
@@ -329,7 +367,9 @@ def test_a_job_inherits_no_descriptor_but_its_own(runs: Runs) -> None:
     assert told.ending.result is not None
     kinds = told.ending.result["value"]
     assert [kinds[number] for number in "012"] == ["/dev/null", "pipe", "pipe"]
-    assert [kind for number, kind in kinds.items() if number not in "012" and kind != "/dev/urandom"] == ["socket"]
+    assert [kind for number, kind in kinds.items() if number not in "012" and kind != "/dev/urandom"] == [
+        "socket"
+    ]
     first.stop("enough")
     runs.watch(first)
 

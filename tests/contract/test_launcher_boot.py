@@ -20,7 +20,9 @@ from tests.bundle_runs import ENVIRON, IMPORTS, SHA, Runs, alive, eventually, ta
 
 @pytest.fixture
 def launcher() -> Iterator[Launcher]:
-    with contextlib.closing(Launcher(grace=timedelta(seconds=0.4), boot_timeout=timedelta(seconds=20))) as made:
+    with contextlib.closing(
+        Launcher(grace=timedelta(seconds=0.4), boot_timeout=timedelta(seconds=20))
+    ) as made:
         yield made
 
 
@@ -35,7 +37,9 @@ def boot(launcher: Launcher, folder: Path, manifest: str, tag: str = "", **modul
     return launcher.boot(SHA, write_bundle(folder, manifest, **modules), {**ENVIRON, "TAG": tag})
 
 
-def test_a_boot_answers_the_jobs_and_what_was_left_out_with_its_place(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_boot_answers_the_jobs_and_what_was_left_out_with_its_place(
+    launcher: Launcher, tmp_path: Path
+) -> None:
     bundle = boot(
         launcher,
         tmp_path,
@@ -52,7 +56,11 @@ job_registry.register(JobConfig(id="size", cron="@daily", command=["df"]))
     )
     assert [job["id"] for job in bundle.jobs] == ["report", "size"]
     report, size = bundle.jobs
-    assert (report["entrypoint"], report["place"], report["cron"]) == ("jobs.report:run", "manifest.py:5", "0 8 * * *")
+    assert (report["entrypoint"], report["place"], report["cron"]) == (
+        "jobs.report:run",
+        "manifest.py:5",
+        "0 8 * * *",
+    )
     assert (size["entrypoint"], size["command"], size["timeout_seconds"]) == ("command: df", ["df"], 300)
     assert [(left.job_id, left.place) for left in bundle.rejected] == [
         ("report", "manifest.py:6"),
@@ -74,8 +82,14 @@ job_registry.register(JobConfig(id="size", cron="@daily", command=["df"]))
         ("from jobs.report import absent\n", r"^manifest\.py:1: ImportError: cannot import name 'absent'"),
         ("import jobs.broken\n", r"^jobs/broken\.py:3: ZeroDivisionError: division by zero"),
         ("import jobs.worse\n", r"^jobs/worse\.py:1: SyntaxError: "),
-        ("import sys\nprint('leaving')\nsys.exit(0)\n", r"(?s)^manifest\.py:3: .*sys\.exit\(0\).*Remove it.*leaving"),
-        ("import os\nprint('gone', flush=True)\nos._exit(0)\n", r"(?s)its process ended with exit code 0.*os\._exit.*gone"),
+        (
+            "import sys\nprint('leaving')\nsys.exit(0)\n",
+            r"(?s)^manifest\.py:3: .*sys\.exit\(0\).*Remove it.*leaving",
+        ),
+        (
+            "import os\nprint('gone', flush=True)\nos._exit(0)\n",
+            r"(?s)its process ended with exit code 0.*os\._exit.*gone",
+        ),
         ("import os\nos.kill(os.getpid(), 11)\n", r"killed by signal 11"),
         ("import os\nos.closerange(3, 1000)\n", r"manifest\.py"),
         ("raise BaseException('all of it')\n", r"^manifest\.py:1: BaseException: all of it"),
@@ -104,7 +118,9 @@ def test_a_revision_whose_folder_is_gone_is_refused(launcher: Launcher, tmp_path
 
 @pytest.mark.parametrize("loop", ["while True:\n    pass", "while True:\n    print('x' * 1000)"])
 def test_a_manifest_that_never_ends_is_ended_with_all_it_started(tmp_path: Path, tag: str, loop: str) -> None:
-    manifest = f"import subprocess, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n{loop}\n"
+    manifest = (
+        f"import subprocess, time\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n{loop}\n"
+    )
     with contextlib.closing(Launcher(boot_timeout=timedelta(seconds=1))) as launcher:
         with pytest.raises(BootError, match="did not finish loading within 1 s") as caught:
             boot(launcher, tmp_path, manifest, tag)
@@ -113,19 +129,30 @@ def test_a_manifest_that_never_ends_is_ended_with_all_it_started(tmp_path: Path,
 
 
 def test_a_manifest_may_print_a_hundred_megabytes(launcher: Launcher, tmp_path: Path) -> None:
-    assert boot(launcher, tmp_path, "import os\nfor _ in range(100):\n    os.write(1, b'x' * 1_000_000)\n").jobs == ()
+    assert (
+        boot(launcher, tmp_path, "import os\nfor _ in range(100):\n    os.write(1, b'x' * 1_000_000)\n").jobs
+        == ()
+    )
 
 
 def test_what_loading_a_manifest_started_ends_with_it(tmp_path: Path, tag: str) -> None:
     with contextlib.closing(Launcher()) as launcher:
-        boot(launcher, tmp_path, "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n", tag)
+        boot(
+            launcher,
+            tmp_path,
+            "import subprocess\nsubprocess.Popen(['sleep', '600'], start_new_session=True)\n",
+            tag,
+        )
         assert tagged(tag)
 
 
-def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(
+    launcher: Launcher, tmp_path: Path
+) -> None:
     runs = Runs(launcher, tmp_path, spawn=False)
     write_job(
-        tmp_path, "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\ndef run():\n    return os.getppid()"
+        tmp_path,
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\ndef run():\n    return os.getppid()",
     )
     assert launcher.boot(SHA, tmp_path, ENVIRON).threaded
     told = runs.run(environ=ENVIRON)
@@ -133,19 +160,27 @@ def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(launcher: Lau
     assert told.ending.result["ok"]
 
 
-def test_a_spawned_attempt_of_a_broken_bundle_fails_with_the_place(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_spawned_attempt_of_a_broken_bundle_fails_with_the_place(
+    launcher: Launcher, tmp_path: Path
+) -> None:
     told = Runs(launcher, tmp_path, spawn=True).job("1 / 0\ndef run():\n    pass")
     assert told.ending.result is not None
     assert told.ending.result["error_type"] == "BootError"
     assert told.ending.result["error"].startswith("manifest.py:3: ZeroDivisionError")
 
 
-def test_an_endless_manifest_of_a_spawned_attempt_is_under_its_time_limit(launcher: Launcher, tmp_path: Path) -> None:
-    told = Runs(launcher, tmp_path, spawn=True).job("while True:\n    pass\ndef run():\n    pass", timeout=0.7)
+def test_an_endless_manifest_of_a_spawned_attempt_is_under_its_time_limit(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    told = Runs(launcher, tmp_path, spawn=True).job(
+        "while True:\n    pass\ndef run():\n    pass", timeout=0.7
+    )
     assert told.ending.timed_out
 
 
-def test_a_job_that_kills_its_zygote_gets_its_verdict_and_the_next_attempt_starts(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_job_that_kills_its_zygote_gets_its_verdict_and_the_next_attempt_starts(
+    launcher: Launcher, tmp_path: Path
+) -> None:
     body = """
         def run():
             if os.environ.get("KIND") == "wait":
@@ -168,7 +203,8 @@ def test_a_job_that_kills_a_group_of_ours_leaves_nothing_and_the_next_attempt_st
     launcher: Launcher, tmp_path: Path, target: str
 ) -> None:
     write_job(
-        tmp_path, f"def run():\n    if os.environ.get('KIND'):\n        return 1\n    os.killpg({target}, 9)\n    time.sleep(600)"
+        tmp_path,
+        f"def run():\n    if os.environ.get('KIND'):\n        return 1\n    os.killpg({target}, 9)\n    time.sleep(600)",
     )
     runs = Runs(launcher, tmp_path, spawn=False)
     attempt = runs.start()
@@ -199,7 +235,8 @@ def test_a_kept_revision_stays_warm(launcher: Launcher, tmp_path: Path) -> None:
 
 def test_attempts_of_several_threads_do_not_mix(launcher: Launcher, tmp_path: Path) -> None:
     write_job(
-        tmp_path, "def run(ctx):\n    print(os.environ['N'] * 3)\n    ctx.state[os.environ['N']] = 1\n    return os.environ['N']"
+        tmp_path,
+        "def run(ctx):\n    print(os.environ['N'] * 3)\n    ctx.state[os.environ['N']] = 1\n    return os.environ['N']",
     )
     runs = Runs(launcher, tmp_path, spawn=False)
     faults: list[object] = []
@@ -256,7 +293,8 @@ def test_children_of_one_zygote_draw_different_random_numbers(launcher: Launcher
 def test_loading_and_running_write_nothing_into_the_revision(launcher: Launcher, tmp_path: Path) -> None:
     write_bundle(
         tmp_path,
-        IMPORTS + "from jobs.a import run\njob_registry.register(JobConfig(id='job', cron='* * * * *', func=run))\n",
+        IMPORTS
+        + "from jobs.a import run\njob_registry.register(JobConfig(id='job', cron='* * * * *', func=run))\n",
         a="def run():\n    from jobs import b\n    return b.X",
         b="X = 1",
     )

@@ -26,7 +26,9 @@ def launcher() -> Iterator[Launcher]:
 
 
 @pytest.mark.parametrize("spawn", [False, True])
-def test_every_job_of_the_example_bundle_runs_on_a_bare_machine(launcher: Launcher, tmp_path: Path, spawn: bool) -> None:
+def test_every_job_of_the_example_bundle_runs_on_a_bare_machine(
+    launcher: Launcher, tmp_path: Path, spawn: bool
+) -> None:
     folder = Path(shutil.copytree(EXAMPLE, tmp_path / "bundle"))
     bundle = launcher.boot(SHA, folder, ENVIRON)
     assert bundle.rejected == ()
@@ -58,7 +60,9 @@ def test_the_example_bundle_explains_how_to_change_a_job() -> None:
     text = (EXAMPLE / "README.md").read_text()
     assert "sauron check" in text
     assert "sauron sync" in text
-    assert all(f"`{name}`" in text for name in ("disk-space", "machine-load", "disk-report", "tidy-downloads"))
+    assert all(
+        f"`{name}`" in text for name in ("disk-space", "machine-load", "disk-report", "tidy-downloads")
+    )
 
 
 @pytest.mark.parametrize("spawn", [False, True])
@@ -67,7 +71,11 @@ def test_a_bundle_of_the_earlier_system_loads_and_runs_unchanged(launcher: Launc
     bundle = launcher.boot(SHA, OLDER, environ)
     assert bundle.rejected == ()
     records = {job["id"]: job for job in bundle.jobs}
-    assert (records["backup"]["timeout_seconds"], records["backup"]["project"], records["backup"]["secrets"]) == (
+    assert (
+        records["backup"]["timeout_seconds"],
+        records["backup"]["project"],
+        records["backup"]["secrets"],
+    ) == (
         1800,
         "infra",
         None,
@@ -93,10 +101,17 @@ def test_a_bundle_of_the_earlier_system_loads_and_runs_unchanged(launcher: Launc
 
 def test_mail_that_cannot_be_sent_is_none_with_the_reason_in_the_log(launcher: Launcher) -> None:
     secrets = {"DIGEST_EMAIL": "a@example.org", "API_TOKEN": "t"}
-    environ = {"FROM_EMAIL": "sauron@example.org", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    environ = {
+        "FROM_EMAIL": "sauron@example.org",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
     keys = {"AWS_SES_ACCESS_KEY_ID": "k", "AWS_SES_SECRET_ACCESS_KEY": "s"}
     told = Runs(launcher, OLDER, spawn=False).run("digest", secrets=secrets, environ={**environ, **keys})
-    assert told.ending.result == {"ok": True, "value": {"status": "success", "sent": [None, None, None], "token": "t"}}
+    assert told.ending.result == {
+        "ok": True,
+        "value": {"status": "success", "sent": [None, None, None], "token": "t"},
+    }
     assert "mail 'Daily digest' is not sent: EndpointConnectionError" in told.output
     assert "mail '[CRITICAL] It broke' is not sent: it lacks a recipient" in told.output
     assert os.environ.get("FROM_EMAIL") != "sauron@example.org"

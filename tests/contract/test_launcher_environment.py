@@ -49,7 +49,9 @@ def test_each_bundle_runs_with_its_own_requirements(launcher: Launcher, tmp_path
         assert value["prefix"] == str(python.parents[1])
 
 
-def test_a_revision_whose_process_died_is_booted_with_its_environment_again(launcher: Launcher, tmp_path: Path) -> None:
+def test_a_revision_whose_process_died_is_booted_with_its_environment_again(
+    launcher: Launcher, tmp_path: Path
+) -> None:
     wheels = write_wheel(tmp_path / "wheels", "tiny", "1.0").parent
     folder = write_job(
         require(tmp_path / "bundle", "tiny", wheels=wheels),

@@ -120,7 +120,9 @@ def test_an_attempt_arrives_with_all_that_is_promised(store: Store, clock: Manua
     assert lag(store) == outbox.Lag(0, None, 0)
 
 
-def test_every_outcome_has_its_word_and_every_attempt_its_row(store: Store, clock: ManualClock, hub: str) -> None:
+def test_every_outcome_has_its_word_and_every_attempt_its_row(
+    store: Store, clock: ManualClock, hub: str
+) -> None:
     define(store, clock, "j", LATER)
     run_ends(store, clock, "j", Verdict(Outcome.FAILED, "boom", "ValueError", exit_code=1), retry=True)
     run_ends(store, clock, "j", Verdict(Outcome.INTERRUPTED, "gone", "interrupted"), retry=True)
@@ -147,7 +149,9 @@ def test_a_run_that_was_pruned_meanwhile_still_arrives(store: Store, clock: Manu
     assert ask(hub, "SELECT metadata->>'run_id', stdout_tail FROM ops.runs") == [(run_id, "kept")]
 
 
-def test_what_was_copied_just_before_a_crash_is_not_copied_twice(store: Store, clock: ManualClock, hub: str) -> None:
+def test_what_was_copied_just_before_a_crash_is_not_copied_twice(
+    store: Store, clock: ManualClock, hub: str
+) -> None:
     define(store, clock, "j", LATER)
     put_jobs(store, clock)
     for _ in range(450):
@@ -163,9 +167,9 @@ def test_what_was_copied_just_before_a_crash_is_not_copied_twice(store: Store, c
     assert ask(hub, "SELECT r::text FROM ops.runs r ORDER BY id") == before
     assert ask(hub, "SELECT count(*) FROM ops.jobs") == [(1,)]
     assert ask(hub, "SELECT count(*) FROM ops.job_definitions") == [(1,)]
-    assert ask(hub, "SELECT bool_and(a.started_at < b.started_at) FROM ops.runs a JOIN ops.runs b ON b.id = a.id + 1") == [
-        (True,)
-    ]
+    assert ask(
+        hub, "SELECT bool_and(a.started_at < b.started_at) FROM ops.runs a JOIN ops.runs b ON b.id = a.id + 1"
+    ) == [(True,)]
 
 
 @pytest.mark.parametrize("unique", ["", ", UNIQUE (job_key, started_at)"])
@@ -174,9 +178,16 @@ def test_another_run_with_the_same_key_is_left_as_it_is_and_swallows_nothing(
 ) -> None:
     ask(bare, "CREATE SCHEMA ops")
     ask(bare, EARLIER_JOBS)
-    ask(bare, f"CREATE TABLE ops.runs (job_key text, started_at timestamptz, status text, metadata json{unique})")
+    ask(
+        bare,
+        f"CREATE TABLE ops.runs (job_key text, started_at timestamptz, status text, metadata json{unique})",
+    )
     ask(bare, "INSERT INTO ops.runs VALUES ('sauron:j', %s, 'earlier', NULL)", clock.now())
-    ask(bare, "INSERT INTO ops.runs VALUES ('sauron:j', %s, 'earlier', '[1]')", clock.now() + timedelta(microseconds=1))
+    ask(
+        bare,
+        "INSERT INTO ops.runs VALUES ('sauron:j', %s, 'earlier', '[1]')",
+        clock.now() + timedelta(microseconds=1),
+    )
     theirs = ask(bare, "SELECT r::text FROM ops.runs r WHERE status = 'earlier' ORDER BY started_at")
     define(store, clock, "j", LATER)
     began = clock.now()
@@ -193,7 +204,9 @@ def test_another_run_with_the_same_key_is_left_as_it_is_and_swallows_nothing(
     assert ask(bare, "SELECT r::text FROM ops.runs r WHERE status = 'earlier' ORDER BY started_at") == theirs
 
 
-def test_tables_with_fewer_and_other_columns_get_what_they_can_hold(store: Store, clock: ManualClock, bare: str) -> None:
+def test_tables_with_fewer_and_other_columns_get_what_they_can_hold(
+    store: Store, clock: ManualClock, bare: str
+) -> None:
     ask(bare, "CREATE SCHEMA ops")
     ask(bare, EARLIER_JOBS)
     ask(bare, EARLIER_RUNS)
@@ -216,7 +229,9 @@ def test_tables_with_fewer_and_other_columns_get_what_they_can_hold(store: Store
     assert migrate(bare)[0].startswith("ops.jobs: was there and stays as it is; it lacks job_id, scheduler, ")
 
 
-def test_a_row_that_is_refused_for_itself_keeps_nothing_behind_it(store: Store, clock: ManualClock, bare: str) -> None:
+def test_a_row_that_is_refused_for_itself_keeps_nothing_behind_it(
+    store: Store, clock: ManualClock, bare: str
+) -> None:
     ask(bare, "CREATE SCHEMA ops")
     ask(bare, EARLIER_JOBS)
     ask(bare, EARLIER_RUNS)
@@ -235,7 +250,11 @@ def test_a_row_that_is_refused_for_itself_keeps_nothing_behind_it(store: Store, 
     clock.move(hours=1)
     copier.publish()
     copier.close()
-    assert ask(bare, "SELECT status FROM ops.runs ORDER BY started_at") == [("success",), ("cancelled",), ("success",)]
+    assert ask(bare, "SELECT status FROM ops.runs ORDER BY started_at") == [
+        ("success",),
+        ("cancelled",),
+        ("success",),
+    ]
     assert waiting_rows(store) == []
 
 
@@ -290,7 +309,8 @@ def test_jobs_are_told_as_they_stand_removed_ones_marked(store: Store, clock: Ma
         outbox.put_jobs(tx, now=clock.now())
     publish(store, clock, hub)
     rows = ask(
-        hub, "SELECT job_key, enabled, next_run_at IS NULL, metadata->'override'->>'reason' FROM ops.jobs ORDER BY job_key"
+        hub,
+        "SELECT job_key, enabled, next_run_at IS NULL, metadata->'override'->>'reason' FROM ops.jobs ORDER BY job_key",
     )
     assert rows == [
         ("other:x", True, True, None),
@@ -320,7 +340,10 @@ def test_a_job_that_ran_is_told_anew_and_a_new_definition_is_kept_beside_the_old
     run_ends(store, clock, "j")
     publish(store, clock, hub)
     assert ask(hub, "SELECT next_run_at, tags FROM ops.jobs") == [(publish_after, ["n\ufffd", "?"])]
-    assert ask(hub, "SELECT config->>'description' FROM ops.job_definitions ORDER BY created_at") == [("",), ("new",)]
+    assert ask(hub, "SELECT config->>'description' FROM ops.job_definitions ORDER BY created_at") == [
+        ("",),
+        ("new",),
+    ]
 
 
 def test_a_change_made_while_it_is_copied_is_copied_again(store: Store, clock: ManualClock) -> None:
@@ -337,7 +360,9 @@ def test_a_change_made_while_it_is_copied_is_copied_again(store: Store, clock: M
         assert [entry.kind for entry in outbox.waiting(tx, 10)] == ["jobs"]
 
 
-def test_only_one_publisher_at_a_time_writes_for_a_scheduler(store: Store, clock: ManualClock, hub: str) -> None:
+def test_only_one_publisher_at_a_time_writes_for_a_scheduler(
+    store: Store, clock: ManualClock, hub: str
+) -> None:
     define(store, clock, "j", LATER)
     run_ends(store, clock, "j")
     copier = publisher(store, clock, hub)
@@ -350,7 +375,9 @@ def test_only_one_publisher_at_a_time_writes_for_a_scheduler(store: Store, clock
     copier.close()
 
 
-def test_pauses_between_tries_grow_and_end_with_the_first_success(store: Store, clock: ManualClock, hub: str) -> None:
+def test_pauses_between_tries_grow_and_end_with_the_first_success(
+    store: Store, clock: ManualClock, hub: str
+) -> None:
     define(store, clock, "j", LATER)
     run_ends(store, clock, "j")
     ask(hub, "ALTER TABLE ops.runs RENAME TO moved")
@@ -362,9 +389,10 @@ def test_pauses_between_tries_grow_and_end_with_the_first_success(store: Store, 
         pauses.append(copier.next_try_in)
         with store.read() as tx:
             at, told = runners.duty(tx, "lifehub") or (None, None)
-        assert told == {"error": "Life Hub has no table ops.runs: run `sauron migrate --life-hub`.", "last_success": None} | {
-            "failing_since": "2026-03-02T12:00:32Z" if at is None else told and told["failing_since"]
-        }
+        assert told == {
+            "error": "Life Hub has no table ops.runs: run `sauron migrate --life-hub`.",
+            "last_success": None,
+        } | {"failing_since": "2026-03-02T12:00:32Z" if at is None else told and told["failing_since"]}
     for pause, middle in zip(pauses, (5, 10, 20, 40, 80, 160, 300, 300), strict=True):
         assert 0.8 * middle <= pause <= 1.2 * middle
     ask(hub, "ALTER TABLE ops.moved RENAME TO runs")
@@ -395,7 +423,12 @@ def test_no_error_shows_the_password_or_the_row(store: Store, clock: ManualClock
 
 
 def test_the_schema_is_made_where_it_is_missing_and_never_altered(bare: str) -> None:
-    assert migrate(bare) == ["schema ops: made", "ops.jobs: made", "ops.job_definitions: made", "ops.runs: made"]
+    assert migrate(bare) == [
+        "schema ops: made",
+        "ops.jobs: made",
+        "ops.job_definitions: made",
+        "ops.runs: made",
+    ]
     ask(bare, "ALTER TABLE ops.runs DROP COLUMN summary")
     ask(bare, "DROP TABLE ops.jobs")
     assert migrate(bare) == [
@@ -403,7 +436,10 @@ def test_the_schema_is_made_where_it_is_missing_and_never_altered(bare: str) -> 
         "ops.job_definitions: was there and stays as it is",
         "ops.runs: was there and stays as it is; it lacks summary, which are not copied",
     ]
-    columns = ask(bare, "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ops' AND table_name = 'runs'")
+    columns = ask(
+        bare,
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ops' AND table_name = 'runs'",
+    )
     assert ("summary",) not in columns
 
 
@@ -432,7 +468,11 @@ def test_a_store_on_postgresql_keeps_the_outbox_too(clock: ManualClock, bare: st
     migrate(bare)
     define(store, clock, "j", LATER)
     put_jobs(store, clock)
-    run_id, _ = run_ends(store, clock, "j", Verdict(Outcome.SUCCEEDED, result={"summary": "n"}), said=("a", "b"))
+    run_id, _ = run_ends(
+        store, clock, "j", Verdict(Outcome.SUCCEEDED, result={"summary": "n"}), said=("a", "b")
+    )
     publish(store, clock, bare)
     store.close()
-    assert ask(bare, "SELECT metadata->>'run_id', stdout_tail, summary FROM ops.runs") == [(run_id, "ab", "n")]
+    assert ask(bare, "SELECT metadata->>'run_id', stdout_tail, summary FROM ops.runs") == [
+        (run_id, "ab", "n")
+    ]

@@ -126,6 +126,7 @@ def test_while_a_server_takes_no_writes_no_lease_is_held_to_have_lapsed(
     ask(proxy.url, "DROP OWNED BY reads_only")
     ask(proxy.url, "DROP ROLE reads_only")
     assert waited == []
-    assert [one.id for one in Rescuer(robbed, clock, owner="other", gone=lambda _owner: False).rescue(wait=waited.append)] == [
-        run.id
-    ]
+    assert [
+        one.id
+        for one in Rescuer(robbed, clock, owner="other", gone=lambda _owner: False).rescue(wait=waited.append)
+    ] == [run.id]

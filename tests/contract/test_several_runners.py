@@ -42,7 +42,9 @@ def listening(shared: Store) -> Iterator[threading.Semaphore]:
     assert not thread.is_alive()
 
 
-def test_a_ring_reaches_a_listener_over_another_connection(server: Server, listening: threading.Semaphore) -> None:
+def test_a_ring_reaches_a_listener_over_another_connection(
+    server: Server, listening: threading.Semaphore
+) -> None:
     other = Store(server.url())
     Bell(other).ring()
     assert listening.acquire(timeout=20)
@@ -76,7 +78,9 @@ def test_a_ring_that_reaches_nobody_raises_nothing() -> None:
     nowhere.close()
 
 
-def test_the_clock_shows_the_servers_time_and_goes_on_without_it(shared: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_shows_the_servers_time_and_goes_on_without_it(
+    shared: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Ahead(datetime):
         @classmethod
         def now(cls, _tz: object = None) -> datetime:  # type: ignore[override] # this machine's clock is wrong

@@ -41,7 +41,9 @@ class FastClock:
         self.began = time.monotonic()
 
     def now(self) -> datetime:
-        return datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC) + timedelta(seconds=600 * (time.monotonic() - self.began))
+        return datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC) + timedelta(
+            seconds=600 * (time.monotonic() - self.began)
+        )
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -70,7 +72,11 @@ class Runner:
     """One runner: it ticks, triggers, claims, finishes, switches and rescues in any order."""
 
     def __init__(self, store: Store, clock: FastClock, number: int) -> None:
-        self.store, self.clock, self.name = Store(store.url.render_as_string(hide_password=False)), clock, f"runner-{number}"
+        self.store, self.clock, self.name = (
+            Store(store.url.render_as_string(hide_password=False)),
+            clock,
+            f"runner-{number}",
+        )
         self.random = random.Random(number)  # noqa: S311 - repeatable, not secret
         self.held: list[Run] = []
         self.ended: dict[tuple[str, int], tuple[float, float]] = {}
@@ -79,7 +85,17 @@ class Runner:
         self.rescuer = Rescuer(self.store, clock, owner=self.name, gone=lambda owner: owner == "dead")
 
     def run(self) -> None:
-        acts = [self.tick, self.trigger, self.claim, self.claim, self.claim, self.finish, self.finish, self.switch, self.rescue]
+        acts = [
+            self.tick,
+            self.trigger,
+            self.claim,
+            self.claim,
+            self.claim,
+            self.finish,
+            self.finish,
+            self.switch,
+            self.rescue,
+        ]
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
             self.random.choice(acts)()
@@ -97,7 +113,13 @@ class Runner:
     def switch(self) -> None:
         until = self.clock.now() + timedelta(minutes=self.random.randint(1, 5))
         with contextlib.suppress(UntilError):  # it may be over when its turn comes: the clock is fast
-            operations.switch(self.store, self.clock, self.random.choice(NAMES), enabled=self.random.random() < 0.8, until=until)
+            operations.switch(
+                self.store,
+                self.clock,
+                self.random.choice(NAMES),
+                enabled=self.random.random() < 0.8,
+                until=until,
+            )
 
     def claim(self) -> None:
         dying = self.random.random() < 0.1
@@ -114,7 +136,11 @@ class Runner:
         run = self.held.pop(0)
         outcome = self.random.choice([Outcome.SUCCEEDED, Outcome.FAILED])
         now = self.clock.now()
-        again = now + timedelta(minutes=1) if outcome is Outcome.FAILED and run.attempt < run.max_attempts else None
+        again = (
+            now + timedelta(minutes=1)
+            if outcome is Outcome.FAILED and run.attempt < run.max_attempts
+            else None
+        )
         ending = time.monotonic()
         with self.store.write() as tx:
             assert queue.finish(tx, run, Verdict(outcome), owner=self.name, now=now, retry_at=again)
@@ -154,7 +180,9 @@ def test_runners_that_do_everything_at_once_keep_the_ledger_whole_and_the_polici
 
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "replace"])
-def test_of_two_runners_that_claim_at_once_one_starts_the_job(store: Store, clock: ManualClock, overlap: str) -> None:
+def test_of_two_runners_that_claim_at_once_one_starts_the_job(
+    store: Store, clock: ManualClock, overlap: str
+) -> None:
     define(store, clock, "j", "0 0 1 1 *", overlap=overlap)
     for _ in range(20):
         for _ in range(2):
@@ -172,7 +200,12 @@ def test_of_two_runners_that_claim_at_once_one_starts_the_job(store: Store, cloc
             for run in history.runs(tx, states=(RunState.QUEUED, RunState.RUNNING)):
                 if run.state is RunState.RUNNING:
                     assert queue.finish(
-                        tx, run, Verdict(Outcome.SUCCEEDED), owner=str(run.lease_owner), now=clock.now(), retry_at=None
+                        tx,
+                        run,
+                        Verdict(Outcome.SUCCEEDED),
+                        owner=str(run.lease_owner),
+                        now=clock.now(),
+                        retry_at=None,
                     )
                 else:
                     queue.request_cancel(tx, run.id, why="over", now=clock.now())
@@ -189,7 +222,11 @@ def test_a_finish_and_a_rescue_at_once_end_an_attempt_once(store: Store, clock: 
 
         def finish(run: Run = run, said: list[bool] = said) -> None:
             with store.write() as tx:
-                said.append(queue.finish(tx, run, Verdict(Outcome.SUCCEEDED), owner="dead", now=clock.now(), retry_at=None))
+                said.append(
+                    queue.finish(
+                        tx, run, Verdict(Outcome.SUCCEEDED), owner="dead", now=clock.now(), retry_at=None
+                    )
+                )
 
         rescuer = Rescuer(store, clock, owner="me", gone=lambda _owner: True)
         together(finish, lambda rescuer=rescuer, said=said: said.append(bool(rescuer.rescue())))  # type: ignore[misc]
@@ -221,7 +258,9 @@ def test_a_read_sees_one_state_whatever_is_written_meanwhile(store: Store, clock
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-def test_a_connection_that_is_lost_raises_and_the_next_transaction_has_a_new_one(store: Store, clock: ManualClock) -> None:
+def test_a_connection_that_is_lost_raises_and_the_next_transaction_has_a_new_one(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     operations.trigger(store, clock, "j")
     with pytest.raises(OperationalError), store.write() as tx:  # noqa: PT012 - what raises is the block
@@ -238,7 +277,10 @@ def test_what_the_url_says_wins_over_what_the_store_would_choose(store: Store) -
     def asked(url: str, *names: str) -> list[str]:
         chosen = Store(url)
         with chosen.read() as tx:
-            answer = [str(tx.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar()) for name in names]
+            answer = [
+                str(tx.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar())
+                for name in names
+            ]
         chosen.close()
         return answer
 
@@ -252,7 +294,9 @@ def test_what_the_url_says_wins_over_what_the_store_would_choose(store: Store) -
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-def test_a_result_that_jsonb_does_not_take_is_recorded_as_near_as_it_does(store: Store, clock: ManualClock) -> None:
+def test_a_result_that_jsonb_does_not_take_is_recorded_as_near_as_it_does(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     asked = operations.trigger(store, clock, "j").id
     with store.write() as tx:

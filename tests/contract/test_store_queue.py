@@ -33,7 +33,13 @@ def claimed(store: Store, clock: ManualClock, owner: str = "me") -> Run:
 
 
 def finish(
-    store: Store, clock: ManualClock, run: Run, verdict: Verdict = DONE, *, owner: str = "me", retry_in: float = 0
+    store: Store,
+    clock: ManualClock,
+    run: Run,
+    verdict: Verdict = DONE,
+    *,
+    owner: str = "me",
+    retry_in: float = 0,
 ) -> bool:
     with store.write() as tx:
         retry_at = clock.now() + timedelta(seconds=retry_in) if retry_in else None
@@ -57,7 +63,9 @@ def trigger(store: Store, clock: ManualClock, job_id: str, *, force: bool = Fals
 
 def all_runs(store: Store, job_id: str) -> list[Run]:
     with store.read() as tx:
-        return sorted(history.runs(tx, job_id=job_id), key=lambda run: (run.fire_at or run.created_at, run.id))
+        return sorted(
+            history.runs(tx, job_id=job_id), key=lambda run: (run.fire_at or run.created_at, run.id)
+        )
 
 
 def states(store: Store, job_id: str) -> list[str]:
@@ -67,7 +75,8 @@ def states(store: Store, job_id: str) -> list[str]:
 def test_at_most_one_run_exists_for_an_occurrence(store: Store, clock: ManualClock) -> None:
     job = define(store, clock, "j")
     with store.write() as tx:
-        ledger.fill(tx, [dataclasses.replace(job, cursor=clock.now())], now=clock.now())  # all of it a second time
+        # all of it a second time
+        ledger.fill(tx, [dataclasses.replace(job, cursor=clock.now())], now=clock.now())
     fires = [run.fire_at for run in all_runs(store, "j")]
     assert fires == [clock.now().replace(minute=1, second=0), clock.now().replace(minute=2, second=0)]
 
@@ -90,7 +99,9 @@ def test_a_run_is_claimed_once_however_many_ask_at_once(store: Store, clock: Man
     assert len(got) == len(set(got)) == 20
 
 
-def test_what_is_due_longest_is_claimed_first_and_nothing_before_its_time(store: Store, clock: ManualClock) -> None:
+def test_what_is_due_longest_is_claimed_first_and_nothing_before_its_time(
+    store: Store, clock: ManualClock
+) -> None:
     for name in ("a", "b"):
         define(store, clock, name, "0 0 1 1 *")
     later = trigger(store, clock, "a", due_in=20)
@@ -118,7 +129,9 @@ def test_a_finish_without_the_lease_changes_nothing(store: Store, clock: ManualC
     assert run.state is RunState.SUCCEEDED
 
 
-def test_a_retry_goes_back_to_the_queue_and_keeps_what_it_was_scheduled_for(store: Store, clock: ManualClock) -> None:
+def test_a_retry_goes_back_to_the_queue_and_keeps_what_it_was_scheduled_for(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "*/30 * * * *")
     clock.move(minutes=29)
     define(store, clock, "j", "*/30 * * * *", description="edited")
@@ -151,7 +164,9 @@ def test_a_run_binds_its_revision_at_its_first_claim(store: Store, clock: Manual
     assert claimed(store, clock).revision == "b" * 40
 
 
-def test_a_run_cancelled_while_it_failed_by_itself_is_not_tried_again(store: Store, clock: ManualClock) -> None:
+def test_a_run_cancelled_while_it_failed_by_itself_is_not_tried_again(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     trigger(store, clock, "j")
     run = claimed(store, clock)
@@ -170,7 +185,9 @@ def test_what_no_store_can_hold_is_made_storable(store: Store, clock: ManualCloc
     assert (ended.error, len(str(ended.error_type))) == ("lone ? and \ufffd", 255)
 
 
-def test_after_downtime_nothing_stale_is_claimed_before_the_next_tick(store: Store, clock: ManualClock) -> None:
+def test_after_downtime_nothing_stale_is_claimed_before_the_next_tick(
+    store: Store, clock: ManualClock
+) -> None:
     from chalicelib.store import runners
 
     minutely(store, clock, "skip")
@@ -228,7 +245,9 @@ def test_skip_records_the_occurrence_with_the_run_it_met(store: Store, clock: Ma
     assert all_runs(store, "j")[1].reason == f"overlap: run {running.id} was not over"
 
 
-def test_skip_is_decided_by_the_time_it_was_due_not_by_when_a_worker_was_free(store: Store, clock: ManualClock) -> None:
+def test_skip_is_decided_by_the_time_it_was_due_not_by_when_a_worker_was_free(
+    store: Store, clock: ManualClock
+) -> None:
     minutely(store, clock, "skip")
     running = claimed(store, clock)
     next_minute(store, clock)
@@ -241,7 +260,9 @@ def test_a_run_whose_owner_was_gone_does_not_count_as_running(store: Store, cloc
     minutely(store, clock, "skip")
     lost = claimed(store, clock, "dead")
     next_minute(store, clock)
-    finish(store, clock, lost, Verdict(Outcome.INTERRUPTED, "its runner is gone", "interrupted"), owner="dead")
+    finish(
+        store, clock, lost, Verdict(Outcome.INTERRUPTED, "its runner is gone", "interrupted"), owner="dead"
+    )
     following = claimed(store, clock)
     assert following.fire_at is not None
     assert lost.fire_at is not None
@@ -255,7 +276,9 @@ def test_times_are_stored_in_one_form(store: Store, clock: ManualClock) -> None:
     finish(store, clock, claimed(store, clock))
     with store.read() as tx:
         row = tx.execute(
-            text("SELECT fire_at, due_at, created_at, started_at, finished_at FROM job_queue WHERE state = 'succeeded'")
+            text(
+                "SELECT fire_at, due_at, created_at, started_at, finished_at FROM job_queue WHERE state = 'succeeded'"
+            )
         ).first()
     assert row
     if store.sqlite:
@@ -267,7 +290,14 @@ def test_an_occurrence_does_not_start_beside_a_run_that_runs_again_after_its_own
 ) -> None:
     minutely(store, clock, "skip")
     lost = claimed(store, clock, "dead")
-    finish(store, clock, lost, Verdict(Outcome.INTERRUPTED, "its runner is gone", "interrupted"), owner="dead", retry_in=1)
+    finish(
+        store,
+        clock,
+        lost,
+        Verdict(Outcome.INTERRUPTED, "its runner is gone", "interrupted"),
+        owner="dead",
+        retry_in=1,
+    )
     clock.move(seconds=2)
     assert claimed(store, clock).id == lost.id
     next_minute(store, clock)
@@ -275,12 +305,20 @@ def test_an_occurrence_does_not_start_beside_a_run_that_runs_again_after_its_own
     assert states(store, "j")[:2] == ["running", "skipped"]
 
 
-def test_an_occurrence_that_was_queued_late_waits_for_a_run_that_was_due_after_it(store: Store, clock: ManualClock) -> None:
+def test_an_occurrence_that_was_queued_late_waits_for_a_run_that_was_due_after_it(
+    store: Store, clock: ManualClock
+) -> None:
     job = define(store, clock, "j", "0 0 1 1 *")
     clock.move(seconds=50)
     trigger(store, clock, "j")
     running = claimed(store, clock)
-    row = {"id": new_run_id(), "job_id": job.id, "state": RunState.QUEUED, "origin": Origin.SCHEDULE, "max_attempts": 3}
+    row = {
+        "id": new_run_id(),
+        "job_id": job.id,
+        "state": RunState.QUEUED,
+        "origin": Origin.SCHEDULE,
+        "max_attempts": 3,
+    }
     due = clock.now() - timedelta(seconds=20)
     with store.write() as tx:
         queue.put(tx, [row | {"created_at": clock.now(), "due_at": due, "fire_at": due}])
@@ -298,7 +336,9 @@ def test_a_trigger_under_skip_waits_its_turn(store: Store, clock: ManualClock) -
     assert claimed(store, clock).id == waiting
 
 
-def test_two_triggers_in_one_second_are_two_runs_one_after_the_other(store: Store, clock: ManualClock) -> None:
+def test_two_triggers_in_one_second_are_two_runs_one_after_the_other(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     ids = [trigger(store, clock, "j"), trigger(store, clock, "j")]
     first = claimed(store, clock)
@@ -357,7 +397,9 @@ def test_replace_runs_only_the_newest_of_several_due(store: Store, clock: Manual
     assert newest.fire_at == all_runs(store, "j")[2].fire_at
 
 
-def test_a_run_in_backoff_does_not_block_the_next_occurrence_and_is_superseded(store: Store, clock: ManualClock) -> None:
+def test_a_run_in_backoff_does_not_block_the_next_occurrence_and_is_superseded(
+    store: Store, clock: ManualClock
+) -> None:
     minutely(store, clock, "skip")
     failed = claimed(store, clock)
     finish(store, clock, failed, Verdict(Outcome.FAILED, "boom"), retry_in=600)
@@ -381,7 +423,9 @@ def test_a_triggered_run_in_backoff_is_not_superseded(store: Store, clock: Manua
 # -- switches decided at due time --------------------------------------------------------------------------------------
 
 
-def test_an_occurrence_of_a_job_disabled_meanwhile_is_skipped_with_the_reason(store: Store, clock: ManualClock) -> None:
+def test_an_occurrence_of_a_job_disabled_meanwhile_is_skipped_with_the_reason(
+    store: Store, clock: ManualClock
+) -> None:
     job = define(store, clock, "j")
     with store.write() as tx:
         ledger.switch(tx, job, enabled=False, at=clock.now(), now=clock.now())
@@ -412,7 +456,9 @@ def test_an_occurrence_of_a_rejected_definition_is_missed(store: Store, clock: M
 # -- cancelling and the tables' own word -------------------------------------------------------------------------------
 
 
-def test_cancelling_a_queued_run_ends_it_and_a_running_one_is_asked_to_stop(store: Store, clock: ManualClock) -> None:
+def test_cancelling_a_queued_run_ends_it_and_a_running_one_is_asked_to_stop(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     running = trigger(store, clock, "j")
     claimed(store, clock)
@@ -446,7 +492,9 @@ def test_a_lease_that_beats_is_renewed_and_one_lost_is_not_answered(store: Store
         {"max_attempts": 0},
     ],
 )
-def test_the_tables_refuse_a_run_that_cannot_be(store: Store, clock: ManualClock, columns: dict[str, object]) -> None:
+def test_the_tables_refuse_a_run_that_cannot_be(
+    store: Store, clock: ManualClock, columns: dict[str, object]
+) -> None:
     from sqlalchemy import insert
 
     from chalicelib.store.schema import job_queue
@@ -457,7 +505,9 @@ def test_the_tables_refuse_a_run_that_cannot_be(store: Store, clock: ManualClock
         tx.execute(insert(job_queue), row)
 
 
-def test_pruning_by_age_takes_attempts_and_logs_along_and_moves_the_ledgers_beginning(store: Store, clock: ManualClock) -> None:
+def test_pruning_by_age_takes_attempts_and_logs_along_and_moves_the_ledgers_beginning(
+    store: Store, clock: ManualClock
+) -> None:
     from chalicelib.store import log_chunks
 
     minutely(store, clock, "allow", minutes=3)
@@ -511,5 +561,7 @@ def test_the_last_run_of_each_job_is_the_one_that_started_last_and_one_statement
     with store.read() as tx:
         found = history.last_runs(tx, ["twice", "waits", "never", "unknown"])
         assert history.last_runs(tx, []) == {}
-    assert {job_id: (run.id, run.state) for job_id, run in found.items()} == {"twice": (newest, RunState.RUNNING)}
+    assert {job_id: (run.id, run.state) for job_id, run in found.items()} == {
+        "twice": (newest, RunState.RUNNING)
+    }
     assert len([statement for statement in asked if "job_queue" in statement]) == 1

@@ -45,8 +45,16 @@ def claimed(store: Store, clock: ManualClock, job_id: str = "j", **fields: Any) 
 
 
 def end(store: Store, clock: ManualClock, run: Run, verdict: Verdict, **more: Any) -> turn.End:
-    spec = define(store, clock, run.job_id, "0 0 1 1 *", tags=["ops", "\U0001f600"], project="hub", overlap="allow").spec
-    given: dict[str, Any] = {"owner": "me", "now": clock.now(), "retry_at": None, "publish": True, "tail": "the last\n"} | more
+    spec = define(
+        store, clock, run.job_id, "0 0 1 1 *", tags=["ops", "\U0001f600"], project="hub", overlap="allow"
+    ).spec
+    given: dict[str, Any] = {
+        "owner": "me",
+        "now": clock.now(),
+        "retry_at": None,
+        "publish": True,
+        "tail": "the last\n",
+    } | more
     return turn.End(run, spec, verdict, **given)
 
 
@@ -62,7 +70,9 @@ def state(store: Store, run: Run) -> RunState:
     return found.state
 
 
-def test_a_claim_reads_columns_by_their_names_whatever_their_order_in_the_table(store: Store, clock: ManualClock) -> None:
+def test_a_claim_reads_columns_by_their_names_whatever_their_order_in_the_table(
+    store: Store, clock: ManualClock
+) -> None:
     with store.write() as tx:
         tx.exec_driver_sql("ALTER TABLE job_queue DROP COLUMN reason")
         tx.exec_driver_sql("ALTER TABLE job_queue ADD COLUMN reason VARCHAR")
@@ -85,7 +95,9 @@ def test_what_life_hub_is_told_does_not_depend_on_the_way(
     assert kept
     [facts] = told(store)
     times = {name: facts.pop(name) for name in ("started_at", "ended_at", "loaded_at")}
-    assert datetime.fromisoformat(times["ended_at"]) - datetime.fromisoformat(times["started_at"]) == timedelta(seconds=1.5)
+    assert datetime.fromisoformat(times["ended_at"]) - datetime.fromisoformat(
+        times["started_at"]
+    ) == timedelta(seconds=1.5)
     assert datetime.fromisoformat(times["ended_at"]) == clock.now()
     assert facts == {
         "run_id": run.id,
@@ -116,7 +128,11 @@ def test_a_run_cancelled_while_it_failed_is_over_and_life_hub_hears_so(
     assert turn.record(store, failed, flush=flush, claim=False)[0]
     assert state(store, run) is RunState.CANCELLED
     [facts] = told(store)
-    assert (facts["outcome"], facts["error"], facts["error_type"]) == ("cancelled", "cancelled by ann", "cancelled")
+    assert (facts["outcome"], facts["error"], facts["error_type"]) == (
+        "cancelled",
+        "cancelled by ann",
+        "cancelled",
+    )
 
 
 def test_who_lost_the_lease_records_and_tells_nothing_but_may_claim(
@@ -124,7 +140,9 @@ def test_who_lost_the_lease_records_and_tells_nothing_but_may_claim(
 ) -> None:
     run = claimed(store, clock, overlap="allow")
     with store.write() as tx:
-        tx.execute(update(job_queue).where(job_queue.c.id == run.id).values(lease_owner="other", lease_generation=9))
+        tx.execute(
+            update(job_queue).where(job_queue.c.id == run.id).values(lease_owner="other", lease_generation=9)
+        )
     second = operations.trigger(store, clock, "j")
     kept, claim = turn.record(store, end(store, clock, run, BROKE), flush=flush, claim=True)
     assert not kept
@@ -157,7 +175,13 @@ def test_an_occurrence_that_policy_drops_is_decided_about_in_the_same_call(
     store: Store, clock: ManualClock, flush: Callable[[Tx], None] | None
 ) -> None:
     run = claimed(store, clock, "alone", overlap="skip")
-    row = {"id": "due-while-it-ran", "job_id": "alone", "state": "queued", "origin": "schedule", "max_attempts": 1}
+    row = {
+        "id": "due-while-it-ran",
+        "job_id": "alone",
+        "state": "queued",
+        "origin": "schedule",
+        "max_attempts": 1,
+    }
     with store.write() as tx:
         finish.put(tx, [row | {"created_at": clock.now(), "fire_at": clock.now(), "due_at": clock.now()}])
     now = clock.move(seconds=1)
@@ -239,7 +263,10 @@ def test_a_claim_after_an_end_that_may_have_been_made_is_told(
         raise DBAPIError("COMMIT", {}, psycopg.OperationalError("the connection was lost"))
 
     monkeypatch.setattr(store, "writing", answer_lost)
-    assert turn.record(store, ended, flush=None, claim=True, on_unheard=unheard.append) == (True, claims.Claim(None))
+    assert turn.record(store, ended, flush=None, claim=True, on_unheard=unheard.append) == (
+        True,
+        claims.Claim(None),
+    )
     assert unheard == [ended.now]
     assert state(store, run) is RunState.SUCCEEDED
 

@@ -53,8 +53,12 @@ def wheel(folder: Path, name: str, version: str, code: str) -> None:
     with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
         archive.writestr(f"{name}.py", code)
         archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(
+            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
 
 
 @dataclass
@@ -76,11 +80,23 @@ class Repository:
             self._git("init", "--quiet", "-b", "main")
         self.write(files)
         self._git("add", "--all")
-        self._git("-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--allow-empty", "-m", "change")
+        self._git(
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@localhost",
+            "commit",
+            "--quiet",
+            "--allow-empty",
+            "-m",
+            "change",
+        )
         return self._git("rev-parse", "HEAD").strip()
 
     def _git(self, *arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=self.folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, capture_output=True, text=True, check=True
+        )
         return done.stdout
 
 
@@ -116,7 +132,10 @@ class Served:
     def until_synced(self) -> Served:
         """Wait until the first revision is active."""
         self.until_ready()
-        wait_for(lambda: self.http.get("/status").json()["git_sync_status"]["current_sha"], what="a revision is active")
+        wait_for(
+            lambda: self.http.get("/status").json()["git_sync_status"]["current_sha"],
+            what="a revision is active",
+        )
         return self
 
     def trigger(self, job_id: str, **body: Any) -> str:
@@ -131,7 +150,8 @@ class Served:
     def ended(self, run_id: str) -> dict[str, Any]:
         """Wait for a run's end and answer it."""
         return wait_for(
-            lambda: run if (run := self.run(run_id))["state"] not in {"queued", "running"} else None, what="the run is over"
+            lambda: run if (run := self.run(run_id))["state"] not in {"queued", "running"} else None,
+            what="the run is over",
         )
 
     def log(self, run_id: str) -> str:
@@ -158,7 +178,12 @@ def start(folder: Path, **environ: str) -> Served:
     known = environ_of(**{"API_PORT": "0", **environ})
     with (folder / "stdout.txt").open("wb") as out, (folder / "stderr.txt").open("wb") as err:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sauron.main"], cwd=folder, env=known, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            [sys.executable, "-m", "sauron.main"],
+            cwd=folder,
+            env=known,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
         )
     return Served(folder, known, process)
 

@@ -20,7 +20,10 @@ BROKEN = {
     "exit": ("import sys\nsys.exit(3)\n", ("manifest.py", "exit")),
     "os-exit": ("import os\nos._exit(0)\n", ("manifest.py",)),
     "endless": ("while True: pass\n", ("manifest.py", "3 s")),
-    "flood-then-raise": ("print('x' * 100_000_000)\nraise RuntimeError('after the flood')\n", ("after the flood",)),
+    "flood-then-raise": (
+        "print('x' * 100_000_000)\nraise RuntimeError('after the flood')\n",
+        ("after the flood",),
+    ),
 }
 
 
@@ -57,7 +60,11 @@ def test_a_revision_that_does_not_load_changes_nothing_and_status_says_where_and
     still_runs(served)
     mended = repository.commit({"manifest.py": GOOD})
     assert served.http.post("/sync").json()["success"]
-    assert (git_state(served)["current_sha"], git_state(served)["last_error"], git_state(served)["consecutive_failures"]) == (
+    assert (
+        git_state(served)["current_sha"],
+        git_state(served)["last_error"],
+        git_state(served)["consecutive_failures"],
+    ) == (
         mended,
         None,
         0,
@@ -73,7 +80,9 @@ def test_a_manifest_that_is_missing_is_named_with_what_to_write(repository: Repo
     assert jobs_of(served) == []
 
 
-def test_bad_jobs_are_left_out_with_place_and_reason_and_the_good_ones_run(repository: Repository, serve: Serve) -> None:
+def test_bad_jobs_are_left_out_with_place_and_reason_and_the_good_ones_run(
+    repository: Repository, serve: Serve
+) -> None:
     repository.commit(
         {
             "manifest.py": GOOD
@@ -113,7 +122,9 @@ for fields in (
         ("--upload-pack=touch /tmp/x", ("https://",)),
     ],
 )
-def test_a_repository_that_cannot_be_had_is_named_and_sauron_lives_on(serve: Serve, url: str, told: tuple[str, ...]) -> None:
+def test_a_repository_that_cannot_be_had_is_named_and_sauron_lives_on(
+    serve: Serve, url: str, told: tuple[str, ...]
+) -> None:
     served = serve(JOBS_GIT_REPO_URL=url).until_ready()
     error = str(wait_for(lambda: git_state(served)["last_error"], what="the first sync failed"))
     for part in told:
@@ -121,7 +132,9 @@ def test_a_repository_that_cannot_be_had_is_named_and_sauron_lives_on(serve: Ser
     assert served.http.get("/health").status_code == 200
 
 
-def test_a_branch_that_is_not_there_is_named_with_those_that_are(repository: Repository, serve: Serve) -> None:
+def test_a_branch_that_is_not_there_is_named_with_those_that_are(
+    repository: Repository, serve: Serve
+) -> None:
     repository.commit({"manifest.py": GOOD})
     served = serve(JOBS_GIT_BRANCH="production").until_ready()
     error = str(wait_for(lambda: git_state(served)["last_error"], what="the first sync failed"))
@@ -195,7 +208,9 @@ def test_whatever_a_job_does_the_verdict_is_right_nothing_is_left_and_the_next_j
     assert "ValueError: on purpose" in served.log(runs["raises"])
 
 
-def test_a_commit_is_live_after_a_sync_and_a_rollback_brings_the_old_code_back(repository: Repository, serve: Serve) -> None:
+def test_a_commit_is_live_after_a_sync_and_a_rollback_brings_the_old_code_back(
+    repository: Repository, serve: Serve
+) -> None:
     first = repository.commit({"manifest.py": GOOD})
     served = serve().until_synced()
     still_runs(served)
@@ -224,7 +239,9 @@ def test_requirements_that_cannot_be_installed_keep_the_last_good_revision_and_s
     assert served.http.post("/sync").json()["success"] is True
 
 
-def test_a_required_secret_that_is_missing_is_named_before_the_job_starts(serve: Serve, repository: Repository, cli: Cli) -> None:
+def test_a_required_secret_that_is_missing_is_named_before_the_job_starts(
+    serve: Serve, repository: Repository, cli: Cli
+) -> None:
     repository.commit(
         {
             "manifest.py": """
@@ -238,6 +255,8 @@ job_registry.register(JobConfig(id="crm", cron="@daily", func=lambda: print("it 
     assert (run["state"], run["error_type"]) == ("failed", "not_started")
     assert "CRM_TOKEN" in run["error"]
     assert "it started" not in served.log(run["id"])
-    assert served.http.get("/status").json()["missing_secrets"] == [{"job_id": "crm", "missing": ["CRM_TOKEN"]}]
+    assert served.http.get("/status").json()["missing_secrets"] == [
+        {"job_id": "crm", "missing": ["CRM_TOKEN"]}
+    ]
     checked = cli("check", str(repository.folder))
     assert (checked.code, "crm: needs CRM_TOKEN" in checked.out) == (0, True)

@@ -52,7 +52,9 @@ def test_version_is_the_version_and_nothing_else(cli: Cli) -> None:
     assert cli("version", "--json").json == cli("--json", "version").json == {"version": __version__}
 
 
-def test_a_run_is_queued_without_a_running_sauron_and_executed_once_one_starts(cli: Cli, serve: Serve, sample: str) -> None:
+def test_a_run_is_queued_without_a_running_sauron_and_executed_once_one_starts(
+    cli: Cli, serve: Serve, sample: str
+) -> None:
     said = cli("run", "hello", "--json")
     assert {"job_id", "queued", "queue_id", "message"} <= set(said.json)
     plain = cli("run", "greet", "--param", "name=Frodo", "--reason", "manners")
@@ -179,7 +181,9 @@ def test_the_same_commands_talk_to_a_running_sauron_by_url_and_token(
     assert "http://host:port" in failed(cli("list", "--url", "host"), 2)
 
 
-def test_a_sync_that_fails_is_exit_1_with_the_place_of_the_fault(cli: Cli, repository: Repository, sample: str) -> None:
+def test_a_sync_that_fails_is_exit_1_with_the_place_of_the_fault(
+    cli: Cli, repository: Repository, sample: str
+) -> None:
     assert cli("sync").code == 0
     repository.commit({"manifest.py": "import jobs.sample\n1 +\n"})
     assert "manifest.py" in failed(cli("sync"), 1)
@@ -213,16 +217,29 @@ def test_init_writes_a_bundle_that_passes_its_check_and_runs(cli: Cli, tmp_path:
     folder = tmp_path / "home" / "mine"
     assert f"JOBS_GIT_REPO_URL={folder} sauron serve" in made.out
     git = ["git", "-C", str(folder)]
-    assert subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout == ""
-    assert subprocess.run([*git, "branch", "--show-current"], capture_output=True, text=True, check=True).stdout == "main\n"
+    assert (
+        subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True, check=True).stdout
+        == ""
+    )
+    assert (
+        subprocess.run([*git, "branch", "--show-current"], capture_output=True, text=True, check=True).stdout
+        == "main\n"
+    )
     assert "not empty" in failed(cli("init", "mine"), 1)
     checked = cli("check", "mine", "--json").json
     assert (checked["ok"], checked["faults"], len(checked["jobs"])) == (True, [], 4)
-    assert subprocess.run([*git, "status", "--porcelain", "--ignored"], capture_output=True, text=True, check=True).stdout == ""
+    assert (
+        subprocess.run(
+            [*git, "status", "--porcelain", "--ignored"], capture_output=True, text=True, check=True
+        ).stdout
+        == ""
+    )
     assert cli("list", "--json", JOBS_GIT_REPO_URL=str(folder)).json["count"] == 3
 
 
-def test_check_names_every_fault_of_the_working_tree_with_its_place(cli: Cli, repository: Repository, sample: str) -> None:
+def test_check_names_every_fault_of_the_working_tree_with_its_place(
+    cli: Cli, repository: Repository, sample: str
+) -> None:
     good = cli("check", str(repository.folder))
     assert good.code == 0
     assert "7 jobs are good." in good.out
@@ -246,7 +263,9 @@ job_registry.register(JobConfig(id="bad-zone", cron="@daily", func=hello, timezo
     assert failed(cli("check", "nowhere"), 2)
 
 
-def test_check_for_aws_names_the_jobs_that_lambda_cannot_run(cli: Cli, repository: Repository, sample: str) -> None:
+def test_check_for_aws_names_the_jobs_that_lambda_cannot_run(
+    cli: Cli, repository: Repository, sample: str
+) -> None:
     extra = """
 job_registry.register(JobConfig(id="long", cron="@daily", func=hello, timeout_seconds=3600))
 job_registry.register(JobConfig(id="dump", cron="@daily", command=["pg_dump", "db"]))
@@ -255,7 +274,10 @@ job_registry.register(JobConfig(id="dump", cron="@daily", command=["pg_dump", "d
     assert cli("check", str(repository.folder)).code == 0
     said = cli("check", "--target", "aws", str(repository.folder))
     assert said.code == 1
-    assert "long: timeout_seconds is 3600, and AWS Lambda ends every function after 15 minutes: lower" in said.out
+    assert (
+        "long: timeout_seconds is 3600, and AWS Lambda ends every function after 15 minutes: lower"
+        in said.out
+    )
     told = cli("check", "--target", "aws", str(repository.folder), "--json").json
     faults = {fault["job_id"]: fault["reason"] for fault in told["faults"]}
     assert "needs the program pg_dump" in faults["dump"]
@@ -275,7 +297,9 @@ def test_backup_and_migrate_say_what_they_did(cli: Cli, tmp_path: Path, sample: 
 
 def test_an_audit_with_a_hole_is_exit_1_and_names_it(cli: Cli, serve: Serve, sample: str) -> None:
     served = serve().until_synced()
-    whole = wait_for(lambda: said if "since" in (said := cli("audit")).out else None, what="there is something to audit")
+    whole = wait_for(
+        lambda: said if "since" in (said := cli("audit")).out else None, what="there is something to audit"
+    )
     assert (whole.code, whole.err) == (0, "")
     served.stop()
     store = Store(f"sqlite:///{served.folder}/.sauron/sauron.sqlite3")
@@ -297,12 +321,16 @@ def test_a_reader_that_leaves_early_is_no_error(cli: Cli, sample: str, tmp_path:
     cli("sync")
     line = f"{sys.executable} -m sauron.cli next -n 1000 | head -1"
     environ = environ_of(JOBS_GIT_REPO_URL=str(tmp_path / "bundle"))
-    done = subprocess.run(["sh", "-c", line], cwd=tmp_path / "home", env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["sh", "-c", line], cwd=tmp_path / "home", env=environ, capture_output=True, text=True, check=False
+    )
     assert done.stderr == ""
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_a_terminal_gets_a_table_that_fits_and_a_pipe_no_escape_codes(cli: Cli, sample: str, tmp_path: Path) -> None:
+def test_a_terminal_gets_a_table_that_fits_and_a_pipe_no_escape_codes(
+    cli: Cli, sample: str, tmp_path: Path
+) -> None:
     assert "\x1b" not in cli("list").out
     leader, follower = pty.openpty()
     process = subprocess.Popen(
@@ -330,7 +358,9 @@ def test_a_terminal_gets_a_table_that_fits_and_a_pipe_no_escape_codes(cli: Cli, 
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("disable", "-h")])
-def test_help_is_answered_without_opening_anything(cli: Cli, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_help_is_answered_without_opening_anything(
+    cli: Cli, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
     said = cli(*arguments, SAURON_WORKERS="many")
     assert said.code == 0
     assert "Usage: sauron" in said.out

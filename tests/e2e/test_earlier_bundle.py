@@ -21,8 +21,12 @@ STATES = {
 }
 
 
-def test_ten_jobs_of_an_earlier_bundle_load_run_and_end_as_they_did(repository: Repository, serve: Serve) -> None:
-    repository.commit({str(file.relative_to(BUNDLE)): file.read_text() for file in sorted(BUNDLE.rglob("*.py"))})
+def test_ten_jobs_of_an_earlier_bundle_load_run_and_end_as_they_did(
+    repository: Repository, serve: Serve
+) -> None:
+    repository.commit(
+        {str(file.relative_to(BUNDLE)): file.read_text() for file in sorted(BUNDLE.rglob("*.py"))}
+    )
     served = serve(OPS_PROJECT="life", CRM_TOKEN="not-shown", JOBS_GIT_TOKEN="never-seen").until_synced()
     jobs = {job["id"]: job for job in served.http.get("/jobs").json()["jobs"] if "builtin" not in job["tags"]}
     assert set(jobs) == {*STATES, "weekly-digest"}
@@ -34,7 +38,10 @@ def test_ten_jobs_of_an_earlier_bundle_load_run_and_end_as_they_did(repository: 
     assert "dumping git" in served.log(runs["backup-postgres"])
     assert "scheduler sauron mail None" in served.log(runs["daily-digest"])
     failed = served.run(runs["flaky-import"])
-    assert (failed["error"], failed["error_type"]) == ("the import host closed the connection", "ConnectionError")
+    assert (failed["error"], failed["error_type"]) == (
+        "the import host closed the connection",
+        "ConnectionError",
+    )
     refused = served.http.post("/jobs/weekly-digest/trigger")
     assert refused.status_code == 400
     assert "disabled" in refused.json()["detail"]

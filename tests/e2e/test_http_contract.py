@@ -40,7 +40,8 @@ def http(served: Served) -> httpx.Client:
 
 def pids_of(served: Served, run_id: str) -> list[int]:
     line = wait_for(
-        lambda: next((line for line in served.log(run_id).splitlines() if line.startswith("pids")), None), what="pids are told"
+        lambda: next((line for line in served.log(run_id).splitlines() if line.startswith("pids")), None),
+        what="pids are told",
     )
     return [int(word) for word in line.split()[1:]]
 
@@ -56,13 +57,23 @@ def test_health_says_healthy_with_version_and_time(http: httpx.Client) -> None:
 BUILTIN_JOBS = 4
 
 
-def test_status_holds_what_the_earlier_one_did_and_what_is_measured(there: tuple[Served, Repository, str]) -> None:
+def test_status_holds_what_the_earlier_one_did_and_what_is_measured(
+    there: tuple[Served, Repository, str],
+) -> None:
     served, repository, sha = there
     answer = served.http.get("/status").json()
     assert answer["scheduler_running"] is True
     assert answer["jobs_count"] == 7 + BUILTIN_JOBS
     git = answer["git_sync_status"]
-    assert {"current_sha", "last_sync", "last_error", "consecutive_failures", "repo_url", "branch", "local_path"} <= set(git)
+    assert {
+        "current_sha",
+        "last_sync",
+        "last_error",
+        "consecutive_failures",
+        "repo_url",
+        "branch",
+        "local_path",
+    } <= set(git)
     assert (git["current_sha"], git["branch"], git["repo_url"]) == (sha, "main", str(repository.folder))
     assert {"job_id", "cron", "next_run_at"} <= set(answer["next_runs"][0])
     assert answer["version"] == __version__
@@ -107,15 +118,20 @@ def test_params_reach_the_job_and_those_that_do_not_fit_are_422(served: Served) 
     run = served.ended(served.trigger("greet", params={"name": "Frodo", "times": 2}, reason="manners"))
     assert served.log(run["id"]) == "good day, Frodo\n" * 2
     assert (run["params"], run["reason"]) == ({"name": "Frodo", "times": 2}, "manners")
-    assert "times" in problem(served.http.post("/jobs/greet/trigger", json={"params": {"name": "x", "times": 9}}), 422)
+    assert "times" in problem(
+        served.http.post("/jobs/greet/trigger", json={"params": {"name": "x", "times": 9}}), 422
+    )
 
 
 def test_an_idempotency_key_makes_a_repeated_trigger_harmless(served: Served) -> None:
     first, again = (
-        served.http.post("/jobs/hello/trigger", headers={"Idempotency-Key": "k-1"}).json()["queue_id"] for _ in range(2)
+        served.http.post("/jobs/hello/trigger", headers={"Idempotency-Key": "k-1"}).json()["queue_id"]
+        for _ in range(2)
     )
     assert first == again
-    problem(served.http.post("/jobs/hello/trigger", json={"force": True}, headers={"Idempotency-Key": "k-1"}), 409)
+    problem(
+        served.http.post("/jobs/hello/trigger", json={"force": True}, headers={"Idempotency-Key": "k-1"}), 409
+    )
     served.ended(first)
 
 
@@ -140,7 +156,9 @@ def test_a_switch_takes_effect_at_once_and_a_sync_leaves_it(http: httpx.Client) 
     assert http.get("/jobs/hello").json()["next_run_at"] is not None
 
 
-def test_a_sync_changes_the_schedule_and_a_failing_one_is_200_and_leaves_it(there: tuple[Served, Repository, str]) -> None:
+def test_a_sync_changes_the_schedule_and_a_failing_one_is_200_and_leaves_it(
+    there: tuple[Served, Repository, str],
+) -> None:
     served, repository, first = there
     second = repository.commit({"manifest.py": SAMPLE["manifest.py"].replace("0 8 1 1 *", "30 8 1 1 *")})
     answer = served.http.post("/sync").json()
@@ -194,9 +212,14 @@ def test_a_job_inherits_no_socket_of_the_api(served: Served) -> None:
     run_id = served.trigger("children")
     pids_of(served, run_id)
     files = wait_for(
-        lambda: next((line for line in served.log(run_id).splitlines() if line.startswith("files")), None), what="files are told"
+        lambda: next((line for line in served.log(run_id).splitlines() if line.startswith("files")), None),
+        what="files are told",
     )
-    listening = {f"socket:[{line.split()[9]}]" for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line}
+    listening = {
+        f"socket:[{line.split()[9]}]"
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if " 0A " in line
+    }
     assert listening
     assert not listening & set(files.split())
     served.http.post(f"/runs/{run_id}/cancel")
@@ -228,7 +251,9 @@ def test_the_page_is_html_without_script_and_links_to_logs(served: Served) -> No
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/status", "/jobs", "/jobs/hello", "/runs", "/next", "/audit", "/"])
+@pytest.mark.parametrize(
+    "path", ["/health", "/ready", "/status", "/jobs", "/jobs/hello", "/runs", "/next", "/audit", "/"]
+)
 def test_head_is_answered_wherever_get_is(http: httpx.Client, path: str) -> None:
     head = http.head(path)
     assert (head.status_code, head.content) == (200, b"")
@@ -239,7 +264,9 @@ def test_the_audit_finds_no_hole(http: httpx.Client) -> None:
     assert (answer["clean"], answer["holes"]) == (True, [])
 
 
-def test_a_token_opens_what_its_scope_reaches_and_no_answer_repeats_it(serve: Serve, repository: Repository) -> None:
+def test_a_token_opens_what_its_scope_reaches_and_no_answer_repeats_it(
+    serve: Serve, repository: Repository
+) -> None:
     repository.commit(SAMPLE)
     tokens = "grafana:read:read-only-1,jarvis:operate:operating-1"
     served = serve(SAURON_API_TOKENS=tokens, JOBS_GIT_TOKEN="git-token-123")
@@ -253,7 +280,10 @@ def test_a_token_opens_what_its_scope_reaches_and_no_answer_repeats_it(serve: Se
     assert ask("GET", "/health").status_code == 200
     assert "WWW-Authenticate" in ask("GET", "/status").headers
     assert ask("GET", "/status").status_code == ask("GET", "/status", "wrong-token").status_code == 401
-    wait_for(lambda: ask("GET", "/status", "read-only-1").json()["git_sync_status"]["current_sha"], what="it synced")
+    wait_for(
+        lambda: ask("GET", "/status", "read-only-1").json()["git_sync_status"]["current_sha"],
+        what="it synced",
+    )
     refused = ask("POST", "/jobs/hello/trigger", "read-only-1")
     assert "trigger" in problem(refused, 403)
     made = ask("POST", "/jobs/hello/trigger", "operating-1")

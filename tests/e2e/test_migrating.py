@@ -26,7 +26,9 @@ CREATE INDEX ix_job_queue_due ON job_queue (status, scheduled_for);
 NOW = datetime.now(UTC).replace(tzinfo=None)
 
 
-def earlier_row(job_id: str, status: str, *, ago: timedelta, attempts: int = 1, error: str | None = None) -> tuple[object, ...]:
+def earlier_row(
+    job_id: str, status: str, *, ago: timedelta, attempts: int = 1, error: str | None = None
+) -> tuple[object, ...]:
     at = NOW - ago
     began = str(at + timedelta(seconds=1)) if attempts else None
     ended = str(at + timedelta(seconds=3)) if status in {"success", "failure", "dead"} else None
@@ -41,7 +43,9 @@ def file(tmp_path: Path) -> Path:
     """A queue file as the earlier system left it when it was killed."""
     rows = [earlier_row("backup-postgres", "success", ago=timedelta(days=n)) for n in range(1, 61)]
     rows += [
-        earlier_row("flaky-import", "failure", ago=timedelta(hours=30), error="the import host closed the connection"),
+        earlier_row(
+            "flaky-import", "failure", ago=timedelta(hours=30), error="the import host closed the connection"
+        ),
         earlier_row("site-up", "dead", ago=timedelta(hours=3), attempts=3, error="no answer"),
         earlier_row("sync-calendar", "queued", ago=timedelta(hours=2), attempts=0),
         earlier_row("disk-health", "running", ago=timedelta(minutes=20)),
@@ -100,14 +104,20 @@ def test_history_of_the_earlier_system_is_kept_and_what_it_had_queued_runs(
     assert "ops.runs: was there and stays as it is; it lacks" in made.out
     assert "ops.job_definitions: made" in made.out
     served = serve(**environ).until_ready()  # the bundle cannot be fetched yet: nothing may be lost over that
-    wait_for(lambda: served.http.get("/status").json()["git_sync_status"]["last_error"], what="the first sync failed")
+    wait_for(
+        lambda: served.http.get("/status").json()["git_sync_status"]["last_error"],
+        what="the first sync failed",
+    )
     assert states(served, "sync-calendar") == states(served, "disk-health") == ["queued"]
 
     repository.commit({str(one.relative_to(BUNDLE)): one.read_text() for one in sorted(BUNDLE.rglob("*.py"))})
     assert served.http.post("/sync").json()["success"]
     wait_for(lambda: states(served, "sync-calendar") == ["succeeded"], what="what was queued has run")
     wait_for(lambda: states(served, "disk-health") == ["succeeded"], what="what was running has run again")
-    wait_for(lambda: states(served, "no-longer-there") == ["skipped"], what="a run of a job that is gone is skipped")
+    wait_for(
+        lambda: states(served, "no-longer-there") == ["skipped"],
+        what="a run of a job that is gone is skipped",
+    )
     [again] = copied(served, "disk-health")
     attempts = served.run(again["id"])["attempts"]
     assert [(one["number"], one["outcome"]) for one in attempts] == [(1, "interrupted"), (2, "succeeded")]
@@ -120,12 +130,18 @@ def test_history_of_the_earlier_system_is_kept_and_what_it_had_queued_runs(
     assert served.http.get("/jobs/backup-postgres").json()["last_run"]["state"] == "succeeded"
     asked = served.trigger("backup-postgres")
     assert served.ended(asked)["state"] == "succeeded"
-    newest = [run["id"] for run in served.http.get("/runs", params={"job_id": "backup-postgres", "limit": 5}).json()["runs"]]
-    assert asked in newest[: next(place for place, run in enumerate(newest) if run in before)]  # newer than all that was copied
+    newest = [
+        run["id"]
+        for run in served.http.get("/runs", params={"job_id": "backup-postgres", "limit": 5}).json()["runs"]
+    ]
+    # newer than all that was copied
+    assert asked in newest[: next(place for place, run in enumerate(newest) if run in before)]
     assert served.http.get("/jobs/backup-postgres").json()["last_run"]["id"] not in before
 
     def in_life_hub() -> bool:
-        return bool(ask(ops, "SELECT 1 FROM ops.runs WHERE metadata->>'run_id' = %s AND status = 'success'", asked))
+        return bool(
+            ask(ops, "SELECT 1 FROM ops.runs WHERE metadata->>'run_id' = %s AND status = 'success'", asked)
+        )
 
     wait_for(in_life_hub, what="the new run is in ops.runs")
     assert ask(ops, "SELECT r::text FROM ops.runs r WHERE metadata IS NULL ORDER BY id") == theirs
@@ -137,7 +153,9 @@ def test_history_of_the_earlier_system_is_kept_and_what_it_had_queued_runs(
     assert "backup-postgres" in page.text
     audit = cli("audit", **environ)
     assert audit.code == 0, audit.out + audit.err
-    noted = [one for line in served.logged().splitlines() if (one := json.loads(line))["event"] == "history.copied"]
+    noted = [
+        one for line in served.logged().splitlines() if (one := json.loads(line))["event"] == "history.copied"
+    ]
     assert [(one["runs"], one["queued"]) for one in noted] == [(65, 3)]
     assert served.stop() == 0
 

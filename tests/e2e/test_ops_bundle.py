@@ -100,7 +100,8 @@ class Mailbox:
     def mails(self) -> list[dict[str, Any]]:
         from moto.ses.models import ses_backends
 
-        return [vars(mail) for mail in ses_backends["123456789012"]["us-east-1"].sent_messages]  # moto's one account
+        # moto's one account
+        return [vars(mail) for mail in ses_backends["123456789012"]["us-east-1"].sent_messages]
 
     def subjects(self) -> list[str]:
         return [mail["subject"] for mail in self.mails()]
@@ -116,7 +117,13 @@ def mailbox() -> Iterator[Mailbox]:
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     httpx.post(f"{url}/moto-api/reset", timeout=30, trust_env=False)
-    ses = boto3.client("ses", "us-east-1", endpoint_url=url, aws_access_key_id="id-of-ses", aws_secret_access_key="key-of-ses")
+    ses = boto3.client(
+        "ses",
+        "us-east-1",
+        endpoint_url=url,
+        aws_access_key_id="id-of-ses",
+        aws_secret_access_key="key-of-ses",
+    )
     ses.verify_email_identity(EmailAddress="sauron@example.test")
     ses.close()
     yield Mailbox(url)
@@ -180,7 +187,9 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 @pytest.fixture
 def life_hub(tmp_path: Path) -> Iterator[str]:
     server = Server()
-    made = command(tmp_path / "home", "migrate", "--life-hub", DATABASE_URL=server.url().replace("+psycopg", ""))
+    made = command(
+        tmp_path / "home", "migrate", "--life-hub", DATABASE_URL=server.url().replace("+psycopg", "")
+    )
     assert "ops.runs: made" in made.out
     yield server.url()
     server.close()
@@ -191,11 +200,22 @@ def life_hub(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def ops(
-    serve: Serve, repository: Repository, tmp_path: Path, machines: Machines, mailbox: Mailbox, receiver: Heard, life_hub: str
+    serve: Serve,
+    repository: Repository,
+    tmp_path: Path,
+    machines: Machines,
+    mailbox: Mailbox,
+    receiver: Heard,
+    life_hub: str,
 ) -> Served:
     """Sauron with the ops bundle and all its neighbours."""
     shutil.copytree(OPS, repository.folder, ignore=shutil.ignore_patterns("__pycache__"))
-    wheel(repository.folder / "wheels", "opsnames", "1.2", "def greeting(who):\n    return f'good morning, {who}'\n")
+    wheel(
+        repository.folder / "wheels",
+        "opsnames",
+        "1.2",
+        "def greeting(who):\n    return f'good morning, {who}'\n",
+    )
     backup = {
         "host": "127.0.0.1",
         "port": machines.host_port,
@@ -205,7 +225,9 @@ def ops(
     }
     (tmp_path / "latest backup").touch()
     (tmp_path / "uploads").mkdir()
-    repository.commit({"places.json": json.dumps({"backup": backup, "status_url": "http://127.0.0.1:1/status"})})
+    repository.commit(
+        {"places.json": json.dumps({"backup": backup, "status_url": "http://127.0.0.1:1/status"})}
+    )
     environ = {
         "SSH_PRIVATE_KEY_B64": machines.key,
         "SAURON_SSH_KNOWN_HOSTS": machines.known_hosts,
@@ -233,7 +255,13 @@ def synced(served: Served) -> Served:
 
 
 def test_a_bundle_of_real_ops_jobs_does_its_work(
-    ops: Served, serve: Serve, tmp_path: Path, repository: Repository, mailbox: Mailbox, receiver: Heard, life_hub: str
+    ops: Served,
+    serve: Serve,
+    tmp_path: Path,
+    repository: Repository,
+    mailbox: Mailbox,
+    receiver: Heard,
+    life_hub: str,
 ) -> None:
     served = synced(ops)
 
@@ -248,7 +276,13 @@ def test_a_bundle_of_real_ops_jobs_does_its_work(
         os.utime(latest, (time.time() - age,) * 2)
         run = served.ended(served.trigger("backup-freshness"))
         seen.append((run["state"], run["result"]["mailed"]))
-    assert seen == [("succeeded", False), ("degraded", True), ("degraded", False), ("succeeded", True), ("succeeded", False)]
+    assert seen == [
+        ("succeeded", False),
+        ("degraded", True),
+        ("degraded", False),
+        ("succeeded", True),
+        ("succeeded", False),
+    ]
     assert [subject for subject in mailbox.subjects() if "ackup" in subject] == [
         "[ERROR] Backup is stale",
         "[ERROR] Backup is fresh again",
@@ -293,7 +327,10 @@ def test_a_bundle_of_real_ops_jobs_does_its_work(
 
     # Life Hub has every attempt once, and the definitions
     def everything_is_copied() -> bool:
-        runs = [run["id"] for run in served.http.get("/runs?limit=200&state=succeeded,degraded,failed").json()["runs"]]
+        runs = [
+            run["id"]
+            for run in served.http.get("/runs?limit=200&state=succeeded,degraded,failed").json()["runs"]
+        ]
         there = [row[0] for row in ask(life_hub, "SELECT metadata->>'run_id' FROM ops.runs")]
         return sorted(runs) == sorted(there)
 
@@ -324,18 +361,32 @@ def test_a_secret_that_a_job_leaks_is_found_nowhere(
         assert run["state"] == "failed"
         assert "***" in run["error"]
         log = served.log(run_id)
-        assert all(f"{line} ***" in log or f"{line} " in log for line in ("plain", "base64", "split", "logged"))
+        assert all(
+            f"{line} ***" in log or f"{line} " in log for line in ("plain", "base64", "split", "logged")
+        )
         assert "split *** over writes" in log
         assert "state refused it" in log
         answers += [json.dumps(run), log, served.http.get("/status").text, served.http.get("/runs").text]
         answers += [served.http.get(f"/ui/runs/{run_id}").text, served.http.get("/jobs/leak").text]
     wait_for(lambda: receiver.of("job.failing", "leak"), what="people were told")
-    wait_for(lambda: [one for one in mailbox.subjects() if "leak" in one and "of ***" not in one], what="an alert by mail")
-    wait_for(lambda: len(ask(life_hub, "SELECT 1 FROM ops.runs WHERE job_id = 'leak'")) == 2, what="Life Hub has both runs")
+    wait_for(
+        lambda: [one for one in mailbox.subjects() if "leak" in one and "of ***" not in one],
+        what="an alert by mail",
+    )
+    wait_for(
+        lambda: len(ask(life_hub, "SELECT 1 FROM ops.runs WHERE job_id = 'leak'")) == 2,
+        what="Life Hub has both runs",
+    )
     assert any("leak of ***" in subject for subject in mailbox.subjects())
     served.stop()
-    files = [file.read_bytes().decode("latin-1") for file in served.folder.rglob("*") if file.is_file() and file.suffix != ".env"]
-    tables = [repr(ask(life_hub, f"SELECT * FROM ops.{table}")) for table in ("runs", "jobs", "job_definitions")]  # noqa: S608 - our own names
+    files = [
+        file.read_bytes().decode("latin-1")
+        for file in served.folder.rglob("*")
+        if file.is_file() and file.suffix != ".env"
+    ]
+    tables = [
+        repr(ask(life_hub, f"SELECT * FROM ops.{table}")) for table in ("runs", "jobs", "job_definitions")
+    ]
     for what, texts in {
         "answers": answers,
         "files and logs of Sauron": files,
@@ -356,7 +407,8 @@ def test_a_job_that_fails_is_told_once_and_nothing_is_said_of_a_disabled_one(
         run_id = served.trigger("backup-freshness")
         wait_for(lambda: served.run(run_id)["error"], what="its first attempt failed")  # noqa: B023 - waited for here
         served.http.post(f"/runs/{run_id}/cancel")
-    assert receiver.of("job.failing", "backup-freshness") == []  # an attempt that is tried again is no failure yet
+    # an attempt that is tried again is no failure yet
+    assert receiver.of("job.failing", "backup-freshness") == []
     go = tmp_path / "never"
     for _ in range(2):
         run_id = served.trigger("leak", params={"go": str(go)})

@@ -24,7 +24,10 @@ def test_two_runners_share_the_work_and_each_run_is_run_once(
     serve: Serve, repository: Repository, cli: Cli, store_url: str
 ) -> None:
     repository.commit(SAMPLE)
-    one, two = (serve(folder, JOB_QUEUE_DB_URL=store_url, SAURON_WORKERS="2").until_synced() for folder in ("one", "two"))
+    one, two = (
+        serve(folder, JOB_QUEUE_DB_URL=store_url, SAURON_WORKERS="2").until_synced()
+        for folder in ("one", "two")
+    )
     wait_for(lambda: len(one.http.get("/status").json()["runners"]) == 2, what="each sees both runners")
     asked = [(one, two)[number % 2].trigger("hello", force=True) for number in range(30)]
     ended = [one.ended(run_id) for run_id in asked]
@@ -39,7 +42,9 @@ def test_two_runners_share_the_work_and_each_run_is_run_once(
     assert (one.stop(), two.stop()) == (0, 0)
 
 
-def test_a_trigger_at_one_runner_starts_at_once_at_another(serve: Serve, repository: Repository, store_url: str) -> None:
+def test_a_trigger_at_one_runner_starts_at_once_at_another(
+    serve: Serve, repository: Repository, store_url: str
+) -> None:
     repository.commit(SAMPLE)
     idle = serve("idle", JOB_QUEUE_DB_URL=store_url, JOB_QUEUE_ENABLED="0").until_synced()
     serve("busy", JOB_QUEUE_DB_URL=store_url).until_synced()
@@ -63,10 +68,16 @@ def test_a_drained_runner_claims_nothing_until_it_is_resumed(
     name = runners()[two.process.pid]["name"]
     assert cli("drain", name, folder="one", JOB_QUEUE_DB_URL=store_url).code == 0
     assert runners()[two.process.pid]["draining"] is True
-    assert runners()[one.process.pid] | {"version": __version__, "draining": False} == runners()[one.process.pid]
+    assert (
+        runners()[one.process.pid] | {"version": __version__, "draining": False} == runners()[one.process.pid]
+    )
     ended = [one.ended(one.trigger("hello", force=True)) for _ in range(10)]
     assert {run["attempts"][0]["runner"] for run in ended} == {runners()[one.process.pid]["name"]}
-    wait_for(lambda: {runner["revision"] for runner in runners().values()} == {sha}, what="both loaded it", seconds=90)
+    wait_for(
+        lambda: {runner["revision"] for runner in runners().values()} == {sha},
+        what="both loaded it",
+        seconds=90,
+    )
     one.http.post(f"/runners/{runners()[one.process.pid]['name']}/drain")
     one.http.post(f"/runners/{name}/resume")
     assert one.ended(one.trigger("hello"))["attempts"][0]["runner"] == name
@@ -74,7 +85,9 @@ def test_a_drained_runner_claims_nothing_until_it_is_resumed(
     assert (unknown.status_code, name in unknown.json()["detail"]) == (404, True)
 
 
-def test_a_runner_takes_up_what_a_killed_one_left(serve: Serve, repository: Repository, store_url: str) -> None:
+def test_a_runner_takes_up_what_a_killed_one_left(
+    serve: Serve, repository: Repository, store_url: str
+) -> None:
     repository.commit(
         SAMPLE
         | {
@@ -85,7 +98,8 @@ job_registry.register(JobConfig(id="slow", cron="0 8 1 * *", func=slow, max_atte
 """
         }
     )
-    shared = {"JOB_QUEUE_DB_URL": store_url, "JOBS_DIR": str(repository.folder.parent / "jobs")}  # one machine: locks are seen
+    # one machine: locks are seen
+    shared = {"JOB_QUEUE_DB_URL": store_url, "JOBS_DIR": str(repository.folder.parent / "jobs")}
     first = serve("first", **shared).until_synced()
     run_id = first.trigger("slow")
     wait_for(lambda: "begun" in first.log(run_id), what="it runs")

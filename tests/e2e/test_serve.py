@@ -39,7 +39,9 @@ def begun(served: Served, run_id: str, word: str = "begun") -> None:
     wait_for(lambda: word in served.log(run_id), what=f"the job wrote {word!r}")
 
 
-def test_it_is_ready_within_two_seconds_although_git_is_slow(serve: Serve, repository: Repository, tmp_path: Path) -> None:
+def test_it_is_ready_within_two_seconds_although_git_is_slow(
+    serve: Serve, repository: Repository, tmp_path: Path
+) -> None:
     repository.commit(SAMPLE)
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
@@ -57,10 +59,15 @@ def test_it_is_ready_within_two_seconds_although_git_is_slow(serve: Serve, repos
     assert served.http.get("/health").json()["status"] == "healthy"
 
 
-def test_it_says_where_the_api_is_what_is_scheduled_and_how_to_change_a_job(serve: Serve, repository: Repository) -> None:
+def test_it_says_where_the_api_is_what_is_scheduled_and_how_to_change_a_job(
+    serve: Serve, repository: Repository
+) -> None:
     sha = repository.commit(SAMPLE)
     served = serve().until_synced()
-    said = wait_for(lambda: text if "To change a job" in (text := served.said()) else None, what="it says how to change a job")
+    said = wait_for(
+        lambda: text if "To change a job" in (text := served.said()) else None,
+        what="it says how to change a job",
+    )
     assert served.url in said
     assert f"Scheduled (revision {sha[:12]})" in said
     assert re.search(r"hello +at 08:00, .*\(UTC\); next 20\d\d-", said)
@@ -71,13 +78,17 @@ def test_it_says_where_the_api_is_what_is_scheduled_and_how_to_change_a_job(serv
 
 def test_without_a_bundle_it_runs_and_says_what_to_set(serve: Serve) -> None:
     served = serve(JOBS_GIT_REPO_URL="").until_ready()
-    said = wait_for(lambda: text if "sauron init" in (text := served.said()) else None, what="it says how to have jobs")
+    said = wait_for(
+        lambda: text if "sauron init" in (text := served.said()) else None, what="it says how to have jobs"
+    )
     assert "JOBS_GIT_REPO_URL is not set" in said
 
 
 def test_a_first_sync_that_fails_is_told_and_the_api_answers(serve: Serve, repository: Repository) -> None:
     served = serve(JOBS_GIT_REPO_URL=str(repository.folder / "nowhere")).until_ready()
-    said = wait_for(lambda: text if "first sync failed" in (text := served.said()) else None, what="it says why")
+    said = wait_for(
+        lambda: text if "first sync failed" in (text := served.said()) else None, what="it says why"
+    )
     assert "nowhere" in said
     assert served.http.get("/health").status_code == 200
 
@@ -108,7 +119,9 @@ def test_a_store_that_is_no_database_is_one_line_and_exit_1(serve: Serve, tmp_pa
     assert "Traceback" not in served.logged()
 
 
-def test_a_termination_lets_a_running_attempt_finish_and_exits_0(serve: Serve, repository: Repository, tmp_path: Path) -> None:
+def test_a_termination_lets_a_running_attempt_finish_and_exits_0(
+    serve: Serve, repository: Repository, tmp_path: Path
+) -> None:
     repository.commit(SAMPLE)
     go = tmp_path / "go"
     served = serve(GO_FILE=str(go)).until_synced()
@@ -125,7 +138,9 @@ def test_a_termination_lets_a_running_attempt_finish_and_exits_0(serve: Serve, r
     assert again.ended(waiting)["state"] == "succeeded"
 
 
-def test_an_attempt_that_outlasts_the_drain_is_ended_and_recorded_as_interrupted(serve: Serve, repository: Repository) -> None:
+def test_an_attempt_that_outlasts_the_drain_is_ended_and_recorded_as_interrupted(
+    serve: Serve, repository: Repository
+) -> None:
     repository.commit(SAMPLE)
     served = serve(SAURON_DRAIN_SECONDS="0", SAURON_KILL_GRACE_SECONDS="1").until_synced()
     run_id = served.trigger("slow")
@@ -149,7 +164,9 @@ def test_a_second_signal_ends_it_at_once_with_its_whole_tree(serve: Serve, repos
 
 
 @pytest.mark.faults
-def test_a_kill_ends_its_whole_tree_and_the_next_start_runs_what_was_acknowledged(serve: Serve, repository: Repository) -> None:
+def test_a_kill_ends_its_whole_tree_and_the_next_start_runs_what_was_acknowledged(
+    serve: Serve, repository: Repository
+) -> None:
     repository.commit(SAMPLE)
     served = serve(SAURON_WORKERS="1").until_synced()
     cut = served.trigger("slow")
@@ -186,7 +203,13 @@ def test_a_worker_thread_that_dies_ends_the_process_non_zero(tmp_path: Path, rep
     repository.commit(SAMPLE)
     known = environ_of(API_PORT="0", SAURON_DRAIN_SECONDS="0", JOBS_GIT_REPO_URL=str(repository.folder))
     done = subprocess.run(
-        [sys.executable, "-c", DYING], cwd=tmp_path, env=known, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", DYING],
+        cwd=tmp_path,
+        env=known,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "a fault nobody thought of" in done.stderr
@@ -213,7 +236,10 @@ def test_another_process_wakes_a_worker_at_once(serve: Serve, repository: Reposi
     served = serve().until_synced()
     queued = cli("run", "hello", "--json").json
     run = served.ended(queued["queue_id"])
-    asked, began = (time.mktime(time.strptime(run[name][:19], "%Y-%m-%dT%H:%M:%S")) for name in ("created_at", "started_at"))
+    asked, began = (
+        time.mktime(time.strptime(run[name][:19], "%Y-%m-%dT%H:%M:%S"))
+        for name in ("created_at", "started_at")
+    )
     assert began - asked <= 2  # it looks by itself only once a minute
 
 
@@ -221,7 +247,9 @@ def test_two_processes_on_one_store_run_everything_once(serve: Serve, repository
     repository.commit(SAMPLE)
     first = serve().until_synced()
     url = f"sqlite:///{first.folder}/.sauron/sauron.sqlite3"
-    second = serve("other", JOB_QUEUE_DB_URL=url, JOBS_DIR=str(first.folder / ".sauron" / "jobs")).until_synced()
+    second = serve(
+        "other", JOB_QUEUE_DB_URL=url, JOBS_DIR=str(first.folder / ".sauron" / "jobs")
+    ).until_synced()
     runs = [one.trigger("hello", force=True) for _ in range(5) for one in (first, second)]
     assert {first.ended(run_id)["state"] for run_id in runs} == {"succeeded"}
     assert {len(first.run(run_id)["attempts"]) for run_id in runs} == {1}
@@ -239,10 +267,14 @@ def test_an_override_ends_at_its_instant(serve: Serve, repository: Repository) -
     assert served.http.post("/jobs/hello/trigger").status_code == 200
 
 
-def test_no_secret_is_printed_however_it_was_given(serve: Serve, repository: Repository, tmp_path: Path) -> None:
+def test_no_secret_is_printed_however_it_was_given(
+    serve: Serve, repository: Repository, tmp_path: Path
+) -> None:
     (tmp_path / "token").write_text("secret-from-a-file")
     repository.commit({"manifest.py": "raise RuntimeError('secret-from-a-file and secret-from-env refused')"})
-    served = serve(GITHUB_TOKEN_FILE=str(tmp_path / "token"), AWS_SES_SECRET_ACCESS_KEY="secret-from-env").until_ready()
+    served = serve(
+        GITHUB_TOKEN_FILE=str(tmp_path / "token"), AWS_SES_SECRET_ACCESS_KEY="secret-from-env"
+    ).until_ready()
     wait_for(lambda: "the first sync failed" in served.said(), what="it says why nothing is scheduled")
     for text in (served.said(), served.logged(), served.http.get("/status").text, served.http.get("/").text):
         assert "secret-from" not in text

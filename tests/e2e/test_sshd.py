@@ -19,7 +19,9 @@ from sauron_jobs_loader.toolkit.ssh import run_ssh_command
 from tests.e2e.outside import wait_for
 
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-pytestmark = pytest.mark.skipif(SSHD is None or shutil.which("ssh-keygen") is None, reason="there is no sshd here")
+pytestmark = pytest.mark.skipif(
+    SSHD is None or shutil.which("ssh-keygen") is None, reason="there is no sshd here"
+)
 USER = getpass.getuser()
 
 
@@ -33,7 +35,9 @@ class Sshd:
 
 
 def keygen(file: Path, kind: str, *options: str) -> Path:
-    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(file), *options], check=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(file), *options], check=True
+    )
     return file
 
 
@@ -52,9 +56,13 @@ def sshd(folder: Path, authorized: Path) -> Iterator[Sshd]:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # it refuses to start without
     log = folder / "log"
     with log.open("wb") as said:
-        process = subprocess.Popen([str(SSHD), "-D", "-e", "-f", str(folder / "config")], stdin=subprocess.DEVNULL, stderr=said)
+        process = subprocess.Popen(
+            [str(SSHD), "-D", "-e", "-f", str(folder / "config")], stdin=subprocess.DEVNULL, stderr=said
+        )
     try:
-        wait_for(lambda: process.poll() is not None or b"Server listening" in log.read_bytes(), what="sshd listens")
+        wait_for(
+            lambda: process.poll() is not None or b"Server listening" in log.read_bytes(), what="sshd listens"
+        )
         assert process.poll() is None, log.read_text()
         kind, key = host_key.with_suffix(".pub").read_text().split()[:2]
         yield Sshd(port, f"[127.0.0.1]:{port} {kind} {key}", log)
@@ -63,7 +71,9 @@ def sshd(folder: Path, authorized: Path) -> Iterator[Sshd]:
         process.wait(10)
 
 
-@pytest.mark.parametrize(("kind", "options"), [("ed25519", ()), ("rsa", ("-m", "PEM")), ("ecdsa", ("-m", "PKCS8"))])
+@pytest.mark.parametrize(
+    ("kind", "options"), [("ed25519", ()), ("rsa", ("-m", "PEM")), ("ecdsa", ("-m", "PKCS8"))]
+)
 def test_a_command_runs_behind_a_bastion_with_hosts_known_by_hash(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, options: tuple[str, ...]
 ) -> None:
@@ -79,11 +89,15 @@ def test_a_command_runs_behind_a_bastion_with_hosts_known_by_hash(
         monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", str(known_hosts))
         monkeypatch.setenv("SSH_PRIVATE_KEY_B64", base64.b64encode(key.read_bytes()).decode())
         through = f"{USER}@127.0.0.1:{bastion.port}"
-        told = run_ssh_command("127.0.0.1", "echo $SSH_CONNECTION; exit 4", user=USER, port=target.port, bastion_host=through)
+        told = run_ssh_command(
+            "127.0.0.1", "echo $SSH_CONNECTION; exit 4", user=USER, port=target.port, bastion_host=through
+        )
         assert told.returncode == 4, told.stderr
         assert told.stdout.split()[3] == str(target.port)
         assert "Accepted publickey" in bastion.log.read_text()
-        long = run_ssh_command("127.0.0.1", "echo begun; sleep 30", user=USER, port=target.port, bastion_host=through, timeout=3)
+        long = run_ssh_command(
+            "127.0.0.1", "echo begun; sleep 30", user=USER, port=target.port, bastion_host=through, timeout=3
+        )
         assert (long.returncode, long.stdout) == (-1, "begun\n")
         left = run_ssh_command("127.0.0.1", "sleep 20 & echo left", user=USER, port=target.port, timeout=15)
         assert (left.returncode, left.stdout) == (0, "left\n"), left.stderr

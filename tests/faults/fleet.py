@@ -138,7 +138,10 @@ class Fleet:
                 self.witness = Witness(server.url(), home / "journal")
         for runner in self.runners[1:]:
             runner.until_synced()
-        wait_for(lambda: len(self.runners[0].http.get("/status").json()["runners"]) == RUNNERS, what="all are there")
+        wait_for(
+            lambda: len(self.runners[0].http.get("/status").json()["runners"]) == RUNNERS,
+            what="all are there",
+        )
         self.workload = Workload(self.runners)
         self.began = time.monotonic()
 
@@ -156,14 +159,17 @@ class Fleet:
     def warm_up(self, seconds: float = 5.0) -> None:
         """Let them work for a while, until every one has executed something."""
         wait_for(
-            lambda: ask(self.server.url(), "SELECT count(DISTINCT runner) FROM attempts") == [(RUNNERS,)], what="all execute"
+            lambda: ask(self.server.url(), "SELECT count(DISTINCT runner) FROM attempts") == [(RUNNERS,)],
+            what="all execute",
         )
         began = time.monotonic()
         wait_for(lambda: time.monotonic() - began > seconds, what="a while passes")
 
     def owner(self, run_id: str) -> int | None:
         """Answer which runner executes a run now."""
-        found = ask(self.server.url(), "SELECT lease_owner FROM job_queue WHERE id = %s AND state = 'running'", run_id)
+        found = ask(
+            self.server.url(), "SELECT lease_owner FROM job_queue WHERE id = %s AND state = 'running'", run_id
+        )
         started = any(one.run == run_id for one in self.witness.noted())
         pids = [runner.process.pid for runner in self.runners]
         return pids.index(int(found[0][0].rsplit("-", 2)[1])) if found and started else None
@@ -172,7 +178,9 @@ class Fleet:
         """Wait until a run of a job executes, and answer at which runner."""
 
         def found() -> list[int]:
-            runs = ask(self.server.url(), "SELECT id FROM job_queue WHERE job_id = %s AND state = 'running'", job_id)
+            runs = ask(
+                self.server.url(), "SELECT id FROM job_queue WHERE job_id = %s AND state = 'running'", job_id
+            )
             return [one for (run,) in runs if (one := self.owner(run)) is not None]
 
         return wait_for(found, what=f"{job_id} executes")[0]
@@ -185,7 +193,10 @@ class Fleet:
         def started() -> str | None:
             runs = {run for (run,) in ask(self.server.url(), query, name)}
             ended = {one.run for one in self.witness.noted() if one.act == "end"}
-            return next((one.run for one in self.witness.noted() if one.act == "start" and one.run in runs - ended), None)
+            return next(
+                (one.run for one in self.witness.noted() if one.act == "start" and one.run in runs - ended),
+                None,
+            )
 
         return wait_for(started, what=f"{name} executes")
 
@@ -201,19 +212,33 @@ class Fleet:
     def all_answer(self, since: float, *, but: frozenset[int] = frozenset(), seconds: float = 60) -> float:
         """Wait until each runner (but those) has acknowledged a trigger after an instant; answer the seconds it took."""
         wanted = set(range(RUNNERS)) - but
-        wait_for(lambda: self.workload.since(since, wanted) == wanted, what="all acknowledge triggers again", seconds=seconds)
-        return max(min(at for at, by in self.workload.answered if by == one and at > since) for one in wanted) - since
+        wait_for(
+            lambda: self.workload.since(since, wanted) == wanted,
+            what="all acknowledge triggers again",
+            seconds=seconds,
+        )
+        return (
+            max(min(at for at, by in self.workload.answered if by == one and at > since) for one in wanted)
+            - since
+        )
 
     def settle(self, *, beside: int = 0, seconds: float = 60) -> Figures:
         """End the workload, wait until all that is due is over, and assert all promises."""
-        wait_for(lambda: len(self.workload.acknowledged) >= 40, what="40 triggers are acknowledged", seconds=seconds)
+        wait_for(
+            lambda: len(self.workload.acknowledged) >= 40,
+            what="40 triggers are acknowledged",
+            seconds=seconds,
+        )
         self.workload.end()
         wait_for(lambda: self.witness.open() == 0, what="all that is due is over", seconds=seconds)
         living = next(one for one in reversed(self.runners) if one.process.poll() is None)
         found = living.http.get("/audit").json()
         assert found["clean"], found
         audit = command(
-            living.folder, "audit", JOBS_GIT_REPO_URL=str(self._repository.folder), JOB_QUEUE_DB_URL=self.proxies[0].url
+            living.folder,
+            "audit",
+            JOBS_GIT_REPO_URL=str(self._repository.folder),
+            JOB_QUEUE_DB_URL=self.proxies[0].url,
         )
         assert audit.code == 0, audit
         return self.witness.attest(self.workload.acknowledged, beside=beside)

@@ -72,7 +72,9 @@ class Proxy:
 
     @property
     def url(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self._door.getsockname()[1]}/{self._database}?sslmode=disable"
+        return (
+            f"postgresql://postgres@127.0.0.1:{self._door.getsockname()[1]}/{self._database}?sslmode=disable"
+        )
 
     def cut(self) -> None:
         """Reset every connection, and every new one."""

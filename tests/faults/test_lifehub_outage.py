@@ -73,7 +73,10 @@ class Runs:
         self.ended.append(run_ends(self.store, self.clock, f"j{n % JOBS}", said=("a line of output\n",)))
 
     def arrived_once(self, url: str) -> None:
-        rows = ask(url, "SELECT metadata->>'run_id', (metadata->>'attempt')::int FROM ops.runs WHERE metadata ? 'run_id'")
+        rows = ask(
+            url,
+            "SELECT metadata->>'run_id', (metadata->>'attempt')::int FROM ops.runs WHERE metadata ? 'run_id'",
+        )
         assert Counter(rows) == Counter(self.ended)
 
 
@@ -90,7 +93,10 @@ def mend_read_only(server: Server) -> None:
 
 
 def cut_off(server: Server) -> None:
-    ask(server.url(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sauron'")
+    ask(
+        server.url(),
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sauron'",
+    )
 
 
 def stopped(server: Server) -> Callable[[], None]:
@@ -117,10 +123,15 @@ def full(server: Server) -> Callable[[], None]:
     disk = server.home / "disk"
     disk.mkdir()
     size = "size=8m"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", disk], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", size, "tmpfs", disk], capture_output=True, check=False
+    ).returncode:
         ask(server.url(), "CREATE FUNCTION ops.full() RETURNS trigger LANGUAGE plpgsql AS "
             "$$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$")  # fmt: skip
-        ask(server.url(), "CREATE TRIGGER filled BEFORE INSERT ON ops.runs FOR EACH ROW EXECUTE FUNCTION ops.full()")
+        ask(
+            server.url(),
+            "CREATE TRIGGER filled BEFORE INSERT ON ops.runs FOR EACH ROW EXECUTE FUNCTION ops.full()",
+        )
         return lambda: ask(server.url(), "DROP TRIGGER filled ON ops.runs") and None  # type: ignore[return-value]
     os.chown(disk, server.owner.st_uid, server.owner.st_gid)
     ask(server.url(), f"CREATE TABLESPACE small LOCATION '{disk}'")
@@ -143,7 +154,9 @@ def full(server: Server) -> Callable[[], None]:
     return mend
 
 
-def test_thousands_of_runs_finish_through_every_outage_and_arrive_once(store: Store, clock: ManualClock, hub: Server) -> None:
+def test_thousands_of_runs_finish_through_every_outage_and_arrive_once(
+    store: Store, clock: ManualClock, hub: Server
+) -> None:
     copier = publisher(store, clock, hub.url(), batch=PATIENCE)
     runs = Runs(store, clock, copier)
     share = RUNS // 6
@@ -172,7 +185,9 @@ def test_thousands_of_runs_finish_through_every_outage_and_arrive_once(store: St
         print(f"{name}: {median * 1000:.2f} ms a run from trigger to recorded end ({median / usual:.2f} x)")
 
 
-def test_a_frozen_life_hub_holds_a_pass_no_longer_than_its_patience(store: Store, clock: ManualClock, hub: Server) -> None:
+def test_a_frozen_life_hub_holds_a_pass_no_longer_than_its_patience(
+    store: Store, clock: ManualClock, hub: Server
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     run_ends(store, clock, "j")
     copier = publisher(store, clock, hub.url(), batch=PATIENCE)
@@ -192,7 +207,9 @@ def test_a_frozen_life_hub_holds_a_pass_no_longer_than_its_patience(store: Store
     assert ask(hub.url(), "SELECT count(*) FROM ops.runs") == [(2,)]
 
 
-def test_a_backlog_of_an_hour_arrives_in_order_and_at_once(store: Store, clock: ManualClock, hub: Server) -> None:
+def test_a_backlog_of_an_hour_arrives_in_order_and_at_once(
+    store: Store, clock: ManualClock, hub: Server
+) -> None:
     copier = publisher(store, clock, hub.url())
     runs = Runs(store, clock, copier)
     hub.stop()

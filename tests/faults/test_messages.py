@@ -1,6 +1,7 @@
 """SQS as it is: messages that come ten times, in any order, hours late or garbled, and an environment that is killed mid-run.
 
-Each environment is a process of its own that calls the handlers of `app` with the events Lambda gives; the store is PostgreSQL.
+Each environment is a process of its own that calls the handlers of `app` with the events Lambda gives; the
+store is PostgreSQL.
 """
 
 from __future__ import annotations
@@ -59,8 +60,19 @@ def message(body: str, number: int) -> dict[str, Any]:
         "ApproximateFirstReceiveTimestamp": sent,
     }
     arn = "arn:aws:sqs:us-east-1:123456789012:sauron-dev-runs"
-    record = {"messageId": f"m-{number}", "receiptHandle": "r", "body": body, "attributes": attributes, "messageAttributes": {}}
-    return {"Records": [record | {"md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": arn, "awsRegion": "us-east-1"}]}
+    record = {
+        "messageId": f"m-{number}",
+        "receiptHandle": "r",
+        "body": body,
+        "attributes": attributes,
+        "messageAttributes": {},
+    }
+    return {
+        "Records": [
+            record
+            | {"md5OfBody": "", "eventSource": "aws:sqs", "eventSourceARN": arn, "awsRegion": "us-east-1"}
+        ]
+    }
 
 
 class Environment:
@@ -102,7 +114,9 @@ class Stage:
         known = {"JOB_QUEUE_DB_URL": url, "JOBS_GIT_REPO_URL": str(repository.folder), "HOME": str(home)}
         self._environ = environ_of(**known)
         self._home = home
-        self.sauron = Sauron.build(Settings.read(known | {"JOBS_DIR": str(home / "jobs"), "PATH": os.environ["PATH"]}))
+        self.sauron = Sauron.build(
+            Settings.read(known | {"JOBS_DIR": str(home / "jobs"), "PATH": os.environ["PATH"]})
+        )
         assert self.sauron.sync().success
         self.sauron.tick()
         self.witness = Witness(url, home / "journal")
@@ -126,7 +140,9 @@ def stage(server: Server, repository: Repository, tmp_path: Path) -> Iterator[St
     made.close()
 
 
-def test_messages_ten_times_each_in_any_order_hours_late_among_garbled_ones_execute_each_run_once(stage: Stage) -> None:
+def test_messages_ten_times_each_in_any_order_hours_late_among_garbled_ones_execute_each_run_once(
+    stage: Stage,
+) -> None:
     asked = [stage.sauron.trigger("note" if number % 3 else "alone").id for number in range(24)]
     bodies = [json.dumps({"run_id": run_id}) for run_id in asked] * 10 + list(GARBLED) * 4
     random.Random(7).shuffle(bodies)  # noqa: S311 - the same order each time

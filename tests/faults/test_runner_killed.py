@@ -84,7 +84,9 @@ def audit_is_clean(served: Served) -> bool:
     return bool(served.http.get("/audit").json()["clean"])
 
 
-def test_when_the_runner_is_killed_its_whole_process_tree_ends(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+def test_when_the_runner_is_killed_its_whole_process_tree_ends(
+    bundle: Repository, serve: Serve, tmp_path: Path
+) -> None:
     served = serve(HOME=str(tmp_path)).until_synced()
     served.trigger("forever")
     pids = pids_of(tmp_path / "pids", 1)
@@ -103,7 +105,10 @@ def test_an_interrupted_attempt_is_recorded_as_such_and_retried_within_max_attem
     served.process.wait()
     restarted = serve(HOME=str(tmp_path)).until_synced()
     done = restarted.ended(again)
-    assert (done["state"], [a["outcome"] for a in done["attempts"]]) == ("succeeded", ["interrupted", "succeeded"])
+    assert (done["state"], [a["outcome"] for a in done["attempts"]]) == (
+        "succeeded",
+        ["interrupted", "succeeded"],
+    )
     lost = restarted.ended(never)
     assert (lost["state"], lost["error_type"], [a["outcome"] for a in lost["attempts"]]) == (
         "failed",
@@ -127,7 +132,10 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_trigger_and_leaves_no_run_ru
         served.process.wait()
     served = serve(HOME=str(tmp_path)).until_synced()
     wait_for(
-        lambda: rows(served, "SELECT count(*) FROM job_queue WHERE finished_at IS NULL AND origin = 'trigger'") == [(0,)],
+        lambda: (
+            rows(served, "SELECT count(*) FROM job_queue WHERE finished_at IS NULL AND origin = 'trigger'")
+            == [(0,)]
+        ),
         what="all is over",
         seconds=60,
     )
@@ -138,7 +146,8 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_trigger_and_leaves_no_run_ru
     assert set(asked) <= {run_id for run_id, _ in noted}
     assert (
         rows(
-            served, "SELECT job_id, fire_at, count(*) FROM job_queue WHERE fire_at IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1"
+            served,
+            "SELECT job_id, fire_at, count(*) FROM job_queue WHERE fire_at IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1",
         )
         == []
     )
@@ -147,19 +156,29 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_trigger_and_leaves_no_run_ru
 
 def test_two_runners_on_one_store_do_nothing_twice(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
     one = serve(HOME=str(tmp_path)).until_synced()
-    shared = {"JOB_QUEUE_DB_URL": f"sqlite:///{store_of(one)}", "JOBS_DIR": str(one.folder / ".sauron" / "jobs")}
+    shared = {
+        "JOB_QUEUE_DB_URL": f"sqlite:///{store_of(one)}",
+        "JOBS_DIR": str(one.folder / ".sauron" / "jobs"),
+    }
     two = serve("second", HOME=str(tmp_path), **shared).until_synced()
     assert (
         len(
             wait_for(
-                lambda: found if len(found := one.http.get("/status").json()["runners"]) == 2 else None, what="both are shown"
+                lambda: found if len(found := one.http.get("/status").json()["runners"]) == 2 else None,
+                what="both are shown",
             )
         )
         == 2
     )
     asked = [(one, two)[number % 2].trigger("note") for number in range(80)]
     wait_for(
-        lambda: rows(one, "SELECT count(*) FROM job_queue WHERE state IN ('queued', 'running') AND origin = 'trigger'") == [(0,)],
+        lambda: (
+            rows(
+                one,
+                "SELECT count(*) FROM job_queue WHERE state IN ('queued', 'running') AND origin = 'trigger'",
+            )
+            == [(0,)]
+        ),
         what="all is over",
         seconds=60,
     )
@@ -172,19 +191,26 @@ def test_two_runners_on_one_store_do_nothing_twice(bundle: Repository, serve: Se
     assert audit_is_clean(two)
 
 
-def test_a_frozen_runner_that_lost_its_lease_records_nothing(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+def test_a_frozen_runner_that_lost_its_lease_records_nothing(
+    bundle: Repository, serve: Serve, tmp_path: Path
+) -> None:
     """The run was taken over while the runner stood still: what it writes afterwards changes nothing."""
     served = serve(HOME=str(tmp_path)).until_synced()
     run_id = served.trigger("forever")
     pids_of(tmp_path / "pids", 1)
     served.process.send_signal(signal.SIGSTOP)
     with sqlite3.connect(store_of(served), timeout=30) as db:
-        db.execute("UPDATE job_queue SET lease_owner = 'other', lease_generation = lease_generation + 1 WHERE id = ?", (run_id,))
+        db.execute(
+            "UPDATE job_queue SET lease_owner = 'other', lease_generation = lease_generation + 1 WHERE id = ?",
+            (run_id,),
+        )
     db.close()
     os.kill(pids_of(tmp_path / "pids", 1)[0], signal.SIGKILL)
     served.process.send_signal(signal.SIGCONT)
     wait_for(lambda: "run.taken_over" in served.logged(), what="it says that the run was taken over")
-    assert rows(served, "SELECT state, lease_owner FROM job_queue WHERE id = ?", run_id) == [("running", "other")]
+    assert rows(served, "SELECT state, lease_owner FROM job_queue WHERE id = ?", run_id) == [
+        ("running", "other")
+    ]
 
 
 def test_a_stopping_runner_lets_attempts_finish_and_hands_back_nothing_half_done(
@@ -201,7 +227,9 @@ def test_a_stopping_runner_lets_attempts_finish_and_hands_back_nothing_half_done
     assert sorted(run for run in noted if run in asked) == sorted(asked)
 
 
-def test_what_outlives_the_drain_is_interrupted_and_recorded(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+def test_what_outlives_the_drain_is_interrupted_and_recorded(
+    bundle: Repository, serve: Serve, tmp_path: Path
+) -> None:
     served = serve(HOME=str(tmp_path), SAURON_DRAIN_SECONDS="0", SAURON_KILL_GRACE_SECONDS="1").until_synced()
     never, again = served.trigger("once"), served.trigger("forever")
     pids = pids_of(tmp_path / "pids", 1)
@@ -210,7 +238,9 @@ def test_what_outlives_the_drain_is_interrupted_and_recorded(bundle: Repository,
     assert not any(alive(pid) for pid in pids)
     found = {
         run: (state, kind)
-        for run, state, kind in rows(served, "SELECT id, state, error_type FROM job_queue WHERE origin = 'trigger'")
+        for run, state, kind in rows(
+            served, "SELECT id, state, error_type FROM job_queue WHERE origin = 'trigger'"
+        )
     }
     assert found == {never: ("failed", "interrupted"), again: ("queued", "interrupted")}
 
@@ -224,7 +254,9 @@ def test_ctrl_c_reaches_the_runner_alone(bundle: Repository, serve: Serve, tmp_p
     assert len(asked) == 3
 
 
-def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(
+    bundle: Repository, serve: Serve, tmp_path: Path
+) -> None:
     """So a rescued run never runs beside itself: with the guard frozen, the job lives on and nobody takes its run."""
     served = serve(HOME=str(tmp_path)).until_synced()
     run_id = served.trigger("forever")
@@ -232,7 +264,9 @@ def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(bundle: Re
     guard = next(
         int(entry.name)
         for entry in Path("/proc").iterdir()
-        if entry.name.isdigit() and b"sauron_jobs_loader\0zygote" in command_of(entry) and parent_of(entry) == served.process.pid
+        if entry.name.isdigit()
+        and b"sauron_jobs_loader\0zygote" in command_of(entry)
+        and parent_of(entry) == served.process.pid
     )
     os.kill(guard, signal.SIGSTOP)
     served.process.kill()
@@ -246,16 +280,23 @@ def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(bundle: Re
     assert restarted.ended(run_id)["state"] == "succeeded"
 
 
-def test_a_living_neighbour_takes_up_what_a_dead_runner_held(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+def test_a_living_neighbour_takes_up_what_a_dead_runner_held(
+    bundle: Repository, serve: Serve, tmp_path: Path
+) -> None:
     one = serve(HOME=str(tmp_path)).until_synced()
     run_id = one.trigger("forever")
     pids_of(tmp_path / "pids", 1)
-    shared = {"JOB_QUEUE_DB_URL": f"sqlite:///{store_of(one)}", "JOBS_DIR": str(one.folder / ".sauron" / "jobs")}
+    shared = {
+        "JOB_QUEUE_DB_URL": f"sqlite:///{store_of(one)}",
+        "JOBS_DIR": str(one.folder / ".sauron" / "jobs"),
+    }
     two = serve("second", HOME=str(tmp_path), **shared).until_synced()
     one.process.kill()
     one.process.wait()
     assert two.ended(run_id)["state"] == "succeeded"
-    wait_for(lambda: len(two.http.get("/status").json()["runners"]) == 1, what="the dead runner is shown no more")
+    wait_for(
+        lambda: len(two.http.get("/status").json()["runners"]) == 1, what="the dead runner is shown no more"
+    )
 
 
 def command_of(entry: Path) -> bytes:

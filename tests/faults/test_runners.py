@@ -1,7 +1,7 @@
 """Four runners on one PostgreSQL while one is killed, one is cut off and PostgreSQL is restarted: the quick part, run each time.
 
-`make faults` runs the rest: leases that lapse, networks that freeze, a server that is read-only or full, lost answers, other
-clocks.
+`make faults` runs the rest: leases that lapse, networks that freeze, a server that is read-only or full, lost
+answers, other clocks.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from tests.faults.fleet import FleetOf
 pytestmark = pytest.mark.faults
 
 
-def test_a_kill_a_cut_and_a_restart_of_the_database_lose_nothing_and_run_nothing_beside_itself(fleet: FleetOf) -> None:
+def test_a_kill_a_cut_and_a_restart_of_the_database_lose_nothing_and_run_nothing_beside_itself(
+    fleet: FleetOf,
+) -> None:
     four = fleet(together=True)
     four.warm_up(2)
 
@@ -38,7 +40,9 @@ def test_a_kill_a_cut_and_a_restart_of_the_database_lose_nothing_and_run_nothing
     four.holds_some(2)
     four.server.crash()
     four.server.start()
-    print(f"PostgreSQL restarted: all back after {four.all_answer(time.monotonic(), but=frozenset({0})):.1f} s")
+    print(
+        f"PostgreSQL restarted: all back after {four.all_answer(time.monotonic(), but=frozenset({0})):.1f} s"
+    )
 
     figures = four.settle()
     print(figures, dict(four.workload.refused))

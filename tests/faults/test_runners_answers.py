@@ -12,7 +12,9 @@ ROUNDS = 4
 
 
 @pytest.mark.parametrize(
-    "mark", [b"claimed AS", b"ended AS", b"INSERT INTO job_queue", b"lease_beat"], ids=["claim", "end", "trigger", "beat"]
+    "mark",
+    [b"claimed AS", b"ended AS", b"INSERT INTO job_queue", b"lease_beat"],
+    ids=["claim", "end", "trigger", "beat"],
 )
 def test_a_commit_whose_answer_is_lost_is_not_made_twice(fleet: FleetOf, mark: bytes) -> None:
     four = fleet()
@@ -24,7 +26,11 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(fleet: FleetOf, mark: b
         proxies = four.proxies if rounds > 1 else [four.proxies[four.executing("patient")]]
         for proxy in proxies:
             proxy.swallow(mark)
-        wait_for(lambda: all(one.robbed > before for one in proxies), what="every runner lost an answer", seconds=40)  # noqa: B023 - called in this round
+        wait_for(
+            lambda: all(one.robbed > before for one in proxies),
+            what="every runner lost an answer",
+            seconds=40,
+        )
     figures = four.settle(seconds=90)
     said = "".join(runner.logged() for runner in four.runners)
     print(f"answers lost to {mark.decode()}: {sum(one.robbed for one in four.proxies)}; {figures}")

@@ -40,11 +40,17 @@ WHERE w.act = 'claimed' AND q.origin = 'schedule'
 """
 
 
-def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and_on_time(fleet: FleetOf, tmp_path: Path) -> None:
+def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and_on_time(
+    fleet: FleetOf, tmp_path: Path
+) -> None:
     (tmp_path / "skew").mkdir()
     (tmp_path / "skew" / "sitecustomize.py").write_text(SKEWED, encoding="utf-8")
     paths = f"{tmp_path / 'skew'}:{ROOT}:{ROOT / 'container'}"
-    four = fleet(environs=[{"PYTHONPATH": paths, "CLOCK_SHIFT_SECONDS": str(shift)} for shift in (300, -300, 0.001, 60)])
+    four = fleet(
+        environs=[
+            {"PYTHONPATH": paths, "CLOCK_SHIFT_SECONDS": str(shift)} for shift in (300, -300, 0.001, 60)
+        ]
+    )
     four.warm_up()
     logged = [runner.logged().rpartition('"timestamp": "')[2][:16] for runner in four.runners]
     assert len(set(logged)) >= 3, logged  # the clocks are off
@@ -52,7 +58,9 @@ def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and
     figures = four.settle()
     late = sorted(seconds for seconds, _ in ask(four.server.url(), FIRED))
     owners = {owner for _, owner in ask(four.server.url(), FIRED)}
-    print(f"clocks: occurrences began {late[0] * 1000:.0f} to {late[-1] * 1000:.0f} ms after their time at {len(owners)} runners")
+    print(
+        f"clocks: occurrences began {late[0] * 1000:.0f} to {late[-1] * 1000:.0f} ms after their time at {len(owners)} runners"
+    )
     print(f"clocks: {figures}")
     assert late[0] >= -0.2  # the server's clock is read over a network
     assert late[-1] < 5

@@ -1,6 +1,7 @@
 """PostgreSQL itself in trouble: crashed, down for longer than a lease, read-only, out of connections. No run is lost or doubled.
 
-A job that executes through the whole outage goes on and is recorded: its owner lives, only the store does not.
+A job that executes through the whole outage goes on and is recorded: its owner lives, only the store does
+not.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ def test_a_database_that_crashes_again_and_again_costs_no_attempt(fleet: FleetOf
         time.sleep(away)  # the outage itself
         four.server.start()
         back.append(four.all_answer(time.monotonic()))
-    print(f"crashed three times: all took triggers {', '.join(f'{one:.1f}' for one in back)} s after it was there")
+    print(
+        f"crashed three times: all took triggers {', '.join(f'{one:.1f}' for one in back)} s after it was there"
+    )
     figures = four.settle()
     print(f"crashed three times: {figures}, refused {dict(four.workload.refused)}")
     assert (figures.lost, figures.executed_again) == (0, 0)
@@ -86,7 +89,9 @@ def test_no_living_owner_loses_its_lease_to_an_outage_that_is_longer(
     time.sleep(LONGER_THAN_A_LEASE)  # the outage itself
     mend()
     mended = time.monotonic()
-    print(f"{trouble.__name__} for {LONGER_THAN_A_LEASE:.0f} s: all took triggers {four.all_answer(mended):.1f} s after the end")
+    print(
+        f"{trouble.__name__} for {LONGER_THAN_A_LEASE:.0f} s: all took triggers {four.all_answer(mended):.1f} s after the end"
+    )
     figures = four.settle(seconds=90)
     print(f"{trouble.__name__}: {figures}, refused {dict(four.workload.refused)}")
     assert (figures.lost, figures.executed_again) == (0, 0)

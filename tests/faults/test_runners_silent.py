@@ -1,7 +1,8 @@
 """A runner that is silent for longer than its lease: dead on another machine, stopped, cut off or behind a frozen network.
 
-Others take its runs over once the lease has lapsed. One that comes back ends what it lost and records nothing of it. While it is
-away it may still execute: that is the limit of any lease, and the only place where a run may be beside itself.
+Others take its runs over once the lease has lapsed. One that comes back ends what it lost and records nothing
+of it. While it is away it may still execute: that is the limit of any lease, and the only place where a run
+may be beside itself.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ def freeze(four: Fleet, number: int) -> Callable[[], None]:
     return four.proxies[number].mend
 
 
-def test_the_runs_of_a_runner_that_died_on_another_machine_are_taken_up_when_its_leases_lapse(fleet: FleetOf) -> None:
+def test_the_runs_of_a_runner_that_died_on_another_machine_are_taken_up_when_its_leases_lapse(
+    fleet: FleetOf,
+) -> None:
     four = fleet()
     four.warm_up()
     run_id = four.trigger(0, "lasting")
@@ -64,18 +67,31 @@ def test_a_runner_that_was_silent_records_nothing_of_what_it_lost_and_ends_it(
     wait_for(lambda: four.left(number) == 0, what="its runs are taken up", seconds=LAPSE)
     print(f"{silence.__name__}: taken up {time.monotonic() - silent:.0f} s later")
     taken = ask(four.server.url(), "SELECT count(*) FROM witness WHERE act = 'ended'")[0][0]
-    wait_for(lambda: ask(four.server.url(), "SELECT state FROM job_queue WHERE id = %s", run_id) == [("succeeded",)], what="done")
+    wait_for(
+        lambda: (
+            ask(four.server.url(), "SELECT state FROM job_queue WHERE id = %s", run_id) == [("succeeded",)]
+        ),
+        what="done",
+    )
     mend()
     mended = time.monotonic()
     said = four.runners[number].logged
-    wait_for(lambda: any("run.taken_over" in line and run_id in line for line in said().splitlines()), what="it heard so")
+    wait_for(
+        lambda: any("run.taken_over" in line and run_id in line for line in said().splitlines()),
+        what="it heard so",
+    )
     print(f"{silence.__name__}: what it lost was ended {time.monotonic() - mended:.1f} s after it was back")
     again = four.all_answer(mended)
     print(f"{silence.__name__}: it takes triggers {again:.1f} s after it was back")
     outcomes = dict(ask(four.server.url(), "SELECT number, outcome FROM attempts WHERE run_id = %s", run_id))
     assert outcomes == {1: "interrupted", 2: "succeeded"}
-    owners = ask(four.server.url(), "SELECT owner, state FROM witness WHERE run = %s AND act = 'ended' ORDER BY seq", run_id)
-    assert [one == name for one, _ in owners] == [True, False]  # the first was ended by its rescuer, before `taken`
+    owners = ask(
+        four.server.url(),
+        "SELECT owner, state FROM witness WHERE run = %s AND act = 'ended' ORDER BY seq",
+        run_id,
+    )
+    # the first was ended by its rescuer, before `taken`
+    assert [one == name for one, _ in owners] == [True, False]
     assert taken > 0
     most = int(ask(four.server.url(), "SELECT count(*) FROM attempts WHERE outcome = 'interrupted'")[0][0])
     print(f"{silence.__name__}: {four.settle(beside=most)}")

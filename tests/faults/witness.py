@@ -1,8 +1,9 @@
 """What is true after a fault, whatever the runners say of it: told by the database's own triggers and by the jobs' own journal.
 
-The triggers note every claim and every end of an attempt as PostgreSQL saw it: a finish that did not test its fence shows.
-Each job notes its start and its end in one file, and holds a file lock of its run while it executes, which the operating system
-lets go when it dies: a run that executes beside itself finds the lock taken. The times are of the machine's one monotonic clock.
+The triggers note every claim and every end of an attempt as PostgreSQL saw it: a finish that did not test its
+fence shows. Each job notes its start and its end in one file, and holds a file lock of its run while it
+executes, which the operating system lets go when it dies: a run that executes beside itself finds the lock
+taken. The times are of the machine's one monotonic clock.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ class Witness:
         states = dict(ask(self.url, "SELECT id, state FROM job_queue"))
         assert [run for run in acknowledged if run not in states] == []  # no acknowledged trigger is lost
         wrong = [run for run in acknowledged if states[run] != "succeeded"]
-        found = ask(self.url, "SELECT id, job_id, state, attempt, error FROM job_queue WHERE id = ANY(%s)", wrong)
+        found = ask(
+            self.url, "SELECT id, job_id, state, attempt, error FROM job_queue WHERE id = ANY(%s)", wrong
+        )
         assert not found, found
         assert ask(self.url, DOUBLE) == []  # an occurrence is one run at most
         assert ask(self.url, ENDED) == []  # each lease ends once
@@ -102,4 +105,6 @@ class Witness:
         besides = [one for one in noted if one.act == "beside"]
         assert len(besides) <= beside, besides
         lost = ask(self.url, "SELECT count(*) FROM attempts WHERE outcome = 'interrupted'")[0][0]
-        return Figures(len(acknowledged), len(started), lost, sum(n > 1 for n in ended.values()), len(besides))
+        return Figures(
+            len(acknowledged), len(started), lost, sum(n > 1 for n in ended.values()), len(besides)
+        )

@@ -1,7 +1,8 @@
 """One suite, every runtime: each test is asked of each target, and a table at the end says what held where.
 
-By default the quick tests run on every target. `--parity=all` runs everything; names of targets, comma-separated, run everything
-on those. A target is started once; its tests run one after another, those that restart it last.
+By default the quick tests run on every target. `--parity=all` runs everything; names of targets,
+comma-separated, run everything on those. A target is started once; its tests run one after another, those
+that restart it last.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ TARGETS = {
     "lambda": "tests.parity.lambda_target:LambdaTarget",
 }
 HERE = Path(__file__).parent
-FILES = ("test_http", "test_runs", "test_processes", "test_clock", "test_differences", "test_bundle", "test_downtime")
+FILES = (
+    "test_http",
+    "test_runs",
+    "test_processes",
+    "test_clock",
+    "test_differences",
+    "test_bundle",
+    "test_downtime",
+)
 QUICK = "fast"
 LIMIT_SECONDS = 300  # for a test with the start of its target, which may wait for the clock
 OPEN = pytest.StashKey[ExitStack]()
@@ -32,7 +41,9 @@ OUTCOMES = pytest.StashKey[dict[tuple[str, str], str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    text = "parity suite: 'fast' (quick tests on every target), 'all', or names of targets: " + ", ".join(TARGETS)
+    text = "parity suite: 'fast' (quick tests on every target), 'all', or names of targets: " + ", ".join(
+        TARGETS
+    )
     parser.addoption("--parity", default=QUICK, help=text)
 
 
@@ -46,8 +57,12 @@ def chosen(config: pytest.Config) -> list[str]:
     asked = str(config.getoption("--parity", QUICK))
     names = list(TARGETS) if asked in {QUICK, "all"} else [name.strip() for name in asked.split(",")]
     if unknown := sorted(set(names) - set(TARGETS)):
-        raise pytest.UsageError(f"--parity: {', '.join(unknown)} is no target. Write fast, all, or some of {', '.join(TARGETS)}.")
-    return [name for name in names if (HERE / f"{TARGETS[name].partition(':')[0].rpartition('.')[2]}.py").exists()]
+        raise pytest.UsageError(
+            f"--parity: {', '.join(unknown)} is no target. Write fast, all, or some of {', '.join(TARGETS)}."
+        )
+    return [
+        name for name in names if (HERE / f"{TARGETS[name].partition(':')[0].rpartition('.')[2]}.py").exists()
+    ]
 
 
 def whole(config: pytest.Config) -> bool:
@@ -75,7 +90,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _order(item: pytest.Item) -> tuple[int, int]:
     name = _target_of(item)
-    return (list(TARGETS).index(name) if name else -1, FILES.index(item.path.stem) if item.path.stem in FILES else -1)
+    return (
+        list(TARGETS).index(name) if name else -1,
+        FILES.index(item.path.stem) if item.path.stem in FILES else -1,
+    )
 
 
 def _target_of(item: pytest.Item) -> str | None:
@@ -100,7 +118,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     home = folder / "home"
     home.mkdir()
     with ExitStack() as open_world:
-        started = begin(make(home, request.getfixturevalue("databases")), folder, minute=whole(request.config))
+        started = begin(
+            make(home, request.getfixturevalue("databases")), folder, minute=whole(request.config)
+        )
         request.config.stash[OPEN] = open_world
         yield open_world.enter_context(started)
 
@@ -119,7 +139,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if name is None or (report.when != "call" and report.passed):
         return
     row = getattr(item, "callspec").params.get("row")  # noqa: B009 - functions have it
-    promise = f"differs: {row}" if row else item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+    promise = (
+        f"differs: {row}" if row else item.name.partition("[")[0].removeprefix("test_").replace("_", " ")
+    )
     said = "known difference" if row and report.passed and differs(row, name) else str(report.outcome)
     outcomes = item.config.stash[OUTCOMES]
     if outcomes.get((promise, name)) != "failed":

@@ -19,8 +19,12 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.parity.sandbox import ACCOUNT, REGION
 
 API_ID = "a1b2c3d4e5"
-_RENAMED = frozenset({"authorization", "connection", "content-md5", "date", "expect", "host", "server", "www-authenticate"})
-_NOT_PASSED = frozenset({"content-length", "transfer-encoding", "keep-alive", "te", "trailer", "upgrade", "proxy-authorization"})
+_RENAMED = frozenset(
+    {"authorization", "connection", "content-md5", "date", "expect", "host", "server", "www-authenticate"}
+)
+_NOT_PASSED = frozenset(
+    {"content-length", "transfer-encoding", "keep-alive", "te", "trailer", "upgrade", "proxy-authorization"}
+)
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,18 @@ class Api:
     @classmethod
     def of(cls, template: Mapping[str, Any]) -> Api:
         """Read what a SAM template declares."""
-        [properties] = [one["Properties"] for one in template["Resources"].values() if one["Type"] == "AWS::Serverless::Api"]
+        [properties] = [
+            one["Properties"]
+            for one in template["Resources"].values()
+            if one["Type"] == "AWS::Serverless::Api"
+        ]
         body = properties["DefinitionBody"]
-        methods = {resource: frozenset(name.upper() for name in found) for resource, found in body["paths"].items()}
+        methods = {
+            resource: frozenset(name.upper() for name in found) for resource, found in body["paths"].items()
+        }
         routes = [Route(resource, found) for resource, found in methods.items()]
-        routes.sort(key=lambda route: "{" in route.resource)  # what is written out goes before what is captured
+        # what is written out goes before what is captured
+        routes.sort(key=lambda route: "{" in route.resource)
         return cls(properties["StageName"], routes, frozenset(body["x-amazon-apigateway-binary-media-types"]))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
@@ -88,7 +99,11 @@ def proxy_event(
     route, captured = found
     now = datetime.now(UTC)
     domain = f"{API_ID}.execute-api.{REGION}.amazonaws.com"
-    passed = [pair for pair in headers if pair[0].lower() not in {"host", "connection", "content-length", "transfer-encoding"}]
+    passed = [
+        pair
+        for pair in headers
+        if pair[0].lower() not in {"host", "connection", "content-length", "transfer-encoding"}
+    ]
     passed += [
         ("Host", domain),
         ("X-Amzn-Trace-Id", f"Root=1-{int(now.timestamp()):08x}-{uuid.uuid4().hex[:24]}"),
@@ -125,7 +140,14 @@ def proxy_event(
             "identity": {
                 **dict.fromkeys(
                     (
-                        *("cognitoIdentityPoolId", "accountId", "cognitoIdentityId", "caller", "principalOrgId", "accessKey"),
+                        *(
+                            "cognitoIdentityPoolId",
+                            "accountId",
+                            "cognitoIdentityId",
+                            "caller",
+                            "principalOrgId",
+                            "accessKey",
+                        ),
                         *("cognitoAuthenticationType", "cognitoAuthenticationProvider", "userArn", "user"),
                     )
                 ),
@@ -136,7 +158,9 @@ def proxy_event(
             "deploymentId": "d1e2f3",
             "apiId": API_ID,
         },
-        "body": (base64.b64encode(body).decode() if binary else body.decode("utf-8", "replace")) if body else None,
+        "body": (base64.b64encode(body).decode() if binary else body.decode("utf-8", "replace"))
+        if body
+        else None,
         "isBase64Encoded": binary and bool(body),
     }
 
@@ -149,7 +173,10 @@ def answer_of(api: Api, payload: bytes, accept: str) -> tuple[int, list[tuple[st
         body = answer.get("body") or ""
         single, several = answer.get("headers") or {}, answer.get("multiValueHeaders") or {}
         content = body.encode()
-        if answer.get("isBase64Encoded") and accept.partition(",")[0].partition(";")[0].strip() in api.binary_types:
+        if (
+            answer.get("isBase64Encoded")
+            and accept.partition(",")[0].partition(";")[0].strip() in api.binary_types
+        ):
             content = base64.b64decode(body)
     except (ValueError, KeyError, TypeError, AttributeError):
         return refusal(502, "Internal server error")

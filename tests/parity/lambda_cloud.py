@@ -1,7 +1,8 @@
 """What AWS does around the functions of one deployed stage: API Gateway in front, EventBridge's clock, the queue's event source.
 
-The queue and the parameters are moto's; the functions, routes and limits are those of the packaged SAM template.
-After `stop` nothing is invoked and no environment is left; messages, parameters and the database stay, and `start` goes on.
+The queue and the parameters are moto's; the functions, routes and limits are those of the packaged SAM
+template. After `stop` nothing is invoked and no environment is left; messages, parameters and the database
+stay, and `start` goes on.
 
 Limits: a fixed number of messages are worked on at once; EventBridge's second tries are left out.
 """
@@ -35,7 +36,9 @@ POLL_SECONDS = 0.1
 class Cloud:
     """One stage on a stand-in for AWS."""
 
-    def __init__(self, aws: Aws, package: Package, home: Path, *, visibility_seconds: int = VISIBILITY_SECONDS) -> None:
+    def __init__(
+        self, aws: Aws, package: Package, home: Path, *, visibility_seconds: int = VISIBILITY_SECONDS
+    ) -> None:
         """Make the queues; nothing runs yet."""
         self.aws = aws
         self.package = package
@@ -46,7 +49,9 @@ class Cloud:
         dead = self._sqs.create_queue(QueueName=f"sauron-{STAGE}-runs-dead")["QueueUrl"]
         redrive = {"deadLetterTargetArn": queue_arn("runs-dead"), "maxReceiveCount": RECEIVED_MOST}
         attributes = {"VisibilityTimeout": str(visibility_seconds), "RedrivePolicy": json.dumps(redrive)}
-        self.queue_url: str = self._sqs.create_queue(QueueName=f"sauron-{STAGE}-runs", Attributes=attributes)["QueueUrl"]
+        self.queue_url: str = self._sqs.create_queue(QueueName=f"sauron-{STAGE}-runs", Attributes=attributes)[
+            "QueueUrl"
+        ]
         self.dead_url: str = dead
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -63,7 +68,9 @@ class Cloud:
     def start(self, environ: Mapping[str, str], secrets: Mapping[str, str], *, clock: bool = True) -> None:
         """Deploy the functions with these variables and parameters, and begin to invoke them; `clock` fires each minute."""
         for name, value in secrets.items():
-            self._ssm.put_parameter(Name=f"/sauron/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True)
+            self._ssm.put_parameter(
+                Name=f"/sauron/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True
+            )
         self.lambdas.deploy(self._functions(environ))
         self._stopping = threading.Event()
         self._front = Server(_Front, cloud=self)
@@ -81,8 +88,14 @@ class Cloud:
                 continue
             properties = declared["Properties"]
             name = self.function("" if resource == "APIHandler" else resource.lower())
-            variables = properties.get("Environment", {}).get("Variables", {}) | self._own_environ() | dict(environ)
-            found.append(Function(name, properties["Handler"], properties["Timeout"], properties["MemorySize"], variables))
+            variables = (
+                properties.get("Environment", {}).get("Variables", {}) | self._own_environ() | dict(environ)
+            )
+            found.append(
+                Function(
+                    name, properties["Handler"], properties["Timeout"], properties["MemorySize"], variables
+                )
+            )
         return found
 
     def _own_environ(self) -> dict[str, str]:
@@ -170,7 +183,9 @@ class Cloud:
         event = events.proxy_event(self.api, method, target, headers, body, source_ip=source_ip)
         if event is None:
             return events.refusal(403, "Missing Authentication Token", "MissingAuthenticationTokenException")
-        asked: Future[Any] = self._requests.submit(self.lambdas.invoke, self.function(), json.dumps(event).encode())
+        asked: Future[Any] = self._requests.submit(
+            self.lambdas.invoke, self.function(), json.dumps(event).encode()
+        )
         try:
             outcome = asked.result(GATEWAY_SECONDS)
         except StillRunning:
@@ -200,7 +215,11 @@ class _Front(Handler):
 
     def serve(self) -> None:
         body = self.read()
-        self.answer(*self.cloud.answer(self.command, self.path, list(self.headers.items()), body, str(self.client_address[0])))
+        self.answer(
+            *self.cloud.answer(
+                self.command, self.path, list(self.headers.items()), body, str(self.client_address[0])
+            )
+        )
 
 
 for _method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"):

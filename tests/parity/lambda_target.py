@@ -1,7 +1,7 @@
 """The packaged Lambda zip as a target of the parity suite: its functions, a queue, parameters and a PostgreSQL, on one machine.
 
-Settings that are secrets, and what looks like one, are SSM parameters; the rest are the functions' variables. The rules of the
-clock fire each minute, as EventBridge does, and at once when the suite asks.
+Settings that are secrets, and what looks like one, are SSM parameters; the rest are the functions' variables.
+The rules of the clock fire each minute, as EventBridge does, and at once when the suite asks.
 """
 
 from __future__ import annotations
@@ -54,7 +54,12 @@ class LambdaTarget(Target):
         wait_for(self._ready, what="/ready is 200 (lambda)", seconds=self.patience)
 
     def _ready(self) -> bool:
-        return httpx.get(f"{self._cloud.url}/ready", headers=self._authorization, timeout=40, trust_env=False).status_code == 200
+        return (
+            httpx.get(
+                f"{self._cloud.url}/ready", headers=self._authorization, timeout=40, trust_env=False
+            ).status_code
+            == 200
+        )
 
     @property
     def _authorization(self) -> dict[str, str]:
@@ -86,4 +91,6 @@ class LambdaTarget(Target):
 
     @property
     def written(self) -> str:
-        return "".join(file.read_text(encoding="utf-8", errors="replace") for file in sorted(self.home.glob("*.log")))
+        return "".join(
+            file.read_text(encoding="utf-8", errors="replace") for file in sorted(self.home.glob("*.log"))
+        )

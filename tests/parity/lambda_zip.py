@@ -1,7 +1,8 @@
 """The Lambda zip as `make package` makes it, unzipped, and beside it what AWS has in its runtime: nothing else is on the path.
 
-Packaging takes ten seconds and the network, so what it made is kept in a folder of this user below the temporary one, named by a
-hash of all that goes into it. A kill leaves nothing half-made in use: a folder gets its name when it is whole.
+Packaging takes ten seconds and the network, so what it made is kept in a folder of this user below the
+temporary one, named by a hash of all that goes into it. A kill leaves nothing half-made in use: a folder gets
+its name when it is whole.
 """
 
 from __future__ import annotations
@@ -37,7 +38,23 @@ RUNTIME = (
 
 
 # Programs that its Linux has, for jobs that are commands. There is no git.
-PROGRAMS = ("bash", "cat", "cp", "echo", "env", "false", "ls", "mkdir", "mv", "printf", "rm", "sh", "sleep", "touch", "true")
+PROGRAMS = (
+    "bash",
+    "cat",
+    "cp",
+    "echo",
+    "env",
+    "false",
+    "ls",
+    "mkdir",
+    "mv",
+    "printf",
+    "rm",
+    "sh",
+    "sleep",
+    "touch",
+    "true",
+)
 
 
 @dataclass(frozen=True)
@@ -147,12 +164,19 @@ def _make(tree: Path, made: Path) -> None:
         assert there, name
         (made / "bin" / name).symlink_to(there)
     base = Path(sys.base_prefix) / f"bin/python{sys.version_info.major}.{sys.version_info.minor}"
-    subprocess.run([base, "-I", "-m", "venv", "--without-pip", "--symlinks", made / "python"], check=True, capture_output=True)
+    subprocess.run(
+        [base, "-I", "-m", "venv", "--without-pip", "--symlinks", made / "python"],
+        check=True,
+        capture_output=True,
+    )
 
 
 def _prune(home: Path) -> None:
     """Remove packages of older states of the tree that nobody uses."""
-    known = sorted((path for path in home.iterdir() if (path / "sam.json").is_file()), key=lambda path: path.stat().st_mtime)
+    known = sorted(
+        (path for path in home.iterdir() if (path / "sam.json").is_file()),
+        key=lambda path: path.stat().st_mtime,
+    )
     for old in known[:-KEPT]:
         if (descriptor := _in_use(old, fcntl.LOCK_EX)) is not None:
             shutil.rmtree(old, ignore_errors=True)

@@ -57,7 +57,11 @@ class Runners(Target):
     def tick_now(self) -> None:
         """The clock cannot be hurried: wait until it has come round."""
         before = self.get("/status")["last_tick"]["at"]
-        self.until(lambda: self.get("/status")["last_tick"]["at"] != before, "the clock comes round", more=CLOCK_PATIENCE)
+        self.until(
+            lambda: self.get("/status")["last_tick"]["at"] != before,
+            "the clock comes round",
+            more=CLOCK_PATIENCE,
+        )
 
     @property
     def urls(self) -> Sequence[str]:
@@ -125,9 +129,20 @@ class ChaliceLocal(Runners):
             if not (project / name).exists():
                 (project / name).symlink_to(ROOT / name)
         port = _free_port()
-        own = {"JOB_QUEUE_DB_URL": self.store_url, "JOBS_DIR": str(folder / "jobs"), "AWS_DEFAULT_REGION": "us-east-1"}
+        own = {
+            "JOB_QUEUE_DB_URL": self.store_url,
+            "JOBS_DIR": str(folder / "jobs"),
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
         known = environ_of(**environ, **own, API_PORT=str(port), PYTHONDONTWRITEBYTECODE="1")
-        chalice = [str(Path(sys.executable).with_name("chalice")), "--project-dir", str(project), "local", "--stage", "dev"]
+        chalice = [
+            str(Path(sys.executable).with_name("chalice")),
+            "--project-dir",
+            str(project),
+            "local",
+            "--stage",
+            "dev",
+        ]
         options = ["--no-autoreload", "--host", "127.0.0.1", "--port", str(port)]
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a child would inherit that and never stop
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -145,7 +160,12 @@ class ChaliceLocal(Runners):
                     pass
             except ConnectionRefusedError:
                 return False
-            return self._client.get(f"{served.url}/ready", headers={"Authorization": f"Bearer {ADMIN}"}).status_code == 200
+            return (
+                self._client.get(
+                    f"{served.url}/ready", headers={"Authorization": f"Bearer {ADMIN}"}
+                ).status_code
+                == 200
+            )
 
         self.until(ready, "/ready is 200")
 

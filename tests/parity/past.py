@@ -1,6 +1,7 @@
 """A store moved into the past: to a Sauron that starts on it, it has been down for that long.
 
-Every instant in every table is moved, so the ledger still agrees with schedules that repeat daily. Nothing may run meanwhile.
+Every instant in every table is moved, so the ledger still agrees with schedules that repeat daily. Nothing
+may run meanwhile.
 """
 
 from __future__ import annotations
@@ -24,5 +25,7 @@ def age(store_url: str, by: timedelta) -> None:
             for row in tx.execute(select(table)).mappings().all() if instants else ():
                 moved = {name: row[name] - by for name in instants if row[name] is not None}
                 if moved:
-                    tx.execute(update(table).where(and_(*(key == row[key.name] for key in keys))).values(moved))
+                    tx.execute(
+                        update(table).where(and_(*(key == row[key.name] for key in keys))).values(moved)
+                    )
     store.close()

@@ -1,7 +1,8 @@
 """Lambda's Invoke API on loopback: functions by name, each with as many execution environments as are busy at once.
 
-An environment that is free serves the next invocation, else one more is started; one that ran into its timeout or exited is not
-used again. `POST /2015-03-31/functions/<name>/invocations` is answered as AWS does, for AWS_ENDPOINT_URL_LAMBDA.
+An environment that is free serves the next invocation, else one more is started; one that ran into its
+timeout or exited is not used again. `POST /2015-03-31/functions/<name>/invocations` is answered as AWS does,
+for AWS_ENDPOINT_URL_LAMBDA.
 """
 
 from __future__ import annotations

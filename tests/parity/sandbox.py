@@ -1,8 +1,8 @@
 """One execution environment of a Lambda function: an awslambdaric process with a Runtime API of its own on loopback.
 
-As on Lambda: one invocation at a time; nothing of it runs between invocations (every process is stopped by a signal until the
-next one); what outlives the function's timeout is killed with all its processes; PATH leads to a few programs and no git, HOME
-is not set, the code is not written to, /tmp is its own.
+As on Lambda: one invocation at a time; nothing of it runs between invocations (every process is stopped by a
+signal until the next one); what outlives the function's timeout is killed with all its processes; PATH leads
+to a few programs and no git, HOME is not set, the code is not written to, /tmp is its own.
 
 Limit: it stays a process of this machine: it has its memory, processors and network, and sees its files.
 """
@@ -138,10 +138,17 @@ class Sandbox:
                 pass
             if time.monotonic() > give_up:
                 self.end()
-                return _failed("Sandbox.Timedout", f"{current.id} Task timed out after {current.seconds:.2f} seconds", late=True)
+                return _failed(
+                    "Sandbox.Timedout",
+                    f"{current.id} Task timed out after {current.seconds:.2f} seconds",
+                    late=True,
+                )
             if self.process.poll() is not None and current.answered.empty():
                 self.end()
-                return _failed("Runtime.ExitError", f"RequestId: {current.id} Error: Runtime exited without providing a reason")
+                return _failed(
+                    "Runtime.ExitError",
+                    f"RequestId: {current.id} Error: Runtime exited without providing a reason",
+                )
 
     # -- what the Runtime API tells -------------------------------------------------------------------------------------
 
@@ -200,7 +207,9 @@ class Sandbox:
 
 
 def _failed(kind: str, message: str, *, late: bool = False) -> Outcome:
-    return Outcome(json.dumps({"errorType": kind, "errorMessage": message}).encode(), "Unhandled", timed_out=late)
+    return Outcome(
+        json.dumps({"errorType": kind, "errorMessage": message}).encode(), "Unhandled", timed_out=late
+    )
 
 
 class _RuntimeApi(Handler):

@@ -1,8 +1,9 @@
 """What the parity suite asks of a Sauron, wherever its handlers run.
 
-A target is one installation: settings, a store, one address or several. It is started, stopped, killed and started again over the
-same state; everything else is asked over HTTP, and the ledger is held against the schedule by `sauron audit` on its store.
-The suite runs beside it on one machine: it looks into /proc for processes that jobs left.
+A target is one installation: settings, a store, one address or several. It is started, stopped, killed and
+started again over the same state; everything else is asked over HTTP, and the ledger is held against the
+schedule by `sauron audit` on its store. The suite runs beside it on one machine: it looks into /proc for
+processes that jobs left.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ class Target(ABC):
     def start(self, **environ: str) -> None:
         """Start over the state that is there, with these settings (secrets among them); return once GET /ready is 200.
 
-        `environ` holds what an operator would set: JOBS_GIT_REPO_URL (http on loopback), JOBS_GIT_TOKEN, SAURON_API_TOKENS,
-        SAURON_KILL_GRACE_SECONDS, ... and what jobs expect to find. Keep it in `self.environ`: `restart` starts with it again.
+        `environ` holds what an operator would set: JOBS_GIT_REPO_URL (http on loopback), JOBS_GIT_TOKEN,
+        SAURON_API_TOKENS, SAURON_KILL_GRACE_SECONDS, ... and what jobs expect to find. Keep it in
+        `self.environ`: `restart` starts with it again.
         """
 
     @abstractmethod
@@ -89,7 +91,9 @@ class Target(ABC):
         urls = self.urls
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         headers |= options.pop("headers", {})
-        return self._client.request(method, urls[next(self._turn) % len(urls)] + path, headers=headers, **options)
+        return self._client.request(
+            method, urls[next(self._turn) % len(urls)] + path, headers=headers, **options
+        )
 
     def get(self, path: str, **options: Any) -> Any:
         """GET something that is there and answer its JSON."""
@@ -119,7 +123,9 @@ class Target(ABC):
     def ended(self, run_id: str, *, more: float = 0.0) -> dict[str, Any]:
         """Wait for a run's end and answer it."""
         return self.until(
-            lambda: found if (found := self.run(run_id))["state"] not in OPEN_STATES else None, f"run {run_id} is over", more=more
+            lambda: found if (found := self.run(run_id))["state"] not in OPEN_STATES else None,
+            f"run {run_id} is over",
+            more=more,
         )
 
     def log(self, run_id: str) -> str:

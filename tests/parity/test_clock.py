@@ -98,5 +98,9 @@ def test_the_clock_keeps_coming_round_and_every_minute_has_one_run(world: World)
     fires = sorted(datetime.fromisoformat(run["scheduled_for"]) for run in runs)
     assert fires[-1] >= now  # the next one waits already
     assert fires == [fires[0] + timedelta(minutes=number) for number in range(len(fires))]
-    late = [run for run in runs if run["state"] in OPEN_STATES and datetime.fromisoformat(run["scheduled_for"]) < now - LATE]
+    late = [
+        run
+        for run in runs
+        if run["state"] in OPEN_STATES and datetime.fromisoformat(run["scheduled_for"]) < now - LATE
+    ]
     assert (late, len(fires) > 1) == ([], True)

@@ -99,7 +99,9 @@ def _requirements(world: World, cell: str) -> None:
     target = world.target
     wheel(world.repository.folder / "wheels", "paritynames", "1.2", "NAME = 'of a wheel'\n")
     requirements = {"requirements.txt": "--no-index\n--find-links wheels\nparitynames==1.2\n"}
-    with changed(world, 'job("imports", lambda: print(__import__("paritynames").NAME))', files=requirements) as report:
+    with changed(
+        world, 'job("imports", lambda: print(__import__("paritynames").NAME))', files=requirements
+    ) as report:
         if cell == "installed":
             assert target.log(target.ended(target.trigger("imports"))["id"]) == "of a wheel\n"
         else:
@@ -125,7 +127,10 @@ def rejected(world: World) -> str:
 
 @row("a bundle comes over")
 def _transports(world: World, cell: str) -> None:
-    environ = {"JOBS_GIT_REPO_URL": "ssh://git@127.0.0.1:1/bundle.git"} | ({} if "ssh" in cell else {"PATH": ""})  # no git there
+    # no git there
+    environ = {"JOBS_GIT_REPO_URL": "ssh://git@127.0.0.1:1/bundle.git"} | (
+        {} if "ssh" in cell else {"PATH": ""}
+    )
     said = command(world.folder / "elsewhere", "--json", "sync", seconds=60, **environ).json
     assert said["success"] is False
     assert ("https" in said["message"]) is ("ssh" not in cell), said

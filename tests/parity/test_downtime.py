@@ -23,7 +23,8 @@ def test_a_trigger_that_was_acknowledged_outlives_a_kill(world: World) -> None:
     target.post("/jobs/switched/disable", {"reason": "kept"})
     before = target.trigger("tail", params={"go": "never"})
     target.until(lambda: "one" in target.log(before), "a run is under way")
-    acknowledged = [target.trigger("tail", params={"go": "after-the-kill"}) for _ in range(2)]  # they wait their turn
+    # they wait their turn
+    acknowledged = [target.trigger("tail", params={"go": "after-the-kill"}) for _ in range(2)]
     target.kill()
     target.start(**target.environ)
     world.touch("after-the-kill")

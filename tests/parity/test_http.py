@@ -13,9 +13,26 @@ from tests.e2e.contract import JOB_KEYS, problem
 from .target import Target
 from .world import TOKENS, World, token_of
 
-GIT_KEYS = {"current_sha", "last_sync", "last_error", "consecutive_failures", "repo_url", "branch", "local_path"}
+GIT_KEYS = {
+    "current_sha",
+    "last_sync",
+    "last_error",
+    "consecutive_failures",
+    "repo_url",
+    "branch",
+    "local_path",
+}
 STATUS_KEYS = {
-    *("scheduler_running", "jobs_count", "git_sync_status", "next_runs", "queue", "last_tick", "rejected", "outbox"),
+    *(
+        "scheduler_running",
+        "jobs_count",
+        "git_sync_status",
+        "next_runs",
+        "queue",
+        "last_tick",
+        "rejected",
+        "outbox",
+    ),
     *("runners", "version", "api_open", "warnings"),
 }
 NEEDS = {
@@ -44,7 +61,11 @@ def test_status_holds_what_the_earlier_one_did_and_what_is_measured(world: World
     assert answer["scheduler_running"] is True
     git = answer["git_sync_status"]
     assert set(git) >= GIT_KEYS
-    assert (git["branch"], git["repo_url"], git["last_error"]) == ("main", f"{world.git.url}/bundle/.git", None)
+    assert (git["branch"], git["repo_url"], git["last_error"]) == (
+        "main",
+        f"{world.git.url}/bundle/.git",
+        None,
+    )
     assert len(git["current_sha"]) == 40
     assert {"job_id", "cron", "next_run_at"} <= set(answer["next_runs"][0])
     assert (answer["version"], answer["api_open"]) == (__version__, False)

@@ -129,7 +129,9 @@ def test_nothing_runs_between_invocations(lambdas: Lambda) -> None:
     [sandbox] = lambdas.sandboxes("counts")
 
     def stopped() -> bool:
-        states = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in sandbox.processes()]
+        states = [
+            Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in sandbox.processes()
+        ]
         return set(states) == {"T"}
 
     wait_for(stopped, what="every process is stopped")
@@ -150,7 +152,9 @@ def test_what_outlives_its_timeout_is_killed_with_all_its_processes(lambdas: Lam
     assert lambdas.sandboxes("hangs") == []
 
 
-def test_an_error_and_an_exit_are_told_as_lambda_tells_them_and_the_next_invocation_works(lambdas: Lambda) -> None:
+def test_an_error_and_an_exit_are_told_as_lambda_tells_them_and_the_next_invocation_works(
+    lambdas: Lambda,
+) -> None:
     failed = lambdas.invoke("fails", b"{}")
     assert failed.error == "Unhandled"
     assert json.loads(failed.payload)["errorMessage"] == "it was not meant to be"
@@ -165,7 +169,13 @@ def test_the_invoke_api_answers_boto3(lambdas: Lambda) -> None:
     import boto3
 
     makes: Any = boto3.client
-    client = makes("lambda", region_name="us-east-1", endpoint_url=lambdas.url, aws_access_key_id="t", aws_secret_access_key="t")
+    client = makes(
+        "lambda",
+        region_name="us-east-1",
+        endpoint_url=lambdas.url,
+        aws_access_key_id="t",
+        aws_secret_access_key="t",
+    )
     said = client.invoke(FunctionName="echo", Payload=b'{"b": 2}')
     assert said["StatusCode"] == 200
     assert json.loads(said["Payload"].read())["event"] == {"b": 2}
@@ -181,7 +191,10 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     """A stage whose API answers the event it got, whose tick answers nothing, and whose work fails."""
     aws = aws_server.start()
     made = Cloud(
-        aws, own_package(tmp_path / "package", APIHandler="api", Tick="echo", Work="fails"), tmp_path, visibility_seconds=1
+        aws,
+        own_package(tmp_path / "package", APIHandler="api", Tick="echo", Work="fails"),
+        tmp_path,
+        visibility_seconds=1,
     )
     made.start({}, {}, clock=False)
     yield made
@@ -193,7 +206,9 @@ def test_a_request_becomes_the_event_of_api_gateway_and_the_answer_a_response(cl
     sent = [("X-Mine", "1"), ("X-Mine", "2")]
     with httpx.Client(trust_env=False, timeout=40) as http:
         said = http.post(
-            f"{cloud.url}/jobs/a%20b/trigger?tag=x&tag=y&empty=", content='{"reason": "\u00e4"}'.encode(), headers=sent
+            f"{cloud.url}/jobs/a%20b/trigger?tag=x&tag=y&empty=",
+            content='{"reason": "\u00e4"}'.encode(),
+            headers=sent,
         )
         assert http.get(f"{cloud.url}/no/such/path").status_code == 403
         assert http.put(f"{cloud.url}/jobs").json() == {"message": "Missing Authentication Token"}
@@ -202,7 +217,11 @@ def test_a_request_becomes_the_event_of_api_gateway_and_the_answer_a_response(cl
     assert "www-authenticate" not in said.headers
     assert said.headers["x-amzn-remapped-www-authenticate"] == "Basic"
     event = said.json()
-    assert (event["resource"], event["path"], event["httpMethod"]) == ("/jobs/{job_id}/trigger", "/jobs/a%20b/trigger", "POST")
+    assert (event["resource"], event["path"], event["httpMethod"]) == (
+        "/jobs/{job_id}/trigger",
+        "/jobs/a%20b/trigger",
+        "POST",
+    )
     assert event["pathParameters"] == {"job_id": "a%20b"}
     assert event["queryStringParameters"] == {"tag": "y", "empty": ""}
     assert event["multiValueQueryStringParameters"] == {"tag": ["x", "y"], "empty": [""]}

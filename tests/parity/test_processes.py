@@ -17,7 +17,8 @@ GIVEN = {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_F
 def pids_of(target: Target, run_id: str) -> list[int]:
     """Answer the job, its child in a session of its own and its daemon, once they are there."""
     line = target.until(
-        lambda: next((one for one in target.log(run_id).splitlines() if one.startswith("pids")), None), "pids are told"
+        lambda: next((one for one in target.log(run_id).splitlines() if one.startswith("pids")), None),
+        "pids are told",
     )
     return [int(word) for word in line.split()[1:]]
 
@@ -56,7 +57,9 @@ def test_a_job_that_declares_its_secrets_sees_a_fixed_list_of_variables(target: 
     assert seen <= GIVEN | set(WHITELIST) | set(re.findall(r"`(\w+)`", table()[BESIDES][target.name]))
 
 
-def test_a_job_that_declares_nothing_sees_the_environment_but_nothing_that_opens_sauron(target: Target) -> None:
+def test_a_job_that_declares_nothing_sees_the_environment_but_nothing_that_opens_sauron(
+    target: Target,
+) -> None:
     seen = set(target.log(target.ended(target.trigger("inherits"))["id"]).split())
     assert {"PARITY_DIR", "PARITY_TOKEN"} <= seen
     assert {name for name in seen if name.startswith("SAURON_")} <= GIVEN | {"SAURON_SSH_KNOWN_HOSTS"}

@@ -28,7 +28,9 @@ def test_a_trigger_runs_the_job_and_its_queue_id_is_the_runs_id_everywhere(targe
 def test_params_reach_the_job_and_those_that_do_not_fit_are_422(target: Target) -> None:
     run = target.ended(target.trigger("greet", params={"name": "Frodo", "times": 2}))
     assert target.log(run["id"]) == "good day, Frodo\n" * 2
-    assert "times" in problem(target.ask("POST", "/jobs/greet/trigger", json={"params": {"name": "x", "times": 9}}), 422)
+    assert "times" in problem(
+        target.ask("POST", "/jobs/greet/trigger", json={"params": {"name": "x", "times": 9}}), 422
+    )
 
 
 def test_an_idempotency_key_makes_a_repeated_trigger_harmless(target: Target) -> None:
@@ -54,7 +56,9 @@ def test_two_triggers_in_one_second_are_two_runs(target: Target) -> None:
         ("speaks", "succeeded", None, ""),
     ],
 )
-def test_a_run_ends_as_its_job_says(target: Target, job_id: str, state: str, error_type: str | None, words: str) -> None:
+def test_a_run_ends_as_its_job_says(
+    target: Target, job_id: str, state: str, error_type: str | None, words: str
+) -> None:
     run = target.ended(target.trigger(job_id))
     assert run["state"] == state
     assert words in f"{run['error']} {run['result']}"
@@ -91,11 +95,14 @@ def test_a_jobs_state_outlives_its_runs(target: Target) -> None:
     assert counts[1] == counts[0] + 1
 
 
-def test_progress_is_seen_and_a_log_is_read_while_the_job_runs_and_on_from_where_it_was_left(world: World) -> None:
+def test_progress_is_seen_and_a_log_is_read_while_the_job_runs_and_on_from_where_it_was_left(
+    world: World,
+) -> None:
     target, name = world.target, "tail-goes-on"
     run_id = target.trigger("tail", params={"go": name})
     answer = target.until(
-        lambda: got if (got := target.ask("GET", f"/runs/{run_id}/log")).text == "one\n" else None, "its first line"
+        lambda: got if (got := target.ask("GET", f"/runs/{run_id}/log")).text == "one\n" else None,
+        "its first line",
     )
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["x-run-state"] == "running"

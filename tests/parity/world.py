@@ -80,7 +80,9 @@ def begin(target: Target, folder: Path, *, minute: bool) -> Iterator[World]:
                 JOBS_GIT_REPO_URL=f"{git.url}/bundle/.git",
                 JOBS_GIT_TOKEN=GIT_TOKEN,
                 JOBS_REFRESH_INTERVAL_SECONDS="0",
-                SAURON_API_TOKENS=",".join(f"{name}:{scope}:{token_of(name)}" for name, scope in TOKENS.items()),
+                SAURON_API_TOKENS=",".join(
+                    f"{name}:{scope}:{token_of(name)}" for name, scope in TOKENS.items()
+                ),
                 SAURON_KILL_GRACE_SECONDS="1",
                 SAURON_ALERT_WEBHOOK_URL=receiver.url,
                 PARITY_TOKEN=SECRET,
@@ -98,11 +100,17 @@ def _prepare(world: World) -> None:
     """Set the clock's jobs to a minute that comes soon, and have a run of each overlap policy running until then."""
     target = world.target
     while world.minute is None:
-        soon = _minute_after(datetime.now(UTC) + timedelta(seconds=target.patience))  # what starts cold is given time
+        # what starts cold is given time
+        soon = _minute_after(datetime.now(UTC) + timedelta(seconds=target.patience))
         daily = soon + timedelta(hours=12)
-        world.commit({"clock.json": json.dumps({"soon": f"{soon:%M %H} * * *", "daily": f"{daily:%M %H} * * *"})})
+        world.commit(
+            {"clock.json": json.dumps({"soon": f"{soon:%M %H} * * *", "daily": f"{daily:%M %H} * * *"})}
+        )
         world.synced()
-        held = {policy: target.trigger(f"over-{policy}", params={"until": f"over-{policy}"}) for policy in POLICIES}
+        held = {
+            policy: target.trigger(f"over-{policy}", params={"until": f"over-{policy}"})
+            for policy in POLICIES
+        }
         for run_id in held.values():
             target.until(lambda run_id=run_id: "began" in target.log(run_id), "what is to be met runs")  # type: ignore[misc]
         if datetime.now(UTC) < soon - timedelta(seconds=2):

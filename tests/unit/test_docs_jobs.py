@@ -81,7 +81,10 @@ def test_params_have_defaults_and_are_given(runs: Runs) -> None:
 
 
 def test_a_secret_is_required(runs: Runs) -> None:
-    assert "a token of 9 letters" in run(runs, "crm", "secrets=['CRM_TOKEN']", secrets={"CRM_TOKEN": "made-up-1"}).output
+    assert (
+        "a token of 9 letters"
+        in run(runs, "crm", "secrets=['CRM_TOKEN']", secrets={"CRM_TOKEN": "made-up-1"}).output
+    )
 
 
 def test_state_tells_when_a_count_rose(runs: Runs) -> None:
@@ -113,7 +116,9 @@ def test_a_digest_is_mailed(runs: Runs) -> None:
             "FROM_EMAIL": "sauron@example.com",
             "DIGEST_EMAIL": "a@example.com, b@example.com",
         }
-        told = run(runs, "digest", f"secrets={list(secrets)}", secrets=secrets, environ={"AWS_ENDPOINT_URL": url})
+        told = run(
+            runs, "digest", f"secrets={list(secrets)}", secrets=secrets, environ={"AWS_ENDPOINT_URL": url}
+        )
     finally:
         server.stop()
     assert told.ending.result

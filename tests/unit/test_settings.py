@@ -58,7 +58,9 @@ def test_empty_means_unset() -> None:
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_postgres_urls_of_every_spelling_are_accepted(scheme: str) -> None:
-    assert Settings.read({"JOB_QUEUE_DB_URL": f"{scheme}://u:p@h/d"}).store_url == "postgresql+psycopg://u:p@h/d"
+    assert (
+        Settings.read({"JOB_QUEUE_DB_URL": f"{scheme}://u:p@h/d"}).store_url == "postgresql+psycopg://u:p@h/d"
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,9 @@ def test_every_secret_may_come_from_a_file(setting: object, tmp_path: Path) -> N
     value = examples.get(name, "https://example.test/x")
     file = tmp_path / "secret"
     file.write_text(value + "\n")
-    assert getattr(Settings.read({f"{name}_FILE": str(file)}), attribute) == getattr(Settings.read({name: value}), attribute)
+    assert getattr(Settings.read({f"{name}_FILE": str(file)}), attribute) == getattr(
+        Settings.read({name: value}), attribute
+    )
 
 
 def test_a_secret_file_that_cannot_be_read_is_a_fault_with_its_name() -> None:
@@ -114,7 +118,14 @@ def test_tokens_are_read_with_their_scopes_and_never_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["jarvis", "jarvis:operate", "jarvis:operate:short", "a:read:12345678,b:read:12345678", "x y:read:12345678"]
+    "text",
+    [
+        "jarvis",
+        "jarvis:operate",
+        "jarvis:operate:short",
+        "a:read:12345678,b:read:12345678",
+        "x y:read:12345678",
+    ],
 )
 def test_malformed_tokens_are_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="SAURON_API_TOKENS"):

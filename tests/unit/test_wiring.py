@@ -32,7 +32,11 @@ def build(tmp_path: Path, clock: ManualClock) -> Iterator[Build]:
     made: list[Sauron] = []
 
     def make(**environ: str) -> Sauron:
-        known = {"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3", "JOBS_DIR": f"{tmp_path}/jobs", **environ}
+        known = {
+            "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3",
+            "JOBS_DIR": f"{tmp_path}/jobs",
+            **environ,
+        }
         made.append(Sauron.build(Settings.read(known), clock=clock))
         define(made[-1].store, clock, "report", "0 8 * * *", max_attempts=1)
         return made[-1]
@@ -75,7 +79,8 @@ def test_without_life_hub_nothing_grows_for_it(build: Build, clock: ManualClock)
     for _ in range(3):
         sauron.disable("report")
         sauron.enable("report")
-    assert waiting(sauron) == [(Kind.JOBS, None), (Kind.JOB, "report")]  # of no attempt, and never more than there are jobs
+    # of no attempt, and never more than there are jobs
+    assert waiting(sauron) == [(Kind.JOBS, None), (Kind.JOB, "report")]
     assert sauron.publish() is None
 
 
@@ -117,7 +122,9 @@ def test_a_runner_has_the_builtin_jobs(build: Build) -> None:
         ]
 
 
-def test_where_no_thread_sees_to_it_upkeep_finds_and_tells(build: Build, clock: ManualClock, outside: Receiver) -> None:
+def test_where_no_thread_sees_to_it_upkeep_finds_and_tells(
+    build: Build, clock: ManualClock, outside: Receiver
+) -> None:
     sauron = build(SAURON_ALERT_WEBHOOK_URL=outside.url)
     ended(sauron, clock, BAD)
     sauron.upkeep()
@@ -126,7 +133,9 @@ def test_where_no_thread_sees_to_it_upkeep_finds_and_tells(build: Build, clock: 
     assert len(outside.asked) == 1
 
 
-def test_switching_a_job_off_ends_what_was_wrong_with_it_in_silence(build: Build, clock: ManualClock, outside: Receiver) -> None:
+def test_switching_a_job_off_ends_what_was_wrong_with_it_in_silence(
+    build: Build, clock: ManualClock, outside: Receiver
+) -> None:
     sauron = build(SAURON_ALERT_WEBHOOK_URL=outside.url)
     ended(sauron, clock, BAD)
     assert sauron.review(["report"]) == 1
@@ -150,7 +159,9 @@ def test_the_switch_is_pinged_while_all_is_fresh_and_not_when_the_tick_stands(
     assert len(outside.asked) == 1
 
 
-def test_the_switch_is_not_pinged_when_the_bundle_is_stale(build: Build, clock: ManualClock, outside: Receiver) -> None:
+def test_the_switch_is_not_pinged_when_the_bundle_is_stale(
+    build: Build, clock: ManualClock, outside: Receiver
+) -> None:
     sauron = build(SAURON_HEARTBEAT_URL=outside.url, JOBS_GIT_REPO_URL="/nowhere")
     fresh(sauron, clock)
     clock.move(hours=2)
@@ -164,7 +175,13 @@ def test_jobs_that_lack_a_required_secret_are_named(build: Build, clock: ManualC
     sauron = build(CRM_TOKEN="set-in-the-environment", DISK_TOKEN_FILE=str(tmp_path / "token"))
     secrets: list[dict[str, Any]] = [
         {"key": name, "required": required}
-        for name, required in (("CRM_TOKEN", True), ("DISK_TOKEN", True), ("MAYBE", False), ("GONE", True), ("LOST", True))
+        for name, required in (
+            ("CRM_TOKEN", True),
+            ("DISK_TOKEN", True),
+            ("MAYBE", False),
+            ("GONE", True),
+            ("LOST", True),
+        )
     ]
     define(sauron.store, clock, "crm", secrets=secrets)
     define(sauron.store, clock, "none", secrets=[])
@@ -183,7 +200,9 @@ def test_news_told_while_nobody_waits_is_kept_and_taken_together() -> None:
     thread.join()
 
 
-def test_what_jobs_declare_is_known_from_the_first_moment_after_a_restart(build: Build, clock: ManualClock) -> None:
+def test_what_jobs_declare_is_known_from_the_first_moment_after_a_restart(
+    build: Build, clock: ManualClock
+) -> None:
     sauron = build(CRM_TOKEN="token-of-the-crm")
     define(sauron.store, clock, "crm", secrets=[{"key": "CRM_TOKEN", "required": True}])
     assert build(CRM_TOKEN="token-of-the-crm").revisions.environ.masker().text("token-of-the-crm") == "***"

@@ -1,11 +1,14 @@
 """What an earlier system left in the database: its tables are set aside, and the runs of its queue are copied into ours.
 
-Its history stays readable and what was queued still runs. A run that was running has an interrupted attempt, because nobody knows
-how far it got, and is queued again while attempts remain. Rows are read as a stream, so that a big queue costs time, not memory.
+Its history stays readable and what was queued still runs. A run that was running has an interrupted attempt,
+because nobody knows how far it got, and is queued again while attempts remain. Rows are read as a stream, so
+that a big queue costs time, not memory.
 
-After a crash: all of it is in the transaction that makes the new schema, so it is done once and whole, or not yet begun.
+After a crash: all of it is in the transaction that makes the new schema, so it is done once and whole, or not
+yet begun.
 
-Limit: a row with a value that cannot be read is left out, counted and logged. It stays where it was set aside, as every row does.
+Limit: a row with a value that cannot be read is left out, counted and logged. It stays where it was set
+aside, as every row does.
 """
 
 from __future__ import annotations
@@ -94,9 +97,12 @@ def copy(tx: Connection, table: str, *, now: datetime) -> Copied | None:
     left_out: Counter[str] = Counter()
     raw: Any = tx.connection.dbapi_connection
     if tx.dialect.name == "sqlite":
-        raw.text_factory = lambda content: content.decode("utf-8", "replace")  # whatever was written, it is read
+        # whatever was written, it is read
+        raw.text_factory = lambda content: content.decode("utf-8", "replace")
     try:
-        read = tx.execute(select(*wanted).select_from(table_named(table)), execution_options={"yield_per": BATCH})
+        read = tx.execute(
+            select(*wanted).select_from(table_named(table)), execution_options={"yield_per": BATCH}
+        )
         for rows in read.mappings().partitions():
             batch = _Batch(now, runs + sum(left_out.values()))
             for row in rows:
@@ -128,7 +134,9 @@ class _Batch:
     def add(self, row: Row) -> None:
         """Translate one row. Raises _UnreadableError with the column that cannot be read."""
         run, attempt = _translate(row, self.now)
-        run["id"] = _kept_id(row["id"], self.now) or _new_id(min(run["created_at"], self.now), self.before + len(self.runs))
+        run["id"] = _kept_id(row["id"], self.now) or _new_id(
+            min(run["created_at"], self.now), self.before + len(self.runs)
+        )
         self.runs.append(run)
         if attempt:
             self.attempts.append(attempt | {"run_id": run["id"]})
@@ -162,7 +170,10 @@ def _translate(row: Row, now: datetime) -> tuple[dict[str, Any], dict[str, Any] 
     job_id = row["job_id"] or ""
     if not (0 < len(job_id) <= JOB_ID_CHARS and job_id.isprintable()):
         raise _UnreadableError("job_id")
-    times = {name: _instant(row, name) for name in ("scheduled_for", "created_at", "started_at", "finished_at", "updated_at")}
+    times = {
+        name: _instant(row, name)
+        for name in ("scheduled_for", "created_at", "started_at", "finished_at", "updated_at")
+    }
     due = times["scheduled_for"] or times["created_at"]
     if due is None:
         raise _UnreadableError("scheduled_for")
@@ -190,7 +201,9 @@ def _translate(row: Row, now: datetime) -> tuple[dict[str, Any], dict[str, Any] 
         "attempt": tried,
         "max_attempts": most,
         "params": _params(row),
-        "reason": f"from the earlier system, there run {said[:JOB_ID_CHARS]}" if said and said.isprintable() else None,
+        "reason": f"from the earlier system, there run {said[:JOB_ID_CHARS]}"
+        if said and said.isprintable()
+        else None,
         "created_at": times["created_at"] or due,
         "started_at": began if tried else None,
         "finished_at": None if state is RunState.QUEUED else ended,

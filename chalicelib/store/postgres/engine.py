@@ -1,12 +1,13 @@
 """PostgreSQL's side of the store: connections that cannot hang, and the lock that stands where SQLite has one writer.
 
-A connection waits 10 s to be made, a statement 30 s, a lock 20 s; one left in the middle of a transaction is ended by the server
-after a minute, and a peer that vanished is noticed by keepalives. Whatever the URL says wins: TLS (`sslmode`,
-`sslrootcert`), `options`, `application_name`. Behind a pooler that shares sessions, write
-`?prepare_threshold=0`: nothing is prepared then, and no
-options are sent, because such poolers refuse both.
+A connection waits 10 s to be made, a statement 30 s, a lock 20 s; one left in the middle of a transaction is
+ended by the server after a minute, and a peer that vanished is noticed by keepalives. Whatever the URL says
+wins: TLS (`sslmode`, `sslrootcert`), `options`, `application_name`. Behind a pooler that shares sessions,
+write `?prepare_threshold=0`: nothing is prepared then, and no options are sent, because such poolers refuse
+both.
 
-A connection lost in a transaction raises OperationalError: nothing of it was done, unless it was lost while committing.
+A connection lost in a transaction raises OperationalError: nothing of it was done, unless it was lost while
+committing.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ IDLE_SECONDS = 5.0  # a connection that lay unused for longer is tried before it
 CONNECT_SECONDS = 10
 PREPARE_AFTER = 3  # the same statement was sent so often
 PATIENCE_SECONDS = 5.0  # for a server that cannot be reached: it may be starting again
-# Plans are made once per connection, maybe while the tables were empty: they go by the indexes whatever was there then.
+# Plans are made once per connection, maybe while the tables were empty: they go by the indexes whatever was
+# there then.
 PLANS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"
 LIMITS = (
     "-c statement_timeout=30000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
@@ -150,7 +152,8 @@ def victim(error: DBAPIError) -> bool:
 def hold_ledger(tx: Connection) -> None:
     """Let one transaction at a time read jobs in order to change them or their ledger; nothing where there is one writer.
 
-    It is taken before any row is locked or read for that, and nobody who holds a row of the queue asks for it.
+    It is taken before any row is locked or read for that, and nobody who holds a row of the queue asks for
+    it.
     """
     if tx.dialect.name == "postgresql" and tx.get_execution_options().get("write"):
         tx.execute(LEDGER)

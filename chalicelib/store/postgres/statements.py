@@ -1,10 +1,11 @@
 """On PostgreSQL: claim and finish as one statement each, and an attempt's end with the next claim as one journey to the server.
 
-`take` claims the run that is due longest when its policy leaves nothing to decide. A run whose job may run once at a time is
-decided about by one transaction at a time: `take` locks its row and tries the job's lock, and `take_alone` looks again under that
-lock, so that it sees what others committed before. Neither ever waits for a lock: what another transaction holds is left to it,
-so claims cannot deadlock, also not with what else their transaction holds. Which run `take_alone` is about, `take` leaves in a
-setting of the transaction, so that both can be sent before either is answered (`turn`).
+`take` claims the run that is due longest when its policy leaves nothing to decide. A run whose job may run
+once at a time is decided about by one transaction at a time: `take` locks its row and tries the job's lock,
+and `take_alone` looks again under that lock, so that it sees what others committed before. Neither ever waits
+for a lock: what another transaction holds is left to it, so claims cannot deadlock, also not with what else
+their transaction holds. Which run `take_alone` is about, `take` leaves in a setting of the transaction, so
+that both can be sent before either is answered (`turn`).
 
 What does need deciding (overlap, a job that is off or gone, a retry that is superseded) is left to `claims`.
 """
@@ -109,7 +110,9 @@ class Taken:
     alone: bool
 
 
-def take(tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()) -> Taken | None:
+def take(
+    tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()
+) -> Taken | None:
     """Claim the run that is due longest, but for these runs and the runs of these jobs; answer None if none is due."""
     asked = _asked(owner, now)
     if passed or busy:
@@ -121,10 +124,13 @@ def take(tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), bus
     return replace(taken, run=_as_run(found)) if found else taken
 
 
-def finish_and_take(connection: Any, ended: dict[str, Any], *, take: bool, alone: bool) -> tuple[bool, Taken | None]:
+def finish_and_take(
+    connection: Any, ended: dict[str, Any], *, take: bool, alone: bool
+) -> tuple[bool, Taken | None]:
     """Record an end and claim what is due longest, all sent at once on a connection in autocommit: one transaction.
 
-    `alone`: the run to claim is likely to need its job for itself. One that does, unexpectedly, is not claimed.
+    `alone`: the run to claim is likely to need its job for itself. One that does, unexpectedly, is not
+    claimed.
     """
     if not take:
         return connection.execute(_statement(ended), ended, prepare=True).fetchone() is not None, None
@@ -207,8 +213,11 @@ _ENDED = "SELECT 1 FROM ended"
 
 _FINISH_ONLY = _FINISH + _ENDED
 _FINISH_TOLD = _FINISH + _NEWS + _ENDED
-# What the statement ends still runs in its own eyes. It claims only what may run beside that; `take_alone` sees it ended.
-_NEXT = "," + _DUE.replace("o.state = 'running'", "o.state = 'running' AND o.id <> %(run)s") + _FIRST + _CLAIMED
+# What the statement ends still runs in its own eyes. It claims only what may run beside that; `take_alone`
+# sees it ended.
+_NEXT = (
+    "," + _DUE.replace("o.state = 'running'", "o.state = 'running' AND o.id <> %(run)s") + _FIRST + _CLAIMED
+)
 _NEXT += _ANSWER.replace("SELECT", "SELECT (SELECT count(*) FROM ended),")
 _NEXT += "FROM (SELECT) AS one LEFT JOIN candidate ON true LEFT JOIN claimed ON true"
 _TURN = _FINISH + _NEXT

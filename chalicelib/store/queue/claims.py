@@ -1,10 +1,12 @@
 """Claims: taking the run that is due longest, and deciding on the way which occurrences are not to run.
 
-A claim is one conditional write, so a run is taken once however many ask. What an occurrence does while its job is busy (overlap)
-is decided when it is due, from the ledger's times, so that the answer does not depend on when a worker was free to ask.
+A claim is one conditional write, so a run is taken once however many ask. What an occurrence does while its
+job is busy (overlap) is decided when it is due, from the ledger's times, so that the answer does not depend
+on when a worker was free to ask.
 
-On PostgreSQL several claims go on at once: each locks the run it looks at and, unless the policy lets the job run beside itself,
-the job (`one_statement`); a run or job that another transaction has locked is left to that one.
+On PostgreSQL several claims go on at once: each locks the run it looks at and, unless the policy lets the job
+run beside itself, the job (`one_statement`); a run or job that another transaction has locked is left to that
+one.
 """
 
 from __future__ import annotations
@@ -54,7 +56,9 @@ _running_beside = exists().where(_other.c.job_id == _q.job_id, _other.c.state ==
 # A run that is due later may have started already: a late tick, a retry. The occurrence waits for it.
 _earlier = or_(_other.c.due_at < _q.due_at, and_(_other.c.due_at == _q.due_at, _other.c.id < _q.id))
 _running_from_before = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _earlier)
-_running_unwarned = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None))
+_running_unwarned = exists().where(
+    _other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None)
+)
 _fresh_occurrence = and_(_q.origin == Origin.SCHEDULE, _q.attempt == 0, ~_q.force)
 # Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
 _known = or_(jobs.c.job_id.is_not(None), exists().where(bundle_state.c.active_sha.is_not(None)))
@@ -120,7 +124,9 @@ _replace = (
 _settle = (
     update(job_queue)
     .where(_q.id == bindparam("run"), _q.state == QUEUED)
-    .values(state=bindparam("to"), reason=bindparam("why"), error=bindparam("err"), finished_at=bindparam("now"))
+    .values(
+        state=bindparam("to"), reason=bindparam("why"), error=bindparam("err"), finished_at=bindparam("now")
+    )
 )
 _supersede = (
     update(job_queue)
@@ -160,7 +166,8 @@ _claim = (
 def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
     """Take the run that is due longest, deciding on the way about those that policy says not to run.
 
-    At most `most` decisions are made in one transaction; a claim with decisions and no run is worth repeating at once.
+    At most `most` decisions are made in one transaction; a claim with decisions and no run is worth repeating
+    at once.
     """
     decided: list[Decision] = []
     cancelled: list[RunId] = []
@@ -178,12 +185,20 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
                 continue  # it waits for those it replaces
             decided.extend(_superseded(tx, row, run, now))
             bundled = row.source != BUILTIN
-            claimed = tx.execute(_claim, {"run": run.id, "owner": owner, "now": now, "bundled": bundled}).one()
-            tx.execute(insert(attempts), {"run_id": run.id, "number": claimed.attempt, "started_at": now, "runner": owner})
+            claimed = tx.execute(
+                _claim, {"run": run.id, "owner": owner, "now": now, "bundled": bundled}
+            ).one()
+            tx.execute(
+                insert(attempts),
+                {"run_id": run.id, "number": claimed.attempt, "started_at": now, "runner": owner},
+            )
             return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
         state, reason = settled
         error = reason if state is RunState.FAILED else None
-        tx.execute(_settle, {"run": run.id, "to": state, "why": run.reason if error else reason, "err": error, "now": now})
+        tx.execute(
+            _settle,
+            {"run": run.id, "to": state, "why": run.reason if error else reason, "err": error, "now": now},
+        )
         decided.append(Decision(run.id, run.job_id, state, reason))
     return Claim(None, tuple(decided), tuple(cancelled))
 
@@ -202,7 +217,9 @@ class _Looking:
     def next(self) -> Any | Run | None:
         """Answer a candidate to decide about with its job's standing, a run that was claimed already, or None."""
         while not self._alone:
-            taken = statements.take(self._tx, owner=self._owner, now=self._now, passed=self._passed, busy=self._busy)
+            taken = statements.take(
+                self._tx, owner=self._owner, now=self._now, passed=self._passed, busy=self._busy
+            )
             if taken is None or taken.run is not None:
                 return taken and taken.run
             if taken.alone:
@@ -216,7 +233,8 @@ class _Looking:
 
     def _read(self, query: Select[Any], **more: Any) -> Any | None:
         ticked = runners.duty(self._tx, runners.TICK)
-        # After downtime the next tick takes back what was queued before it: until then only what people asked for may run.
+        # After downtime the next tick takes back what was queued before it: until then only what people asked
+        # for may run.
         resuming = ticked is not None and self._now - ticked[0] > DOWNTIME
         return self._tx.execute(query, {"now": self._now, "resuming": resuming, **more}).first()
 
@@ -231,12 +249,16 @@ def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
             return RunState.MISSED, "definition rejected"
         return None if row.enabled else (RunState.SKIPPED, "disabled")
     if run.revision is None and (gone or row.rejected is not None):
-        why = "was removed from the bundle" if gone else f"has a definition that was rejected ({row.rejected})"
+        why = (
+            "was removed from the bundle" if gone else f"has a definition that was rejected ({row.rejected})"
+        )
         return RunState.FAILED, f"job {run.job_id!r} {why} before this run started"
     return None
 
 
-def _overlap(tx: Tx, row: Any, run: Run, now: datetime, cancelled: list[RunId]) -> tuple[RunState, str] | None:
+def _overlap(
+    tx: Tx, row: Any, run: Run, now: datetime, cancelled: list[RunId]
+) -> tuple[RunState, str] | None:
     """Apply the job's overlap policy to a fresh occurrence."""
     if run.origin != Origin.SCHEDULE or run.attempt or run.force:
         return None

@@ -1,7 +1,7 @@
 """Runs entering the queue and leaving it: put, finish, hand back, cancel, forget. Taking them is in `claims`.
 
-The tables make it true: a second insert for one occurrence does nothing, and a finish that does not hold the lease's owner and
-generation changes nothing.
+The tables make it true: a second insert for one occurrence does nothing, and a finish that does not hold the
+lease's owner and generation changes nothing.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def _text(value: str | None, most: int) -> str | None:
     return str(storable(value))[:most] if value else None
 
 
-def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None) -> bool:
+def finish(
+    tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None
+) -> bool:
     """Record an attempt's end: final, or queued again for `retry_at`. Answer False if the lease was taken over meanwhile."""
     if tx.dialect.name == "postgresql":
         return statements.finish(tx, ending(run, verdict, owner=owner, now=now, retry_at=retry_at))
@@ -140,12 +142,23 @@ def finish(tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, ret
 
 
 def ending(
-    run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None, facts: dict[str, Any] | None = None
+    run: Run,
+    verdict: Verdict,
+    *,
+    owner: str,
+    now: datetime,
+    retry_at: datetime | None,
+    facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Answer what `one_statement` records of an attempt's end, with `facts` also for Life Hub."""
     state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
-    texts = {"error": _text(verdict.error, ERROR_CHARS), "error_type": _text(verdict.error_type, ERROR_TYPE_CHARS)}
-    return statements.ending(run, verdict, owner=owner, now=now, retry_at=retry_at, facts=facts, to=state, **texts)
+    texts = {
+        "error": _text(verdict.error, ERROR_CHARS),
+        "error_type": _text(verdict.error_type, ERROR_TYPE_CHARS),
+    }
+    return statements.ending(
+        run, verdict, owner=owner, now=now, retry_at=retry_at, facts=facts, to=state, **texts
+    )
 
 
 _FINAL_STATE = {outcome: RunState(outcome) for outcome in Outcome if outcome is not Outcome.INTERRUPTED} | {
@@ -167,7 +180,10 @@ _hand_back = (
 
 def hand_back(tx: Tx, run: Run, *, owner: str) -> bool:
     """Return a claimed run whose attempt was not started: as if it had not been claimed."""
-    if tx.execute(_hand_back, {"run": run.id, "owner": owner, "generation": run.lease_generation}).rowcount != 1:
+    if (
+        tx.execute(_hand_back, {"run": run.id, "owner": owner, "generation": run.lease_generation}).rowcount
+        != 1
+    ):
         return False
     tx.execute(delete(attempts).where(attempts.c.run_id == run.id, attempts.c.number == run.attempt))
     return True
@@ -175,11 +191,14 @@ def hand_back(tx: Tx, run: Run, *, owner: str) -> bool:
 
 def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunState | None:
     """Cancel a queued run, or ask the owner of a running one to stop it. Answer the state it was in if anything changed."""
-    tx.execute(select(_q.id).where(_q.id == run_id).with_for_update())  # it stays in its state until this is over
+    # it stays in its state until this is over
+    tx.execute(select(_q.id).where(_q.id == run_id).with_for_update())
     ended = tx.execute(
         update(job_queue)
         .where(_q.id == run_id, _q.state == QUEUED)
-        .values(state=RunState.CANCELLED, cancel_reason=why, error=why, error_type="cancelled", finished_at=now)
+        .values(
+            state=RunState.CANCELLED, cancel_reason=why, error=why, error_type="cancelled", finished_at=now
+        )
     )
     if ended.rowcount:
         return RunState.QUEUED
@@ -208,7 +227,11 @@ def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime
     """
     hold_ledger(tx)
     enabled = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))
-    in_force_since = select(periods.c.since).where(periods.c.job_id == _q.job_id, periods.c.until.is_(None)).scalar_subquery()
+    in_force_since = (
+        select(periods.c.since)
+        .where(periods.c.job_id == _q.job_id, periods.c.until.is_(None))
+        .scalar_subquery()
+    )
     gone = tx.execute(
         delete(job_queue)
         .where(

@@ -1,7 +1,7 @@
 """Which runs a message is sent for, and until when it is believed to be on its way.
 
-Nothing depends on it but the number of messages: one too many finds nothing to claim, and for one that was lost the next tick
-sends another, ever more seldom the longer a run waits.
+Nothing depends on it but the number of messages: one too many finds nothing to claim, and for one that was
+lost the next tick sends another, ever more seldom the longer a run waits.
 """
 
 from __future__ import annotations
@@ -20,9 +20,14 @@ _q = job_queue.c
 _other = job_queue.alias("other")
 _before = or_(_other.c.due_at < _q.due_at, and_(_other.c.due_at == _q.due_at, _other.c.id < _q.id))
 _behind_another = exists().where(
-    _other.c.job_id == _q.job_id, _other.c.finished_at.is_(None), or_(_other.c.state == RUNNING, _before), _other.c.id != _q.id
+    _other.c.job_id == _q.job_id,
+    _other.c.finished_at.is_(None),
+    or_(_other.c.state == RUNNING, _before),
+    _other.c.id != _q.id,
 )
-_decided_when_due = and_(jobs.c.overlap.in_((Overlap.SKIP, Overlap.REPLACE)), _q.origin == Origin.SCHEDULE, _q.attempt == 0)
+_decided_when_due = and_(
+    jobs.c.overlap.in_((Overlap.SKIP, Overlap.REPLACE)), _q.origin == Origin.SCHEDULE, _q.attempt == 0
+)
 _ready = or_(_q.force, jobs.c.overlap == Overlap.ALLOW, _decided_when_due, ~_behind_another)
 _undispatched = (
     select(_q.id, _q.due_at)
@@ -37,17 +42,28 @@ _undispatched = (
     .limit(bindparam("most"))
     .with_for_update(of=job_queue, skip_locked=True)
 )
-_mark = update(job_queue).where(_q.id == bindparam("run"), _q.state == QUEUED).values(dispatched_until=bindparam("until"))
+_mark = (
+    update(job_queue)
+    .where(_q.id == bindparam("run"), _q.state == QUEUED)
+    .values(dispatched_until=bindparam("until"))
+)
 
 
-def reserve(tx: Tx, *, now: datetime, horizon: datetime, live: timedelta, most: int) -> list[tuple[str, datetime]]:
+def reserve(
+    tx: Tx, *, now: datetime, horizon: datetime, live: timedelta, most: int
+) -> list[tuple[str, datetime]]:
     """Answer id and due time of runs that are due until `horizon` and have no message under way, and note that they have one.
 
     It counts as under way for `live` after the due time, or for as long again as the run has waited already.
     """
-    runs = [(row.id, row.due_at) for row in tx.execute(_undispatched, {"now": now, "horizon": horizon, "most": most})]
+    runs = [
+        (row.id, row.due_at)
+        for row in tx.execute(_undispatched, {"now": now, "horizon": horizon, "most": most})
+    ]
     if runs:
-        tx.execute(_mark, [{"run": run_id, "until": max(now, due) + max(live, now - due)} for run_id, due in runs])
+        tx.execute(
+            _mark, [{"run": run_id, "until": max(now, due) + max(live, now - due)} for run_id, due in runs]
+        )
     return runs
 
 
@@ -58,6 +74,11 @@ def let_go(tx: Tx, run_ids: Collection[str]) -> None:
 
 def stuck(tx: Tx, *, since: datetime) -> bool:
     """Say whether a run that could start has been due since before an instant while nothing ran."""
-    waits = select(_q.id).join(jobs, jobs.c.job_id == _q.job_id).where(_q.state == QUEUED, _q.due_at < since).limit(1)
+    waits = (
+        select(_q.id)
+        .join(jobs, jobs.c.job_id == _q.job_id)
+        .where(_q.state == QUEUED, _q.due_at < since)
+        .limit(1)
+    )
     runs = select(_q.id).where(_q.state == RUNNING).limit(1)
     return tx.execute(waits).first() is not None and tx.execute(runs).first() is None

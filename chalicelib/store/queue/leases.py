@@ -1,8 +1,9 @@
 """Leases: renewing the right to execute, and seeing that an owner renews no longer.
 
-A lease is an owner, a generation that grows with every claim (the fence), a beat that grows with every renewal, and the time of
-the newest one by the clock of the store. Where that clock is the database server's, a lease lapses by that time; where it is a
-machine's own, which may be set, a rescuer watches (generation, beat) stand still by its monotonic clock.
+A lease is an owner, a generation that grows with every claim (the fence), a beat that grows with every
+renewal, and the time of the newest one by the clock of the store. Where that clock is the database server's,
+a lease lapses by that time; where it is a machine's own, which may be set, a rescuer watches (generation,
+beat) stand still by its monotonic clock.
 """
 
 from __future__ import annotations
@@ -35,12 +36,20 @@ class Lease:
 
 
 _columns = (_q.id, _q.lease_owner, _q.lease_generation, _q.lease_beat, _q.cancel_reason)
-_claimed_at = select(attempts.c.started_at).where(attempts.c.run_id == _q.id, attempts.c.number == _q.attempt).scalar_subquery()
+_claimed_at = (
+    select(attempts.c.started_at)
+    .where(attempts.c.run_id == _q.id, attempts.c.number == _q.attempt)
+    .scalar_subquery()
+)
 _renewed_at = case((_q.lease_beat_at > _claimed_at, _q.lease_beat_at), else_=_claimed_at)
 _all = select(*_columns, _renewed_at).where(_q.state == RUNNING)
 _beat = (
     update(job_queue)
-    .where(_q.state == RUNNING, _q.lease_owner == bindparam("owner"), _q.id.in_(bindparam("runs", expanding=True)))
+    .where(
+        _q.state == RUNNING,
+        _q.lease_owner == bindparam("owner"),
+        _q.id.in_(bindparam("runs", expanding=True)),
+    )
     .values(lease_beat=_q.lease_beat + 1, lease_beat_at=bindparam("now"))
     .returning(*_columns, _q.lease_beat_at)
 )

@@ -1,7 +1,7 @@
 """An attempt's end and the claim of the run that is due next, as one transaction and thereby one commit.
 
-On PostgreSQL both are sent at once: one journey to the server. Only where a log waits to be written with the end, or a pooler
-that shares sessions stands between, it takes one journey for each statement.
+On PostgreSQL both are sent at once: one journey to the server. Only where a log waits to be written with the
+end, or a pooler that shares sessions stands between, it takes one journey for each statement.
 
 After a crash: the end, its row for Life Hub and the claim are there together or not at all.
 Limit: what is due next but has to be decided about (overlap) is claimed in a transaction that follows.
@@ -69,10 +69,15 @@ def _in_turn(tx: Tx, end: End, flush: Callable[[Tx], None] | None, *, claim: boo
 def _at_once(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim | None]:
     """Answer None for a claim that has to be decided about, in a transaction of its own."""
     facts = (
-        outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now) if end.publish and end.spec else None
+        outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now)
+        if end.publish and end.spec
+        else None
     )
-    ended = finish.ending(end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at, facts=facts)
-    alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW  # the next run is likely to be of such a job, too
+    ended = finish.ending(
+        end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at, facts=facts
+    )
+    # the next run is likely to be of such a job, too
+    alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW
     with engine.direct(store.engine) as connection:
         kept, taken = statements.finish_and_take(connection, ended, take=claim, alone=alone)
     return kept, None if taken and taken.run is None else Claim(taken.run if taken else None)

@@ -1,8 +1,8 @@
 """Claims whose commit was not answered: made or not, nobody executes them. They are handed back at the next chance.
 
-A claim is known by its instant, at which its attempt began. A run that was claimed goes back to the queue and lost no attempt.
-The commit may still be on its way, so an instant is looked for until no server would make it any more. After a crash these are
-leases that no one renews.
+A claim is known by its instant, at which its attempt began. A run that was claimed goes back to the queue and
+lost no attempt. The commit may still be on its way, so an instant is looked for until no server would make it
+any more. After a crash these are leases that no one renews.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Unheard:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
-        self._claims: dict[datetime, float] = {}  # by instant: until when, on the monotonic clock, they are looked for
+        # by instant: until when, on the monotonic clock, they are looked for
+        self._claims: dict[datetime, float] = {}
 
     def note(self, claimed_at: datetime) -> None:
         """Keep in mind a transaction that claimed at an instant and ended in an error."""
@@ -39,7 +40,11 @@ class Unheard:
     def hand_back(self, tx: Tx) -> None:
         """Return what was claimed at these instants to the queue."""
         for claimed_at, until in list(self._claims.items()):
-            held = (job_queue.c.state == RUNNING, job_queue.c.lease_owner == self._owner, attempts.c.started_at == claimed_at)
+            held = (
+                job_queue.c.state == RUNNING,
+                job_queue.c.lease_owner == self._owner,
+                attempts.c.started_at == claimed_at,
+            )
             for row in tx.execute(select(job_queue).join(attempts, _of_job).where(*held)):
                 run = as_run(row)
                 if finish.hand_back(tx, run, owner=self._owner):

@@ -1,7 +1,8 @@
 """Sauron's home in an AWS account: made, changed and taken down from a checkout, one stage beside another.
 
-`up` and `down` each make a plan first, a list of steps that were compared with what AWS has, and then carry it out. What is
-deployed is asked of AWS every time; nothing here remembers it. So both may be cut off anywhere and run again, from any checkout.
+`up` and `down` each make a plan first, a list of steps that were compared with what AWS has, and then carry
+it out. What is deployed is asked of AWS every time; nothing here remembers it. So both may be cut off
+anywhere and run again, from any checkout.
 
     up, down        which steps, in which order
     deployment      the functions themselves, by Chalice            source     what is shipped, and its digest

@@ -1,6 +1,7 @@
 """CloudWatch alarms for what Sauron cannot tell itself: the clock stands still, it fails, or messages were given up.
 
-They go to an SNS topic when somebody is to be told. Limit: AWS asks whoever has the address to confirm it first.
+They go to an SNS topic when somebody is to be told. Limit: AWS asks whoever has the address to confirm it
+first.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ def steps(cloud: Cloud, names: Names, email: str | None) -> list[Step]:
         made.append(_topic_step(cloud, names, email, subscribed))
     actions = [topic] if made else []
     has = {alarm["AlarmName"]: alarm for alarm in _found(cloud, names)}
-    return made + [_alarm_step(cloud, one | {"AlarmActions": actions, "OKActions": actions}, has) for one in _wanted(names)]
+    return made + [
+        _alarm_step(cloud, one | {"AlarmActions": actions, "OKActions": actions}, has)
+        for one in _wanted(names)
+    ]
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
@@ -50,7 +54,11 @@ def _wanted(names: Names) -> list[dict[str, Any]]:
     tick = names.function("tick")
     common = {"Statistic": "Sum", "Period": PERIOD_SECONDS, "EvaluationPeriods": 1}
     of_tick = {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": "FunctionName", "Value": tick}]}
-    at_all = {"Threshold": 1.0, "ComparisonOperator": "GreaterThanOrEqualToThreshold", "TreatMissingData": "notBreaching"}
+    at_all = {
+        "Threshold": 1.0,
+        "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+        "TreatMissingData": "notBreaching",
+    }
     return [
         {
             "AlarmName": f"{tick}-stopped",
@@ -70,7 +78,8 @@ def _wanted(names: Names) -> list[dict[str, Any]]:
             **common,
             **at_all,
         },
-        # Upkeep empties that queue at once, so what it took is counted; what lies there still is counted in case it does not run.
+        # Upkeep empties that queue at once, so what it took is counted; what lies there still is counted in
+        # case it does not run.
         *(
             {
                 "AlarmName": f"{names.prefix}-{name}",

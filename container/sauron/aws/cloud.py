@@ -1,6 +1,7 @@
 """The way to one AWS account and region: clients by service, and errors in words.
 
-Credentials are found as every AWS tool finds them (environment, profile, role); none is read, kept or shown here.
+Credentials are found as every AWS tool finds them (environment, profile, role); none is read, kept or shown
+here.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def connect() -> Cloud:
     with explained("find your credentials"):
         session: Any = boto3.Session()
     if not session.region_name:
-        raise AwsError("find the region", "none is set. Set AWS_REGION=us-east-1 or choose a profile by AWS_PROFILE.")
+        raise AwsError(
+            "find the region", "none is set. Set AWS_REGION=us-east-1 or choose a profile by AWS_PROFILE."
+        )
     with explained("find out who you are"):
         who = session.client("sts", region_name=session.region_name).get_caller_identity()
     session = boto3.Session(region_name=session.region_name)
@@ -98,7 +101,9 @@ def explained(what: str) -> Iterator[None]:
     except ClientError as error:
         said = error.response["Error"]
         advice = ADVICE.get(said["Code"], "")
-        raise AwsError(what, f"AWS answered {said['Code']}: {said.get('Message', '')} {advice}".strip()) from error
+        raise AwsError(
+            what, f"AWS answered {said['Code']}: {said.get('Message', '')} {advice}".strip()
+        ) from error
     except BotoCoreError as error:
         hint = " Sign in, or set AWS_PROFILE." if "credentials" in str(error).lower() else ""
         raise AwsError(what, f"{error}{'' if str(error).endswith('.') else '.'}{hint}") from error

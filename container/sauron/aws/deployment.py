@@ -1,7 +1,8 @@
 """The functions, their roles, rules and the API: `chalice deploy` over the clean copy, in a process of its own.
 
-That process gets no setting. Before it runs, its notes are written anew from AWS (`found`), so a deployment that was cut off is
-simply repeated. Whether there is anything to deploy is told by the digest that `functions` leaves on every function afterwards.
+That process gets no setting. Before it runs, its notes are written anew from AWS (`found`), so a deployment
+that was cut off is simply repeated. Whether there is anything to deploy is told by the digest that
+`functions` leaves on every function afterwards.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from .cloud import AwsError, Cloud
 from .names import HANDLERS, Names
 from .plan import Act, Step, Tell
 
-SETTING = frozenset(f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE"))
+SETTING = frozenset(
+    f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE")
+)
 LAST_LINES = 12
 
 
 class Deployment:
     """One stage of one checkout."""
 
-    def __init__(self, cloud: Cloud, names: Names, root: Path, variables: Mapping[str, str], secrets: frozenset[str]) -> None:
+    def __init__(
+        self, cloud: Cloud, names: Names, root: Path, variables: Mapping[str, str], secrets: frozenset[str]
+    ) -> None:
         """Deploy with these variables; `secrets` are the names that no other process may see."""
         self._cloud, self._names, self._root = cloud, names, root
         self._variables, self._secrets = dict(variables), secrets | SETTING
@@ -59,7 +64,10 @@ class Deployment:
 
     def _config(self) -> dict[str, object]:
         known = parameters.revision(parameters.held(self._cloud, self._names))
-        more = {"SECRETS_REVISION": known, "SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
+        more = {
+            "SECRETS_REVISION": known,
+            "SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or "",
+        }
         return source.config(self._root, self._names.stage, self._variables | more)
 
     def _deploy(self, tell: Tell) -> None:
@@ -69,7 +77,9 @@ class Deployment:
         queue = {"SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
         # Chalice uploads the packages that it finds made, so what it leaves out is added between.
         with tempfile.TemporaryDirectory() as template:
-            chalice(folder, ("package", template), self._cloud, self._names, tell, hidden=self._secrets, **queue)
+            chalice(
+                folder, ("package", template), self._cloud, self._names, tell, hidden=self._secrets, **queue
+            )
         for package in (folder / ".chalice/deployments").glob("*.zip"):
             if added := precompile.add(package):
                 tell(f"Compiled {added} modules in {package.name}")
@@ -95,11 +105,25 @@ def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
 
 
 def chalice(
-    folder: Path, act: Sequence[str], cloud: Cloud, names: Names, tell: Tell, *, hidden: frozenset[str], **more: str
+    folder: Path,
+    act: Sequence[str],
+    cloud: Cloud,
+    names: Names,
+    tell: Tell,
+    *,
+    hidden: frozenset[str],
+    **more: str,
 ) -> None:
     """Run one command of Chalice and pass on what it says. Raises AwsError with the end of that when it fails."""
-    environ = {name: value for name, value in os.environ.items() if name not in hidden and name != "PYTHONPATH"}
-    environ |= {"AWS_DEFAULT_REGION": cloud.region, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", **more}
+    environ = {
+        name: value for name, value in os.environ.items() if name not in hidden and name != "PYTHONPATH"
+    }
+    environ |= {
+        "AWS_DEFAULT_REGION": cloud.region,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        **more,
+    }
     argv = [
         sys.executable,
         "-P",
@@ -114,7 +138,13 @@ def chalice(
     ]
     last: deque[str] = deque(maxlen=LAST_LINES)
     with subprocess.Popen(
-        argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        argv,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
     ) as process:
         assert process.stdout is not None  # noqa: S101 - narrows the type
         for line in process.stdout:
@@ -123,5 +153,6 @@ def chalice(
                 tell(line.rstrip())
     if process.returncode:
         raise AwsError(
-            f"{act[0]} by chalice", "\n".join(line for line in last if line) + "\nNothing was lost: run the same again."
+            f"{act[0]} by chalice",
+            "\n".join(line for line in last if line) + "\nNothing was lost: run the same again.",
         )

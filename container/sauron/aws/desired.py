@@ -1,9 +1,9 @@
 """What the operator's environment asks a stage for: plain variables, secrets, and what stands against it, all faults at once.
 
-Secrets become SSM parameters, everything else variables of the functions, which whoever may look at a function can read: a token
-in the bundle's address is moved to the secrets, and other addresses with a user or a password are refused. What makes sense on
-the operator's machine only (folders, the address that is listened on) is left behind. Nothing here speaks to AWS. Limit: a user
-name beside a token is taken for no secret.
+Secrets become SSM parameters, everything else variables of the functions, which whoever may look at a
+function can read: a token in the bundle's address is moved to the secrets, and other addresses with a user or
+a password are refused. What makes sense on the operator's machine only (folders, the address that is listened
+on) is left behind. Nothing here speaks to AWS. Limit: a user name beside a token is taken for no secret.
 """
 
 from __future__ import annotations
@@ -24,11 +24,20 @@ from .names import Names
 JOBS_DIR = "/tmp/sauron/jobs"  # noqa: S108 - the only place where a function may write
 LEFT_BEHIND = frozenset(
     {
-        *("API_HOST", "API_PORT", "JOBS_DIR", "SAURON_SSH_KEY_PATH", "SAURON_BACKUP_DIR", "SAURON_KEEP_BACKUPS"),
+        *(
+            "API_HOST",
+            "API_PORT",
+            "JOBS_DIR",
+            "SAURON_SSH_KEY_PATH",
+            "SAURON_BACKUP_DIR",
+            "SAURON_KEEP_BACKUPS",
+        ),
         *("SAURON_SQS_QUEUE_URL", "SAURON_WORKERS", "SAURON_DISK_LOW_MB"),
     }
 )
-NOT_OF_JOBS = re.compile(r"(AWS|LAMBDA|SAURON|PIP|LD)_|PYTHON|_HANDLER$|HOME$|TZ$|(.*_)?(PATH|FILE)$|(?i:.*_proxy)$")
+NOT_OF_JOBS = re.compile(
+    r"(AWS|LAMBDA|SAURON|PIP|LD)_|PYTHON|_HANDLER$|HOME$|TZ$|(.*_)?(PATH|FILE)$|(?i:.*_proxy)$"
+)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 NEARBY = frozenset({"localhost", "127.0.0.1", "::1"})
 PARAMETER_BYTES = 8192  # SSM takes no more
@@ -45,7 +54,9 @@ class Wanted:
     notes: tuple[str, ...] = ()
 
 
-def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str] = (), written: Sequence[str] = ()) -> Wanted:
+def read(
+    environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str] = (), written: Sequence[str] = ()
+) -> Wanted:
     """Read what is wanted; `written` are the names that an --env-file holds.
 
     Raises SettingsError with every fault, the settings' own among them. No secret's value is in it.
@@ -65,9 +76,13 @@ def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str]
         secrets["SAURON_SSH_KNOWN_HOSTS"] = _text_of(hosts)  # may be longer than a function's variables
     for name in [*job_secrets, *_of_jobs(written)]:
         if not NAME.fullmatch(name) or NOT_OF_JOBS.match(name):
-            faults.append(f"--secret {name}: not a name that a job's secret may have here; write for example --secret STRIPE_KEY")
+            faults.append(
+                f"--secret {name}: not a name that a job's secret may have here; write for example --secret STRIPE_KEY"
+            )
         elif not (value := environ.get(name, "")):
-            faults.append(f"--secret {name}: {name} is not set; set it in the environment or in the file of --env-file")
+            faults.append(
+                f"--secret {name}: {name} is not set; set it in the environment or in the file of --env-file"
+            )
         else:
             secrets[name] = value
     faults += [
@@ -95,9 +110,13 @@ def read(environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str]
 def _missing(raw: Mapping[str, str]) -> list[str]:
     faults = []
     if not raw.get("JOB_QUEUE_DB_URL", "").startswith("postgres"):
-        faults.append("JOB_QUEUE_DB_URL: functions share no disk; write postgresql://user:password@host:5432/database")
+        faults.append(
+            "JOB_QUEUE_DB_URL: functions share no disk; write postgresql://user:password@host:5432/database"
+        )
     if not raw.get("JOBS_GIT_REPO_URL", "").startswith("https://"):
-        faults.append("JOBS_GIT_REPO_URL: a function fetches over https only; write https://host/owner/repository.git")
+        faults.append(
+            "JOBS_GIT_REPO_URL: a function fetches over https only; write https://host/owner/repository.git"
+        )
     if not raw.get("SAURON_API_TOKENS"):
         faults.append(
             "SAURON_API_TOKENS: the address is public, so the API may not be open; write for example "
@@ -141,7 +160,11 @@ def _of_jobs(written: Sequence[str]) -> list[str]:
 
 def _text_of(hosts: str) -> str:
     file = Path(hosts).expanduser()
-    return file.read_text(encoding="utf-8") if len(hosts) < 1000 and "\n" not in hosts and file.is_file() else hosts  # noqa: PLR2004
+    return (
+        file.read_text(encoding="utf-8")
+        if len(hosts) < 1000 and "\n" not in hosts and file.is_file()
+        else hosts
+    )
 
 
 def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
@@ -152,11 +175,17 @@ def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
             "JOB_QUEUE_DB_URL names this machine, and a function cannot reach it: name the database by an address it can."
         )
     if urlsplit(raw["JOBS_GIT_REPO_URL"]).username:
-        notes.append("The user name in JOBS_GIT_REPO_URL is a plain variable of the functions: only JOBS_GIT_TOKEN is a secret.")
+        notes.append(
+            "The user name in JOBS_GIT_REPO_URL is a plain variable of the functions: only JOBS_GIT_TOKEN is a secret."
+        )
     elif urlsplit(settings.jobs_git_repo_url).username is not None:
-        notes.append("JOBS_GIT_REPO_URL is deployed without what stands before the @: the token is the secret JOBS_GIT_TOKEN.")
+        notes.append(
+            "JOBS_GIT_REPO_URL is deployed without what stands before the @: the token is the secret JOBS_GIT_TOKEN."
+        )
     if not settings.alert_webhook_url and not settings.alert_email:
-        notes.append("Nobody is told of failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL.")
+        notes.append(
+            "Nobody is told of failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL."
+        )
     if "SAURON_SSH_KEY_PATH" in raw and "SSH_PRIVATE_KEY_B64" not in raw:
         notes.append("SAURON_SSH_KEY_PATH stays here: give the key by SSH_PRIVATE_KEY_B64.")
     return notes

@@ -1,7 +1,7 @@
 """What Chalice has no word for: the size of /tmp, the digest of what was deployed, how many runs go at once.
 
-The digest stands in every function's description and is written last, so a deployment that was cut off is seen as such. To
-write it also starts the functions anew, with the secrets of now.
+The digest stands in every function's description and is written last, so a deployment that was cut off is
+seen as such. To write it also starts the functions anew, with the secrets of now.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool
 
     if deploys:
         return Step(Act.CHANGE if there else Act.CREATE, what, "after the deployment", do)
-    return Step(Act.CHANGE, what, f"{', '.join(wrong)} has another size", do) if wrong else Step(Act.KEEP, what)
+    return (
+        Step(Act.CHANGE, what, f"{', '.join(wrong)} has another size", do) if wrong else Step(Act.KEEP, what)
+    )
 
 
 def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys: bool) -> Step:
@@ -52,7 +54,9 @@ def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys
         fed = inventory.mapping(cloud, names)
         if fed and concurrency:
             limit = {"MaximumConcurrency": concurrency}
-            cloud.client("lambda").update_event_source_mapping(UUID=fed["UUID"], BatchSize=1, ScalingConfig=limit)
+            cloud.client("lambda").update_event_source_mapping(
+                UUID=fed["UUID"], BatchSize=1, ScalingConfig=limit
+            )
 
     what = f"queue to {names.function(WORK)}, {concurrency or now or 'any number of'} runs at once"
     if known is None and deploys:
@@ -64,7 +68,9 @@ def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys
 def _finish(cloud: Cloud, function: str, description: str, megabytes: int) -> None:
     client = cloud.client("lambda")
     client.get_waiter("function_updated_v2").wait(FunctionName=function)
-    client.update_function_configuration(FunctionName=function, Description=description, EphemeralStorage={"Size": megabytes})
+    client.update_function_configuration(
+        FunctionName=function, Description=description, EphemeralStorage={"Size": megabytes}
+    )
     client.get_waiter("function_updated_v2").wait(FunctionName=function)
 
 

@@ -1,8 +1,9 @@
 """What AWS has of a stage, in the form in which Chalice notes what it deployed.
 
-Chalice writes its notes only when all went well, into a file of one checkout. A deployment that failed half way, or another
-checkout, would make a second API. So the notes are written anew from AWS before Chalice runs, by the names that everything has.
-What the file notes of handlers that are no more stays in it: Chalice removes them.
+Chalice writes its notes only when all went well, into a file of one checkout. A deployment that failed half
+way, or another checkout, would make a second API. So the notes are written anew from AWS before Chalice runs,
+by the names that everything has. What the file notes of handlers that are no more stays in it: Chalice
+removes them.
 """
 
 from __future__ import annotations
@@ -34,10 +35,22 @@ def resources(cloud: Cloud, names: Names) -> list[Resource]:
             rule = {"rule_name": names.rule(handler)}
             made.append({"name": f"{handler}-event", "resource_type": "cloudwatch_event"} | rule)
         if handler == WORK and known and (source := mapping(cloud, names)):
-            facts = {"queue_arn": source["EventSourceArn"], "event_uuid": source["UUID"], "queue": names.queue, "lambda_arn": arn}
+            facts = {
+                "queue_arn": source["EventSourceArn"],
+                "event_uuid": source["UUID"],
+                "queue": names.queue,
+                "lambda_arn": arn,
+            }
             made.append({"name": "work-sqs-event-source", "resource_type": "sqs_event"} | facts)
     if api := rest_api(cloud, names):
-        made.append({"name": "rest_api", "resource_type": "rest_api", "rest_api_id": api, "rest_api_url": api_url(cloud, api)})
+        made.append(
+            {
+                "name": "rest_api",
+                "resource_type": "rest_api",
+                "rest_api_id": api,
+                "rest_api_url": api_url(cloud, api),
+            }
+        )
     return made
 
 
@@ -60,7 +73,9 @@ def functions(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
     found = {}
     for handler in HANDLERS:
         with unless_gone():
-            found[handler] = cloud.client("lambda").get_function_configuration(FunctionName=names.function(handler))
+            found[handler] = cloud.client("lambda").get_function_configuration(
+                FunctionName=names.function(handler)
+            )
     return found
 
 
@@ -68,7 +83,9 @@ def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:
     """Answer what feeds the queue to the work function, if it is there."""
     queue, function = cloud.arn("sqs", names.queue), f":function:{names.function(WORK)}"
     with unless_gone():
-        listed = cloud.client("lambda").list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
+        listed = cloud.client("lambda").list_event_source_mappings(EventSourceArn=queue)[
+            "EventSourceMappings"
+        ]
         ours: list[dict[str, Any]] = [one for one in listed if one["FunctionArn"].endswith(function)]
         return ours[0] if ours else None
     return None
@@ -96,7 +113,9 @@ def _calls(client: Any, api: str, function: str) -> bool:
         for resource in page["items"]:
             for method in resource.get("resourceMethods", {}):
                 with unless_gone():
-                    asked = client.get_integration(restApiId=api, resourceId=resource["id"], httpMethod=method)
+                    asked = client.get_integration(
+                        restApiId=api, resourceId=resource["id"], httpMethod=method
+                    )
                     if ":function:" in asked.get("uri", ""):  # all of an API's methods call the same one
                         return function in asked["uri"]
     return False

@@ -31,7 +31,11 @@ def _step(cloud: Cloud, group: str, has: dict[str, int | None]) -> Step:
             logs.create_log_group(logGroupName=group)
         logs.put_retention_policy(logGroupName=group, retentionInDays=RETENTION_DAYS)
 
-    differs = [] if has.get(group) == RETENTION_DAYS else [f"kept for {has.get(group) or 'ever'}, not {RETENTION_DAYS} days"]
+    differs = (
+        []
+        if has.get(group) == RETENTION_DAYS
+        else [f"kept for {has.get(group) or 'ever'}, not {RETENTION_DAYS} days"]
+    )
     return judged(f"log group {group}", exists=group in has, differs=differs, do=do)
 
 

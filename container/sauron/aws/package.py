@@ -1,8 +1,8 @@
 """What is shipped: a clean copy of the checkout with the stage's own configuration, and a digest that says whether it changed.
 
-Policies are shipped for this account alone (`policies`), and count so in the digest.
-Chalice ships every file it finds, caches included, so it never sees the checkout itself. Packages that were downloaded are kept
-beside the copy; they are found again by the digest of the requirements.
+Policies are shipped for this account alone (`policies`), and count so in the digest. Chalice ships every file
+it finds, caches included, so it never sees the checkout itself. Packages that were downloaded are kept beside
+the copy; they are found again by the digest of the requirements.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def checkout() -> Path:
     import chalicelib
 
     root = Path(chalicelib.__file__).resolve().parents[1]
-    if not all((root / file).is_file() for file in FILES) or not (root / "vendor/sauron_jobs_loader").is_symlink():
+    if (
+        not all((root / file).is_file() for file in FILES)
+        or not (root / "vendor/sauron_jobs_loader").is_symlink()
+    ):
         raise SauronError(
             f"This Sauron runs from {root}, which is no checkout, and only a checkout can be deployed. "
             "Clone the repository, then there: make install && .venv/bin/sauron aws up"
@@ -48,7 +51,9 @@ def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, An
         raise SauronError(
             f"There is no stage {stage!r} in .chalice/config.json, only {known}. Name one of them, or add it there."
         )
-    ours = stages[stage] | {"environment_variables": stages[stage].get("environment_variables", {}) | dict(variables)}
+    ours = stages[stage] | {
+        "environment_variables": stages[stage].get("environment_variables", {}) | dict(variables)
+    }
     return written | {"stages": {stage: ours}}
 
 
@@ -56,7 +61,11 @@ def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
     """Answer what changes with anything that is shipped; policies count as they are deployed."""
     total = hashlib.sha256(json.dumps([sys.version_info[:2], config], sort_keys=True).encode())
     for file in sorted(_shipped(root)):
-        data = policies.narrowed(file.read_text("utf-8"), cloud, config).encode() if _is_policy(file) else file.read_bytes()
+        data = (
+            policies.narrowed(file.read_text("utf-8"), cloud, config).encode()
+            if _is_policy(file)
+            else file.read_bytes()
+        )
         total.update(f"{file.relative_to(root)} {len(data)}\n".encode())
         total.update(data)
     return total.hexdigest()[:12]

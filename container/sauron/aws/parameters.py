@@ -1,6 +1,7 @@
 """Secrets as encrypted SSM parameters below the stage's path: only what changed is written, and only names are ever shown.
 
-A function reads them at its start. `revision` changes whenever one was written, so that the functions are started anew.
+A function reads them at its start. `revision` changes whenever one was written, so that the functions are
+started anew.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def held(cloud: Cloud, names: Names) -> dict[str, Held]:
     }
 
 
-def steps(cloud: Cloud, names: Names, wanted: Mapping[str, str], has: Mapping[str, Held], forget: Collection[str]) -> list[Step]:
+def steps(
+    cloud: Cloud, names: Names, wanted: Mapping[str, str], has: Mapping[str, Held], forget: Collection[str]
+) -> list[Step]:
     """Answer the steps that make AWS hold these secrets. What AWS has beyond them stays, unless it is to be forgotten."""
     made = [step(cloud, names, name, value, has) for name, value in sorted(wanted.items())]
     for name in sorted(has.keys() - wanted.keys() - {PUBLIC_URL}):
@@ -60,7 +63,11 @@ def step(cloud: Cloud, names: Names, name: str, value: str, has: Mapping[str, He
 def put(cloud: Cloud, names: Names, name: str, value: str) -> None:
     """Write one parameter. More than 4 KiB makes it one of the kind that costs money."""
     cloud.client("ssm").put_parameter(
-        Name=f"{names.parameters}/{name}", Value=value, Type="SecureString", Overwrite=True, Tier="Intelligent-Tiering"
+        Name=f"{names.parameters}/{name}",
+        Value=value,
+        Type="SecureString",
+        Overwrite=True,
+        Tier="Intelligent-Tiering",
     )
 
 

@@ -1,6 +1,7 @@
 """A plan: steps that were compared with what AWS has, shown before anything is done, then carried out in order.
 
-Every step may be carried out again: it makes what is missing and leaves what is right. A plan that was cut off is made anew.
+Every step may be carried out again: it makes what is missing and leaves what is right. A plan that was cut
+off is made anew.
 """
 
 from __future__ import annotations

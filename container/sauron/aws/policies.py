@@ -1,7 +1,7 @@
 """The functions' policies as they are deployed: what is committed would hold in any account, what AWS is given in one alone.
 
-`arn:aws:<service>:*:*:` gets the stage's partition, region and account; mail gets the region it is sent from. What names a
-region or an account, or is `*` alone, stays as it was written, but for the partition.
+`arn:aws:<service>:*:*:` gets the stage's partition, region and account; mail gets the region it is sent from.
+What names a region or an account, or is `*` alone, stays as it was written, but for the partition.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Compiled Python beside the source in a zip for Lambda, which otherwise compiles everything anew at each cold start.
 
-Chalice packs sources alone. Here each module gets the file that this Python would write for it; it is valid for the Python that
-packages, which is the version of the function's runtime. It is read without a look at the source's time: nothing changes there.
+Chalice packs sources alone. Here each module gets the file that this Python would write for it; it is valid
+for the Python that packages, which is the version of the function's runtime. It is read without a look at the
+source's time: nothing changes there.
 
-A kill leaves the zip as it was: the new one takes its place when it is whole. A zip that holds compiled files is left alone.
-Run: python -m sauron.aws.precompile FILE...; or, as Chalice's command line, python -P .../precompile.py chalice ARGUMENT...
+A kill leaves the zip as it was: the new one takes its place when it is whole. A zip that holds compiled files
+is left alone. Run: python -m sauron.aws.precompile FILE...; or, as Chalice's command line, python -P
+.../precompile.py chalice ARGUMENT...
 """
 
 from __future__ import annotations
@@ -24,18 +26,24 @@ CACHE = "__pycache__"
 
 def add(file: Path) -> int:
     """Add compiled files to a zip and answer how many; what cannot be compiled, such as a template, is left out."""
-    with zipfile.ZipFile(file) as packed, tempfile.TemporaryDirectory(dir=file.parent, prefix=".compiling-") as place:
+    with (
+        zipfile.ZipFile(file) as packed,
+        tempfile.TemporaryDirectory(dir=file.parent, prefix=".compiling-") as place,
+    ):
         if any(CACHE in name for name in packed.namelist()):
             return 0
         code, made = Path(place) / "code", Path(place) / file.name
         packed.extractall(code, [name for name in packed.namelist() if name.endswith(".py")])
-        compileall.compile_dir(code, quiet=2, maxlevels=50, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        compileall.compile_dir(
+            code, quiet=2, maxlevels=50, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+        )
         compiled = sorted(code.rglob("*.pyc"))
         with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as fresh:
             for entry in packed.infolist():
                 fresh.writestr(entry, packed.read(entry), zipfile.ZIP_DEFLATED)
             for one in compiled:
-                entry = zipfile.ZipInfo(str(one.relative_to(code)))  # no time: the same code makes the same zip
+                # no time: the same code makes the same zip
+                entry = zipfile.ZipInfo(str(one.relative_to(code)))
                 entry.external_attr = 0o644 << 16
                 fresh.writestr(entry, one.read_bytes(), zipfile.ZIP_DEFLATED)
         made.replace(file)
@@ -47,7 +55,11 @@ def chalice(arguments: Sequence[str]) -> None:
     from chalice.cli import main as chalice_main
     from chalice.deploy import packager
 
-    for kind in (packager.LambdaDeploymentPackager, packager.AppOnlyDeploymentPackager, packager.LayerDeploymentPackager):
+    for kind in (
+        packager.LambdaDeploymentPackager,
+        packager.AppOnlyDeploymentPackager,
+        packager.LayerDeploymentPackager,
+    ):
         kind.create_deployment_package = _compiling(kind.create_deployment_package)  # type: ignore[method-assign]
     sys.argv[1:] = arguments
     sys.exit(chalice_main())

@@ -1,7 +1,7 @@
 """The queue that runs are dispatched on, and the one for messages that were received too often.
 
-A message says that something is due; the run itself is in the store. So a queue that is lost loses nothing: the next tick
-sends again.
+A message says that something is due; the run itself is in the store. So a queue that is lost loses nothing:
+the next tick sends again.
 """
 
 from __future__ import annotations
@@ -63,7 +63,11 @@ def _step(cloud: Cloud, name: str, attributes: Mapping[str, str]) -> Step:
     place = url(cloud, name)
     has: dict[str, str] = {}
     if place:
-        has = cloud.client("sqs").get_queue_attributes(QueueUrl=place, AttributeNames=["All"]).get("Attributes", {})
+        has = (
+            cloud.client("sqs")
+            .get_queue_attributes(QueueUrl=place, AttributeNames=["All"])
+            .get("Attributes", {})
+        )
     differs = [key for key, value in attributes.items() if _read(has.get(key)) != _read(value)]
 
     def do(_tell: Tell) -> None:

@@ -33,7 +33,9 @@ def step(url: str) -> Step:
 
     differs = [] if version == schema.HEAD else [f"from schema {version} to {schema.HEAD}"]
     where = store.url.host or store.url.query.get("host", "")
-    return judged(f"store {store.url.database} on {where}", exists=version is not None, differs=differs, do=do)
+    return judged(
+        f"store {store.url.database} on {where}", exists=version is not None, differs=differs, do=do
+    )
 
 
 def _version(store: Store) -> str | None:

@@ -50,7 +50,9 @@ def plan(account: Cloud, root: Path, names: Names, wanted: Wanted, asked: Asked)
         has = parameters.held(account, names)
         secrets = parameters.steps(account, names, wanted.secrets, has, asked.forget)
         shipped = deployment.Deployment(account, names, root, wanted.variables, frozenset(wanted.secrets))
-        deploys = shipped.step(again=asked.again, secrets_change=any(step.act is not Act.KEEP for step in secrets))
+        deploys = shipped.step(
+            again=asked.again, secrets_change=any(step.act is not Act.KEEP for step in secrets)
+        )
         begins = deploys.act is not Act.KEEP
         steps = [
             *queues.steps(account, names),

@@ -27,7 +27,10 @@ def _show(asked: Asked) -> None:
         show_json(found)
         return
     if found["open"]:
-        rows = [[one["subject"], one["kind"], moment(one["since"]), _brief(one["reason"])] for one in found["open"]]
+        rows = [
+            [one["subject"], one["kind"], moment(one["since"]), _brief(one["reason"])]
+            for one in found["open"]
+        ]
         table(["subject", "what", f"since ({zone()})", "why"], rows)
     else:
         show("Nothing is wrong.")

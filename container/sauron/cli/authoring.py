@@ -25,8 +25,15 @@ IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
 @command("cron")
 @click.argument("expression", metavar="EXPR")
 @click.option("--tz", "zone", default="UTC", show_default=True, help="The IANA zone the schedule is in.")
-@click.option("--from", "start", metavar="TIME", help="Times after this ISO 8601 time (in --tz without a zone); default now.")
-@click.option("-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times.")
+@click.option(
+    "--from",
+    "start",
+    metavar="TIME",
+    help="Times after this ISO 8601 time (in --tz without a zone); default now.",
+)
+@click.option(
+    "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times."
+)
 def cron(asked: Asked, *, expression: str, zone: str, start: str | None, count: int) -> None:
     """Say what a cron expression means, in words and times; exit code 2 with the reason if it is refused."""
     from chalicelib.cron.describe import describe
@@ -43,11 +50,16 @@ def cron(asked: Asked, *, expression: str, zone: str, start: str | None, count: 
     if asked.json:
         local = [fire_at.astimezone(here).isoformat() for fire_at in times]
         known = {"expression": expression, "timezone": zone, "schedule_text": words}
-        show_json({**known, "next_runs": [iso(fire_at) for fire_at in times], "local": local, "count": len(times)})
+        show_json(
+            {**known, "next_runs": [iso(fire_at) for fire_at in times], "local": local, "count": len(times)}
+        )
         return
     show(words)
     for fire_at in times:
-        show(f"  {fire_at.astimezone(here):%a %Y-%m-%d %H:%M %Z}" + ("" if zone == "UTC" else f"  ({iso(fire_at)})"))
+        show(
+            f"  {fire_at.astimezone(here):%a %Y-%m-%d %H:%M %Z}"
+            + ("" if zone == "UTC" else f"  ({iso(fire_at)})")
+        )
 
 
 def _start(text: str | None, zone: str) -> datetime:
@@ -66,15 +78,29 @@ def init(asked: Asked, *, folder: Path) -> None:
     """Write a bundle to start from into DIR, as a git repository with a first commit."""
     asked.only_here("init")
     if folder.exists() and any(folder.iterdir()):
-        raise SauronError(f"{folder} is not empty. Name a new folder, so that nothing of yours is mixed with it.")
+        raise SauronError(
+            f"{folder} is not empty. Name a new folder, so that nothing of yours is mixed with it."
+        )
     if shutil.which("git") is None:
         raise SauronError("There is no git on PATH. Install git: a bundle is a git repository.")
     with waiting("Writing the bundle"):
         _write_example(folder)
         _git(folder, "init", "--quiet", "-b", "main")
         _git(folder, "add", "--all")
-        _git(folder, *_identity(folder), "commit", "--quiet", "--no-gpg-sign", "-m", "Begin with Sauron's example jobs")
-    files = sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file() and ".git" not in file.parts)
+        _git(
+            folder,
+            *_identity(folder),
+            "commit",
+            "--quiet",
+            "--no-gpg-sign",
+            "-m",
+            "Begin with Sauron's example jobs",
+        )
+    files = sorted(
+        str(file.relative_to(folder))
+        for file in folder.rglob("*")
+        if file.is_file() and ".git" not in file.parts
+    )
     where = folder.absolute()
     if asked.json:
         show_json({"folder": str(where), "files": files})
@@ -96,7 +122,9 @@ def _write_example(folder: Path) -> None:
 
     example = Path(sauron_jobs_loader.__file__).parent / "example"
     try:
-        shutil.copytree(example, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        shutil.copytree(
+            example, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
+        )
     except OSError as error:
         raise SauronError(f"{folder} cannot be written: {error}") from error
 
@@ -104,21 +132,37 @@ def _write_example(folder: Path) -> None:
 def _git(folder: Path, *arguments: str) -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     ended = subprocess.run(
-        ["git", "-C", str(folder), *arguments], env=environ, capture_output=True, text=True, check=False, timeout=60
+        ["git", "-C", str(folder), *arguments],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     if ended.returncode:
-        raise SauronError(f"git {arguments[0]} failed in {folder}: {ended.stderr.strip() or ended.stdout.strip()}")
+        raise SauronError(
+            f"git {arguments[0]} failed in {folder}: {ended.stderr.strip() or ended.stdout.strip()}"
+        )
 
 
 def _identity(folder: Path) -> tuple[str, ...]:
     """Answer an identity for the first commit where git knows none."""
-    known = subprocess.run(["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False, timeout=60)
+    known = subprocess.run(
+        ["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False, timeout=60
+    )
     return () if known.stdout.strip() else IDENTITY
 
 
 @command("check")
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--target", type=click.Choice(["container", "aws"]), default="container", help="Where it is to run [container].")
+@click.argument(
+    "folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--target",
+    type=click.Choice(["container", "aws"]),
+    default="container",
+    help="Where it is to run [container].",
+)
 def check(asked: Asked, *, folder: Path, target: str) -> int:
     """Load the bundle in DIR as it lies there, committed or not, and check every job; exit code 1 on a fault."""
     asked.only_here("check")
@@ -131,12 +175,19 @@ def check(asked: Asked, *, folder: Path, target: str) -> int:
         table(
             ["job", "schedule", "next run", "runs"],
             [
-                [job["id"], job["schedule_text"] if job["enabled"] else "off", moment(job["next_run_at"]), job["entrypoint"]]
+                [
+                    job["id"],
+                    job["schedule_text"] if job["enabled"] else "off",
+                    moment(job["next_run_at"]),
+                    job["entrypoint"],
+                ]
                 for job in jobs
             ],
         )
     for fault in faults:
-        show(f"{fault['place'] or folder}: {fault['job_id'] + ': ' if fault['job_id'] else ''}{fault['reason']}")
+        show(
+            f"{fault['place'] or folder}: {fault['job_id'] + ': ' if fault['job_id'] else ''}{fault['reason']}"
+        )
     for job in jobs:
         if job["missing_secrets"]:
             show(
@@ -192,7 +243,9 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
                 "timezone": spec.timezone,
                 "enabled": spec.enabled,
                 "schedule_text": describe(spec.cron, spec.timezone),
-                "next_run_at": iso(spec.due_at(spec.schedule.after(datetime.now(UTC)))) if spec.enabled else None,
+                "next_run_at": iso(spec.due_at(spec.schedule.after(datetime.now(UTC))))
+                if spec.enabled
+                else None,
                 "entrypoint": spec.entrypoint,
                 "place": spec.place,
                 "missing_secrets": secrets.missing(spec),

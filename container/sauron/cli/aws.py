@@ -1,6 +1,7 @@
 """`sauron aws up` and `sauron aws down`: a stage in an AWS account, planned, agreed to and carried out before your eyes.
 
-Both say first what they will do and ask; both may be interrupted and run again. Values of secrets are never shown.
+Both say first what they will do and ask; both may be interrupted and run again. Values of secrets are never
+shown.
 """
 
 from __future__ import annotations
@@ -36,12 +37,16 @@ aws.params.extend(SHARED())
 
 def _stage(_context: click.Context, _option: click.Parameter, value: str) -> str:
     if not STAGE.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is no stage. Write small letters, digits and dashes, for example prod")
+        raise click.BadParameter(
+            f"{value!r} is no stage. Write small letters, digits and dashes, for example prod"
+        )
     return value
 
 
 @command("up")
-@click.option("--stage", default="prod", show_default=True, callback=_stage, help="Which of several deployments.")
+@click.option(
+    "--stage", default="prod", show_default=True, callback=_stage, help="Which of several deployments."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
@@ -50,10 +55,20 @@ def _stage(_context: click.Context, _option: click.Parameter, value: str) -> str
     help="Settings and secrets of jobs, instead of .env.",
 )
 @click.option(
-    "--secret", "job_secrets", multiple=True, metavar="NAME", help="A secret of jobs, its value from the environment; repeat it."
+    "--secret",
+    "job_secrets",
+    multiple=True,
+    metavar="NAME",
+    help="A secret of jobs, its value from the environment; repeat it.",
 )
-@click.option("--forget", multiple=True, metavar="NAME", help="A secret that AWS shall not hold any longer; repeat it.")
-@click.option("--concurrency", type=click.IntRange(2, 1000), help="How many runs go at once at most; stays until it is changed.")
+@click.option(
+    "--forget", multiple=True, metavar="NAME", help="A secret that AWS shall not hold any longer; repeat it."
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(2, 1000),
+    help="How many runs go at once at most; stays until it is changed.",
+)
 @click.option("--alarm-email", metavar="ADDRESS", help="Who is told when the clock stands still.")
 @click.option("--again", is_flag=True, help="Deploy even if nothing changed.")
 def up(
@@ -87,9 +102,13 @@ def up(
     account, root = rooms.check(names, faults)
     assert want is not None  # noqa: S101 - its failure is among the faults
     if both := sorted(set(forget) & want.secrets.keys()):
-        raise click.BadParameter(f"{', '.join(both)} is set here; take it out here first", param_hint="--forget")
+        raise click.BadParameter(
+            f"{', '.join(both)} is set here; take it out here first", param_hint="--forget"
+        )
     if alarm_email is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", alarm_email):
-        raise click.BadParameter(f"{alarm_email!r} is no mail address; write ops@example.org", param_hint="--alarm-email")
+        raise click.BadParameter(
+            f"{alarm_email!r} is no mail address; write ops@example.org", param_hint="--alarm-email"
+        )
     with waiting("Looking at what AWS has"):
         made = rooms.plan(account, root, names, want, rooms.Asked(concurrency, alarm_email, forget, again))
     done = _agreed(asked, made, dry_run=dry_run, yes=yes)
@@ -100,7 +119,9 @@ def up(
     if url:
         show(f"Sauron is at {url}")
         show("")
-        show("To check it, with a token of SAURON_API_TOKENS (the clock needs a minute or two to come round):")
+        show(
+            "To check it, with a token of SAURON_API_TOKENS (the clock needs a minute or two to come round):"
+        )
         show(f"  curl {url}health")
         show(f"  sauron --url {url} --token TOKEN status")
         show(f"  sauron --url {url} --token TOKEN sync")
@@ -108,7 +129,9 @@ def up(
 
 
 @command("down")
-@click.option("--stage", default="prod", show_default=True, callback=_stage, help="Which of several deployments.")
+@click.option(
+    "--stage", default="prod", show_default=True, callback=_stage, help="Which of several deployments."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def down(asked: Asked, *, stage: str, dry_run: bool, yes: bool) -> int:
@@ -165,7 +188,9 @@ def _agreed(asked: Asked, made: Plan, *, dry_run: bool, yes: bool) -> bool:
     if not yes:
         if not sys.stdin.isatty():
             raise SauronError("Nobody is there to agree. Look at the plan, then say --yes.")
-        click.confirm(f"{len(made.due)} steps in account {made.account}, {made.region}. Go on?", abort=True, err=True)
+        click.confirm(
+            f"{len(made.due)} steps in account {made.account}, {made.region}. Go on?", abort=True, err=True
+        )
     carry_out(made.due, _Watched())
     return True
 
@@ -203,7 +228,9 @@ class _Watched:
         from rich.console import Console
 
         if sys.stderr.isatty():
-            Console(stderr=True, highlight=False, markup=False, emoji=False).print(clean(line), style=style, soft_wrap=True)
+            Console(stderr=True, highlight=False, markup=False, emoji=False).print(
+                clean(line), style=style, soft_wrap=True
+            )
         else:
             sys.stderr.write(clean(line) + "\n")
             sys.stderr.flush()

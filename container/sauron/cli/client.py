@@ -1,7 +1,8 @@
 """Asking Sauron by HTTP: a running one by its address, or the same application in this process.
 
-`Asked` holds what the shared options said and opens the connection when a command first asks. In this process the answer
-comes through the same gateway as the server's, authorised by a token that never leaves the process.
+`Asked` holds what the shared options said and opens the connection when a command first asks. In this process
+the answer comes through the same gateway as the server's, authorised by a token that never leaves the
+process.
 """
 
 from __future__ import annotations
@@ -193,7 +194,12 @@ def SHARED() -> list[click.Parameter]:  # noqa: N802 - used like a constant, mad
 
     def option(name: str, metavar: str | None, words: str) -> click.Option:
         return click.Option(
-            [f"--{name}", name], is_flag=metavar is None, metavar=metavar, help=words, expose_value=False, callback=note
+            [f"--{name}", name],
+            is_flag=metavar is None,
+            metavar=metavar,
+            help=words,
+            expose_value=False,
+            callback=note,
         )
 
     return [

@@ -1,7 +1,8 @@
 """Following a run's log until the run is over.
 
-The log is asked for from where it was last read: often while something comes, seldom while nothing does. The state is read
-with each answer, and a final state means that the text before it was whole, so nothing is missed and nothing shown twice.
+The log is asked for from where it was last read: often while something comes, seldom while nothing does. The
+state is read with each answer, and a final state means that the text before it was whole, so nothing is
+missed and nothing shown twice.
 """
 
 from __future__ import annotations

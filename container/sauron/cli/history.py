@@ -29,11 +29,19 @@ SHOWN = 20  # runs on a page unless told
     type=click.Choice([str(state) for state in RunState]),
     help="Only in this state; may be repeated.",
 )
-@click.option("--since", type=Instant(back=True), help="Only runs due since this time, or since so long: 90m, 12h, 3d.")
+@click.option(
+    "--since", type=Instant(back=True), help="Only runs due since this time, or since so long: 90m, 12h, 3d."
+)
 @click.option("--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many.")
 @click.option("--after", metavar="RUN", help="The page after this run.")
 def runs(
-    asked: Asked, *, job_id: str | None, states: Sequence[str], since: datetime | None, limit: int, after: str | None
+    asked: Asked,
+    *,
+    job_id: str | None,
+    states: Sequence[str],
+    since: datetime | None,
+    limit: int,
+    after: str | None,
 ) -> None:
     """List runs, the newest first."""
     query = {"job_id": job_id, "state": ",".join(states) or None, "since": iso(since) if since else None}
@@ -46,7 +54,10 @@ def runs(
         return
     table(
         ["run", "job", "state", f"due ({zone()})", "took", "why"],
-        [[run["id"], run["job_id"], run["state"], moment(run["due_at"]), _took(run), _why(run)] for run in found["runs"]],
+        [
+            [run["id"], run["job_id"], run["state"], moment(run["due_at"]), _took(run), _why(run)]
+            for run in found["runs"]
+        ],
     )
     if found["next_after"]:
         same = [f"--job {job_id}"] if job_id else []
@@ -59,7 +70,11 @@ def _took(run: dict[str, Any]) -> str | None:
 
 
 def _why(run: dict[str, Any]) -> str:
-    said = run["error"] or run["reason"] or (f"by {run['requested_by']}" if run["requested_by"] else run["origin"])
+    said = (
+        run["error"]
+        or run["reason"]
+        or (f"by {run['requested_by']}" if run["requested_by"] else run["origin"])
+    )
     first = str(said).splitlines()[0] if said else ""
     tries = f" (attempt {run['attempt']} of {run['max_attempts']})" if run["attempt"] > 1 else ""
     return f"{first}{tries}"

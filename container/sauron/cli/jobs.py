@@ -34,7 +34,11 @@ class Instant(click.ParamType[datetime]):
         try:
             instant = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is no time. Write 2026-01-31T08:00, or a length such as 90m, 12h or 3d", param, ctx)
+            self.fail(
+                f"{value!r} is no time. Write 2026-01-31T08:00, or a length such as 90m, 12h or 3d",
+                param,
+                ctx,
+            )
         return instant.astimezone(UTC)
 
 
@@ -50,10 +54,15 @@ def list_jobs(asked: Asked, *, everything: bool, tag: str | None, project: str |
         show_json(found)
         return
     if not found["jobs"]:
-        say("There are no jobs to list." + ("" if everything else " `sauron list -a` lists disabled ones too."))
+        say(
+            "There are no jobs to list."
+            + ("" if everything else " `sauron list -a` lists disabled ones too.")
+        )
         return
     columns = ["job", "schedule", f"next run ({zone()})", "last run"]
-    rows = [[job["id"], job["schedule_text"], moment(job["next_run_at"]), _last(job)] for job in found["jobs"]]
+    rows = [
+        [job["id"], job["schedule_text"], moment(job["next_run_at"]), _last(job)] for job in found["jobs"]
+    ]
     if everything:
         columns.insert(1, "state")
         for row, job in zip(rows, found["jobs"], strict=True):
@@ -85,13 +94,18 @@ def upcoming(asked: Asked, *, count: int) -> None:
     if not found["next_runs"]:
         say("Nothing is scheduled. `sauron list -a` shows the jobs that are off.")
         return
-    rows = [[moment(one["next_run_at"]), one["job_id"], f"{one['cron']} ({one['timezone']})"] for one in found["next_runs"]]
+    rows = [
+        [moment(one["next_run_at"]), one["job_id"], f"{one['cron']} ({one['timezone']})"]
+        for one in found["next_runs"]
+    ]
     table([f"when ({zone()})", "job", "cron"], rows)
 
 
 @command("enable")
 @click.argument("job_id", metavar="ID")
-@click.option("--until", type=Instant(), help="Let the bundle decide again from then on: a time, or 90m, 12h, 3d.")
+@click.option(
+    "--until", type=Instant(), help="Let the bundle decide again from then on: a time, or 90m, 12h, 3d."
+)
 @click.option("--reason", help="Why; shown with the job.")
 def enable(asked: Asked, *, job_id: str, until: datetime | None, reason: str | None) -> None:
     """Turn a job on, whatever its bundle says."""

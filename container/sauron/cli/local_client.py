@@ -19,7 +19,9 @@ class GatewayTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        answer = self._gateway.handle(request.method, request.url.raw_path.decode("ascii"), dict(request.headers), request.read())
+        answer = self._gateway.handle(
+            request.method, request.url.raw_path.decode("ascii"), dict(request.headers), request.read()
+        )
         return httpx.Response(answer.status, headers=list(answer.headers), content=answer.body)
 
 

@@ -1,7 +1,7 @@
 """What a command shows: data on standard output, messages on standard error, colours only for a person who watches.
 
-Times are shown in the zone of whoever reads, with how far they are off. A cell never holds a control character, whatever a
-bundle wrote into it. Tables are as wide as the terminal; into a pipe they go unbroken.
+Times are shown in the zone of whoever reads, with how far they are off. A cell never holds a control
+character, whatever a bundle wrote into it. Tables are as wide as the terminal; into a pipe they go unbroken.
 """
 
 from __future__ import annotations

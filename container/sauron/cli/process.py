@@ -27,7 +27,9 @@ def backup(asked: Asked, *, file: Path) -> None:
 
 
 @command("migrate")
-@click.option("--life-hub", "hub", is_flag=True, help="Make Life Hub's schema ops where it is missing, instead.")
+@click.option(
+    "--life-hub", "hub", is_flag=True, help="Make Life Hub's schema ops where it is missing, instead."
+)
 def migrate(asked: Asked, *, hub: bool) -> None:
     """Bring the store to this version's schema. `serve` does the same at its start."""
     asked.only_here("migrate")
@@ -51,7 +53,9 @@ def _migrate_life_hub(asked: Asked) -> None:
 
     url = Settings.read(load_environ(Path.cwd())).life_hub_url
     if url is None:
-        raise SauronError("No Life Hub is configured. Set DATABASE_URL=postgresql://user:password@host:5432/database")
+        raise SauronError(
+            "No Life Hub is configured. Set DATABASE_URL=postgresql://user:password@host:5432/database"
+        )
     with waiting("Looking at Life Hub"):
         lines = migrate_life_hub(url)
     if asked.json:

@@ -76,7 +76,10 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
     asked = Asked()
     try:
         code = _root().main(
-            args=None if arguments is None else list(arguments), prog_name="sauron", standalone_mode=False, obj=asked
+            args=None if arguments is None else list(arguments),
+            prog_name="sauron",
+            standalone_mode=False,
+            obj=asked,
         )
         sys.stdout.flush()
         return int(code or DONE)
@@ -106,5 +109,7 @@ def _explained(error: BaseException) -> tuple[str, int]:
         return error.format_message(), error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return "", INTERRUPTED
-    wrong_use = isinstance(error, SettingsError | ScheduleError) or (isinstance(error, AskError) and error.wrong_use)
+    wrong_use = isinstance(error, SettingsError | ScheduleError) or (
+        isinstance(error, AskError) and error.wrong_use
+    )
     return str(error), WRONG_USE if wrong_use else FAILED

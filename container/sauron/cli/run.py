@@ -1,7 +1,8 @@
 """`sauron run`: queue a run, try out what would happen, run here in the foreground, or wait for the end.
 
-`--direct` needs no running Sauron and records nothing. `--wait` follows the run's log, so it needs a runner that executes it:
-where none is up, nothing is queued and that is said. A run that was queued stays queued when this command is interrupted.
+`--direct` needs no running Sauron and records nothing. `--wait` follows the run's log, so it needs a runner
+that executes it: where none is up, nothing is queued and that is said. A run that was queued stays queued
+when this command is interrupted.
 """
 
 from __future__ import annotations
@@ -24,20 +25,38 @@ GOOD = frozenset({"succeeded", "degraded"})
 
 @command("run")
 @click.argument("job_id", metavar="ID")
-@click.option("--direct", is_flag=True, help="Run here in the foreground, without the queue and without a record.")
-@click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
-@click.option("--wait", is_flag=True, help="Wait for the end and show the log; exit code 1 unless it ended well.")
 @click.option(
-    "--param", "given", multiple=True, metavar="K=V", help="A parameter; V is read as JSON where it is JSON, else as text."
+    "--direct", is_flag=True, help="Run here in the foreground, without the queue and without a record."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the end and show the log; exit code 1 unless it ended well."
+)
+@click.option(
+    "--param",
+    "given",
+    multiple=True,
+    metavar="K=V",
+    help="A parameter; V is read as JSON where it is JSON, else as text.",
 )
 @click.option("--force", is_flag=True, help="Start beside a run of this job that is under way.")
 @click.option("--reason", help="Why; recorded with the run.")
 def run_job(
-    asked: Asked, *, job_id: str, direct: bool, dry_run: bool, wait: bool, given: Sequence[str], force: bool, reason: str | None
+    asked: Asked,
+    *,
+    job_id: str,
+    direct: bool,
+    dry_run: bool,
+    wait: bool,
+    given: Sequence[str],
+    force: bool,
+    reason: str | None,
 ) -> int:
     """Run a job now: put it into the queue, where a running Sauron takes it at once."""
     if direct and (wait or force or reason):
-        raise click.UsageError("--direct runs at once and records nothing: leave --wait, --force and --reason out")
+        raise click.UsageError(
+            "--direct runs at once and records nothing: leave --wait, --force and --reason out"
+        )
     params = read_params(given)
     if dry_run:
         return _try_out(asked, job_id, params, direct=direct)
@@ -46,7 +65,9 @@ def run_job(
     asked.synced()
     if wait:
         _expect_a_runner(asked)
-    answer = asked.post(path("jobs", job_id, "trigger"), {"params": params, "force": force or None, "reason": reason})
+    answer = asked.post(
+        path("jobs", job_id, "trigger"), {"params": params, "force": force or None, "reason": reason}
+    )
     if wait:
         return _wait(asked, answer["queue_id"])
     if asked.json:
@@ -81,7 +102,9 @@ def _value(text: str) -> Any:
 def _expect_a_runner(asked: Asked) -> None:
     status = asked.get("/status")
     if not status["runners"]:
-        raise SauronError("No runner is up, so waiting would never end. Start one (`sauron serve`), or use --direct.")
+        raise SauronError(
+            "No runner is up, so waiting would never end. Start one (`sauron serve`), or use --direct."
+        )
     if not status["queue"]["claiming"]:
         say("Runs are not started while JOB_QUEUE_ENABLED is 0; waiting until they are.")
 
@@ -116,7 +139,16 @@ def _run_here(asked: Asked, job_id: str, params: dict[str, Any] | None) -> int:
     sauron = asked.synced().sauron()
     verdict = sauron.run_direct(job_id, params=params, on_output=on_output)
     if asked.json:
-        names = ("outcome", "error", "error_type", "result", "exit_code", "signal", "max_rss_kb", "cpu_seconds")
+        names = (
+            "outcome",
+            "error",
+            "error_type",
+            "result",
+            "exit_code",
+            "signal",
+            "max_rss_kb",
+            "cpu_seconds",
+        )
         show_json({"job_id": job_id, **{name: getattr(verdict, name) for name in names}})
     else:
         say(f"{job_id} {verdict.outcome}." + (f" {verdict.error}" if verdict.error else ""))
@@ -133,7 +165,11 @@ def _try_out(asked: Asked, job_id: str, params: dict[str, Any] | None, *, direct
     if job["rejected"]:
         against.append(f"its newest definition was rejected: {job['rejected']}")
     secrets = job["secrets"]
-    environment = "the container's environment without Sauron's own credentials" if secrets is None else ", ".join(secrets)
+    environment = (
+        "the container's environment without Sauron's own credentials"
+        if secrets is None
+        else ", ".join(secrets)
+    )
     report = {
         "job_id": job_id,
         "would_run": not against,

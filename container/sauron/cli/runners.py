@@ -12,7 +12,12 @@ from .output import show, show_json
 @click.argument("name", metavar="RUNNER")
 def drain(asked: Asked, *, name: str) -> None:
     """Have a runner (its name is in `sauron status`) claim nothing more; what it runs goes on to its end."""
-    _tell(asked, name, "drain", "claims nothing more. What it runs goes on; `sauron status` shows when nothing does.")
+    _tell(
+        asked,
+        name,
+        "drain",
+        "claims nothing more. What it runs goes on; `sauron status` shows when nothing does.",
+    )
 
 
 @command("resume")

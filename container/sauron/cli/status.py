@@ -36,12 +36,18 @@ def status(asked: Asked) -> None:
             ("version", found["version"]),
             ("scheduler", "running" if found["scheduler_running"] else "not running"),
             ("last tick", ticked or "never"),
-            ("queue", f"{queue['queued']} queued, {queue['running']} running" + ("" if queue["claiming"] else ", not claiming")),
+            (
+                "queue",
+                f"{queue['queued']} queued, {queue['running']} running"
+                + ("" if queue["claiming"] else ", not claiming"),
+            ),
             ("jobs", str(found["jobs_count"])),
             ("runners", "\n".join(_runner(one) for one in found["runners"]) or "none"),
             (
                 "bundle",
-                f"{git['repo_url']} (branch {git['branch']})" if git["repo_url"] else "none configured (JOBS_GIT_REPO_URL)",
+                f"{git['repo_url']} (branch {git['branch']})"
+                if git["repo_url"]
+                else "none configured (JOBS_GIT_REPO_URL)",
             ),
             ("revision", (git["current_sha"] or "none yet")[:12]),
             ("pinned to", git.get("pinned_ref")),
@@ -49,7 +55,10 @@ def status(asked: Asked) -> None:
             ("sync error", _sync_error(git)),
             (
                 "rejected",
-                "\n".join(f"{one.get('job_id')} ({one.get('place')}): {one.get('reason')}" for one in found["rejected"]),
+                "\n".join(
+                    f"{one.get('job_id')} ({one.get('place')}): {one.get('reason')}"
+                    for one in found["rejected"]
+                ),
             ),
             ("wrong", "\n".join(_wrong(found))),
             ("warnings", "\n".join(found.get("warnings", ()))),
@@ -75,9 +84,13 @@ def _wrong(found: dict[str, Any]) -> list[str]:
     if (more := told.get("open_count", 0) - len(lines)) > 0:
         lines.append(f"and {more} more: `sauron alerts`")
     if told.get("waiting"):
-        lines.append(f"{told['waiting']} alerts wait to be delivered" + (f": {told['last_error']}" if told["last_error"] else ""))
+        lines.append(
+            f"{told['waiting']} alerts wait to be delivered"
+            + (f": {told['last_error']}" if told["last_error"] else "")
+        )
     lines += [
-        f"{one['job_id']}: required secrets are not set: {', '.join(one['missing'])}" for one in found.get("missing_secrets", ())
+        f"{one['job_id']}: required secrets are not set: {', '.join(one['missing'])}"
+        for one in found.get("missing_secrets", ())
     ]
     copied = found.get("outbox") or {}
     if copied.get("last_error"):
@@ -101,7 +114,10 @@ def audit(asked: Asked, *, job_id: str | None) -> int:
     if asked.json:
         show_json(found)
     elif holes:
-        table([f"occurrence ({zone()})", "job", "why"], [[moment(one["fire_at"]), one["job_id"], one["why"]] for one in holes])
+        table(
+            [f"occurrence ({zone()})", "job", "why"],
+            [[moment(one["fire_at"]), one["job_id"], one["why"]] for one in holes],
+        )
         say(f"{len(holes)} of {found['occurrences']} occurrences are not accounted for exactly once.")
     elif found["since"] is None:
         show("There is nothing to audit yet: no tick was made since there are jobs.")

@@ -10,7 +10,12 @@ async def check_machine() -> dict:
     load, free = await asyncio.gather(load_per_cpu(), free_memory_percent())
     print(f"load per CPU {load}, free memory {free} %")
     status = "degraded" if load > 4 or free < 5 else "success"  # noqa: PLR2004
-    return {"status": status, "summary": f"load {load}, {free} % free", "load_per_cpu": load, "free_percent": free}
+    return {
+        "status": status,
+        "summary": f"load {load}, {free} % free",
+        "load_per_cpu": load,
+        "free_percent": free,
+    }
 
 
 async def load_per_cpu() -> float:
@@ -21,5 +26,7 @@ async def load_per_cpu() -> float:
 async def free_memory_percent() -> float:
     """Answer how much memory could be used, in percent."""
     lines = await asyncio.to_thread(Path("/proc/meminfo").read_text)
-    kilobytes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines.splitlines())}
+    kilobytes = {
+        name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines.splitlines())
+    }
     return round(100 * kilobytes["MemAvailable"] / kilobytes["MemTotal"], 1)

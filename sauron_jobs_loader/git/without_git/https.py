@@ -1,7 +1,7 @@
 """Connections to the server of a bundle: certificates verified, through the proxy of the environment, sockets at hand.
 
-A connection keeps its socket as `wire` even where an answer has taken it over, so that its time limit can shrink while one reads.
-Without certificates of its own a system is given certifi's.
+A connection keeps its socket as `wire` even where an answer has taken it over, so that its time limit can
+shrink while one reads. Without certificates of its own a system is given certifi's.
 """
 
 import os
@@ -43,14 +43,24 @@ def connections_to(address: GitAddress) -> urllib3.PoolManager:
     """Answer connections that verify certificates, through the proxy of the environment unless the host is this machine."""
     trusted = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
     defaults = ssl.get_default_verify_paths()
-    if not any(os.environ.get(name) for name in ("GIT_SSL_CAINFO", "SSL_CERT_FILE")) and not (defaults.cafile or defaults.capath):
+    if not any(os.environ.get(name) for name in ("GIT_SSL_CAINFO", "SSL_CERT_FILE")) and not (
+        defaults.cafile or defaults.capath
+    ):
         trusted.load_verify_locations(certifi.where())
     host = address.host or ""
-    proxy = None if is_loopback(host) or proxy_bypass(host) else getproxies().get("https") or getproxies().get("all")
+    proxy = (
+        None
+        if is_loopback(host) or proxy_bypass(host)
+        else getproxies().get("https") or getproxies().get("all")
+    )
     pool = urllib3.PoolManager(ssl_context=trusted)
     if proxy:
         parts = urlsplit(proxy)
-        signed = urllib3.make_headers(proxy_basic_auth=f"{parts.username}:{parts.password or ''}") if parts.username else None
+        signed = (
+            urllib3.make_headers(proxy_basic_auth=f"{parts.username}:{parts.password or ''}")
+            if parts.username
+            else None
+        )
         pool = urllib3.ProxyManager(proxy, proxy_headers=signed, ssl_context=trusted)
     pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
     return pool

@@ -1,8 +1,9 @@
 """Git's raw objects, read without git: a commit's files, and what a commit is about.
 
-Every object is hashed before it is believed, so a commit id vouches for each byte that is written. Files come out as in a fresh
-clone: executable or not, symbolic links as links, submodules as empty folders, no filter, no line ending changed.
-What a hostile tree could hold is refused: names that lead elsewhere, and one name twice, which could write through a link.
+Every object is hashed before it is believed, so a commit id vouches for each byte that is written. Files come
+out as in a fresh clone: executable or not, symbolic links as links, submodules as empty folders, no filter,
+no line ending changed. What a hostile tree could hold is refused: names that lead elsewhere, and one name
+twice, which could write through a link.
 
 Limit: one file at a time is held in memory; SHA-1 repositories only.
 """
@@ -26,7 +27,8 @@ _COMMIT, _TREE, _BLOB = 1, 2, 3
 _TYPES = {_COMMIT: b"commit", _TREE: b"tree", _BLOB: b"blob"}
 _TREE_LINE = re.compile(rb"tree ([0-9a-f]{40})\n")
 _AUTHOR = re.compile(
-    rb"^author (?P<name>[^\n]*?) ?<[^\n]*> (?P<time>-?\d+) (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)$", re.MULTILINE
+    rb"^author (?P<name>[^\n]*?) ?<[^\n]*> (?P<time>-?\d+) (?P<sign>[+-])(?P<hours>\d\d)(?P<minutes>\d\d)$",
+    re.MULTILINE,
 )
 _ENCODING = re.compile(rb"^encoding ([\w.:-]+)$", re.MULTILINE)
 _ID_BYTES = 20
@@ -35,8 +37,8 @@ _ID_BYTES = 20
 def write_files(sha: str, read: ReadObject, folder: Path) -> bytes:
     """Write the files of commit `sha` into the empty `folder`; answer the commit's own content.
 
-    DamagedMirrorError if an object is missing or is not what its id says, SourceError for a tree that is refused,
-    OSError if a file cannot be written, KeyError if there is no such commit.
+    DamagedMirrorError if an object is missing or is not what its id says, SourceError for a tree that is
+    refused, OSError if a file cannot be written, KeyError if there is no such commit.
     """
     commit = _verified(read, sha.encode(), _COMMIT)
     found = _TREE_LINE.match(commit)
@@ -60,7 +62,9 @@ def about(sha: str, commit: bytes) -> dict[str, Any] | None:
         b"".decode(encoding)
     except (LookupError, UnicodeDecodeError):
         encoding = "utf-8"
-    offset = timedelta(hours=int(author["hours"]), minutes=int(author["minutes"])) * (-1 if author["sign"] == b"-" else 1)
+    offset = timedelta(hours=int(author["hours"]), minutes=int(author["minutes"])) * (
+        -1 if author["sign"] == b"-" else 1
+    )
     try:
         at = datetime.fromtimestamp(int(author["time"]), UTC).astimezone(timezone(offset))
     except (ValueError, OverflowError, OSError):
@@ -74,7 +78,9 @@ def about(sha: str, commit: bytes) -> dict[str, Any] | None:
 
 
 def _id(kind: bytes, content: bytes) -> bytes:
-    return hashlib.sha1(b"%s %d\0" % (kind, len(content)) + content, usedforsecurity=False).hexdigest().encode()
+    return (
+        hashlib.sha1(b"%s %d\0" % (kind, len(content)) + content, usedforsecurity=False).hexdigest().encode()
+    )
 
 
 def _verified(read: ReadObject, name: bytes, kind: int) -> bytes:
@@ -83,7 +89,9 @@ def _verified(read: ReadObject, name: bytes, kind: int) -> bytes:
     except (KeyError, OSError):
         raise
     except Exception as error:
-        raise DamagedMirrorError(f"object {name.decode()} cannot be read: {type(error).__name__}: {error}") from error
+        raise DamagedMirrorError(
+            f"object {name.decode()} cannot be read: {type(error).__name__}: {error}"
+        ) from error
     if found != kind or _id(_TYPES[kind], content) != name:
         raise DamagedMirrorError(f"object {name.decode()} is not what its id says")
     return content
@@ -132,10 +140,14 @@ def _entries(tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 
 def _write_file(place: Path, content: bytes, *, executable: bool) -> None:
-    descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o777 if executable else 0o666)
+    descriptor = os.open(
+        place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o777 if executable else 0o666
+    )
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(content)
 
 
 def _refused(sha: str, why: str) -> SourceError:
-    return SourceError(f"revision {sha[:12]} {why}; rename it and push again", fault=SourceFault.UNSAFE_CONTENT, ref=sha)
+    return SourceError(
+        f"revision {sha[:12]} {why}; rename it and push again", fault=SourceFault.UNSAFE_CONTENT, ref=sha
+    )

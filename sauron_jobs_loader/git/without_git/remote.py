@@ -1,11 +1,12 @@
 """A git repository elsewhere, as dulwich reads it: over http(s), or on this disk. No git binary is asked.
 
-`refs` answers which commits the branches and tags are at; `objects` opens what one commit needs, without its history.
-The token goes to the very host, port and scheme of the address, in a header. Redirects are followed only while looking for the
-repository, only to https (to http only from and on this machine), and take no token to another host.
+`refs` answers which commits the branches and tags are at; `objects` opens what one commit needs, without its
+history. The token goes to the very host, port and scheme of the address, in a header. Redirects are followed
+only while looking for the repository, only to https (to http only from and on this machine), and take no
+token to another host.
 
-Every request, and every piece of an answer, has what is left of one time limit.
-Limits: a resolver that does not answer, and headers that come byte by byte, are waited for; SHA-256 repositories are not read.
+Every request, and every piece of an answer, has what is left of one time limit. Limits: a resolver that does
+not answer, and headers that come byte by byte, are waited for; SHA-256 repositories are not read.
 """
 
 from __future__ import annotations
@@ -44,7 +45,12 @@ _CHUNK = 64 * 1024
 _COMPLAINT = 400
 _REDIRECTS = 5
 _MOVED = frozenset({301, 302, 303, 307, 308})
-_FAULTS = {401: SourceFault.ACCESS, 403: SourceFault.ACCESS, 404: SourceFault.NOT_A_REPOSITORY, 410: SourceFault.NOT_A_REPOSITORY}
+_FAULTS = {
+    401: SourceFault.ACCESS,
+    403: SourceFault.ACCESS,
+    404: SourceFault.NOT_A_REPOSITORY,
+    410: SourceFault.NOT_A_REPOSITORY,
+}
 _OK, _SERVER_ERROR = 200, 500
 
 
@@ -71,7 +77,9 @@ class LocalRepository:
         try:
             repo = Repo(self._address.url)
         except NotGitRepository:
-            raise fault_error(SourceFault.NOT_A_REPOSITORY, self._address, said="", limit=timedelta(0)) from None
+            raise fault_error(
+                SourceFault.NOT_A_REPOSITORY, self._address, said="", limit=timedelta(0)
+            ) from None
         try:
             yield repo
         finally:
@@ -93,7 +101,9 @@ class RemoteRepository(AbstractHttpGitClient):
         """Answer the commit ids by full names such as `refs/heads/main`."""
         with self._explained():
             answered = self.get_refs("", ref_prefix=list(_PREFIXES)).refs
-        found = {name: sha for name, sha in answered.items() if sha is not None and name.startswith(_PREFIXES)}
+        found = {
+            name: sha for name, sha in answered.items() if sha is not None and name.startswith(_PREFIXES)
+        }
         peeled = {name.removesuffix(_PEELED): sha for name, sha in found.items() if name.endswith(_PEELED)}
         plain = {name: sha for name, sha in found.items() if not name.endswith(_PEELED)}
         return {os.fsdecode(name): sha.decode("ascii") for name, sha in (plain | peeled).items()}
@@ -141,7 +151,9 @@ class RemoteRepository(AbstractHttpGitClient):
             raise self._fault(SourceFault.FAILED, f"{type(error).__name__}: {error}") from error
 
     def _fault(self, fault: SourceFault, said: str) -> SourceError:
-        return fault_error(fault, self._address, said=self._address.redact(said), limit=self._limit, speaker="the connection")
+        return fault_error(
+            fault, self._address, said=self._address.redact(said), limit=self._limit, speaker="the connection"
+        )
 
     def _http_request(
         self,
@@ -201,7 +213,9 @@ class _NotGivenError(Exception):
 class _Answer:
     """A response with the attributes that dulwich reads; each piece of it is waited for until the deadline."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, left: Callable[[], float], *, moved_to: str) -> None:
+    def __init__(
+        self, response: urllib3.BaseHTTPResponse, left: Callable[[], float], *, moved_to: str
+    ) -> None:
         self.content_type = response.headers.get("Content-Type")
         self.redirect_location = moved_to
         self._response = response
@@ -212,7 +226,9 @@ class _Answer:
     @property
     def complaint(self) -> str:
         """What the other side says where it gives an error for an answer; dulwich passes over it."""
-        return self._began[8:].decode("utf-8", "replace").strip() if self._began[4:].startswith(b"ERR ") else ""
+        return (
+            self._began[8:].decode("utf-8", "replace").strip() if self._began[4:].startswith(b"ERR ") else ""
+        )
 
     def read(self, amount: int) -> bytes:
         """Answer `amount` bytes; fewer only at the end."""
@@ -251,5 +267,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
 def _kind(error: HTTPError) -> SourceFault:
     if isinstance(error, SSLError) and "certificate" in str(error).lower():
         return SourceFault.CERTIFICATE
-    timed_out = isinstance(error, ReadTimeoutError | ConnectTimeoutError) and not isinstance(error, NewConnectionError)
+    timed_out = isinstance(error, ReadTimeoutError | ConnectTimeoutError) and not isinstance(
+        error, NewConnectionError
+    )
     return SourceFault.TIMED_OUT if timed_out else SourceFault.UNREACHABLE

@@ -1,13 +1,15 @@
 """Where a bundle comes from where there is no git binary, as on AWS Lambda: https, http on this machine, or a local path.
 
-It has the surface of `GitSource` and makes the same promises, with less on the disk: no mirror is kept. `fetch` asks the network
-which commit a branch or tag is at, nothing more; `checkout` brings that one commit without its history, and keeps its files and
-what the commit is about. So a repository with a long past costs what its newest files weigh.
+It has the surface of `GitSource` and makes the same promises, with less on the disk: no mirror is kept.
+`fetch` asks the network which commit a branch or tag is at, nothing more; `checkout` brings that one commit
+without its history, and keeps its files and what the commit is about. So a repository with a long past costs
+what its newest files weigh.
 
-Both may be repeated, killed or run by several processes at once: a checkout is made under a file lock and appears complete or not
-at all; what a killed one left is removed by the next. The token is in no URL, argument, file or message.
-Limits: no ssh, submodules or LFS; a commit id may be abbreviated only if a branch or tag is at it, or it is checked out; a pruned
-revision is fetched again, which some servers refuse for a commit that no branch or tag leads to.
+Both may be repeated, killed or run by several processes at once: a checkout is made under a file lock and
+appears complete or not at all; what a killed one left is removed by the next. The token is in no URL,
+argument, file or message. Limits: no ssh, submodules or LFS; a commit id may be abbreviated only if a branch
+or tag is at it, or it is checked out; a pruned revision is fetched again, which some servers refuse for a
+commit that no branch or tag leads to.
 """
 
 import re
@@ -84,8 +86,15 @@ class DulwichSource:
             raise unwritable(self._root, error, self.display_url) from error
         sha = self._resolved(wanted, refs)
         if sha is None:
-            branches = sorted(name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/"))
-            raise unknown_ref(wanted, branches, self.display_url, rule=_RULE if _ABBREVIATED.fullmatch(wanted.lower()) else "")
+            branches = sorted(
+                name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/")
+            )
+            raise unknown_ref(
+                wanted,
+                branches,
+                self.display_url,
+                rule=_RULE if _ABBREVIATED.fullmatch(wanted.lower()) else "",
+            )
         return sha
 
     def checkout(self, sha: str) -> Path:
@@ -114,7 +123,8 @@ class DulwichSource:
             return None
 
     def _brought(self, sha: str, final: Path) -> Path:
-        for left_over in final.parent.glob("*.tmp"):  # by a killed process: nobody else is at work while we hold the lock
+        # by a killed process: nobody else is at work while we hold the lock
+        for left_over in final.parent.glob("*.tmp"):
             shutil.rmtree(left_over, ignore_errors=True)
         scratch = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
         tree = scratch / "tree"

@@ -38,9 +38,17 @@ job_registry.register(
         description="Mails only when there are more stuck uploads than last time",
     )
 )
-job_registry.register(JobConfig(id="morning-digest", cron="0 6 * * 1-5", func=digest.run, timezone="Europe/Berlin"))
-job_registry.register(JobConfig(id="report", cron="@daily", func=report.run, description="Needs a package of its own"))
-job_registry.register(JobConfig(id="long-copy", cron="@weekly", func=long_copy.run, timeout_seconds=120, max_attempts=1))
 job_registry.register(
-    JobConfig(id="leak", cron="@monthly", func=leak.run, secrets=["OPS_TOKEN", *MAIL], max_attempts=1, alert_after=1)
+    JobConfig(id="morning-digest", cron="0 6 * * 1-5", func=digest.run, timezone="Europe/Berlin")
+)
+job_registry.register(
+    JobConfig(id="report", cron="@daily", func=report.run, description="Needs a package of its own")
+)
+job_registry.register(
+    JobConfig(id="long-copy", cron="@weekly", func=long_copy.run, timeout_seconds=120, max_attempts=1)
+)
+job_registry.register(
+    JobConfig(
+        id="leak", cron="@monthly", func=leak.run, secrets=["OPS_TOKEN", *MAIL], max_attempts=1, alert_after=1
+    )
 )

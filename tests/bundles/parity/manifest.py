@@ -52,4 +52,6 @@ job("off", cron=CLOCK["soon"])
 for policy in ("skip", "queue", "replace", "allow"):
     job(f"over-{policy}", processes.holds, cron=CLOCK["soon"], overlap=policy)
 for policy in ("none", "latest", "all"):
-    job(f"catch-{policy}", cron=CLOCK["daily"], catchup=policy, catchup_window_seconds=864000, overlap="queue")
+    job(
+        f"catch-{policy}", cron=CLOCK["daily"], catchup=policy, catchup_window_seconds=864000, overlap="queue"
+    )

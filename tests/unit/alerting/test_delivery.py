@@ -52,7 +52,9 @@ class Receiver:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/services/hiddenpath"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         self.thread.start()
 
     @property
@@ -89,7 +91,11 @@ class Ses:
         import boto3
 
         return boto3.client(
-            "ses", region_name="us-east-1", endpoint_url=self.url, aws_access_key_id="k", aws_secret_access_key="s"
+            "ses",
+            region_name="us-east-1",
+            endpoint_url=self.url,
+            aws_access_key_id="k",
+            aws_secret_access_key="s",
         )
 
     def goes_down(self) -> None:
@@ -114,7 +120,12 @@ class Ses:
 
     def mailer(self) -> Mailer:
         return Mailer(
-            region="us-east-1", access_key="k", secret_key="s", sender="sauron@x.test", endpoint_url=self.at, timeout_seconds=5
+            region="us-east-1",
+            access_key="k",
+            secret_key="s",
+            sender="sauron@x.test",
+            endpoint_url=self.at,
+            timeout_seconds=5,
         )
 
 
@@ -152,7 +163,9 @@ def owe(store: Store, clock: ManualClock, title: str, *channels: str, type_: str
 
 
 def hooked(store: Store, clock: ManualClock, receiver: Receiver, **environ: str) -> Delivery:
-    settings = Settings.read({"SAURON_ALERT_WEBHOOK_URL": receiver.url, "SAURON_ALERT_WEBHOOK_SECRET": SECRET, **environ})
+    settings = Settings.read(
+        {"SAURON_ALERT_WEBHOOK_URL": receiver.url, "SAURON_ALERT_WEBHOOK_SECRET": SECRET, **environ}
+    )
     return Delivery(store, clock, settings, mailer=no_mail)
 
 
@@ -163,12 +176,18 @@ def mailing(store: Store, clock: ManualClock, ses: Ses) -> Delivery:
 # -- webhook -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_webhook_is_signed_as_standard_webhooks_says(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_a_webhook_is_signed_as_standard_webhooks_says(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     owe(store, clock, "j is failing — ☠")
     assert hooked(store, clock, receiver).deliver("webhook").sent == 1
     [(headers, body)] = receiver.got
     said = json.loads(body)
-    assert (said["type"], said["timestamp"], said["data"]["job_id"]) == ("job.failing", "2026-03-02T12:00:30Z", "j")
+    assert (said["type"], said["timestamp"], said["data"]["job_id"]) == (
+        "job.failing",
+        "2026-03-02T12:00:30Z",
+        "j",
+    )
     assert headers["webhook-id"].startswith("msg_")
     assert int(headers["webhook-timestamp"]) == int(clock.now().timestamp())
     written = headers["webhook-id"].encode() + b"." + headers["webhook-timestamp"].encode() + b"." + body
@@ -177,7 +196,9 @@ def test_a_webhook_is_signed_as_standard_webhooks_says(store: Store, clock: Manu
     assert headers["content-type"] == "application/json"
 
 
-def test_without_a_secret_a_webhook_is_not_signed(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_without_a_secret_a_webhook_is_not_signed(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     owe(store, clock, "a")
     hooked(store, clock, receiver, SAURON_ALERT_WEBHOOK_SECRET="").deliver("webhook")
     assert "webhook-signature" not in receiver.got[0][0]
@@ -213,7 +234,9 @@ def test_a_redirect_is_not_followed(store: Store, clock: ManualClock, receiver: 
     assert len(receiver.got) == 1
 
 
-def test_an_alert_that_is_refused_for_itself_delays_no_other(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_an_alert_that_is_refused_for_itself_delays_no_other(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     receiver.answer = lambda body: 400 if body["data"]["title"] == "poison" else 204
     delivery = hooked(store, clock, receiver)
     for title in ("poison", "a", "b"):
@@ -225,7 +248,9 @@ def test_an_alert_that_is_refused_for_itself_delays_no_other(store: Store, clock
     assert sorted(receiver.titles[3:]) == ["c", "poison"]
 
 
-def test_what_was_written_first_is_told_first_after_an_outage(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_what_was_written_first_is_told_first_after_an_outage(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     receiver.answer = lambda _body: 503
     delivery = hooked(store, clock, receiver)
     owe(store, clock, "it fails")
@@ -238,7 +263,9 @@ def test_what_was_written_first_is_told_first_after_an_outage(store: Store, cloc
     assert receiver.titles == ["it fails", "it is right again"]
 
 
-def test_a_new_alert_does_not_ask_a_channel_that_rests(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_a_new_alert_does_not_ask_a_channel_that_rests(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     receiver.answer = lambda _body: 503
     delivery = hooked(store, clock, receiver)
     for number in range(6):
@@ -258,7 +285,11 @@ def test_a_new_alert_does_not_ask_a_channel_that_rests(store: Store, clock: Manu
     ],
 )
 def test_an_outside_that_cannot_even_be_asked_delays_alerts_and_raises_nothing(
-    store: Store, clock: ManualClock, receiver: Receiver, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    clock: ManualClock,
+    receiver: Receiver,
+    environ: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
@@ -287,7 +318,9 @@ def test_a_receiver_that_cannot_be_reached_is_asked_once_and_nothing_is_lost(
     assert sorted(receiver.titles[1:]) == sorted(map(str, range(20)))
 
 
-def test_an_error_names_the_host_and_nothing_else_of_the_address(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_an_error_names_the_host_and_nothing_else_of_the_address(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     owe(store, clock, "a")
     delivery = hooked(store, clock, receiver)
     receiver.close()
@@ -300,10 +333,14 @@ def test_an_error_names_the_host_and_nothing_else_of_the_address(store: Store, c
     assert "hiddenpath" not in error + kept + str(delivery.test())
 
 
-def test_two_that_deliver_at_once_send_each_alert_once(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_two_that_deliver_at_once_send_each_alert_once(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     for number in range(40):
         owe(store, clock, str(number))
-    threads = [threading.Thread(target=hooked(store, clock, receiver).deliver, args=("webhook",)) for _ in range(4)]
+    threads = [
+        threading.Thread(target=hooked(store, clock, receiver).deliver, args=("webhook",)) for _ in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -333,7 +370,9 @@ def test_alerts_for_a_channel_that_is_no_longer_configured_are_kept_and_disturb_
         assert alerts.waiting(tx) == 1
 
 
-def test_what_was_delivered_is_pruned_and_what_waits_is_not(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_what_was_delivered_is_pruned_and_what_waits_is_not(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     owe(store, clock, "a", "mail", "webhook")
     hooked(store, clock, receiver).deliver("webhook")
     with store.write() as tx:
@@ -365,11 +404,18 @@ def test_few_alerts_are_a_mail_each_and_many_are_one(store: Store, clock: Manual
     assert ses.subjects[5].startswith("[sauron] 12 alerts: job ")
 
 
-def test_300_alerts_wait_through_an_outage_of_mail_and_become_few_mails(store: Store, clock: ManualClock, ses: Ses) -> None:
+def test_300_alerts_wait_through_an_outage_of_mail_and_become_few_mails(
+    store: Store, clock: ManualClock, ses: Ses
+) -> None:
     delivery = mailing(store, clock, ses)
     ses.goes_down()
     delivery._mailer = lambda: Mailer(
-        region="us-east-1", access_key="k", secret_key="s", sender="sauron@x.test", endpoint_url=ses.at, timeout_seconds=0.2
+        region="us-east-1",
+        access_key="k",
+        secret_key="s",
+        sender="sauron@x.test",
+        endpoint_url=ses.at,
+        timeout_seconds=0.2,
     )
     number, begun = 0, clock.now()
     while number < 300:
@@ -435,7 +481,9 @@ def test_when_mail_refuses_everything_it_is_soon_left_alone(store: Store, clock:
     assert choosy.tries <= 12
 
 
-def test_a_mailer_that_cannot_be_made_delays_mail_only(store: Store, clock: ManualClock, receiver: Receiver) -> None:
+def test_a_mailer_that_cannot_be_made_delays_mail_only(
+    store: Store, clock: ManualClock, receiver: Receiver
+) -> None:
     owe(store, clock, "a", "mail", "webhook")
     delivery = hooked(store, clock, receiver, **MAIL)
     done = delivery.deliver("mail")

@@ -78,7 +78,13 @@ class World:
 
     def look(self, *jobs: str, free: int | None = None) -> list[tuple[str, dict[str, Any]]]:
         """Make a pass and answer what people are told anew, as (type, data)."""
-        review(self.store, self.clock, self.settings, jobs=jobs or None, free_bytes=None if free is None else lambda: free)
+        review(
+            self.store,
+            self.clock,
+            self.settings,
+            jobs=jobs or None,
+            free_bytes=None if free is None else lambda: free,
+        )
         with self.store.read() as tx:
             rows = tx.execute(schema.alerts.select().order_by(schema.alerts.c.id)).all()
         new = [row for row in rows if row.id not in self.seen]
@@ -110,7 +116,12 @@ def test_a_job_is_failing_from_the_first_final_failure_and_people_hear_why(world
     run = world.end("backup", BAD, wrote="x" * 3000 + "the last words")
     [(type_, data)] = world.look("backup")
     assert type_ == "job.failing"
-    assert (data["job_id"], data["run_id"], data["subject"], data["kind"]) == ("backup", run.id, "backup", "failing")
+    assert (data["job_id"], data["run_id"], data["subject"], data["kind"]) == (
+        "backup",
+        run.id,
+        "backup",
+        "failing",
+    )
     assert (data["reason"], data["state"], data["failures_in_row"]) == ("no route to host", "failed", 1)
     assert data["title"] == "backup is failing"
     assert data["link"] == f"https://sauron.test/ui/runs/{run.id}"
@@ -159,7 +170,12 @@ def test_a_recovered_job_says_how_long_it_was_down(world: World, verdict: Verdic
     world.clock.move(hours=2, seconds=-1)
     run = world.end("j", verdict)
     [(type_, data)] = world.look("j")
-    assert (type_, data["down_seconds"], data["run_id"], data["job_id"]) == ("job.recovered", 7200, run.id, "j")
+    assert (type_, data["down_seconds"], data["run_id"], data["job_id"]) == (
+        "job.recovered",
+        7200,
+        run.id,
+        "j",
+    )
     assert "no route to host" in data["reason"]
     assert world.open() == []
     assert world.types() == []
@@ -293,7 +309,9 @@ def test_what_was_queued_before_downtime_is_not_late_before_the_tick_decided(wor
 def gap(world: World, minutes: int = 0, reason: str = "3 occurrences passed") -> str:
     end = world.clock.now() - timedelta(minutes=minutes)
     begin = end - timedelta(hours=2)
-    return world.put("j", RunState.MISSED, gap_from=begin, fire_at=end, due_at=end, gap_count=3, reason=reason)
+    return world.put(
+        "j", RunState.MISSED, gap_from=begin, fire_at=end, due_at=end, gap_count=3, reason=reason
+    )
 
 
 def test_each_gap_is_told_once_with_its_count_and_bounds(world: World) -> None:
@@ -379,10 +397,18 @@ def test_the_bundle_is_failing_at_the_third_fetch_in_a_row(world: World) -> None
 
 
 @pytest.mark.parametrize("fault", ["load", "held"])
-def test_a_manifest_is_rejected_at_once_and_stays_so_while_it_cannot_be_fetched(world: World, fault: str) -> None:
-    world.bundle(fault=fault, consecutive_failures=1, failing_since=START, last_error="manifest.py:3: SyntaxError")
+def test_a_manifest_is_rejected_at_once_and_stays_so_while_it_cannot_be_fetched(
+    world: World, fault: str
+) -> None:
+    world.bundle(
+        fault=fault, consecutive_failures=1, failing_since=START, last_error="manifest.py:3: SyntaxError"
+    )
     [(type_, data)] = world.look()
-    assert (type_, data["reason"], data["link"]) == ("manifest.rejected", "manifest.py:3: SyntaxError", "https://sauron.test/")
+    assert (type_, data["reason"], data["link"]) == (
+        "manifest.rejected",
+        "manifest.py:3: SyntaxError",
+        "https://sauron.test/",
+    )
     world.bundle(fault="fetch", consecutive_failures=2, last_error="no route")
     assert world.types() == []
     world.bundle(fault=None, consecutive_failures=0, last_error=None)
@@ -391,7 +417,11 @@ def test_a_manifest_is_rejected_at_once_and_stays_so_while_it_cannot_be_fetched(
 
 def test_one_fetch_that_fails_after_a_manifest_did_is_no_trouble_of_the_network(world: World) -> None:
     world.bundle(
-        fault="load", fault_count=50, consecutive_failures=50, failing_since=START, last_error="manifest.py:3: SyntaxError"
+        fault="load",
+        fault_count=50,
+        consecutive_failures=50,
+        failing_since=START,
+        last_error="manifest.py:3: SyntaxError",
     )
     assert world.types() == ["manifest.rejected"]
     world.bundle(fault="fetch", fault_count=1, consecutive_failures=51, last_error="no route")
@@ -422,7 +452,9 @@ def test_a_disk_is_low_below_its_bound_and_well_only_a_tenth_above(world: World)
 # -- repeats, crashes, several runners, many jobs ----------------------------------------------------------------------
 
 
-def test_a_crash_between_the_change_and_its_alert_leaves_neither(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_between_the_change_and_its_alert_leaves_neither(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     define(world.store, world.clock, "j", YEARLY)
     world.end("j", BAD)
 
@@ -482,13 +514,27 @@ def test_a_whole_pass_over_100000_healthy_jobs_reads_none_of_them(store: Store, 
         job = tx.execute(schema.jobs.select()).mappings().one()
         tx.execute(insert(schema.jobs), [dict(job) | {"job_id": f"job-{n}"} for n in range(100_000)])
     ago = clock.now() - timedelta(days=1)
-    common = {"state": "succeeded", "origin": "trigger", "due_at": ago, "max_attempts": 1, "created_at": ago, "finished_at": ago}
+    common = {
+        "state": "succeeded",
+        "origin": "trigger",
+        "due_at": ago,
+        "max_attempts": 1,
+        "created_at": ago,
+        "finished_at": ago,
+    }
     with store.write() as tx:
-        tx.execute(insert(schema.job_queue), [common | {"id": f"old-{n}", "job_id": f"job-{n}"} for n in range(100_000)])
-        tx.execute(update(schema.duties).where(schema.duties.c.name == incidents.ALERTS).values(at=clock.now()))
+        tx.execute(
+            insert(schema.job_queue),
+            [common | {"id": f"old-{n}", "job_id": f"job-{n}"} for n in range(100_000)],
+        )
+        tx.execute(
+            update(schema.duties).where(schema.duties.c.name == incidents.ALERTS).values(at=clock.now())
+        )
     plans = plans_of(store, lambda: world.types() == [])
     assert len(plans) <= 12
-    scans = [line for lines in plans.values() for line in lines if line.startswith("SCAN") and "USING" not in line]
+    scans = [
+        line for lines in plans.values() for line in lines if line.startswith("SCAN") and "USING" not in line
+    ]
     assert [line for line in scans if "bundle_state" not in line] == []  # one row
 
 
@@ -498,7 +544,9 @@ def test_a_look_at_a_job_that_just_ended_well_takes_few_reads_by_index(world: Wo
     world.end("j", GOOD)
     plans = plans_of(world.store, lambda: world.types("j") == [])
     assert len(plans) <= 4
-    assert [line for lines in plans.values() for line in lines if line.startswith("SCAN") and "USING" not in line] == []
+    assert [
+        line for lines in plans.values() for line in lines if line.startswith("SCAN") and "USING" not in line
+    ] == []
 
 
 def plans_of(store: Store, act: Callable[[], bool]) -> dict[str, list[str]]:
@@ -534,7 +582,9 @@ def test_switching_a_job_off_and_on_does_not_tell_an_old_failure_again(world: Wo
     assert world.types("j") == ["job.failing"]
 
 
-def test_what_began_while_nobody_could_be_told_is_told_once_somebody_can(store: Store, clock: ManualClock) -> None:
+def test_what_began_while_nobody_could_be_told_is_told_once_somebody_can(
+    store: Store, clock: ManualClock
+) -> None:
     silent = World(store, clock, ALERT_EMAIL="", SAURON_ALERT_WEBHOOK_URL="")
     for job_id in ("j", "k"):
         define(store, clock, job_id, YEARLY)

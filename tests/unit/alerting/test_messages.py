@@ -15,12 +15,22 @@ from tests.conftest import START
 
 pytestmark = pytest.mark.every_store
 
-MAIL = {"ALERT_EMAIL": "a@x", "FROM_EMAIL": "b@x", "AWS_SES_ACCESS_KEY_ID": "k" * 16, "AWS_SES_SECRET_ACCESS_KEY": "s" * 16}
+MAIL = {
+    "ALERT_EMAIL": "a@x",
+    "FROM_EMAIL": "b@x",
+    "AWS_SES_ACCESS_KEY_ID": "k" * 16,
+    "AWS_SES_SECRET_ACCESS_KEY": "s" * 16,
+}
 BACKUP = Incident(1, "backup", "failing", "backup", "r1", "boom", START, START, None)
 
 
 def facts(**more: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {"reason": "no route", "run_id": "r1", "log_tail": "the end", "facts": {"state": "failed"}}
+    given: dict[str, Any] = {
+        "reason": "no route",
+        "run_id": "r1",
+        "log_tail": "the end",
+        "facts": {"state": "failed"},
+    }
     return compose(Settings.read({}), BACKUP, **(given | more))
 
 
@@ -32,7 +42,10 @@ def alert(number: int = 0, **more: Any) -> Alert:
 def test_a_channel_is_used_only_when_all_it_needs_is_set(missing: str) -> None:
     assert channels(Settings.read(MAIL)) == ("mail",)
     assert channels(Settings.read({name: value for name, value in MAIL.items() if name != missing})) == ()
-    assert channels(Settings.read({**MAIL, "SAURON_ALERT_WEBHOOK_URL": "https://x.test/"})) == ("mail", "webhook")
+    assert channels(Settings.read({**MAIL, "SAURON_ALERT_WEBHOOK_URL": "https://x.test/"})) == (
+        "mail",
+        "webhook",
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,21 +64,55 @@ def test_a_link_leads_to_where_people_reach_sauron(environ: dict[str, str], link
 def test_every_alert_has_the_same_facts() -> None:
     said = facts(down=timedelta(minutes=90))
     assert set(said) == {
-        *("job_id", "run_id", "subject", "kind", "title", "reason", "since", "down_seconds", "link", "log_tail", "scheduler"),
+        *(
+            "job_id",
+            "run_id",
+            "subject",
+            "kind",
+            "title",
+            "reason",
+            "since",
+            "down_seconds",
+            "link",
+            "log_tail",
+            "scheduler",
+        ),
         *("reminder", "failures_in_row", "state"),
     }
-    assert (said["title"], said["down_seconds"], said["since"]) == ("backup recovered", 5400, "2026-03-02T12:00:30Z")
+    assert (said["title"], said["down_seconds"], said["since"]) == (
+        "backup recovered",
+        5400,
+        "2026-03-02T12:00:30Z",
+    )
 
 
 def test_every_kind_has_a_type_and_a_title_for_each_change() -> None:
     types = {type_of(kind, over=over) for kind in Kind for over in (False, True)}
     assert types == {
-        *("job.failing", "job.late", "job.missed", "job.rejected", "job.recovered", "sync.failing", "sync.recovered"),
-        *("manifest.rejected", "manifest.recovered", "outbox.stuck", "outbox.recovered", "disk.low", "disk.recovered"),
+        *(
+            "job.failing",
+            "job.late",
+            "job.missed",
+            "job.rejected",
+            "job.recovered",
+            "sync.failing",
+            "sync.recovered",
+        ),
+        *(
+            "manifest.rejected",
+            "manifest.recovered",
+            "outbox.stuck",
+            "outbox.recovered",
+            "disk.low",
+            "disk.recovered",
+        ),
     }
     for kind in Kind:
         incident = Incident(1, "x", kind, None, None, "", START, START, None)
-        said = {title(incident, {}, over=over, reminder=again) for over, again in ((False, False), (False, True), (True, False))}
+        said = {
+            title(incident, {}, over=over, reminder=again)
+            for over, again in ((False, False), (False, True), (True, False))
+        }
         assert len(said) == (2 if kind is Kind.MISSED else 3)
 
 

@@ -48,7 +48,9 @@ class Client:
         self.headers = dict(headers or {})
         self.gateway = LocalGateway(application.app, Config())
 
-    def ask(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         sent = {"Host": "sauron.test:8080", **self.headers, **(headers or {})}
         got = self.gateway.handle_request(method, path, sent, body)
         flat = {name.lower(): str(value) for name, value in got["headers"].items()}

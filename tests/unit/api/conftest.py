@@ -37,7 +37,13 @@ def build(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Bui
 
     def make(**environ: str) -> Sauron:
         sauron = Sauron.build(
-            Settings.read({"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/store.sqlite3", "JOBS_DIR": f"{tmp_path}/jobs", **environ}),
+            Settings.read(
+                {
+                    "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/store.sqlite3",
+                    "JOBS_DIR": f"{tmp_path}/jobs",
+                    **environ,
+                }
+            ),
             clock=clock,
         )
         wiring.use(sauron)
@@ -54,7 +60,9 @@ def build(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Bui
 def sauron(build: Build, clock: ManualClock) -> Sauron:
     """A Sauron with two jobs: one on, one off."""
     made = build()
-    define(made.store, clock, "nightly-backup", "0 3 * * *", tags=["ops"], project="infra", description="Copies")
+    define(
+        made.store, clock, "nightly-backup", "0 3 * * *", tags=["ops"], project="infra", description="Copies"
+    )
     define(made.store, clock, "digest", "0 8 * * 1-5", enabled=False, timezone="Europe/Berlin")
     return made
 

@@ -19,10 +19,18 @@ pytestmark = pytest.mark.every_store
 TOKENS = "jarvis:operate:operates,grafana:read:readsonly"
 
 
-def test_alerts_answers_what_is_wrong_and_what_waits(build: Build, client: Client, clock: ManualClock) -> None:
+def test_alerts_answers_what_is_wrong_and_what_waits(
+    build: Build, client: Client, clock: ManualClock
+) -> None:
     sauron = build(SAURON_ALERT_WEBHOOK_URL="http://127.0.0.1:9/services/hidden")
     define(sauron.store, clock, "backup", "0 0 1 1 *")
-    assert client.get("/alerts").json == {"open": [], "count": 0, "waiting": 0, "last_error": None, "channels": ["webhook"]}
+    assert client.get("/alerts").json == {
+        "open": [],
+        "count": 0,
+        "waiting": 0,
+        "last_error": None,
+        "channels": ["webhook"],
+    }
     client.post("/jobs/backup/trigger")
     failed = execute(sauron, clock, Verdict(Outcome.FAILED, "no route to host"))
     sauron.review(["backup"])
@@ -78,7 +86,9 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Ca
     return type_in
 
 
-def test_the_command_says_what_is_wrong(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_is_wrong(
+    command: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command("alerts") == 0
     said = capsys.readouterr()
     assert said.out == "Nothing is wrong.\n"

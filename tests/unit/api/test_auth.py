@@ -23,7 +23,12 @@ def guarded(build: Build, clock: ManualClock) -> Sauron:
 def test_every_route_but_health_needs_a_token(guarded: Sauron, path: str) -> None:
     asked = path.format(job_id="backup", run_id="x", name="x") if "{" in path else path
     for method in application.app.routes[path]:
-        for client in (Client(), bearer("wrong-token"), Client({"Authorization": "Bearer"}), basic("wrong-token")):
+        for client in (
+            Client(),
+            bearer("wrong-token"),
+            Client({"Authorization": "Bearer"}),
+            basic("wrong-token"),
+        ):
             answer = client.ask(method, asked)
             assert answer.status == 401
             assert "www-authenticate" in answer.headers
@@ -112,7 +117,9 @@ def test_on_aws_without_tokens_everything_but_health_is_closed(build: Build) -> 
         {"Origin": "http://sauron.test"},
     ],
 )
-def test_a_page_of_another_site_changes_nothing(sauron: Sauron, client: Client, headers: dict[str, str]) -> None:
+def test_a_page_of_another_site_changes_nothing(
+    sauron: Sauron, client: Client, headers: dict[str, str]
+) -> None:
     for path in ("/jobs/nightly-backup/trigger", "/ui/jobs/nightly-backup/trigger"):
         assert client.ask("POST", path, headers=headers).problem["status"] == 403
     assert client.get("/runs").json["count"] == 0

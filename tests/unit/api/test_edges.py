@@ -29,7 +29,9 @@ TRIGGER = "/jobs/nightly-backup/trigger"
 PROJECT = Path(application.__file__).parent
 
 
-@pytest.mark.parametrize("path", [path for path, methods in application.app.routes.items() if "GET" in methods])
+@pytest.mark.parametrize(
+    "path", [path for path, methods in application.app.routes.items() if "GET" in methods]
+)
 def test_head_answers_like_get_without_a_body(sauron: Sauron, client: Client, path: str) -> None:
     run_id = client.post(TRIGGER).json["queue_id"]
     asked = path.format(job_id="digest", run_id=run_id)
@@ -60,7 +62,9 @@ def test_a_method_that_is_not_there_is_405_with_those_that_are(sauron: Sauron, c
         (b'{"params": {"n": ' + b"9" * 5000 + b"}}", "digits"),
     ],
 )
-def test_a_body_that_is_no_json_object_is_400_and_says_where(sauron: Sauron, client: Client, body: bytes, hint: str) -> None:
+def test_a_body_that_is_no_json_object_is_400_and_says_where(
+    sauron: Sauron, client: Client, body: bytes, hint: str
+) -> None:
     said = client.ask("POST", TRIGGER, body, JSON).problem
     assert said["status"] == 400
     assert hint in said["detail"]
@@ -75,7 +79,11 @@ def test_a_body_that_is_no_json_object_is_400_and_says_where(sauron: Sauron, cli
         (TRIGGER, {"force": "perhaps"}, "force: Input should be a valid boolean, unable to interpret input"),
         (TRIGGER, {"reason": "x" * 501}, "reason: String should have at most 500 characters"),
         ("/sync", {"ref": ""}, "ref: String should have at least 1 character"),
-        ("/sync", {"accept_removals": 3}, "accept_removals: Input should be a valid boolean, unable to interpret input"),
+        (
+            "/sync",
+            {"accept_removals": 3},
+            "accept_removals: Input should be a valid boolean, unable to interpret input",
+        ),
     ],
 )
 def test_a_body_that_does_not_fit_is_422_with_the_faults(
@@ -108,7 +116,9 @@ def said() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-def test_a_fault_inside_is_500_with_the_reason_in_the_log_only(sauron: Sauron, client: Client, said: io.StringIO) -> None:
+def test_a_fault_inside_is_500_with_the_reason_in_the_log_only(
+    sauron: Sauron, client: Client, said: io.StringIO
+) -> None:
     with sauron.store.write() as tx:
         tx.exec_driver_sql("UPDATE jobs SET record = '{not json'")
     for path in ("/jobs", "/"):
@@ -173,7 +183,9 @@ def test_importing_the_application_starts_and_opens_nothing(tmp_path: Path) -> N
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -199,7 +211,11 @@ def test_scheduled_handlers_are_declared_in_the_application_itself() -> None:
     sources = {source.name: source for source in application.app.event_sources}
     messages = sources.pop("work")
     assert isinstance(messages, SQSEventConfig)
-    assert (messages.queue, messages.batch_size, messages.handler_string) == ("sauron-dev-runs", 1, "app.work")
+    assert (messages.queue, messages.batch_size, messages.handler_string) == (
+        "sauron-dev-runs",
+        1,
+        "app.work",
+    )
     assert set(sources) == {"tick", "sync", "upkeep"}
     for name, source in sources.items():
         assert isinstance(source, ScheduledEventConfig)
@@ -230,7 +246,9 @@ def test_an_eventbridge_event_does_the_duty(sauron: Sauron, client: Client, cloc
     }
     for name in ("tick", "sync", "upkeep"):
         assert application.app.handler_map[name](event, LambdaContext(name, 128)) is None
-    assert [run["job_id"] for run in client.get("/runs?job_id=nightly-backup").json["runs"]] == ["nightly-backup"]
+    assert [run["job_id"] for run in client.get("/runs?job_id=nightly-backup").json["runs"]] == [
+        "nightly-backup"
+    ]
     assert [job["id"] for job in client.get("/jobs?tag=builtin").json["jobs"]] == [
         "sauron.backup",
         "sauron.digest",
@@ -243,6 +261,8 @@ def test_concurrent_requests_are_answered_each_with_its_own(sauron: Sauron, clie
     ids = [f"job-{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda job_id: client.get(f"/jobs/{job_id}").problem["job_id"], ids))
-        limits = list(threads.map(lambda count: client.get(f"/next?count={count}").json["count"], range(1, 30)))
+        limits = list(
+            threads.map(lambda count: client.get(f"/next?count={count}").json["count"], range(1, 30))
+        )
     assert answers == ids
     assert limits == list(range(1, 30))

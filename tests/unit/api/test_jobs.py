@@ -16,7 +16,9 @@ def test_jobs_are_listed_with_what_people_need_to_know(sauron: Sauron, client: C
     assert answer.status == 200
     assert answer.json["count"] == 2
     digest, backup = answer.json["jobs"]
-    assert {name: backup[name] for name in ("id", "cron", "enabled", "timeout_seconds", "tags", "project")} == {
+    assert {
+        name: backup[name] for name in ("id", "cron", "enabled", "timeout_seconds", "tags", "project")
+    } == {
         "id": "nightly-backup",
         "cron": "0 3 * * *",
         "enabled": True,
@@ -66,7 +68,9 @@ def test_jobs_are_paged_in_the_order_of_their_ids_when_a_limit_is_sent(
     assert client.get("/jobs?after=zz").json == {"jobs": [], "count": 0, "next_after": None}
 
 
-def test_one_job_shows_its_next_five_runs_and_how_it_went(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_one_job_shows_its_next_five_runs_and_how_it_went(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     for outcome in (Outcome.SUCCEEDED, Outcome.DEGRADED):
         client.post("/jobs/nightly-backup/trigger")
         execute(sauron, clock, Verdict(outcome), seconds=4)
@@ -85,7 +89,9 @@ def test_an_unknown_job_is_404_with_the_nearest_name(sauron: Sauron, client: Cli
         assert client.post(f"/jobs/nope/{act}").problem["status"] == 404
 
 
-def test_a_job_that_left_its_bundle_is_still_answered(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_job_that_left_its_bundle_is_still_answered(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     with sauron.store.write() as tx:
         job = registry.job(tx, "digest")
         assert job is not None
@@ -96,7 +102,9 @@ def test_a_job_that_left_its_bundle_is_still_answered(sauron: Sauron, client: Cl
 
 
 def test_a_trigger_is_stored_before_it_is_answered(sauron: Sauron, client: Client) -> None:
-    answer = client.post("/jobs/nightly-backup/trigger", {"reason": "before the upgrade", "params": {"day": "ü"}})
+    answer = client.post(
+        "/jobs/nightly-backup/trigger", {"reason": "before the upgrade", "params": {"day": "ü"}}
+    )
     assert answer.status == 200
     said = answer.json
     assert (said["job_id"], said["queued"]) == ("nightly-backup", True)
@@ -138,8 +146,14 @@ def test_a_disabled_job_cannot_be_triggered(sauron: Sauron, client: Client) -> N
     assert "sauron enable digest" in answer.problem["detail"]
 
 
-def test_params_that_do_not_fit_are_422_with_every_fault(sauron: Sauron, client: Client, clock: ManualClock) -> None:
-    schema = {"type": "object", "properties": {"days": {"type": "integer"}, "to": {"type": "string"}}, "required": ["to"]}
+def test_params_that_do_not_fit_are_422_with_every_fault(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"days": {"type": "integer"}, "to": {"type": "string"}},
+        "required": ["to"],
+    }
     define(sauron.store, clock, "prune", params={"schema": schema})
     answer = client.post("/jobs/prune/trigger", {"params": {"days": "many"}})
     assert answer.status == 422
@@ -148,7 +162,9 @@ def test_params_that_do_not_fit_are_422_with_every_fault(sauron: Sauron, client:
 
 
 def test_a_switch_takes_effect_at_once_and_says_who_and_why(sauron: Sauron, client: Client) -> None:
-    answer = client.post("/jobs/nightly-backup/disable", {"reason": "disk full", "until": "2026-03-04T00:00:00+01:00"})
+    answer = client.post(
+        "/jobs/nightly-backup/disable", {"reason": "disk full", "until": "2026-03-04T00:00:00+01:00"}
+    )
     assert (answer.json["job_id"], answer.json["enabled"]) == ("nightly-backup", False)
     job = client.get("/jobs/nightly-backup").json
     assert (job["enabled"], job["next_run_at"]) == (False, None)

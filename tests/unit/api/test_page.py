@@ -62,7 +62,12 @@ def test_the_page_says_what_is_not_well(sauron: Sauron, client: Client, clock: M
     client.post("/jobs/nightly-backup/trigger")
     execute(sauron, clock, Verdict(Outcome.TIMED_OUT, error="took too long"))
     with sauron.store.write() as tx:
-        bundle.change(tx, last_error="no such branch", consecutive_failures=3, rejected=[{"job_id": "odd", "reason": "cron"}])
+        bundle.change(
+            tx,
+            last_error="no such branch",
+            consecutive_failures=3,
+            rejected=[{"job_id": "odd", "reason": "cron"}],
+        )
     page = client.get("/").body
     assert "Not all is well." in page
     assert "The scheduler is not running: it has never ticked." in page
@@ -100,7 +105,9 @@ def test_the_page_has_a_button_for_what_can_be_done(sauron: Sauron, client: Clie
 
 
 def test_buttons_do_it_and_lead_back(sauron: Sauron, client: Client) -> None:
-    ran = client.ask("POST", "/ui/jobs/nightly-backup/trigger", b"", {"Content-Type": "application/x-www-form-urlencoded"})
+    ran = client.ask(
+        "POST", "/ui/jobs/nightly-backup/trigger", b"", {"Content-Type": "application/x-www-form-urlencoded"}
+    )
     (run,) = client.get("/runs").json["runs"]
     assert (ran.status, ran.headers["location"]) == (303, f"/?did=triggered&run={run['id']}")
     back = client.get(ran.headers["location"]).body
@@ -109,7 +116,10 @@ def test_buttons_do_it_and_lead_back(sauron: Sauron, client: Client) -> None:
     assert client.post("/ui/jobs/nightly-backup/disable").headers["location"] == "/?did=disabled"
     assert client.get("/jobs/nightly-backup").json["enabled"] is False
     assert client.post("/ui/jobs/digest/enable").headers["location"] == "/?did=enabled"
-    assert client.post(f"/ui/runs/{run['id']}/cancel").headers["location"] == f"/ui/runs/{run['id']}?did=cancelled"
+    assert (
+        client.post(f"/ui/runs/{run['id']}/cancel").headers["location"]
+        == f"/ui/runs/{run['id']}?did=cancelled"
+    )
     again = client.post("/ui/jobs/nightly-backup/enable"), client.post(f"/ui/runs/{run['id']}/retry")
     assert [answer.status for answer in again] == [303, 303]
     assert client.post("/ui/sync").headers["location"] == "/?did=unsynced"
@@ -142,9 +152,13 @@ def test_a_page_may_load_nothing_but_its_own_style(sauron: Sauron, client: Clien
     assert " style=" not in re.sub(r"<style>.*</style>", "", answer.body, flags=re.DOTALL)
 
 
-def test_a_very_long_log_shows_its_end_and_says_where_it_goes_on(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_very_long_log_shows_its_end_and_says_where_it_goes_on(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
-    execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=["\u00e9" * 65_536] * 12 + ["the very last line\n"])
+    execute(
+        sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=["\u00e9" * 65_536] * 12 + ["the very last line\n"]
+    )
     assert "the very last line" in client.get(f"/ui/runs/{run_id}").body
     first = client.get(f"/ui/runs/{run_id}/log")
     path = f"/ui/runs/{run_id}/log?after={first.headers['x-next-after']}"
@@ -152,7 +166,9 @@ def test_a_very_long_log_shows_its_end_and_says_where_it_goes_on(sauron: Sauron,
     assert client.get(path).body.endswith("\u00e9the very last line\n")
 
 
-def test_a_run_has_a_page_with_attempts_error_and_log(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_run_has_a_page_with_attempts_error_and_log(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
     assert "It waits for its turn" in client.get(f"/ui/runs/{run_id}").body
     execute(
@@ -172,7 +188,9 @@ def test_a_run_has_a_page_with_attempts_error_and_log(sauron: Sauron, client: Cl
     assert forms(page) == [f"/ui/runs/{run_id}/cancel"]
 
 
-def test_a_finished_run_can_be_run_again_and_does_not_reload(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_finished_run_can_be_run_again_and_does_not_reload(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
     execute(sauron, clock, Verdict(Outcome.SUCCEEDED, result={"rows": 3}), wrote=["x" * 70_000])
     page = client.get(f"/ui/runs/{run_id}").body
@@ -206,7 +224,12 @@ def test_links_follow_the_stage_behind_api_gateway(sauron: Sauron, client: Clien
     import app as application
 
     event = {
-        "requestContext": {"httpMethod": "GET", "resourcePath": "/", "path": "/api/", "identity": {"sourceIp": "::1"}},
+        "requestContext": {
+            "httpMethod": "GET",
+            "resourcePath": "/",
+            "path": "/api/",
+            "identity": {"sourceIp": "::1"},
+        },
         "headers": {},
         "pathParameters": {},
         "multiValueQueryStringParameters": None,
@@ -219,7 +242,14 @@ def test_links_follow_the_stage_behind_api_gateway(sauron: Sauron, client: Clien
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "now"), (30, "in 30 s"), (-119, "119 s ago"), (300, "in 5 min"), (-7200, "2 h ago"), (86400 * 3, "in 3 d")],
+    [
+        (0, "now"),
+        (30, "in 30 s"),
+        (-119, "119 s ago"),
+        (300, "in 5 min"),
+        (-7200, "2 h ago"),
+        (86400 * 3, "in 3 d"),
+    ],
 )
 def test_distances_in_time_are_said_in_words(seconds: int, words: str) -> None:
     assert ago(NOW + timedelta(seconds=seconds), NOW) == words

@@ -27,7 +27,12 @@ def test_a_run_shows_everything_recorded(sauron: Sauron, client: Client, clock: 
     execute(sauron, clock, Verdict(Outcome.FAILED, error="no space", error_type="OSError", exit_code=1))
     run = client.get(f"/runs/{run_id}").json
     assert set(run) >= FIELDS
-    assert (run["state"], run["error"], run["origin"], run["params"]) == ("failed", "no space", "trigger", {"n": 1})
+    assert (run["state"], run["error"], run["origin"], run["params"]) == (
+        "failed",
+        "no space",
+        "trigger",
+        {"n": 1},
+    )
     assert run["scheduled_for"] == run["created_at"] == "2026-03-02T12:00:30Z"
     assert run["finished_at"] == "2026-03-02T12:00:32Z"
     (attempt,) = run["attempts"]
@@ -85,15 +90,21 @@ def test_runs_are_filtered(sauron: Sauron, client: Client, clock: ManualClock) -
         ("/runs/x/log?after=-1", "after", "whole number"),
     ],
 )
-def test_a_bad_query_parameter_is_named(sauron: Sauron, client: Client, path: str, name: str, hint: str) -> None:
+def test_a_bad_query_parameter_is_named(
+    sauron: Sauron, client: Client, path: str, name: str, hint: str
+) -> None:
     said = client.get(path).problem
     assert (said["status"], said["parameter"]) == (400, name)
     assert hint in said["detail"]
 
 
-def test_a_log_is_plain_text_with_the_attempts_apart(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_log_is_plain_text_with_the_attempts_apart(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = trigger(client)
-    execute(sauron, clock, Verdict(Outcome.FAILED), wrote=["héllo\n", "no newline"], retry_in=timedelta(seconds=1))
+    execute(
+        sauron, clock, Verdict(Outcome.FAILED), wrote=["héllo\n", "no newline"], retry_in=timedelta(seconds=1)
+    )
     answer = client.get(f"/runs/{run_id}/log")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert (answer.body, answer.headers["x-run-state"]) == ("héllo\nno newline", "queued")
@@ -119,7 +130,9 @@ def test_a_live_tail_gets_each_piece_once(sauron: Sauron, client: Client, clock:
     assert seen == ["one\n", "two\n", ""]
 
 
-def test_a_long_log_is_read_on_from_where_it_was_cut(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_long_log_is_read_on_from_where_it_was_cut(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = trigger(client)
     pieces = [f"{number:08}".ljust(65_535) + "\n" for number in range(80)]
     execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=pieces)
@@ -130,7 +143,9 @@ def test_a_long_log_is_read_on_from_where_it_was_cut(sauron: Sauron, client: Cli
     assert first.body + rest.body == "".join(pieces)
 
 
-def test_no_page_of_a_log_is_larger_than_lambda_sends(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_no_page_of_a_log_is_larger_than_lambda_sends(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = trigger(client)
     pieces = ["\U0001f600" * 65_536, "\x1b" * 65_536, '"\\' * 32_768, "e\u0301" * 32_768] * 10
     execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=pieces)
@@ -145,11 +160,17 @@ def test_no_page_of_a_log_is_larger_than_lambda_sends(sauron: Sauron, client: Cl
 
 
 @pytest.mark.parametrize("letter", ["x", '"', "\U0001f600"])
-def test_no_page_of_runs_is_larger_than_lambda_sends(sauron: Sauron, client: Client, clock: ManualClock, letter: str) -> None:
+def test_no_page_of_runs_is_larger_than_lambda_sends(
+    sauron: Sauron, client: Client, clock: ManualClock, letter: str
+) -> None:
     made = []
     for size in (1, 300_000, 250_000, 350_000, 200_000, 300_000, 250_000, 300_000, 300_000, 1):
         made.append(trigger(client))
-        execute(sauron, clock, Verdict(Outcome.SUCCEEDED, result={"text": letter * (size if letter > "z" else 3 * size)}))
+        execute(
+            sauron,
+            clock,
+            Verdict(Outcome.SUCCEEDED, result={"text": letter * (size if letter > "z" else 3 * size)}),
+        )
     seen: list[str] = []
     path: str | None = "/runs?limit=1000"
     while path:
@@ -178,7 +199,9 @@ def test_a_queued_run_can_be_cancelled_once(sauron: Sauron, client: Client) -> N
     assert (again.problem["run_id"], again.problem["state"]) == (run_id, "cancelled")
 
 
-def test_a_retry_is_a_new_run_with_the_same_params(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_retry_is_a_new_run_with_the_same_params(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = trigger(client)
     assert client.post(f"/runs/{run_id}/retry").problem["status"] == 409
     execute(sauron, clock, Verdict(Outcome.FAILED))
@@ -188,7 +211,9 @@ def test_a_retry_is_a_new_run_with_the_same_params(sauron: Sauron, client: Clien
     assert (run["params"], run["origin"]) == ({"n": 1}, "retry")
 
 
-def test_a_result_that_json_cannot_say_is_still_answered(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+def test_a_result_that_json_cannot_say_is_still_answered(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
     run_id = trigger(client)
     execute(sauron, clock, Verdict(Outcome.SUCCEEDED, result={"ratio": math.nan, "sizes": [1.5, math.inf]}))
     assert client.get(f"/runs/{run_id}").json["result"] == {"ratio": None, "sizes": [1.5, None]}

@@ -34,15 +34,21 @@ def test_health_says_healthy_with_version_and_time(sauron: Sauron, client: Clien
     assert answer.json == {"status": "healthy", "version": __version__, "timestamp": "2026-03-02T12:00:30Z"}
 
 
-def test_health_is_answered_before_anything_was_built(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_health_is_answered_before_anything_was_built(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JOB_QUEUE_DB_URL", "postgresql://me@127.0.0.1:9/away")
     wiring.use(None)
     assert client.get("/health").json["status"] == "healthy"
     assert wiring.built() is None
 
 
-@pytest.mark.parametrize(("threads", "word"), [(Threads(clock=False), "clock"), (Threads(workers=False), "workers")])
-def test_health_is_503_when_the_clock_or_the_workers_stopped(sauron: Sauron, client: Client, threads: Threads, word: str) -> None:
+@pytest.mark.parametrize(
+    ("threads", "word"), [(Threads(clock=False), "clock"), (Threads(workers=False), "workers")]
+)
+def test_health_is_503_when_the_clock_or_the_workers_stopped(
+    sauron: Sauron, client: Client, threads: Threads, word: str
+) -> None:
     sauron.vitals = Threads()
     assert client.get("/health").status == 200
     sauron.vitals = threads

@@ -28,7 +28,11 @@ DETAIL = {"act": "sync", "ref": None, "accept_removals": False, "by": "ann"}
 
 @pytest.fixture(autouse=True)
 def _region(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"DEFAULT_REGION": "us-east-1", "ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test"}.items():
+    for name, value in {
+        "DEFAULT_REGION": "us-east-1",
+        "ACCESS_KEY_ID": "test",
+        "SECRET_ACCESS_KEY": "test",
+    }.items():
         monkeypatch.setenv(f"AWS_{name}", value)
 
 
@@ -51,7 +55,9 @@ def test_parameters_below_the_path_stand_for_variables_however_many_there_are(ss
     assert parameters.read("/sauron/prod/") == wanted
 
 
-def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(SettingsError, match="SAURON_SSM_PATH='/sauron/prod'"):
@@ -60,7 +66,14 @@ def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(monkeypa
 
 @pytest.fixture
 def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    report = {"success": True, "message": "well", "sha": "a" * 40, "jobs_added": ["x"], "jobs_removed": [], "fault": None}
+    report = {
+        "success": True,
+        "message": "well",
+        "sha": "a" * 40,
+        "jobs_added": ["x"],
+        "jobs_removed": [],
+        "fault": None,
+    }
     with receive(Answer(200, json.dumps(report))) as receiver:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", receiver.url)
         yield receiver
@@ -76,7 +89,9 @@ def test_a_sync_is_asked_of_the_sync_function_in_the_words_of_its_rule(function:
     assert event["detail-type"] == "Scheduled Event"
 
 
-def test_a_sync_that_takes_long_is_answered_as_still_running(function: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sync_that_takes_long_is_answered_as_still_running(
+    function: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(remote_sync, "WAIT_SECONDS", 0.2)
     function.answers[:] = [Answer(-1)]
     report = remote_sync.ask("sauron-prod-sync", DETAIL, at=START)
@@ -97,17 +112,25 @@ def test_a_rollback_to_nothing_is_refused_as_everywhere(function: Receiver) -> N
 
 
 def test_no_job_of_the_bundle_gets_what_the_functions_role_may(tmp_path: object) -> None:
-    role = {"AWS_ACCESS_KEY_ID": "AKIAROLE", "AWS_SECRET_ACCESS_KEY": "role-secret-key", "AWS_SESSION_TOKEN": "role-session"}
+    role = {
+        "AWS_ACCESS_KEY_ID": "AKIAROLE",
+        "AWS_SECRET_ACCESS_KEY": "role-secret-key",
+        "AWS_SESSION_TOKEN": "role-session",
+    }
     function = {"AWS_LAMBDA_FUNCTION_NAME": "sauron-prod-work", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
     seen = JobEnviron(Settings.read({"CUSTOM": "1", **function, **role}))
     spec = JobSpec.from_record(job_record("j"))
     assert seen.of(spec)["CUSTOM"] == "1"
-    assert not [name for name in (*seen.of(spec), *seen.zygote()) if name in role or name.startswith("AWS_LAMBDA_")]
+    assert not [
+        name for name in (*seen.of(spec), *seen.zygote()) if name in role or name.startswith("AWS_LAMBDA_")
+    ]
     assert "role-secret-key" not in seen.masker().text("it is role-secret-key")
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-def test_a_process_that_was_frozen_asks_the_server_for_the_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_was_frozen_asks_the_server_for_the_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = ServerClock(store)
     before = clock.now()
     asked_before = clock._read_at

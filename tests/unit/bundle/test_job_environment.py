@@ -93,7 +93,9 @@ def test_a_builtin_job_sees_how_mail_is_sent_and_nothing_else() -> None:
     assert environ().of(built).keys() == {"PATH", "SAURON_SSH_KNOWN_HOSTS", "FROM_EMAIL"}
 
 
-@pytest.mark.parametrize("secret", ["store-password", "hub-password", "git-token", "api-token-1", HOOK, KEY, LINE])
+@pytest.mark.parametrize(
+    "secret", ["store-password", "hub-password", "git-token", "api-token-1", HOOK, KEY, LINE]
+)
 def test_what_the_settings_hold_is_blotted_out_without_being_declared(secret: str) -> None:
     assert environ().masker().text(f"<{secret}>") == "<***>"
 
@@ -104,7 +106,8 @@ def test_what_any_job_declares_is_blotted_out_of_all_jobs_words_once_it_is_known
     assert known.masker().text("crm-login-1 token-from-a-file") == "crm-login-1 token-from-a-file"
     known.learn(["CRM_LOGIN", "DISK_LOGIN", "FROM_EMAIL"])
     assert known.masker().text("crm-login-1 token-from-a-file") == "*** ***"
-    assert known.masker().text("sauron@example.test") == "sauron@example.test"  # a setting that is no secret stays one
+    # a setting that is no secret stays one
+    assert known.masker().text("sauron@example.test") == "sauron@example.test"
     assert known.masked_names >= {"CRM_LOGIN", "DISK_LOGIN", "DATABASE_URL"}
     assert "FROM_EMAIL" not in known.masked_names
 
@@ -129,7 +132,9 @@ def test_a_secret_from_a_file_reaches_every_job_that_may_have_it(tmp_path: Path,
     assert given.secrets(spec(secrets=secrets(declared)))[0] == {declared: "postgresql://me:hub-password@h/d"}
 
 
-def test_on_lambda_jobs_find_the_libraries_that_lie_beside_saurons_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_lambda_jobs_find_the_libraries_that_lie_beside_saurons_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     for how in ("compatible", "declared"):
         here = {"SAURON_JOB_ENV": how, "PYTHONPATH": "/var/runtime"}

@@ -39,14 +39,18 @@ def test_a_longer_job_is_refused_with_the_longest_time(tmp_path: Path) -> None:
     assert timedelta(seconds=840) == lambda_limits.LONGEST
 
 
-@pytest.mark.parametrize("command", [["python", "-m", "x"], ["python3", "x.py"], ["./bin/tool"], ["bin/tool", "-v"]])
+@pytest.mark.parametrize(
+    "command", [["python", "-m", "x"], ["python3", "x.py"], ["./bin/tool"], ["bin/tool", "-v"]]
+)
 def test_python_and_files_of_the_bundle_are_programs(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "tool").touch()
     assert refusals(tmp_path, command=command) == []
 
 
-@pytest.mark.parametrize("program", ["pg_dump", "/usr/bin/pg_dump", "bin/absent", "tool", "../outside", "bin"])
+@pytest.mark.parametrize(
+    "program", ["pg_dump", "/usr/bin/pg_dump", "bin/absent", "tool", "../outside", "bin"]
+)
 def test_another_program_is_named(program: str, tmp_path: Path) -> None:
     (tmp_path / "bundle" / "bin").mkdir(parents=True)
     for file in (tmp_path / "outside", tmp_path / "bundle" / "tool"):
@@ -74,8 +78,21 @@ def test_every_reason_is_given() -> None:
             "httpx ~= 0.27",
             "httpx==0.28.*",
         ),
-        *("httpx>0.28", "httpx<=0.28.1", "httpx!=0.28.0", "httpx (>=0.2)", "httpx>=0.28.1 --hash=sha256:00", "httpx~=0.28.1"),
-        *("python_dateutil==2.9.0.post0", "python-dateutil>=2.9.0", "python.dateutil>2.8", "boto3==1.2.3", "pydantic>=2"),
+        *(
+            "httpx>0.28",
+            "httpx<=0.28.1",
+            "httpx!=0.28.0",
+            "httpx (>=0.2)",
+            "httpx>=0.28.1 --hash=sha256:00",
+            "httpx~=0.28.1",
+        ),
+        *(
+            "python_dateutil==2.9.0.post0",
+            "python-dateutil>=2.9.0",
+            "python.dateutil>2.8",
+            "boto3==1.2.3",
+            "pydantic>=2",
+        ),
         *('pywin32; sys_platform == "win32"', 'tomli>=2; python_version < "3.11"'),
     ],
 )
@@ -86,9 +103,15 @@ def test_what_the_package_holds_is_met(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("pandas", "requirements.txt:1 asks for pandas, which the Lambda package does not hold: do without it, or run"),
+        (
+            "pandas",
+            "requirements.txt:1 asks for pandas, which the Lambda package does not hold: do without it, or run",
+        ),
         ("pandas>=2", "asks for pandas, which"),
-        ("httpx==0.27", "asks for httpx==0.27, and the Lambda package holds 0.28.1: allow that version, or run"),
+        (
+            "httpx==0.27",
+            "asks for httpx==0.27, and the Lambda package holds 0.28.1: allow that version, or run",
+        ),
         ("httpx>=1", "holds 0.28.1"),
         ("httpx<0.28", "holds 0.28.1"),
         ("httpx~=0.27.0", "holds 0.28.1"),
@@ -110,7 +133,9 @@ def test_what_it_does_not_hold_is_said_with_what_to_write(text: str, words: str)
 
 
 def test_the_package_as_an_installed_sauron_knows_it_is_what_is_pinned_for_lambda() -> None:
-    pins = dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\$", (ROOT / "requirements.txt").read_text(), re.MULTILINE))
+    pins = dict(
+        re.findall(r"^([a-z0-9-]+)==(\S+) \\$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    )
     assert lambda_limits.shipped() == pins | dict.fromkeys(lambda_limits.OF_THE_RUNTIME)
 
 

@@ -13,11 +13,15 @@ from tests.git_servers import BundleRepository
 
 
 def revisions(tmp_path: Path, url: str, **environ: str) -> Revisions:
-    return Revisions(Settings.read({"JOBS_DIR": str(tmp_path / "state"), "JOBS_GIT_REPO_URL": url, **environ}))
+    return Revisions(
+        Settings.read({"JOBS_DIR": str(tmp_path / "state"), "JOBS_GIT_REPO_URL": url, **environ})
+    )
 
 
 @pytest.mark.parametrize("with_git", [True, False])
-def test_a_bundle_is_loaded_with_and_without_git(with_git: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bundle_is_loaded_with_and_without_git(
+    with_git: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = BundleRepository.create(tmp_path / "bundle")
     sha = bundle.commit({"manifest.py": "from sauron_jobs_loader import *\n"}, "an empty manifest")
     if not with_git:
@@ -33,7 +37,9 @@ def test_a_bundle_is_loaded_with_and_without_git(with_git: bool, tmp_path: Path,
         loader.close()
 
 
-def test_without_git_an_ssh_address_is_refused_with_what_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_an_ssh_address_is_refused_with_what_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BundleError, match="write https://host/org/repo"):
         revisions(tmp_path, "git@host:org/repo").fetch(None)
@@ -85,7 +91,9 @@ def test_elsewhere_the_same_jobs_are_good(tmp_path: Path) -> None:
 
 
 def test_on_lambda_nothing_is_installed_and_what_is_there_is_enough(tmp_path: Path) -> None:
-    loader, sha = on_lambda(tmp_path, {"manifest.py": "import httpx\n" + MANIFEST, "requirements.txt": "httpx>=0.1\n"})
+    loader, sha = on_lambda(
+        tmp_path, {"manifest.py": "import httpx\n" + MANIFEST, "requirements.txt": "httpx>=0.1\n"}
+    )
     try:
         assert [job["id"] for job in loader.load(sha).jobs] == ["fits"]
         assert loader.install_log(sha) is None
@@ -95,20 +103,28 @@ def test_on_lambda_nothing_is_installed_and_what_is_there_is_enough(tmp_path: Pa
 
 
 def test_on_lambda_a_package_that_is_not_there_rejects_every_job_and_is_named(tmp_path: Path) -> None:
-    loader, sha = on_lambda(tmp_path, {"manifest.py": MANIFEST, "requirements.txt": "# for reports\nno-such-package>=2\n"})
+    loader, sha = on_lambda(
+        tmp_path, {"manifest.py": MANIFEST, "requirements.txt": "# for reports\nno-such-package>=2\n"}
+    )
     try:
         loaded = loader.load(sha)
     finally:
         loader.close()
     assert loaded.jobs == []
-    assert all("requirements.txt:2 asks for no-such-package, which" in one["reason"] for one in loaded.rejected)
+    assert all(
+        "requirements.txt:2 asks for no-such-package, which" in one["reason"] for one in loaded.rejected
+    )
     assert not (tmp_path / "state" / "environments").exists()
 
 
 def test_on_lambda_a_manifest_that_needs_such_a_package_says_which_line_asks_for_it(tmp_path: Path) -> None:
-    loader, sha = on_lambda(tmp_path, {"manifest.py": "import no_such_package\n", "requirements.txt": "no-such-package\n"})
+    loader, sha = on_lambda(
+        tmp_path, {"manifest.py": "import no_such_package\n", "requirements.txt": "no-such-package\n"}
+    )
     try:
-        with pytest.raises(BundleError, match=r"(?s)no_such_package.*requirements\.txt:1 asks for no-such-package, which"):
+        with pytest.raises(
+            BundleError, match=r"(?s)no_such_package.*requirements\.txt:1 asks for no-such-package, which"
+        ):
             loader.load(sha)
     finally:
         loader.close()

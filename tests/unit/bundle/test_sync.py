@@ -66,7 +66,9 @@ def sync_now(store: Store, clock: ManualClock, shelf: Shelf, **how: Any) -> Sync
     return sync(store, clock, shelf, **how)
 
 
-def test_a_sync_activates_the_newest_revision_and_names_what_changed(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_a_sync_activates_the_newest_revision_and_names_what_changed(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     shelf.add(job_record("a", HOURLY), job_record("b", HOURLY), job_record("c", HOURLY))
     assert sync_now(store, clock, shelf).jobs_added == ("a", "b", "c")
     sha = shelf.add(job_record("a", HOURLY), job_record("b", "5 * * * *"), job_record("d", HOURLY))
@@ -79,7 +81,9 @@ def test_a_sync_activates_the_newest_revision_and_names_what_changed(store: Stor
         assert {job.revision for job in registry.all_jobs(tx)} == {sha}
 
 
-def test_a_revision_that_does_not_load_leaves_the_last_good_one_active(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_a_revision_that_does_not_load_leaves_the_last_good_one_active(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     good = shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
     bad = shelf.add()
@@ -142,7 +146,8 @@ def test_a_job_whose_new_definition_is_rejected_keeps_its_history_and_misses_its
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "held"), [(4, 2, False), (4, 1, True), (5, 2, True), (3, 1, False), (3, 0, True), (1, 0, True)]
+    ("before", "after", "held"),
+    [(4, 2, False), (4, 1, True), (5, 2, True), (3, 1, False), (3, 0, True), (1, 0, True)],
 )
 def test_a_manifest_that_removes_most_jobs_is_held_until_confirmed(
     store: Store, clock: ManualClock, shelf: Shelf, before: int, after: int, held: bool
@@ -160,7 +165,9 @@ def test_a_manifest_that_removes_most_jobs_is_held_until_confirmed(
         assert (confirmed.success, len(jobs_of(store))) == (True, after)
 
 
-def test_rejected_definitions_count_as_removed_for_the_guard(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_rejected_definitions_count_as_removed_for_the_guard(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     shelf.add(*(job_record(f"j{n}", HOURLY) for n in range(4)))
     sync_now(store, clock, shelf)
     shelf.add(job_record("j0", HOURLY), *(job_record(f"j{n}", "bad") for n in range(1, 4)))
@@ -182,7 +189,9 @@ def test_a_removed_job_keeps_its_history_and_comes_back_without_catching_up(
     clock.move(minutes=10)
     tick(store, clock)
     with store.read() as tx:
-        assert [run.fire_at for run in history.runs(tx, job_id="a")] == [clock.now().replace(minute=10, second=0)]
+        assert [run.fire_at for run in history.runs(tx, job_id="a")] == [
+            clock.now().replace(minute=10, second=0)
+        ]
         assert audit(tx, now=clock.now()).holes == ()
 
 
@@ -195,7 +204,9 @@ def test_an_edit_forgets_what_was_queued_ahead_and_goes_on_under_the_new_schedul
     shelf.add(job_record("a", "3 * * * *"))
     sync_now(store, clock, shelf)
     with store.read() as tx:
-        assert [run.fire_at for run in history.runs(tx, job_id="a")] == [clock.now().replace(minute=3, second=0)]
+        assert [run.fire_at for run in history.runs(tx, job_id="a")] == [
+            clock.now().replace(minute=3, second=0)
+        ]
         assert audit(tx, now=clock.now()).holes == ()
 
 
@@ -268,7 +279,9 @@ def test_rollback_activates_an_earlier_revision_and_pins_it_until_someone_syncs(
 
 
 @pytest.mark.parametrize("sha", ["f" * 40, "0", "", "000000"])
-def test_rollback_to_what_was_never_active_is_refused(store: Store, clock: ManualClock, shelf: Shelf, sha: str) -> None:
+def test_rollback_to_what_was_never_active_is_refused(
+    store: Store, clock: ManualClock, shelf: Shelf, sha: str
+) -> None:
     shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
     with pytest.raises(UnknownRevisionError):
@@ -295,7 +308,9 @@ def test_revisions_of_unfinished_runs_are_kept(store: Store, clock: ManualClock,
     assert len(shelf.retired[-1]) == 6
 
 
-def test_a_sync_without_a_ref_lets_an_earlier_pin_go_also_when_it_fails(store: Store, clock: ManualClock, shelf: Shelf) -> None:
+def test_a_sync_without_a_ref_lets_an_earlier_pin_go_also_when_it_fails(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
     first = shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
     sync_now(store, clock, shelf, ref=first)
@@ -318,7 +333,9 @@ def test_a_rename_accounts_under_the_old_id_and_goes_on_under_the_new_schedule(
     sync_now(store, clock, shelf)
     with store.read() as tx:
         assert history.runs(tx, job_id="old") == []
-        ahead = [run.fire_at for run in history.runs(tx, job_id="new") if run.fire_at and run.fire_at > clock.now()]
+        ahead = [
+            run.fire_at for run in history.runs(tx, job_id="new") if run.fire_at and run.fire_at > clock.now()
+        ]
         assert ahead == []
         job = registry.job(tx, "new")
     assert job
@@ -342,4 +359,10 @@ def test_a_fault_of_another_kind_is_counted_anew(store: Store, clock: ManualCloc
         assert state.failing_since
         minutes = (clock.now() - state.failing_since).total_seconds() / 60
         seen.append((state.fault, state.fault_count, state.consecutive_failures, minutes))
-    assert seen == [("load", 1, 1, 0), ("load", 2, 2, 5), ("fetch", 1, 3, 0), ("fetch", 2, 4, 5), ("load", 1, 5, 0)]
+    assert seen == [
+        ("load", 1, 1, 0),
+        ("load", 2, 2, 5),
+        ("fetch", 1, 3, 0),
+        ("fetch", 2, 4, 5),
+        ("load", 1, 5, 0),
+    ]

@@ -27,7 +27,9 @@ def start(folder: Path, command: str = "env -0", **variables: str) -> subprocess
         **variables,
     }
     argv = ["sh", str(CONTAINER / "entrypoint.sh"), "sh", "-c", command]
-    return subprocess.run(argv, env=environ, cwd=folder, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(
+        argv, env=environ, cwd=folder, capture_output=True, text=True, check=False, timeout=30
+    )
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
@@ -76,7 +78,9 @@ def test_a_restart_replaces_the_key_and_leaves_nothing_else(tmp_path: Path) -> N
 
 
 def test_without_a_runtime_folder_the_key_goes_to_a_folder_of_its_own(tmp_path: Path) -> None:
-    seen = environment(tmp_path, XDG_RUNTIME_DIR="/nonexistent", TMPDIR=str(tmp_path), SSH_PRIVATE_KEY_B64=encoded(KEY))
+    seen = environment(
+        tmp_path, XDG_RUNTIME_DIR="/nonexistent", TMPDIR=str(tmp_path), SSH_PRIVATE_KEY_B64=encoded(KEY)
+    )
     folder = Path(seen["SAURON_SSH_KEY_PATH"]).parent
     assert folder.parent == tmp_path
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -121,7 +125,9 @@ def test_known_hosts_that_are_neither_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", ["DATABASE_URL", "LIFE_HUB_DB_URL"])
 def test_life_hub_is_known_by_both_names(tmp_path: Path, given: str) -> None:
-    seen = environment(tmp_path, **{"DATABASE_URL": "", "LIFE_HUB_DB_URL": "", given: "postgresql://hub/life"})
+    seen = environment(
+        tmp_path, **{"DATABASE_URL": "", "LIFE_HUB_DB_URL": "", given: "postgresql://hub/life"}
+    )
     assert seen["DATABASE_URL"] == seen["LIFE_HUB_DB_URL"] == "postgresql://hub/life"
 
 
@@ -139,7 +145,9 @@ def test_a_store_named_by_a_file_wins_over_the_default_of_the_image(tmp_path: Pa
 @pytest.mark.parametrize("variable", ["JOB_QUEUE_DB_URL", "JOBS_DIR"])
 def test_an_unwritable_folder_prints_the_chown_line_to_run(tmp_path: Path, variable: str) -> None:
     place = "/proc/sauron"  # nobody can write there, root included
-    ended = start(tmp_path, **{variable: place if variable == "JOBS_DIR" else f"sqlite:///{place}/sauron.sqlite3"})
+    ended = start(
+        tmp_path, **{variable: place if variable == "JOBS_DIR" else f"sqlite:///{place}/sauron.sqlite3"}
+    )
     assert ended.returncode == 1
     assert re.search(rf"^sauron:   chown -R \d+:\d+ {place}$", ended.stderr, re.MULTILINE)
 
@@ -155,7 +163,9 @@ def test_compose_passes_on_every_setting() -> None:
     passed = compose()["services"]["sauron"]["environment"]
     for setting in SETTINGS:
         for name in (setting.name, *setting.aliases):
-            assert str(passed.get(name, "")).startswith(f"${{{name}:-"), f"docker-compose.yml does not pass on {name}"
+            assert str(passed.get(name, "")).startswith(f"${{{name}:-"), (
+                f"docker-compose.yml does not pass on {name}"
+            )
 
 
 def test_compose_says_nothing_that_settings_do_not_know() -> None:
@@ -169,7 +179,9 @@ def test_compose_says_nothing_that_settings_do_not_know() -> None:
 
 def test_compose_stops_later_than_the_drain_and_keeps_data_in_a_volume() -> None:
     service = compose()["services"]["sauron"]
-    seconds = {setting.name: int(setting.default or 0) for setting in SETTINGS if setting.name.endswith("_SECONDS")}
+    seconds = {
+        setting.name: int(setting.default or 0) for setting in SETTINGS if setting.name.endswith("_SECONDS")
+    }
     grace = int(service["stop_grace_period"].removesuffix("s"))
     assert grace > seconds["SAURON_DRAIN_SECONDS"] + seconds["SAURON_KILL_GRACE_SECONDS"]
     assert service["restart"] == "unless-stopped"

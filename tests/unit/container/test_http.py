@@ -51,7 +51,9 @@ class Stage:
 
         @app.route("/text", methods=["GET"])
         def text() -> Response:
-            return Response("größe", headers={"Content-Type": "text/plain; charset=utf-8", "Set-Cookie": ["a=1", "b=2"]})
+            return Response(
+                "größe", headers={"Content-Type": "text/plain; charset=utf-8", "Set-Cookie": ["a=1", "b=2"]}
+            )
 
         self.server = Server(Gateway(app), host="127.0.0.1", port=0)
         self.server.start()
@@ -157,7 +159,9 @@ def test_half_sent_requests_do_not_slow_the_others(stage: Stage) -> None:
 def test_stopping_answers_what_had_arrived_and_lets_go_of_the_port(stage: Stage) -> None:
     with ThreadPoolExecutor(20) as pool:
         # More than there are threads: some wait in the queue when the stop comes.
-        asked = [pool.submit(httpx.get, f"{stage.server.url}/wait", timeout=20, trust_env=False) for _ in range(12)]
+        asked = [
+            pool.submit(httpx.get, f"{stage.server.url}/wait", timeout=20, trust_env=False) for _ in range(12)
+        ]
         channels = stage.server._server.active_channels
         _wait_until(lambda: sum(bool(channel.requests) for channel in list(channels.values())) == 12)
         stopping = pool.submit(stage.server.stop, timedelta(seconds=15))

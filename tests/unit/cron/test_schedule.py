@@ -23,7 +23,9 @@ TICK = timedelta(microseconds=1)
 
 def cases() -> list[Any]:
     if not CASES.exists():
-        return [pytest.param({}, marks=pytest.mark.skip(reason="the shared cases are not beside this project"))]
+        return [
+            pytest.param({}, marks=pytest.mark.skip(reason="the shared cases are not beside this project"))
+        ]
     wanted = ("core", "dst-vixie", "never")
     found = [case for case in json.loads(CASES.read_text())["cases"] if case["profile"] in wanted]
     return [pytest.param(case, id=case["id"]) for case in found]
@@ -83,7 +85,9 @@ def test_every_core_dst_and_never_case_of_other_projects_holds(case: dict[str, A
         ("5,*/30,7-8 0 * * *", ["2024-03-02T00:05", "2024-03-02T00:07", "2024-03-02T00:08"]),
     ],
 )
-def test_the_grammar_is_that_of_vixie_cron_with_last_day_and_numbered_weekdays(expression: str, expected: list[str]) -> None:
+def test_the_grammar_is_that_of_vixie_cron_with_last_day_and_numbered_weekdays(
+    expression: str, expected: list[str]
+) -> None:
     found = fires(Schedule.parse(expression), "2024-03-02T00:00+00:00", 3)
     assert found == [f"{text}+00:00" for text in expected]
 
@@ -102,8 +106,12 @@ def test_the_grammar_is_that_of_vixie_cron_with_last_day_and_numbered_weekdays(e
         ("0 0 30,31 2,3 mon", [4, 11, 18, 25, 30, 31]),
     ],
 )
-def test_day_fields_are_alternatives_unless_one_starts_with_a_star(expression: str, expected: list[int]) -> None:
-    march = Schedule(expression).between(datetime(2024, 2, 29, 23, tzinfo=UTC), datetime(2024, 3, 31, tzinfo=UTC))
+def test_day_fields_are_alternatives_unless_one_starts_with_a_star(
+    expression: str, expected: list[int]
+) -> None:
+    march = Schedule(expression).between(
+        datetime(2024, 2, 29, 23, tzinfo=UTC), datetime(2024, 3, 31, tzinfo=UTC)
+    )
     assert [fire_at.day for fire_at in march] == expected
 
 
@@ -148,7 +156,9 @@ def test_day_fields_are_alternatives_unless_one_starts_with_a_star(expression: s
         ("*," * 128 + "*", None, "257 characters"),
     ],
 )
-def test_a_refusal_names_the_token_and_says_what_to_write_instead(expression: str, token: str | None, said: str) -> None:
+def test_a_refusal_names_the_token_and_says_what_to_write_instead(
+    expression: str, token: str | None, said: str
+) -> None:
     with pytest.raises(ScheduleError) as refused:
         Schedule(expression)
     assert said in str(refused.value)
@@ -198,7 +208,12 @@ def test_dates_that_never_come_are_refused_at_once() -> None:
     ("expression", "zone", "start", "expected"),
     [
         # Gap: fixed times once at its end, several together once; elapsed time leaves it out.
-        ("30 2 * * *", "Europe/Berlin", "2024-03-30T12:00+01:00", ["2024-03-31T03:00+02:00", "2024-04-01T02:30+02:00"]),
+        (
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2024-03-30T12:00+01:00",
+            ["2024-03-31T03:00+02:00", "2024-04-01T02:30+02:00"],
+        ),
         (
             "0,30 2,3 * * *",
             "Europe/Berlin",
@@ -213,7 +228,12 @@ def test_dates_that_never_come_are_refused_at_once() -> None:
             ["2024-03-31T00:30+01:00", "2024-03-31T04:30+02:00"],
         ),
         # Overlap: fixed times at the first pass; elapsed time at both.
-        ("30 2 * * *", "Europe/Berlin", "2024-10-27T00:00+02:00", ["2024-10-27T02:30+02:00", "2024-10-28T02:30+01:00"]),
+        (
+            "30 2 * * *",
+            "Europe/Berlin",
+            "2024-10-27T00:00+02:00",
+            ["2024-10-27T02:30+02:00", "2024-10-28T02:30+01:00"],
+        ),
         ("30 2 * * *", "Europe/Berlin", "2024-10-27T02:10+01:00", ["2024-10-28T02:30+01:00"]),
         (
             "*/30 2 * * *",
@@ -221,7 +241,12 @@ def test_dates_that_never_come_are_refused_at_once() -> None:
             "2024-10-27T02:00+02:00",
             ["2024-10-27T02:30+02:00", "2024-10-27T02:00+01:00"],
         ),
-        ("30 * * * *", "Europe/Berlin", "2024-10-27T02:00+02:00", ["2024-10-27T02:30+02:00", "2024-10-27T02:30+01:00"]),
+        (
+            "30 * * * *",
+            "Europe/Berlin",
+            "2024-10-27T02:00+02:00",
+            ["2024-10-27T02:30+02:00", "2024-10-27T02:30+01:00"],
+        ),
         # The overlap of one year and that of the next, on the same Sunday of the month.
         ("*/30 1 * 11 sun#1", "America/New_York", "2024-11-03T01:30-05:00", ["2025-11-02T01:00-04:00"]),
         ("*/30 1 * 11 sun#1", "America/New_York", "2024-11-03T01:30-04:00", ["2024-11-03T01:00-05:00"]),
@@ -244,7 +269,12 @@ def test_dates_that_never_come_are_refused_at_once() -> None:
             "2011-12-29T12:00-10:00",
             ["2011-12-29T20:00-10:00", "2011-12-31T00:00+14:00"],
         ),
-        ("0 */8 * * *", "Pacific/Apia", "2011-12-29T12:00-10:00", ["2011-12-29T16:00-10:00", "2011-12-31T00:00+14:00"]),
+        (
+            "0 */8 * * *",
+            "Pacific/Apia",
+            "2011-12-29T12:00-10:00",
+            ["2011-12-29T16:00-10:00", "2011-12-31T00:00+14:00"],
+        ),
         (
             "0 0 * * *",
             "America/Sao_Paulo",
@@ -355,7 +385,9 @@ def test_schedules_are_values_that_cannot_be_changed() -> None:
         ("0 8 29 2 *", timedelta(days=1461)),
     ],
 )
-def test_the_shortest_interval_is_that_of_the_closest_fire_times(expression: str, expected: timedelta) -> None:
+def test_the_shortest_interval_is_that_of_the_closest_fire_times(
+    expression: str, expected: timedelta
+) -> None:
     assert Schedule(expression).shortest_interval() == expected
 
 

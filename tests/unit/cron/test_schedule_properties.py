@@ -20,7 +20,8 @@ NAMES = {
     4: ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
 }
 BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-# Whole-minute jumps of many kinds: forward and back, at midnight, of half an hour, of a day, back into the day before.
+# Whole-minute jumps of many kinds: forward and back, at midnight, of half an hour, of a day, back into the
+# day before.
 JUMPS = [
     ("Europe/Berlin", "2024-03-31T01:00"),
     ("Europe/Berlin", "2024-10-27T01:00"),
@@ -113,7 +114,11 @@ class Oracle:
         self.nth = [tuple(map(int, item.split("#"))) for item in self.texts[4].split(",") if "#" in item]
 
     def reads(self, wall: datetime) -> bool:
-        if wall.minute not in self.values[0] or wall.hour not in self.values[1] or wall.month not in self.values[3]:
+        if (
+            wall.minute not in self.values[0]
+            or wall.hour not in self.values[1]
+            or wall.month not in self.values[3]
+        ):
             return False
         last = monthrange(wall.year, wall.month)[1]
         day = wall.day in self.values[2] or ("L" in self.texts[2].upper().split(",") and wall.day == last)
@@ -173,7 +178,10 @@ def test_around_a_jump_the_fire_times_are_those_of_a_cron_that_watches_every_min
         probe = datetime.fromisoformat(at).replace(tzinfo=UTC) + step * timedelta(minutes=10)
         if not start <= probe <= end:
             continue
-        passed, ahead = [fire_at for fire_at in found if fire_at < probe], [fire_at for fire_at in found if fire_at > probe]
+        passed, ahead = (
+            [fire_at for fire_at in found if fire_at < probe],
+            [fire_at for fire_at in found if fire_at > probe],
+        )
         assert not passed or schedule.before(probe) == passed[-1]
         assert not ahead or schedule.after(probe) == ahead[0]
         assert schedule.count_between(probe, end) == len(ahead)
@@ -182,10 +190,14 @@ def test_around_a_jump_the_fire_times_are_those_of_a_cron_that_watches_every_min
 @settings(max_examples=150, deadline=None)
 @given(
     expressions(),
-    st.sampled_from([zone for zone, _ in JUMPS] + ["UTC", "Asia/Kolkata", "Africa/Monrovia", "Europe/Amsterdam"]),
+    st.sampled_from(
+        [zone for zone, _ in JUMPS] + ["UTC", "Asia/Kolkata", "Africa/Monrovia", "Europe/Amsterdam"]
+    ),
     st.datetimes(datetime(1901, 1, 1), datetime(2090, 1, 1)),  # noqa: DTZ001 hypothesis draws naive bounds
 )
-def test_after_and_before_are_strict_and_each_others_inverse(expression: str, zone: str, at: datetime) -> None:
+def test_after_and_before_are_strict_and_each_others_inverse(
+    expression: str, zone: str, at: datetime
+) -> None:
     schedule = schedule_of(expression, zone)
     if schedule is None:
         return

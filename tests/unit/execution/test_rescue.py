@@ -63,7 +63,9 @@ def test_a_lease_that_stands_still_for_its_whole_length_is_rescued_and_not_a_mom
 
 
 @ON_A_SERVER
-def test_a_rescuer_that_remembers_nothing_sees_that_a_lease_has_lapsed(store: Store, clock: ManualClock) -> None:
+def test_a_rescuer_that_remembers_nothing_sees_that_a_lease_has_lapsed(
+    store: Store, clock: ManualClock
+) -> None:
     run = running(store, clock, "far-away")
     clock.move(seconds=LEASE_SECONDS - 1)
     with store.write() as tx:
@@ -76,7 +78,9 @@ def test_a_rescuer_that_remembers_nothing_sees_that_a_lease_has_lapsed(store: St
 
 
 @ON_A_SERVER
-def test_an_owner_whose_server_was_away_has_the_time_to_renew_its_lease(store: Store, clock: ManualClock) -> None:
+def test_an_owner_whose_server_was_away_has_the_time_to_renew_its_lease(
+    store: Store, clock: ManualClock
+) -> None:
     run = running(store, clock, "far-away")
     clock.move(seconds=10 * LEASE_SECONDS)
 
@@ -88,7 +92,9 @@ def test_an_owner_whose_server_was_away_has_the_time_to_renew_its_lease(store: S
     assert now_of(store, run).state is RunState.RUNNING
 
 
-def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(store: Store, clock: ManualClock) -> None:
+def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(
+    store: Store, clock: ManualClock
+) -> None:
     run = running(store, clock, "far-away")
     watcher = rescuer(store, clock)
     for _ in range(10):
@@ -142,7 +148,9 @@ def test_a_wait_that_was_cut_short_takes_nothing_over(store: Store, clock: Manua
     assert len(watcher.rescue(wait=at_once)) == 1
 
 
-def test_a_drained_runner_that_is_cut_off_is_still_drained_when_it_is_back(store: Store, clock: ManualClock) -> None:
+def test_a_drained_runner_that_is_cut_off_is_still_drained_when_it_is_back(
+    store: Store, clock: ManualClock
+) -> None:
     def seen(name: str) -> None:
         with store.write() as tx:
             runners.runner_seen(tx, runners.Runner(name, "host", 1, "3.0.0", clock.now(), clock.now(), 0))

@@ -77,7 +77,11 @@ def test_raising_is_failure_with_its_type() -> None:
 
 
 def test_no_result_is_a_crash_and_never_success() -> None:
-    assert outcome(Ended(0, crash="it ended without a result")) == ("failed", "it ended without a result", "crashed")
+    assert outcome(Ended(0, crash="it ended without a result")) == (
+        "failed",
+        "it ended without a result",
+        "crashed",
+    )
     assert outcome(Ended(0))[0] == "failed"
 
 

@@ -57,7 +57,9 @@ def activate(store: Store) -> None:
         bundle.change(tx, active_sha="a" * 40)
 
 
-def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(store: Store, clock: ManualClock) -> None:
+def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
     asked = operations.trigger(store, clock, "j")
@@ -76,7 +78,9 @@ def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(store: St
     assert len(worker.live) == 0
 
 
-def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(store: Store, clock: ManualClock) -> None:
+def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
     first, second = (operations.trigger(store, clock, "j").id for _ in range(2))
@@ -110,7 +114,9 @@ def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_th
     assert [live.stopped for live in begun] == [None, None]
 
 
-def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(store: Store, clock: ManualClock) -> None:
+def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
     operations.trigger(store, clock, "j")

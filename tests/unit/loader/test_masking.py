@@ -65,7 +65,11 @@ def test_of_two_secrets_of_which_one_begins_the_other_both_are_hidden() -> None:
 
 def test_values_are_masked_in_texts_and_keys_and_nothing_else_changes() -> None:
     value = {"n": 1, SECRET: [True, None, 2.5, {"deep": f"a{SECRET}b"}], "same": "text"}
-    assert Masker([SECRET]).value(value) == {"n": 1, MASK: [True, None, 2.5, {"deep": f"a{MASK}b"}], "same": "text"}
+    assert Masker([SECRET]).value(value) == {
+        "n": 1,
+        MASK: [True, None, 2.5, {"deep": f"a{MASK}b"}],
+        "same": "text",
+    }
 
 
 def test_ordinary_words_are_left_alone() -> None:
@@ -92,7 +96,9 @@ def test_a_value_that_is_no_utf_8_does_not_stop_the_masking() -> None:
 
 @given(
     secrets=st.lists(
-        st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=6, max_size=30), min_size=1, max_size=4
+        st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=6, max_size=30),
+        min_size=1,
+        max_size=4,
     ),
     noise=st.lists(st.text(max_size=20), min_size=1, max_size=6),
     seed=st.integers(0, 2**32),
@@ -100,18 +106,27 @@ def test_a_value_that_is_no_utf_8_does_not_stop_the_masking() -> None:
 def test_split_over_writes_is_masked_as_in_one_piece(secrets: list[str], noise: list[str], seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - where a text is cut is no secret
     masker = Masker(secrets)
-    data = "".join(piece for part in noise for piece in (part, chance.choice(secrets))).encode(errors="replace")
+    data = "".join(piece for part in noise for piece in (part, chance.choice(secrets))).encode(
+        errors="replace"
+    )
     stream, out, at = masker.stream(), b"", 0
     while at < len(data):
         step = chance.randint(1, 9)
         out += stream.feed(data[at : at + step])
         at += step
     out += stream.end()
-    assert all(secret.strip().encode() not in out for secret in secrets if secret.strip() and secret.strip() not in MASK)
+    assert all(
+        secret.strip().encode() not in out
+        for secret in secrets
+        if secret.strip() and secret.strip() not in MASK
+    )
 
 
 def test_lines_of_a_short_value_are_found_each_for_itself() -> None:
-    assert Masker(["hunter2hunter2\nsecondpassword"]).text("one hunter2hunter2, two secondpassword") == "one ***, two ***"
+    assert (
+        Masker(["hunter2hunter2\nsecondpassword"]).text("one hunter2hunter2, two secondpassword")
+        == "one ***, two ***"
+    )
 
 
 def test_base64_in_lines_of_64_letters_is_found() -> None:

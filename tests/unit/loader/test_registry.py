@@ -41,7 +41,9 @@ def run() -> None:
 
 
 def config(**fields: Any) -> JobConfig:
-    return JobConfig(**{"id": "job", "cron": "@daily", **({} if "command" in fields else {"func": run}), **fields})
+    return JobConfig(
+        **{"id": "job", "cron": "@daily", **({} if "command" in fields else {"func": run}), **fields}
+    )
 
 
 def reason(**fields: Any) -> str:
@@ -61,7 +63,12 @@ def test_a_definition_has_the_defaults_of_the_manual() -> None:
 
 def test_a_record_is_json_with_secrets_and_params_normalised() -> None:
     schema = {"type": "object"}
-    made = config(secrets=("A", {"key": "B", "required": False}), params=schema, tags=("x",), command=["df", "-h", "a b"])
+    made = config(
+        secrets=("A", {"key": "B", "required": False}),
+        params=schema,
+        tags=("x",),
+        command=["df", "-h", "a b"],
+    )
     record = made.record()
     assert json.loads(json.dumps(record)) == record
     assert record["secrets"] == [

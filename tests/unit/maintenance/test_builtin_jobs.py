@@ -20,7 +20,9 @@ from tests.conftest import ManualClock, define, job_record
 MAIL = {"FROM_EMAIL": "sauron@example.test", "DIGEST_EMAIL": "team@example.test"}
 
 
-def in_registry(store: Store, clock: ManualClock, environ: dict[str, str], leave_out: str = "") -> dict[str, bool]:
+def in_registry(
+    store: Store, clock: ManualClock, environ: dict[str, str], leave_out: str = ""
+) -> dict[str, bool]:
     records = [job.record() for job in JOBS if job.id != leave_out]
     builtin_jobs.define(store, clock, Settings.read(environ), records)
     with store.read() as tx:
@@ -97,7 +99,9 @@ def ended(store: Store, clock: ManualClock, job_id: str, verdict: Verdict) -> No
         finish.finish(tx, run, verdict, owner="me", now=clock.now(), retry_at=None)
 
 
-def test_the_health_monitor_hears_what_is_wrong_with_sauron_and_not_with_jobs(store: Store, clock: ManualClock) -> None:
+def test_the_health_monitor_hears_what_is_wrong_with_sauron_and_not_with_jobs(
+    store: Store, clock: ManualClock
+) -> None:
     ask = builtin_jobs.Answers(store, clock, Settings.read({}))
     with store.write() as tx:
         runners.duty_done(tx, runners.TICK, at=clock.now())
@@ -108,10 +112,19 @@ def test_the_health_monitor_hears_what_is_wrong_with_sauron_and_not_with_jobs(st
         incidents.begin(tx, "report", "failing", reason="it broke", job_id="report", **told)
     found = ask("sauron.health", "health", None)
     assert found["faults"] == ["12 MB are free"]
-    assert found["facts"].keys() >= {"queued", "running", "store_mb", "disk_free_mb", "outbox_waiting", "alerts_waiting"}
+    assert found["facts"].keys() >= {
+        "queued",
+        "running",
+        "store_mb",
+        "disk_free_mb",
+        "outbox_waiting",
+        "alerts_waiting",
+    }
 
 
-def test_the_digest_says_what_ran_failed_was_late_or_missed_and_what_is_due(store: Store, clock: ManualClock) -> None:
+def test_the_digest_says_what_ran_failed_was_late_or_missed_and_what_is_due(
+    store: Store, clock: ManualClock
+) -> None:
     ask = builtin_jobs.Answers(store, clock, Settings.read({"SAURON_PUBLIC_URL": "https://sauron.test"}))
     define(store, clock, "report", "0 8 * * *")
     define(store, clock, "sync", "*/30 * * * *", catchup="none")

@@ -22,7 +22,9 @@ YEARLY = "0 0 1 1 *"
 
 @pytest.fixture
 def settings() -> Settings:
-    return Settings.read({"SAURON_KEEP_RUNS_DAYS": "10", "SAURON_KEEP_LOGS_DAYS": "3", "SAURON_KEEP_RUNS_PER_JOB": "10"})
+    return Settings.read(
+        {"SAURON_KEEP_RUNS_DAYS": "10", "SAURON_KEEP_LOGS_DAYS": "3", "SAURON_KEEP_RUNS_PER_JOB": "10"}
+    )
 
 
 def running(store: Store, clock: ManualClock) -> Run:
@@ -42,7 +44,9 @@ def finished(store: Store, clock: ManualClock) -> Run:
     return run
 
 
-def test_logs_go_before_runs_and_both_by_their_age(store: Store, clock: ManualClock, settings: Settings) -> None:
+def test_logs_go_before_runs_and_both_by_their_age(
+    store: Store, clock: ManualClock, settings: Settings
+) -> None:
     run = finished(store, clock)
     clock.move(days=4)
     assert prune(store, clock, settings).chunks == 1
@@ -54,7 +58,9 @@ def test_logs_go_before_runs_and_both_by_their_age(store: Store, clock: ManualCl
         assert history.run(tx, run.id) is None
 
 
-def test_a_job_keeps_its_newest_runs_up_to_the_number(store: Store, clock: ManualClock, settings: Settings) -> None:
+def test_a_job_keeps_its_newest_runs_up_to_the_number(
+    store: Store, clock: ManualClock, settings: Settings
+) -> None:
     runs = []
     for _ in range(70):
         runs.append(finished(store, clock))
@@ -123,14 +129,18 @@ def test_revisions_and_periods_go_when_no_run_and_no_ledger_needs_them(
     define(store, clock, "edited", "0 * * * *")
     with store.write() as tx:
         assert len(registry.periods_of(tx, "edited")) == 2
-        tx.exec_driver_sql("UPDATE jobs SET ledger_from = '2999-01-01T00:00:00.000000Z' WHERE job_id = 'edited'")
+        tx.exec_driver_sql(
+            "UPDATE jobs SET ledger_from = '2999-01-01T00:00:00.000000Z' WHERE job_id = 'edited'"
+        )
     prune(store, clock, settings)
     with store.read() as tx:
         assert len(registry.periods_of(tx, "edited")) == 1
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump
-def test_copies_of_the_store_are_whole_and_the_newest_are_kept(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+def test_copies_of_the_store_are_whole_and_the_newest_are_kept(
+    store: Store, clock: ManualClock, tmp_path: Path
+) -> None:
     settings = Settings.read({"SAURON_BACKUP_DIR": str(tmp_path / "copies"), "SAURON_KEEP_BACKUPS": "2"})
     (tmp_path / "copies").mkdir()
     (tmp_path / "copies" / "mine.sqlite3").touch()

@@ -77,7 +77,9 @@ def test_catchup_all_runs_every_missed_occurrence_oldest_first() -> None:
 
 
 def test_catchup_all_runs_at_most_catchup_max_and_records_the_older_ones() -> None:
-    done = account(job("*/10 * * * *", NOON - timedelta(hours=2), catchup="all", catchup_max=2), now=NOON, until=NOON)
+    done = account(
+        job("*/10 * * * *", NOON - timedelta(hours=2), catchup="all", catchup_max=2), now=NOON, until=NOON
+    )
     assert brief(done.rows) == [
         ("missed", "catchup", "11:40", 10),
         ("queued", "catchup", "11:50", 0),
@@ -89,7 +91,9 @@ def test_catchup_all_runs_at_most_catchup_max_and_records_the_older_ones() -> No
 def test_what_is_older_than_the_window_is_missed(catchup: str) -> None:
     late = NOON + timedelta(hours=5)
     done = account(
-        job("0 12 * * *", NOON - timedelta(hours=1), catchup=catchup, catchup_window_seconds=3600), now=late, until=late
+        job("0 12 * * *", NOON - timedelta(hours=1), catchup=catchup, catchup_window_seconds=3600),
+        now=late,
+        until=late,
     )
     assert brief(done.rows) == [("missed", "catchup", "12:00", 1)]
 
@@ -97,7 +101,10 @@ def test_what_is_older_than_the_window_is_missed(catchup: str) -> None:
 def test_a_year_of_missed_minutes_is_one_row_and_costs_no_walk() -> None:
     late = NOON + timedelta(days=365)
     done = account(job("* * * * *", NOON), now=late, until=late)
-    assert [(row["state"], row["gap_count"]) for row in done.rows] == [(RunState.MISSED, 525599), (RunState.QUEUED, 0)]
+    assert [(row["state"], row["gap_count"]) for row in done.rows] == [
+        (RunState.MISSED, 525599),
+        (RunState.QUEUED, 0),
+    ]
 
 
 def test_jitter_delays_the_due_time_and_never_the_fire_time() -> None:

@@ -29,7 +29,12 @@ def test_a_trigger_answers_a_run_that_is_stored(store: Store, clock: ManualClock
     run = operations.trigger(store, clock, "j", reason="now", by="jarvis")
     with store.read() as tx:
         assert history.run(tx, run.id) == run
-    assert (run.state, run.origin, run.due_at, run.max_attempts) == (RunState.QUEUED, Origin.TRIGGER, clock.now(), 2)
+    assert (run.state, run.origin, run.due_at, run.max_attempts) == (
+        RunState.QUEUED,
+        Origin.TRIGGER,
+        clock.now(),
+        2,
+    )
     assert (run.requested_by, run.reason) == ("jarvis", "now")
 
 
@@ -39,7 +44,9 @@ def test_an_unknown_job_is_named_with_a_likely_one(store: Store, clock: ManualCl
         operations.trigger(store, clock, "backup-bd")
 
 
-def test_a_disabled_job_is_not_triggered_and_the_answer_says_who_switched_it_off(store: Store, clock: ManualClock) -> None:
+def test_a_disabled_job_is_not_triggered_and_the_answer_says_who_switched_it_off(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", YEARLY)
     operations.switch(store, clock, "j", enabled=False, reason="maintenance", by="ann")
     with pytest.raises(JobDisabledError, match=r"ann.*maintenance.*sauron enable j"):
@@ -62,7 +69,9 @@ SCHEMA = {
 }
 
 
-def test_params_are_held_against_the_jobs_schema_and_every_fault_is_named(store: Store, clock: ManualClock) -> None:
+def test_params_are_held_against_the_jobs_schema_and_every_fault_is_named(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", YEARLY, params={"schema": SCHEMA})
     assert operations.trigger(store, clock, "j", params={"days": 3}).params == {"days": 3}
     with pytest.raises(ParamsError) as caught:
@@ -72,7 +81,9 @@ def test_params_are_held_against_the_jobs_schema_and_every_fault_is_named(store:
         operations.trigger(store, clock, "j")
 
 
-def test_an_idempotency_key_answers_the_run_it_made_and_refuses_another_request(store: Store, clock: ManualClock) -> None:
+def test_an_idempotency_key_answers_the_run_it_made_and_refuses_another_request(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", YEARLY)
     first = operations.trigger(store, clock, "j", params={"a": 1}, idempotency_key="k")
     clock.move(hours=1)
@@ -100,7 +111,9 @@ def test_an_override_that_ended_already_is_refused(store: Store, clock: ManualCl
     assert job.override is None
 
 
-def test_a_run_that_is_over_cannot_be_cancelled_and_one_that_is_not_cannot_be_retried(store: Store, clock: ManualClock) -> None:
+def test_a_run_that_is_over_cannot_be_cancelled_and_one_that_is_not_cannot_be_retried(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", YEARLY)
     run = operations.trigger(store, clock, "j", params={"a": 1})
     with pytest.raises(RunStateError):
@@ -122,7 +135,14 @@ def test_a_running_run_is_asked_to_stop(store: Store, clock: ManualClock) -> Non
     asked = operations.cancel(store, clock, run.id, by="ann")
     assert (asked.state, asked.cancel_reason) == (RunState.RUNNING, "cancelled by ann")
     with store.write() as tx:
-        finish.finish(tx, run, Verdict(Outcome.CANCELLED, "cancelled by ann"), owner="me", now=clock.now(), retry_at=None)
+        finish.finish(
+            tx,
+            run,
+            Verdict(Outcome.CANCELLED, "cancelled by ann"),
+            owner="me",
+            now=clock.now(),
+            retry_at=None,
+        )
 
 
 def test_an_unknown_run_is_named(store: Store, clock: ManualClock) -> None:

@@ -129,14 +129,18 @@ def test_a_message_that_comes_again_and_again_executes_nothing_twice(sauron: Sau
         assert len(history.attempts_of(tx, run.id)) == 1
 
 
-@pytest.mark.parametrize("body", ["", "{}", "[]", "null", '{"run_id": 5}', "\x00", '{"run_id": "of-another-stage"}'])
+@pytest.mark.parametrize(
+    "body", ["", "{}", "[]", "null", '{"run_id": 5}', "\x00", '{"run_id": "of-another-stage"}']
+)
 def test_a_message_that_says_nothing_is_done_with_and_does_no_harm(sauron: Sauron, body: str) -> None:
     run = sauron.trigger("ok")
     work(sauron, body)
     assert state(sauron, run.id) is RunState.SUCCEEDED  # something was due, and that is all a message says
 
 
-def test_a_message_that_was_lost_is_sent_again_by_a_tick(sauron: Sauron, sqs: Any, clock: ManualClock) -> None:
+def test_a_message_that_was_lost_is_sent_again_by_a_tick(
+    sauron: Sauron, sqs: Any, clock: ManualClock
+) -> None:
     run = sauron.trigger("ok")
     assert messages(sqs) == [body_of(run.id)]
     clock.move(seconds=LIVE.total_seconds() - 1)
@@ -168,7 +172,9 @@ def test_a_run_that_is_tried_again_is_sent_for_at_once(sauron: Sauron, sqs: Any)
     work(sauron, body_of(run.id))
     assert state(sauron, run.id) is RunState.QUEUED
     url = address(sqs)
-    waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesDelayed"])["Attributes"]
+    waiting = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessagesDelayed"])[
+        "Attributes"
+    ]
     assert waiting == {"ApproximateNumberOfMessagesDelayed": "1"}  # held back until the retry is due
 
 
@@ -181,7 +187,11 @@ def _end(tx: Tx, sauron: Sauron, run_id: str) -> None:
 
 def test_an_attempt_is_ended_before_the_function_is(sauron: Sauron) -> None:
     run = sauron.trigger("endless")
-    work(sauron, body_of(run.id), left=lambda_worker.RESERVE_SECONDS + sauron.settings.kill_grace.total_seconds() + 0.5)
+    work(
+        sauron,
+        body_of(run.id),
+        left=lambda_worker.RESERVE_SECONDS + sauron.settings.kill_grace.total_seconds() + 0.5,
+    )
     assert state(sauron, run.id) is RunState.TIMED_OUT
 
 
@@ -205,7 +215,9 @@ def test_several_that_look_at_once_send_one_message_for_a_run(sauron: Sauron, sq
     assert sorted(messages(sqs)) == sorted(map(body_of, runs))
 
 
-def test_what_waits_behind_another_run_of_its_job_is_not_sent_for_again_and_again(sauron: Sauron, sqs: Any) -> None:
+def test_what_waits_behind_another_run_of_its_job_is_not_sent_for_again_and_again(
+    sauron: Sauron, sqs: Any
+) -> None:
     runs = [operations.trigger(sauron.store, sauron.clock, "ok") for _ in range(20)]
     for _ in range(3):
         sauron.tick()
@@ -226,7 +238,9 @@ def test_an_end_whose_message_names_another_run_is_recorded_though_the_store_fai
     assert state(sauron, first.id) is RunState.SUCCEEDED
 
 
-def test_a_trigger_is_acknowledged_though_its_dispatch_cannot_be_noted(sauron: Sauron, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trigger_is_acknowledged_though_its_dispatch_cannot_be_noted(
+    sauron: Sauron, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def away(*_given: object, **_more: object) -> None:
         raise OperationalError("UPDATE", {}, Exception("away"))
 
@@ -258,7 +272,9 @@ def test_what_died_in_the_queue_is_sent_again(sauron: Sauron, sqs: Any) -> None:
     assert messages(sqs) == [body_of(run.id)]
 
 
-def test_a_queue_that_is_away_loses_no_trigger(sauron: Sauron, sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_queue_that_is_away_loses_no_trigger(
+    sauron: Sauron, sqs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     run = sauron.trigger("ok")
@@ -266,7 +282,11 @@ def test_a_queue_that_is_away_loses_no_trigger(sauron: Sauron, sqs: Any, monkeyp
 
 
 def test_nothing_is_claimed_while_claiming_is_off(sqs: Any, tmp_path: Path, clock: ManualClock) -> None:
-    known = {"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3", "JOBS_DIR": f"{tmp_path}/jobs", "JOB_QUEUE_ENABLED": "0"}
+    known = {
+        "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3",
+        "JOBS_DIR": f"{tmp_path}/jobs",
+        "JOB_QUEUE_ENABLED": "0",
+    }
     made = Sauron.build(Settings.read(known), clock=clock)
     define(made.store, clock, "ok", "0 0 1 1 *")
     run = operations.trigger(made.store, clock, "ok")

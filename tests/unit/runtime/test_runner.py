@@ -31,7 +31,13 @@ def test_eventbridge_expressions_are_fired_as_eventbridge_would(expression: str,
     assert next_fire(expression, NOON) == NOON + expected
 
 
-REFUSED = ("cron(0 10 ? * 2 *)", "cron(0 10 * * ? 2027)", "cron(0 10 * *)", "every minute", "cron(0 10 ? * 6L *)")
+REFUSED = (
+    "cron(0 10 ? * 2 *)",
+    "cron(0 10 * * ? 2027)",
+    "cron(0 10 * *)",
+    "every minute",
+    "cron(0 10 ? * 6L *)",
+)
 
 
 @pytest.mark.parametrize("expression", REFUSED)
@@ -47,7 +53,9 @@ def sauron(tmp_path: Path) -> Iterator[Sauron]:
     made.close()
 
 
-def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridge_event(sauron: Sauron) -> None:
+def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridge_event(
+    sauron: Sauron,
+) -> None:
     app = Chalice("some-app")
     seen: dict[str, CloudWatchEvent] = {}
     done = {name: threading.Event() for name in ("tick", "two", "fails")}

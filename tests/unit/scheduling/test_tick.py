@@ -26,7 +26,9 @@ def holes(store: Store, clock: ManualClock) -> int:
         return len(audit(tx, now=clock.now()).holes)
 
 
-def test_a_tick_queues_what_fires_within_ninety_seconds_and_nothing_later(store: Store, clock: ManualClock) -> None:
+def test_a_tick_queues_what_fires_within_ninety_seconds_and_nothing_later(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "soon", "3 12 * * *")
     define(store, clock, "late", "4 12 * * *")
     clock.move(minutes=1, seconds=1)  # 12:01:31: the horizon is 12:03:01
@@ -44,7 +46,9 @@ def test_a_second_tick_does_nothing(store: Store, clock: ManualClock) -> None:
     assert holes(store, clock) == 0
 
 
-def test_after_downtime_what_was_queued_ahead_falls_under_the_catchup_policy(store: Store, clock: ManualClock) -> None:
+def test_after_downtime_what_was_queued_ahead_falls_under_the_catchup_policy(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "*/10 * * * *", catchup="none")
     clock.move(minutes=9)
     tick(store, clock)  # 12:09:30 queues 12:10
@@ -73,7 +77,15 @@ def test_a_tick_that_comes_a_minute_late_takes_nothing_back(store: Store, clock:
 def test_an_expired_override_lets_git_decide_from_its_end_on(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "*/10 * * * *", catchup="all")
     tick(store, clock)
-    switch(store, clock, "j", enabled=False, until=clock.now() + timedelta(minutes=34), reason="upgrade", by="ann")
+    switch(
+        store,
+        clock,
+        "j",
+        enabled=False,
+        until=clock.now() + timedelta(minutes=34),
+        reason="upgrade",
+        by="ann",
+    )
     for _ in range(59):
         clock.move(minutes=1)
         tick(store, clock)
@@ -85,7 +97,9 @@ def test_an_expired_override_lets_git_decide_from_its_end_on(store: Store, clock
     assert holes(store, clock) == 0
 
 
-def test_an_override_that_ended_while_sauron_was_down_counts_from_its_end(store: Store, clock: ManualClock) -> None:
+def test_an_override_that_ended_while_sauron_was_down_counts_from_its_end(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "*/10 * * * *", catchup="all")
     tick(store, clock)
     switch(store, clock, "j", enabled=False, until=clock.now() + timedelta(minutes=34))
@@ -131,7 +145,9 @@ def test_audit_names_a_gap_that_counts_wrong(store: Store, clock: ManualClock) -
     assert holes(store, clock) == 1
 
 
-def test_occurrences_of_the_time_a_job_was_disabled_are_never_caught_up(store: Store, clock: ManualClock) -> None:
+def test_occurrences_of_the_time_a_job_was_disabled_are_never_caught_up(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "*/10 * * * *", catchup="all")
     tick(store, clock)
     switch(store, clock, "j", enabled=False)
@@ -156,7 +172,9 @@ def test_a_clock_that_is_set_back_makes_nothing_twice(store: Store, clock: Manua
         assert claims.claim(tx, owner="me", now=clock.now()).run is not None
 
 
-def test_after_downtime_catchup_none_runs_nothing_however_late_it_is(store: Store, clock: ManualClock) -> None:
+def test_after_downtime_catchup_none_runs_nothing_however_late_it_is(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "* * * * *", catchup="none")
     tick(store, clock)
     clock.move(minutes=10)  # the newest occurrence is 30 s old
@@ -166,13 +184,19 @@ def test_after_downtime_catchup_none_runs_nothing_however_late_it_is(store: Stor
     assert holes(store, clock) == 0
 
 
-def test_after_downtime_the_newest_occurrence_waits_its_turn_and_is_not_skipped(store: Store, clock: ManualClock) -> None:
+def test_after_downtime_the_newest_occurrence_waits_its_turn_and_is_not_skipped(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j", "* * * * *")
     tick(store, clock)
     clock.move(minutes=10)
     tick(store, clock)
     with store.read() as tx:
-        late = [run for run in history.runs(tx, job_id="j") if run.origin is Origin.CATCHUP and run.state is RunState.QUEUED]
+        late = [
+            run
+            for run in history.runs(tx, job_id="j")
+            if run.origin is Origin.CATCHUP and run.state is RunState.QUEUED
+        ]
     assert [run.fire_at for run in late] == [clock.now().replace(minute=10, second=0)]
 
 
@@ -183,7 +207,9 @@ def test_a_job_whose_zone_is_no_more_stops_no_other_job(store: Store, clock: Man
     define(store, clock, "good", "* * * * *")
     with store.write() as tx:
         tx.execute(
-            text("UPDATE jobs SET record = replace(record, 'UTC', 'Mars/Olympus'), definition_hash = 'x' WHERE job_id = 'bad'")
+            text(
+                "UPDATE jobs SET record = replace(record, 'UTC', 'Mars/Olympus'), definition_hash = 'x' WHERE job_id = 'bad'"
+            )
         )
     clock.move(minutes=2)
     assert tick(store, clock).queued
@@ -206,7 +232,9 @@ def test_audit_counts_a_gap_with_the_rows_inside_it(store: Store, clock: ManualC
     assert holes(store, clock) == 0
 
 
-def test_after_downtime_what_a_former_schedule_queued_is_not_taken_back(store: Store, clock: ManualClock) -> None:
+def test_after_downtime_what_a_former_schedule_queued_is_not_taken_back(
+    store: Store, clock: ManualClock
+) -> None:
     define(store, clock, "j")
     tick(store, clock)
     clock.move(minutes=5)  # without ticks, while syncs edit the job

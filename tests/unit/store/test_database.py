@@ -105,7 +105,9 @@ def test_a_store_of_a_newer_sauron_is_refused(store: Store) -> None:
         store.migrate()
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere; the message is asserted below for every user")
+@pytest.mark.skipif(
+    os.getuid() == 0, reason="root writes everywhere; the message is asserted below for every user"
+)
 def test_a_folder_that_cannot_be_written_is_named_with_the_chown_to_run(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)

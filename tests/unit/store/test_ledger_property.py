@@ -83,7 +83,9 @@ class Ledger(RuleBasedStateMachine):
         self.owners = 0
         self.executed: dict[tuple[str, int], int] = {}
         self.asked: set[str] = set()
-        self.rescuer = Rescuer(self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead"))
+        self.rescuer = Rescuer(
+            self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead")
+        )
 
     @rule(manifest=jobs, accept=st.booleans())
     def sync(self, manifest: Mapping[str, Mapping[str, Any]], accept: bool) -> None:
@@ -115,7 +117,9 @@ class Ledger(RuleBasedStateMachine):
             with contextlib.suppress(SauronError):
                 operations.cancel(self.store, self.clock, newest[0].id)
 
-    @rule(job_id=st.sampled_from(IDS), enabled=st.booleans(), until=st.one_of(st.none(), st.integers(1, 7200)))
+    @rule(
+        job_id=st.sampled_from(IDS), enabled=st.booleans(), until=st.one_of(st.none(), st.integers(1, 7200))
+    )
     def switch(self, job_id: str, enabled: bool, until: int | None) -> None:
         end = self.clock.now() + timedelta(seconds=until) if until else None
         with contextlib.suppress(SauronError):
@@ -158,7 +162,9 @@ class Ledger(RuleBasedStateMachine):
             tx.execute(update(job_queue).where(mine).values(lease_owner=f"dead-{self.owners}"))
         self.store.close()
         self.store = Store(self.url)
-        self.rescuer = Rescuer(self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead"))
+        self.rescuer = Rescuer(
+            self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead")
+        )
         lost, self.held = self.held, []
         self.rescuer.rescue()
         with self.store.read() as tx:
@@ -216,7 +222,9 @@ class Ledger(RuleBasedStateMachine):
 def test_whatever_happens_in_any_order_the_ledger_stays_whole(
     kind: str, examples: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Ledger, "databases", request.getfixturevalue("databases") if kind == "postgresql" else None)
+    monkeypatch.setattr(
+        Ledger, "databases", request.getfixturevalue("databases") if kind == "postgresql" else None
+    )
     run_state_machine_as_test(
         Ledger,
         settings=settings(
@@ -225,6 +233,7 @@ def test_whatever_happens_in_any_order_the_ledger_stays_whole(
             deadline=None,
             suppress_health_check=list(HealthCheck),
             derandomize=True,
-            phases=[phase for phase in Phase if kind == "sqlite" or phase is not Phase.shrink],  # a step there is slow
+            # a step there is slow
+            phases=[phase for phase in Phase if kind == "sqlite" or phase is not Phase.shrink],
         ),
     )

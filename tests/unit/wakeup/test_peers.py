@@ -25,7 +25,11 @@ RUNNER = textwrap.dedent(
 def other(folder: Path) -> subprocess.Popen[str]:
     root = Path(__file__).parents[3]
     process = subprocess.Popen(
-        [sys.executable, "-c", RUNNER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
+        [sys.executable, "-c", RUNNER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
     )
     assert process.stdout
     assert process.stdout.readline() == "joined\n"

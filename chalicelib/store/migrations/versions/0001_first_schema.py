@@ -78,8 +78,13 @@ def upgrade() -> None:
         sa.Column("lease_owner", sa.String(length=128), nullable=True),
         sa.Column("lease_generation", sa.Integer(), server_default="0", nullable=False),
         sa.Column("lease_beat", sa.Integer(), server_default="0", nullable=False),
-        sa.CheckConstraint("(state = 'running') = (lease_owner IS NOT NULL)", name=op.f("ck_job_queue_running_has_owner")),
-        sa.CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name=op.f("ck_job_queue_final_has_end")),
+        sa.CheckConstraint(
+            "(state = 'running') = (lease_owner IS NOT NULL)", name=op.f("ck_job_queue_running_has_owner")
+        ),
+        sa.CheckConstraint(
+            "(state IN ('queued', 'running')) = (finished_at IS NULL)",
+            name=op.f("ck_job_queue_final_has_end"),
+        ),
         sa.CheckConstraint(
             "state IN ('queued', 'running', 'succeeded', 'degraded', 'failed', 'timed_out', 'cancelled', 'skipped', 'missed')",
             name=op.f("ck_job_queue_state_known"),
@@ -131,7 +136,9 @@ def upgrade() -> None:
         sa.Column("rejected", sa.Text(), nullable=True),
         sa.Column("removed_at", Instant(), nullable=True),
         sa.CheckConstraint("enabled OR next_fire_at IS NULL", name=op.f("ck_jobs_disabled_never_fires")),
-        sa.CheckConstraint("removed_at IS NULL OR next_fire_at IS NULL", name=op.f("ck_jobs_removed_never_fires")),
+        sa.CheckConstraint(
+            "removed_at IS NULL OR next_fire_at IS NULL", name=op.f("ck_jobs_removed_never_fires")
+        ),
         sa.PrimaryKeyConstraint("job_id", name=op.f("pk_jobs")),
     )
     op.create_index("ix_jobs_next_fire_at", "jobs", ["next_fire_at"], unique=False)

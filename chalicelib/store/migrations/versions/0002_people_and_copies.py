@@ -24,7 +24,9 @@ def upgrade() -> None:
         sa.Column("created_at", Instant(), nullable=False),
         sa.Column("refused", sa.Text(), nullable=True),
         sa.CheckConstraint("kind IN ('attempt', 'job', 'jobs')", name=op.f("ck_outbox_kind_known")),
-        sa.CheckConstraint("(kind = 'attempt') = (facts IS NOT NULL)", name=op.f("ck_outbox_attempt_has_facts")),
+        sa.CheckConstraint(
+            "(kind = 'attempt') = (facts IS NOT NULL)", name=op.f("ck_outbox_attempt_has_facts")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
     )
@@ -80,7 +82,9 @@ def upgrade() -> None:
         sa.Column("sent_at", Instant(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.CheckConstraint("channel IN ('mail', 'webhook')", name=op.f("ck_alerts_channel_known")),
-        sa.CheckConstraint("(try_at IS NULL) = (sent_at IS NOT NULL)", name=op.f("ck_alerts_waiting_has_time")),
+        sa.CheckConstraint(
+            "(try_at IS NULL) = (sent_at IS NOT NULL)", name=op.f("ck_alerts_waiting_has_time")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
     )
     op.create_index("ix_alerts_try_at", "alerts", ["try_at"], unique=False)

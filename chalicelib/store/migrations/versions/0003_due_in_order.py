@@ -14,5 +14,10 @@ _queued = sa.text("state = 'queued'")
 def upgrade() -> None:
     op.drop_index("ix_job_queue_due", "job_queue")
     op.create_index(
-        "ix_job_queue_due", "job_queue", ["due_at", "id"], unique=False, sqlite_where=_queued, postgresql_where=_queued
+        "ix_job_queue_due",
+        "job_queue",
+        ["due_at", "id"],
+        unique=False,
+        sqlite_where=_queued,
+        postgresql_where=_queued,
     )

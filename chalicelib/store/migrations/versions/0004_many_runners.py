@@ -15,4 +15,6 @@ def upgrade() -> None:
     op.add_column("job_queue", sa.Column("dispatched_until", Instant()))
     op.add_column("job_queue", sa.Column("lease_beat_at", Instant()))
     op.add_column("runners", sa.Column("revision", sa.String(40)))
-    op.add_column("runners", sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.text("false")))
+    op.add_column(
+        "runners", sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.text("false"))
+    )

@@ -8,7 +8,10 @@ _log = logging.getLogger(__name__)
 
 def emit_job_run(*_values: object, **facts: object) -> None:
     """Log what a job says of its own run. The run's record is made by Sauron, also when the job could not say anything."""
-    _log.info("job run reported by the job itself: %s", ", ".join(f"{name}={value!r:.200}" for name, value in facts.items()))
+    _log.info(
+        "job run reported by the job itself: %s",
+        ", ".join(f"{name}={value!r:.200}" for name, value in facts.items()),
+    )
 
 
 def get_scheduler_name() -> str:

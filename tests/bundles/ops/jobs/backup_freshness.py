@@ -29,5 +29,7 @@ def run():
     print(f"the newest backup is {age / 3600:.0f} hours old")
     mailed = None
     if state.changed("stale", stale, first=stale):
-        mailed = send_alert_email("Backup is stale" if stale else "Backup is fresh again", f"It is {age / 3600:.0f} hours old.")
+        mailed = send_alert_email(
+            "Backup is stale" if stale else "Backup is fresh again", f"It is {age / 3600:.0f} hours old."
+        )
     return {"status": "degraded" if stale else "ok", "stale": stale, "mailed": mailed is not None}

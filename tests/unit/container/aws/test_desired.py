@@ -36,7 +36,11 @@ def test_secrets_go_to_parameters_and_what_belongs_to_this_machine_stays_here(tm
         "LOG_LEVEL": "DEBUG",
         "HOME": "/root",
     }
-    more = {"SAURON_SSH_KNOWN_HOSTS": str(hosts), "JOBS_GIT_TOKEN_FILE": str(tmp_path / "token"), "SSH_PRIVATE_KEY_B64": key}
+    more = {
+        "SAURON_SSH_KNOWN_HOSTS": str(hosts),
+        "JOBS_GIT_TOKEN_FILE": str(tmp_path / "token"),
+        "SSH_PRIVATE_KEY_B64": key,
+    }
     found = desired.read(GIVEN | here | more, PROD)
     assert found.variables == {
         "JOBS_DIR": desired.JOBS_DIR,
@@ -46,9 +50,12 @@ def test_secrets_go_to_parameters_and_what_belongs_to_this_machine_stays_here(tm
     }
     assert found.secrets["SAURON_SSH_KNOWN_HOSTS"] == hosts.read_text(encoding="utf-8")
     assert found.secrets["JOBS_GIT_TOKEN"] == "a-git-token"
-    assert found.secrets.keys() == {*GIVEN, "SAURON_SSH_KNOWN_HOSTS", "JOBS_GIT_TOKEN", "SSH_PRIVATE_KEY_B64"} - {
-        "JOBS_GIT_REPO_URL"
-    }
+    assert found.secrets.keys() == {
+        *GIVEN,
+        "SAURON_SSH_KNOWN_HOSTS",
+        "JOBS_GIT_TOKEN",
+        "SSH_PRIVATE_KEY_B64",
+    } - {"JOBS_GIT_REPO_URL"}
     assert "password-of-the-store" not in repr(found)
 
 
@@ -80,7 +87,8 @@ def test_a_database_of_this_machine_is_pointed_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "before_the_host", ["token-in-the-address@", "x-access-token:token-in-the-address@", ":token-in-the-address@"]
+    "before_the_host",
+    ["token-in-the-address@", "x-access-token:token-in-the-address@", ":token-in-the-address@"],
 )
 def test_a_token_in_the_bundle_s_address_becomes_a_secret_and_no_variable(before_the_host: str) -> None:
     url = f"https://{before_the_host}git.example.org:8443/a/b.git"
@@ -100,14 +108,19 @@ def test_a_token_that_is_given_wins_over_the_one_in_the_bundle_s_address() -> No
 
 def test_an_address_whose_secret_part_cannot_be_told_is_refused_without_it() -> None:
     with pytest.raises(SettingsError) as refused:
-        desired.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://some-user:some-password@git.example.org/a/b.git"}, PROD)
+        desired.read(
+            GIVEN | {"JOBS_GIT_REPO_URL": "https://some-user:some-password@git.example.org/a/b.git"}, PROD
+        )
     assert "JOBS_GIT_TOKEN" in str(refused.value)
     assert "https://user@git.example.org/a/b.git" in str(refused.value)
     assert "some-" not in str(refused.value)
 
 
 def test_a_user_name_beside_a_token_stays_in_the_address_and_is_told() -> None:
-    named = GIVEN | {"JOBS_GIT_REPO_URL": "https://a%40b@git.example.org/a/b.git", "JOBS_GIT_TOKEN": "a-git-token"}
+    named = GIVEN | {
+        "JOBS_GIT_REPO_URL": "https://a%40b@git.example.org/a/b.git",
+        "JOBS_GIT_TOKEN": "a-git-token",
+    }
     found = desired.read(named, PROD)
     assert found.variables["JOBS_GIT_REPO_URL"] == named["JOBS_GIT_REPO_URL"]
     address = parse_address(found.variables["JOBS_GIT_REPO_URL"], token=found.secrets["JOBS_GIT_TOKEN"])
@@ -125,7 +138,9 @@ def test_no_other_address_with_a_password_becomes_a_variable() -> None:
 
 def test_an_address_that_no_function_could_fetch_is_refused_before_it_is_deployed() -> None:
     with pytest.raises(SettingsError, match="JOBS_GIT_REPO_URL") as refused:
-        desired.read(GIVEN | {"JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git?token=in-the-query"}, PROD)
+        desired.read(
+            GIVEN | {"JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git?token=in-the-query"}, PROD
+        )
     assert "in-the-query" not in str(refused.value)
 
 
@@ -137,7 +152,9 @@ def test_the_digest_changes_with_the_settings_and_the_account_and_not_with_their
     assert list(one["stages"]) == ["prod"]
 
 
-def test_a_policy_reaches_aws_for_one_partition_region_and_account_and_mail_for_the_region_that_sends_it(tmp_path: Path) -> None:
+def test_a_policy_reaches_aws_for_one_partition_region_and_account_and_mail_for_the_region_that_sends_it(
+    tmp_path: Path,
+) -> None:
     root = tmp_path / "checkout"
     shutil.copytree(ROOT / ".chalice", root / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
     for name in ("app.py", "requirements.txt"):

@@ -26,10 +26,33 @@ SOURCES = ("chalicelib", "sauron_jobs_loader")
 MAIL = ("ses:SendEmail", "ses:SendRawEmail")
 TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
 ALLOWED = {"api_handler": MAIL, "upkeep": (*TAKE, *MAIL), "work": (*TAKE, "sqs:GetQueueAttributes", *MAIL)}
-LAZY = {"alembic", "boto3", "botocore", "cryptography", "dulwich", "httpx", "jinja2", "jsonschema", "paramiko", "pydantic"}
+LAZY = {
+    "alembic",
+    "boto3",
+    "botocore",
+    "cryptography",
+    "dulwich",
+    "httpx",
+    "jinja2",
+    "jsonschema",
+    "paramiko",
+    "pydantic",
+}
 KEPT_OUT = {
     *("container", "tests", "sauron", "docs", "vendor", "moto", "pytest", "hypothesis"),
-    *("click", "git", "waitress", "rich", "dotenv", "boto3", "botocore", "yaml", "pip", "setuptools", "inquirer"),
+    *(
+        "click",
+        "git",
+        "waitress",
+        "rich",
+        "dotenv",
+        "boto3",
+        "botocore",
+        "yaml",
+        "pip",
+        "setuptools",
+        "inquirer",
+    ),
 }
 
 
@@ -92,7 +115,9 @@ def test_every_requirement_is_pinned_with_hashes_and_no_index_is_named(lock: str
     assert entries
     for entry in entries:
         assert re.fullmatch(r"[a-z0-9-]+==\S+ \\", entry), f"{lock}: {entry}"
-        assert re.search(re.escape(entry) + r"\n    --hash=sha256:[0-9a-f]{64}", text), f"{lock}: {entry} has no hash"
+        assert re.search(re.escape(entry) + r"\n    --hash=sha256:[0-9a-f]{64}", text), (
+            f"{lock}: {entry} has no hash"
+        )
 
 
 def test_the_requirements_hold_what_pyproject_asks_for() -> None:
@@ -121,7 +146,9 @@ def test_make_prints_help_for_every_target() -> None:
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])
 @pytest.mark.parametrize("handler", HANDLERS)
-def test_every_function_has_a_hand_written_policy_that_allows_nothing_of_others(stage: str, handler: str) -> None:
+def test_every_function_has_a_hand_written_policy_that_allows_nothing_of_others(
+    stage: str, handler: str
+) -> None:
     ours = json.loads((ROOT / ".chalice/config.json").read_text())["stages"][stage]
     assert ours["autogen_policy"] is False
     assert ours["lambda_functions"][handler]["iam_policy_file"] == f"policy-{stage}-{handler}.json"
@@ -129,9 +156,12 @@ def test_every_function_has_a_hand_written_policy_that_allows_nothing_of_others(
     own = f"arn:aws:logs:*:*:log-group:{names.log_group(names.function(handler))}:*"
     allowed: dict[str, set[str]] = {}
     for statement in json.loads((ROOT / f".chalice/policy-{stage}-{handler}.json").read_text())["Statement"]:
-        actions, resources = ([one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"]))
+        actions, resources = (
+            [one] if isinstance(one, str) else one for one in (statement["Action"], statement["Resource"])
+        )
         assert not [action for action in actions if "*" in action]
-        assert all(resource.startswith(f"arn:aws:{actions[0].split(':')[0]}:*:*:") for resource in resources)  # narrowed by `up`
+        # narrowed by `up`
+        assert all(resource.startswith(f"arn:aws:{actions[0].split(':')[0]}:*:*:") for resource in resources)
         for action in actions:
             allowed.setdefault(action, set()).update(resource.split(":", 5)[5] for resource in resources)
         if actions[0].startswith("logs:"):
@@ -161,7 +191,9 @@ def test_vendor_is_a_link_into_the_project() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_container(tmp_path: Path) -> None:
+def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_container(
+    tmp_path: Path,
+) -> None:
     asked = f"tzdata=={pins('requirements.txt')['tzdata']}"
     pip = [
         sys.executable,
@@ -206,10 +238,13 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
         "-c",
         "import sys; sys.path.insert(0, sys.argv[1]); import sauron_jobs_loader.git.without_git.remote",
     ]
-    ran = subprocess.run([*dulwich, str(tmp_path / "lambda")], env={"PATH": ""}, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [*dulwich, str(tmp_path / "lambda")], env={"PATH": ""}, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
 
-    # Imported from the zip alone, as Lambda does: nothing may be missing, and nothing may be opened or started.
+    # Imported from the zip alone, as Lambda does: nothing may be missing, and nothing may be opened or
+    # started.
     (tmp_path / "cwd").mkdir()
     run = "import sys, threading; sys.path.insert(0, sys.argv[1]); import app; print(app.app.app_name, threading.active_count())"
     run += f"; print(sorted({LAZY!r} & set(sys.modules)))"  # what a first answer has no time for
@@ -243,7 +278,9 @@ def test_an_installed_sauron_holds_every_file_that_it_reads(tmp_path: Path) -> N
         str(tmp_path / "out"),
         ".",
     ]
-    built = subprocess.run(pip, cwd=tree, env={**os.environ, "PIP_NO_INDEX": "1"}, capture_output=True, text=True, check=False)
+    built = subprocess.run(
+        pip, cwd=tree, env={**os.environ, "PIP_NO_INDEX": "1"}, capture_output=True, text=True, check=False
+    )
     assert built.returncode == 0, built.stderr
     [wheel] = (tmp_path / "out").iterdir()
     with zipfile.ZipFile(wheel) as opened:
@@ -271,7 +308,9 @@ def test_a_zip_gets_compiled_files_once_and_without_what_cannot_be_compiled(tmp_
         opened.extractall(tmp_path / "out")
     (tmp_path / "out/a.py").write_text("VALUE = 3\n")  # the compiled file is taken without a look at this one
     probe = "import sys; sys.path.insert(0, sys.argv[1]); import a, b.c; print(a.VALUE, b.c.VALUE)"
-    said = subprocess.run([sys.executable, "-S", "-c", probe, str(tmp_path / "out")], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-S", "-c", probe, str(tmp_path / "out")], capture_output=True, text=True, check=True
+    )
     assert said.stdout == "1 2\n"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
@@ -279,7 +318,9 @@ def test_a_zip_gets_compiled_files_once_and_without_what_cannot_be_compiled(tmp_
 def test_the_map_names_every_room_of_the_layers() -> None:
     [layers] = [
         contract["layers"]
-        for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+        for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+            "contracts"
+        ]
         if contract["name"].startswith("Imports go one way")
     ]
     rooms = {room for layer in layers for room in re.findall(r"chalicelib\.(\w+)", layer)}

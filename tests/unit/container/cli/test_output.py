@@ -36,11 +36,18 @@ def test_a_time_is_shown_with_how_far_it_is_off(text: str | None, shown: str | N
 
 
 def test_a_length_of_time_is_shown_in_its_largest_units() -> None:
-    lengths = [timedelta(seconds=0), timedelta(seconds=61), timedelta(hours=5, minutes=3), timedelta(days=2, hours=7)]
+    lengths = [
+        timedelta(seconds=0),
+        timedelta(seconds=61),
+        timedelta(hours=5, minutes=3),
+        timedelta(days=2, hours=7),
+    ]
     assert [output.span(length) for length in lengths] == ["0 s", "1 min 1 s", "5 h", "2 d 7 h"]
 
 
-def test_a_table_in_a_pipe_has_no_colours_is_not_cut_and_obeys_no_control_character(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_in_a_pipe_has_no_colours_is_not_cut_and_obeys_no_control_character(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     long = "x" * 300
     output.table(["job", "state"], [["a", "failed"], [long, "\x1b[31mred\x07 [bold]"], ["b", None]])
     assert capsys.readouterr().out.splitlines() == [

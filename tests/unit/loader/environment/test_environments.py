@@ -91,17 +91,23 @@ def builds(control: Path) -> list[tuple[int, int]]:
 def left(environments: Environments, folder: Path) -> list[str]:
     log = environments.log_file(folder)
     assert log is not None
-    return sorted(entry.name for entry in log.parent.iterdir() if entry.name not in {log.name, "install.lock"})
+    return sorted(
+        entry.name for entry in log.parent.iterdir() if entry.name not in {log.name, "install.lock"}
+    )
 
 
-def test_a_bundle_without_requirements_runs_with_our_own_python(environments: Environments, tmp_path: Path) -> None:
+def test_a_bundle_without_requirements_runs_with_our_own_python(
+    environments: Environments, tmp_path: Path
+) -> None:
     assert environments.key(tmp_path) is None
     assert environments.log_file(tmp_path) is None
     assert environments.python(tmp_path) == Path(sys.executable)
     assert not (tmp_path / "environments").exists()
 
 
-def test_bundles_have_the_versions_they_pin_at_the_same_time(environments: Environments, tmp_path: Path, wheels: Path) -> None:
+def test_bundles_have_the_versions_they_pin_at_the_same_time(
+    environments: Environments, tmp_path: Path, wheels: Path
+) -> None:
     old = environments.python(require(tmp_path / "a", "tiny==1.0", wheels=wheels))
     new = environments.python(require(tmp_path / "b", "tiny==2.0", wheels=wheels))
     assert [say(python, "import tiny; print(tiny.__version__)") for python in (old, new)] == ["1.0", "2.0"]
@@ -117,7 +123,9 @@ def test_saurons_packages_stay_importable_and_the_bundles_pins_win_over_them(
     assert say(Path(sys.executable), code + "print(version('croniter'))") != "999.0"
 
 
-def test_equal_requirements_are_installed_once(environments: Environments, tmp_path: Path, wheels: Path) -> None:
+def test_equal_requirements_are_installed_once(
+    environments: Environments, tmp_path: Path, wheels: Path
+) -> None:
     first = environments.python(require(tmp_path / "a", "tiny==1.0", wheels=wheels))
     shutil.rmtree(wheels)
     log = environments.log_file(tmp_path / "a")
@@ -137,7 +145,9 @@ def test_the_log_tells_what_was_done(environments: Environments, tmp_path: Path,
     assert text.endswith("Complete.\n")
 
 
-def test_a_failing_installation_says_why_and_leaves_nothing(environments: Environments, tmp_path: Path, wheels: Path) -> None:
+def test_a_failing_installation_says_why_and_leaves_nothing(
+    environments: Environments, tmp_path: Path, wheels: Path
+) -> None:
     folder = require(tmp_path / "a", "tiny==3.0", wheels=wheels)
     with pytest.raises(LoaderError) as failed:
         environments.python(folder)
@@ -150,7 +160,9 @@ def test_a_failing_installation_says_why_and_leaves_nothing(environments: Enviro
     assert say(environments.python(folder), "import tiny; print(tiny.__version__)") == "3.0"
 
 
-def test_pins_that_break_saurons_own_packages_are_refused(environments: Environments, tmp_path: Path, wheels: Path) -> None:
+def test_pins_that_break_saurons_own_packages_are_refused(
+    environments: Environments, tmp_path: Path, wheels: Path
+) -> None:
     write_wheel(wheels, "sauron_jobs_loader", "1", "raise ImportError('not the real one')")
     folder = require(tmp_path / "a", "sauron_jobs_loader", wheels=wheels)
     with pytest.raises(RequirementsError, match=r"(?s)Sauron's own cannot be imported.*not the real one"):
@@ -189,7 +201,9 @@ def test_the_time_limit_ends_the_whole_installation(
     assert say(environments.python(slow), "import built; print(built.VALUE)") == "1"
 
 
-def test_closing_ends_an_installation_and_begins_none_any_more(environments: Environments, slow: Path, control: Path) -> None:
+def test_closing_ends_an_installation_and_begins_none_any_more(
+    environments: Environments, slow: Path, control: Path
+) -> None:
     with ThreadPoolExecutor(1) as pool:
         making = pool.submit(environments.python, slow)
         (pids,) = eventually(lambda: builds(control), 60)
@@ -206,7 +220,10 @@ def test_a_kill_in_the_midst_leaves_nothing_that_is_used(
     environments: Environments, tmp_path: Path, environ: dict[str, str], slow: Path, control: Path
 ) -> None:
     maker = subprocess.Popen(
-        [sys.executable, "-c", MAKE, tmp_path / "environments", slow], env=environ, cwd=PROJECT, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", MAKE, tmp_path / "environments", slow],
+        env=environ,
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
     )
     (pids,) = eventually(lambda: builds(control), 60)
     os.kill(maker.pid, signal.SIGKILL)
@@ -218,9 +235,14 @@ def test_a_kill_in_the_midst_leaves_nothing_that_is_used(
     assert left(environments, slow) == [environments.key(slow)]
 
 
-def test_two_processes_at_once_make_it_once(tmp_path: Path, environ: dict[str, str], slow: Path, control: Path) -> None:
+def test_two_processes_at_once_make_it_once(
+    tmp_path: Path, environ: dict[str, str], slow: Path, control: Path
+) -> None:
     command = [sys.executable, "-c", MAKE, str(tmp_path / "environments"), str(slow)]
-    makers = [subprocess.Popen(command, env=environ, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    makers = [
+        subprocess.Popen(command, env=environ, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
     eventually(lambda: builds(control), 60)
     (control / "go").touch()
     first, second = (maker.communicate(timeout=60)[0] for maker in makers)
@@ -245,7 +267,9 @@ def test_a_checkout_is_not_written_to_and_its_own_package_outlives_it(
     assert say(python, "import built; print(built.VALUE)") == "1"
 
 
-def test_pruning_removes_what_no_checkout_needs(tmp_path: Path, environ: dict[str, str], wheels: Path) -> None:
+def test_pruning_removes_what_no_checkout_needs(
+    tmp_path: Path, environ: dict[str, str], wheels: Path
+) -> None:
     later = [time.time()]
     environments = Environments(tmp_path / "environments", environ=environ, now=lambda: later[0])
     kept = environments.python(require(tmp_path / "a", "tiny==1.0", wheels=wheels))
@@ -266,7 +290,9 @@ def test_pruning_removes_what_no_checkout_needs(tmp_path: Path, environ: dict[st
     )
 
 
-def test_pruning_leaves_what_is_being_installed(environments: Environments, slow: Path, control: Path) -> None:
+def test_pruning_leaves_what_is_being_installed(
+    environments: Environments, slow: Path, control: Path
+) -> None:
     made: list[Path] = []
     making = threading.Thread(target=lambda: made.append(environments.python(slow)))
     making.start()
@@ -279,7 +305,9 @@ def test_pruning_leaves_what_is_being_installed(environments: Environments, slow
     assert say(made[0], "import built; print(built.VALUE)") == "1"
 
 
-def test_a_folder_that_cannot_be_written_is_named(environ: dict[str, str], tmp_path: Path, wheels: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(
+    environ: dict[str, str], tmp_path: Path, wheels: Path
+) -> None:
     (tmp_path / "file").touch()
     environments = Environments(tmp_path / "file" / "environments", environ=environ)
     with pytest.raises(LoaderError, match=str(tmp_path / "file")):

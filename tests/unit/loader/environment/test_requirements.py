@@ -34,14 +34,25 @@ def test_a_checkout_that_asks_for_nothing_needs_nothing(tmp_path: Path, text: st
 
 
 def test_equal_requirements_have_one_digest_wherever_they_lie(tmp_path: Path) -> None:
-    first = write(tmp_path / "a", "-r more.txt\n./lib", {"more.txt": "x==1\n", "lib/x.py": "1", "jobs/a.py": "1"})
-    second = write(tmp_path / "b", "-r more.txt\n./lib", {"more.txt": "x==1\n", "lib/x.py": "1", "jobs/a.py": "2"})
+    first = write(
+        tmp_path / "a", "-r more.txt\n./lib", {"more.txt": "x==1\n", "lib/x.py": "1", "jobs/a.py": "1"}
+    )
+    second = write(
+        tmp_path / "b", "-r more.txt\n./lib", {"more.txt": "x==1\n", "lib/x.py": "1", "jobs/a.py": "2"}
+    )
     assert digest(first) == digest(second)
 
 
 @pytest.mark.parametrize(
     "line",
-    ["-r more.txt", "-rmore.txt", "-c more.txt", "--requirement=more.txt", "--constraint more.txt # why", "-r \\\n more.txt"],
+    [
+        "-r more.txt",
+        "-rmore.txt",
+        "-c more.txt",
+        "--requirement=more.txt",
+        "--constraint more.txt # why",
+        "-r \\\n more.txt",
+    ],
 )
 def test_what_an_included_file_says_changes_the_digest(tmp_path: Path, line: str) -> None:
     before = digest(write(tmp_path, line, {"more.txt": "-r deep/er.txt", "deep/er.txt": "x==1"}))
@@ -69,7 +80,9 @@ def test_what_a_path_of_the_checkout_holds_changes_the_digest(tmp_path: Path, li
 
 
 def test_a_path_is_taken_from_the_top_of_the_checkout_or_from_the_file_that_names_it(tmp_path: Path) -> None:
-    before = digest(write(tmp_path, "-r sub/r.txt", {"sub/r.txt": "../lib\n./own", "lib/a.py": "1", "sub/own/a.py": "1"}))
+    before = digest(
+        write(tmp_path, "-r sub/r.txt", {"sub/r.txt": "../lib\n./own", "lib/a.py": "1", "sub/own/a.py": "1"})
+    )
     between = digest(write(tmp_path, files={"lib/a.py": "2"}))
     assert len({before, between, digest(write(tmp_path, files={"sub/own/a.py": "2"}))}) == 3
 
@@ -85,7 +98,9 @@ def test_a_path_is_taken_from_the_top_of_the_checkout_or_from_the_file_that_name
         ("-r gone.txt", "'gone.txt', which is not there"),
     ],
 )
-def test_a_path_that_leaves_the_checkout_is_refused_with_its_place(tmp_path: Path, line: str, place: str) -> None:
+def test_a_path_that_leaves_the_checkout_is_refused_with_its_place(
+    tmp_path: Path, line: str, place: str
+) -> None:
     write(tmp_path, files={"other.txt": "x==1", "lib/a.py": "1"})
     with pytest.raises(RequirementsError) as refused:
         requirements.read(write(tmp_path / "bundle", f"y==1\n\n{line}\n"))
@@ -94,9 +109,7 @@ def test_a_path_that_leaves_the_checkout_is_refused_with_its_place(tmp_path: Pat
 
 
 def test_names_and_addresses_are_no_paths(tmp_path: Path) -> None:
-    text = (
-        "x==1 --hash=sha256:00\ny[z]>=1; python_version<'4'\nw @ git+https://u:p%40w@host/x/y@v1#egg=w\n-c https://t@host/c.txt\n"
-    )
+    text = "x==1 --hash=sha256:00\ny[z]>=1; python_version<'4'\nw @ git+https://u:p%40w@host/x/y@v1#egg=w\n-c https://t@host/c.txt\n"
     read = requirements.read(write(tmp_path, text + "--index-url https://${USER_}:${PASS1}@host/simple\n"))
     assert read is not None
     assert not read.local

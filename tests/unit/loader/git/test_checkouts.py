@@ -113,7 +113,10 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     )
     project = str(Path(__file__).resolve().parents[4])
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"PYTHONPATH": project}
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"PYTHONPATH": project},
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

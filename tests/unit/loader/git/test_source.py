@@ -72,7 +72,9 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     return chosen
 
 
-def source_of(bundle: BundleRepository, root: Path, kind: Kind = GitSource, branch: str = "main") -> GitSource | DulwichSource:
+def source_of(
+    bundle: BundleRepository, root: Path, kind: Kind = GitSource, branch: str = "main"
+) -> GitSource | DulwichSource:
     return kind(str(bundle.path), root=root, branch=branch)
 
 
@@ -153,7 +155,9 @@ def test_a_relative_path_is_taken_from_the_working_folder(tmp_path: Path) -> Non
         ("/srv/a\nb", "control"),
     ],
 )
-def test_any_other_address_is_refused_with_what_to_write(kind: Kind, url: str, instead: str, tmp_path: Path) -> None:
+def test_any_other_address_is_refused_with_what_to_write(
+    kind: Kind, url: str, instead: str, tmp_path: Path
+) -> None:
     with pytest.raises(SourceError) as caught:
         kind(url, root=tmp_path)
     assert instead in str(caught.value)
@@ -162,7 +166,8 @@ def test_any_other_address_is_refused_with_what_to_write(kind: Kind, url: str, i
 
 
 @pytest.mark.parametrize(
-    "url", [f"https://user:{TOKEN.replace('/', '%2F')}@host/repo", f"https://{TOKEN.replace('/', '%2F')}@host/repo"]
+    "url",
+    [f"https://user:{TOKEN.replace('/', '%2F')}@host/repo", f"https://{TOKEN.replace('/', '%2F')}@host/repo"],
 )
 def test_a_token_in_the_url_is_moved_out_of_it(url: str) -> None:
     address = parse_address(url)
@@ -184,7 +189,9 @@ def test_a_token_with_a_line_break_is_refused_without_being_shown(kind: Kind, tm
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("ref", ["", "-x", "--output=x", "a..b", "a b", "a:b", "a@{1}", "main^", "x.lock", "/a", "a/", "."])
+@pytest.mark.parametrize(
+    "ref", ["", "-x", "--output=x", "a..b", "a b", "a:b", "a@{1}", "main^", "x.lock", "/a", "a/", "."]
+)
 def test_a_hostile_ref_is_refused(kind: Kind, ref: str, bundle: BundleRepository, root: Path) -> None:
     with pytest.raises(SourceError, match="cannot be a branch"):
         source_of(bundle, root, kind).fetch(ref)
@@ -195,7 +202,9 @@ def test_a_hostile_ref_is_refused(kind: Kind, ref: str, bundle: BundleRepository
 # What is fetched
 
 
-def test_fetch_answers_the_commit_of_a_branch_a_tag_or_a_commit_id(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+def test_fetch_answers_the_commit_of_a_branch_a_tag_or_a_commit_id(
+    kind: Kind, bundle: BundleRepository, root: Path
+) -> None:
     first = bundle.head()
     bundle.git("tag", "-a", "v1", "-m", "version 1")
     bundle.git("branch", "feature/x")
@@ -206,7 +215,9 @@ def test_fetch_answers_the_commit_of_a_branch_a_tag_or_a_commit_id(kind: Kind, b
     assert source.fetch(first) == source.fetch(first.upper()) == source.fetch(first[:10]) == first
 
 
-def test_a_file_url_and_a_bare_repository_work_too(kind: Kind, bundle: BundleRepository, root: Path, tmp_path: Path) -> None:
+def test_a_file_url_and_a_bare_repository_work_too(
+    kind: Kind, bundle: BundleRepository, root: Path, tmp_path: Path
+) -> None:
     git("clone", "--quiet", "--bare", str(bundle.path), str(tmp_path / "a b.git"), cwd=tmp_path)
     source = kind(f"file://{tmp_path}/a%20b.git", root=root)
     assert source.fetch() == bundle.head()
@@ -266,7 +277,9 @@ def test_metadata_says_what_a_commit_is_about(kind: Kind, bundle: BundleReposito
     assert source.metadata("a" * 40) is None
 
 
-def test_a_force_push_is_followed_and_the_old_revision_stays(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+def test_a_force_push_is_followed_and_the_old_revision_stays(
+    kind: Kind, bundle: BundleRepository, root: Path
+) -> None:
     old = bundle.commit({"manifest.py": "two\n"})
     source = source_of(bundle, root, kind)
     source.checkout(source.fetch())
@@ -278,7 +291,9 @@ def test_a_force_push_is_followed_and_the_old_revision_stays(kind: Kind, bundle:
     assert source.fetch(old) == old
 
 
-def test_another_branch_and_a_branch_that_becomes_a_folder_of_branches_work(bundle: BundleRepository, root: Path) -> None:
+def test_another_branch_and_a_branch_that_becomes_a_folder_of_branches_work(
+    bundle: BundleRepository, root: Path
+) -> None:
     bundle.git("branch", "work")
     source_of(bundle, root).fetch("work")
     kept = (root / "mirror.git").stat().st_ino
@@ -307,7 +322,9 @@ def test_a_changed_address_replaces_the_mirror_once_the_new_one_is_complete(
     assert sorted(entry.name for entry in root.iterdir()) == ["mirror.git", "mirror.lock"]
 
 
-def test_a_commit_that_no_branch_leads_to_is_asked_for_by_its_id(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+def test_a_commit_that_no_branch_leads_to_is_asked_for_by_its_id(
+    kind: Kind, bundle: BundleRepository, root: Path
+) -> None:
     sha = bundle.commit({"manifest.py": "pull request\n"})
     bundle.git("update-ref", "refs/pull/1/head", sha)
     bundle.git("reset", "--quiet", "--hard", "HEAD~1")
@@ -397,7 +414,9 @@ def test_links_inside_the_tree_are_kept(kind: Kind, bundle: BundleRepository, ro
     assert (folder / "dangling").is_symlink()
 
 
-def test_a_submodule_is_neither_fetched_nor_in_the_way(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+def test_a_submodule_is_neither_fetched_nor_in_the_way(
+    kind: Kind, bundle: BundleRepository, root: Path
+) -> None:
     (bundle.path / ".gitmodules").write_text('[submodule "x"]\n path = x\n url = ext::touch /nowhere\n')
     bundle.git("update-index", "--add", "--cacheinfo", f"160000,{bundle.head()},x")
     bundle.git("add", ".gitmodules")
@@ -410,7 +429,9 @@ def test_a_submodule_is_neither_fetched_nor_in_the_way(kind: Kind, bundle: Bundl
 # Faults of the source
 
 
-def test_an_unknown_branch_names_the_branches_there_are(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+def test_an_unknown_branch_names_the_branches_there_are(
+    kind: Kind, bundle: BundleRepository, root: Path
+) -> None:
     bundle.git("branch", "production")
     with pytest.raises(SourceError) as caught:
         source_of(bundle, root, kind, branch="prodution").fetch()
@@ -461,7 +482,9 @@ def test_a_missing_git_says_what_to_install(
     assert caught.value.fault is SourceFault.TOOL
 
 
-def test_a_folder_that_cannot_be_written_is_named(kind: Kind, bundle: BundleRepository, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named(
+    kind: Kind, bundle: BundleRepository, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SourceError, match="make the folder writable") as caught:
         source_of(bundle, tmp_path / "file" / "state", kind).checkout(bundle.head())
@@ -510,7 +533,9 @@ def test_the_token_opens_the_repository_and_is_nowhere_to_be_seen(
         assert not [name for name, content in files_below(root).items() if secret.encode() in content]
 
 
-def test_a_token_in_the_url_works_and_is_not_shown(kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_a_token_in_the_url_works_and_is_not_shown(
+    kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     address = f"{http.url}/bundle/.git".replace("://", f"://x-access-token:{TOKEN.replace('/', '%2F')}@")
     source = kind(address, root=root)
     assert source.fetch() == bundle.head()
@@ -518,7 +543,9 @@ def test_a_token_in_the_url_works_and_is_not_shown(kind: Kind, http: GitHttpServ
     assert not [name for name, content in files_below(root).items() if TOKEN.encode() in content]
 
 
-@pytest.mark.parametrize(("token", "words"), [(None, "asks for a token"), ("wrong-token", "does not accept the token")])
+@pytest.mark.parametrize(
+    ("token", "words"), [(None, "asks for a token"), ("wrong-token", "does not accept the token")]
+)
 def test_a_missing_or_wrong_token_says_which_and_shows_none(
     kind: Kind, token: str | None, words: str, http: GitHttpServer, root: Path
 ) -> None:
@@ -530,7 +557,9 @@ def test_a_missing_or_wrong_token_says_which_and_shows_none(
     assert not (root / "mirror.git").exists()
 
 
-def test_a_wrong_token_leaves_the_mirror_as_it_was(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_a_wrong_token_leaves_the_mirror_as_it_was(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     sha = GitSource(f"{http.url}/bundle/.git", root=root, token=TOKEN).fetch()
     source = GitSource(f"{http.url}/bundle/.git", root=root, token="expired")
     with pytest.raises(SourceError, match="does not accept the token"):
@@ -612,7 +641,9 @@ def ssh_source(
     )
 
 
-def test_ssh_works_with_a_deploy_key_and_a_known_host(ssh: GitSshServer, bundle: BundleRepository, root: Path) -> None:
+def test_ssh_works_with_a_deploy_key_and_a_known_host(
+    ssh: GitSshServer, bundle: BundleRepository, root: Path
+) -> None:
     source = ssh_source(ssh, bundle, root)
     assert (source.checkout(source.fetch()) / "manifest.py").read_text() == "one\n"
 
@@ -650,7 +681,9 @@ def test_a_key_that_the_host_does_not_know_is_said_to_be_refused(
     assert caught.value.fault is SourceFault.ACCESS
 
 
-def test_a_missing_key_file_is_named(ssh: GitSshServer, bundle: BundleRepository, root: Path, tmp_path: Path) -> None:
+def test_a_missing_key_file_is_named(
+    ssh: GitSshServer, bundle: BundleRepository, root: Path, tmp_path: Path
+) -> None:
     with pytest.raises(SourceError, match=r"no ssh key at .*absent"):
         ssh_source(ssh, bundle, root, ssh_key_file=tmp_path / "absent").fetch()
 
@@ -696,7 +729,9 @@ def test_killing_the_process_during_a_fetch_ends_git_and_frees_the_lock(
     assert sorted(entry.name for entry in root.iterdir()) == ["mirror.git", "mirror.lock"]
 
 
-def test_kills_at_many_moments_leave_what_the_next_sync_completes(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+def test_kills_at_many_moments_leave_what_the_next_sync_completes(
+    kind: Kind, bundle: BundleRepository, root: Path
+) -> None:
     bundle.commit({f"data/{number}.txt": f"{number}\n" * 50 for number in range(300)})
     expected = 302
     for step in range(12):
@@ -713,11 +748,19 @@ def test_kills_at_many_moments_leave_what_the_next_sync_completes(kind: Kind, bu
     assert len(files_below(source.checkout(source.fetch()))) == expected
 
 
-def test_lock_files_and_half_packs_of_killed_gits_are_swept_away(bundle: BundleRepository, root: Path) -> None:
+def test_lock_files_and_half_packs_of_killed_gits_are_swept_away(
+    bundle: BundleRepository, root: Path
+) -> None:
     source = source_of(bundle, root)
     source.fetch()
     mirror = root / "mirror.git"
-    for name in ("packed-refs.lock", "config.lock", "HEAD.lock", "refs/heads/main.lock", "objects/pack/tmp_pack_x"):
+    for name in (
+        "packed-refs.lock",
+        "config.lock",
+        "HEAD.lock",
+        "refs/heads/main.lock",
+        "objects/pack/tmp_pack_x",
+    ):
         (mirror / name).write_text("left behind")
     for name in ("mirror.git.1.tmp", "mirror.git.2.old"):
         (root / name).mkdir()
@@ -780,7 +823,9 @@ def as_a_file(mirror: Path) -> None:
         as_a_file,
     ],
 )
-def test_a_damaged_mirror_is_replaced(damage: Callable[[Path], None], bundle: BundleRepository, root: Path) -> None:
+def test_a_damaged_mirror_is_replaced(
+    damage: Callable[[Path], None], bundle: BundleRepository, root: Path
+) -> None:
     source = source_of(bundle, root)
     source.fetch()
     damage(root / "mirror.git")
@@ -802,7 +847,10 @@ def test_two_processes_syncing_at_once_are_harmless(kind: Kind, bundle: BundleRe
     bundle.commit({f"data/{number}.txt": f"{number}\n" for number in range(200)})
     for step in range(3):
         sha = bundle.commit({"manifest.py": f"{step}\n"})
-        with start_sync(str(bundle.path), root, kind) as one, start_sync(str(bundle.path), root, kind) as other:
+        with (
+            start_sync(str(bundle.path), root, kind) as one,
+            start_sync(str(bundle.path), root, kind) as other,
+        ):
             for process in (one, other):
                 printed, _ = process.communicate(timeout=60)
                 assert process.returncode == 0
@@ -811,7 +859,9 @@ def test_two_processes_syncing_at_once_are_harmless(kind: Kind, bundle: BundleRe
     assert all(len(entry.name) == 40 for entry in (root / "revisions").iterdir())
 
 
-def test_threads_checking_out_one_revision_get_one_complete_folder(kind: Kind, bundle: BundleRepository, root: Path) -> None:
+def test_threads_checking_out_one_revision_get_one_complete_folder(
+    kind: Kind, bundle: BundleRepository, root: Path
+) -> None:
     sha = bundle.commit({f"data/{number}.txt": f"{number}\n" for number in range(100)})
     with ThreadPoolExecutor(6) as pool:
         folders = set(pool.map(lambda _: source_of(bundle, root, kind).checkout(sha), range(6)))

@@ -67,7 +67,9 @@ def test_descriptors_travel_with_a_message_and_are_closed_by_an_exec() -> None:
 def test_all_descendants_of_a_process_are_found() -> None:
     script = "import subprocess, sys; subprocess.run(['sh', '-c', 'read line; true'], start_new_session=True)"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as child:
-        while not (found := [process for process in tree.descendants(child.pid) if process.session == process.pid]):
+        while not (
+            found := [process for process in tree.descendants(child.pid) if process.session == process.pid]
+        ):
             assert child.poll() is None
         assert found[0].alive
         assert child.pid in {process.pid for process in tree.descendants(os.getpid())}

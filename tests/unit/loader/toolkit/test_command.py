@@ -56,7 +56,9 @@ def test_at_its_timeout_a_program_ends_with_all_it_started(
         f"open({str(tmp_path / 'a')!r}, 'w').write(f'{{child.pid}}\\n')\n"
         f"open({str(tmp_path / 'b')!r}, 'w').write(f'{{os.getpid()}}\\n')\nprint('begun', flush=True)\ntime.sleep(600)"
     )
-    with pytest.raises(CommandError, match=r"did not end within 2 s\. It printed at the end:\nbegun") as failed:
+    with pytest.raises(
+        CommandError, match=r"did not end within 2 s\. It printed at the end:\nbegun"
+    ) as failed:
         run([sys.executable, "-c", script], timeout_seconds=2)
     assert failed.value.result
     assert failed.value.result.timed_out

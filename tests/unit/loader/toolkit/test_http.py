@@ -14,7 +14,9 @@ BUSY = Answer(503, headers={"Retry-After": "0"})
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("busy", [Answer(status, headers={"Retry-After": "0"}) for status in (429, 502, 503, 504)])
+@pytest.mark.parametrize(
+    "busy", [Answer(status, headers={"Retry-After": "0"}) for status in (429, 502, 503, 504)]
+)
 def test_a_busy_server_is_asked_again(busy: Answer) -> None:
     with receive(busy, busy, Answer(200, "done")) as server, http.client(base_url=server.url) as client:
         assert client.get("/x").text == "done"
@@ -71,7 +73,10 @@ def test_the_pause_is_what_the_server_asks_for_or_grows_and_is_capped(
 
 
 def test_the_token_goes_into_the_authorization_header_only() -> None:
-    with receive() as server, http.client(base_url=server.url, token="a-token\n", headers={"X-Team": "ops"}) as client:
+    with (
+        receive() as server,
+        http.client(base_url=server.url, token="a-token\n", headers={"X-Team": "ops"}) as client,
+    ):
         client.get("/x")
         asked = server.asked[0]
     assert asked.headers["Authorization"] == "Bearer a-token"

@@ -51,7 +51,11 @@ def test_lines_that_say_nothing_know_nobody() -> None:
 
 
 def test_every_refusal_shows_the_line_that_would_be_right() -> None:
-    for lines in ((), (f"box ssh-ed25519 {base64.b64encode(b'other').decode()}",), (f"box ssh-rsa {KEY.split()[1]}",)):
+    for lines in (
+        (),
+        (f"box ssh-ed25519 {base64.b64encode(b'other').decode()}",),
+        (f"box ssh-rsa {KEY.split()[1]}",),
+    ):
         with pytest.raises(HostKeyError, match=f"box {KEY}$"):
             known(*lines).check("box", "ssh-ed25519", BLOB)
     known(f"box {KEY}").check("box", "ssh-ed25519", BLOB)

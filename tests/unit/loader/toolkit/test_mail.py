@@ -44,7 +44,13 @@ def ses() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host.replace('0.0.0.0', '127.0.0.1')}:{port}"  # noqa: S104 - where it says that it listens
-    known = boto3.client("ses", region_name="us-east-1", endpoint_url=url, aws_access_key_id="test", aws_secret_access_key="test")
+    known = boto3.client(
+        "ses",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
     known.verify_email_identity(EmailAddress="sauron@example.com")
     known.close()
     yield url
@@ -88,14 +94,19 @@ def test_several_recipients_are_taken_as_text_or_list() -> None:
 @pytest.mark.usefixtures("_settings")
 def test_alerts_and_digests_go_to_their_own_addresses() -> None:
     assert send_alert_email("disk full", level="critical")
-    assert (last().subject, last().destinations["ToAddresses"]) == ("[CRITICAL] disk full", ["alerts@example.com"])
+    assert (last().subject, last().destinations["ToAddresses"]) == (
+        "[CRITICAL] disk full",
+        ["alerts@example.com"],
+    )
     assert send_digest_email("week", html="<p>all well</p>")
     assert last().destinations["ToAddresses"] == ["digests@example.com", "boss@example.com"]
     assert last().body == "<p>all well</p>"
 
 
 @pytest.mark.usefixtures("_settings")
-def test_a_sender_that_is_not_verified_is_none_with_the_reason_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_sender_that_is_not_verified_is_none_with_the_reason_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     assert send_email("s", "b", from_email="stranger@example.org") is None
     assert "SES answers MessageRejected" in caplog.text
 
@@ -109,7 +120,9 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, caplog: pytes
 
 
 @pytest.mark.usefixtures("_settings")
-def test_secrets_of_the_job_never_leave_by_mail(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_secrets_of_the_job_never_leave_by_mail(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setenv("CRM_TOKEN", "crm-token-value")
     left, right = socket.socketpair()
@@ -136,14 +149,19 @@ def test_throttling_is_retried() -> None:
     busy = fault("Throttling", "Maximum sending rate exceeded.")
     with receive(busy, busy, SENT) as server:
         mailer = Mailer(**KEYS, sender="s@example.com", endpoint_url=server.url)
-        assert mailer.send(["ops@example.com"], "s", "text", "<p>html</p>", reply_to=["r@example.com"]) == "m-1"
+        assert (
+            mailer.send(["ops@example.com"], "s", "text", "<p>html</p>", reply_to=["r@example.com"]) == "m-1"
+        )
         assert len(server.asked) == 3
         assert "Message.Body.Html.Charset=UTF-8" in server.asked[-1].body
         assert "ReplyToAddresses.member.1=r%40example.com" in server.asked[-1].body
 
 
 def test_a_fault_says_whether_it_is_temporary_and_holds_no_secret() -> None:
-    for answer, temporary in ((fault("Throttling", "slow down"), True), (fault("AccessDenied", "made/up/secret"), False)):
+    for answer, temporary in (
+        (fault("Throttling", "slow down"), True),
+        (fault("AccessDenied", "made/up/secret"), False),
+    ):
         with receive(answer) as server:
             mailer = Mailer(**KEYS, sender="s@example.com", endpoint_url=server.url)
             with pytest.raises(MailError) as refused:
@@ -169,7 +187,10 @@ def test_more_recipients_than_ses_takes_are_refused_before_it_is_asked() -> None
 
 
 def test_addresses_keep_names_with_commas_and_encode_what_is_not_ascii() -> None:
-    assert addresses('"Doe, Jane" <j@example.com>, x@example.com;') == ['"Doe, Jane" <j@example.com>', "x@example.com"]
+    assert addresses('"Doe, Jane" <j@example.com>, x@example.com;') == [
+        '"Doe, Jane" <j@example.com>',
+        "x@example.com",
+    ]
     assert addresses("Jürgen <j@example.com>") == ["=?utf-8?q?J=C3=BCrgen?= <j@example.com>"]
     assert addresses(None) == addresses(" , ") == []
 
@@ -181,6 +202,10 @@ def test_importing_the_tools_imports_none_of_their_libraries() -> None:
         "print([name for name in ('boto3', 'botocore', 'cryptography', 'httpx', 'paramiko') if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONPATH": sys.path[0]}
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": sys.path[0]},
     )
     assert done.stdout.strip() == "[]"

@@ -33,17 +33,23 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShellSer
 
 def run(server: ShellServer, command: str, **how: Any) -> SSHResult:
     return run_ssh_command(
-        "127.0.0.1", command, **{"user": "job", "port": server.port, "key_path": str(server.key), "timeout": 20, **how}
+        "127.0.0.1",
+        command,
+        **{"user": "job", "port": server.port, "key_path": str(server.key), "timeout": 20, **how},
     )
 
 
 def test_a_command_answers_its_output_and_exit_code(server: ShellServer) -> None:
-    assert run(server, "echo out; echo err >&2; exit 3") == SSHResult(success=False, stdout="out\n", stderr="err\n", returncode=3)
+    assert run(server, "echo out; echo err >&2; exit 3") == SSHResult(
+        success=False, stdout="out\n", stderr="err\n", returncode=3
+    )
     assert run(server, "true").success
     assert len(run(server, "head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
 
 
-def test_of_too_much_output_the_beginning_and_the_end_are_kept(server: ShellServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_too_much_output_the_beginning_and_the_end_are_kept(
+    server: ShellServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ssh, "LIMIT", 1000)
     told = run(server, "echo begin; head -c 100000 /dev/zero | tr '\\0' x; echo end")
     assert told.stdout.startswith("begin\nxxx")
@@ -76,7 +82,9 @@ def test_every_form_of_a_key_is_read(server: ShellServer, kind: str, form: str) 
 
 @pytest.mark.parametrize("form", ["openssh", "pkcs8-pem"])
 def test_a_key_with_a_passphrase_is_said_to_be_one(server: ShellServer, form: str) -> None:
-    server.key.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key(form, passphrase="typed by hand"))
+    server.key.write_bytes(
+        asyncssh.generate_private_key("ssh-ed25519").export_private_key(form, passphrase="typed by hand")
+    )
     assert "is protected by a passphrase" in run(server, "true").stderr
 
 
@@ -115,7 +123,9 @@ def test_an_ipv6_address_stands_in_brackets() -> None:
     assert told.stderr.startswith("ssh to [::1]:9: ")
 
 
-def test_a_command_that_does_not_end_is_a_failure_at_its_timeout_with_what_it_said(server: ShellServer) -> None:
+def test_a_command_that_does_not_end_is_a_failure_at_its_timeout_with_what_it_said(
+    server: ShellServer,
+) -> None:
     began = time.monotonic()
     told = run(server, "echo begun; sleep 60", timeout=2)
     assert (told.success, told.returncode, told.stdout) == (False, -1, "begun\n")
@@ -134,7 +144,9 @@ def test_a_command_without_an_exit_code_is_a_failure(server: ShellServer) -> Non
     assert run(server, "vanish").returncode == -1
 
 
-def test_an_unknown_host_is_refused_with_the_line_to_add(server: ShellServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_host_is_refused_with_the_line_to_add(
+    server: ShellServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", "")
     told = run(server, "true")
     assert told.returncode == -1
@@ -143,7 +155,9 @@ def test_an_unknown_host_is_refused_with_the_line_to_add(server: ShellServer, mo
     assert run(server, "true").success
 
 
-def test_known_hosts_may_be_a_file(server: ShellServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_known_hosts_may_be_a_file(
+    server: ShellServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     file = tmp_path / "known hosts"
     file.write_text(f"# ours\n\nbroken line\n{server.known_hosts} a comment\n")
     monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", str(file))
@@ -160,7 +174,9 @@ def test_a_changed_host_key_is_a_clear_warning(server: ShellServer, monkeypatch:
     assert "has CHANGED" in run(server, "true").stderr
 
 
-def test_a_host_known_by_another_kind_of_key_is_refused(server: ShellServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_known_by_another_kind_of_key_is_refused(
+    server: ShellServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = asyncssh.generate_private_key("ssh-rsa").export_public_key().decode()
     monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", f"[127.0.0.1]:{server.port} {other}")
     told = run(server, "true").stderr
@@ -168,7 +184,9 @@ def test_a_host_known_by_another_kind_of_key_is_refused(server: ShellServer, mon
     assert "than is known of it (ssh-rsa)" in told
 
 
-def test_a_revoked_host_key_is_refused_though_another_line_knows_it(server: ShellServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_revoked_host_key_is_refused_though_another_line_knows_it(
+    server: ShellServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     revoked = f"@revoked * {server.known_hosts.partition(' ')[2]}"
     monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", f"{server.known_hosts}\n{revoked}")
     assert "marked @revoked" in run(server, "true").stderr

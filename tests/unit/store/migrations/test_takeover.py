@@ -30,11 +30,30 @@ POSTGRESQL = TABLE.format(key="UUID PRIMARY KEY", time="TIMESTAMPTZ", json="JSON
 DAY = "2026-02-27 "
 
 
-def earlier_row(job_id: object, status: object, at: object = f"{DAY}08:00:00.000000", **columns: object) -> dict[str, object]:
+def earlier_row(
+    job_id: object, status: object, at: object = f"{DAY}08:00:00.000000", **columns: object
+) -> dict[str, object]:
     """A row as the earlier system left it after one attempt that took two seconds."""
-    row: dict[str, object] = {"id": str(uuid.uuid4()), "job_id": job_id, "status": status, "scheduled_for": at, "attempts": 1}
-    row |= {"max_attempts": 3, "lease_owner": None, "lease_expires_at": None, "dedupe_key": uuid.uuid4().hex, "payload": None}
-    row |= {"last_error": None, "started_at": f"{DAY}08:00:01", "finished_at": f"{DAY}08:00:03", "created_at": f"{DAY}08:00:00"}
+    row: dict[str, object] = {
+        "id": str(uuid.uuid4()),
+        "job_id": job_id,
+        "status": status,
+        "scheduled_for": at,
+        "attempts": 1,
+    }
+    row |= {
+        "max_attempts": 3,
+        "lease_owner": None,
+        "lease_expires_at": None,
+        "dedupe_key": uuid.uuid4().hex,
+        "payload": None,
+    }
+    row |= {
+        "last_error": None,
+        "started_at": f"{DAY}08:00:01",
+        "finished_at": f"{DAY}08:00:03",
+        "created_at": f"{DAY}08:00:00",
+    }
     return row | {"updated_at": f"{DAY}08:00:03"} | columns
 
 
@@ -95,7 +114,12 @@ def test_what_ended_is_history_with_its_times_attempts_and_error(migrated: Any) 
     )
     found = by_job(store)
     backup, digest, sync = found["backup"], found["digest"], found["sync"]
-    assert (backup.state, backup.attempt, backup.max_attempts, backup.error) == (RunState.SUCCEEDED, 2, 3, None)
+    assert (backup.state, backup.attempt, backup.max_attempts, backup.error) == (
+        RunState.SUCCEEDED,
+        2,
+        3,
+        None,
+    )
     assert (backup.fire_at, backup.due_at, backup.created_at) == (at(8), at(8), at(8))
     assert (backup.started_at, backup.finished_at) == (at(8, 0, 1), at(8, 0, 3))
     assert (backup.params, backup.origin) == ({"full": True}, Origin.SCHEDULE)
@@ -115,17 +139,26 @@ def test_what_was_queued_is_due_at_its_time_and_keeps_its_attempts(migrated: Any
     )
     found = by_job(store)
     backup, digest = found["backup"], found["digest"]
-    assert (backup.state, backup.origin, backup.fire_at, backup.due_at) == (RunState.QUEUED, Origin.CATCHUP, at(8), at(8))
+    assert (backup.state, backup.origin, backup.fire_at, backup.due_at) == (
+        RunState.QUEUED,
+        Origin.CATCHUP,
+        at(8),
+        at(8),
+    )
     assert (backup.attempt, backup.max_attempts, backup.started_at, tries(store, backup)) == (0, 5, None, [])
     assert (digest.state, digest.attempt, digest.error) == (RunState.QUEUED, 1, "boom")
-    assert (digest.fire_at, digest.due_at) == (None, ahead)  # it waits out its backoff, which is no time of the schedule
-    assert (found["report"].fire_at, found["report"].due_at) == (ahead, ahead)  # the schedule will find its occurrence there
+    # it waits out its backoff, which is no time of the schedule
+    assert (digest.fire_at, digest.due_at) == (None, ahead)
+    # the schedule will find its occurrence there
+    assert (found["report"].fire_at, found["report"].due_at) == (ahead, ahead)
     assert [one.outcome for one in tries(store, digest)] == [Outcome.FAILED]
 
 
 def test_what_was_running_is_interrupted_and_queued_again_while_attempts_remain(migrated: Any) -> None:
     store = migrated(
-        earlier_row("backup", "running", finished_at=None, lease_owner="host:1", lease_expires_at=f"{DAY}08:05:00"),
+        earlier_row(
+            "backup", "running", finished_at=None, lease_owner="host:1", lease_expires_at=f"{DAY}08:05:00"
+        ),
         earlier_row("digest", "running", attempts=3, finished_at=None),
     )
     found = by_job(store)
@@ -138,9 +171,19 @@ def test_what_was_running_is_interrupted_and_queued_again_while_attempts_remain(
 
 
 def test_a_second_run_for_one_instant_of_a_job_is_kept_beside_its_occurrence(migrated: Any) -> None:
-    instants = [f"{DAY}08:00:00", "2026-02-27T08:00:00Z", "2026-02-27T09:00:00+01:00", 1772179200, 1772179200000]
+    instants = [
+        f"{DAY}08:00:00",
+        "2026-02-27T08:00:00Z",
+        "2026-02-27T09:00:00+01:00",
+        1772179200,
+        1772179200000,
+    ]
     many = [earlier_row("other", "success", 1767225600 + n) for n in range(takeover.BATCH)]
-    store = migrated(*(earlier_row("backup", "success", one) for one in instants[:3]), *many, waiting("backup", instants[3]))
+    store = migrated(
+        *(earlier_row("backup", "success", one) for one in instants[:3]),
+        *many,
+        waiting("backup", instants[3]),
+    )
     kept = [run for run in runs(store) if run.job_id == "backup"]
     assert [run.due_at for run in kept] == [at(8)] * 4
     assert sorted((run.fire_at is None, run.origin) for run in kept) == [
@@ -174,9 +217,15 @@ def test_a_second_run_for_one_instant_of_a_job_is_kept_beside_its_occurrence(mig
         ("payload", "[" * 100_000),
     ],
 )
-def test_a_row_that_cannot_be_read_is_left_out_counted_and_stops_nothing(migrated: Any, column: str, value: object) -> None:
+def test_a_row_that_cannot_be_read_is_left_out_counted_and_stops_nothing(
+    migrated: Any, column: str, value: object
+) -> None:
     with capture_logs() as said:
-        store = migrated(earlier_row("backup", "success"), earlier_row("digest", "success") | {column: value}, waiting("sync"))
+        store = migrated(
+            earlier_row("backup", "success"),
+            earlier_row("digest", "success") | {column: value},
+            waiting("sync"),
+        )
     assert sorted(run.job_id for run in runs(store)) == ["backup", "sync"]
     [left] = [one for one in said if one["event"] == "history.left_out"]
     assert (left["rows"], left["unreadable"], left["table"]) == (1, {column: 1}, "earlier_job_queue")
@@ -185,8 +234,12 @@ def test_a_row_that_cannot_be_read_is_left_out_counted_and_stops_nothing(migrate
 
 
 def test_what_is_not_there_is_made_up_for_by_what_is(migrated: Any) -> None:
-    nothing = dict.fromkeys(("id", "attempts", "max_attempts", "started_at", "finished_at", "created_at", "updated_at"))
-    store = migrated(earlier_row("backup", "success") | nothing, waiting("digest", None) | {"max_attempts": 0})
+    nothing = dict.fromkeys(
+        ("id", "attempts", "max_attempts", "started_at", "finished_at", "created_at", "updated_at")
+    )
+    store = migrated(
+        earlier_row("backup", "success") | nothing, waiting("digest", None) | {"max_attempts": 0}
+    )
     found = by_job(store)
     backup = found["backup"]
     assert (backup.attempt, backup.max_attempts, backup.reason) == (1, 3, None)
@@ -198,16 +251,23 @@ def test_what_is_not_there_is_made_up_for_by_what_is(migrated: Any) -> None:
     assert [run.state for run in runs(migrated(row, table=few))] == [RunState.SUCCEEDED]
 
 
-def test_text_that_is_no_utf_8_is_read_and_what_a_database_cannot_hold_is_replaced(migrated: Any, tmp_path: Path) -> None:
+def test_text_that_is_no_utf_8_is_read_and_what_a_database_cannot_hold_is_replaced(
+    migrated: Any, tmp_path: Path
+) -> None:
     file = tmp_path / "queue.sqlite3"
-    queue_file(file, [earlier_row("backup", "failure", last_error="a\x00b"), earlier_row("digest", "failure")]).close()
+    queue_file(
+        file, [earlier_row("backup", "failure", last_error="a\x00b"), earlier_row("digest", "failure")]
+    ).close()
     connection = sqlite3.connect(file)
     connection.execute("UPDATE job_queue SET last_error = CAST(x'62fffe62' AS TEXT) WHERE job_id = 'digest'")
     connection.commit()
     connection.close()
     store = Store(f"sqlite:///{file}")
     store.migrate()
-    assert {run.job_id: run.error for run in runs(store)} == {"backup": "a\ufffdb", "digest": "b\ufffd\ufffdb"}
+    assert {run.job_id: run.error for run in runs(store)} == {
+        "backup": "a\ufffdb",
+        "digest": "b\ufffd\ufffdb",
+    }
     with store.read() as tx, pytest.raises(Exception, match="decode"):  # the connection reads as before
         tx.execute(text("SELECT last_error FROM earlier_job_queue")).all()
     store.close()
@@ -217,9 +277,12 @@ def test_runs_made_later_are_newer_than_all_that_was_copied(migrated: Any) -> No
     kept = new_run_id()
     ids = [str(uuid.UUID(int=2**128 - 1)), "zzz", 7, "z" * 99, kept, kept.upper(), None]
     rows = [
-        earlier_row("backup", "success", f"{DAY}08:0{n}:00", created_at=f"{DAY}08:0{n}:00", id=one) for n, one in enumerate(ids)
+        earlier_row("backup", "success", f"{DAY}08:0{n}:00", created_at=f"{DAY}08:0{n}:00", id=one)
+        for n, one in enumerate(ids)
     ]
-    rows += [earlier_row("same", "success", f"{DAY}09:00:0{n}", created_at=f"{DAY}09:00:00") for n in range(9)]
+    rows += [
+        earlier_row("same", "success", f"{DAY}09:00:0{n}", created_at=f"{DAY}09:00:00") for n in range(9)
+    ]
     store = migrated(*rows)
     found = runs(store)
     assert len({run.id for run in found}) == len(rows)
@@ -242,8 +305,16 @@ def test_migrating_again_copies_nothing_twice(migrated: Any) -> None:
 
 
 def test_a_table_that_is_no_earlier_queue_is_set_aside_and_not_read(migrated: Any) -> None:
-    table = "CREATE TABLE job_queue (job_id TEXT, status TEXT, scheduled_for TEXT, dedupe_key TEXT, state TEXT)"
-    row = {"job_id": "backup", "status": "success", "scheduled_for": f"{DAY}08:00:00", "dedupe_key": "k", "state": "x"}
+    table = (
+        "CREATE TABLE job_queue (job_id TEXT, status TEXT, scheduled_for TEXT, dedupe_key TEXT, state TEXT)"
+    )
+    row = {
+        "job_id": "backup",
+        "status": "success",
+        "scheduled_for": f"{DAY}08:00:00",
+        "dedupe_key": "k",
+        "state": "x",
+    }
     store = migrated(row, table=table)
     assert runs(store) == []
     with store.read() as tx:
@@ -269,12 +340,19 @@ def test_what_was_queued_waits_for_the_first_sync_and_then_runs(migrated: Any, c
     assert {job: run.attempt for job, run in claimed.items()} == {"backup": 1, "digest": 2}
     assert claimed["backup"].revision == "a" * 40
     assert claim().run is None
-    assert {run.job_id: run.reason for run in runs(store) if run.state is RunState.SKIPPED} == {"gone": "the job was removed"}
+    assert {run.job_id: run.reason for run in runs(store) if run.state is RunState.SKIPPED} == {
+        "gone": "the job was removed"
+    }
 
 
-def test_audit_finds_no_hole_in_what_was_copied_nor_after_it_was_pruned(migrated: Any, clock: ManualClock) -> None:
+def test_audit_finds_no_hole_in_what_was_copied_nor_after_it_was_pruned(
+    migrated: Any, clock: ManualClock
+) -> None:
     clock.instant = datetime.now(UTC)
-    rows = [earlier_row("backup", "success", (clock.now() - timedelta(days=100, minutes=n)).isoformat()) for n in range(30)]
+    rows = [
+        earlier_row("backup", "success", (clock.now() - timedelta(days=100, minutes=n)).isoformat())
+        for n in range(30)
+    ]
     store = migrated(*rows, waiting("backup", clock.now().isoformat()))
     define(store, clock, "backup", "* * * * *")
     clock.move(minutes=2)
@@ -287,7 +365,11 @@ def test_audit_finds_no_hole_in_what_was_copied_nor_after_it_was_pruned(migrated
         assert report.holes == ()
         assert report.occurrences >= 1
         assert (
-            sum(run.fire_at is not None and run.fire_at < clock.now() - timedelta(minutes=3) for run in runs(store)) == kept - 1
+            sum(
+                run.fire_at is not None and run.fire_at < clock.now() - timedelta(minutes=3)
+                for run in runs(store)
+            )
+            == kept - 1
         )
         with store.write() as tx:
             history.prune(tx, before=clock.now() - timedelta(days=1), most=500)
@@ -313,7 +395,10 @@ def test_an_earlier_queue_in_postgresql_is_copied_as_one_in_sqlite(postgresql: s
         earlier_row("digest", "success", "infinity"),
         earlier_row("sync", "success", payload="[1]"),
         waiting("sync"),
-        *(earlier_row("many", "success", f"2026-01-01 00:00:00.{n:06d}+00") for n in range(takeover.BATCH + 1)),
+        *(
+            earlier_row("many", "success", f"2026-01-01 00:00:00.{n:06d}+00")
+            for n in range(takeover.BATCH + 1)
+        ),
     ]
     engine = create_engine(postgresql)
     with engine.begin() as connection:
@@ -328,7 +413,13 @@ def test_an_earlier_queue_in_postgresql_is_copied_as_one_in_sqlite(postgresql: s
         store.migrate()
         store.migrate()
     assert [one for one in said if one["event"] == "history.copied"] == [
-        {"event": "history.copied", "log_level": "info", "table": "earlier_job_queue", "runs": len(rows) - 1, "queued": 1}
+        {
+            "event": "history.copied",
+            "log_level": "info",
+            "table": "earlier_job_queue",
+            "runs": len(rows) - 1,
+            "queued": 1,
+        }
     ]
     assert [one["unreadable"] for one in said if one["event"] == "history.left_out"] == [{"scheduled_for": 1}]
     with store.read() as tx:

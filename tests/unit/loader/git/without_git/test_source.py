@@ -58,14 +58,18 @@ def http(tmp_path: Path, bundle: BundleRepository) -> Iterator[GitHttpServer]:
 
 
 def source_of(http: GitHttpServer, root: Path, timeout: float = 60) -> DulwichSource:
-    return DulwichSource(f"{http.url}/bundle/.git", root=root, token=TOKEN, timeout=timedelta(seconds=timeout))
+    return DulwichSource(
+        f"{http.url}/bundle/.git", root=root, token=TOKEN, timeout=timedelta(seconds=timeout)
+    )
 
 
 def content_below(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_no_program_is_needed_on_the_path(http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path) -> None:
+def test_no_program_is_needed_on_the_path(
+    http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
+) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     done = subprocess.run(
@@ -87,13 +91,17 @@ def test_a_checkout_over_http_is_what_a_fresh_clone_has(
     sha = bundle.commit({f"data/{number}.txt": f"{number}\n" * 40 for number in range(200)})
     folder = source_of(http, root).checkout(sha)
     git("clone", "--quiet", str(bundle.path), str(tmp_path / "clone"), cwd=tmp_path)
-    git("-C", str(tmp_path / "clone"), "--work-tree", str(folder), "diff", "--exit-code", "HEAD", cwd=tmp_path)
+    git(
+        "-C", str(tmp_path / "clone"), "--work-tree", str(folder), "diff", "--exit-code", "HEAD", cwd=tmp_path
+    )
     assert os.access(folder / "bin/tool.sh", os.X_OK)
     assert (folder / "jobs/link.py").is_symlink()
     assert (folder / "späße/naïve.txt").read_text() == "x"
 
 
-def test_an_unchanged_branch_costs_two_requests_and_no_byte(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_an_unchanged_branch_costs_two_requests_and_no_byte(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     source = source_of(http, root)
     source.checkout(source.fetch())
     before = content_below(root)
@@ -106,7 +114,9 @@ def test_an_unchanged_branch_costs_two_requests_and_no_byte(http: GitHttpServer,
     assert content_below(root) == before
 
 
-def test_only_the_files_of_checked_out_commits_are_kept(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_only_the_files_of_checked_out_commits_are_kept(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     old = bundle.commit({"big": os.urandom(300_000)})
     (bundle.path / "big").unlink()
     source = source_of(http, root)
@@ -123,14 +133,18 @@ def test_only_the_files_of_checked_out_commits_are_kept(http: GitHttpServer, bun
     assert (source.checkout(new) / "manifest.py").read_text() == "two\n"
 
 
-def test_what_a_killed_checkout_left_goes_with_the_next(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_what_a_killed_checkout_left_goes_with_the_next(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     (root / "revisions" / f"{bundle.head()}.1.tmp" / "tree").mkdir(parents=True)
     (root / "revisions" / f"{bundle.head()}.1.tmp" / "tree" / "half").write_text("left behind")
     source_of(http, root).checkout(bundle.head())
     assert [entry.name for entry in (root / "revisions").iterdir()] == [bundle.head()]
 
 
-def test_the_token_is_sent_in_a_header_and_kept_nowhere(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_the_token_is_sent_in_a_header_and_kept_nowhere(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     source = source_of(http, root)
     source.checkout(source.fetch())
     basic = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
@@ -140,7 +154,9 @@ def test_the_token_is_sent_in_a_header_and_kept_nowhere(http: GitHttpServer, bun
         assert not [name for name, content in content_below(root).items() if secret.encode() in content]
 
 
-def test_a_wrong_token_leaves_what_is_checked_out(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_a_wrong_token_leaves_what_is_checked_out(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     folder = source_of(http, root).checkout(bundle.head())
     source = DulwichSource(f"{http.url}/bundle/.git", root=root, token="expired")
     with pytest.raises(SourceError, match="does not accept the token"):
@@ -149,14 +165,18 @@ def test_a_wrong_token_leaves_what_is_checked_out(http: GitHttpServer, bundle: B
     assert source.checkout(bundle.head()) == folder
 
 
-def test_a_commit_that_is_not_given_out_is_said_to_be_unknown(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_a_commit_that_is_not_given_out_is_said_to_be_unknown(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     with pytest.raises(SourceError, match="there is no commit 0123") as caught:
         source_of(http, root).fetch("0123456789" * 4)
     assert caught.value.fault is SourceFault.UNKNOWN_REF
     assert list((root / "revisions").iterdir()) == []
 
 
-def test_an_abbreviated_id_of_an_older_commit_is_refused(http: GitHttpServer, bundle: BundleRepository, root: Path) -> None:
+def test_an_abbreviated_id_of_an_older_commit_is_refused(
+    http: GitHttpServer, bundle: BundleRepository, root: Path
+) -> None:
     old = bundle.head()
     bundle.commit({"manifest.py": "two\n"})
     with pytest.raises(SourceError, match="a commit id is written in full"):
@@ -167,12 +187,16 @@ def test_an_abbreviated_id_of_an_older_commit_is_refused(http: GitHttpServer, bu
 
 @pytest.mark.parametrize("url", ["git@github.com:org/repo.git", "ssh://git@github.com/org/repo.git"])
 def test_an_ssh_address_is_refused_with_the_https_one(url: str, root: Path) -> None:
-    with pytest.raises(SourceError, match=r"write https://github.com/org/repo\.git and give a token as JOBS_GIT_TOKEN") as caught:
+    with pytest.raises(
+        SourceError, match=r"write https://github.com/org/repo\.git and give a token as JOBS_GIT_TOKEN"
+    ) as caught:
         DulwichSource(url, root=root)
     assert caught.value.fault is SourceFault.ADDRESS
 
 
-def test_a_redirect_gets_no_token(http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path) -> None:
+def test_a_redirect_gets_no_token(
+    http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
+) -> None:
     with serve_http(tmp_path / "served") as moved:
         http.redirect_to = moved.url
         source = source_of(http, root)
@@ -216,7 +240,9 @@ def trickling() -> Iterator[str]:
         connection, _ = listener.accept()
         with connection, suppress(OSError):
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\nffff")
+            connection.sendall(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\nffff"
+            )
             while not over.wait(0.05):
                 connection.sendall(b"x")
 
@@ -254,7 +280,10 @@ class Objects:
         return name
 
     def tree(self, *entries: tuple[bytes, bytes, bytes]) -> bytes:
-        return self.add(2, b"".join(b"%s %s\0" % (mode, name) + bytes.fromhex(sha.decode()) for mode, name, sha in entries))
+        return self.add(
+            2,
+            b"".join(b"%s %s\0" % (mode, name) + bytes.fromhex(sha.decode()) for mode, name, sha in entries),
+        )
 
     def commit(self, tree: bytes) -> str:
         return self.add(1, b"tree %s\nauthor A <a@b> 1 +0000\n\nx\n" % tree).decode()
@@ -286,7 +315,8 @@ def with_a_git_folder(objects: Objects, outside: Path) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "hostile", [with_a_link_and_a_folder, with_a_link_and_a_file, with_a_way_up, with_a_slash, with_a_git_folder]
+    "hostile",
+    [with_a_link_and_a_folder, with_a_link_and_a_file, with_a_way_up, with_a_slash, with_a_git_folder],
 )
 def test_a_hostile_tree_is_refused_and_writes_nothing_elsewhere(
     hostile: Callable[[Objects, Path], bytes], tmp_path: Path
@@ -316,7 +346,10 @@ def test_an_object_that_is_not_what_its_id_says_is_refused(tmp_path: Path) -> No
 
 
 def test_a_commit_in_another_encoding_is_told_in_ours() -> None:
-    content = b"tree %s\nauthor J\xfcrg <j@x> 1767323045 -0330\nencoding ISO-8859-1\n\nGr\xfc\xdfe\n\nmore\n" % (b"0" * 40)
+    content = (
+        b"tree %s\nauthor J\xfcrg <j@x> 1767323045 -0330\nencoding ISO-8859-1\n\nGr\xfc\xdfe\n\nmore\n"
+        % (b"0" * 40)
+    )
     sha = hashlib.sha1(b"commit %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
     known = about(sha, content)
     assert known is not None
