@@ -16,7 +16,7 @@ The map, from the outside in; imports go one way only, downwards (import-linter 
                    attempt's end and the next claim, `unheard` hands back claims whose commit was not answered
     occurrences event_clock                   the arithmetic between a schedule and the ledger; EventBridge's events
     jobs runs retry schedule                  values and rules: no store, no clock
-    settings logs clock neighbours errors     the ground
+    settings logs clock peers errors     the ground
 """
 
 __version__ = "3.0.0"

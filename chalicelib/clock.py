@@ -15,21 +15,21 @@ class Clock(Protocol):
     """Two clocks: one that says what time it is, one that only ever goes forward."""
 
     def now(self) -> datetime:
-        """Answer the wall clock as an aware UTC instant."""
+        """Return the wall clock as an aware UTC instant."""
 
     def monotonic(self) -> float:
-        """Answer seconds on a clock that no adjustment moves."""
+        """Return seconds on a clock that no adjustment moves."""
 
 
 class SystemClock:
     """The clocks of this machine."""
 
     def now(self) -> datetime:
-        """Answer the wall clock as an aware UTC instant."""
+        """Return the wall clock as an aware UTC instant."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Answer seconds on a clock that no adjustment moves."""
+        """Return seconds on a clock that no adjustment moves."""
         return time.monotonic()
 
 

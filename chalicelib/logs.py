@@ -58,5 +58,5 @@ def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextI
 
 
 def get(name: str) -> Any:
-    """Answer the logger of a room: `log.info("run.finished", run_id=...)`."""
+    """Return the logger of a room: `log.info("run.finished", run_id=...)`."""
     return structlog.stdlib.get_logger(name)

@@ -316,7 +316,7 @@ class Settings:
         return self.environ.get("AWS_LAMBDA_FUNCTION_NAME")
 
     def masked(self, text: str) -> str:
-        """Answer a text with the values of secret settings blotted out."""
+        """Return a text with the values of secret settings blotted out."""
         return _masker(self.secret_values).text(text)
 
 
@@ -326,7 +326,7 @@ def _masker(secrets: tuple[str, ...]) -> Masker:
 
 
 def within(raw: str, value: Any = None) -> set[str]:
-    """Answer a secret as it was given and what it holds: the password of an address, the key that was given in base64."""
+    """Return a secret as it was given and what it holds: the password of an address, the key that was given in base64."""
     found = {raw}
     if "://" in raw:
         parts = urlsplit(raw)
@@ -355,7 +355,7 @@ def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]
 
 
 def given(environ: Mapping[str, str]) -> dict[str, str]:
-    """Answer the text of every setting that is not at its default, by its own name, whichever alias or file it came from."""
+    """Return the text of every setting that is not at its default, by its own name, whichever alias or file it came from."""
     found = {}
     for setting in SETTINGS:
         with contextlib.suppress(ValueError):  # a file that cannot be read is `Settings.read`'s to report
@@ -383,7 +383,7 @@ def _unknown(environ: Mapping[str, str]) -> list[str]:
 
 
 def load_environ(folder: Path) -> dict[str, str]:
-    """Answer this process's environment over what `folder`/.env says; a variable set to nothing counts as unset."""
+    """Return this process's environment over what `folder`/.env says; a variable set to nothing counts as unset."""
     written: dict[str, str] = {}
     if (file := folder / ".env").is_file():
         from dotenv import dotenv_values

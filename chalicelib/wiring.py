@@ -34,8 +34,8 @@ from chalicelib.scheduling.tick import TickReport, tick
 from chalicelib.store.database import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
 from chalicelib.store.queue import in_flight, leases
-from chalicelib.wakeup.notify import Bell
-from chalicelib.wakeup.peers import Neighbours
+from chalicelib.wakeup.notify import Notifier
+from chalicelib.wakeup.peers import Peers
 
 from . import __version__, logs
 from .alerting import incidents
@@ -77,7 +77,7 @@ class Sauron:
     clock: Clock
     store: Store
     name: str
-    neighbours: Neighbours
+    peers: Peers
     vitals: Vitals | None = None
     started_at: datetime | None = None
     on_end: Callable[[str], None] = lambda _job_id: None  # told each job of which an attempt ended here
@@ -97,19 +97,19 @@ class Sauron:
         )
         if clock is None:
             clock = SystemClock() if store.sqlite else ServerClock(store)
-        return cls(settings, clock, store, name, Neighbours(beside))
+        return cls(settings, clock, store, name, Peers(beside))
 
     @cached_property
-    def bell(self) -> Bell | None:
+    def notifier(self) -> Notifier | None:
         """What wakes runners on other machines; None where the store is a file."""
-        return None if self.store.sqlite else Bell(self.store)
+        return None if self.store.sqlite else Notifier(self.store)
 
     @cached_property
     def revisions(self) -> Any:
         """The bundle's revisions and the processes that run its jobs."""
         from chalicelib.bundle.revisions import Revisions
 
-        made = Revisions(self.settings, token=lambda: self.neighbours.lock_descriptor)
+        made = Revisions(self.settings, token=lambda: self.peers.lock_descriptor)
         with self.store.read() as tx:
             jobs = registry.with_secrets(tx)
         made.environ.learn(str(secret["key"]) for job in jobs for secret in job.spec.secrets or ())
@@ -134,8 +134,8 @@ class Sauron:
             self.store,
             self.clock,
             owner=self.name,
-            gone=self.neighbours.gone,
-            holds=self.worker.live.holds,
+            gone=self.peers.gone,
+            holds=self.worker.running_attempts.holds,
             publish=self._publishes,
         )
 
@@ -209,7 +209,7 @@ class Sauron:
         return remote_sync.ask(f"{self.settings.function}-sync", detail, at=self.clock.now())
 
     def sync_asked(self, detail: Mapping[str, Any]) -> dict[str, Any]:
-        """Do, as the sync function, what another function asks, and answer the report as JSON."""
+        """Do, as the sync function, what another function asks, and return the report as JSON."""
         by = detail.get("by")
         if detail["act"] == "rollback":
             try:
@@ -242,7 +242,7 @@ class Sauron:
         )
         if state.active_sha and (early or not interval):
             if self.vitals is not None:
-                self._warm(state.active_sha)
+                self._preload(state.active_sha)
             return None
         return self._synced(sync(self.store, self.clock, self._loader, follow_pin=True))
 
@@ -260,14 +260,14 @@ class Sauron:
         if report.success:
             self.wake()
             if self.vitals is not None and report.sha:
-                self._warm(report.sha)
+                self._preload(report.sha)
         return report
 
-    def _warm(self, sha: str) -> None:
+    def _preload(self, sha: str) -> None:
         """Have a revision loaded here, and say so once it is."""
-        before = self.revisions.warmed
-        self.revisions.warm(sha)
-        if self.revisions.warmed != before:
+        before = self.revisions.preloaded
+        self.revisions.preload(sha)
+        if self.revisions.preloaded != before:
             self._seen()
 
     def upkeep(self) -> None:
@@ -288,7 +288,7 @@ class Sauron:
         self._by_sqs(Dispatcher.reconcile)
 
     def review(self, jobs: Collection[str] | None = None) -> int:
-        """Open and end incidents, of these jobs or of all, and write what people are to be told; answer how many changed."""
+        """Open and end incidents, of these jobs or of all, and write what people are to be told; return how many changed."""
         here = self.store.path
         free = None if here is None else lambda: shutil.disk_usage(here.parent).free
         return incidents.review(self.store, self.clock, self.settings, jobs=jobs, free_bytes=free)
@@ -304,7 +304,7 @@ class Sauron:
         return self.publisher.publish(most_seconds=most_seconds) if self._publishes else None
 
     def test_alerts(self) -> list[dict[str, Any]]:
-        """Send a test through every channel at once and answer how each went."""
+        """Send a test through every channel at once and return how each went."""
         return self.delivery.test()
 
     def _beat(self) -> None:
@@ -326,12 +326,12 @@ class Sauron:
             refresh_interval=self.settings.refresh_interval,
         )
         if stale:
-            log.warning("heartbeat.withheld", stale=stale)
+            log.warning("dead_mans_switch.ping_withheld", stale=stale)
         elif reason := dead_mans_switch.ping(url):
-            log.warning("heartbeat.failed", reason=reason)
+            log.warning("dead_mans_switch.ping_failed", reason=reason)
 
     def missing_secrets(self) -> list[dict[str, Any]]:
-        """Answer the jobs that lack required secrets, with their names."""
+        """Return the jobs that lack required secrets, with their names."""
         with self.store.read() as tx:
             jobs = registry.with_secrets(tx)
         found = ((job.id, self.revisions.environ.missing(job.spec)) for job in jobs)
@@ -343,7 +343,7 @@ class Sauron:
             self.wake()
         with self.store.read() as tx:
             owners = frozenset(lease.owner for lease in leases.running(tx))
-        for name in self.neighbours.sweep(owners):
+        for name in self.peers.sweep(owners):
             with self.store.write() as tx:
                 runners.runner_gone(tx, name)
 
@@ -430,9 +430,9 @@ class Sauron:
     def wake(self) -> None:
         """Let every runner of this store look at the queue now, and whoever copies look at the outbox."""
         self.on_change()
-        self.neighbours.wake()
-        if self.bell is not None:
-            self.bell.ring()
+        self.peers.wake()
+        if self.notifier is not None:
+            self.notifier.notify()
         self._by_sqs(Dispatcher.dispatch)
 
     def _by_sqs(self, act: Callable[[Dispatcher], object]) -> None:
@@ -456,7 +456,7 @@ class Sauron:
         with self.store.write() as tx:
             if not runners.drain(tx, name, draining=draining):
                 raise UnknownRunnerError(name, [runner.name for runner in runners.all_runners(tx)])
-        log.info("runner.draining" if draining else "runner.resumed", runner=name)
+        log.info("runner.drain_started" if draining else "runner.resumed", runner=name)
         self.wake()
 
     def draining(self) -> bool:
@@ -466,7 +466,7 @@ class Sauron:
 
     def join(self) -> None:
         """Be a runner: hold the lock that says so, listen for wake-ups, be shown in `/status`."""
-        self.neighbours.join(self.name)
+        self.peers.join(self.name)
         self.started_at = self.clock.now()
         self.define_builtin()
         with self.store.write() as tx:
@@ -477,13 +477,13 @@ class Sauron:
         """Be a runner no longer."""
         with self.store.write() as tx:
             runners.runner_gone(tx, self.name)
-        self.neighbours.leave()
+        self.peers.leave()
         self.wake()
 
     def _seen(self) -> None:
         now = self.clock.now()
         started, running = self.started_at or now, self.vitals.running if self.vitals else 0
-        revision = self.revisions.warmed if "revisions" in self.__dict__ else None
+        revision = self.revisions.preloaded if "revisions" in self.__dict__ else None
         with self.store.write() as tx:
             runner = runners.Runner(
                 self.name, socket.gethostname(), os.getpid(), __version__, started, now, running, revision
@@ -496,7 +496,7 @@ class Sauron:
             self.revisions.close()
         if "publisher" in self.__dict__:
             self.publisher.close()
-        self.neighbours.leave()
+        self.peers.leave()
         self.store.close()
 
 
@@ -506,7 +506,7 @@ _settings: Settings | None = None
 
 
 def sauron() -> Sauron:
-    """Answer this process's Sauron, built from the environment and `.env` on first call. Raises SettingsError, StoreError."""
+    """Return this process's Sauron, built from the environment and `.env` on first call. Raises SettingsError, StoreError."""
     global _one  # noqa: PLW0603 - one per process, behind a lock
     with _lock:
         if _one is None:
@@ -515,7 +515,7 @@ def sauron() -> Sauron:
 
 
 def settings() -> Settings:
-    """Answer this process's settings, before anything is opened: who may not ask costs no connection. Raises SettingsError."""
+    """Return this process's settings, before anything is opened: who may not ask costs no connection. Raises SettingsError."""
     global _settings  # noqa: PLW0603 - one per process, behind a lock
     with _lock:
         if _one is not None:
@@ -532,7 +532,7 @@ def settings() -> Settings:
 
 
 def built() -> Sauron | None:
-    """Answer this process's Sauron if something has asked for it."""
+    """Return this process's Sauron if something has asked for it."""
     return _one
 
 

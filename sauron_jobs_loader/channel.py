@@ -56,7 +56,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """Answer the messages that are complete after `data`. Raises ChannelError; the reader is of no use after that."""
+        """Return the messages that are complete after `data`. Raises ChannelError; the reader is of no use after that."""
         self._buffer += data
         messages = []
         while len(self._buffer) >= _HEADER.size:

@@ -16,7 +16,7 @@ NOT_FOUND = 127
 
 
 def main(command: list[str]) -> int:
-    """Run `command` until it or our standard input ends; answer its exit code, shell fashion."""
+    """Run `command` until it or our standard input ends; return its exit code, shell fashion."""
     # meant for the group; a handler is not inherited, unlike SIG_IGN
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:

@@ -153,11 +153,11 @@ class JobContext:
         return f"JobContext(job_id={self.job_id!r}, run_id={self.run_id!r}, attempt={self.attempt})"
 
     def get_secret(self, name: str, default: str | None = None) -> str | None:
-        """Answer a secret of this job, or the default."""
+        """Return a secret of this job, or the default."""
         return self.secrets.get(name, default)
 
     def require_secret(self, name: str) -> str:
-        """Answer a secret of this job. Raises SecretError with what to declare or set when it is not there or empty."""
+        """Return a secret of this job. Raises SecretError with what to declare or set when it is not there or empty."""
         if value := self.secrets.get(name):
             return value
         raise SecretError(
@@ -185,12 +185,12 @@ class JobContext:
 
 
 def running() -> JobContext | None:
-    """Answer the context of the job that this process runs; None outside jobs."""
+    """Return the context of the job that this process runs; None outside jobs."""
     return _running[0] if _running else None
 
 
 def current() -> JobContext:
-    """Answer the context of the running job, in any of its threads. Raises LoaderError outside a job's function."""
+    """Return the context of the running job, in any of its threads. Raises LoaderError outside a job's function."""
     if job := running():
         return job
     raise LoaderError(

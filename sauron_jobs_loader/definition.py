@@ -68,7 +68,7 @@ def unknown_fields(surplus: Mapping[str, Any], known: Mapping[str, Any]) -> list
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer checked fields as JSON data."""
+    """Return checked fields as JSON data."""
     record: dict[str, Any] = {}
     for name, value in values.items():
         record[name] = storable(value) if isinstance(value, str) else value
@@ -84,7 +84,7 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schema_of(params: Any) -> dict[str, Any]:
-    """Answer the JSON Schema of a params declaration: a dict is one, a pydantic model makes one."""
+    """Return the JSON Schema of a params declaration: a dict is one, a pydantic model makes one."""
     if isinstance(params, Mapping):
         return dict(params)
     schema: dict[str, Any] = params.model_json_schema()
@@ -101,7 +101,7 @@ def entrypoint(func: Any, command: Sequence[str] | None) -> str:
 
 
 def takes_context(func: Callable[..., Any]) -> bool:
-    """Answer whether a job function wants a JobContext. Raises ValueError when it wants more, with what to write."""
+    """Return whether a job function wants a JobContext. Raises ValueError when it wants more, with what to write."""
     try:
         parameters = list(inspect.signature(func).parameters.values())
     except (TypeError, ValueError):

@@ -22,7 +22,7 @@ _POLL_SECONDS = 0.02
 
 @contextmanager
 def file_lock(path: Path, *, timeout: timedelta, shared: bool = False) -> Iterator[int]:
-    """Hold the lock at `path` and answer its file descriptor; SourceError after `timeout` of waiting."""
+    """Hold the lock at `path` and return its file descriptor; SourceError after `timeout` of waiting."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

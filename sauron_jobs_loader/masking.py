@@ -42,11 +42,11 @@ class Masker:
             self._by_first.setdefault(form[0], []).append(form)
 
     def text(self, text: str) -> str:
-        """Answer the text without the values."""
+        """Return the text without the values."""
         return self._text.sub(MASK, text) if self._text else text
 
     def value(self, value: Any) -> Any:
-        """Answer a JSON value without them: in its texts, the keys of its objects included, and as numbers."""
+        """Return a JSON value without them: in its texts, the keys of its objects included, and as numbers."""
         if self._text is None:
             return value
         if isinstance(value, str):
@@ -66,7 +66,7 @@ class Masker:
         return MaskedStream(self)
 
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
-        """Mask what is certain of `data`; answer it with the rest, which may be the beginning of a value."""
+        """Mask what is certain of `data`; return it with the rest, which may be the beginning of a value."""
         if self._bytes is None:
             return data, b""
         held = self._open_end(data)
@@ -80,7 +80,7 @@ class Masker:
         return bytes(clean + data[done:held]), data[held:]
 
     def _open_end(self, data: bytes) -> int:
-        """Answer where the end of `data` begins that a value may begin with. No form holds a line feed."""
+        """Return where the end of `data` begins that a value may begin with. No form holds a line feed."""
         for start in range(max(len(data) - self._longest + 1, data.rfind(b"\n") + 1), len(data)):
             forms = self._by_first.get(data[start])
             if forms and any(
@@ -106,7 +106,7 @@ class MaskedStream:
         return clean
 
     def end(self) -> bytes:
-        """Answer what is left."""
+        """Return what is left."""
         rest, self._held = self._held, b""
         return self._masker._masked(rest)  # noqa: SLF001 - as above
 

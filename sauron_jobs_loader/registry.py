@@ -88,7 +88,7 @@ class JobConfig:
         return [*definition.unknown_fields(getattr(self, "_surplus", {}), values), *definition.faults(values)]
 
     def record(self) -> dict[str, Any]:
-        """Answer the definition as JSON data: every field but `func`, plus `entrypoint` and `place`. The job has no faults."""
+        """Return the definition as JSON data: every field but `func`, plus `entrypoint` and `place`. The job has no faults."""
         values = {
             entry.name: getattr(self, entry.name)
             for entry in dataclasses.fields(self)
@@ -149,11 +149,11 @@ class JobRegistry:
         _log.warning("job %s at %s is left out: %s", job_id, place, reason)
 
     def get(self, job_id: str) -> JobConfig | None:
-        """Answer a registered job."""
+        """Return a registered job."""
         return self._jobs.get(job_id)
 
     def require(self, job_id: str) -> JobConfig:
-        """Answer a registered job. Raises DefinitionError with the reason when there is none."""
+        """Return a registered job. Raises DefinitionError with the reason when there is none."""
         if config := self._jobs.get(job_id):
             return config
         for rejected in self._rejected:
@@ -164,7 +164,7 @@ class JobRegistry:
         raise DefinitionError(f"This revision's manifest registers no job {job_id!r}.")
 
     def list_jobs(self, enabled_only: bool = False) -> list[JobConfig]:
-        """Answer the registered jobs."""
+        """Return the registered jobs."""
         return [config for config in self._jobs.values() if config.enabled or not enabled_only]
 
     @property
@@ -174,7 +174,7 @@ class JobRegistry:
 
 
 def caller() -> str:
-    """Answer file and line of the nearest frame outside the loader, relative to the current folder where it is below."""
+    """Return file and line of the nearest frame outside the loader, relative to the current folder where it is below."""
     frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every source file of the stack
     while frame.f_back and frame.f_code.co_filename.rpartition("/")[0] == _OWN_FOLDER:
         frame = frame.f_back

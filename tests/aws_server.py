@@ -37,7 +37,7 @@ class Aws:
         return {"AWS_ENDPOINT_URL": self.url, **KEY, **region, **files}
 
     def client(self, service: str) -> Any:
-        """Answer a boto3 client of one service."""
+        """Return a boto3 client of one service."""
         makes: Any = boto3.client
         return makes(
             service,
@@ -121,7 +121,7 @@ def _wrapped(original: Callable[..., Any], place: int) -> Callable[..., Any]:
 
 
 def _as_openapi(document: dict[str, Any]) -> dict[str, Any]:
-    """Answer a Swagger 2.0 description in the words that moto reads."""
+    """Return a Swagger 2.0 description in the words that moto reads."""
     if "swagger" not in document:
         return document
     made = {name: value for name, value in document.items() if name != "swagger"} | {"openapi": "3.0.1"}

@@ -131,7 +131,7 @@ def tagged(tag: str) -> list[int]:
 
 
 def alive(pid: int) -> bool:
-    """Answer whether a process is there and no zombie."""
+    """Return whether a process is there and no zombie."""
     try:
         return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
@@ -139,7 +139,7 @@ def alive(pid: int) -> bool:
 
 
 def eventually(fact: Callable[[], Any], seconds: float = 15) -> Any:
-    """Wait for a fact, with a deadline; answer it."""
+    """Wait for a fact, with a deadline; return it."""
     deadline = time.monotonic() + seconds
     while not (value := fact()):
         assert time.monotonic() < deadline, f"it did not become true within {seconds} s"

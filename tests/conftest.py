@@ -73,7 +73,7 @@ def job_record(job_id: str, cron: str = "* * * * *", **fields: Any) -> dict[str,
 
 
 def define(store: Store, clock: ManualClock, job_id: str, cron: str = "* * * * *", **fields: Any) -> Job:
-    """Put a job in force as a sync would and answer it."""
+    """Put a job in force as a sync would and return it."""
     spec = JobSpec.from_record(job_record(job_id, cron, **fields))
     with store.write() as tx:
         ledger.define(tx, spec, registry.job(tx, job_id), source="bundle", revision="a" * 40, now=clock.now())
@@ -119,7 +119,7 @@ class Databases:
         self._there: set[str] = set()
 
     def make(self, *, migrated: bool = True) -> str:
-        """Make a database and answer its URL."""
+        """Make a database and return its URL."""
         if migrated and self._template is None:
             template = Store(self.make(migrated=False))
             template.migrate()

@@ -38,7 +38,7 @@ _AUTHOR = {
 
 
 def git(*arguments: str, cwd: Path, **environ: str) -> str:
-    """Run git as a person would and answer what it printed."""
+    """Run git as a person would and return what it printed."""
     done = subprocess.run(
         ["git", *arguments],
         cwd=cwd,
@@ -63,7 +63,7 @@ class BundleRepository:
         return cls(path)
 
     def commit(self, files: Mapping[str, str | bytes] | None = None, message: str = "a change") -> str:
-        """Write `files`, commit everything there is, and answer the commit id."""
+        """Write `files`, commit everything there is, and return the commit id."""
         for name, content in (files or {}).items():
             file = self.path / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -204,7 +204,7 @@ class _GitHandler(BaseHTTPRequestHandler):
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:
-    """Write a self-signed certificate for 127.0.0.1 and its key; answer both files."""
+    """Write a self-signed certificate for 127.0.0.1 and its key; return both files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -316,7 +316,7 @@ async def _pump(source: Any, sink: Any) -> None:
 
 
 def command_lines() -> dict[int, str]:
-    """Answer what the process list shows right now, by process id."""
+    """Return what the process list shows right now, by process id."""
     shown = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
@@ -327,7 +327,7 @@ def command_lines() -> dict[int, str]:
 
 
 def write_diary_git(folder: Path) -> Path:
-    """Put a `git` into `folder` that notes its arguments, and answer the file of notes."""
+    """Put a `git` into `folder` that notes its arguments, and return the file of notes."""
     folder.mkdir(parents=True)
     notes = folder / "notes"
     script = folder / "git"

@@ -41,7 +41,7 @@ class Receiver:
 
 @contextmanager
 def receive(*answers: Answer) -> Iterator[Receiver]:
-    """Answer on a free port until the block ends."""
+    """Return on a free port until the block ends."""
     state = Receiver("", list(answers) or [Answer()])
 
     class Handler(_Handler):

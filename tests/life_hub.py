@@ -117,7 +117,7 @@ def _zombie(pid: int) -> bool:
 
 
 def ask(url: str, query: str, *values: object) -> list[tuple[Any, ...]]:
-    """Run a statement of a test and answer its rows."""
+    """Run a statement of a test and return its rows."""
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         cursor = connection.execute(query.encode(), values or None)
         return cursor.fetchall() if cursor.description else []
@@ -132,7 +132,7 @@ def run_ends(
     said: tuple[str, ...] = (),
     retry: bool = False,
 ) -> tuple[str, int]:
-    """Let a run of a job be triggered (unless one waits), claimed and finished as the worker does it; answer run and attempt."""
+    """Let a run of a job be triggered (unless one waits), claimed and finished as the worker does it; return run and attempt."""
     with store.write() as tx:
         claim = claims.claim(tx, owner="me", now=clock.now()).run
         if claim is None:

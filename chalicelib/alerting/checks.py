@@ -1,6 +1,6 @@
 """What is so now with one subject, kind by kind: the questions by which `incidents` decides.
 
-Each question is asked inside the caller's transaction and answers a `Finding`. Whoever knows of an open
+Each question is asked inside the caller's transaction and answers a `CheckResult`. Whoever knows of an open
 incident hands it in: some kinds begin at one bound and end at another.
 """
 
@@ -49,7 +49,7 @@ OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """How it stands: wrong or not, since when and why, shown by which run.
 
     Where it is not wrong, `since` is when it ceased to be, and `silent` says that nobody needs to hear of it.
@@ -66,12 +66,12 @@ class Finding:
     another: bool = False
 
 
-FINE = Finding(False)
-DROPPED = Finding(False, silent=True)
+FINE = CheckResult(False)
+DROPPED = CheckResult(False, silent=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """What one pass looks at: since when, with which settings, and what it saw once for all subjects."""
 
     now: datetime
@@ -83,7 +83,7 @@ class Look:
     free_bytes: int | None = None
 
     @classmethod
-    def brief(cls, tx: Tx, now: datetime, settings: Settings) -> Look:
+    def brief(cls, tx: Tx, now: datetime, settings: Settings) -> Snapshot:
         """See what concerns jobs whose runs just ended."""
         ticked = runners.duty(tx, runners.TICK)
         return cls(now, now - OVERLAP, settings, ticked is not None and now - ticked[0] <= DOWNTIME)
@@ -97,7 +97,7 @@ class Look:
         *,
         since: datetime,
         free_bytes: Callable[[], int] | None,
-    ) -> Look:
+    ) -> Snapshot:
         """See what concerns all subjects."""
         fault = incidents.fault(tx) if settings.jobs_git_repo_url else Fault()
         rejected = {
@@ -108,7 +108,7 @@ class Look:
         return cls(now, since, settings, ticking, fault, rejected, _room(free_bytes))
 
     def late_jobs(self, tx: Tx) -> list[str]:
-        """Answer the jobs that are late; after downtime the next tick decides first about what was queued before."""
+        """Return the jobs that are late; after downtime the next tick decides first about what was queued before."""
         return incidents.late_jobs(tx, self.now - LATE) if self.ticking else []
 
 
@@ -119,7 +119,9 @@ def _room(free_bytes: Callable[[], int] | None) -> int | None:
         return None
 
 
-def find(tx: Tx, look: Look, subject: str, kind: Kind, known: Incident | None, *, in_full: bool) -> Finding:
+def find(
+    tx: Tx, look: Snapshot, subject: str, kind: Kind, known: Incident | None, *, in_full: bool
+) -> CheckResult:
     """Say how one subject and kind stands; `in_full` asks for the facts also of what is known to be wrong."""
     if kind in OF_SAURON:
         return _OF_SAURON[kind](tx, look, known)
@@ -140,15 +142,15 @@ def find(tx: Tx, look: Look, subject: str, kind: Kind, known: Incident | None, *
     return _late(tx, look, job, known) if kind is Kind.LATE else _missed(tx, look, job, known)
 
 
-def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> Finding:
+def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> CheckResult:
     last = incidents.verdict(tx, job.id)
     if last is None:
         return DROPPED
     if last.state in incidents.GOOD:
         reason = f"the run ended {last.state}; before that: {known.reason}" if known else ""
-        return Finding(False, reason, last.finished_at, job.id, last.id, {"state": last.state})
+        return CheckResult(False, reason, last.finished_at, job.id, last.id, {"state": last.state})
     if not in_full:
-        return Finding(True)
+        return CheckResult(True)
     row = incidents.failures(tx, job.id, least=1 if known else job.spec.alert_after)
     if not row:
         return FINE
@@ -160,7 +162,7 @@ def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> Find
         "error_type": last.error_type,
         "failures_in_row": len(row),
     }
-    return Finding(
+    return CheckResult(
         True, last.error or f"the run {_ended(last.state)}", row[-1].finished_at, job.id, last.id, facts
     )
 
@@ -169,17 +171,17 @@ def _ended(state: str) -> str:
     return "timed out" if state == RunState.TIMED_OUT else "failed"
 
 
-def _late(tx: Tx, look: Look, job: Job, known: Incident | None) -> Finding:
+def _late(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResult:
     if not look.ticking:
-        return Finding(known is not None)
+        return CheckResult(known is not None)
     run = incidents.late_run(tx, job.id, look.now - LATE)
     if run is None:
-        return Finding(False, "its runs start again", look.now, job.id, known.run_id if known else None)
+        return CheckResult(False, "its runs start again", look.now, job.id, known.run_id if known else None)
     reason = f"its run was due at {iso(run.due_at)} and has not started"
-    return Finding(True, reason, run.due_at, job.id, run.id, {"due_at": iso(run.due_at)})
+    return CheckResult(True, reason, run.due_at, job.id, run.id, {"due_at": iso(run.due_at)})
 
 
-def _missed(tx: Tx, look: Look, job: Job, known: Incident | None) -> Finding:
+def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResult:
     ended = incidents.ended_since(tx, job.id, look.since - OVERLAP)
     told = {one.run_id for one in ended} | ({known.run_id} if known else set())
     # Who knows that the definition is rejected need not hear of each occurrence that this costs.
@@ -194,30 +196,30 @@ def _missed(tx: Tx, look: Look, job: Job, known: Incident | None) -> Finding:
             if count > 1
             else f"the occurrence of {iso(begin)}"
         )
-        return Finding(
+        return CheckResult(
             True, f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None
         )
     if known is None or incidents.ran_after_gap(tx, job.id, known.run_id):
         return DROPPED
-    return Finding(True)
+    return CheckResult(True)
 
 
-def _rejected(look: Look, subject: str, job: Job | None) -> Finding:
+def _rejected(look: Snapshot, subject: str, job: Job | None) -> CheckResult:
     one = look.rejected.get(subject)
     job_id = job.id if job else None
     if one is None:
-        return Finding(False, "its definition is no longer rejected", look.now, job_id)
+        return CheckResult(False, "its definition is no longer rejected", look.now, job_id)
     told = job_id or (str(one["job_id"])[:64] if one.get("job_id") else None)
-    return Finding(True, str(one.get("reason")), look.now, told, None, {"place": one.get("place")})
+    return CheckResult(True, str(one.get("reason")), look.now, told, None, {"place": one.get("place")})
 
 
-def _sync(_tx: Tx, look: Look, known: Incident | None) -> Finding:
+def _sync(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
         return DROPPED
     if fault.kind != "fetch" or (known is None and fault.failures < FETCHES):
-        return Finding(False, "the bundle can be fetched again", look.now)
-    return Finding(
+        return CheckResult(False, "the bundle can be fetched again", look.now)
+    return CheckResult(
         True,
         fault.error or "it failed",
         fault.since,
@@ -225,48 +227,52 @@ def _sync(_tx: Tx, look: Look, known: Incident | None) -> Finding:
     )
 
 
-def _manifest(_tx: Tx, look: Look, known: Incident | None) -> Finding:
+def _manifest(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
         return DROPPED
     if fault.kind in {"load", "held"}:
         reason = fault.error or "it was refused"
-        return Finding(
+        return CheckResult(
             True, reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures}
         )
     unseen = known is not None and fault.kind is not None  # what cannot be fetched was not mended
-    return Finding(True) if unseen else Finding(False, "the bundle's newest revision is active", look.now)
+    return (
+        CheckResult(True)
+        if unseen
+        else CheckResult(False, "the bundle's newest revision is active", look.now)
+    )
 
 
-def _outbox(tx: Tx, look: Look, _known: Incident | None) -> Finding:
+def _outbox(tx: Tx, look: Snapshot, _known: Incident | None) -> CheckResult:
     if not look.settings.life_hub_url:
         return DROPPED
     lag = outbox.lag(tx)
     if lag.oldest_at is None or look.now - lag.oldest_at <= OUTBOX_STUCK:
-        return Finding(False, "copies are made again", look.now, facts={"waiting": lag.waiting})
+        return CheckResult(False, "copies are made again", look.now, facts={"waiting": lag.waiting})
     reason = f"{lag.waiting} rows wait to be copied to Life Hub, the oldest since {iso(lag.oldest_at)}"
-    return Finding(
+    return CheckResult(
         True, reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)}
     )
 
 
-def _disk(_tx: Tx, look: Look, known: Incident | None) -> Finding:
+def _disk(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     low = look.settings.disk_low_mb
     if not low:
         return DROPPED
     if look.free_bytes is None:
-        return Finding(known is not None)
+        return CheckResult(known is not None)
     free = look.free_bytes // MB
     bound = low * DISK_AGAIN if known else low
     facts = {"free_mb": free, "low_mb": low}
     if look.free_bytes < bound * MB:
-        return Finding(
+        return CheckResult(
             True, f"{free} MB are free where the store lies, less than {low} MB", look.now, facts=facts
         )
-    return Finding(False, f"{free} MB are free where the store lies", look.now, facts=facts)
+    return CheckResult(False, f"{free} MB are free where the store lies", look.now, facts=facts)
 
 
-_OF_SAURON: Mapping[Kind, Callable[[Tx, Look, Incident | None], Finding]] = {
+_OF_SAURON: Mapping[Kind, Callable[[Tx, Snapshot, Incident | None], CheckResult]] = {
     Kind.SYNC: _sync,
     Kind.MANIFEST: _manifest,
     Kind.OUTBOX: _outbox,

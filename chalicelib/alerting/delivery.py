@@ -67,7 +67,7 @@ class Mailer(Protocol):
         *,
         reply_to: Sequence[str] = (),
     ) -> str:
-        """Send one mail and answer its Message-ID."""
+        """Send one mail and return its Message-ID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +119,18 @@ class Delivery:
         if sent:
             log.info("alerts.delivered", channel=channel, sent=sent, waiting=waiting)
         if error:
-            log.warning("alerts.delayed", channel=channel, waiting=waiting, reason=error)
+            log.warning("alerts.channel_unreachable", channel=channel, waiting=waiting, reason=error)
         return Delivered(sent, waiting, error, self._next(channel, at))
 
     def _next(self, channel: str, at: datetime | None) -> float:
-        """Answer in how many seconds the next alert is to be tried: when it is due, and its channel does not rest."""
+        """Return in how many seconds the next alert is to be tried: when it is due, and its channel does not rest."""
         if at is None:
             return float("inf")
         due = (at - self._clock.now()).total_seconds()
         return max(0.0, due, self._rests[channel].until - self._clock.monotonic())
 
     def test(self) -> list[dict[str, Any]]:
-        """Send a test alert through each configured channel at once; answer for each whether it was taken, and what was said."""
+        """Send a test alert through each configured channel at once; return for each whether it was taken, and what was said."""
         now = self._clock.now()
         said = []
         for channel in channels(self._settings):
@@ -204,7 +204,7 @@ class Delivery:
         return count, said
 
     def _send(self, found: list[Alert]) -> tuple[int, str | None]:
-        """Send these as few mails; answer how many alerts went out, and why SES cannot be reached if it cannot.
+        """Send these as few mails; return how many alerts went out, and why SES cannot be reached if it cannot.
 
         A mail about several that is refused is halved until the alert at fault stands alone. Two refused
         alone in a row mean that it is not they that are refused.
@@ -276,7 +276,7 @@ class Delivery:
         return len(some)
 
     def _failed(self, some: Sequence[Alert], error: _RefusedError) -> str:
-        """Note why these were not taken, and that they, or their whole channel, are left alone for a while; answer the reason.
+        """Note why these were not taken, and that they, or their whole channel, are left alone for a while; return the reason.
 
         What is due stays due while its channel rests: so alerts go out in the order in which they were
         written.
@@ -296,13 +296,13 @@ class Delivery:
 
 
 def delay(tries: int, alert_id: str) -> timedelta:
-    """Answer how long an alert waits after so many failures before this one, plus up to 10 % that is a stable hash of its id."""
+    """Return how long an alert waits after so many failures before this one, plus up to 10 % that is a stable hash of its id."""
     digest = hashlib.sha256(f"{alert_id}/{tries}".encode()).digest()
     return DELAYS[min(tries, len(DELAYS) - 1)] * (1 + SPREAD * int.from_bytes(digest[:4]) / 0xFFFFFFFF)
 
 
 def signed(alert_id: str, timestamp: int, body: bytes, key: bytes | None) -> dict[str, str]:
-    """Answer the headers of a webhook: its id, the time of this try, and their signature if there is a key."""
+    """Return the headers of a webhook: its id, the time of this try, and their signature if there is a key."""
     name = f"msg_{alert_id}"
     headers = {
         "Content-Type": "application/json",

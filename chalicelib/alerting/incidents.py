@@ -28,7 +28,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
 from . import checks, messages
-from .checks import Finding, Kind, Look
+from .checks import CheckResult, Kind, Snapshot
 
 log = logs.get(__name__)
 
@@ -56,7 +56,7 @@ class _Pass:
     """One pass: when it looks, since when, and what it was given."""
 
     settings: Settings
-    look: Look
+    look: Snapshot
     link: str | None
     channels: tuple[str, ...]
 
@@ -86,9 +86,9 @@ def review(
         if jobs is None:
             last = runners.duty(tx, ALERTS)
             since = min(last[0], now) - checks.OVERLAP if last else now - FIRST_LOOK
-            look = Look.whole(tx, now, settings, since=since, free_bytes=free_bytes)
+            look = Snapshot.whole(tx, now, settings, since=since, free_bytes=free_bytes)
         else:
-            look = Look.brief(tx, now, settings)
+            look = Snapshot.brief(tx, now, settings)
         this = _Pass(settings, look, link, messages.channels(settings))
         found = incidents.open_incidents(tx, subjects=jobs)
         known = {(one.subject, Kind(one.kind)): one for one in found}
@@ -106,13 +106,13 @@ def review(
 
 
 def _of_jobs(jobs: Collection[str], known: Collection[Key]) -> list[Key]:
-    """Answer what is looked at after runs of these jobs ended."""
+    """Return what is looked at after runs of these jobs ended."""
     opened = [key for key in known if key[1] in checks.OF_RUNS]
     return list(dict.fromkeys([*((job_id, Kind.FAILING) for job_id in jobs), *opened]))
 
 
-def _of_all(tx: Tx, look: Look, known: Collection[Key]) -> list[Key]:
-    """Answer everything that is wrong, was so, or may have become so since the last pass."""
+def _of_all(tx: Tx, look: Snapshot, known: Collection[Key]) -> list[Key]:
+    """Return everything that is wrong, was so, or may have become so since the last pass."""
     new = [(checks.SAURON, kind) for kind in checks.OF_SAURON]
     new += [(subject, Kind.REJECTED) for subject in look.rejected]
     new += [
@@ -124,12 +124,12 @@ def _of_all(tx: Tx, look: Look, known: Collection[Key]) -> list[Key]:
     return list(dict.fromkeys([*known, *new]))
 
 
-def _find(tx: Tx, this: _Pass, key: Key, known: Incident | None) -> Finding:
+def _find(tx: Tx, this: _Pass, key: Key, known: Incident | None) -> CheckResult:
     in_full = known is None or known.told_at is None or this.now - known.told_at >= REMINDED
     return checks.find(tx, this.look, key[0], key[1], known, in_full=in_full)
 
 
-def _act(this: _Pass, found: Finding, known: Incident | None) -> _Act | None:
+def _act(this: _Pass, found: CheckResult, known: Incident | None) -> _Act | None:
     """Say what a finding asks for, beside the incident that is open."""
     if known is None:
         return _Act.OPEN if found.wrong else None
@@ -144,7 +144,7 @@ def _act(this: _Pass, found: Finding, known: Incident | None) -> _Act | None:
 
 
 def _settle(tx: Tx, this: _Pass, key: Key) -> int:
-    """Do for one subject and kind what is to be done, by what the store says in this transaction; answer how many changes."""
+    """Do for one subject and kind what is to be done, by what the store says in this transaction; return how many changes."""
     for count in range(MOST_AT_ONCE):
         known = incidents.open_incident(tx, *key)
         found = _find(tx, this, key, known)
@@ -156,8 +156,8 @@ def _settle(tx: Tx, this: _Pass, key: Key) -> int:
     return MOST_AT_ONCE
 
 
-def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, Finding], known: Incident | None) -> bool:
-    """Change one incident and tell it; answer whether it was this pass that changed it."""
+def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, CheckResult], known: Incident | None) -> bool:
+    """Change one incident and tell it; return whether it was this pass that changed it."""
     act, found = change
     if known is not None and act in {_Act.END, _Act.RENEW} and not incidents.end(tx, known, now=this.now):
         return False
@@ -189,7 +189,7 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, Finding], known: Inci
     return True
 
 
-def _tell(tx: Tx, this: _Pass, incident: Incident, found: Finding, act: _Act) -> None:
+def _tell(tx: Tx, this: _Pass, incident: Incident, found: CheckResult, act: _Act) -> None:
     """Owe people the message about a change, through every channel that is configured."""
     if not this.channels:
         return

@@ -56,14 +56,14 @@ class Mail:
 
 
 def channels(settings: Settings) -> tuple[str, ...]:
-    """Answer the channels that are configured."""
+    """Return the channels that are configured."""
     # without keys of their own AWS's usual credentials are used
     mail = settings.alert_email and settings.from_email
     return ((MAIL,) if mail else ()) + ((WEBHOOK,) if settings.alert_webhook_url else ())
 
 
 def base_link(settings: Settings) -> str:
-    """Answer where people reach this Sauron, without a slash at the end."""
+    """Return where people reach this Sauron, without a slash at the end."""
     if settings.public_url:
         return str(settings.public_url).rstrip("/")
     host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.api_host, settings.api_host)  # noqa: S104 - not a bind
@@ -119,7 +119,7 @@ def compose(
     reminder: bool = False,
     down: timedelta | None = None,
 ) -> dict[str, Any]:
-    """Answer an alert's facts; `down` is how long it was wrong, when it is so no longer."""
+    """Return an alert's facts; `down` is how long it was wrong, when it is so no longer."""
     told = title(incident, facts, over=down is not None, reminder=reminder)
     base = link or base_link(settings)
     return {
@@ -144,7 +144,7 @@ def compose(
 
 
 def test_facts(settings: Settings, now: datetime) -> dict[str, Any]:
-    """Answer the facts of an alert that only tests the way."""
+    """Return the facts of an alert that only tests the way."""
     incident = Incident(0, SAURON, "test", None, None, "", now, now, None)
     reason = "Somebody asked for a test of the alerts. Nothing is wrong."
     return compose(settings, incident, reason=reason, run_id=None, log_tail="", facts={})
@@ -170,7 +170,7 @@ def as_mail(alerts: Sequence[Alert], *, scheduler: str) -> Mail:
 
 
 def _part(alert: Alert, chars: int) -> dict[str, Any]:
-    """Answer what a mail says of one alert."""
+    """Return what a mail says of one alert."""
     data = alert.data
     down = data.get("down_seconds")
     facts = [
@@ -202,13 +202,13 @@ def _plain(part: Mapping[str, Any]) -> str:
 
 
 def _line(text: str, most: int) -> str:
-    """Answer a text as one line of at most so many characters: a header's value has no line breaks."""
+    """Return a text as one line of at most so many characters: a header's value has no line breaks."""
     flat = " ".join(text.split())
     return flat if len(flat) <= most else flat[: most - 3].rstrip() + "..."
 
 
 def _clean(text: str, settings: Settings) -> str:
-    """Answer what a store can hold of a text and people may see."""
+    """Return what a store can hold of a text and people may see."""
     return settings.masked(text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd"))
 
 

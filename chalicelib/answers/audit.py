@@ -34,7 +34,7 @@ class AuditReport:
 
 
 def next_fires(job: Job, *, now: datetime, count: int) -> list[datetime]:
-    """Answer the next fire times of a job after now; none while it is off, rejected or gone."""
+    """Return the next fire times of a job after now; none while it is off, rejected or gone."""
     if not job.enabled or job.removed_at is not None or job.rejected is not None:
         return []
     fires: list[datetime] = []
@@ -44,7 +44,7 @@ def next_fires(job: Job, *, now: datetime, count: int) -> list[datetime]:
 
 
 def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]:
-    """Answer the next `count` fire times over all enabled jobs, the soonest first."""
+    """Return the next `count` fire times over all enabled jobs, the soonest first."""
     heap = [
         (fires[0], job.id, job)
         for job in registry.all_jobs(tx)

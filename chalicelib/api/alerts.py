@@ -12,7 +12,7 @@ from chalicelib.store import alerts as owed
 from chalicelib.store import incidents
 from chalicelib.store.incidents import Incident
 
-from .routing import asked, get, post
+from .routing import current_request, get, post
 from .serializers import when
 
 blueprint = Blueprint(__name__)
@@ -22,8 +22,8 @@ SHOWN = 1000
 
 @get(blueprint, "/alerts")
 def alerts() -> dict[str, Any]:
-    """Answer the open incidents, how many alerts wait to be delivered, and why the next of them was not."""
-    sauron = asked().sauron
+    """Return the open incidents, how many alerts wait to be delivered, and why the next of them was not."""
+    sauron = current_request().sauron
     with sauron.store.read() as tx:
         found = incidents.open_incidents(tx, most=SHOWN)
         waiting, error = owed.waiting(tx), owed.last_error(tx)
@@ -39,7 +39,7 @@ def alerts() -> dict[str, Any]:
 @post(blueprint, "/alerts/test")
 def test() -> dict[str, Any]:
     """Send a test alert through every channel now. One that did not take it is answered with 200 and the reason."""
-    said = asked().sauron.test_alerts()
+    said = current_request().sauron.test_alerts()
     failed = [one["channel"] for one in said if not one["ok"]]
     message = f"The test did not get through: {', '.join(failed)}." if failed else "The test was sent."
     return {

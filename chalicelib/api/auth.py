@@ -69,7 +69,7 @@ EVERYONE = Caller(None, "read")
 
 @functools.cache
 def internal_token() -> str:
-    """Answer the token by which this very process may ask itself anything: random, never stored, never sent elsewhere."""
+    """Return the token by which this very process may ask itself anything: random, never stored, never sent elsewhere."""
     return secrets.token_urlsafe(32)
 
 
@@ -89,12 +89,12 @@ def is_open(settings: Settings) -> bool:
 
 
 def needed(method: str, pattern: str) -> str:
-    """Answer the scope that a route needs."""
+    """Return the scope that a route needs."""
     return "read" if method in {"GET", "HEAD"} else NEEDED.get(pattern, "admin")
 
 
 def admit(request: Request, settings: Settings) -> Caller:
-    """Answer who is asking. Raises ProblemError: 401 for an unknown caller, 403 for one whose scope does not reach."""
+    """Return who is asking. Raises ProblemError: 401 for an unknown caller, 403 for one whose scope does not reach."""
     caller = _identify(request, settings)
     scope = needed(request.method, str(request.path))
     if not caller.may(scope):
@@ -151,7 +151,7 @@ def _identify(request: Request, settings: Settings) -> Caller:
 
 
 def _credential(request: Request) -> tuple[str, bytes]:
-    """Answer the scheme in lower case and the token that was sent; a header that cannot be read sends an empty token."""
+    """Return the scheme in lower case and the token that was sent; a header that cannot be read sends an empty token."""
     scheme, _, rest = request.headers.get("authorization", "").strip().partition(" ")
     value = rest.strip().encode("utf-8", "replace")
     if scheme.lower() == "basic":

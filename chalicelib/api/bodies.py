@@ -58,7 +58,7 @@ B = TypeVar("B", bound=Body)
 
 
 def read(model: type[B], request: Request) -> B:
-    """Answer the request's body. Raises ProblemError: 400 not JSON, 415 not said to be JSON, 422 with `faults`."""
+    """Return the request's body. Raises ProblemError: 400 not JSON, 415 not said to be JSON, 422 with `faults`."""
     raw = request.raw_body or b""
     text = raw if isinstance(raw, str) else _decoded(raw)
     value: Any = {}

@@ -14,7 +14,7 @@ from chalicelib.store import alerts, incidents, outbox, runners
 
 from . import serializers, status_report
 from .auth import is_open
-from .routing import as_json, asked, get
+from .routing import as_json, current_request, get
 
 blueprint = Blueprint(__name__)
 
@@ -34,7 +34,7 @@ def health() -> Response:
 @get(blueprint, "/ready")
 def ready() -> Response:
     """Say part by part whether runs can be taken on. The bundle's line never decides: git may be down."""
-    sauron = asked().sauron
+    sauron = current_request().sauron
     with sauron.store.read() as tx:
         found = status_report.look(sauron, tx)
     parts = {
@@ -55,7 +55,7 @@ def ready() -> Response:
 @get(blueprint, "/status")
 def status() -> dict[str, Any]:
     """Say everything an operator asks first."""
-    sauron = asked().sauron
+    sauron = current_request().sauron
     settings = sauron.settings
     with sauron.store.read() as tx:
         found = status_report.look(sauron, tx)

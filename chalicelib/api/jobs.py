@@ -14,7 +14,7 @@ from chalicelib.store import history, registry
 from . import serializers
 from .problems import ProblemError
 from .query import Query
-from .routing import asked, get, post
+from .routing import current_request, get, post
 
 blueprint = Blueprint(__name__)
 
@@ -22,7 +22,7 @@ blueprint = Blueprint(__name__)
 @get(blueprint, "/jobs")
 def jobs() -> dict[str, Any]:
     """List the jobs in the order of their ids: all of them, or at most `limit` of those after an id."""
-    call = asked()
+    call = current_request()
     query = Query(call.request, "enabled_only", "tag", "project", "limit", "after")
     enabled_only, tag, project = query.flag("enabled_only"), query.text("tag"), query.text("project")
     limit = query.whole("limit", low=1, high=1000, default=0)
@@ -43,8 +43,8 @@ def jobs() -> dict[str, Any]:
 
 @get(blueprint, "/jobs/{job_id}")
 def job(job_id: str) -> dict[str, Any]:
-    """Answer one job in full; one that left its bundle is answered as long as it is kept."""
-    sauron = asked().sauron
+    """Return one job in full; one that left its bundle is answered as long as it is kept."""
+    sauron = current_request().sauron
     with sauron.store.read() as tx:
         found = registry.job(tx, job_id)
         if found is None:
@@ -60,7 +60,7 @@ def trigger(job_id: str) -> dict[str, Any]:
     """Queue a run now. It is stored when this answers."""
     from .bodies import TriggerBody, read
 
-    call = asked()
+    call = current_request()
     body = read(TriggerBody, call.request)
     run = call.sauron.trigger(
         job_id,
@@ -93,7 +93,7 @@ def disable(job_id: str) -> dict[str, Any]:
 def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
     from .bodies import SwitchBody, read
 
-    call = asked()
+    call = current_request()
     body = read(SwitchBody, call.request)
     act = call.sauron.enable if enabled else call.sauron.disable
     found = act(job_id, reason=body.reason, until=body.until, by=call.by)

@@ -37,7 +37,7 @@ def gate(request: Request, view: Callable[[Request], Response]) -> Response:
         answer = problems.response(500, problems.INTERNAL)
     answer = _shaped(answer)
     if (
-        answer.status_code >= 400
+        answer.status_code >= 400  # noqa: PLR2004 - HTTP
         and is_page(str(request.path))
         and "text/html" in request.headers.get("accept", "")
     ):

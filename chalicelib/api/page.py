@@ -22,7 +22,7 @@ from . import run_log, status_report
 from .auth import is_open
 from .health import warnings
 from .query import RUN_ID, Query
-from .routing import asked, get, post
+from .routing import current_request, get, post
 from .runs import existing, log_response
 
 blueprint = Blueprint(__name__)
@@ -44,7 +44,7 @@ _TOLD = {
 @get(blueprint, "/")
 def home() -> Response:
     """Show whether all is well, the jobs and the latest runs."""
-    call = asked()
+    call = current_request()
     sauron = call.sauron
     query = Query(call.request, "did", "run")
     run = query.text("run")
@@ -75,7 +75,7 @@ def home() -> Response:
 @get(blueprint, "/ui/runs/{run_id}")
 def run_page(run_id: str) -> Response:
     """Show one run: its attempts, its error, the end of its log."""
-    call = asked()
+    call = current_request()
     told = _TOLD.get(Query(call.request, "did", "run").text("did") or "")
     with call.sauron.store.read() as tx:
         run = existing(tx, run_id)
@@ -95,8 +95,8 @@ def run_page(run_id: str) -> Response:
 
 @get(blueprint, "/ui/runs/{run_id}/log")
 def run_log_page(run_id: str) -> Response:
-    """Answer a run's log as plain text to a browser that signed in to the page; a long one says where it goes on."""
-    call = asked()
+    """Return a run's log as plain text to a browser that signed in to the page; a long one says where it goes on."""
+    call = current_request()
     answer = log_response(
         run_id, after=Query(call.request, "after").whole("after", low=0, high=2**62, default=0)
     )
@@ -107,7 +107,7 @@ def run_log_page(run_id: str) -> Response:
 
 
 def _end_of_log(tx: Tx, run: Run) -> str:
-    """Answer the last LOG_TAIL characters of a log, and one more if there are more."""
+    """Return the last LOG_TAIL characters of a log, and one more if there are more."""
     part = run_log.read(tx, run)
     end = part.text[-LOG_TAIL - 1 :]
     while part.more:
@@ -119,14 +119,14 @@ def _end_of_log(tx: Tx, run: Run) -> str:
 @post(blueprint, "/ui/jobs/{job_id}/trigger")
 def trigger(job_id: str) -> Response:
     """Run a job now."""
-    call = asked()
+    call = current_request()
     return _back("/", "triggered", run=call.sauron.trigger(job_id, by=call.by).id)
 
 
 @post(blueprint, "/ui/jobs/{job_id}/enable")
 def enable(job_id: str) -> Response:
     """Turn a job on."""
-    call = asked()
+    call = current_request()
     call.sauron.enable(job_id, by=call.by)
     return _back("/", "enabled")
 
@@ -134,7 +134,7 @@ def enable(job_id: str) -> Response:
 @post(blueprint, "/ui/jobs/{job_id}/disable")
 def disable(job_id: str) -> Response:
     """Turn a job off."""
-    call = asked()
+    call = current_request()
     call.sauron.disable(job_id, by=call.by)
     return _back("/", "disabled")
 
@@ -142,21 +142,21 @@ def disable(job_id: str) -> Response:
 @post(blueprint, "/ui/runs/{run_id}/cancel")
 def cancel(run_id: str) -> Response:
     """End a run."""
-    call = asked()
+    call = current_request()
     return _back(f"/ui/runs/{call.sauron.cancel(run_id, by=call.by).id}", "cancelled")
 
 
 @post(blueprint, "/ui/runs/{run_id}/retry")
 def retry(run_id: str) -> Response:
     """Run again what is over."""
-    call = asked()
+    call = current_request()
     return _back(f"/ui/runs/{call.sauron.retry(run_id, by=call.by).id}", "retried")
 
 
 @post(blueprint, "/ui/sync")
 def sync() -> Response:
     """Sync the bundle now."""
-    call = asked()
+    call = current_request()
     return _back("/", "synced" if call.sauron.sync(by=call.by).success else "unsynced")
 
 
@@ -167,14 +167,14 @@ def _line(job: Job, last: Run | None, found: status_report.Condition) -> dict[st
 
 
 def _page(template: str, **values: Any) -> Response:
-    text, headers = render(template, mount=asked().mount, **values)
+    text, headers = render(template, mount=current_request().mount, **values)
     return Response(body=text, headers=headers)
 
 
 def _back(path: str, did: str, *, run: str | None = None) -> Response:
     about = f"&run={run}" if run else ""
     headers: dict[str, str | list[str]] = {
-        "Location": f"{asked().mount}{path}?did={did}{about}",
+        "Location": f"{current_request().mount}{path}?did={did}{about}",
         "Content-Type": "text/plain; charset=utf-8",
     }
     return Response(body="", headers=headers, status_code=303)

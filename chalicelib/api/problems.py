@@ -65,7 +65,7 @@ class ProblemError(SauronError):
 def problem(
     status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
 ) -> tuple[dict[str, str], str]:
-    """Answer the headers and the JSON text of a problem; `facts` are added as members of their own."""
+    """Return the headers and the JSON text of a problem; `facts` are added as members of their own."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -79,13 +79,13 @@ def problem(
 
 
 def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:
-    """Answer a problem as a response."""
+    """Return a problem as a response."""
     written, body = problem(status, detail, headers=headers, **facts)
     return Response(body=body, headers={**written}, status_code=status)
 
 
 def of(error: SauronError) -> Response:
-    """Answer the response for an error that a user may see; one that users cannot mend is logged and kept general."""
+    """Return the response for an error that a user may see; one that users cannot mend is logged and kept general."""
     if isinstance(error, ProblemError):
         return response(error.status, str(error), headers=error.headers, **error.facts)
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)

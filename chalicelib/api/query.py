@@ -27,7 +27,7 @@ class Query:
                 raise _refused(name, f"there is no such parameter here; there are {', '.join(known)}")
 
     def text(self, name: str) -> str | None:
-        """Answer the parameter as it stands; empty counts as not sent."""
+        """Return the parameter as it stands; empty counts as not sent."""
         values = self._sent.get(name, [])
         if len(values) > 1:
             raise _refused(name, "send it once")
@@ -36,13 +36,13 @@ class Query:
         return (values[0].strip() or None) if values else None
 
     def texts(self, name: str) -> list[str]:
-        """Answer a parameter that may be repeated, or hold several values separated by commas."""
+        """Return a parameter that may be repeated, or hold several values separated by commas."""
         return [
             part.strip() for value in self._sent.get(name, []) for part in value.split(",") if part.strip()
         ]
 
     def whole(self, name: str, *, low: int, high: int, default: int) -> int:
-        """Answer a whole number in a range."""
+        """Return a whole number in a range."""
         text = self.text(name)
         if text is None:
             return default
@@ -51,14 +51,14 @@ class Query:
         return int(text)
 
     def flag(self, name: str) -> bool:
-        """Answer true or false; not sent is false."""
+        """Return true or false; not sent is false."""
         text = (self.text(name) or "false").lower()
         if text not in {"true", "1", "yes", "false", "0", "no"}:
             raise _refused(name, f"{text!r} is not true or false")
         return text in {"true", "1", "yes"}
 
     def instant(self, name: str) -> datetime | None:
-        """Answer an aware instant."""
+        """Return an aware instant."""
         text = self.text(name)
         if text is None:
             return None
@@ -74,7 +74,7 @@ class Query:
         return instant
 
     def among(self, name: str, choices: type[E]) -> list[E]:
-        """Answer the values of an enumeration."""
+        """Return the values of an enumeration."""
         found = self.texts(name)
         for text in found:
             if text not in set(choices):
@@ -82,7 +82,7 @@ class Query:
         return [choices(text) for text in found]
 
     def run_id(self, name: str) -> str | None:
-        """Answer a run's id."""
+        """Return a run's id."""
         text = self.text(name)
         if text is not None and not RUN_ID.fullmatch(text):
             raise _refused(name, f"{text!r} is not a run's id; send the next_after of the page before")

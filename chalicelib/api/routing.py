@@ -61,7 +61,7 @@ class Call:
 
 
 def mount(request: Request) -> str:
-    """Answer the path in front of our own: empty in the container, `/<stage>` behind API Gateway."""
+    """Return the path in front of our own: empty in the container, `/<stage>` behind API Gateway."""
     path = [part for part in str(request.context.get("path") or "").split("/") if part]
     own = [part for part in str(request.path).split("/") if part]
     return "".join(f"/{part}" for part in path[: len(path) - len(own)])
@@ -70,8 +70,8 @@ def mount(request: Request) -> str:
 _current: ContextVar[Call] = ContextVar("call")
 
 
-def asked() -> Call:
-    """Answer the call that is being answered."""
+def current_request() -> Call:
+    """Return the call that is being answered."""
     return _current.get()
 
 
@@ -121,12 +121,12 @@ def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[View], 
 
 
 def sent_bytes(text: str) -> int:
-    """Answer how many bytes a piece of a body is in what Lambda sends: there a body is a string of JSON, all of it ASCII."""
+    """Return how many bytes a piece of a body is in what Lambda sends: there a body is a string of JSON, all of it ASCII."""
     return len(json.dumps(text)) - 2
 
 
 def as_json(value: Any, status: int = 200) -> Response:
-    """Answer a value as JSON. What JSON cannot say (NaN, infinity) becomes null."""
+    """Return a value as JSON. What JSON cannot say (NaN, infinity) becomes null."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError:

@@ -27,7 +27,7 @@ class LogText:
 
 
 def read(tx: Tx, run: Run, *, after: int = 0) -> LogText:
-    """Answer what a run wrote after a position."""
+    """Return what a run wrote after a position."""
     before = log_chunks.read(tx, run.id, after=after - 1, limit=1) if after else []
     known = bool(before) and before[0].id == after
     attempt = before[0].attempt if known else None

@@ -6,7 +6,7 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from .routing import asked, post
+from .routing import current_request, post
 
 blueprint = Blueprint(__name__)
 
@@ -14,12 +14,12 @@ blueprint = Blueprint(__name__)
 @post(blueprint, "/runners/{name}/drain")
 def drain(name: str) -> dict[str, Any]:
     """Have a runner claim nothing more; what it runs goes on to its end. It lasts until it is resumed or ends."""
-    asked().sauron.drain(name, draining=True)
+    current_request().sauron.drain(name, draining=True)
     return {"name": name, "draining": True}
 
 
 @post(blueprint, "/runners/{name}/resume")
 def resume(name: str) -> dict[str, Any]:
     """Have a runner claim again."""
-    asked().sauron.drain(name, draining=False)
+    current_request().sauron.drain(name, draining=False)
     return {"name": name, "draining": False}

@@ -13,7 +13,7 @@ from chalicelib.store.database import Tx
 
 from . import run_log, serializers
 from .query import Query
-from .routing import AT_MOST, as_json, asked, get, post, sent_bytes
+from .routing import AT_MOST, as_json, current_request, get, post, sent_bytes
 
 blueprint = Blueprint(__name__)
 
@@ -21,7 +21,7 @@ blueprint = Blueprint(__name__)
 @get(blueprint, "/runs")
 def runs() -> dict[str, Any]:
     """List runs from the newest to the oldest; fewer than asked for where their results are large."""
-    call = asked()
+    call = current_request()
     query = Query(call.request, "job_id", "state", "since", "limit", "after")
     limit = query.whole("limit", low=1, high=1000, default=50)
     with call.sauron.store.read() as tx:
@@ -47,22 +47,22 @@ def runs() -> dict[str, Any]:
 
 @get(blueprint, "/runs/{run_id}")
 def run(run_id: str) -> dict[str, Any]:
-    """Answer one run with its attempts."""
-    with asked().sauron.store.read() as tx:
+    """Return one run with its attempts."""
+    with current_request().sauron.store.read() as tx:
         return _written(tx, existing(tx, run_id))
 
 
 @get(blueprint, "/runs/{run_id}/log")
 def log(run_id: str) -> Response:
-    """Answer what the run wrote, or what it wrote after a position."""
-    call = asked()
+    """Return what the run wrote, or what it wrote after a position."""
+    call = current_request()
     after = Query(call.request, "after").whole("after", low=0, high=2**62, default=0)
     return log_response(run_id, after=after)
 
 
 def log_response(run_id: str, *, after: int) -> Response:
-    """Answer a log as plain text. Its state is read before its text: a final state means that the text is whole."""
-    with asked().sauron.store.read() as tx:
+    """Return a log as plain text. Its state is read before its text: a final state means that the text is whole."""
+    with current_request().sauron.store.read() as tx:
         found = existing(tx, run_id)
         written = run_log.read(tx, found, after=after)
     headers: dict[str, str | list[str]] = {
@@ -77,7 +77,7 @@ def log_response(run_id: str, *, after: int) -> Response:
 @post(blueprint, "/runs/{run_id}/cancel")
 def cancel(run_id: str) -> dict[str, Any]:
     """End a queued run, or have a running one's processes ended."""
-    call = asked()
+    call = current_request()
     found = call.sauron.cancel(run_id, by=call.by)
     with call.sauron.store.read() as tx:
         return {"run_id": found.id, **_written(tx, found)}
@@ -86,13 +86,13 @@ def cancel(run_id: str) -> dict[str, Any]:
 @post(blueprint, "/runs/{run_id}/retry")
 def retry(run_id: str) -> dict[str, Any]:
     """Queue a new run with the params of one that is over."""
-    call = asked()
+    call = current_request()
     made = call.sauron.retry(run_id, by=call.by)
     return {"run_id": made.id, "job_id": made.job_id, "retry_of": run_id}
 
 
 def existing(tx: Tx, run_id: str) -> Run:
-    """Answer a run. Raises UnknownRunError."""
+    """Return a run. Raises UnknownRunError."""
     found = history.run(tx, run_id)
     if found is None:
         raise UnknownRunError(run_id)

@@ -13,7 +13,7 @@ from chalicelib.store import registry
 
 from . import serializers
 from .query import Query
-from .routing import asked, get
+from .routing import current_request, get
 
 blueprint = Blueprint(__name__)
 
@@ -21,7 +21,7 @@ blueprint = Blueprint(__name__)
 @get(blueprint, "/next")
 def list_upcoming() -> dict[str, Any]:
     """List the next fire times over all enabled jobs, soonest first."""
-    call = asked()
+    call = current_request()
     count = Query(call.request, "count").whole("count", low=1, high=1000, default=10)
     with call.sauron.store.read() as tx:
         fires = audit.upcoming(tx, now=call.sauron.clock.now(), count=count)
@@ -35,7 +35,7 @@ def list_upcoming() -> dict[str, Any]:
 @get(blueprint, "/audit")
 def audit_ledger() -> dict[str, Any]:
     """Hold the ledger against the schedules that were in force."""
-    call = asked()
+    call = current_request()
     job_id = Query(call.request, "job_id").text("job_id")
     with call.sauron.store.read() as tx:
         if job_id is not None and registry.job(tx, job_id) is None:

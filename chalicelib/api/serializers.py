@@ -123,7 +123,7 @@ def last_run(found: Run) -> dict[str, Any]:
 
 
 def scheduled_for(found: Run) -> datetime:
-    """Answer the time a run stands for: the schedule's, or for a trigger when it was asked for."""
+    """Return the time a run stands for: the schedule's, or for a trigger when it was asked for."""
     return found.fire_at or found.created_at
 
 

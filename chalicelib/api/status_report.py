@@ -54,7 +54,7 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
     vitals = sauron.vitals
     fresh = ticked is not None and now - ticked[0] < TICK_SILENT
     state = bundle.state(tx)
-    runners = [runner for runner in presence.all_runners(tx) if not sauron.neighbours.gone(runner.name)]
+    runners = [runner for runner in presence.all_runners(tx) if not sauron.peers.gone(runner.name)]
     if sauron.store.sqlite and not runners:
         fresh = False  # whoever ticked last on this machine is gone
     return Condition(
@@ -153,7 +153,7 @@ def _failing(last: Run) -> bool:
 
 
 def without_credentials(url: str) -> str:
-    """Answer an address without what opens it: user and password of http, the password of ssh, any query."""
+    """Return an address without what opens it: user and password of http, the password of ssh, any query."""
     if not re.match(r"[a-z+]+://", url):
         return url
     parts = urlsplit(url)
@@ -163,7 +163,7 @@ def without_credentials(url: str) -> str:
 
 
 def masked(text: str | None, settings: Settings) -> str | None:
-    """Answer a text, if there is one, with the values of secret settings blotted out."""
+    """Return a text, if there is one, with the values of secret settings blotted out."""
     return None if text is None else settings.masked(text)
 
 

@@ -2,7 +2,7 @@
 
 A message says that something is due and names the run it was sent for; whoever gets it claims what is due
 longest. So a message that comes twice, late or out of order does no harm, and one that is lost is sent again
-by a tick: SQS is a bell, the store is the queue. Messages that no worker could use end in the dead-letter
+by a tick: SQS is a notifier, the store is the queue. Messages that no worker could use end in the dead-letter
 queue, from which upkeep takes their runs back.
 
 A run is noted as sent for before it is, so that of several who look at once only one sends; after a crash in
@@ -54,7 +54,7 @@ class Dispatcher:
         return boto3.client("sqs", config=Config(**PATIENCE))
 
     def dispatch(self) -> int:
-        """Send a message for every run that is due soon and has none under way; answer how many. Raises ClientError."""
+        """Send a message for every run that is due soon and has none under way; return how many. Raises ClientError."""
         sent = 0
         while True:
             now = self._clock.now()
@@ -113,17 +113,17 @@ class Dispatcher:
             ]
             self._sqs.delete_message_batch(QueueUrl=self._url + DEAD, Entries=handles)
             emptied += len(found)
-            log.error("dispatch.dead_letters", run_ids=bodies)
+            log.error("dispatch.dead_letters_found", run_ids=bodies)
         return emptied
 
 
 def _delay(due_at: datetime, now: datetime) -> int:
-    """Answer the whole seconds that a message is held back, so that it comes when its run is due or a moment later."""
+    """Return the whole seconds that a message is held back, so that it comes when its run is due or a moment later."""
     return math.ceil(min(max(due_at - now, timedelta()), MOST_DELAY).total_seconds())
 
 
 def run_of(body: str) -> str | None:
-    """Answer the run that a message was sent for, or None if it says nothing that we would."""
+    """Return the run that a message was sent for, or None if it says nothing that we would."""
     try:
         said = json.loads(body)
     except ValueError:

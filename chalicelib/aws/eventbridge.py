@@ -16,7 +16,7 @@ _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": tim
 
 
 def next_fire(expression: str, last: datetime) -> datetime:
-    """Answer when an EventBridge expression fires after `last`: `rate(n unit)` counts from it, `cron(...)` is UTC.
+    """Return when an EventBridge expression fires after `last`: `rate(n unit)` counts from it, `cron(...)` is UTC.
 
     Raises ScheduleError for what has no equal here: AWS numbers weekdays from 1=SUN, so they must be names.
     Source: EventBridge user guide, "Creating a rule that runs on a schedule".
@@ -37,7 +37,7 @@ def next_fire(expression: str, last: datetime) -> datetime:
 
 
 def expression_of(source: Any) -> str:
-    """Answer the expression of a scheduled handler as it stands in its rule."""
+    """Return the expression of a scheduled handler as it stands in its rule."""
     expression = source.schedule_expression
     return expression if isinstance(expression, str) else str(expression.to_string())
 

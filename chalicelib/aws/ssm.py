@@ -10,7 +10,7 @@ from chalicelib.errors import SettingsError
 
 
 def read(path: str) -> dict[str, str]:
-    """Answer the parameters below a path by their names. Raises SettingsError when they cannot be read."""
+    """Return the parameters below a path by their names. Raises SettingsError when they cannot be read."""
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError

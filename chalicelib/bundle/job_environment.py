@@ -75,7 +75,7 @@ FUNCTION = (*ROLE, "AWS_LAMBDA_", "LAMBDA_", "_HANDLER", "_X_AMZN_")
 OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})
 
 
-class JobEnviron:
+class JobEnvironment:
     """Decides what jobs see, from the settings and the secrets that jobs declare. Safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
@@ -116,11 +116,11 @@ class JobEnviron:
         return bool(self._settings.job_env == "compatible")
 
     def zygote(self) -> dict[str, str]:
-        """Answer the environment that a bundle is loaded in, which its forked jobs inherit."""
+        """Return the environment that a bundle is loaded in, which its forked jobs inherit."""
         return self._compatible_environ() if self._compatible else self._whitelisted()
 
     def of(self, spec: JobSpec) -> dict[str, str]:
-        """Answer the environment of a spawned job, without its secrets."""
+        """Return the environment of a spawned job, without its secrets."""
         if spec.builtin:
             names = (*MAIL, *ROLE, "AWS_REGION") if self._settings.function else MAIL
             return self._whitelisted() | {
@@ -137,7 +137,7 @@ class JobEnviron:
         return {} if path is None else {SSH_KEY_PATH: str(path)}
 
     def installer(self) -> dict[str, str]:
-        """Answer the environment that a bundle's requirements are installed in."""
+        """Return the environment that a bundle's requirements are installed in."""
         return self._whitelisted() | {
             name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)
         }
@@ -148,13 +148,13 @@ class JobEnviron:
         } | self._libraries()
 
     def _libraries(self) -> dict[str, str]:
-        """Answer where jobs find the libraries Sauron offers: on Lambda they lie beside its code, where no interpreter looks."""
+        """Return where jobs find the libraries Sauron offers: on Lambda they lie beside its code, where no interpreter looks."""
         if self._settings.function is None:
             return {}
         own = sysconfig.get_path("stdlib")
-        found = [
-            path for path in sys.path if os.path.isdir(path) and not path.startswith((own, sys.base_prefix))
-        ]
+        outside = (own, sys.base_prefix)
+        there = filter(os.path.isdir, sys.path)
+        found = [path for path in there if not path.startswith(outside)]
         return {"PYTHONPATH": os.pathsep.join(found)}
 
     def _compatible_environ(self) -> dict[str, str]:
@@ -181,7 +181,7 @@ class JobEnviron:
         return given
 
     def masker(self) -> Masker:
-        """Answer what blots out every secret that is known.
+        """Return what blots out every secret that is known.
 
         Those are the settings' own, those that jobs declare, and what looks like one: by a variable's name,
         or in an address.
@@ -194,11 +194,11 @@ class JobEnviron:
         return self._known[1]
 
     def missing(self, spec: JobSpec) -> list[str]:
-        """Answer the names of the required secrets of a job that are not set."""
+        """Return the names of the required secrets of a job that are not set."""
         return self.secrets(spec)[1]
 
     def secrets(self, spec: JobSpec) -> tuple[dict[str, str], list[str]]:
-        """Answer the values of a job's declared secrets, and the names of required ones that are not set."""
+        """Return the values of a job's declared secrets, and the names of required ones that are not set."""
         found: dict[str, str] = {}
         missing = []
         for secret in spec.secrets or ():
@@ -211,7 +211,7 @@ class JobEnviron:
         return found, missing
 
     def _value(self, name: str) -> str | None:
-        """Answer a secret's value, from the variable or from the file that NAME_FILE names."""
+        """Return a secret's value, from the variable or from the file that NAME_FILE names."""
         environ: Mapping[str, str] = self._settings.environ
         if name in OWN or name.startswith("SAURON_"):
             return None

@@ -48,7 +48,7 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def refusals(spec: JobSpec, *, unmet: Sequence[str], in_bundle: Callable[[str], bool]) -> list[str]:
-    """Answer why AWS Lambda cannot run a job, each reason with what to write instead; empty if it can.
+    """Return why AWS Lambda cannot run a job, each reason with what to write instead; empty if it can.
 
     `unmet` is what `unmet()` says of the job's bundle; `in_bundle` answers whether a path is a file of it.
     """
@@ -69,7 +69,7 @@ def refusals(spec: JobSpec, *, unmet: Sequence[str], in_bundle: Callable[[str], 
 
 
 def is_file_of(folder: Path) -> Callable[[str], bool]:
-    """Answer the question whether a path, as a command names it, is a file of the bundle in `folder`."""
+    """Return the question whether a path, as a command names it, is a file of the bundle in `folder`."""
     whole = folder.resolve()
 
     def holds(program: str) -> bool:
@@ -88,12 +88,12 @@ def unmet(wanted: Iterable[tuple[str, str]], here: Mapping[str, str | None]) -> 
 
 
 def installed() -> dict[str, str | None]:
-    """Answer the packages that this interpreter finds: on Lambda, those of the zip and of the runtime."""
+    """Return the packages that this interpreter finds: on Lambda, those of the zip and of the runtime."""
     return {_normal(one.name): one.version for one in importlib.metadata.distributions() if one.name}
 
 
 def shipped() -> dict[str, str | None]:
-    """Answer the packages of the Lambda zip, found from a Sauron installed elsewhere: the same versions are pinned for both."""
+    """Return the packages of the Lambda zip, found from a Sauron installed elsewhere: the same versions are pinned for both."""
     held: dict[str, str | None] = dict.fromkeys(OF_THE_RUNTIME)
     waiting = [("sauron", "")]
     seen = set(waiting)
@@ -110,7 +110,7 @@ def shipped() -> dict[str, str | None]:
 
 
 def _needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
-    """Answer what an installed package, with one extra of it or none, needs: names and the extras asked for."""
+    """Return what an installed package, with one extra of it or none, needs: names and the extras asked for."""
     for line in importlib.metadata.requires(name) or ():
         found = _ASKED.fullmatch(line.strip())
         if found is None or not _applies(marker := found["marker"] or ""):
@@ -176,7 +176,7 @@ def _release(version: str) -> tuple[tuple[int, ...], int] | None:
 
 
 def _applies(marker: str) -> bool:
-    """Answer whether a marker of one comparison is true on Lambda; any other counts as true."""
+    """Return whether a marker of one comparison is true on Lambda; any other counts as true."""
     found = _MARKER.fullmatch(marker.strip())
     if found is None:
         return True

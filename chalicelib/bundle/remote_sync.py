@@ -21,7 +21,7 @@ STILL_RUNNING = "still running"
 
 
 def ask(function: str, detail: Mapping[str, Any], *, at: datetime) -> SyncReport:
-    """Call the sync function and answer its report. Raises UnknownRevisionError, BundleError."""
+    """Call the sync function and return its report. Raises UnknownRevisionError, BundleError."""
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError

@@ -26,13 +26,13 @@ from chalicelib.settings import Settings
 from sauron_jobs_loader.environment import requirements
 from sauron_jobs_loader.environment.environments import Environments
 from sauron_jobs_loader.errors import LoaderError
-from sauron_jobs_loader.git.checkouts import Revisions as Checkouts
+from sauron_jobs_loader.git.checkouts import Checkouts
 from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, Launcher
 
 from . import lambda_limits
-from .job_environment import JobEnviron
+from .job_environment import JobEnvironment
 from .sync import Loaded
 
 log = logs.get(__name__)
@@ -47,7 +47,7 @@ class Revisions:
 
     def __init__(self, settings: Settings, *, token: Callable[[], int | None] = lambda: None) -> None:
         self._settings = settings
-        self.environ = JobEnviron(settings)
+        self.environ = JobEnvironment(settings)
         self._token = token
         self._checkouts = Checkouts(settings.jobs_dir)
         self._environments = Environments(
@@ -56,10 +56,10 @@ class Revisions:
             variables=self.environ.zygote(),
             timeout=settings.install_timeout,
         )
-        self._warming = threading.Lock()
+        self._preloading = threading.Lock()
         # by revision: a job may write into its folder, which changes nothing
         self._pythons: dict[str, Path] = {}
-        self.warmed: str | None = None  # the revision that is loaded and ready
+        self.preloaded: str | None = None  # the revision that is loaded and ready
         self._files: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
@@ -98,7 +98,7 @@ class Revisions:
             yield
 
     def fetch(self, ref: str | None) -> str:
-        """Fetch a branch, tag or commit and answer its full id."""
+        """Fetch a branch, tag or commit and return its full id."""
         with self._translated():
             return self._source.fetch(ref)
 
@@ -145,14 +145,14 @@ class Revisions:
             self._pythons.pop(sha, None)
         self._environments.prune([folder for sha in keep if (folder := self._checkouts.path(sha))])
 
-    def warm(self, sha: str) -> None:
+    def preload(self, sha: str) -> None:
         """Have the active revision loaded, so that its next run starts in milliseconds, and end the processes of others."""
-        with self._warming:
+        with self._preloading:
             try:
                 self._boot(sha)
-                self.warmed = sha
+                self.preloaded = sha
             except (LoaderError, BundleError) as error:
-                log.error("revision.not_warm", sha=sha, reason=self.environ.masker().text(str(error)))  # noqa: TRY400 - the reason is enough
+                log.error("revision.preload_failed", sha=sha, reason=self.environ.masker().text(str(error)))  # noqa: TRY400 - the reason is enough
             self._launcher.retire([sha])
 
     def _boot(self, sha: str) -> Bundle:
@@ -162,7 +162,7 @@ class Revisions:
         return bundle
 
     def _python(self, sha: str, folder: Path) -> Path:
-        """Answer the interpreter of a revision, installing what it requires if that is not there; on Lambda it is our own."""
+        """Return the interpreter of a revision, installing what it requires if that is not there; on Lambda it is our own."""
         if self._settings.function:
             return Path(sys.executable)
         known = self._pythons.get(sha)
@@ -171,7 +171,7 @@ class Revisions:
         return known
 
     def _folder(self, sha: str) -> Path:
-        """Answer a revision's checkout, making it anew if it is gone."""
+        """Return a revision's checkout, making it anew if it is gone."""
         folder = self._checkouts.path(sha)
         if folder is not None:
             return folder
@@ -257,7 +257,7 @@ class Revisions:
         return self._private_file("known_hosts", text.encode() + b"\n") if " " in text else Path(text)
 
     def install_log(self, sha: str | None) -> str | None:
-        """Answer the file that says how the requirements of a revision were installed, or None if it has none."""
+        """Return the file that says how the requirements of a revision were installed, or None if it has none."""
         with contextlib.suppress(LoaderError):
             if (
                 sha

@@ -47,7 +47,7 @@ class Loader(Protocol):
         """Keep other processes from syncing meanwhile."""
 
     def fetch(self, ref: str | None) -> str:
-        """Fetch a branch, tag or commit (None: the configured branch) and answer its full commit id."""
+        """Fetch a branch, tag or commit (None: the configured branch) and return its full commit id."""
 
     def load(self, sha: str) -> Loaded:
         """Check a revision out and boot it."""
@@ -226,7 +226,7 @@ def _standing(tx: Tx) -> int:
 
 
 def _gone(tx: Tx, specs: Mapping[JobId, JobSpec]) -> set[str]:
-    """Answer the standing jobs that have no good definition in the new manifest (a rejected one counts as removed)."""
+    """Return the standing jobs that have no good definition in the new manifest (a rejected one counts as removed)."""
     renamed = {spec.renamed_from for spec in specs.values()}
     return {
         job.id
@@ -288,7 +288,7 @@ def _active(store: Store) -> str | None:
 
 
 def _well(now: datetime) -> dict[str, Any]:
-    """Answer what a sync that ended well records."""
+    """Return what a sync that ended well records."""
     fine = {"fault": None, "fault_count": 0, "failing_since": None}
     return {"last_sync": now, "last_error": None, "consecutive_failures": 0, **fine}
 

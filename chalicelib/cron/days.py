@@ -38,11 +38,11 @@ class FireDays:
         return cls(tuple(pattern for pattern in patterns if _ever_comes(pattern)))
 
     def on_or_after(self, day: date) -> date:
-        """Answer the first fire day that is not before `day`."""
+        """Return the first fire day that is not before `day`."""
         return _first(self.patterns, day)
 
     def on_or_before(self, day: date) -> date:
-        """Answer the last fire day that is not after `day`."""
+        """Return the last fire day that is not after `day`."""
         return _last(self.patterns, day)
 
     def count(self, first: date, last: date) -> int:
@@ -54,7 +54,7 @@ class FireDays:
         return found
 
     def shortest_gap(self) -> timedelta:
-        """Answer the smallest distance between fire days, seen over five years (or the first two, if rarer)."""
+        """Return the smallest distance between fire days, seen over five years (or the first two, if rarer)."""
         return _shortest_gap(self.patterns)
 
 

@@ -27,7 +27,7 @@ class CronField:
     names: tuple[str, ...] = ()
 
     def number(self, text: str) -> int | None:
-        """Answer the value a number or a name stands for, None if it is neither or outside the field."""
+        """Return the value a number or a name stands for, None if it is neither or outside the field."""
         if text.isdigit():
             value = int(text)
         elif text in self.names:
@@ -75,7 +75,7 @@ class CronFields:
         return self.values[1]
 
     def next(self, wall: datetime, *, strict: bool = True) -> datetime:
-        """Answer the next reading that matches after `wall` (at or after it, unless `strict`)."""
+        """Return the next reading that matches after `wall` (at or after it, unless `strict`)."""
         minutes, hours = self.values[0], self.values[1]
         today = wall.date()
         day = self.days.on_or_after(today)
@@ -92,7 +92,7 @@ class CronFields:
         return _at(day, hours[0], minutes[0])
 
     def previous(self, wall: datetime) -> datetime:
-        """Answer the last reading that matches before `wall`."""
+        """Return the last reading that matches before `wall`."""
         minutes, hours = self.values[0], self.values[1]
         today = wall.date()
         day = self.days.on_or_before(today)
@@ -124,7 +124,7 @@ class CronFields:
         return rank
 
     def shortest_gap(self) -> timedelta:
-        """Answer the smallest distance between two matching readings."""
+        """Return the smallest distance between two matching readings."""
         minutes, hours = self.minutes, self.hours
         gaps = [later - earlier for earlier, later in pairwise(minutes)]
         hops = [later - earlier for earlier, later in pairwise(hours)]

@@ -82,7 +82,7 @@ def parse_cron(expression: str) -> CronFields:
 
 
 def _values(field: CronField, item: str) -> range | None:
-    """Answer the values that one item of a list names, None if it names none that the field has."""
+    """Return the values that one item of a list names, None if it names none that the field has."""
     match = _ITEM.fullmatch(item)
     if match is None:
         return None

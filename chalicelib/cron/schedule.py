@@ -48,7 +48,7 @@ class Schedule:
 
     @staticmethod
     def parse(expression: object, zone: object = "UTC") -> Schedule:
-        """Answer the schedule of untrusted values, remembered from an earlier call; ScheduleError if refused."""
+        """Return the schedule of untrusted values, remembered from an earlier call; ScheduleError if refused."""
         if not isinstance(expression, str):
             raise refuse_type(expression)
         if not isinstance(zone, str):
@@ -56,7 +56,7 @@ class Schedule:
         return _remembered(expression, str(zone))
 
     def after(self, instant: datetime) -> datetime:
-        """Answer the first fire time strictly after an aware instant, in UTC."""
+        """Return the first fire time strictly after an aware instant, in UTC."""
         instant = _utc(instant)
         local = instant.astimezone(self._tz)
         wall = local.replace(tzinfo=None, fold=0)
@@ -68,7 +68,7 @@ class Schedule:
         return fire_at
 
     def before(self, instant: datetime) -> datetime:
-        """Answer the last fire time strictly before an aware instant, in UTC."""
+        """Return the last fire time strictly before an aware instant, in UTC."""
         instant = _utc(instant)
         local = instant.astimezone(self._tz)
         wall = local.replace(tzinfo=None, fold=0)
@@ -108,7 +108,7 @@ class Schedule:
         return self.after(_utc(instant) - timedelta(microseconds=1)) == instant
 
     def shortest_interval(self) -> timedelta:
-        """Answer the smallest distance between fire times on a clock that does not jump (five years of dates)."""
+        """Return the smallest distance between fire times on a clock that does not jump (five years of dates)."""
         return self.fields.shortest_gap()
 
     def _walk(self, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -117,14 +117,14 @@ class Schedule:
             start = fire_at
 
     def _first_pass(self, reading: datetime) -> datetime:
-        """Answer the first instant at which the wall clock has reached a reading (a gap's end if it skips it)."""
+        """Return the first instant at which the wall clock has reached a reading (a gap's end if it skips it)."""
         before, after = offsets(self._tz, reading)
         if after > before:
             return jump(self._tz, reading)[0]
         return (reading - before).replace(tzinfo=UTC)
 
     def _next_elapsed(self, instant: datetime, wall: datetime, fold: int) -> datetime:
-        """Answer the first instant after `instant`, at which `wall` is read, whose reading matches."""
+        """Return the first instant after `instant`, at which `wall` is read, whose reading matches."""
         reading = self.fields.next(wall)
         first, second = offsets(self._tz, wall)
         if first > second and not fold:
@@ -141,7 +141,7 @@ class Schedule:
             return fire_at if fire_at > instant else (reading - after).replace(tzinfo=UTC)
 
     def _previous_elapsed(self, instant: datetime, wall: datetime, fold: int) -> datetime:
-        """Answer the last instant before `instant`, at which `wall` is read, whose reading matches."""
+        """Return the last instant before `instant`, at which `wall` is read, whose reading matches."""
         reading = self.fields.previous(wall)
         if fold:
             _, end, again = jump(self._tz, wall)

@@ -22,7 +22,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def find_zone(name: object, *, expression: object) -> ZoneInfo:
-    """Answer the zone called `name`, or raise ScheduleError with the nearest names there are."""
+    """Return the zone called `name`, or raise ScheduleError with the nearest names there are."""
     if not isinstance(name, str):
         raise ScheduleError(
             f"The time zone of cron {expression!r:.80} is {type(name).__name__}, not text. "
@@ -67,7 +67,7 @@ def _advice(name: str) -> str:
 
 
 def offsets(zone: ZoneInfo, wall: datetime) -> tuple[timedelta, timedelta]:
-    """Answer the offsets of a reading before and after the jump it belongs to (equal where there is none)."""
+    """Return the offsets of a reading before and after the jump it belongs to (equal where there is none)."""
     before = wall.replace(tzinfo=zone, fold=0).utcoffset()
     after = wall.replace(tzinfo=zone, fold=1).utcoffset()
     if before is None or after is None:  # a ZoneInfo always knows

@@ -34,7 +34,7 @@ class _Stored:
     evicted: int = 0
 
     def copy(self) -> _Stored:
-        """Answer a copy that may be changed alone."""
+        """Return a copy that may be changed alone."""
         return _Stored(self.chunks.copy(), self.chars, self.marker, self.evicted)
 
 

@@ -2,7 +2,7 @@
 
 While a job runs, nothing on its way waits for the store: what it writes is kept in memory, bounded, and moved
 once a second. An attempt whose lease was taken over is stopped, and so is one that somebody cancelled. If the
-store refuses, the keeper tries again a second later; nothing is lost that memory can hold.
+store refuses, the renewer tries again a second later; nothing is lost that memory can hold.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Attempt(Protocol):
         on_progress: Callable[[float, str], None],
         on_state: Callable[[str, str | None, Any], Any],
     ) -> Ending:
-        """Block until the attempt is over and answer how it ended."""
+        """Block until the attempt is over and return how it ended."""
 
     def stop(self, reason: str) -> None:
         """End the whole process tree, from any thread."""
 
 
 @dataclass(slots=True)
-class Live:
+class RunningAttempt:
     """An attempt under way. `stopped` is the reason once it was told to end, also before its processes exist."""
 
     run: Run
@@ -62,7 +62,7 @@ class Live:
     progress: tuple[float, str] | None = None
 
 
-class LiveAttempts:
+class RunningAttempts:
     """All attempts of one owner. Safe to use from several threads."""
 
     def __init__(self, store: Store, clock: Clock, *, owner: str) -> None:
@@ -70,7 +70,7 @@ class LiveAttempts:
         self._clock = clock
         self._owner = owner
         # by run and generation: a run may be claimed again beside its lost attempt
-        self._live: dict[tuple[str, int], Live] = {}
+        self._live: dict[tuple[str, int], RunningAttempt] = {}
         self._stopping = False
         self._lock = threading.Lock()
         self._changed = threading.Event()
@@ -78,9 +78,9 @@ class LiveAttempts:
     def __len__(self) -> int:
         return len(self._live)
 
-    def begin(self, run: Run) -> Live:
+    def begin(self, run: Run) -> RunningAttempt:
         """Take up a claimed run."""
-        live = Live(run, AttemptLog(run.id, run.attempt))
+        live = RunningAttempt(run, AttemptLog(run.id, run.attempt))
         with self._lock:
             earlier = [one for one in self._live.values() if one.run.id == run.id]
             live.stopped = INTERRUPTED if self._stopping else None
@@ -95,7 +95,7 @@ class LiveAttempts:
         with self._lock:
             return any(live.run.id == run_id for live in self._live.values())
 
-    def started(self, live: Live, attempt: Attempt) -> None:
+    def started(self, live: RunningAttempt, attempt: Attempt) -> None:
         """Note the attempt's processes; one that was stopped meanwhile is ended at once."""
         with self._lock:
             live.attempt = attempt
@@ -103,12 +103,12 @@ class LiveAttempts:
         if stopped:
             attempt.stop(stopped)
 
-    def end(self, live: Live) -> None:
+    def end(self, live: RunningAttempt) -> None:
         """Let go of an attempt whose end is recorded."""
         with self._lock:
             del self._live[live.run.id, live.run.lease_generation]
 
-    def keep(self, stopping: threading.Event) -> None:
+    def renew_leases(self, stopping: threading.Event) -> None:
         """Renew leases and flush logs until told to stop; sleeps while nothing runs."""
         beaten = self._clock.monotonic()
         while not stopping.is_set():
@@ -124,7 +124,7 @@ class LiveAttempts:
                     self.beat()
                     beaten = self._clock.monotonic()
             except SQLAlchemyError as error:
-                log.error("lease.not_renewed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                log.error("lease.renewal_failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
 
     def wake(self) -> None:
         """Let `keep` look at once, so that it ends soon after it was told to."""
@@ -156,7 +156,7 @@ class LiveAttempts:
             )
         self._act_on(beating, held, missing_too=True)
 
-    def obey(self) -> None:
+    def check_cancellations(self) -> None:
         """Look whether running attempts shall be stopped: called at a wake-up, costs nothing while none runs."""
         if running := self._all():
             with self._store.read() as tx:
@@ -170,11 +170,13 @@ class LiveAttempts:
         for live in self._all():
             self._stop(live, INTERRUPTED)
 
-    def _all(self) -> list[Live]:
+    def _all(self) -> list[RunningAttempt]:
         with self._lock:
             return list(self._live.values())
 
-    def _act_on(self, asked: Sequence[Live], held: Sequence[leases.Lease], *, missing_too: bool) -> None:
+    def _act_on(
+        self, asked: Sequence[RunningAttempt], held: Sequence[leases.Lease], *, missing_too: bool
+    ) -> None:
         """Stop what is to be stopped of the attempts that were asked about: others may have begun since."""
         by_run = {lease.run_id: lease for lease in held}
         for live in asked:
@@ -185,7 +187,7 @@ class LiveAttempts:
             elif lease.cancel_reason:
                 self._stop(live, lease.cancel_reason)
 
-    def _stop(self, live: Live, reason: str) -> None:
+    def _stop(self, live: RunningAttempt, reason: str) -> None:
         with self._lock:
             if live.stopped:
                 return

@@ -5,7 +5,7 @@ compare-and-set on the lease: a worker whose lease was taken over records nothin
 written at an attempt's end, the end is kept in memory and tried again.
 
 A commit whose answer was lost may have been made. An end is looked for before it is written again; a claim
-that was not answered is handed back, so that it costs no attempt.
+that was not answered is released, so that it costs no attempt.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from chalicelib.model.runs import Outcome, Run, Verdict
 from chalicelib.store import Store, bundle, job_state, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, finish, turn
-from chalicelib.store.queue.unconfirmed_claims import Unheard
+from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 
-from .running_attempts import INTERRUPTED, NOT_THE_JOBS_DOING, Attempt, Live, LiveAttempts
+from .running_attempts import INTERRUPTED, NOT_THE_JOBS_DOING, Attempt, RunningAttempt, RunningAttempts
 from .verdict import Ending, judge
 
 log = logs.get(__name__)
@@ -77,9 +77,9 @@ class Worker:
         self._publish = publish
         self._on_end = on_end
         self._answers = answers
-        self.live = LiveAttempts(store, clock, owner=owner)
+        self.running_attempts = RunningAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
-        self._unheard = Unheard(owner)
+        self._unconfirmed = UnconfirmedClaims(owner)
 
     def claim(self, most: int) -> tuple[list[Run], bool]:
         """Take up to `most` runs, those due longest first; also say whether anything was decided, so that asking again pays."""
@@ -87,7 +87,7 @@ class Worker:
 
         def take(tx: Tx) -> list[claims.Claim]:
             nonlocal now
-            self._unheard.hand_back(tx)
+            self._unconfirmed.release(tx)
             taken: list[claims.Claim] = []
             now = self._clock.now()
             while len(taken) < most and (not taken or taken[-1].run):
@@ -97,39 +97,39 @@ class Worker:
         try:
             taken = self._store.writing(take)
         except SQLAlchemyError:
-            self._unheard.note(now)
+            self._unconfirmed.note(now)
             raise
         for claim in taken:
-            self._heed(claim)
+            self._report(claim)
         return [claim.run for claim in taken if claim.run], any(claim.decided for claim in taken)
 
-    def _heed(self, claim: claims.Claim) -> claims.Claim:
+    def _report(self, claim: claims.Claim) -> claims.Claim:
         for one in claim.decided:
             log.info("run.decided", run_id=one.run_id, job_id=one.job_id, state=one.state, reason=one.reason)
         if claim.cancelled:
             try:
-                self.live.obey()
+                self.running_attempts.check_cancellations()
             except SQLAlchemyError as error:  # the next beat tells it again
-                log.error("cancel.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                log.error("cancellation.check_failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
         return claim
 
-    def hand_back(self, run: Run) -> None:
+    def release(self, run: Run) -> None:
         """Return a claimed run whose attempt was not started."""
         with self._store.write() as tx:
-            finish.hand_back(tx, run, owner=self._owner)
+            finish.release(tx, run, owner=self._owner)
 
     def execute(
         self,
         run: Run,
         *,
-        go_on: Callable[[], bool] = lambda: False,
+        claim_next: Callable[[], bool] = lambda: False,
         left: Callable[[], timedelta] | None = None,
     ) -> Run | None:
         """Run one attempt of a claimed run to its end and record it; it times out when nothing is `left`.
 
-        If `go_on` says so, the next due run is claimed in the transaction that records the end, and answered.
+        If `claim_next` says so, the next due run is claimed in the transaction that records the end, and answered.
         """
-        live = self.live.begin(run)
+        live = self.running_attempts.begin(run)
         spec: JobSpec | None = None
         try:
             spec = self._spec(run)
@@ -140,14 +140,14 @@ class Worker:
             else:
                 verdict = Verdict(Outcome.FAILED, str(error), "not_started")
         except Exception as error:  # whatever went wrong here, the run must not stay running
-            log.exception("attempt.broke", run_id=run.id)
+            log.exception("attempt.internal_error", run_id=run.id)
             verdict = Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")
-        return self._record(live, spec, verdict, go_on)
+        return self._record(live, spec, verdict, claim_next)
 
-    def _attempt(self, live: Live, spec: JobSpec, left: Callable[[], timedelta] | None) -> Verdict:
+    def _attempt(self, live: RunningAttempt, spec: JobSpec, left: Callable[[], timedelta] | None) -> Verdict:
         run = live.run
         attempt = self._launcher.start(run, spec)
-        self.live.started(live, attempt)
+        self.running_attempts.started(live, attempt)
         # fetching and loading took of it, too
         timeout = spec.timeout if left is None else min(spec.timeout, left())
         ending = attempt.watch(
@@ -159,7 +159,7 @@ class Worker:
         return judge(ending, timeout=timeout, interrupted=NOT_THE_JOBS_DOING)
 
     def _spec(self, run: Run) -> JobSpec:
-        """Answer the definition that the run's revision holds. Raises BundleError if it holds none."""
+        """Return the definition that the run's revision holds. Raises BundleError if it holds none."""
         key = (run.revision or "", run.job_id)
         if key not in self._specs:
             if len(self._specs) >= SPECS_KEPT:
@@ -174,7 +174,7 @@ class Worker:
         return spec
 
     def _record(
-        self, live: Live, spec: JobSpec | None, verdict: Verdict, go_on: Callable[[], bool]
+        self, live: RunningAttempt, spec: JobSpec | None, verdict: Verdict, claim_next: Callable[[], bool]
     ) -> Run | None:
         """Write the attempt's end; while the store refuses, keep it and try again."""
         run = live.run
@@ -189,7 +189,7 @@ class Worker:
             base = spec.retry_backoff if spec else BACKOFF
             delay = backoff(base, run.attempt, run.id) if verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
-            claim = tries == 0 and go_on()
+            claim = tries == 0 and claim_next()
             try:
                 with live.log.flushing:
                     kept, following = tries > 0 and self._ended_at(run) in tried, claims.Claim(None)
@@ -199,18 +199,18 @@ class Worker:
                             run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest
                         )
                         kept, following = turn.record(
-                            self._store, end, flush=flush, claim=claim, on_unheard=self._unheard.note
+                            self._store, end, flush=flush, claim=claim, on_unconfirmed=self._unconfirmed.note
                         )
                     live.log.settled()
                 break
             except SQLAlchemyError as error:
                 tried.add(now)
                 if claim:
-                    self._unheard.note(now)
+                    self._unconfirmed.note(now)
                 if tries == 0:
-                    log.error("run.not_recorded", run_id=run.id, reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                    log.error("run.finish_not_stored", run_id=run.id, reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
                 pause.wait(min(1 + tries, 10))
-        self.live.end(live)
+        self.running_attempts.end(live)
         log.info(
             "run.finished" if kept else "run.taken_over",
             run_id=run.id,
@@ -221,7 +221,7 @@ class Worker:
             retry_at=retry_at and iso(retry_at),
         )
         self._on_end(run.job_id)
-        return self._heed(following).run
+        return self._report(following).run
 
     def _ended_at(self, run: Run) -> datetime | None:
         with self._store.write() as tx:
@@ -246,7 +246,7 @@ class Worker:
 
 
 def _definition(tx: Tx, run: Run) -> JobSpec | None:
-    """Answer what the run's revision defines under the job's id, or under the id the job had there."""
+    """Return what the run's revision defines under the job's id, or under the id the job had there."""
     job = registry.job(tx, run.job_id)
     if job is not None and job.revision == run.revision:
         return job.spec

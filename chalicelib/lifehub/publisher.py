@@ -112,7 +112,7 @@ class Publisher:
             return outbox.waiting(tx, BATCH)
 
     def _copy(self) -> int | None:
-        """Copy the oldest rows and delete them; answer how many, None if another publisher is at it.
+        """Copy the oldest rows and delete them; return how many, None if another publisher is at it.
 
         Jobs are read while this publisher has its turn: what another copied before is older than what is read
         now.
@@ -146,7 +146,7 @@ class Publisher:
         return len(entries)
 
     def _copy_all(self) -> dict[str, str] | None:
-        """Copy every job as it stands, some in each transaction; answer those refused, None if another publisher is at it."""
+        """Copy every job as it stands, some in each transaction; return those refused, None if another publisher is at it."""
         with self._store.read() as tx:
             ids = [job.id for job in registry.all_jobs(tx, removed=True)]
             synced = bundle.state(tx).active_sha is not None
@@ -187,7 +187,7 @@ class Publisher:
         ]
 
     def _put_jobs(self, connection: Any, job_ids: Sequence[str]) -> dict[str, str]:
-        """Write jobs and their definitions; answer the ids of those refused, with the reasons."""
+        """Write jobs and their definitions; return the ids of those refused, with the reasons."""
         tables = tables_of(connection)
         check(tables)
         rows = self._jobs(job_ids)

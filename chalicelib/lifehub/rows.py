@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 def job_key(scheduler: str, job_id: str) -> str:
-    """Answer a job's key in Life Hub."""
+    """Return a job's key in Life Hub."""
     return f"{scheduler}:{job_id}"
 
 
@@ -121,7 +121,7 @@ def of_definition(row: Row) -> Row:
 
 
 def next_run_at(job: Job, *, now: datetime) -> datetime | None:
-    """Answer a job's next fire time; None while it is off, rejected, gone, or its zone is no longer known here."""
+    """Return a job's next fire time; None while it is off, rejected, gone, or its zone is no longer known here."""
     if not job.enabled or job.removed_at is not None or job.rejected is not None:
         return None
     try:

@@ -121,7 +121,7 @@ Tables = Mapping[str, Mapping[str, Column]]
 
 
 def tables_of(connection: psycopg.Connection[dict[str, Any]]) -> Tables:
-    """Answer the tables of ours that are there now, with the columns that may be written."""
+    """Return the tables of ours that are there now, with the columns that may be written."""
     found: dict[str, dict[str, Column]] = {}
     for row in connection.execute(_THERE, (list(_CREATE),)):
         digits = 6 if row["datetime_precision"] is None else row["datetime_precision"]
@@ -132,7 +132,7 @@ def tables_of(connection: psycopg.Connection[dict[str, Any]]) -> Tables:
 
 
 def migrate(url: str, *, patience: Patience | None = None) -> list[str]:
-    """Make Life Hub's schema where it is missing; answer one line per table.
+    """Make Life Hub's schema where it is missing; return one line per table.
 
     Raises LifeHubError when Life Hub cannot be reached or does not let us create.
     """

@@ -97,7 +97,7 @@ def put_runs(connection: Connection, tables: Tables, rows: Sequence[Row]) -> Ref
 def switch_off_unknown(
     connection: Connection, tables: Tables, prefix: str, known: Sequence[str], *, now: datetime
 ) -> int:
-    """Mark jobs of this scheduler (their keys are `prefix` and a job id) that it no longer knows; answer how many."""
+    """Mark jobs of this scheduler (their keys are `prefix` and a job id) that it no longer knows; return how many."""
     from psycopg import sql
 
     columns = tables[JOBS]
@@ -169,7 +169,7 @@ def _held(connection: Connection, tables: Tables, rows: Sequence[Row]) -> _Held:
 
 
 def _whom(metadata: str | None) -> tuple[str, str] | None:
-    """Answer the run and attempt that a row's metadata names, or None."""
+    """Return the run and attempt that a row's metadata names, or None."""
     try:
         said = json.loads(metadata or "null")
         return str(said["run_id"]), str(said["attempt"])
@@ -178,7 +178,7 @@ def _whom(metadata: str | None) -> tuple[str, str] | None:
 
 
 def _placed(rows: Sequence[Row], held: _Held, step: timedelta) -> list[Row]:
-    """Answer the rows that are not there yet, each with a key that nobody holds."""
+    """Return the rows that are not there yet, each with a key that nobody holds."""
     import psycopg
 
     before = frozenset(held.keys)
@@ -197,7 +197,7 @@ def _placed(rows: Sequence[Row], held: _Held, step: timedelta) -> list[Row]:
 
 
 def _insert(connection: Connection, tables: Tables, table: str, rows: Sequence[Row]) -> int:
-    """Insert rows whose keys are not there, into the columns that are; answer how many."""
+    """Insert rows whose keys are not there, into the columns that are; return how many."""
     from psycopg import sql
 
     if not rows:
@@ -282,7 +282,7 @@ def _value(column: Column, value: Any) -> Any:
 
 
 def _storable(value: Any) -> Any:
-    """Answer a value without the characters that PostgreSQL cannot hold: NUL and lone surrogates."""
+    """Return a value without the characters that PostgreSQL cannot hold: NUL and lone surrogates."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
     if isinstance(value, Mapping):

@@ -52,7 +52,7 @@ def define(store: Store, clock: Clock, settings: Settings, records: Sequence[Map
 
 
 def _decided(record: Mapping[str, Any], store: Store, settings: Settings) -> dict[str, Any]:
-    """Answer a record with what the settings decide: a job that could not do its work is disabled."""
+    """Return a record with what the settings decide: a job that could not do its work is disabled."""
     able = {
         "sauron.digest": bool((settings.digest_email or settings.notify_email) and settings.from_email),
         "sauron.backup": store.sqlite,
@@ -69,7 +69,7 @@ class Answers:
         self._settings = settings
 
     def __call__(self, job_id: str, what: str | None, value: Any) -> Any:
-        """Answer one question. Raises StoreError with the reason; PermissionError for a job that is not Sauron's own."""
+        """Return one question. Raises StoreError with the reason; PermissionError for a job that is not Sauron's own."""
         if not job_id.startswith(BUILTIN_PREFIX):
             raise PermissionError("only Sauron's builtin jobs may ask this")
         match what:

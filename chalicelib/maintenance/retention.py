@@ -108,7 +108,7 @@ def backup(store: Store, clock: Clock, settings: Settings) -> Backup:
 
 
 def backup_folder(store: Store, settings: Settings) -> Path:
-    """Answer where the copies of an SQLite store go."""
+    """Return where the copies of an SQLite store go."""
     if settings.backup_dir is not None:
         return Path(settings.backup_dir)
     if store.path is None:

@@ -10,7 +10,7 @@ SPREAD = 0.10
 
 
 def backoff(base: timedelta, attempt: int, run_id: str) -> timedelta:
-    """Answer the delay after failed attempt number `attempt`: base, 2 x base, 4 x base ... at most an hour, plus up to 10 %.
+    """Return the delay after failed attempt number `attempt`: base, 2 x base, 4 x base ... at most an hour, plus up to 10 %.
 
     The spread is a stable hash of run and attempt, so that runs which failed together do not come back
     together and the same question always has the same answer.

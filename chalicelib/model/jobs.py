@@ -161,7 +161,7 @@ class JobSpec:
         return hashlib.sha256(json.dumps(written, sort_keys=True, default=str).encode()).hexdigest()
 
     def due_at(self, fire_at: datetime) -> datetime:
-        """Answer when an occurrence may start: its fire time plus a delay in [0, jitter] that is a stable hash of the job id."""
+        """Return when an occurrence may start: its fire time plus a delay in [0, jitter] that is a stable hash of the job id."""
         if not self.jitter:
             return fire_at
         digest = hashlib.sha256(self.id.encode()).digest()

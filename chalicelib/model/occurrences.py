@@ -57,7 +57,7 @@ def account(job: Job, *, now: datetime, until: datetime, on_time: timedelta = ON
 
 
 def _caught_up(job: Job, now: datetime, end: datetime, on_time: timedelta) -> list[datetime]:
-    """Answer the occurrences up to `end` that are run late, the newest first."""
+    """Return the occurrences up to `end` that are run late, the newest first."""
     spec = job.spec
     window, most = {
         Catchup.NONE: (on_time, spec.catchup_max),

@@ -5,7 +5,7 @@
     (trigger) --> queued --claim--> running --finish--> succeeded | degraded | failed | timed_out | cancelled
                      ^                 |
                      +---- retry ------+              back to queued with a later due time, while attempts remain
-                     +- handed back ---+              a stopping runner returns what it had not started
+                     +- released ---+              a stopping runner returns what it had not started
 
 A run is the stored record that one execution was asked for. Every attempt of it is numbered from 1. At most
 one run exists for an occurrence (job, fire time), ever.

@@ -45,7 +45,7 @@ def trigger(
     idempotency_key: str | None = None,
     by: str | None = None,
 ) -> Run:
-    """Queue a run of a job now and answer it; the same idempotency key answers the run it made before.
+    """Queue a run of a job now and return it; the same idempotency key answers the run it made before.
 
     Raises UnknownJobError, JobDisabledError (also for a rejected definition), ParamsError, IdempotencyError.
     """
@@ -86,7 +86,7 @@ def trigger(
 
 
 def _same_request(known: Run, asked: tuple[dict[str, Any] | None, bool], key: str | None) -> Run:
-    """Answer the run that a key made before. Raises IdempotencyError if it was another request."""
+    """Return the run that a key made before. Raises IdempotencyError if it was another request."""
     if (known.params or None, known.force) != asked:
         raise IdempotencyError(str(key))
     return known

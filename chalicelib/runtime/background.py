@@ -23,7 +23,7 @@ STORE_PAUSE_SECONDS = 2.0
 GATHER_SECONDS = 0.5  # what ends together is copied together
 
 
-class News:
+class Pending:
     """Names that somebody is to look at: told by any thread, taken together by one."""
 
     def __init__(self) -> None:
@@ -37,22 +37,22 @@ class News:
             self._told.notify()
 
     def wait(self, seconds: float) -> set[str]:
-        """Wait until something was told, or for so long; answer the names told since the last time."""
+        """Wait until something was told, or for so long; return the names told since the last time."""
         with self._told:
             self._told.wait_for(lambda: self._names, seconds)
             names, self._names = self._names, set()
         return names
 
 
-class Errands:
+class BackgroundLoops:
     """The loops of one runner, each for a thread of its own."""
 
     def __init__(self, sauron: Sauron, stopping: threading.Event) -> None:
         """Listen to what `sauron` tells of ended attempts and changed jobs; `stopping` and then `wake` end the loops."""
         self._sauron = sauron
         self._stopping = stopping
-        self._ended, self._changed = News(), News()
-        self._owed = {channel: News() for channel in channels(sauron.settings)}
+        self._ended, self._changed = Pending(), Pending()
+        self._owed = {channel: Pending() for channel in channels(sauron.settings)}
         sauron.on_end, sauron.on_change = self._ended.tell, self._changed.tell
 
     @property
@@ -75,10 +75,10 @@ class Errands:
             try:
                 loop()
             except SQLAlchemyError as error:
-                log.error("errand.delayed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                log.error("background.store_unavailable", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
                 self._stopping.wait(STORE_PAUSE_SECONDS)
             except Exception:
-                log.exception("errand.failed")
+                log.exception("background.loop_failed")
                 self._stopping.wait(LOOK_ANYWAY_SECONDS)
 
     def _look(self) -> None:

@@ -34,11 +34,11 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
     reserve = sauron.settings.kill_grace.total_seconds() + RESERVE_SECONDS
     run_id = run_of(body)
     if run_id is None:
-        log.warning("message.not_understood", chars=len(body))
+        log.warning("message.rejected", chars=len(body))
     runs, decided = sauron.worker.claim(1) if sauron.settings.queue_enabled else ([], False)
     while decided and not runs:
         runs, decided = sauron.worker.claim(1)
-    with _leases_kept(sauron):
+    with _leases_renewed(sauron):
         for run in runs:
             sauron.worker.execute(run, left=lambda: timedelta(seconds=max(0.0, left_seconds() - reserve)))
     if run_id and run_id not in [run.id for run in runs]:
@@ -50,13 +50,18 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
 
 
 @contextlib.contextmanager
-def _leases_kept(sauron: Sauron) -> Iterator[None]:
+def _leases_renewed(sauron: Sauron) -> Iterator[None]:
     stopping = threading.Event()
-    keeper = threading.Thread(target=sauron.worker.live.keep, args=(stopping,), name="keeper", daemon=True)
-    keeper.start()
+    renewer = threading.Thread(
+        target=sauron.worker.running_attempts.renew_leases,
+        args=(stopping,),
+        name="lease-renewer",
+        daemon=True,
+    )
+    renewer.start()
     try:
         yield
     finally:
         stopping.set()
-        sauron.worker.live.wake()
-        keeper.join()
+        sauron.worker.running_attempts.wake()
+        renewer.join()

@@ -25,7 +25,7 @@ from chalicelib.store import registry
 from chalicelib.store.queue import finish
 from chalicelib.wiring import Sauron
 
-from .background import Errands
+from .background import BackgroundLoops
 
 log = logs.get(__name__)
 
@@ -44,7 +44,7 @@ class App(Protocol):
 
 
 class Local:
-    """The threads of one runner: a clock per scheduled handler, a dispatcher, a keeper of leases, one per attempt."""
+    """The threads of one runner: a clock per scheduled handler, a dispatcher, a renewer of leases, one per attempt."""
 
     def __init__(self, app: App, sauron: Sauron) -> None:
         self._sauron = sauron
@@ -71,17 +71,20 @@ class Local:
         ]
         self._workers = [
             self._thread("dispatcher", self._dispatch),
-            self._thread("keeper", functools.partial(sauron.worker.live.keep, self._stopping)),
+            self._thread(
+                "lease-renewer",
+                functools.partial(sauron.worker.running_attempts.renew_leases, self._stopping),
+            ),
             self._thread("watch", self._watch),
         ]
-        self._errands = Errands(sauron, self._stopping)
+        self._errands = BackgroundLoops(sauron, self._stopping)
         self._beside = [self._thread(name, loop) for name, loop in self._errands.loops.items()]
-        if sauron.bell is not None:
-            listen = functools.partial(sauron.bell.listen, self._stopping, sauron.neighbours.wake_self)
-            self._beside.append(self._thread("bell", listen))
+        if sauron.notifier is not None:
+            listen = functools.partial(sauron.notifier.listen, self._stopping, sauron.peers.wake_self)
+            self._beside.append(self._thread("notifier", listen))
 
     def start(self) -> None:
-        """Join the neighbours and start every thread."""
+        """Join the peers and start every thread."""
         self._sauron.join()
         self._sauron.rescue()  # before the first claim: what a dead runner left is not running
         if self._sauron.settings.queue_enabled:
@@ -108,7 +111,7 @@ class Local:
     @property
     def running(self) -> int:
         """How many attempts are under way."""
-        return len(self._sauron.worker.live)
+        return len(self._sauron.worker.running_attempts)
 
     # -- stopping -----------------------------------------------------------------------------------------------------
 
@@ -118,13 +121,13 @@ class Local:
         deadline = self._clock.monotonic() + drain.total_seconds()
         for thread in self._begun():
             thread.join(max(0.0, deadline - self._clock.monotonic()))
-        self._sauron.worker.live.stop_all()
+        self._sauron.worker.running_attempts.stop_all()
         self._sauron.revisions.stop_installing()
         for thread in self._begun():
             thread.join()
         self._stopping.set()
         self._errands.wake()
-        self._sauron.worker.live.wake()
+        self._sauron.worker.running_attempts.wake()
         self._sauron.wake()
         for thread in self._workers:
             thread.join()
@@ -144,7 +147,7 @@ class Local:
             try:
                 work()
             except BaseException:
-                log.critical("thread.died", thread=name, exc_info=True)
+                log.critical("thread.crashed", thread=name, exc_info=True)
             if not self._stopping.is_set():
                 self.failed.set()
 
@@ -208,8 +211,8 @@ class Local:
             for instant in (due, switched):
                 if instant is not None:
                     wait = min(wait, (instant - self._clock.now()).total_seconds())
-        if sauron.neighbours.wait(wait):
-            sauron.worker.live.obey()
+        if sauron.peers.wait(wait):
+            sauron.worker.running_attempts.check_cancellations()
         self._draining = sauron.draining()
 
     def _may_claim(self) -> bool:
@@ -224,7 +227,7 @@ class Local:
             self._stopping.wait(STORE_PAUSE_SECONDS)
 
     def _watch(self) -> None:
-        """Rescue at once what a neighbour that died on this machine held (its free lock says so), and soon what lapsed elsewhere.
+        """Rescue at once what a peer that died on this machine held (its free lock says so), and soon what lapsed elsewhere.
 
         Keep the WAL short.
         """
@@ -232,7 +235,7 @@ class Local:
             if self._stopping.wait(WATCH_SECONDS):
                 return
             try:
-                if self._sauron.neighbours.any_gone():
+                if self._sauron.peers.any_gone():
                     self._sauron.rescue()
                 if look % LOOKS_FOR_LAPSED == 0:
                     self._sauron.rescue(wait=self._stopping.wait)
@@ -242,7 +245,7 @@ class Local:
 
     def _begin(self, run: Run) -> None:
         if not self._claiming.is_set():
-            self._sauron.worker.hand_back(run)
+            self._sauron.worker.release(run)
             return
         thread = threading.Thread(target=self._execute, args=(run,), name=f"run-{run.id}", daemon=True)
         with self._beginning:
@@ -253,10 +256,10 @@ class Local:
         following: Run | None = run
         try:
             while following is not None:
-                following = self._sauron.worker.execute(following, go_on=self._may_claim)
+                following = self._sauron.worker.execute(following, claim_next=self._may_claim)
         finally:
             self._attempts.discard(threading.current_thread())
-            self._sauron.neighbours.wake_self()
+            self._sauron.peers.wake_self()
 
 
 def start(app: App, sauron: Sauron | None = None) -> Local:

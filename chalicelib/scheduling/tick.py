@@ -55,7 +55,7 @@ def tick(store: Store, clock: Clock) -> TickReport:
         if batch.jobs < BATCH:
             break
     if queued or missed:
-        log.info("tick.done", jobs=jobs, queued=queued, missed=missed)
+        log.info("tick.completed", jobs=jobs, queued=queued, missed=missed)
     return TickReport(now, jobs, queued, missed)
 
 
@@ -67,7 +67,7 @@ def _take_back(tx: Tx, now: datetime) -> bool:
     last = runners.duty(tx, runners.TICK)
     if last is None or now - last[0] <= DOWNTIME:
         return False
-    log.warning("tick.resumed", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
+    log.warning("tick.downtime_detected", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
     for job_id, first in finish.take_back(tx, after=last[0], until=now).items():
         registry.rewind(tx, job_id, before=first)
     return True

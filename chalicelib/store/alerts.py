@@ -93,20 +93,20 @@ def put_back(tx: Tx, ids: Sequence[str], error: str, *, now: datetime) -> None:
 
 
 def waiting(tx: Tx, channel: str | None = None) -> int:
-    """Answer how many are not delivered yet, through one channel or all."""
+    """Return how many are not delivered yet, through one channel or all."""
     query = select(func.count()).where(_waiting).select_from(alerts)
     return tx.execute(query if channel is None else query.where(_a.channel == channel)).scalar_one()
 
 
 def last_error(tx: Tx) -> str | None:
-    """Answer why the alert that is tried next could not be delivered, None if none failed."""
+    """Return why the alert that is tried next could not be delivered, None if none failed."""
     failing = select(_a.error).where(_waiting, _a.error.is_not(None)).order_by(_a.try_at).limit(1)
     error: str | None = tx.execute(failing).scalar()
     return error
 
 
 def next_try(tx: Tx, channel: str) -> datetime | None:
-    """Answer when the next alert of a channel is to be tried (it may be past), None if none waits."""
+    """Return when the next alert of a channel is to be tried (it may be past), None if none waits."""
     at: datetime | None = tx.execute(
         select(func.min(_a.try_at)).where(_waiting, _a.channel == channel)
     ).scalar()
@@ -114,7 +114,7 @@ def next_try(tx: Tx, channel: str) -> datetime | None:
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
-    """Delete up to `most` alerts that were delivered before an instant; answer how many."""
+    """Delete up to `most` alerts that were delivered before an instant; return how many."""
     old = (
         tx.execute(select(_a.id).where(_a.sent_at < before).order_by(_a.sent_at).limit(most)).scalars().all()
     )

@@ -48,7 +48,7 @@ class Revision:
 
 
 def state(tx: Tx) -> BundleState:
-    """Answer the bundle's state; all empty before the first sync."""
+    """Return the bundle's state; all empty before the first sync."""
     row = tx.execute(select(bundle_state)).first()
     if row is None:
         return BundleState()
@@ -98,7 +98,7 @@ def mark_activated(tx: Tx, sha: str, *, now: datetime) -> None:
 
 
 def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
-    """Answer the revisions that were active once and whose id begins with `prefix`, the newest first."""
+    """Return the revisions that were active once and whose id begins with `prefix`, the newest first."""
     c = revisions.c
     rows = tx.execute(
         select(c.sha, c.booted_at, c.activated_at, c.subject, c.author)
@@ -110,7 +110,7 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
 
 
 def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:
-    """Answer a job's definition as a revision holds it, or None."""
+    """Return a job's definition as a revision holds it, or None."""
     records = tx.execute(select(revisions.c.jobs).where(revisions.c.sha == sha)).scalar()
     return next((JobSpec.from_record(record) for record in records or () if record["id"] == job_id), None)
 
@@ -128,7 +128,7 @@ def prune_revisions(tx: Tx, *, before: datetime) -> None:
 
 
 def in_use(tx: Tx, *, recent: int = 5) -> set[str]:
-    """Answer the revisions that must keep their checkout: active, named by an unfinished run, or active lately."""
+    """Return the revisions that must keep their checkout: active, named by an unfinished run, or active lately."""
     used = set(
         tx.execute(
             select(job_queue.c.revision)

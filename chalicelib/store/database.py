@@ -113,7 +113,7 @@ class Store:
 
     @staticmethod
     def again(transaction: Callable[[], T]) -> T:
-        """Answer what a transaction answers; a victim of a deadlock is begun anew, VICTIM_TRIES times in all."""
+        """Return what a transaction answers; a victim of a deadlock is begun anew, VICTIM_TRIES times in all."""
         for _ in range(VICTIM_TRIES - 1):
             try:
                 return transaction()

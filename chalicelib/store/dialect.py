@@ -21,7 +21,7 @@ def upsert(
     *,
     first: Mapping[str, Any] | None = None,
 ) -> sqlite.Insert | postgresql.Insert:
-    """Answer the statement that sets `values` of the row with this key; a new row gets `first` as well."""
+    """Return the statement that sets `values` of the row with this key; a new row gets `first` as well."""
     new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     statement = new(table).values(
         {name: _kept(value) for name, value in {**key, **values, **(first or {})}.items()}

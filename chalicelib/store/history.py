@@ -60,13 +60,13 @@ _by_key = select(job_queue).where(_q.job_id == bindparam("job"), _q.idempotency_
 
 
 def run(tx: Tx, run_id: str) -> Run | None:
-    """Answer one run, or None."""
+    """Return one run, or None."""
     row = tx.execute(_one, {"run": run_id}).first()
     return as_run(row) if row else None
 
 
 def by_idempotency_key(tx: Tx, job_id: str, key: str) -> Run | None:
-    """Answer the run that an earlier trigger with this key made, or None."""
+    """Return the run that an earlier trigger with this key made, or None."""
     row = tx.execute(_by_key, {"job": job_id, "key": key}).first()
     return as_run(row) if row else None
 
@@ -80,7 +80,7 @@ def runs(
     limit: int = 50,
     after: str | None = None,
 ) -> list[Run]:
-    """Answer runs from the newest to the oldest, at most `limit`; `after` is the last id of the page before.
+    """Return runs from the newest to the oldest, at most `limit`; `after` is the last id of the page before.
 
     Occurrences that are not due yet are listed too, in state queued. `since` looks at when a run was due.
     """
@@ -97,7 +97,7 @@ def runs(
 
 
 def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:
-    """Answer for each job the run that started last (running or executed); jobs that never ran are left out."""
+    """Return for each job the run that started last (running or executed); jobs that never ran are left out."""
     found: dict[JobId, Run] = {}
     q = job_queue.alias()
     started = (
@@ -117,7 +117,7 @@ def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:
 
 
 def attempts_of(tx: Tx, run_id: str) -> list[Attempt]:
-    """Answer a run's attempts in their order."""
+    """Return a run's attempts in their order."""
     rows = tx.execute(select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number))
     return [
         Attempt(
@@ -138,14 +138,14 @@ def attempts_of(tx: Tx, run_id: str) -> list[Attempt]:
 
 
 def counts(tx: Tx) -> dict[str, int]:
-    """Answer how many runs are queued and running now."""
+    """Return how many runs are queued and running now."""
     rows = tx.execute(select(_q.state, func.count()).where(_q.finished_at.is_(None)).group_by(_q.state))
     found = {row[0]: row[1] for row in rows}
     return {"queued": found.get(RunState.QUEUED, 0), "running": found.get(RunState.RUNNING, 0)}
 
 
 def executed(tx: Tx, job_id: str, *, limit: int = 100) -> list[Run]:
-    """Answer the newest executed runs of a job: what success rate and durations are computed from."""
+    """Return the newest executed runs of a job: what success rate and durations are computed from."""
     return runs(tx, job_id=job_id, states=tuple(EXECUTED), limit=limit)
 
 
@@ -153,28 +153,28 @@ _ended = and_(_q.finished_at > bindparam("since"), _q.finished_at <= bindparam("
 
 
 def tally(tx: Tx, *, since: datetime, until: datetime) -> list[tuple[str, str, int]]:
-    """Answer (job id, state, count) of the occurrences and triggers that ended in a time; a gap counts what it stands for."""
+    """Return (job id, state, count) of the occurrences and triggers that ended in a time; a gap counts what it stands for."""
     many = func.sum(case((_q.gap_count > 0, _q.gap_count), else_=1))
     query = select(_q.job_id, _q.state, many).where(_ended).group_by(_q.job_id, _q.state).order_by(_q.job_id)
     return [(row[0], row[1], int(row[2])) for row in tx.execute(query, {"since": since, "until": until})]
 
 
 def failed(tx: Tx, *, since: datetime, until: datetime, most: int) -> list[Run]:
-    """Answer the runs that failed for good in a time, the newest first."""
+    """Return the runs that failed for good in a time, the newest first."""
     query = select(job_queue).where(_ended, _q.state.in_((RunState.FAILED, RunState.TIMED_OUT)))
     rows = tx.execute(query.order_by(_q.finished_at.desc()).limit(most), {"since": since, "until": until})
     return [as_run(row) for row in rows]
 
 
 def first_attempts(tx: Tx, *, since: datetime, until: datetime, most: int) -> list[Run]:
-    """Answer the occurrences that ended in a time at their first attempt: their due time tells how late they started."""
+    """Return the occurrences that ended in a time at their first attempt: their due time tells how late they started."""
     query = select(job_queue).where(_ended, _q.attempt == 1, _q.origin == Origin.SCHEDULE)
     rows = tx.execute(query.order_by(_q.finished_at.desc()).limit(most), {"since": since, "until": until})
     return [as_run(row) for row in rows]
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
-    """Delete up to `most` final runs that ended before an instant, with their attempts and logs; answer how many."""
+    """Delete up to `most` final runs that ended before an instant, with their attempts and logs; return how many."""
     old = tx.execute(
         select(_q.id, _q.job_id, _q.fire_at)
         .where(_q.finished_at < before)
@@ -185,7 +185,7 @@ def prune(tx: Tx, *, before: datetime, most: int) -> int:
 
 
 def prune_job(tx: Tx, job_id: str, *, keep: int, most: int) -> int:
-    """Delete up to `most` of a job's final runs beyond the newest `keep`; answer how many."""
+    """Delete up to `most` of a job's final runs beyond the newest `keep`; return how many."""
     edge = tx.execute(
         select(_q.finished_at)
         .where(_q.job_id == job_id, _q.state.in_(tuple(FINAL)))
@@ -205,7 +205,7 @@ def prune_job(tx: Tx, job_id: str, *, keep: int, most: int) -> int:
 
 
 def crowded_jobs(tx: Tx, *, keep: int) -> list[str]:
-    """Answer the jobs that hold more than `keep` runs."""
+    """Return the jobs that hold more than `keep` runs."""
     return list(tx.execute(select(_q.job_id).group_by(_q.job_id).having(func.count() > keep)).scalars())
 
 

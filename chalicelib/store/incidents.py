@@ -72,7 +72,7 @@ def take_turns(tx: Tx) -> None:
 def open_incidents(
     tx: Tx, *, subjects: Collection[str] | None = None, most: int | None = None
 ) -> list[Incident]:
-    """Answer the open incidents, of these subjects or all, in the order in which they began."""
+    """Return the open incidents, of these subjects or all, in the order in which they began."""
     query = select(incidents).where(_i.ended_at.is_(None)).order_by(_i.id)
     if subjects is None:
         return [Incident(*row) for row in tx.execute(query.limit(most))]
@@ -91,7 +91,7 @@ _one = select(incidents).where(
 
 
 def open_incident(tx: Tx, subject: str, kind: str) -> Incident | None:
-    """Answer the open incident of a subject and kind, or None."""
+    """Return the open incident of a subject and kind, or None."""
     row = tx.execute(_one, {"subject": subject, "kind": kind}).first()
     return Incident(*row) if row else None
 
@@ -100,7 +100,7 @@ _ended = select(incidents).where(_i.ended_at > bindparam("since"), _i.subject ==
 
 
 def ended_since(tx: Tx, subject: str, since: datetime) -> list[Incident]:
-    """Answer the incidents of a subject that ended after an instant."""
+    """Return the incidents of a subject that ended after an instant."""
     return [Incident(*row) for row in tx.execute(_ended, {"subject": subject, "since": since})]
 
 
@@ -115,7 +115,7 @@ def begin(
     job_id: str | None,
     run_id: str | None,
 ) -> Incident | None:
-    """Open an incident; answer it, or None if there is one already."""
+    """Open an incident; return it, or None if there is one already."""
     new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     row = {
         "subject": subject,
@@ -131,7 +131,7 @@ def begin(
 
 
 def end(tx: Tx, incident: Incident, *, now: datetime) -> bool:
-    """End an incident; answer whether it was this call that did."""
+    """End an incident; return whether it was this call that did."""
     return (
         tx.execute(
             update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None)).values(ended_at=now)
@@ -141,7 +141,7 @@ def end(tx: Tx, incident: Incident, *, now: datetime) -> bool:
 
 
 def told_again(tx: Tx, incident: Incident, *, now: datetime) -> bool:
-    """Note that people are reminded now; answer whether it was this call that noted it."""
+    """Note that people are reminded now; return whether it was this call that noted it."""
     as_known = _i.told_at.is_(None) if incident.told_at is None else _i.told_at == incident.told_at
     due = update(incidents).where(_i.id == incident.id, _i.ended_at.is_(None), as_known)
     return tx.execute(due.values(told_at=now)).rowcount == 1
@@ -153,7 +153,7 @@ _last_end = select(func.max(_i.ended_at)).where(
 
 
 def last_end(tx: Tx, subject: str, kind: str) -> datetime | None:
-    """Answer when an incident of a subject and kind last ended: what happened before was told, or was not to be."""
+    """Return when an incident of a subject and kind last ended: what happened before was told, or was not to be."""
     end_: datetime | None = tx.execute(_last_end, {"subject": subject, "kind": kind}).scalar()
     return end_
 
@@ -164,7 +164,7 @@ def rename(tx: Tx, old: str, new: str) -> None:
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
-    """Delete up to `most` incidents that ended before an instant; answer how many."""
+    """Delete up to `most` incidents that ended before an instant; return how many."""
     old = (
         tx.execute(select(_i.id).where(_i.ended_at < before).order_by(_i.ended_at).limit(most))
         .scalars()
@@ -179,7 +179,7 @@ def prune(tx: Tx, *, before: datetime, most: int) -> int:
 
 
 def ended_badly(tx: Tx, since: datetime) -> list[str]:
-    """Answer the jobs of which a run failed, timed out or was missed after an instant."""
+    """Return the jobs of which a run failed, timed out or was missed after an instant."""
     query = select(_q.job_id).where(_q.finished_at > since, _q.state.in_((*BAD, RunState.MISSED))).distinct()
     return list(tx.execute(query).scalars())
 
@@ -193,12 +193,12 @@ _verdicts = (
 
 
 def verdict(tx: Tx, job_id: str) -> Any | None:
-    """Answer (id, state, error, error_type, finished_at) of the job's run that was judged last, or None."""
+    """Return (id, state, error, error_type, finished_at) of the job's run that was judged last, or None."""
     return tx.execute(_verdicts, {"job": job_id, "most": 1}).first()
 
 
 def failures(tx: Tx, job_id: str, *, least: int = 1) -> list[Any]:
-    """Answer a job's newest failures in a row, the newest first; nothing if there are fewer than `least`."""
+    """Return a job's newest failures in a row, the newest first; nothing if there are fewer than `least`."""
     for most in (least, max(least, MOST_IN_A_ROW)):
         found = []
         for row in tx.execute(_verdicts, {"job": job_id, "most": most}):
@@ -222,13 +222,13 @@ _running_beside = select(_other.c.id).where(_other.c.job_id == _q.job_id, _other
 
 
 def late_jobs(tx: Tx, edge: datetime) -> list[str]:
-    """Answer the jobs of which an occurrence was due before an instant, while none of their runs is running."""
+    """Return the jobs of which an occurrence was due before an instant, while none of their runs is running."""
     query = _late.with_only_columns(_q.job_id).where(~_running_beside).distinct()
     return list(tx.execute(query, {"edge": edge}).scalars())
 
 
 def late_run(tx: Tx, job_id: str, edge: datetime) -> Any | None:
-    """Answer (job_id, id, due_at) of a job's occurrence that was due first and before an instant, while none is running."""
+    """Return (job_id, id, due_at) of a job's occurrence that was due first and before an instant, while none is running."""
     query = _late.where(_q.job_id == bindparam("job"), ~_running_beside).order_by(_q.due_at).limit(1)
     return tx.execute(query, {"edge": edge, "job": job_id}).first()
 
@@ -245,7 +245,7 @@ _gaps = (
 
 
 def gaps(tx: Tx, job_id: str, since: datetime, until: datetime) -> list[Any]:
-    """Answer (id, fire_at, gap_from, gap_count, reason, finished_at) of what a job missed, recorded between two instants."""
+    """Return (id, fire_at, gap_from, gap_count, reason, finished_at) of what a job missed, recorded between two instants."""
     return list(tx.execute(_gaps, {"job": job_id, "since": since, "until": until}))
 
 
@@ -274,14 +274,14 @@ def ran_after_gap(tx: Tx, job_id: str, run_id: str | None) -> bool:
 
 
 def fault(tx: Tx) -> Fault:
-    """Answer what the last sync said; nothing is wrong before the first."""
+    """Return what the last sync said; nothing is wrong before the first."""
     b = bundle_state.c
     row = tx.execute(select(b.fault, b.failing_since, b.fault_count, b.last_error, b.rejected)).first()
     return Fault(*row[:4], tuple(row.rejected or ())) if row else Fault()
 
 
 def log_tail(tx: Tx, run_id: str, chars: int) -> str:
-    """Answer the end of what a run wrote."""
+    """Return the end of what a run wrote."""
     c = log_chunks.c
     found: list[str] = []
     for piece in tx.execute(

@@ -16,7 +16,7 @@ _c = job_state.c
 
 
 def get(tx: Tx, job_id: str, key: str) -> Any:
-    """Answer the stored JSON value. Raises KeyError if the job has no such key."""
+    """Return the stored JSON value. Raises KeyError if the job has no such key."""
     found = tx.execute(select(_c.value).where(_c.job_id == job_id, _c.key == key)).scalar()
     if found is None:
         raise KeyError(key)
@@ -36,7 +36,7 @@ def remove(tx: Tx, job_id: str, key: str) -> None:
 
 
 def keys(tx: Tx, job_id: str) -> list[str]:
-    """Answer a job's keys in order."""
+    """Return a job's keys in order."""
     return list(tx.execute(select(_c.key).where(_c.job_id == job_id).order_by(_c.key)).scalars())
 
 

@@ -26,7 +26,7 @@ from .queue import finish
 
 
 def time_of_act(tx: Tx, clock: Clock) -> datetime:
-    """Answer the time for an act on the ledger, once it is this transaction's turn: so acts go by times in their order."""
+    """Return the time for an act on the ledger, once it is this transaction's turn: so acts go by times in their order."""
     hold_ledger(tx)
     return clock.now()
 
@@ -105,7 +105,7 @@ def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
 def define(
     tx: Tx, spec: JobSpec, before: Job | None, *, source: str, revision: str | None, now: datetime
 ) -> bool:
-    """Put a definition in force; answer whether the job's fire times changed (or it is new).
+    """Put a definition in force; return whether the job's fire times changed (or it is new).
 
     A job whose schedule and standing are as before keeps its cursor. An edited one is accounted for up to now
     under the former definition, its queued future occurrences are forgotten, and it goes on from now under

@@ -30,7 +30,7 @@ class Chunk:
 
 
 def append(tx: Tx, run_id: str, attempt: int, texts: Sequence[str], *, now: datetime) -> list[int]:
-    """Add chunks in their order and answer their ids."""
+    """Add chunks in their order and return their ids."""
     ids = []
     for text in texts:
         row = {"run_id": run_id, "attempt": attempt, "written_at": now, "text": storable(text)}
@@ -51,7 +51,7 @@ def rewrite(tx: Tx, chunk_id: int, text: str) -> None:
 
 
 def read(tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Chunk]:
-    """Answer a run's chunks after a position, oldest first."""
+    """Return a run's chunks after a position, oldest first."""
     rows = tx.execute(
         select(_c.id, _c.attempt, _c.text)
         .where(_c.run_id == run_id, _c.id > after)
@@ -62,7 +62,7 @@ def read(tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Chun
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
-    """Delete up to `most` chunks written before an instant; answer how many."""
+    """Delete up to `most` chunks written before an instant; return how many."""
     ids = (
         tx.execute(select(_c.id).where(_c.written_at < before).order_by(_c.written_at).limit(most))
         .scalars()

@@ -112,7 +112,7 @@ def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
 def facts_of(
     run: Run, verdict: Verdict, record: Mapping[str, Any], *, tail: str | None, now: datetime
 ) -> dict[str, Any]:
-    """Answer what is known of an attempt without the store; it adds start, outcome, error and where the definition is from."""
+    """Return what is known of an attempt without the store; it adds start, outcome, error and where the definition is from."""
     return {
         "run_id": run.id,
         "attempt": run.attempt,
@@ -130,7 +130,7 @@ def facts_of(
 
 
 def _summary(result: Any) -> str | None:
-    """Answer what a job's result says of itself: its `summary`, else its `message`."""
+    """Return what a job's result says of itself: its `summary`, else its `message`."""
     if not isinstance(result, dict):
         return None
     said = result.get("summary") or result.get("message")
@@ -141,7 +141,7 @@ def _summary(result: Any) -> str | None:
 
 
 def _tail(tx: Tx, run: Run) -> str | None:
-    """Answer the last characters of what this attempt wrote, or None if it wrote nothing."""
+    """Return the last characters of what this attempt wrote, or None if it wrote nothing."""
     pieces: list[str] = []
     missing, before = TAIL_CHARS, 2**62
     while missing > 0:
@@ -165,7 +165,7 @@ _forget_jobs = delete(outbox).where(_b.kind.in_((Kind.JOB, Kind.JOBS))).returnin
 
 
 def put_job(tx: Tx, job_id: str, *, now: datetime) -> int:
-    """Note that a job is to be copied as it stands, in the transaction that switched it; answer the row's id."""
+    """Note that a job is to be copied as it stands, in the transaction that switched it; return the row's id."""
     gone = tx.execute(_forget_job, {"job": job_id}).all()
     row = {"kind": Kind.JOB, "job_id": job_id, "facts": None, "created_at": _since(gone, now)}
     key = tx.execute(_put, row).inserted_primary_key
@@ -184,7 +184,7 @@ def put_jobs(tx: Tx, *, now: datetime, anew: bool = False) -> None:
 
 
 def _since(gone: Sequence[Any], now: datetime) -> datetime:
-    """Answer since when the news waits that a new row takes over; what was refused has not waited for Life Hub."""
+    """Return since when the news waits that a new row takes over; what was refused has not waited for Life Hub."""
     since: datetime = min((now, *(row.created_at for row in gone if row.refused is None)))
     return since
 
@@ -193,7 +193,7 @@ _waiting = select(outbox).where(_b.refused.is_(None)).order_by(_b.id).limit(bind
 
 
 def waiting(tx: Tx, most: int) -> list[Entry]:
-    """Answer up to `most` rows that wait, in the order of their happening; refused ones are left out."""
+    """Return up to `most` rows that wait, in the order of their happening; refused ones are left out."""
     rows = tx.execute(_waiting, {"most": most})
     return [Entry(row.id, Kind(row.kind), row.job_id, row.facts, row.created_at) for row in rows]
 
@@ -210,7 +210,7 @@ def refuse(tx: Tx, entry_id: int, reason: str) -> None:
 
 
 def retry_refused(tx: Tx, *, now: datetime) -> int:
-    """Let refused rows wait again, from now on (their reason may be mended in Life Hub); answer how many."""
+    """Let refused rows wait again, from now on (their reason may be mended in Life Hub); return how many."""
     return tx.execute(
         update(outbox).where(_b.refused.is_not(None)).values(refused=None, created_at=now)
     ).rowcount
@@ -224,6 +224,6 @@ _counted = select(
 
 
 def lag(tx: Tx) -> Lag:
-    """Answer how far the copy is behind."""
+    """Return how far the copy is behind."""
     some, refused = tx.execute(_counted).one()
     return Lag(some, tx.execute(_oldest).scalar() if some else None, refused)

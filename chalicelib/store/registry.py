@@ -89,7 +89,7 @@ _first = (
 def all_jobs(
     tx: Tx, *, removed: bool = False, source: str | None = None, after: str | None = None
 ) -> list[Job]:
-    """Answer the jobs in the order of their ids, of one source, after an id, or all; with `removed` also those that left."""
+    """Return the jobs in the order of their ids, of one source, after an id, or all; with `removed` also those that left."""
     hold_ledger(tx)
     query = _all if removed else _all.where(_j.removed_at.is_(None))
     if source is not None:
@@ -105,35 +105,35 @@ _with_secrets = _all.where(
 
 
 def with_secrets(tx: Tx) -> list[Job]:
-    """Answer the jobs that declare secrets."""
+    """Return the jobs that declare secrets."""
     return [_as_job(row) for row in tx.execute(_with_secrets)]
 
 
 def ids(tx: Tx, *, most: int) -> list[str]:
-    """Answer the ids of up to `most` jobs."""
+    """Return the ids of up to `most` jobs."""
     return list(tx.execute(select(_j.job_id).where(_j.removed_at.is_(None)).limit(most)).scalars())
 
 
 def job(tx: Tx, job_id: str) -> Job | None:
-    """Answer one job, also a removed one, or None."""
+    """Return one job, also a removed one, or None."""
     hold_ledger(tx)
     row = tx.execute(_one, {"job": job_id}).first()
     return _as_job(row) if row else None
 
 
 def count(tx: Tx) -> int:
-    """Answer how many jobs there are (removed ones not counted)."""
+    """Return how many jobs there are (removed ones not counted)."""
     return tx.execute(select(func.count()).where(_j.removed_at.is_(None))).scalar_one()
 
 
 def due(tx: Tx, *, horizon: datetime, most: int) -> list[Job]:
-    """Answer up to `most` jobs that fire at or before the horizon, by an index: what is not due costs nothing."""
+    """Return up to `most` jobs that fire at or before the horizon, by an index: what is not due costs nothing."""
     hold_ledger(tx)
     return [_as_job(row) for row in tx.execute(_due, {"horizon": horizon, "most": most})]
 
 
 def firing_first(tx: Tx, *, most: int) -> list[Job]:
-    """Answer the jobs that fire next after their cursors, soonest first."""
+    """Return the jobs that fire next after their cursors, soonest first."""
     return [_as_job(row) for row in tx.execute(_first, {"most": most})]
 
 
@@ -201,7 +201,7 @@ def clear_override(tx: Tx, job_id: str) -> None:
 
 
 def expired_overrides(tx: Tx, *, now: datetime) -> Sequence[str]:
-    """Answer the jobs whose override ended at or before `now`."""
+    """Return the jobs whose override ended at or before `now`."""
     hold_ledger(tx)
     return tx.execute(select(_o.job_id).where(_o.until <= now).order_by(_o.job_id)).scalars().all()
 
@@ -210,7 +210,7 @@ _next_end = select(func.min(_o.until))
 
 
 def next_override_end(tx: Tx) -> datetime | None:
-    """Answer when the next override ends (it may be past: then a tick is owed)."""
+    """Return when the next override ends (it may be past: then a tick is owed)."""
     end: datetime | None = tx.execute(_next_end).scalar()
     return end
 
@@ -242,7 +242,7 @@ def prune_periods(tx: Tx) -> None:
 
 
 def periods_of(tx: Tx, job_id: str) -> list[Period]:
-    """Answer a job's periods in the order of time."""
+    """Return a job's periods in the order of time."""
     c = periods.c
     rows = tx.execute(
         select(c.job_id, c.since, c.until, c.cron, c.timezone, c.revision)
@@ -253,13 +253,13 @@ def periods_of(tx: Tx, job_id: str) -> list[Period]:
 
 
 def ledger_from(tx: Tx, job_id: str) -> datetime:
-    """Answer the instant from which the job's ledger is whole; older rows were pruned."""
+    """Return the instant from which the job's ledger is whole; older rows were pruned."""
     begin: datetime = tx.execute(select(_j.ledger_from).where(_j.job_id == job_id)).scalar_one()
     return begin
 
 
 def ledger(tx: Tx, job_id: str, *, after: datetime) -> list[tuple[datetime, datetime | None, int]]:
-    """Answer (fire_at, gap_from, gap_count) of every occurrence's row after an instant, in the order of time."""
+    """Return (fire_at, gap_from, gap_count) of every occurrence's row after an instant, in the order of time."""
     q = job_queue.c
     rows = tx.execute(
         select(q.fire_at, q.gap_from, q.gap_count)

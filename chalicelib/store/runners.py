@@ -39,7 +39,7 @@ def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None 
 
 
 def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
-    """Answer when a duty was last done and what it noted, or None."""
+    """Return when a duty was last done and what it noted, or None."""
     row = tx.execute(select(duties.c.at, duties.c.detail).where(duties.c.name == name)).first()
     return (row[0], row[1]) if row else None
 
@@ -57,7 +57,7 @@ def runner_seen(tx: Tx, runner: Runner) -> None:
 
 
 def drain(tx: Tx, name: str, *, draining: bool) -> bool:
-    """Have a runner claim nothing more, or claim again; answer whether there is one of that name."""
+    """Have a runner claim nothing more, or claim again; return whether there is one of that name."""
     return tx.execute(update(runners).where(runners.c.name == name).values(draining=draining)).rowcount == 1
 
 
@@ -80,7 +80,7 @@ def forget_runners(tx: Tx, *, before: datetime) -> None:
 
 
 def all_runners(tx: Tx) -> list[Runner]:
-    """Answer the runners there are, the longest-lived first."""
+    """Return the runners there are, the longest-lived first."""
     rows = tx.execute(select(runners).order_by(runners.c.started_at))
     return [
         Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.running, r.revision, r.draining)

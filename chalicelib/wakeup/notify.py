@@ -30,14 +30,14 @@ LOOK_SECONDS = 5.0  # how soon a listener sees that it is to stop
 CONNECT_SECONDS = 10
 
 
-class Bell:
-    """The bell of one PostgreSQL store. Safe to share between threads."""
+class Notifier:
+    """The notifier of one PostgreSQL store. Safe to share between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._random = random.SystemRandom()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake every runner of the store. A store that cannot be reached now wakes nobody, and nothing is lost."""
         with contextlib.suppress(SQLAlchemyError), self._store.engine.connect() as connection:
             connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
@@ -58,7 +58,7 @@ class Bell:
                         for _notice in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                             on_ring()
             except psycopg.Error as error:
-                log.warning("bell.broken", reason=str(error).strip())
+                log.warning("notify.connection_lost", reason=str(error).strip())
                 stopping.wait(pause * self._random.uniform(0.5, 1.0))
                 pause = min(pause * 2, LONGEST_PAUSE)
 

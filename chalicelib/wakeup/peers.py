@@ -5,7 +5,7 @@ datagram socket beside it. A wake-up carries nothing: it says "look at the store
 socket) or sent twice, and both are harmless, because a runner also looks when its next run is due and once a
 minute.
 
-After a crash the files stay and the lock is free: that is how a neighbour is known to be gone, at once and
+After a crash the files stay and the lock is free: that is how a peer is known to be gone, at once and
 for certain. Limit: this sees processes of one machine; on another, `gone` answers False and the lease
 decides.
 """
@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-class Neighbours:
+class Peers:
     """The folder of lock files and sockets, and this process's own pair once it has joined."""
 
     def __init__(self, folder: Path) -> None:
@@ -60,7 +60,7 @@ class Neighbours:
         self._name = self._socket = self._lock = None
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until a wake-up or for so long; answer whether there was one. Many wake-ups are one."""
+        """Sleep until a wake-up or for so long; return whether there was one. Many wake-ups are one."""
         if self._socket is None:
             raise RuntimeError("join before wait")
         ready, _, _ = select.select([self._socket], [], [], max(0.0, seconds))
@@ -107,11 +107,11 @@ class Neighbours:
         return True
 
     def any_gone(self) -> bool:
-        """Say whether a neighbour is gone and its files are still there."""
+        """Say whether a peer is gone and its files are still there."""
         return any(self.gone(lock.name.removesuffix(".lock")) for lock in self._folder.glob("*.lock"))
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
-        """Remove the files of neighbours that are gone and whose leases (`keep`) are all settled; answer their names."""
+        """Remove the files of peers that are gone and whose leases (`keep`) are all settled; return their names."""
         swept = []
         for lock in self._folder.glob("*.lock"):
             name = lock.name.removesuffix(".lock")

@@ -22,7 +22,7 @@ _ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")
 
 
 def render(template: str, **values: Any) -> tuple[str, dict[str, str | list[str]]]:
-    """Answer a page's text and its headers."""
+    """Return a page's text and its headers."""
     text = _environment().get_template(template).render(style=_style(), version=__version__, **values)
     return text, dict(_headers())
 
@@ -50,7 +50,7 @@ def taken(seconds: float) -> str:
 
 
 def plain(text: str) -> str:
-    """Answer output without the sequences that colour a terminal."""
+    """Return output without the sequences that colour a terminal."""
     return _ANSI.sub("", text)
 
 

@@ -62,7 +62,7 @@ class Gateway:
         *,
         source_ip: str = "127.0.0.1",
     ) -> Answer:
-        """Answer one request. `target` is the raw path with its query, as it stood in the request line."""
+        """Return one request. `target` is the raw path with its query, as it stood in the request line."""
         if len(body) > BODY_BYTES:
             return refusal(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
         parts = urlsplit(
@@ -100,7 +100,7 @@ class Gateway:
 
 
 def refusal(status: int, detail: str, **headers: str) -> Answer:
-    """Answer a request that reached no route, as problem+json."""
+    """Return a request that reached no route, as problem+json."""
     known, body = problem(status, detail)
     content = body.encode() if isinstance(body, str) else body
     named = [(name.title(), value) for name, value in headers.items()]

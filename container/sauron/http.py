@@ -60,7 +60,7 @@ class Application:
         self._gateway = gateway
 
     def __call__(self, environ: Mapping[str, Any], start_response: _StartResponse) -> Iterable[bytes]:
-        """Answer one request; what nobody foresaw is 500 and stands in the log, not in the answer."""
+        """Return one request; what nobody foresaw is 500 and stands in the log, not in the answer."""
         try:
             answer = self._gateway.handle(
                 environ["REQUEST_METHOD"],
@@ -151,7 +151,7 @@ class Server:
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
     def start(self) -> None:
-        """Answer requests from now on, in threads of its own."""
+        """Return requests from now on, in threads of its own."""
         self._thread.start()
 
     def stop(self, limit: timedelta) -> None:

@@ -41,10 +41,10 @@ SPARE = timedelta(seconds=20)  # beyond drain and kill grace: then stopping itse
 
 
 def main() -> int:
-    """Run Sauron until it is told to stop; answer the exit code."""
+    """Run Sauron until it is told to stop; return the exit code."""
     if wrong := [one for one in sys.argv[1:] if sys.argv[0].endswith("main.py")]:
         asked = wrong[0] in {"-h", "--help"}
-        print(
+        print(  # noqa: T201 - for a person
             __doc__
             if asked
             else f"sauron: {wrong[0]!r} is not understood; this takes no arguments, only settings"
@@ -57,7 +57,7 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level, secrets=settings.secret_values)
     for warning in settings.warnings:
-        log.warning("setting.unknown", detail=warning)
+        log.warning("setting.ignored", detail=warning)
     try:
         return _serve(settings)
     except SauronError as error:
@@ -88,7 +88,7 @@ def _serve(settings: Settings) -> int:
             welcome.go_on()
         _end_anyway_after(settings.drain + settings.kill_grace + CLOSE_LIMIT + SPARE)
         failed = running.failed.is_set()
-        log.info("runner.stopping", runner=sauron.name, running=running.running, failed=failed)
+        log.info("runner.stop_requested", runner=sauron.name, running=running.running, failed=failed)
         running.stop(timedelta() if failed else settings.drain)
         server.stop(CLOSE_LIMIT)
         log.info("runner.stopped", runner=sauron.name)
@@ -98,7 +98,7 @@ def _serve(settings: Settings) -> int:
 
 
 def _listen_for_signals() -> threading.Event:
-    """Answer an event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
+    """Return an event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
     stopping = threading.Event()
 
     def obey(number: int, _frame: FrameType | None) -> None:
@@ -115,7 +115,7 @@ def _end_anyway_after(limit: timedelta) -> None:
     """End the process when stopping hangs: nothing outside may be watching for that."""
 
     def end() -> None:
-        log.critical("runner.stuck", limit_seconds=limit.total_seconds())
+        log.critical("runner.stop_timed_out", limit_seconds=limit.total_seconds())
         os._exit(1)
 
     timer = threading.Timer(limit.total_seconds(), end)

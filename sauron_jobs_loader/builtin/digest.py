@@ -42,7 +42,7 @@ def counted(states: dict[str, int], order: tuple[str, ...]) -> list[str]:
 
 
 def written(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Answer the digest's sections, those without a line left out."""
+    """Return the digest's sections, those without a line left out."""
     jobs = [f"{job['job_id']}: {', '.join(counted(job['states'], ORDER))}" for job in found["jobs"]]
     failures = [
         f"{one['at']}  {one['job_id']}  {one['state']}: {one['error']}  {one['link']}"

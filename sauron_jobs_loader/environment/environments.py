@@ -64,7 +64,7 @@ class Environments:
         timeout: timedelta = timedelta(minutes=10),
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Answer the environments at `root`; `environ` is all that the installer gets, `timeout` ends an installation."""
+        """Return the environments at `root`; `environ` is all that the installer gets, `timeout` ends an installation."""
         self._root = root.absolute()
         self._environ = {name: value for name, value in environ.items() if name not in _ELSEWHERE}
         self._variables = variables or {}
@@ -75,18 +75,18 @@ class Environments:
         self._closed = False
 
     def key(self, folder: Path) -> str | None:
-        """Answer the name of the environment that a checkout needs; None if it needs none. Raises RequirementsError."""
+        """Return the name of the environment that a checkout needs; None if it needs none. Raises RequirementsError."""
         with _translated(folder):
             wanted = requirements.read(folder)
         return None if wanted is None else _key(wanted)
 
     def log_file(self, folder: Path) -> Path | None:
-        """Answer where the log of a checkout's installation is, or will be; None if it needs none. Raises RequirementsError."""
+        """Return where the log of a checkout's installation is, or will be; None if it needs none. Raises RequirementsError."""
         key = self.key(folder)
         return None if key is None else self._root / f"{key}.log"
 
     def python(self, folder: Path) -> Path:
-        """Answer the interpreter to run a checkout with, once its requirements are installed.
+        """Return the interpreter to run a checkout with, once its requirements are installed.
 
         Raises RequirementsError with the end of what the installer said; SourceError when another process
         installs for too long.
@@ -103,7 +103,7 @@ class Environments:
             return home / "bin" / "python"
 
     def prune(self, folders: Collection[Path]) -> list[str]:
-        """Remove the environments that no checkout among `folders` needs; answer the removed ones, sorted.
+        """Remove the environments that no checkout among `folders` needs; return the removed ones, sorted.
 
         What a crash left goes as well, and old logs. While something is being installed nothing is removed.
         Never raises.
@@ -132,7 +132,7 @@ class Environments:
                 self._installing.stop()
 
     def _goes(self, entry: Path, needed: Collection[str | None]) -> bool:
-        """Answer whether an entry is an environment to remove; remove what is none and not of use any more."""
+        """Return whether an entry is an environment to remove; remove what is none and not of use any more."""
         if entry.suffix == ".gone":
             shutil.rmtree(entry, ignore_errors=True)
         elif entry.suffix == ".log" and entry.stem not in needed:

@@ -101,7 +101,7 @@ class Installation:
         self.timed_out = False
 
     def run(self, command: Sequence[str], *, cwd: Path) -> int:
-        """Run a command to its end and answer its exit code; not 0 when it was ended, see `stopped` and `timed_out`."""
+        """Run a command to its end and return its exit code; not 0 when it was ended, see `stopped` and `timed_out`."""
         self._log.say(f"$ {' '.join(command)}")
         output, output_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         try:

@@ -63,7 +63,7 @@ class Requirements:
 
 
 def read(folder: Path) -> Requirements | None:
-    """Answer what the checkout in `folder` asks for; None if nothing. Raises RequirementsError for a path that is refused."""
+    """Return what the checkout in `folder` asks for; None if nothing. Raises RequirementsError for a path that is refused."""
     file = folder / REQUIREMENTS
     if not file.is_file() or not any(True for _ in _lines(_text(file))):
         return None
@@ -97,7 +97,7 @@ def _text(file: Path) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Answer the logical lines with their numbers: joined at a backslash, without comments and empty ones."""
+    """Return the logical lines with their numbers: joined at a backslash, without comments and empty ones."""
     held, first = "", 0
     for number, line in enumerate([*text.splitlines(), ""], 1):
         if not held:
@@ -171,7 +171,7 @@ class _Reader:
         self.read(file, str(file.relative_to(self._folder)))
 
     def _inside(self, path: str, base: Path) -> Path | None:
-        """Answer the place of a path in the checkout: relative to its top, or, if nothing is there, to the file that names it."""
+        """Return the place of a path in the checkout: relative to its top, or, if nothing is there, to the file that names it."""
         places = [
             place
             for start in (self._folder, base)
@@ -210,7 +210,7 @@ def _option(line: str) -> tuple[str, str]:
 
 
 def _path(text: str, *, plain: bool = False) -> str | None:
-    """Answer the path that a requirement is, by pip's rules; None for a name or an address. `plain`: any word is a path."""
+    """Return the path that a requirement is, by pip's rules; None for a name or an address. `plain`: any word is a path."""
     text = re.split(r"\s+--|\s*;", text, maxsplit=1)[0].strip()
     text = _NAMED.sub("", text)
     if text.startswith("file:"):

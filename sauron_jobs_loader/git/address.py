@@ -56,7 +56,7 @@ class GitAddress:
         return Path(self.url) if self.scheme == "file" else None
 
     def config(self) -> list[tuple[str, str]]:
-        """Answer the git configuration that carries the token, limited to this host."""
+        """Return the git configuration that carries the token, limited to this host."""
         if self.scheme not in ("http", "https"):
             return []
         parts = urlsplit(self.url)
@@ -72,7 +72,7 @@ class GitAddress:
         return None if self.token is None else f"Basic {self._basic()}"
 
     def redact(self, text: str) -> str:
-        """Answer `text` without the token in any of its forms and without the user part of any URL."""
+        """Return `text` without the token in any of its forms and without the user part of any URL."""
         if self.token:
             for secret in (self._basic(), self.token, quote(self.token, safe="")):
                 text = text.replace(secret, "***")
@@ -88,7 +88,7 @@ def redact_urls(text: str) -> str:
 
 
 def parse_address(url: str, *, token: str | None = None) -> GitAddress:
-    """Answer the address that `url` and `token` make, or raise SourceError with what to write instead."""
+    """Return the address that `url` and `token` make, or raise SourceError with what to write instead."""
     token = _checked_token(token)
     url = url.strip()
     if not url:
@@ -203,7 +203,7 @@ def _check_host(url: str, host: str) -> None:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Answer whether a host is this machine."""
+    """Return whether a host is this machine."""
     if host is None or host == "localhost":
         return host is not None
     try:

@@ -23,7 +23,7 @@ _STALE_AFTER = timedelta(hours=1)
 _LOCK_TIMEOUT = timedelta(minutes=10)
 
 
-class Revisions:
+class Checkouts:
     """The checkouts below `root`, and the lock that one sync at a time holds."""
 
     def __init__(self, root: Path, *, now: Callable[[], float] = time.time) -> None:
@@ -32,7 +32,7 @@ class Revisions:
         self._now = now
 
     def path(self, sha: str) -> Path | None:
-        """Answer the folder of revision `sha`, or None if it is not checked out."""
+        """Return the folder of revision `sha`, or None if it is not checked out."""
         folder = self.folder / sha
         return folder if FULL_SHA.fullmatch(sha) and folder.is_dir() else None
 
@@ -41,7 +41,7 @@ class Revisions:
         return file_lock(self._lock_file, timeout=timeout)
 
     def prune(self, keep: Collection[str]) -> list[str]:
-        """Delete every revision not in `keep` and what crashes left behind; answer the deleted ones, sorted."""
+        """Delete every revision not in `keep` and what crashes left behind; return the deleted ones, sorted."""
         pruned = []
         for entry in self._entries():
             if FULL_SHA.fullmatch(entry.name):

@@ -71,7 +71,7 @@ class GitResult:
 def git_environment(
     *, protocols: Sequence[str] = (), config: Sequence[tuple[str, str]] = (), ssh_command: str | None = None
 ) -> dict[str, str]:
-    """Answer the whole environment of a git command; nothing else is inherited."""
+    """Return the whole environment of a git command; nothing else is inherited."""
     environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if "SSL_CERT_FILE" in os.environ:
         environ.setdefault("GIT_SSL_CAINFO", os.environ["SSL_CERT_FILE"])

@@ -88,7 +88,7 @@ def explain(
     known_hosts: str | None = None,
     key: str | None = None,
 ) -> SourceError:
-    """Answer the error that a failed fetch from `address` amounts to."""
+    """Return the error that a failed fetch from `address` amounts to."""
     said = address.redact(result.stderr)
     if result.timed_out:
         fault = SourceFault.TIMED_OUT
@@ -107,7 +107,7 @@ def fault_error(
     key: str | None = None,
     speaker: str = "git",
 ) -> SourceError:
-    """Answer the error for a fault of which `speaker` said the redacted words `said`."""
+    """Return the error for a fault of which `speaker` said the redacted words `said`."""
     advice = _advice(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
     message = f"cannot fetch the bundle from {address.display}: {advice or speaker + ' failed'}"
     if quoted := last_words(said):
@@ -161,7 +161,7 @@ def _host_key_advice(address: GitAddress, host: str, said: str, known_hosts: str
 
 
 def last_words(said: str) -> str:
-    """Answer the lines of git's output that say why, as one line."""
+    """Return the lines of git's output that say why, as one line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [
         line for line in lines if re.match(r"(fatal|error|remote|ssh|ERROR|Load key|Host key)\b.{3,}", line)

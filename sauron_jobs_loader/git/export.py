@@ -29,7 +29,7 @@ class DamagedMirrorError(Exception):
 
 
 def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
-    """Write commit `sha` to `final` and answer it.
+    """Write commit `sha` to `final` and return it.
 
     DamagedMirrorError if git cannot read it completely, OSError if it cannot be written.
     """

@@ -45,7 +45,7 @@ class Mirror:
         self._explain = explain
 
     def is_usable(self) -> bool:
-        """Answer whether there is a copy of this very address; says nothing of its health."""
+        """Return whether there is a copy of this very address; says nothing of its health."""
         try:
             return (self.folder / _MADE_FROM).read_text("utf-8") == self._address.display
         except (OSError, UnicodeDecodeError):
@@ -78,25 +78,25 @@ class Mirror:
             self._sweep_beside()
 
     def fetch_commit(self, sha: str) -> bool:
-        """Ask for one commit that no branch or tag leads to; answer whether the other side gave it."""
+        """Ask for one commit that no branch or tag leads to; return whether the other side gave it."""
         result = self._fetch(self.folder, f"+{sha}:refs/asked-for/{sha}")
         if not result.ok and (error := self._explain(result)).fault is not SourceFault.FAILED:
             raise error
         return result.ok and self.has(sha)
 
     def has(self, sha: str) -> bool:
-        """Answer whether commit `sha` is here."""
+        """Return whether commit `sha` is here."""
         return self.is_usable() and self._commit(sha) is not None
 
     def resolve(self, ref: str) -> str | None:
-        """Answer the full commit id of a branch, a tag, a full ref name or an (abbreviated) commit id."""
+        """Return the full commit id of a branch, a tag, a full ref name or an (abbreviated) commit id."""
         names = [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
         if _ABBREVIATED.fullmatch(ref.lower()):
             names.append(ref.lower())
         return next((sha for name in names if (sha := self._commit(name))), None)
 
     def branches(self) -> list[str]:
-        """Answer the names of all branches."""
+        """Return the names of all branches."""
         return self._in_mirror("for-each-ref", "--format=%(refname:strip=2)", "refs/heads").stdout.split()
 
     def collect_garbage(self) -> None:

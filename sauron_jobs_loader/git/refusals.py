@@ -19,7 +19,7 @@ _BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/
 
 
 def checked_ref(ref: str) -> str:
-    """Answer a branch, tag or commit id as it may be asked for; SourceError if it can be none."""
+    """Return a branch, tag or commit id as it may be asked for; SourceError if it can be none."""
     lowered = ref.lower()
     if FULL_SHA.fullmatch(lowered):
         return lowered
@@ -53,7 +53,7 @@ def require_local(address: GitAddress) -> None:
 
 
 def unknown_ref(ref: str, branches: Sequence[str], url: str, *, rule: str = "") -> SourceError:
-    """Answer the error that `ref` names nothing in a repository with these branches; `rule` is said at the end."""
+    """Return the error that `ref` names nothing in a repository with these branches; `rule` is said at the end."""
     if not branches:
         return SourceError(
             f"the repository {url} has no commits yet; push a first commit to the branch {ref!r}",
@@ -74,7 +74,7 @@ def unknown_ref(ref: str, branches: Sequence[str], url: str, *, rule: str = "") 
 
 
 def no_commit(sha: str, url: str) -> SourceError:
-    """Answer the error that a commit is not there, or not for us."""
+    """Return the error that a commit is not there, or not for us."""
     return SourceError(
         f"there is no commit {sha} in {url}, or it is not given out because no branch or tag leads "
         "to it; push a branch or tag that contains it, or write another revision",
@@ -85,7 +85,7 @@ def no_commit(sha: str, url: str) -> SourceError:
 
 
 def unreadable(sha: str, error: Exception, address: GitAddress) -> SourceError:
-    """Answer the error that a commit lacks some of its content where it comes from."""
+    """Return the error that a commit lacks some of its content where it comes from."""
     return SourceError(
         f"revision {sha[:12]} of {address.display} cannot be read completely, from a new copy either; "
         f"run `git fsck` in that repository ({address.redact(last_words(str(error)))})",
@@ -95,7 +95,7 @@ def unreadable(sha: str, error: Exception, address: GitAddress) -> SourceError:
 
 
 def unwritable(place: Path, error: OSError, url: str) -> SourceError:
-    """Answer the error that our own folder cannot be written."""
+    """Return the error that our own folder cannot be written."""
     return SourceError(
         f"cannot write below {place}: {error.strerror}; free some space or make the folder writable",
         fault=SourceFault.STORAGE,

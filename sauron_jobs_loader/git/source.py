@@ -20,7 +20,7 @@ from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.file_lock import file_lock
 
 from .address import parse_address
-from .checkouts import FULL_SHA, Revisions
+from .checkouts import FULL_SHA, Checkouts
 from .command import GitResult, git_environment, run_git
 from .explain import explain
 from .export import DamagedMirrorError, export
@@ -49,13 +49,13 @@ class GitSource:
         self.display_url = self._address.display
         self._branch = checked_ref(branch)
         self._root = root.absolute()
-        self._revisions = Revisions(self._root)
+        self._revisions = Checkouts(self._root)
         self._ssh_key_file = ssh_key_file
         self._known_hosts_file = known_hosts_file
         self._timeout = timeout
 
     def fetch(self, ref: str | None = None) -> str:
-        """Answer the full commit id that a branch, tag or commit id (default: the branch) is at now.
+        """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
 
         A full commit id that is in the mirror is answered without the network.
         """
@@ -76,7 +76,7 @@ class GitSource:
             raise unwritable(self._root, error, self.display_url) from error
 
     def checkout(self, sha: str) -> Path:
-        """Answer the folder that holds exactly commit `sha`; fetches it if it is not in the mirror."""
+        """Return the folder that holds exactly commit `sha`; fetches it if it is not in the mirror."""
         require_full(sha)
         if (done := self._revisions.path(sha)) is not None:
             return done
@@ -99,7 +99,7 @@ class GitSource:
             raise unwritable(final, error, self.display_url) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
-        """Answer `subject`, `author` and `authored_at` (aware) of a commit for display, or None."""
+        """Return `subject`, `author` and `authored_at` (aware) of a commit for display, or None."""
         import git
 
         environ = git_environment() | {"GIT_DIR": str(self._root / "mirror.git")}

@@ -24,7 +24,7 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.masking import Masker
 
 from .ending import Ending, ending_of
-from .process_tree_handle import GuardedTree
+from .process_tree_handle import ProcessTreeHandle
 
 OnOutput = Callable[[bytes], None]
 OnProgress = Callable[[float, str], None]
@@ -52,7 +52,7 @@ class Attempt:
     def __init__(
         self,
         *,
-        tree: GuardedTree,
+        tree: ProcessTreeHandle,
         own_tree: bool,
         nonce: str,
         control: socket.socket,
@@ -112,7 +112,7 @@ class Attempt:
     def watch(
         self, *, timeout: timedelta, on_output: OnOutput, on_progress: OnProgress, on_state: OnState
     ) -> Ending:
-        """Wait until the attempt is over, at most about `timeout` and the grace, and answer how it ended.
+        """Wait until the attempt is over, at most about `timeout` and the grace, and return how it ended.
 
         The callbacks run in this thread. What one raises is raised here, after the attempt was ended.
         """
@@ -227,7 +227,7 @@ class Attempt:
             )
 
     def _take_report(self) -> bool:
-        """Answer whether the attempt is over: reported, or its supervisor is gone."""
+        """Return whether the attempt is over: reported, or its supervisor is gone."""
         try:
             data = self._control.recv(CHUNK)
         except BlockingIOError:

@@ -12,7 +12,7 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
-from .process_tree_handle import GuardedTree, Tail
+from .process_tree_handle import ProcessTreeHandle, Tail
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Bundle:
     threaded: bool
 
 
-def bundle_of(tree: GuardedTree, sha: str, patience: timedelta) -> Bundle:
+def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
     """Wait for the zygote's answer. Raises BootError with the place of the fault and what was printed."""
     printed = Tail()
     try:

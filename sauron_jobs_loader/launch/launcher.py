@@ -25,7 +25,7 @@ from sauron_jobs_loader.process.manifest import MANIFEST
 from .attempt import Attempt
 from .boot import Bundle, Rejection, bundle_of
 from .ending import Ending
-from .process_tree_handle import GuardedTree, TreeGoneError, with_programs
+from .process_tree_handle import ProcessTreeHandle, TreeGoneError, with_programs
 
 __all__ = ["Attempt", "AttemptRequest", "Bundle", "Ending", "Launcher", "Rejection"]
 
@@ -69,22 +69,22 @@ class Launcher:
         boot_timeout: timedelta = timedelta(seconds=60),
         token: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Answer a launcher; `token` names a descriptor, such as a held lock, that stays open while anything started lives."""
+        """Return a launcher; `token` names a descriptor, such as a held lock, that stays open while anything started lives."""
         self._token = token
         self._grace = grace
         self._boot_timeout = boot_timeout
         self._lock = threading.Lock()
         self._boot_locks: dict[str, threading.Lock] = {}
-        self._zygotes: dict[str, GuardedTree] = {}
+        self._zygotes: dict[str, ProcessTreeHandle] = {}
         self._bundles: dict[str, Bundle] = {}
-        self._retiring: list[GuardedTree] = []
+        self._retiring: list[ProcessTreeHandle] = []
         self._attempts: set[Attempt] = set()
         self._closed = False
 
     def boot(
         self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None
     ) -> Bundle:
-        """Load a revision and answer what it defines; keep it warm for attempts. Raises BootError, with nothing left running.
+        """Load a revision and return what it defines; keep it warm for attempts. Raises BootError, with nothing left running.
 
         `python` is the interpreter to load it with; None is Sauron's own.
         """
@@ -95,12 +95,8 @@ class Launcher:
                 return known
             return self._boot(sha, folder, environ, python)
 
-    def warm(self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None) -> None:
-        """See to it that attempts of a revision start at once, with the interpreter `python`. Raises BootError."""
-        self.boot(sha, folder, environ, python=python)
-
     def start(self, request: AttemptRequest) -> Attempt:
-        """Start an attempt and answer once its process exists. Raises BootError when no process can be had."""
+        """Start an attempt and return once its process exists. Raises BootError when no process can be had."""
         if not request.spawn:
             # a zygote can be killed, by a job or for memory, at any moment before it forked
             for _ in range(3):
@@ -119,7 +115,7 @@ class Launcher:
                 raise BootError(
                     f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job."
                 )
-        tree = self._guarded(
+        tree = self._start_tree(
             "spawn", request.sha, request.folder, {**request.environ, **request.secrets}, request.python
         )
         tree.leave_output()
@@ -165,21 +161,21 @@ class Launcher:
         with self._lock:
             return self._boot_locks.setdefault(sha, threading.Lock())
 
-    def _guarded(
+    def _start_tree(
         self, mode: str, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None
-    ) -> GuardedTree:
+    ) -> ProcessTreeHandle:
         if self._closed:
             raise BootError("The launcher is closed.")
         if not folder.is_dir():
             raise BootError(f"Revision {sha[:12]} has no folder at {folder}. Sync again to check it out.")
-        return GuardedTree(mode, sha, folder, environ, python=python, token=self._token())
+        return ProcessTreeHandle(mode, sha, folder, environ, python=python, token=self._token())
 
     def _boot(self, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> Bundle:
         if folder.is_dir() and not (folder / MANIFEST).is_file():
             raise BootError(
                 f"The bundle has no {MANIFEST} at its top. Add one that registers the jobs (`sauron init` writes an example)."
             )
-        tree = self._guarded("zygote", sha, folder, environ, python)
+        tree = self._start_tree("zygote", sha, folder, environ, python)
         bundle = None
         try:
             bundle = bundle_of(tree, sha, self._boot_timeout)
@@ -193,7 +189,7 @@ class Launcher:
                 self._zygotes[sha] = tree
         return bundle
 
-    def _begin(self, tree: GuardedTree, request: AttemptRequest, *, own_tree: bool) -> Attempt:
+    def _begin(self, tree: ProcessTreeHandle, request: AttemptRequest, *, own_tree: bool) -> Attempt:
         """Send the request with the job's ends of its three connections; wait for the supervisor's word."""
         nonce = randomness.token_hex(8)
         control, control_end = socket.socketpair()
@@ -236,7 +232,7 @@ class Launcher:
             self._attempts.discard(attempt)
         self._collect()
 
-    def _drop(self, tree: GuardedTree) -> None:
+    def _drop(self, tree: ProcessTreeHandle) -> None:
         """Replace a zygote that died; the attempts it started go on under its guard."""
         with self._lock:
             if self._zygotes.get(tree.sha) is tree:
@@ -271,7 +267,7 @@ def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
 
 
 def _started(control: socket.socket) -> tuple[int, int]:
-    """Wait for the supervisor; answer its pid and the job's. Raises TreeGoneError if nothing started, BootError if refused."""
+    """Wait for the supervisor; return its pid and the job's. Raises TreeGoneError if nothing started, BootError if refused."""
     control.settimeout(START_PATIENCE.total_seconds())
     supervisor = 0
     while True:

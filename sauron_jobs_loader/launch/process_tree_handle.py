@@ -1,4 +1,4 @@
-"""The runner's handle on one guarded process tree: start it, send it requests, learn how it ended, end it.
+"""The runner's handle on one tree handle process tree: start it, send it requests, learn how it ended, end it.
 
 The tree lives as long as the runner holds its end of the guard's socket, which no other process inherits, so
 the death of the runner ends the tree without anybody's help.
@@ -32,7 +32,7 @@ class TreeGoneError(Exception):
     """The tree no longer takes requests: its zygote ended."""
 
 
-class GuardedTree:
+class ProcessTreeHandle:
     """A guard process with either the zygote of a revision or one spawned supervisor below it."""
 
     def __init__(
@@ -118,13 +118,13 @@ class GuardedTree:
             self.output = -1
 
     def child_status(self, patience: timedelta) -> int | None:
-        """Answer the wait status of the guard's child once it ended."""
+        """Return the wait status of the guard's child once it ended."""
         with self._lock:
             self._read_guard(time.monotonic() + patience.total_seconds(), wanted="child-ended")
             return self._child_status
 
     def sweep(self, supervisor: int) -> int:
-        """Have the guard kill what a killed supervisor left, and wait until it is gone; answer how many."""
+        """Have the guard kill what a killed supervisor left, and wait until it is gone; return how many."""
         with self._lock:
             try:
                 channel.send(self._guard, {"order": "sweep", "supervisor": supervisor})

@@ -109,7 +109,7 @@ class _Guard:
                     return
 
     def _keep(self) -> bool:
-        """Answer whether anything is left that should be, once what should not be is killed."""
+        """Return whether anything is left that should be, once what should not be is killed."""
         if not self._child_gone:
             return True
         self._kill_unsupervised()
@@ -140,7 +140,7 @@ class _Guard:
         return self._kill_unsupervised()
 
     def _kill_unsupervised(self) -> int:
-        """Kill our children that are neither the zygote nor a supervisor, with all below them; answer how many."""
+        """Kill our children that are neither the zygote nor a supervisor, with all below them; return how many."""
         ours, own_session = os.getpid(), os.getsid(0)
 
         def stray(process: Process) -> bool:

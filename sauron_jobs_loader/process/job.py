@@ -84,7 +84,7 @@ def _open_streams() -> None:
 
 
 def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
-    """Run the job and send its result frame; answer the exit code."""
+    """Run the job and send its result frame; return the exit code."""
     try:
         if manifest.loaded() is None:
             manifest.load(request["folder"], sha)
@@ -123,7 +123,7 @@ def _context(config: JobConfig, request: dict[str, Any], link: Channel) -> JobCo
 
 
 def _defaults(schema: Any) -> dict[str, Any]:
-    """Answer what a JSON Schema says of params that are not given."""
+    """Return what a JSON Schema says of params that are not given."""
     properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
     return {
         name: one["default"] for name, one in properties.items() if isinstance(one, dict) and "default" in one

@@ -40,7 +40,7 @@ _loaded: list[Loaded] = []
 
 
 def loaded() -> Loaded | None:
-    """Answer the revision this process holds; None outside bundle processes."""
+    """Return the revision this process holds; None outside bundle processes."""
     return _loaded[0] if _loaded else None
 
 
@@ -65,7 +65,7 @@ def load(folder: str, sha: str) -> None:
 
 
 def definitions() -> dict[str, Any]:
-    """Answer the jobs this process has loaded and those left out, as JSON data."""
+    """Return the jobs this process has loaded and those left out, as JSON data."""
     jobs = []
     for config in job_registry.list_jobs():
         try:
@@ -126,7 +126,7 @@ def _place(error: BaseException, folder: str) -> str:
 
 
 def metadata(job_id: str) -> dict[str, str] | None:
-    """Answer where the code of a job comes from: `script_source`, `git_sha`, `loaded_at`. None for a job that is not loaded."""
+    """Return where the code of a job comes from: `script_source`, `git_sha`, `loaded_at`. None for a job that is not loaded."""
     held = loaded()
     if held is None or job_registry.get(job_id) is None:
         return None

@@ -95,7 +95,7 @@ class _Supervision:
         self._stopped = False
 
     def wait(self) -> dict[str, Any] | None:
-        """Wait, end what is left, and answer the report; None when the runner is gone and nobody would read it."""
+        """Wait, end what is left, and return the report; None when the runner is gone and nobody would read it."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._children, select.POLLIN)

@@ -103,7 +103,7 @@ def descendants(root: int) -> list[Process]:
 
 
 def reap(on_exit: OnExit | None = None) -> bool:
-    """Collect every child that has ended; answer whether any child is left."""
+    """Collect every child that has ended; return whether any child is left."""
     while True:
         try:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -116,7 +116,7 @@ def reap(on_exit: OnExit | None = None) -> bool:
 
 
 def signal_descendants(number: int, which: Callable[[Process], bool] = lambda _: True) -> set[int]:
-    """Send a signal to every live descendant that `which` picks, those below them included; answer their pids."""
+    """Send a signal to every live descendant that `which` picks, those below them included; return their pids."""
     chosen: set[int] = set()
     for process in descendants(os.getpid()):
         if not (process.parent in chosen or which(process)):
@@ -129,7 +129,7 @@ def signal_descendants(number: int, which: Callable[[Process], bool] = lambda _:
 
 
 def kill_descendants(on_exit: OnExit | None = None) -> set[int]:
-    """KILL and collect everything below this process, until nothing is left; answer the pids that were alive."""
+    """KILL and collect everything below this process, until nothing is left; return the pids that were alive."""
     killed: set[int] = set()
     give_up = time.monotonic() + UNKILLABLE_AFTER_SECONDS
     pause = 0.0002

@@ -6,7 +6,7 @@ Limit: held in memory, at most about twice `last` more than `first`.
 from __future__ import annotations
 
 
-class Kept:
+class BoundedOutput:
     """Takes bytes as they come; keeps the first `first` and the last `last` of them."""
 
     def __init__(self, *, first: int, last: int) -> None:
@@ -27,7 +27,7 @@ class Kept:
             self._trim()
 
     def text(self) -> str:
-        """Answer what was kept, with a line that says how much is left out."""
+        """Return what was kept, with a line that says how much is left out."""
         self._trim()
         head, tail = (bytes(part).decode("utf-8", "replace") for part in (self._head, self._tail))
         if not self._left_out:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.process import tree
 
-from .bounded_output import Kept
+from .bounded_output import BoundedOutput
 
 GRACE_SECONDS = 5.0
 """Between TERM and KILL at the timeout."""
@@ -88,7 +88,7 @@ def run(
         reason = getattr(error, "strerror", None) or str(error)
         advice = " Install it, or write its full path." if isinstance(error, FileNotFoundError) else ""
         raise CommandError(f"{words[0]} cannot be started: {reason}.{advice}") from error
-    kept = Kept(first=0, last=keep_chars)
+    kept = BoundedOutput(first=0, last=keep_chars)
     with contextlib.closing(_Watched(process, kept, data)) as watched:
         ended = watched.until(None if timeout_seconds is None else started + timeout_seconds)
         if not ended:
@@ -107,7 +107,7 @@ def run(
 class _Watched:
     """A started program with its pipes. `close` leaves nothing of it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], kept: Kept, data: bytes) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], kept: BoundedOutput, data: bytes) -> None:
         self._process = process
         self._kept = kept
         self._input = memoryview(data)

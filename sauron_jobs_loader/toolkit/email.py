@@ -61,7 +61,7 @@ def send_email(
     job_id: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> str | None:
-    """Send one mail; answer its Message-ID, or None with the reason in the log.
+    """Send one mail; return its Message-ID, or None with the reason in the log.
 
     `to_email` is an address, several with ',' between them, or a list; NOTIFY_EMAIL when none is given.
     `alert_type`, `job_id` and `metadata` are what older callers say for their own records; they are logged.

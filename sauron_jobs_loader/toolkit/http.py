@@ -74,7 +74,7 @@ def user_agent() -> str:
 
 
 def pause_before(attempt: int, retry_after: str | None, now: datetime) -> float:
-    """Answer the seconds to wait before a retry, `attempt` counted from 1: what the server asks for, or ever longer; capped."""
+    """Return the seconds to wait before a retry, `attempt` counted from 1: what the server asks for, or ever longer; capped."""
     asked = _asked_for(retry_after, now)
     if asked is None:
         asked = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(1, 1.25)  # noqa: S311 - a spread, no secret

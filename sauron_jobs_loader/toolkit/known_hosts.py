@@ -40,7 +40,7 @@ class KnownKey:
     revoked: bool
 
     def is_for(self, name: str) -> bool:
-        """Answer whether the line speaks of a host."""
+        """Return whether the line speaks of a host."""
         if self.names.startswith(_HASHED):
             return _hash_fits(self.names, name)
         patterns = self.names.lower().split(",")
@@ -80,7 +80,7 @@ class KnownHosts:
         return cls(tuple(parsed(line for text in texts for line in text.splitlines())), place)
 
     def kinds(self, name: str) -> list[str]:
-        """Answer the kinds of the keys that are known of a host, in the order of their lines."""
+        """Return the kinds of the keys that are known of a host, in the order of their lines."""
         return list(dict.fromkeys(key.kind for key in self.keys if not key.revoked and key.is_for(name)))
 
     def check(self, name: str, kind: str, blob: bytes) -> None:
@@ -113,7 +113,7 @@ class KnownHosts:
 
 
 def is_inline(text: str) -> bool:
-    """Answer whether a setting is known_hosts lines rather than a file's path."""
+    """Return whether a setting is known_hosts lines rather than a file's path."""
     return "\n" in text or re.search(r"[ \t](ssh-|ecdsa-|sk-)", text) is not None
 
 

@@ -80,7 +80,7 @@ class Mailer:
         *,
         reply_to: Sequence[str] = (),
     ) -> str:
-        """Send one mail in UTF-8, as text, HTML or both; answer its Message-ID. Raises MailError, whose text holds no secret."""
+        """Send one mail in UTF-8, as text, HTML or both; return its Message-ID. Raises MailError, whose text holds no secret."""
         to = addresses(recipients)
         if not to:
             raise MailError(

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .bounded_output import Kept
+from .bounded_output import BoundedOutput
 from .known_hosts import DEFAULT_PORT
 from .ssh_connection import Machine, connected, left, machine
 
@@ -76,7 +76,7 @@ def run_ssh_command(
 
 
 def test_ssh_connection(host: str, **how: object) -> bool:
-    """Answer whether a command can be run on the host; takes what `run_ssh_command` takes."""
+    """Return whether a command can be run on the host; takes what `run_ssh_command` takes."""
     return run_ssh_command(host, "true", **how).success  # type: ignore[arg-type]
 
 
@@ -87,11 +87,11 @@ class _Ran:
     """A command and what it has printed so far, which a failure does not lose."""
 
     def __init__(self) -> None:
-        self.out = Kept(first=LIMIT // 2, last=LIMIT // 2)
-        self.err = Kept(first=LIMIT // 2, last=LIMIT // 2)
+        self.out = BoundedOutput(first=LIMIT // 2, last=LIMIT // 2)
+        self.err = BoundedOutput(first=LIMIT // 2, last=LIMIT // 2)
 
     def run(self, transport: paramiko.Transport, command: str, deadline: float) -> int:
-        """Run the command; answer its exit code, below 0 when it has none. Raises TimeoutError."""
+        """Run the command; return its exit code, below 0 when it has none. Raises TimeoutError."""
         with contextlib.closing(transport.open_session(timeout=left(deadline))) as channel:
             channel.settimeout(left(deadline))
             channel.exec_command(command)
@@ -102,7 +102,7 @@ class _Ran:
             return channel.recv_exit_status()
 
     def failed(self, reason: str) -> SSHResult:
-        """Answer a failure, with what was printed before it."""
+        """Return a failure, with what was printed before it."""
         said = self.err.text()
         gap = "\n" if said and not said.endswith("\n") else ""
         return SSHResult(success=False, stdout=self.out.text(), stderr=f"{said}{gap}{reason}", returncode=-1)
@@ -125,7 +125,7 @@ class _Ran:
             poll.poll(min(left(deadline), _LOOK_SECONDS) * 1000 + 1)
 
     def _take(self, channel: paramiko.Channel) -> bool:
-        """Take what has arrived; answer whether anything had."""
+        """Take what has arrived; return whether anything had."""
         moved = False
         for ready, receive, kept in (
             (channel.recv_ready, channel.recv, self.out),

@@ -66,7 +66,7 @@ def machine(text: str, *, port: int = DEFAULT_PORT, user: str | None = None) -> 
 
 
 def left(deadline: float) -> float:
-    """Answer the seconds to a deadline of the monotonic clock. Raises TimeoutError when it has passed."""
+    """Return the seconds to a deadline of the monotonic clock. Raises TimeoutError when it has passed."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError

@@ -25,7 +25,7 @@ class KeyFileError(LoaderError):
 
 
 def private_key(path: str | None, environ: Mapping[str, str]) -> paramiko.PKey:
-    """Answer the first that is named: path, SAURON_SSH_KEY_PATH, SSH_PRIVATE_KEY_B64; or a usual file. Raises KeyFileError."""
+    """Return the first that is named: path, SAURON_SSH_KEY_PATH, SSH_PRIVATE_KEY_B64; or a usual file. Raises KeyFileError."""
     for named, where in ((path, "key_path"), (environ.get("SAURON_SSH_KEY_PATH"), "SAURON_SSH_KEY_PATH")):
         if named:
             return _parsed(_content(named, where), f"the file {named}")

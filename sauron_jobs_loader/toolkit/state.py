@@ -15,7 +15,7 @@ from sauron_jobs_loader.context import StateError, current
 
 
 def get(key: str, default: Any = None) -> Any:
-    """Answer a stored value, or the default. Raises StateError when the store does not answer."""
+    """Return a stored value, or the default. Raises StateError when the store does not answer."""
     return current().state.get(key, default)
 
 
@@ -30,12 +30,12 @@ def delete(key: str) -> None:
 
 
 def keys() -> list[str]:
-    """Answer the keys that are stored."""
+    """Return the keys that are stored."""
     return list(current().state)
 
 
 def changed(key: str, value: Any, *, first: bool = True) -> bool:
-    """Answer whether a value differs from the stored one, and store it. `first` is the answer when nothing was stored.
+    """Return whether a value differs from the stored one, and store it. `first` is the answer when nothing was stored.
 
     It is stored before you act on it: when what you do then must not be lost, compare with `get`, act, and
     `put` at the end.
@@ -53,7 +53,7 @@ def changed(key: str, value: Any, *, first: bool = True) -> bool:
 
 
 def rose(key: str, number: float, *, first: bool = False) -> bool:
-    """Answer whether a number is above the stored one, and store it. `first` is the answer when no number was stored.
+    """Return whether a number is above the stored one, and store it. `first` is the answer when no number was stored.
 
     It is stored before you act on it, as with `changed`.
     """

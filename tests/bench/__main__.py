@@ -88,7 +88,7 @@ def bench_lateness() -> None:
     from chalicelib.model.runs import new_run_id
     from chalicelib.store import Store, history
     from chalicelib.store.queue import finish
-    from chalicelib.wakeup.peers import Neighbours
+    from chalicelib.wakeup.peers import Peers
 
     with serving() as server:
         store = Store(f"sqlite:///{server.folder}/.sauron/sauron.sqlite3")
@@ -109,7 +109,7 @@ def bench_lateness() -> None:
                 due = now + timedelta(seconds=0.5)
                 with store.write() as tx:
                     finish.put(tx, [row | {"id": run_id, "created_at": now, "due_at": due} for run_id in ids])
-                Neighbours(server.folder / ".sauron" / "sauron.sqlite3.runners").wake()
+                Peers(server.folder / ".sauron" / "sauron.sqlite3.runners").wake()
                 time.sleep(1.2)  # asking takes processor time: never while runs are due
                 with store.read() as tx:
                     late += [(history.run(tx, one).result["at"] - due.timestamp()) * 1000 for one in ids]  # type: ignore[union-attr]

@@ -75,7 +75,7 @@ def postgres() -> Iterator[str]:
 
 
 def together(work: Callable[..., None], processes: int, *given: object) -> float:
-    """Answer the seconds that so many processes take to do the same until it is done, from when all are ready."""
+    """Return the seconds that so many processes take to do the same until it is done, from when all are ready."""
     context = multiprocessing.get_context("spawn")
     ready, ends = context.Barrier(processes + 1), context.SimpleQueue()
     started = [
@@ -139,7 +139,7 @@ def store_work(ready: Any, ends: Any, name: str, url: str, publish: bool) -> Non
     while (found := worker.claim(1))[0] or found[1]:
         following = found[0][0] if found[0] else None
         while following:
-            following = worker.execute(following, go_on=lambda: True)
+            following = worker.execute(following, claim_next=lambda: True)
     ends.put(time.monotonic())
     store.close()
 

@@ -92,7 +92,7 @@ class Operator:
         return self.sauron("up", "--yes", "--secret", "STRIPE_KEY", *arguments, **more)
 
     def acts(self, *arguments: str, **more: str) -> dict[str, str]:
-        """Answer what each step of the plan would do."""
+        """Return what each step of the plan would do."""
         said = self.up("--dry-run", "--json", *arguments, **more)
         assert said.code == 0, said.err
         return {step["what"]: step["act"] for step in said.json["steps"]}
@@ -110,7 +110,7 @@ def _read(pid: int, kind: str) -> str:
 
 
 def state(aws: aws_server.Aws) -> dict[str, Any]:
-    """Answer everything that AWS has of ours, in a form that can be compared."""
+    """Return everything that AWS has of ours, in a form that can be compared."""
     sqs, lambda_, ssm = aws.client("sqs"), aws.client("lambda"), aws.client("ssm")
     parameters = ssm.get_parameters_by_path(Path="/sauron/prod", WithDecryption=True, MaxResults=10)[
         "Parameters"

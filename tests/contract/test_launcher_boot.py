@@ -229,7 +229,7 @@ def test_a_kept_revision_stays_warm(launcher: Launcher, tmp_path: Path) -> None:
     runs = Runs(launcher, tmp_path, spawn=False)
     first = runs.run().ending.result
     launcher.retire(keep=[SHA])
-    launcher.warm(SHA, tmp_path, ENVIRON)
+    launcher.boot(SHA, tmp_path, ENVIRON)
     assert runs.run().ending.result == first
 
 
@@ -276,7 +276,7 @@ def open_descriptors() -> set[str]:
 
 
 def _is_quiet(pid: int) -> bool:
-    """Answer whether only guard and zygote are there: no supervisor, job or zombie below."""
+    """Return whether only guard and zygote are there: no supervisor, job or zombie below."""
     try:
         below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return all(not Path(f"/proc/{child}/task/{child}/children").read_text().split() for child in below)

@@ -65,4 +65,4 @@ def test_a_revision_whose_process_died_is_booted_with_its_environment_again(
     eventually(lambda: zygote.ended)
     assert runs.run().ending.result == {"ok": True, "value": "1.0"}
     launcher.retire([])
-    launcher.warm("f" * 40, folder, ENVIRON, python=python)
+    launcher.boot("f" * 40, folder, ENVIRON, python=python)

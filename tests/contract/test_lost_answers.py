@@ -60,7 +60,7 @@ def test_an_end_that_was_recorded_is_not_recorded_again_nor_taken_for_another_ow
     with structlog.testing.capture_logs() as told:
         assert worker.execute(run) is None
     assert proxy.robbed == 1
-    assert [one["event"] for one in told] == ["run.not_recorded", "run.finished"]
+    assert [one["event"] for one in told] == ["run.finish_not_stored", "run.finished"]
     with robbed.read() as tx:
         after = history.run(tx, asked.id)
         assert "".join(chunk.text for chunk in log_chunks.read(tx, asked.id)) == "first\nsecond\n"
@@ -90,7 +90,7 @@ def test_a_claim_made_with_an_end_whose_answer_was_lost_goes_back_too(
     asked = {operations.trigger(robbed, clock, "j").id for _ in range(2)}
     [run], _ = worker.claim(1)
     proxy.swallow(FINISH)
-    assert worker.execute(run, go_on=lambda: True) is None
+    assert worker.execute(run, claim_next=lambda: True) is None
     assert proxy.robbed == 1
     [following], _ = worker.claim(1)
     assert {run.id, following.id} == asked

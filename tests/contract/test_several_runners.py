@@ -1,4 +1,4 @@
-"""What runners on several machines need of a PostgreSQL store: one bell, one clock."""
+"""What runners on several machines need of a PostgreSQL store: one notifier, one clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.store import Store
 from chalicelib.store.postgres.server_clock import ServerClock
-from chalicelib.wakeup.notify import Bell
+from chalicelib.wakeup.notify import Notifier
 from tests.life_hub import Server, ask
 
 
@@ -32,12 +32,12 @@ def shared(server: Server) -> Iterator[Store]:
 def listening(shared: Store) -> Iterator[threading.Semaphore]:
     """A listener that has heard the ring of its own connection."""
     rings, stopping = threading.Semaphore(0), threading.Event()
-    thread = threading.Thread(target=Bell(shared).listen, args=(stopping, rings.release))
+    thread = threading.Thread(target=Notifier(shared).listen, args=(stopping, rings.release))
     thread.start()
     assert rings.acquire(timeout=20)
     yield rings
     stopping.set()
-    Bell(shared).ring()
+    Notifier(shared).notify()
     thread.join(20)
     assert not thread.is_alive()
 
@@ -46,7 +46,7 @@ def test_a_ring_reaches_a_listener_over_another_connection(
     server: Server, listening: threading.Semaphore
 ) -> None:
     other = Store(server.url())
-    Bell(other).ring()
+    Notifier(other).notify()
     assert listening.acquire(timeout=20)
     other.close()
 
@@ -56,25 +56,25 @@ def test_a_listener_whose_connection_broke_listens_again_and_looks_at_once(
 ) -> None:
     ask(server.url(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
     assert listening.acquire(timeout=20)  # the ring of the new connection
-    Bell(shared).ring()
+    Notifier(shared).notify()
     assert listening.acquire(timeout=20)
 
 
 def test_a_listener_takes_the_address_of_a_pooler_too(server: Server) -> None:
     pooled = Store(server.url() + ("&" if "?" in server.url() else "?") + "prepare_threshold=0")
     rings, stopping = threading.Semaphore(0), threading.Event()
-    thread = threading.Thread(target=Bell(pooled).listen, args=(stopping, rings.release))
+    thread = threading.Thread(target=Notifier(pooled).listen, args=(stopping, rings.release))
     thread.start()
     assert rings.acquire(timeout=20)
     stopping.set()
-    Bell(pooled).ring()
+    Notifier(pooled).notify()
     thread.join(20)
     pooled.close()
 
 
 def test_a_ring_that_reaches_nobody_raises_nothing() -> None:
     nowhere = Store("postgresql+psycopg://me@/none?host=/nowhere")
-    Bell(nowhere).ring()
+    Notifier(nowhere).notify()
     nowhere.close()
 
 

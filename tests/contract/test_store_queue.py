@@ -206,7 +206,7 @@ def test_handing_back_makes_a_claim_undone(store: Store, clock: ManualClock) -> 
     trigger(store, clock, "j")
     run = claimed(store, clock)
     with store.write() as tx:
-        assert queue.hand_back(tx, run, owner="me")
+        assert queue.release(tx, run, owner="me")
     [back] = all_runs(store, "j")
     assert (back.state, back.attempt, back.lease_owner, back.started_at) == (RunState.QUEUED, 0, None, None)
     with store.read() as tx:

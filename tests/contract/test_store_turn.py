@@ -263,7 +263,7 @@ def test_a_claim_after_an_end_that_may_have_been_made_is_told(
         raise DBAPIError("COMMIT", {}, psycopg.OperationalError("the connection was lost"))
 
     monkeypatch.setattr(store, "writing", answer_lost)
-    assert turn.record(store, ended, flush=None, claim=True, on_unheard=unheard.append) == (
+    assert turn.record(store, ended, flush=None, claim=True, on_unconfirmed=unheard.append) == (
         True,
         claims.Claim(None),
     )

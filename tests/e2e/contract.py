@@ -15,7 +15,7 @@ RUN_KEYS = {
 
 
 def problem(answer: httpx.Response, status: int) -> str:
-    """Check that an answer is a problem of this status and answer its detail."""
+    """Check that an answer is a problem of this status and return its detail."""
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"].startswith("application/problem+json")
     body = answer.json()

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def wait_for(fact: Callable[[], T | None], *, what: str, seconds: float = PATIENCE) -> T:
-    """Wait until a fact holds and answer it; a deadline that passes names it."""
+    """Wait until a fact holds and return it; a deadline that passes names it."""
     deadline = time.monotonic() + seconds
     while not (found := fact()):
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -148,7 +148,7 @@ class Served:
         return found
 
     def ended(self, run_id: str) -> dict[str, Any]:
-        """Wait for a run's end and answer it."""
+        """Wait for a run's end and return it."""
         return wait_for(
             lambda: run if (run := self.run(run_id))["state"] not in {"queued", "running"} else None,
             what="the run is over",
@@ -158,7 +158,7 @@ class Served:
         return self.http.get(f"/runs/{run_id}/log").text
 
     def stop(self, number: int = signal.SIGTERM) -> int:
-        """Send a signal and answer the exit code."""
+        """Send a signal and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
 

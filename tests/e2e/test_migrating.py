@@ -154,14 +154,16 @@ def test_history_of_the_earlier_system_is_kept_and_what_it_had_queued_runs(
     audit = cli("audit", **environ)
     assert audit.code == 0, audit.out + audit.err
     noted = [
-        one for line in served.logged().splitlines() if (one := json.loads(line))["event"] == "history.copied"
+        one
+        for line in served.logged().splitlines()
+        if (one := json.loads(line))["event"] == "takeover.rows_copied"
     ]
     assert [(one["runs"], one["queued"]) for one in noted] == [(65, 3)]
     assert served.stop() == 0
 
     served = serve(**environ).until_synced()  # the second start copies nothing again
     assert states(served, "sync-calendar") == ["succeeded"]
-    assert "history.copied" not in served.logged()
+    assert "takeover.rows_copied" not in served.logged()
     connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
     assert connection.execute("SELECT count(*) FROM earlier_job_queue").fetchone() == (65,)
     connection.close()

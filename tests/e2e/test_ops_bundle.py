@@ -208,7 +208,7 @@ def ops(
     receiver: Heard,
     life_hub: str,
 ) -> Served:
-    """Sauron with the ops bundle and all its neighbours."""
+    """Sauron with the ops bundle and all its peers."""
     shutil.copytree(OPS, repository.folder, ignore=shutil.ignore_patterns("__pycache__"))
     wheel(
         repository.folder / "wheels",
@@ -385,7 +385,8 @@ def test_a_secret_that_a_job_leaks_is_found_nowhere(
         if file.is_file() and file.suffix != ".env"
     ]
     tables = [
-        repr(ask(life_hub, f"SELECT * FROM ops.{table}")) for table in ("runs", "jobs", "job_definitions")
+        repr(ask(life_hub, f"SELECT * FROM ops.{table}"))  # noqa: S608 - our own names
+        for table in ("runs", "jobs", "job_definitions")
     ]
     for what, texts in {
         "answers": answers,
@@ -428,7 +429,7 @@ def test_a_job_that_fails_is_told_once_and_nothing_is_said_of_a_disabled_one(
 
 
 def leaking(texts: list[str]) -> list[str]:
-    """Answer the texts that hold the token in any form."""
+    """Return the texts that hold the token in any form."""
     return [text[:200] for text in texts if any(form in text for form in FORMS)]
 
 

@@ -49,7 +49,7 @@ def test_a_trigger_at_one_runner_starts_at_once_at_another(
     idle = serve("idle", JOB_QUEUE_DB_URL=store_url, JOB_QUEUE_ENABLED="0").until_synced()
     serve("busy", JOB_QUEUE_DB_URL=store_url).until_synced()
     wait_for(lambda: len(idle.http.get("/status").json()["runners"]) == 2, what="both are there")
-    run = idle.ended(idle.trigger("hello"))  # without the bell it would wait for up to a minute
+    run = idle.ended(idle.trigger("hello"))  # without the notifier it would wait for up to a minute
     assert run["state"] == "succeeded"
     pids = {one["name"]: one["pid"] for one in idle.http.get("/status").json()["runners"]}
     assert pids[run["attempts"][0]["runner"]] != idle.process.pid

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from chalicelib.wakeup.peers import Neighbours
+from chalicelib.wakeup.peers import Peers
 from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, environ_of, gone, wait_for
 
 
 def tree_of(pid: int) -> set[int]:
-    """Answer the pids of all descendants."""
+    """Return the pids of all descendants."""
     children: dict[int, set[int]] = {}
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -129,7 +129,7 @@ def test_a_termination_lets_a_running_attempt_finish_and_exits_0(
     begun(served, run_id)
     waiting = served.trigger("slow")  # queued behind it: it must be there for the next start
     served.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: "runner.stopping" in served.logged(), what="it stops")
+    wait_for(lambda: "runner.stop_requested" in served.logged(), what="it stops")
     assert served.http.get("/health").status_code == 200  # it answers until the end
     go.touch()
     assert served.process.wait(20) == 0
@@ -158,7 +158,7 @@ def test_a_second_signal_ends_it_at_once_with_its_whole_tree(serve: Serve, repos
     tree = tree_of(served.process.pid)
     assert tree
     served.process.send_signal(signal.SIGINT)
-    wait_for(lambda: "runner.stopping" in served.logged(), what="it stops")
+    wait_for(lambda: "runner.stop_requested" in served.logged(), what="it stops")
     assert served.stop(signal.SIGTERM) == 128 + signal.SIGTERM
     wait_for(lambda: all(gone(pid) for pid in tree), what="nothing of it is left")
 
@@ -223,7 +223,7 @@ def test_a_store_that_refuses_for_a_while_ends_nothing(serve: Serve, repository:
     with contextlib.closing(sqlite3.connect(store)) as connection:
         connection.execute("ALTER TABLE job_queue RENAME TO gone")
         connection.commit()
-    Neighbours(store.with_name(store.name + ".runners")).wake()
+    Peers(store.with_name(store.name + ".runners")).wake()
     wait_for(lambda: "claim.failed" in served.logged(), what="it says that it cannot claim")
     with contextlib.closing(sqlite3.connect(store)) as connection:
         connection.execute("ALTER TABLE gone RENAME TO job_queue")

@@ -100,7 +100,7 @@ class Workload:
                     self.refused[str(answer.status_code)] += 1
 
     def since(self, instant: float, runners: set[int]) -> set[int]:
-        """Answer which of these runners acknowledged a trigger after an instant."""
+        """Return which of these runners acknowledged a trigger after an instant."""
         return {number for at, number in self.answered if at > instant} & runners
 
     def end(self) -> None:
@@ -166,7 +166,7 @@ class Fleet:
         wait_for(lambda: time.monotonic() - began > seconds, what="a while passes")
 
     def owner(self, run_id: str) -> int | None:
-        """Answer which runner executes a run now."""
+        """Return which runner executes a run now."""
         found = ask(
             self.server.url(), "SELECT lease_owner FROM job_queue WHERE id = %s AND state = 'running'", run_id
         )
@@ -186,7 +186,7 @@ class Fleet:
         return wait_for(found, what=f"{job_id} executes")[0]
 
     def holds_some(self, number: int) -> str:
-        """Wait until a runner is in the middle of a longer run, and answer the run."""
+        """Wait until a runner is in the middle of a longer run, and return the run."""
         name = self.name(number)
         query = "SELECT id FROM job_queue WHERE state = 'running' AND job_id = 'some' AND lease_owner = %s"
 
@@ -205,12 +205,12 @@ class Fleet:
         return str(ask(self.server.url(), "SELECT name FROM runners WHERE pid = %s", pid)[0][0])
 
     def left(self, number: int) -> int:
-        """Answer how many runs a runner holds."""
+        """Return how many runs a runner holds."""
         query = "SELECT count(*) FROM job_queue WHERE state = 'running' AND lease_owner LIKE %s"
         return int(ask(self.server.url(), query, f"%-{self.runners[number].process.pid}-%")[0][0])
 
     def all_answer(self, since: float, *, but: frozenset[int] = frozenset(), seconds: float = 60) -> float:
-        """Wait until each runner (but those) has acknowledged a trigger after an instant; answer the seconds it took."""
+        """Wait until each runner (but those) has acknowledged a trigger after an instant; return the seconds it took."""
         wanted = set(range(RUNNERS)) - but
         wait_for(
             lambda: self.workload.since(since, wanted) == wanted,

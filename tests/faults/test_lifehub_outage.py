@@ -51,7 +51,7 @@ class Runs:
             define(store, clock, f"j{n}", "0 0 1 1 *")
 
     def end(self, count: int) -> float:
-        """Let so many runs end, the publisher trying all the while; answer the median seconds that one took."""
+        """Let so many runs end, the publisher trying all the while; return the median seconds that one took."""
         over = threading.Event()
 
         def copy() -> None:
@@ -110,7 +110,7 @@ def frozen(server: Server) -> Callable[[], None]:
 
 
 def locked(server: Server) -> Callable[[], None]:
-    """A neighbour that holds the table and does not let go."""
+    """A peer that holds the table and does not let go."""
     import psycopg
 
     connection = psycopg.connect(server.url().replace("+psycopg", ""))

@@ -79,7 +79,7 @@ class Witness:
         return [Noted(act, run, int(attempt), float(at)) for act, run, attempt, at in map(str.split, lines)]
 
     def open(self) -> int:
-        """Answer how many runs are due and not over."""
+        """Return how many runs are due and not over."""
         return int(ask(self.url, OPEN)[0][0])
 
     def attest(self, acknowledged: Sequence[str], *, beside: int = 0) -> Figures:

@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def chosen(config: pytest.Config) -> list[str]:
-    """Answer the targets to run on; one whose file is not there is left out."""
+    """Return the targets to run on; one whose file is not there is left out."""
     asked = str(config.getoption("--parity", QUICK))
     names = list(TARGETS) if asked in {QUICK, "all"} else [name.strip() for name in asked.split(",")]
     if unknown := sorted(set(names) - set(TARGETS)):
@@ -66,7 +66,7 @@ def chosen(config: pytest.Config) -> list[str]:
 
 
 def whole(config: pytest.Config) -> bool:
-    """Answer whether slow tests run too."""
+    """Return whether slow tests run too."""
     return str(config.getoption("--parity", QUICK)) != QUICK
 
 

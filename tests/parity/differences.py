@@ -16,7 +16,7 @@ CAUGHT_UP = "what was missed is caught up"
 
 @cache
 def table() -> dict[str, dict[str, str]]:
-    """Answer row name -> target -> cell."""
+    """Return row name -> target -> cell."""
     _, found, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(f"{HEADING}\n")
     assert found, f"the README has no section {HEADING!r}"
     lines = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| ")]
@@ -26,13 +26,13 @@ def table() -> dict[str, dict[str, str]]:
 
 
 def differs(row: str, target: str) -> bool:
-    """Answer whether the table says that a target is not as the container is."""
+    """Return whether the table says that a target is not as the container is."""
     cells = table()[row]
     return cells[target] != cells[COLUMNS[0]]
 
 
 def seconds(cell: str) -> float:
-    """Answer the number of seconds that a cell promises."""
+    """Return the number of seconds that a cell promises."""
     found = re.search(r"(\d+) s\b", cell)
     assert found, cell
     return float(found[1])

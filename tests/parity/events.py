@@ -35,7 +35,7 @@ class Route:
     methods: frozenset[str]
 
     def captured(self, path: str) -> dict[str, str] | None:
-        """Answer the path's parameters as they were sent, if it is this resource."""
+        """Return the path's parameters as they were sent, if it is this resource."""
         wanted, given = self.resource.strip("/").split("/"), path.strip("/").split("/")
         if len(wanted) != len(given):
             return None
@@ -76,7 +76,7 @@ class Api:
         return cls(properties["StageName"], routes, frozenset(body["x-amazon-apigateway-binary-media-types"]))
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        """Answer the route of a request; None is what API Gateway answers with 403."""
+        """Return the route of a request; None is what API Gateway answers with 403."""
         for route in self.routes:
             captured = route.captured(path)
             if captured is not None and method in route.methods:

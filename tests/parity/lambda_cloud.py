@@ -108,7 +108,7 @@ class Cloud:
 
     @staticmethod
     def function(duty: str = "") -> str:
-        """Answer a function's name: of a duty, or of the API."""
+        """Return a function's name: of a duty, or of the API."""
         return f"sauron-{STAGE}" + (f"-{duty}" if duty else "")
 
     def stop(self) -> None:
@@ -132,7 +132,7 @@ class Cloud:
     # -- EventBridge ----------------------------------------------------------------------------------------------------
 
     def fire(self, duty: str, detail: Mapping[str, Any] | None = None) -> bytes:
-        """Let a rule fire once, and answer what its function answered; a failure raises."""
+        """Let a rule fire once, and return what its function answered; a failure raises."""
         event = events.scheduled_event(f"{self.function()}-{duty}-event", detail)
         outcome = self.lambdas.invoke(self.function(duty), json.dumps(event).encode())
         if outcome.error:
@@ -177,7 +177,7 @@ class Cloud:
     def answer(
         self, method: str, target: str, headers: list[tuple[str, str]], body: bytes, source_ip: str
     ) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Answer one request as API Gateway does."""
+        """Return one request as API Gateway does."""
         if len(body) > 10 << 20:
             return events.refusal(413, "Request Too Long", "RequestTooLargeException")
         event = events.proxy_event(self.api, method, target, headers, body, source_ip=source_ip)

@@ -125,7 +125,7 @@ def package() -> Package:
 
 
 def _in_use(folder: Path, how: int) -> int | None:
-    """Lock a package until this process ends, and answer the descriptor that does; None if someone else's lock forbids it."""
+    """Lock a package until this process ends, and return the descriptor that does; None if someone else's lock forbids it."""
     descriptor = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)

@@ -171,7 +171,7 @@ class ChaliceLocal(Runners):
 
 
 def _free_port() -> int:
-    """Answer a port that nobody listens on now; between here and the start another may take it."""
+    """Return a port that nobody listens on now; between here and the start another may take it."""
     with closing(socket.create_server(("127.0.0.1", 0))) as found:
         return int(found.getsockname()[1])
 

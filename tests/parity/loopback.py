@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         """Stay silent."""
 
     def read(self) -> bytes:
-        """Answer the request's body."""
+        """Return the request's body."""
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         body = b""

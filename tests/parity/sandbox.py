@@ -119,7 +119,7 @@ class Sandbox:
         }
 
     def invoke(self, payload: bytes) -> Outcome:
-        """Hand over an event and answer how the function ended. Initialization is not counted, as on Lambda."""
+        """Hand over an event and return how the function ended. Initialization is not counted, as on Lambda."""
         waiting_until = time.monotonic() + INIT_SECONDS
         while not self._idle.wait(0.05):
             if self.process.poll() is not None or time.monotonic() > waiting_until:

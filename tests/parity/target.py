@@ -96,13 +96,13 @@ class Target(ABC):
         )
 
     def get(self, path: str, **options: Any) -> Any:
-        """GET something that is there and answer its JSON."""
+        """GET something that is there and return its JSON."""
         answer = self.ask("GET", path, **options)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def post(self, path: str, body: dict[str, Any] | None = None, **options: Any) -> Any:
-        """POST what is accepted and answer its JSON."""
+        """POST what is accepted and return its JSON."""
         answer = self.ask("POST", path, json=body or {}, **options)
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
@@ -112,16 +112,16 @@ class Target(ABC):
         return wait_for(fact, what=f"{what} ({self.name})", seconds=self.patience + more)
 
     def trigger(self, job_id: str, **body: Any) -> str:
-        """Ask for a run and answer its id."""
+        """Ask for a run and return its id."""
         return str(self.post(f"/jobs/{job_id}/trigger", body)["queue_id"])
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Answer a run as it is now."""
+        """Return a run as it is now."""
         found: dict[str, Any] = self.get(f"/runs/{run_id}")
         return found
 
     def ended(self, run_id: str, *, more: float = 0.0) -> dict[str, Any]:
-        """Wait for a run's end and answer it."""
+        """Wait for a run's end and return it."""
         return self.until(
             lambda: found if (found := self.run(run_id))["state"] not in OPEN_STATES else None,
             f"run {run_id} is over",
@@ -129,7 +129,7 @@ class Target(ABC):
         )
 
     def log(self, run_id: str) -> str:
-        """Answer what a run wrote so far."""
+        """Return what a run wrote so far."""
         return self.ask("GET", f"/runs/{run_id}/log").text
 
     def audit(self) -> Said:

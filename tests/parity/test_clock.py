@@ -19,7 +19,7 @@ LATE = timedelta(seconds=15)
 
 
 def occurrence(world: World, job_id: str) -> dict[str, Any]:
-    """Wait for the minute and answer the job's run for it, once something was decided."""
+    """Wait for the minute and return the job's run for it, once something was decided."""
     assert world.minute is not None
     left = (world.minute - datetime.now(UTC)).total_seconds()
     return world.target.until(

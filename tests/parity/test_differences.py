@@ -121,7 +121,7 @@ def changed(world: World, *lines: str, files: dict[str, str] | None = None) -> I
 
 
 def rejected(world: World) -> str:
-    """Answer what is said of the jobs that are rejected."""
+    """Return what is said of the jobs that are rejected."""
     return json.dumps(world.target.get("/status")["rejected"])
 
 

@@ -61,7 +61,7 @@ def test_what_was_missed_while_it_was_down_is_caught_up_as_each_job_says(world: 
 
 
 def caught_up(target: Target, job_id: str) -> list[dict[str, Any]]:
-    """Answer what became of the occurrences that were missed, the oldest first, once nothing of it is open."""
+    """Return what became of the occurrences that were missed, the oldest first, once nothing of it is open."""
 
     def all_over() -> list[dict[str, Any]] | None:
         runs = [run for run in target.get(f"/runs?job_id={job_id}")["runs"] if run["origin"] == "catchup"]

@@ -15,7 +15,7 @@ GIVEN = {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_F
 
 
 def pids_of(target: Target, run_id: str) -> list[int]:
-    """Answer the job, its child in a session of its own and its daemon, once they are there."""
+    """Return the job, its child in a session of its own and its daemon, once they are there."""
     line = target.until(
         lambda: next((one for one in target.log(run_id).splitlines() if one.startswith("pids")), None),
         "pids are told",

@@ -26,7 +26,7 @@ TOKENS = {"reader": "read", "starter": "trigger", "keeper": "operate", "owner": 
 
 
 def token_of(name: str) -> str:
-    """Answer the token of one of the callers."""
+    """Return the token of one of the callers."""
     return ADMIN if name == "owner" else f"parity-{name}-token"
 
 
@@ -43,18 +43,18 @@ class World:
     held: dict[str, str] = field(default_factory=dict)  # policy -> the run that was running then
 
     def commit(self, files: dict[str, str], *, without: tuple[str, ...] = ()) -> str:
-        """Write the suite's bundle with these files changed and those removed, and answer the commit."""
+        """Write the suite's bundle with these files changed and those removed, and return the commit."""
         for name in without:
             (self.repository.folder / name).unlink()
         return self.repository.commit(files)
 
     def manifest(self, *more: str, without: tuple[str, ...] = ()) -> str:
-        """Answer the manifest with lines added, and without the lines that hold certain words."""
+        """Return the manifest with lines added, and without the lines that hold certain words."""
         lines = (BUNDLE / "manifest.py").read_text(encoding="utf-8").splitlines()
         return "\n".join([*(line for line in lines if not any(word in line for word in without)), *more, ""])
 
     def synced(self, **body: Any) -> dict[str, Any]:
-        """Sync and answer the report, which is to be a success."""
+        """Sync and return the report, which is to be a success."""
         report: dict[str, Any] = self.target.post("/sync", body)
         assert report["success"], report
         return report

@@ -12,7 +12,7 @@ import pytest
 
 from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.operations import operations
-from chalicelib.runtime.background import News
+from chalicelib.runtime.background import Pending
 from chalicelib.settings import Settings
 from chalicelib.store import alerts, bundle, incidents, outbox, registry, runners
 from chalicelib.store.outbox import Kind
@@ -189,7 +189,7 @@ def test_jobs_that_lack_a_required_secret_are_named(build: Build, clock: ManualC
 
 
 def test_news_told_while_nobody_waits_is_kept_and_taken_together() -> None:
-    news = News()
+    news = Pending()
     for name in ("a", "b", "a"):
         news.tell(name)
     assert news.wait(0) == {"a", "b"}

@@ -67,7 +67,7 @@ class _UnreadableError(Exception):
 
 
 def set_aside(tx: Connection) -> dict[str, str]:
-    """Rename tables that have names of ours; answer what each is called now. Their rows stay readable there."""
+    """Rename tables that have names of ours; return what each is called now. Their rows stay readable there."""
     there = inspect(tx)
     quote = tx.dialect.identifier_preparer.quote
     ours = {index.name for one in metadata.tables.values() for index in one.indexes}
@@ -82,7 +82,7 @@ def set_aside(tx: Connection) -> dict[str, str]:
         while there.has_table(aside):
             aside = ASIDE + aside
         tx.exec_driver_sql(f"ALTER TABLE {quote(name)} RENAME TO {quote(aside)}")
-        log.warning("table.set_aside", table=name, now_called=aside)
+        log.warning("takeover.table_renamed", table=name, now_called=aside)
         renamed[name] = aside
     return renamed
 
@@ -116,9 +116,9 @@ def copy(tx: Connection, table: str, *, now: datetime) -> Copied | None:
     finally:
         if tx.dialect.name == "sqlite":
             raw.text_factory = str
-    log.info("history.copied", table=table, runs=runs, queued=queued)
+    log.info("takeover.rows_copied", table=table, runs=runs, queued=queued)
     if left_out:
-        log.warning("history.left_out", table=table, rows=left_out.total(), unreadable=dict(left_out))
+        log.warning("takeover.rows_skipped", table=table, rows=left_out.total(), unreadable=dict(left_out))
     return Copied(runs, queued, dict(left_out))
 
 
@@ -163,7 +163,7 @@ class _Batch:
 
 
 def _translate(row: Row, now: datetime) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Answer a run without its id, and its last attempt if there was one."""
+    """Return a run without its id, and its last attempt if there was one."""
     status = row["status"]
     if status not in {*_ENDED, "queued", "running"}:
         raise _UnreadableError("status")
@@ -266,7 +266,7 @@ def _params(row: Row) -> dict[str, Any] | None:
 
 
 def _kept_id(text: str | None, now: datetime) -> str | None:
-    """Answer an earlier id if it sorts among ours by its time (a UUID of version 7, not of a time to come), else None."""
+    """Return an earlier id if it sorts among ours by its time (a UUID of version 7, not of a time to come), else None."""
     try:
         read = uuid.UUID(text or "")
     except ValueError:

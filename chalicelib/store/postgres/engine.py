@@ -169,7 +169,7 @@ def dumps(value: Any) -> str:
 
 
 def storable(value: Any) -> Any:
-    """Answer what a store can hold of a JSON value: no lone surrogate, no NUL, null for NaN and infinity."""
+    """Return what a store can hold of a JSON value: no lone surrogate, no NUL, null for NaN and infinity."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
     if isinstance(value, dict):

@@ -42,7 +42,7 @@ class ServerClock:
             self._wall_at = time.time() - (time.monotonic() - self._moved_at)
 
     def now(self) -> datetime:
-        """Answer the server's time as an aware UTC instant."""
+        """Return the server's time as an aware UTC instant."""
         if abs((time.time() - self._wall_at) - (time.monotonic() - self._moved_at)) > ASLEEP_SECONDS:
             with contextlib.suppress(SQLAlchemyError):
                 self.measure()
@@ -50,5 +50,5 @@ class ServerClock:
             return self._read_at + timedelta(seconds=time.monotonic() - self._moved_at)
 
     def monotonic(self) -> float:
-        """Answer seconds on this process's clock that no adjustment moves."""
+        """Return seconds on this process's clock that no adjustment moves."""
         return time.monotonic()

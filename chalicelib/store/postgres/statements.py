@@ -164,7 +164,7 @@ def _as_run(columns: Sequence[Any]) -> Run:
 
 
 def _ask(tx: Tx, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Answer the first row, straight from the driver: describing thirty columns at each call costs as much as the journey."""
+    """Return the first row, straight from the driver: describing thirty columns at each call costs as much as the journey."""
     import psycopg
 
     connection: Any = tx.connection.dbapi_connection
@@ -238,7 +238,7 @@ def ending(
     facts: dict[str, Any] | None = None,
     **texts: str | None,
 ) -> dict[str, Any]:
-    """Answer what `finish` and `finish_and_take` are given: an attempt's end, and the facts of its copy if it is to be copied."""
+    """Return what `finish` and `finish_and_take` are given: an attempt's end, and the facts of its copy if it is to be copied."""
     asked: dict[str, Any] = {
         "run": run.id,
         "owner": owner,

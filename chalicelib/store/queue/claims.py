@@ -215,7 +215,7 @@ class _Looking:
         self._busy: list[str] = []  # jobs that another transaction decides about
 
     def next(self) -> Any | Run | None:
-        """Answer a candidate to decide about with its job's standing, a run that was claimed already, or None."""
+        """Return a candidate to decide about with its job's standing, a run that was claimed already, or None."""
         while not self._alone:
             taken = statements.take(
                 self._tx, owner=self._owner, now=self._now, passed=self._passed, busy=self._busy

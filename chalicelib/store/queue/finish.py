@@ -27,7 +27,7 @@ _q = job_queue.c
 
 
 def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert runs, ignoring occurrences and idempotency keys that have one already; answer how many were new."""
+    """Insert runs, ignoring occurrences and idempotency keys that have one already; return how many were new."""
     if not rows:
         return 0
     new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
@@ -38,7 +38,7 @@ _next_due = select(func.min(_q.due_at)).where(_q.state == QUEUED, _q.due_at > bi
 
 
 def next_due(tx: Tx, *, now: datetime) -> datetime | None:
-    """Answer the earliest due time after `now`: those due before wait for something else than time."""
+    """Return the earliest due time after `now`: those due before wait for something else than time."""
     due: datetime | None = tx.execute(_next_due, {"now": now}).scalar()
     return due
 
@@ -80,7 +80,7 @@ _end_attempt = (
 
 
 def ended_at(tx: Tx, run: Run) -> datetime | None:
-    """Answer when this attempt's end was recorded, or None; an end that is being recorded is waited for."""
+    """Return when this attempt's end was recorded, or None; an end that is being recorded is waited for."""
     tx.execute(select(_q.id).where(_q.id == run.id).with_for_update())
     own = (attempts.c.run_id == run.id, attempts.c.number == run.attempt)
     ended: datetime | None = tx.execute(select(attempts.c.finished_at).where(*own)).scalar()
@@ -91,7 +91,7 @@ _cancelled = select(_q.cancel_reason).where(_q.id == bindparam("run"))
 
 
 def _text(value: str | None, most: int) -> str | None:
-    """Answer what a store can hold of a text: no lone surrogate, no NUL, not too long."""
+    """Return what a store can hold of a text: no lone surrogate, no NUL, not too long."""
     return str(storable(value))[:most] if value else None
 
 
@@ -150,7 +150,7 @@ def ending(
     retry_at: datetime | None,
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Answer what `one_statement` records of an attempt's end, with `facts` also for Life Hub."""
+    """Return what `one_statement` records of an attempt's end, with `facts` also for Life Hub."""
     state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
     texts = {
         "error": _text(verdict.error, ERROR_CHARS),
@@ -178,7 +178,7 @@ _hand_back = (
 )
 
 
-def hand_back(tx: Tx, run: Run, *, owner: str) -> bool:
+def release(tx: Tx, run: Run, *, owner: str) -> bool:
     """Return a claimed run whose attempt was not started: as if it had not been claimed."""
     if (
         tx.execute(_hand_back, {"run": run.id, "owner": owner, "generation": run.lease_generation}).rowcount
@@ -221,7 +221,7 @@ def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:
 
 
 def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime]:
-    """Delete occurrences of enabled jobs in (after, until] that nobody ever claimed; answer each job's first of them.
+    """Delete occurrences of enabled jobs in (after, until] that nobody ever claimed; return each job's first of them.
 
     Those of a schedule that is no longer in force stay: the one in force now would not have them again.
     """

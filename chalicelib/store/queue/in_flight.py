@@ -52,7 +52,7 @@ _mark = (
 def reserve(
     tx: Tx, *, now: datetime, horizon: datetime, live: timedelta, most: int
 ) -> list[tuple[str, datetime]]:
-    """Answer id and due time of runs that are due until `horizon` and have no message under way, and note that they have one.
+    """Return id and due time of runs that are due until `horizon` and have no message under way, and note that they have one.
 
     It counts as under way for `live` after the due time, or for as long again as the run has waited already.
     """

@@ -60,18 +60,18 @@ def _as_lease(row: Sequence[object]) -> Lease:
 
 
 def running(tx: Tx, *, owner: str | None = None) -> list[Lease]:
-    """Answer every live lease, or those of one owner."""
+    """Return every live lease, or those of one owner."""
     query = _all if owner is None else _all.where(_q.lease_owner == owner)
     return [_as_lease(row) for row in tx.execute(query)]
 
 
 def beat(tx: Tx, run_ids: Sequence[str], *, owner: str, now: datetime) -> list[Lease]:
-    """Renew an owner's leases of these runs at once and answer them: what is missing was taken over."""
+    """Renew an owner's leases of these runs at once and return them: what is missing was taken over."""
     return [_as_lease(row) for row in tx.execute(_beat, {"owner": owner, "runs": list(run_ids), "now": now})]
 
 
 def held(tx: Tx, lease: Lease) -> Run | None:
-    """Answer the run if this very lease (generation and beat) still stands, so that a rescue may end it."""
+    """Return the run if this very lease (generation and beat) still stands, so that a rescue may end it."""
     row = tx.execute(
         select(job_queue)
         .where(

@@ -45,15 +45,15 @@ def record(
     *,
     flush: Callable[[Tx], None] | None,
     claim: bool,
-    on_unheard: Callable[[datetime], None] = lambda _at: None,
+    on_unconfirmed: Callable[[datetime], None] = lambda _at: None,
 ) -> tuple[bool, Claim]:
-    """Record an end after what `flush` writes; answer whether the lease was still held, and the next claim if one is wanted.
+    """Record an end after what `flush` writes; return whether the lease was still held, and the next claim if one is wanted.
 
-    `on_unheard` is told the instant of a claim that may have been made although the end alone is answered.
+    `on_unconfirmed` is told the instant of a claim that may have been made although the end alone is answered.
     """
     if flush is None and store.pipelined and (end.spec is not None or not end.publish):
         kept, following = store.again(lambda: _at_once(store, end, claim=claim))
-        return kept, following if following is not None else _claimed_after(store, end, on_unheard)
+        return kept, following if following is not None else _claimed_after(store, end, on_unconfirmed)
     return store.writing(lambda tx: _in_turn(tx, end, flush, claim=claim))
 
 
@@ -67,7 +67,7 @@ def _in_turn(tx: Tx, end: End, flush: Callable[[Tx], None] | None, *, claim: boo
 
 
 def _at_once(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim | None]:
-    """Answer None for a claim that has to be decided about, in a transaction of its own."""
+    """Return None for a claim that has to be decided about, in a transaction of its own."""
     facts = (
         outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now)
         if end.publish and end.spec
@@ -83,9 +83,9 @@ def _at_once(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim | None
     return kept, None if taken and taken.run is None else Claim(taken.run if taken else None)
 
 
-def _claimed_after(store: Store, end: End, on_unheard: Callable[[datetime], None]) -> Claim:
+def _claimed_after(store: Store, end: End, on_unconfirmed: Callable[[datetime], None]) -> Claim:
     try:
         return store.writing(lambda tx: claims.claim(tx, owner=end.owner, now=end.now))
     except SQLAlchemyError:  # the end is recorded: who looks next claims
-        on_unheard(end.now)
+        on_unconfirmed(end.now)
         return Claim(None)

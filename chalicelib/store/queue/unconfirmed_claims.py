@@ -1,4 +1,4 @@
-"""Claims whose commit was not answered: made or not, nobody executes them. They are handed back at the next chance.
+"""Claims whose commit was not answered: made or not, nobody executes them. They are released at the next chance.
 
 A claim is known by its instant, at which its attempt began. A run that was claimed goes back to the queue and
 lost no attempt. The commit may still be on its way, so an instant is looked for until no server would make it
@@ -25,7 +25,7 @@ LOOKED_FOR_SECONDS = 70.0  # longer than a server keeps a transaction that nobod
 _of_job = and_(attempts.c.run_id == job_queue.c.id, attempts.c.number == job_queue.c.attempt)
 
 
-class Unheard:
+class UnconfirmedClaims:
     """The claims of one owner that may have been made. Safe to use from several threads."""
 
     def __init__(self, owner: str) -> None:
@@ -37,7 +37,7 @@ class Unheard:
         """Keep in mind a transaction that claimed at an instant and ended in an error."""
         self._claims[claimed_at] = time.monotonic() + LOOKED_FOR_SECONDS
 
-    def hand_back(self, tx: Tx) -> None:
+    def release(self, tx: Tx) -> None:
         """Return what was claimed at these instants to the queue."""
         for claimed_at, until in list(self._claims.items()):
             held = (
@@ -47,7 +47,7 @@ class Unheard:
             )
             for row in tx.execute(select(job_queue).join(attempts, _of_job).where(*held)):
                 run = as_run(row)
-                if finish.hand_back(tx, run, owner=self._owner):
-                    log.info("run.handed_back", run_id=run.id, job_id=run.job_id)
+                if finish.release(tx, run, owner=self._owner):
+                    log.info("run.released", run_id=run.id, job_id=run.job_id)
             if time.monotonic() > until:
                 self._claims.pop(claimed_at, None)

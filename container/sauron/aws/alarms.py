@@ -16,7 +16,7 @@ PERIOD_SECONDS = 300
 
 
 def steps(cloud: Cloud, names: Names, email: str | None) -> list[Step]:
-    """Answer the steps that make the alarms, and the topic when an address is given or the topic is there already."""
+    """Return the steps that make the alarms, and the topic when an address is given or the topic is there already."""
     topic = cloud.arn("sns", names.topic)
     subscribed = _subscribed(cloud, topic)
     made: list[Step] = []
@@ -31,7 +31,7 @@ def steps(cloud: Cloud, names: Names, email: str | None) -> list[Step]:
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
-    """Answer the steps that remove the alarms and the topic."""
+    """Return the steps that remove the alarms and the topic."""
     made = []
     if alarms := [alarm["AlarmName"] for alarm in _found(cloud, names)]:
 
@@ -123,7 +123,7 @@ def _topic_step(cloud: Cloud, names: Names, email: str | None, subscribed: list[
 
 
 def _subscribed(cloud: Cloud, topic: str) -> list[str] | None:
-    """Answer the addresses of a topic, None when there is none."""
+    """Return the addresses of a topic, None when there is none."""
     with unless_gone():
         cloud.client("sns").get_topic_attributes(TopicArn=topic)
         pages = cloud.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)

@@ -55,7 +55,7 @@ class Cloud:
 
     @functools.cache  # noqa: B019 - one of these lives as long as the command
     def client(self, service: str) -> Any:
-        """Answer the client of one service."""
+        """Return the client of one service."""
         return self.session.client(service)
 
     def arn(self, service: str, rest: str) -> str:

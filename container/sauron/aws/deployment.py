@@ -40,11 +40,11 @@ class Deployment:
         self._variables, self._secrets = dict(variables), secrets | SETTING
 
     def digest(self) -> str:
-        """Answer the digest of what would be shipped now."""
+        """Return the digest of what would be shipped now."""
         return source.digest(self._root, self._config(), self._cloud)
 
     def step(self, *, again: bool, secrets_change: bool) -> Step:
-        """Answer the step that deploys, unless everything is there and as it would be shipped."""
+        """Return the step that deploys, unless everything is there and as it would be shipped."""
         there = inventory.functions(self._cloud, self._names)
         api = inventory.rest_api(self._cloud, self._names)
         what = f"functions, roles, rules and API ({len(HANDLERS)} functions)"
@@ -87,7 +87,7 @@ class Deployment:
 
 
 def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
-    """Answer the step that removes what was deployed."""
+    """Return the step that removes what was deployed."""
     there = inventory.resources(cloud, names)
     if not there:
         return []

@@ -126,7 +126,7 @@ def _missing(raw: Mapping[str, str]) -> list[str]:
 
 
 def _move_token(raw: dict[str, str], secrets: dict[str, str]) -> list[str]:
-    """Move the token out of the bundle's address and answer the faults; GitHub takes a token in either place before the @."""
+    """Move the token out of the bundle's address and return the faults; GitHub takes a token in either place before the @."""
     url, token = raw.get("JOBS_GIT_REPO_URL", ""), secrets.get("JOBS_GIT_TOKEN")
     if not url.startswith("https://"):
         return []  # a fault already
@@ -153,7 +153,7 @@ def _with_user(url: str, user: str) -> str:
 
 
 def _of_jobs(written: Sequence[str]) -> list[str]:
-    """Answer the names of a file that are no settings: they are for jobs."""
+    """Return the names of a file that are no settings: they are for jobs."""
     known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
     return [name for name in written if name not in known and not NOT_OF_JOBS.match(name)]
 
@@ -162,7 +162,9 @@ def _text_of(hosts: str) -> str:
     file = Path(hosts).expanduser()
     return (
         file.read_text(encoding="utf-8")
-        if len(hosts) < 1000 and "\n" not in hosts and file.is_file()
+        if len(hosts) < 1000  # noqa: PLR2004 - no path is that long
+        and "\n" not in hosts
+        and file.is_file()
         else hosts
     )
 

@@ -22,13 +22,13 @@ TMP_DEFAULT_MB = 512
 
 
 def digest_of(configuration: dict[str, Any]) -> str | None:
-    """Answer the digest that a function was left with."""
+    """Return the digest that a function was left with."""
     match = re.search(r"source ([0-9a-f]{12})", configuration.get("Description") or "")
     return match[1] if match else None
 
 
 def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool) -> Step:
-    """Answer the step that finishes every function after a deployment."""
+    """Return the step that finishes every function after a deployment."""
     what = "functions' /tmp and what they say they are"
     there = inventory.functions(cloud, names)
     wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != _tmp_wanted(handler)]
@@ -46,7 +46,7 @@ def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool
 
 
 def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys: bool) -> Step:
-    """Answer the step that limits how many runs go at once; without a number what stands stays."""
+    """Return the step that limits how many runs go at once; without a number what stands stays."""
     known = inventory.mapping(cloud, names)
     now = (known or {}).get("ScalingConfig", {}).get("MaximumConcurrency") if known else None
 

@@ -19,7 +19,7 @@ Resource = dict[str, str]
 
 
 def resources(cloud: Cloud, names: Names) -> list[Resource]:
-    """Answer everything of the stage that Chalice makes and AWS has."""
+    """Return everything of the stage that Chalice makes and AWS has."""
     configurations = functions(cloud, names)
     made: list[Resource] = []
     if layer := _layer(cloud, names):
@@ -69,7 +69,7 @@ def note(cloud: Cloud, names: Names, root: Path) -> None:
 
 
 def functions(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
-    """Answer the configuration of every function that is there, by its handler."""
+    """Return the configuration of every function that is there, by its handler."""
     found = {}
     for handler in HANDLERS:
         with unless_gone():
@@ -80,7 +80,7 @@ def functions(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
 
 
 def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:
-    """Answer what feeds the queue to the work function, if it is there."""
+    """Return what feeds the queue to the work function, if it is there."""
     queue, function = cloud.arn("sqs", names.queue), f":function:{names.function(WORK)}"
     with unless_gone():
         listed = cloud.client("lambda").list_event_source_mappings(EventSourceArn=queue)[
@@ -92,7 +92,7 @@ def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:
 
 
 def rest_api(cloud: Cloud, names: Names) -> str | None:
-    """Answer the id of the API that calls our function; every stage's API has the same name."""
+    """Return the id of the API that calls our function; every stage's API has the same name."""
     client = cloud.client("apigateway")
     for page in client.get_paginator("get_rest_apis").paginate():
         for api in page["items"]:
@@ -122,7 +122,7 @@ def _calls(client: Any, api: str, function: str) -> bool:
 
 
 def _layer(cloud: Cloud, names: Names) -> str | None:
-    """Answer the newest version of the layer; Chalice removes the one before when it makes one."""
+    """Return the newest version of the layer; Chalice removes the one before when it makes one."""
     with unless_gone():
         versions = cloud.client("lambda").list_layer_versions(LayerName=names.layer)["LayerVersions"]
         return max(versions, key=lambda one: one["Version"])["LayerVersionArn"] if versions else None

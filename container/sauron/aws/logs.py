@@ -10,13 +10,13 @@ RETENTION_DAYS = 30
 
 
 def steps(cloud: Cloud, names: Names) -> list[Step]:
-    """Answer the steps that make the log groups."""
+    """Return the steps that make the log groups."""
     has = _found(cloud, names)
     return [_step(cloud, names.log_group(function), has) for function in names.functions]
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
-    """Answer the steps that remove the log groups with what is in them."""
+    """Return the steps that remove the log groups with what is in them."""
     ours = {names.log_group(function) for function in names.functions}
     return [
         Step(Act.REMOVE, f"log group {group}", do=lambda _tell, group=group: _remove(cloud, group))  # type: ignore[misc]

@@ -54,17 +54,17 @@ class Names:
         return tuple(self.function(handler) for handler in HANDLERS)
 
     def function(self, handler: str) -> str:
-        """Answer the name of a handler's function."""
+        """Return the name of a handler's function."""
         return self.prefix if handler == API else f"{self.prefix}-{handler}"
 
     def role(self, handler: str) -> str:
-        """Answer the name of the role that a handler runs under."""
+        """Return the name of the role that a handler runs under."""
         return f"{self.prefix}-{handler}"
 
     def rule(self, handler: str) -> str:
-        """Answer the name of the rule that fires a scheduled handler."""
+        """Return the name of the rule that fires a scheduled handler."""
         return f"{self.prefix}-{handler}-event"
 
     def log_group(self, function: str) -> str:
-        """Answer the log group of a function."""
+        """Return the log group of a function."""
         return f"/aws/lambda/{function}"

@@ -27,7 +27,7 @@ PACKAGES_KEPT = 4
 
 
 def checkout() -> Path:
-    """Answer the folder of the checkout that this Sauron runs from. Raises SauronError when it runs from no checkout."""
+    """Return the folder of the checkout that this Sauron runs from. Raises SauronError when it runs from no checkout."""
     import chalicelib
 
     root = Path(chalicelib.__file__).resolve().parents[1]
@@ -43,7 +43,7 @@ def checkout() -> Path:
 
 
 def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Answer the configuration of one stage with these variables. Raises SauronError for a stage without one."""
+    """Return the configuration of one stage with these variables. Raises SauronError for a stage without one."""
     written: dict[str, Any] = json.loads((root / ".chalice/config.json").read_text(encoding="utf-8"))
     stages = written["stages"]
     if stage not in stages:
@@ -58,7 +58,7 @@ def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, An
 
 
 def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
-    """Answer what changes with anything that is shipped; policies count as they are deployed."""
+    """Return what changes with anything that is shipped; policies count as they are deployed."""
     total = hashlib.sha256(json.dumps([sys.version_info[:2], config], sort_keys=True).encode())
     for file in sorted(_shipped(root)):
         data = (
@@ -72,7 +72,7 @@ def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
 
 
 def copy(root: Path, stage: str, config: Mapping[str, Any], cloud: Cloud) -> Path:
-    """Write the clean copy and answer its folder; what Chalice notes of the deployment goes to the checkout."""
+    """Write the clean copy and return its folder; what Chalice notes of the deployment goes to the checkout."""
     folder = root / "build/aws" / stage
     kept = folder / ".chalice/deployments"
     for old in folder.iterdir() if folder.is_dir() else ():

@@ -26,7 +26,7 @@ class Held:
 
 
 def held(cloud: Cloud, names: Names) -> dict[str, Held]:
-    """Answer the parameters that the stage has, by the variable each stands for."""
+    """Return the parameters that the stage has, by the variable each stands for."""
     pages = cloud.client("ssm").get_paginator("get_parameters_by_path")
     return {
         one["Name"].rpartition("/")[2]: Held(one["Value"], one["Version"])
@@ -38,7 +38,7 @@ def held(cloud: Cloud, names: Names) -> dict[str, Held]:
 def steps(
     cloud: Cloud, names: Names, wanted: Mapping[str, str], has: Mapping[str, Held], forget: Collection[str]
 ) -> list[Step]:
-    """Answer the steps that make AWS hold these secrets. What AWS has beyond them stays, unless it is to be forgotten."""
+    """Return the steps that make AWS hold these secrets. What AWS has beyond them stays, unless it is to be forgotten."""
     made = [step(cloud, names, name, value, has) for name, value in sorted(wanted.items())]
     for name in sorted(has.keys() - wanted.keys() - {PUBLIC_URL}):
         if name in forget:
@@ -50,7 +50,7 @@ def steps(
 
 
 def step(cloud: Cloud, names: Names, name: str, value: str, has: Mapping[str, Held]) -> Step:
-    """Answer the step that makes one parameter hold one value."""
+    """Return the step that makes one parameter hold one value."""
 
     def do(_tell: Tell) -> None:
         put(cloud, names, name, value)
@@ -72,14 +72,14 @@ def put(cloud: Cloud, names: Names, name: str, value: str) -> None:
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
-    """Answer the step that removes every parameter of the stage."""
+    """Return the step that removes every parameter of the stage."""
     if not (found := sorted(held(cloud, names))):
         return []
     return [Step(Act.REMOVE, f"secrets {', '.join(found)}", do=_removing(cloud, names, found))]
 
 
 def revision(has: Mapping[str, Held]) -> str:
-    """Answer a text that changes with every secret that is written or removed, and tells nothing of their values."""
+    """Return a text that changes with every secret that is written or removed, and tells nothing of their values."""
     versions = " ".join(f"{name}:{has[name].version}" for name in sorted(has) if name != PUBLIC_URL)
     return hashlib.sha256(versions.encode()).hexdigest()[:12]
 

@@ -70,7 +70,7 @@ def carry_out(steps: Sequence[Step], progress: Progress) -> None:
 
 
 def judged(what: str, *, exists: bool, differs: Sequence[str], do: Callable[[Tell], None]) -> Step:
-    """Answer the step for a thing that should be there: `differs` names what is not as it should be."""
+    """Return the step for a thing that should be there: `differs` names what is not as it should be."""
     if not exists:
         return Step(Act.CREATE, what, do=do)
     if differs:

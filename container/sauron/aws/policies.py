@@ -20,7 +20,7 @@ MAIL_REGION_DEFAULT = next(setting.default for setting in SETTINGS if setting.na
 
 
 def narrowed(text: str, cloud: Cloud, config: Mapping[str, Any]) -> str:
-    """Answer the text of a policy for this account; `config` is that of the one stage."""
+    """Return the text of a policy for this account; `config` is that of the one stage."""
     (stage,) = config["stages"].values()
     mail_region = stage["environment_variables"].get(MAIL_REGION, MAIL_REGION_DEFAULT)
 

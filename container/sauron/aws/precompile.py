@@ -25,7 +25,7 @@ CACHE = "__pycache__"
 
 
 def add(file: Path) -> int:
-    """Add compiled files to a zip and answer how many; what cannot be compiled, such as a template, is left out."""
+    """Add compiled files to a zip and return how many; what cannot be compiled, such as a template, is left out."""
     with (
         zipfile.ZipFile(file) as packed,
         tempfile.TemporaryDirectory(dir=file.parent, prefix=".compiling-") as place,

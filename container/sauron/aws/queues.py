@@ -21,12 +21,12 @@ RECEIVED_AT_MOST = 5
 
 
 def steps(cloud: Cloud, names: Names) -> list[Step]:
-    """Answer the steps that make both queues."""
+    """Return the steps that make both queues."""
     return [_step(cloud, name, attributes) for name, attributes in _wanted(cloud, names).items()]
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
-    """Answer the steps that remove both queues."""
+    """Return the steps that remove both queues."""
     return [
         Step(Act.REMOVE, f"queue {name}", do=lambda _tell, name=name: _remove(cloud, name))  # type: ignore[misc]
         for name in (names.queue, names.dead_queue)
@@ -35,7 +35,7 @@ def removal(cloud: Cloud, names: Names) -> list[Step]:
 
 
 def url(cloud: Cloud, name: str) -> str | None:
-    """Answer where a queue is, None when there is none."""
+    """Return where a queue is, None when there is none."""
     with unless_gone():
         found: str = cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
         return found
@@ -43,7 +43,7 @@ def url(cloud: Cloud, name: str) -> str | None:
 
 
 def _wanted(cloud: Cloud, names: Names) -> dict[str, dict[str, str]]:
-    """Answer the attributes of both; the dead one first, because the other names it."""
+    """Return the attributes of both; the dead one first, because the other names it."""
     dead = cloud.arn("sqs", names.dead_queue)
     return {
         names.dead_queue: {

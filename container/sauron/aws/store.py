@@ -12,7 +12,7 @@ from .plan import Step, Tell, judged
 
 
 def step(url: str) -> Step:
-    """Answer the step that migrates. Raises StoreError when the database cannot be reached or is newer than this Sauron."""
+    """Return the step that migrates. Raises StoreError when the database cannot be reached or is newer than this Sauron."""
     store = Store(url)
     try:
         version = _version(store)

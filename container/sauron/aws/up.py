@@ -16,7 +16,7 @@ from .plan import Act, Plan, Step, Tell
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """What the command line asks for beyond the settings."""
 
     concurrency: int | None = None
@@ -43,7 +43,7 @@ def check(names: Names, faults: Collection[str] = ()) -> tuple[Cloud, Path]:
     return account, root
 
 
-def plan(account: Cloud, root: Path, names: Names, wanted: Wanted, asked: Asked) -> Plan:
+def plan(account: Cloud, root: Path, names: Names, wanted: Wanted, asked: Request) -> Plan:
     """Compare what is wanted with what there is. Changes nothing. Raises AwsError and StoreError."""
     migration = store.step(wanted.store_url)
     with explained(f"look at stage {names.stage}"):
@@ -72,13 +72,13 @@ def plan(account: Cloud, root: Path, names: Names, wanted: Wanted, asked: Asked)
 
 
 def address(account: Cloud, names: Names) -> str | None:
-    """Answer where the API is."""
+    """Return where the API is."""
     api = inventory.rest_api(account, names)
     return inventory.api_url(account, api) if api else None
 
 
 def _address(account: Cloud, names: Names, wanted: Wanted, has: dict[str, parameters.Held]) -> list[Step]:
-    """Answer the step that tells the functions their own address, for the links in alerts; known only once they are deployed."""
+    """Return the step that tells the functions their own address, for the links in alerts; known only once they are deployed."""
     if PUBLIC_URL in wanted.variables:
         return []
     url = address(account, names)

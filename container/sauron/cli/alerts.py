@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .client import SHARED, Asked, command
+from .client import SHARED, Client, command
 from .output import moment, say, show, show_json, table, waiting, zone
 
 WIDEST = 120  # letters of a reason; --json has them all
@@ -15,13 +15,13 @@ WIDEST = 120  # letters of a reason; --json has them all
 def alerts(context: click.Context) -> None:
     """Say what is wrong now and which alerts wait; `sauron alerts test` sends a test through every channel."""
     if context.invoked_subcommand is None:
-        _show(context.ensure_object(Asked))
+        _show(context.ensure_object(Client))
 
 
 alerts.params.extend(SHARED())
 
 
-def _show(asked: Asked) -> None:
+def _show(asked: Client) -> None:
     found = asked.get("/alerts")
     if asked.json:
         show_json(found)
@@ -47,7 +47,7 @@ def _brief(reason: str) -> str:
 
 
 @command("test")
-def test(asked: Asked) -> int:
+def test(asked: Client) -> int:
     """Send a test alert through every channel; exit code 1 if one failed or none is configured."""
     with waiting("Sending a test alert"):
         said = asked.post("/alerts/test", slow=True)

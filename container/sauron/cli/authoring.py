@@ -15,7 +15,7 @@ import click
 from chalicelib.clock import iso
 from chalicelib.errors import JobSpecError, SauronError
 
-from .client import Asked, command
+from .client import Client, command
 from .output import facts, moment, show, show_json, table, waiting
 
 INSTALL_TIMEOUT = timedelta(minutes=10)
@@ -34,7 +34,7 @@ IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
 @click.option(
     "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times."
 )
-def cron(asked: Asked, *, expression: str, zone: str, start: str | None, count: int) -> None:
+def cron(asked: Client, *, expression: str, zone: str, start: str | None, count: int) -> None:
     """Say what a cron expression means, in words and times; exit code 2 with the reason if it is refused."""
     from chalicelib.cron.describe import describe
     from chalicelib.cron.schedule import Schedule
@@ -74,7 +74,7 @@ def _start(text: str | None, zone: str) -> datetime:
 
 @command("init")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-def init(asked: Asked, *, folder: Path) -> None:
+def init(asked: Client, *, folder: Path) -> None:
     """Write a bundle to start from into DIR, as a git repository with a first commit."""
     asked.only_here("init")
     if folder.exists() and any(folder.iterdir()):
@@ -146,7 +146,7 @@ def _git(folder: Path, *arguments: str) -> None:
 
 
 def _identity(folder: Path) -> tuple[str, ...]:
-    """Answer an identity for the first commit where git knows none."""
+    """Return an identity for the first commit where git knows none."""
     known = subprocess.run(
         ["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False, timeout=60
     )
@@ -163,7 +163,7 @@ def _identity(folder: Path) -> tuple[str, ...]:
     default="container",
     help="Where it is to run [container].",
 )
-def check(asked: Asked, *, folder: Path, target: str) -> int:
+def check(asked: Client, *, folder: Path, target: str) -> int:
     """Load the bundle in DIR as it lies there, committed or not, and check every job; exit code 1 on a fault."""
     asked.only_here("check")
     with waiting("Loading the bundle"):
@@ -198,9 +198,9 @@ def check(asked: Asked, *, folder: Path, target: str) -> int:
 
 
 def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Boot a bundle's working tree; answer the jobs that are good where they are to run, and the faults with place and reason."""
+    """Boot a bundle's working tree; return the jobs that are good where they are to run, and the faults with place and reason."""
     from chalicelib.bundle import lambda_limits
-    from chalicelib.bundle.job_environment import JobEnviron
+    from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
     from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings, load_environ
@@ -209,7 +209,7 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
 
-    launcher, secrets = Launcher(), JobEnviron(Settings.read(load_environ(Path.cwd())))
+    launcher, secrets = Launcher(), JobEnvironment(Settings.read(load_environ(Path.cwd())))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
     environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree

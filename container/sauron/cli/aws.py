@@ -18,7 +18,7 @@ import click
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.settings import load_environ
 
-from .client import SHARED, Asked, command
+from .client import SHARED, Client, command
 from .output import clean, say, show, show_json, table, waiting
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _stage(_context: click.Context, _option: click.Parameter, value: str) -> str
 @click.option("--alarm-email", metavar="ADDRESS", help="Who is told when the clock stands still.")
 @click.option("--again", is_flag=True, help="Deploy even if nothing changed.")
 def up(
-    asked: Asked,
+    asked: Client,
     *,
     stage: str,
     dry_run: bool,
@@ -110,7 +110,7 @@ def up(
             f"{alarm_email!r} is no mail address; write ops@example.org", param_hint="--alarm-email"
         )
     with waiting("Looking at what AWS has"):
-        made = rooms.plan(account, root, names, want, rooms.Asked(concurrency, alarm_email, forget, again))
+        made = rooms.plan(account, root, names, want, rooms.Request(concurrency, alarm_email, forget, again))
     done = _agreed(asked, made, dry_run=dry_run, yes=yes)
     url = rooms.address(account, names) if done or not made.due else None
     if asked.json:
@@ -134,7 +134,7 @@ def up(
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def down(asked: Asked, *, stage: str, dry_run: bool, yes: bool) -> int:
+def down(asked: Client, *, stage: str, dry_run: bool, yes: bool) -> int:
     """Remove a stage from AWS: everything but the database."""
     asked.only_here("aws down")
     from sauron.aws import down as rooms
@@ -161,7 +161,7 @@ for one in (up, down):
 
 
 def _environ(file: Path | None) -> tuple[dict[str, str], list[str]]:
-    """Answer the environment over a file of settings, and the names that the file holds if it was named."""
+    """Return the environment over a file of settings, and the names that the file holds if it was named."""
     if file is None:
         return load_environ(Path.cwd()), []
     from dotenv import dotenv_values
@@ -177,8 +177,8 @@ def _adopt(environ: dict[str, str]) -> None:
             os.environ.setdefault(name, value)
 
 
-def _agreed(asked: Asked, made: Plan, *, dry_run: bool, yes: bool) -> bool:
-    """Show the plan, ask, and carry it out; answer whether it was."""
+def _agreed(asked: Client, made: Plan, *, dry_run: bool, yes: bool) -> bool:
+    """Show the plan, ask, and carry it out; return whether it was."""
     from sauron.aws.plan import carry_out
 
     if not asked.json:

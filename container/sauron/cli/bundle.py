@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from .client import Asked, command
+from .client import Client, command
 from .output import say, show, show_json, waiting
 
 
 @command("sync")
 @click.option("--ref", help="Pin the bundle to this branch, tag or commit, until a sync without --ref.")
 @click.option("--accept-removals", is_flag=True, help="Let a revision in that removes most jobs.")
-def sync(asked: Asked, *, ref: str | None, accept_removals: bool) -> int:
+def sync(asked: Client, *, ref: str | None, accept_removals: bool) -> int:
     """Fetch the bundle and put its newest revision into force, all or nothing."""
     with waiting("Syncing the bundle"):
         report = asked.post("/sync", {"ref": ref, "accept_removals": accept_removals or None}, slow=True)
@@ -22,14 +22,14 @@ def sync(asked: Asked, *, ref: str | None, accept_removals: bool) -> int:
 
 @command("rollback")
 @click.argument("sha", metavar="SHA")
-def rollback(asked: Asked, *, sha: str) -> int:
+def rollback(asked: Client, *, sha: str) -> int:
     """Put an earlier revision into force, until the next `sauron sync`."""
     with waiting("Going back"):
         report = asked.post("/rollback", {"sha": sha}, slow=True)
     return _tell(asked, report)
 
 
-def _tell(asked: Asked, report: dict[str, Any]) -> int:
+def _tell(asked: Client, report: dict[str, Any]) -> int:
     if asked.json:
         show_json(report)
     elif report["success"]:

@@ -1,6 +1,6 @@
 """Asking Sauron by HTTP: a running one by its address, or the same application in this process.
 
-`Asked` holds what the shared options said and opens the connection when a command first asks. In this process
+`Client` holds what the shared options said and opens the connection when a command first asks. In this process
 the answer comes through the same gateway as the server's, authorised by a token that never leaves the
 process.
 """
@@ -31,7 +31,7 @@ SLOW_SECONDS = 900.0  # a sync fetches and loads: its own limits decide
 UNPROCESSABLE = 422
 
 
-class AskError(SauronError):
+class ClientError(SauronError):
     """Sauron refused, or could not be asked. `status` is the HTTP status, None when there was no answer."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
@@ -55,7 +55,7 @@ class LogPart:
 
 
 @dataclass
-class Asked:
+class Client:
     """What the shared options said, and the connection they lead to."""
 
     json: bool = False
@@ -73,21 +73,21 @@ class Asked:
         return url.rstrip("/") if url else None
 
     def get(self, path: str, **query: Any) -> Any:
-        """Answer a GET's JSON. Parameters that are None are not sent."""
+        """Return a GET's JSON. Parameters that are None are not sent."""
         return self._ask("GET", path, query=query).json()
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, slow: bool = False) -> Any:
-        """Answer a POST's JSON. Members of the body that are None are not sent."""
+        """Return a POST's JSON. Members of the body that are None are not sent."""
         sent = {name: value for name, value in (body or {}).items() if value is not None}
         return self._ask("POST", path, body=sent, seconds=SLOW_SECONDS if slow else SECONDS).json()
 
     def log(self, run_id: str, after: str) -> LogPart:
-        """Answer what a run wrote after a position."""
+        """Return what a run wrote after a position."""
         response = self._ask("GET", f"/runs/{_quoted(run_id)}/log", query={"after": after})
         headers = response.headers
         return LogPart(response.text, headers["x-next-after"], headers["x-run-state"], "x-more" in headers)
 
-    def synced(self) -> Asked:
+    def synced(self) -> Client:
         """Sync first if the store here has no active revision yet and a bundle is configured; a failure is only told."""
         if self.remote:
             return self
@@ -100,7 +100,7 @@ class Asked:
         return self
 
     def sauron(self) -> Sauron:
-        """Answer this process's own Sauron, for what HTTP has no word for."""
+        """Return this process's own Sauron, for what HTTP has no word for."""
         if self._local is None:
             from chalicelib import wiring
 
@@ -134,12 +134,14 @@ class Asked:
         try:
             response = self._connection().request(method, path, params=given, json=body, timeout=seconds)
         except httpx.TimeoutException as error:
-            raise AskError(f"{self.remote} did not answer within {seconds:g} s.") from error
+            raise ClientError(f"{self.remote} did not answer within {seconds:g} s.") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise AskError(f"{self.remote} cannot be reached: {error}. Is Sauron running there?") from error
+            raise ClientError(
+                f"{self.remote} cannot be reached: {error}. Is Sauron running there?"
+            ) from error
         if response.is_success:
             return response
-        raise AskError(_why(response, self.remote), status=response.status_code)
+        raise ClientError(_why(response, self.remote), status=response.status_code)
 
     def _connection(self) -> httpx.Client:
         if self._client is None:
@@ -180,15 +182,15 @@ def path(*parts: str) -> str:
 
 
 def person() -> str:
-    """Answer who types, as it is noted with what is done."""
+    """Return who types, as it is noted with what is done."""
     return os.environ.get("USER") or os.environ.get("LOGNAME") or "cli"
 
 
 def SHARED() -> list[click.Parameter]:  # noqa: N802 - used like a constant, made anew because click keeps state in them
-    """Answer the options that the root and every command take."""
+    """Return the options that the root and every command take."""
 
     def note(context: click.Context, option: click.Parameter, value: Any) -> None:
-        asked = context.ensure_object(Asked)
+        asked = context.ensure_object(Client)
         if value and option.name:
             setattr(asked, option.name, value)
 

@@ -14,14 +14,14 @@ from typing import Any
 
 from chalicelib.model.runs import FINAL
 
-from .client import Asked, LogPart, path
+from .client import Client, LogPart, path
 from .output import waiting
 
 SOON_SECONDS, SELDOM_SECONDS, SLOWER = 0.1, 1.0, 1.3
 
 
-def follow(asked: Asked, run_id: str, *, show_text: bool = True) -> Any:
-    """Write a run's log as it grows; answer the run when it is over."""
+def follow(asked: Client, run_id: str, *, show_text: bool = True) -> Any:
+    """Write a run's log as it grows; return the run when it is over."""
     with contextlib.ExitStack() as quiet:
         quiet.enter_context(waiting(f"Waiting for run {run_id} to write something"))
         after, pause = "0", SOON_SECONDS

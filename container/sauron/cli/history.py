@@ -12,7 +12,7 @@ import click
 from chalicelib.clock import iso
 from chalicelib.model.runs import RunState
 
-from .client import Asked, command, path
+from .client import Client, command, path
 from .follow import follow
 from .jobs import Instant
 from .output import facts, moment, say, show, show_json, table, took, zone
@@ -35,7 +35,7 @@ SHOWN = 20  # runs on a page unless told
 @click.option("--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many.")
 @click.option("--after", metavar="RUN", help="The page after this run.")
 def runs(
-    asked: Asked,
+    asked: Client,
     *,
     job_id: str | None,
     states: Sequence[str],
@@ -82,7 +82,7 @@ def _why(run: dict[str, Any]) -> str:
 
 @command("show")
 @click.argument("run_id", metavar="RUN")
-def show_run(asked: Asked, *, run_id: str) -> None:
+def show_run(asked: Client, *, run_id: str) -> None:
     """Show one run with its attempts."""
     run = asked.get(path("runs", run_id))
     if asked.json:
@@ -136,7 +136,7 @@ def _progress(run: dict[str, Any]) -> str | None:
 @command("logs")
 @click.argument("run_id", metavar="RUN")
 @click.option("-f", "--follow", "on", is_flag=True, help="Go on until the run is over.")
-def logs(asked: Asked, *, run_id: str, on: bool) -> None:
+def logs(asked: Client, *, run_id: str, on: bool) -> None:
     """Write what a run wrote."""
     if asked.json:
         if on:
@@ -150,7 +150,7 @@ def logs(asked: Asked, *, run_id: str, on: bool) -> None:
     click.echo(_whole(asked, run_id)["log"], nl=False)
 
 
-def _whole(asked: Asked, run_id: str) -> dict[str, str]:
+def _whole(asked: Client, run_id: str) -> dict[str, str]:
     parts = [asked.log(run_id, "0")]
     while parts[-1].more:
         parts.append(asked.log(run_id, parts[-1].after))
@@ -159,7 +159,7 @@ def _whole(asked: Asked, run_id: str) -> dict[str, str]:
 
 @command("cancel")
 @click.argument("run_id", metavar="RUN")
-def cancel(asked: Asked, *, run_id: str) -> None:
+def cancel(asked: Client, *, run_id: str) -> None:
     """Cancel a run: one that waits never starts, one that runs is ended with all its processes."""
     answer = asked.post(path("runs", run_id, "cancel"))
     if asked.json:
@@ -172,7 +172,7 @@ def cancel(asked: Asked, *, run_id: str) -> None:
 
 @command("retry")
 @click.argument("run_id", metavar="RUN")
-def retry(asked: Asked, *, run_id: str) -> None:
+def retry(asked: Client, *, run_id: str) -> None:
     """Queue a new run like one that is over."""
     answer = asked.post(path("runs", run_id, "retry"))
     if asked.json:

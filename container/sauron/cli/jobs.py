@@ -10,7 +10,7 @@ import click
 
 from chalicelib.clock import iso
 
-from .client import Asked, command, path
+from .client import Client, command, path
 from .output import facts, moment, say, show, show_json, table, zone
 
 _LENGTHS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -46,7 +46,7 @@ class Instant(click.ParamType[datetime]):
 @click.option("-a", "--all", "everything", is_flag=True, help="Disabled jobs too.")
 @click.option("--tag", help="Only jobs with this tag.")
 @click.option("--project", help="Only jobs of this project.")
-def list_jobs(asked: Asked, *, everything: bool, tag: str | None, project: str | None) -> None:
+def list_jobs(asked: Client, *, everything: bool, tag: str | None, project: str | None) -> None:
     """List the jobs, with their schedules in words."""
     query = {"enabled_only": None if everything else "true", "tag": tag, "project": project}
     found = asked.synced().get("/jobs", **query)
@@ -85,7 +85,7 @@ def _standing(job: dict[str, Any]) -> str:
 
 @command("next")
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
-def upcoming(asked: Asked, *, count: int) -> None:
+def upcoming(asked: Client, *, count: int) -> None:
     """List what runs next, over all jobs."""
     found = asked.synced().get("/next", count=count)
     if asked.json:
@@ -107,7 +107,7 @@ def upcoming(asked: Asked, *, count: int) -> None:
     "--until", type=Instant(), help="Let the bundle decide again from then on: a time, or 90m, 12h, 3d."
 )
 @click.option("--reason", help="Why; shown with the job.")
-def enable(asked: Asked, *, job_id: str, until: datetime | None, reason: str | None) -> None:
+def enable(asked: Client, *, job_id: str, until: datetime | None, reason: str | None) -> None:
     """Turn a job on, whatever its bundle says."""
     _switch(asked, "enable", job_id, until, reason)
 
@@ -116,12 +116,12 @@ def enable(asked: Asked, *, job_id: str, until: datetime | None, reason: str | N
 @click.argument("job_id", metavar="ID")
 @click.option("--until", type=Instant(), help="Turn it on again by itself: a time, or 90m, 12h, 3d.")
 @click.option("--reason", help="Why; shown with the job.")
-def disable(asked: Asked, *, job_id: str, until: datetime | None, reason: str | None) -> None:
+def disable(asked: Client, *, job_id: str, until: datetime | None, reason: str | None) -> None:
     """Turn a job off, whatever its bundle says. A run under way is not ended."""
     _switch(asked, "disable", job_id, until, reason)
 
 
-def _switch(asked: Asked, act: str, job_id: str, until: datetime | None, reason: str | None) -> None:
+def _switch(asked: Client, act: str, job_id: str, until: datetime | None, reason: str | None) -> None:
     body = {"reason": reason, "until": iso(until) if until else None}
     answer = asked.synced().post(path("jobs", job_id, act), body)
     if asked.json:

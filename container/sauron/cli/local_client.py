@@ -14,11 +14,11 @@ class GatewayTransport(httpx.BaseTransport):
     """Answers httpx's requests by a gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
-        """Answer by one gateway."""
+        """Return by one gateway."""
         self._gateway = gateway
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request."""
+        """Return one request."""
         answer = self._gateway.handle(
             request.method, request.url.raw_path.decode("ascii"), dict(request.headers), request.read()
         )
@@ -26,7 +26,7 @@ class GatewayTransport(httpx.BaseTransport):
 
 
 def client(sauron: Sauron, *, by: str) -> httpx.Client:
-    """Answer a client of the application over this Sauron; `by` is noted with what is done."""
+    """Return a client of the application over this Sauron; `by` is noted with what is done."""
     from app import app
 
     wiring.use(sauron)

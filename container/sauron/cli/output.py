@@ -76,7 +76,7 @@ def facts(pairs: Sequence[tuple[str, str | None]]) -> None:
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Answer a text without control characters: a terminal would obey them."""
+    """Return a text without control characters: a terminal would check_cancellations them."""
     return "".join(letter if letter.isprintable() or (lines and letter == "\n") else " " for letter in text)
 
 
@@ -113,7 +113,7 @@ def took(begun: str | None, ended: str | None) -> str | None:
 
 
 def zone() -> str:
-    """Answer the name of the zone in which times are shown."""
+    """Return the name of the zone in which times are shown."""
     return datetime.now(UTC).astimezone().tzname() or "local"
 
 

@@ -8,13 +8,13 @@ import click
 
 from chalicelib.errors import SauronError
 
-from .client import Asked, command
+from .client import Client, command
 from .output import show, show_json, waiting
 
 
 @command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(asked: Asked, *, file: Path) -> None:
+def backup(asked: Client, *, file: Path) -> None:
     """Write a consistent copy of the SQLite store to FILE, while Sauron runs."""
     asked.only_here("backup")
     with waiting("Copying the store"):
@@ -30,7 +30,7 @@ def backup(asked: Asked, *, file: Path) -> None:
 @click.option(
     "--life-hub", "hub", is_flag=True, help="Make Life Hub's schema ops where it is missing, instead."
 )
-def migrate(asked: Asked, *, hub: bool) -> None:
+def migrate(asked: Client, *, hub: bool) -> None:
     """Bring the store to this version's schema. `serve` does the same at its start."""
     asked.only_here("migrate")
     if hub:
@@ -47,7 +47,7 @@ def migrate(asked: Asked, *, hub: bool) -> None:
         show(f"{where} is at schema {schema.HEAD}.")
 
 
-def _migrate_life_hub(asked: Asked) -> None:
+def _migrate_life_hub(asked: Client) -> None:
     from chalicelib.lifehub.schema import migrate as migrate_life_hub
     from chalicelib.settings import Settings, load_environ
 
@@ -66,7 +66,7 @@ def _migrate_life_hub(asked: Asked) -> None:
 
 
 @command("serve")
-def serve(asked: Asked) -> int:
+def serve(asked: Client) -> int:
     """Start everything: API and page, clock and workers. Settings come from the environment and .env."""
     asked.only_here("serve")
     from sauron.main import main

@@ -13,7 +13,7 @@ from chalicelib.errors import SauronError, ScheduleError, SettingsError
 from sauron_jobs_loader.errors import LoaderError
 
 from . import alerts, authoring, aws, bundle, history, jobs, process, run, runners, status
-from .client import SHARED, Asked, AskError
+from .client import SHARED, Client, ClientError
 from .output import say
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -70,10 +70,10 @@ def _root() -> click.Group:
 
 
 def invoke(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; answer its exit code. What is expected to go wrong is one line on standard error."""
+    """Run one command; return its exit code. What is expected to go wrong is one line on standard error."""
     # A failure is told by the answer; its log record as well would say it twice.
     logs.configure("DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "CRITICAL")
-    asked = Asked()
+    asked = Client()
     try:
         code = _root().main(
             args=None if arguments is None else list(arguments),
@@ -100,7 +100,7 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
 
 
 def _explained(error: BaseException) -> tuple[str, int]:
-    """Answer the line and the exit code for what was expected to go wrong."""
+    """Return the line and the exit code for what was expected to go wrong."""
     if isinstance(error, click.UsageError):
         hint = f" `{error.ctx.command_path} --help` shows how." if error.ctx else ""
         message = error.format_message()
@@ -110,6 +110,6 @@ def _explained(error: BaseException) -> tuple[str, int]:
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return "", INTERRUPTED
     wrong_use = isinstance(error, SettingsError | ScheduleError) or (
-        isinstance(error, AskError) and error.wrong_use
+        isinstance(error, ClientError) and error.wrong_use
     )
     return str(error), WRONG_USE if wrong_use else FAILED

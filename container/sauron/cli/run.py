@@ -16,7 +16,7 @@ import click
 
 from chalicelib.errors import SauronError
 
-from .client import Asked, command, path
+from .client import Client, command, path
 from .follow import follow
 from .output import facts, say, show, show_json
 
@@ -42,7 +42,7 @@ GOOD = frozenset({"succeeded", "degraded"})
 @click.option("--force", is_flag=True, help="Start beside a run of this job that is under way.")
 @click.option("--reason", help="Why; recorded with the run.")
 def run_job(
-    asked: Asked,
+    asked: Client,
     *,
     job_id: str,
     direct: bool,
@@ -99,7 +99,7 @@ def _value(text: str) -> Any:
         return text
 
 
-def _expect_a_runner(asked: Asked) -> None:
+def _expect_a_runner(asked: Client) -> None:
     status = asked.get("/status")
     if not status["runners"]:
         raise SauronError(
@@ -109,7 +109,7 @@ def _expect_a_runner(asked: Asked) -> None:
         say("Runs are not started while JOB_QUEUE_ENABLED is 0; waiting until they are.")
 
 
-def _wait(asked: Asked, run_id: str) -> int:
+def _wait(asked: Client, run_id: str) -> int:
     say(f"Run {run_id} is queued.")
     end = follow(asked, run_id, show_text=not asked.json)
     if asked.json:
@@ -126,7 +126,7 @@ def _why(end: dict[str, Any]) -> str:
     return f" {said}" if said else ""
 
 
-def _run_here(asked: Asked, job_id: str, params: dict[str, Any] | None) -> int:
+def _run_here(asked: Client, job_id: str, params: dict[str, Any] | None) -> int:
     asked.only_here("--direct")
 
     def on_output(part: bytes) -> None:
@@ -155,7 +155,7 @@ def _run_here(asked: Asked, job_id: str, params: dict[str, Any] | None) -> int:
     return 0 if verdict.outcome in GOOD else 1
 
 
-def _try_out(asked: Asked, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
+def _try_out(asked: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
     job = asked.synced().get(path("jobs", job_id))
     against = _param_faults(job["params_schema"], params)
     if job["removed_at"]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from .client import Asked, command, path
+from .client import Client, command, path
 from .output import show, show_json
 
 
 @command("drain")
 @click.argument("name", metavar="RUNNER")
-def drain(asked: Asked, *, name: str) -> None:
+def drain(asked: Client, *, name: str) -> None:
     """Have a runner (its name is in `sauron status`) claim nothing more; what it runs goes on to its end."""
     _tell(
         asked,
@@ -22,12 +22,12 @@ def drain(asked: Asked, *, name: str) -> None:
 
 @command("resume")
 @click.argument("name", metavar="RUNNER")
-def resume(asked: Asked, *, name: str) -> None:
+def resume(asked: Client, *, name: str) -> None:
     """Have a drained runner claim again."""
     _tell(asked, name, "resume", "claims again.")
 
 
-def _tell(asked: Asked, name: str, act: str, words: str) -> None:
+def _tell(asked: Client, name: str, act: str, words: str) -> None:
     answer = asked.post(path("runners", name, act))
     if asked.json:
         show_json(answer)

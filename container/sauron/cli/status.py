@@ -8,12 +8,12 @@ import click
 
 from chalicelib import __version__
 
-from .client import Asked, command
+from .client import Client, command
 from .output import facts, moment, say, show, show_json, table, zone
 
 
 @command("version")
-def version(asked: Asked) -> None:
+def version(asked: Client) -> None:
     """Print the version: of this program, or of the Sauron at --url."""
     known = asked.get("/health")["version"] if asked.remote else __version__
     if asked.json:
@@ -23,7 +23,7 @@ def version(asked: Asked) -> None:
 
 
 @command("status")
-def status(asked: Asked) -> None:
+def status(asked: Client) -> None:
     """Say how Sauron is: clock, queue, bundle, runners, and what is wrong."""
     found = asked.get("/status")
     if asked.json:
@@ -107,7 +107,7 @@ def _sync_error(git: dict[str, Any]) -> str | None:
 
 @command("audit")
 @click.option("--job", "job_id", metavar="ID", help="Only this job.")
-def audit(asked: Asked, *, job_id: str | None) -> int:
+def audit(asked: Client, *, job_id: str | None) -> int:
     """Hold the ledger against the schedules that were in force; exit code 1 if an occurrence is unaccounted for."""
     found = asked.get("/audit", job_id=job_id)
     holes = found["holes"]

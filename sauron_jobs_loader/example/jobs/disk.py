@@ -16,7 +16,7 @@ PARAMS = {
 
 
 def check_disk(ctx: JobContext) -> dict:
-    """Answer the use of the disk, degraded when it is above the limit."""
+    """Return the use of the disk, degraded when it is above the limit."""
     path = ctx.params.get("path", "/")
     usage = shutil.disk_usage(path)
     percent = round(100 * usage.used / usage.total, 1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 async def check_machine() -> dict:
-    """Answer load and free memory, degraded when there is too much of the one or too little of the other."""
+    """Return load and free memory, degraded when there is too much of the one or too little of the other."""
     load, free = await asyncio.gather(load_per_cpu(), free_memory_percent())
     print(f"load per CPU {load}, free memory {free} %")
     status = "degraded" if load > 4 or free < 5 else "success"  # noqa: PLR2004
@@ -19,12 +19,12 @@ async def check_machine() -> dict:
 
 
 async def load_per_cpu() -> float:
-    """Answer the load of the last minute, divided by the number of CPUs."""
+    """Return the load of the last minute, divided by the number of CPUs."""
     return round(os.getloadavg()[0] / (os.cpu_count() or 1), 2)
 
 
 async def free_memory_percent() -> float:
-    """Answer how much memory could be used, in percent."""
+    """Return how much memory could be used, in percent."""
     lines = await asyncio.to_thread(Path("/proc/meminfo").read_text)
     kilobytes = {
         name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines.splitlines())

@@ -40,7 +40,7 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 def connections_to(address: GitAddress) -> urllib3.PoolManager:
-    """Answer connections that verify certificates, through the proxy of the environment unless the host is this machine."""
+    """Return connections that verify certificates, through the proxy of the environment unless the host is this machine."""
     trusted = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
     defaults = ssl.get_default_verify_paths()
     if not any(os.environ.get(name) for name in ("GIT_SSL_CAINFO", "SSL_CERT_FILE")) and not (

@@ -35,7 +35,7 @@ _ID_BYTES = 20
 
 
 def write_files(sha: str, read: ReadObject, folder: Path) -> bytes:
-    """Write the files of commit `sha` into the empty `folder`; answer the commit's own content.
+    """Write the files of commit `sha` into the empty `folder`; return the commit's own content.
 
     DamagedMirrorError if an object is missing or is not what its id says, SourceError for a tree that is
     refused, OSError if a file cannot be written, KeyError if there is no such commit.
@@ -49,7 +49,7 @@ def write_files(sha: str, read: ReadObject, folder: Path) -> bytes:
 
 
 def about(sha: str, commit: bytes) -> dict[str, Any] | None:
-    """Answer `subject`, `author` and `authored_at` (aware) of a commit's content; None if it is not commit `sha`."""
+    """Return `subject`, `author` and `authored_at` (aware) of a commit's content; None if it is not commit `sha`."""
     if _id(b"commit", commit) != sha.encode():
         return None
     head, _, message = commit.partition(b"\n\n")
@@ -126,7 +126,7 @@ def _write_tree(read: ReadObject, name: bytes, folder: Path, sha: str) -> None:
 
 
 def _entries(tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Answer mode, name and hexadecimal id of each entry of a tree's content."""
+    """Return mode, name and hexadecimal id of each entry of a tree's content."""
     at = 0
     try:
         while at < len(tree):

@@ -61,7 +61,7 @@ class LocalRepository:
         self._address = address
 
     def refs(self) -> dict[str, str]:
-        """Answer the commit ids by full names such as `refs/heads/main`."""
+        """Return the commit ids by full names such as `refs/heads/main`."""
         with self._opened() as repo:
             names = [name for name in repo.refs.allkeys() if name.startswith(_PREFIXES)]
             return {os.fsdecode(name): repo.get_peeled(name).decode() for name in names}
@@ -98,7 +98,7 @@ class RemoteRepository(AbstractHttpGitClient):
         self._answer: _Answer | None = None
 
     def refs(self) -> dict[str, str]:
-        """Answer the commit ids by full names such as `refs/heads/main`."""
+        """Return the commit ids by full names such as `refs/heads/main`."""
         with self._explained():
             answered = self.get_refs("", ref_prefix=list(_PREFIXES)).refs
         found = {
@@ -162,7 +162,7 @@ class RemoteRepository(AbstractHttpGitClient):
         data: bytes | Iterator[bytes] | None = None,
         raise_for_status: bool = True,
     ) -> tuple[Any, Callable[[int], bytes]]:
-        """Answer a response and the function that reads it, as dulwich asks for; raises SourceError or urllib3's errors."""
+        """Return a response and the function that reads it, as dulwich asks for; raises SourceError or urllib3's errors."""
         asked = url
         for _ in range(_REDIRECTS + 1):
             sent = {"User-Agent": "git/2 (sauron)", "Pragma": "no-cache", **(headers or {})}
@@ -231,7 +231,7 @@ class _Answer:
         )
 
     def read(self, amount: int) -> bytes:
-        """Answer `amount` bytes; fewer only at the end."""
+        """Return `amount` bytes; fewer only at the end."""
         while len(self._held) < amount:
             wire = getattr(self._response.connection, "wire", None)
             left = self._left()

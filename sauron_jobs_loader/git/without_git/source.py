@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.file_lock import file_lock
 from sauron_jobs_loader.git.address import GitAddress, parse_address
-from sauron_jobs_loader.git.checkouts import FULL_SHA, Revisions
+from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
 from sauron_jobs_loader.git.export import DamagedMirrorError, make_durable, publish, refuse_escaping_links
 from sauron_jobs_loader.git.refusals import (
     checked_ref,
@@ -67,12 +67,12 @@ class DulwichSource:
         self.display_url = self._address.display
         self._branch = checked_ref(branch)
         self._root = root.absolute()
-        self._revisions = Revisions(self._root)
+        self._revisions = Checkouts(self._root)
         self._commits = self._root / "commits"
         self._timeout = timeout
 
     def fetch(self, ref: str | None = None) -> str:
-        """Answer the full commit id that a branch, tag or commit id (default: the branch) is at now.
+        """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
 
         A full commit id that is checked out is answered without the network; one that is not is checked out.
         """
@@ -98,7 +98,7 @@ class DulwichSource:
         return sha
 
     def checkout(self, sha: str) -> Path:
-        """Answer the folder that holds exactly commit `sha`; fetches it if it is not there."""
+        """Return the folder that holds exactly commit `sha`; fetches it if it is not there."""
         require_full(sha)
         if (done := self._revisions.path(sha)) is not None:
             return done
@@ -114,7 +114,7 @@ class DulwichSource:
             raise unwritable(final, error, self.display_url) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
-        """Answer `subject`, `author` and `authored_at` (aware) of a checked-out commit for display, or None."""
+        """Return `subject`, `author` and `authored_at` (aware) of a checked-out commit for display, or None."""
         if not FULL_SHA.fullmatch(sha):
             return None
         try:

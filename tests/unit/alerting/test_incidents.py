@@ -77,7 +77,7 @@ class World:
             runners.duty_done(tx, runners.TICK, at=self.clock.now())
 
     def look(self, *jobs: str, free: int | None = None) -> list[tuple[str, dict[str, Any]]]:
-        """Make a pass and answer what people are told anew, as (type, data)."""
+        """Make a pass and return what people are told anew, as (type, data)."""
         review(
             self.store,
             self.clock,
@@ -550,7 +550,7 @@ def test_a_look_at_a_job_that_just_ended_well_takes_few_reads_by_index(world: Wo
 
 
 def plans_of(store: Store, act: Callable[[], bool]) -> dict[str, list[str]]:
-    """Answer how SQLite executes each statement that reviewing makes."""
+    """Return how SQLite executes each statement that reviewing makes."""
     said: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:

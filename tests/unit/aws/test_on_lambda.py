@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from chalicelib.aws import ssm as parameters
 from chalicelib.bundle import remote_sync
-from chalicelib.bundle.job_environment import JobEnviron
+from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.errors import BundleError, SettingsError, UnknownRevisionError
 from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
@@ -118,7 +118,7 @@ def test_no_job_of_the_bundle_gets_what_the_functions_role_may(tmp_path: object)
         "AWS_SESSION_TOKEN": "role-session",
     }
     function = {"AWS_LAMBDA_FUNCTION_NAME": "sauron-prod-work", "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9001"}
-    seen = JobEnviron(Settings.read({"CUSTOM": "1", **function, **role}))
+    seen = JobEnvironment(Settings.read({"CUSTOM": "1", **function, **role}))
     spec = JobSpec.from_record(job_record("j"))
     assert seen.of(spec)["CUSTOM"] == "1"
     assert not [

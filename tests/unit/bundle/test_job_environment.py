@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.bundle.job_environment import JobEnviron
+from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
 from tests.conftest import job_record
@@ -42,8 +42,8 @@ def secrets(*names: str) -> list[dict[str, Any]]:
     return [{"key": name, "required": True} for name in names]
 
 
-def environ(**more: str) -> JobEnviron:
-    return JobEnviron(Settings.read(GIVEN | more))
+def environ(**more: str) -> JobEnvironment:
+    return JobEnvironment(Settings.read(GIVEN | more))
 
 
 def test_a_job_that_declares_its_secrets_sees_the_whitelist() -> None:
@@ -56,7 +56,9 @@ def test_a_job_that_declares_its_secrets_sees_the_whitelist() -> None:
 def test_who_may_have_the_ssh_key_may_read_its_file() -> None:
     assert environ().of(spec(secrets=secrets("SSH_PRIVATE_KEY_B64")))["SAURON_SSH_KEY_PATH"] == "/run/key"
     only_file = {name: value for name, value in GIVEN.items() if name != "SSH_PRIVATE_KEY_B64"}
-    assert JobEnviron(Settings.read(only_file)).missing(spec(secrets=secrets("SSH_PRIVATE_KEY_B64"))) == []
+    assert (
+        JobEnvironment(Settings.read(only_file)).missing(spec(secrets=secrets("SSH_PRIVATE_KEY_B64"))) == []
+    )
 
 
 def test_the_compatible_environment_holds_all_but_what_opens_sauron() -> None:
@@ -127,7 +129,7 @@ def test_the_password_of_a_declared_address_is_blotted_out_by_itself() -> None:
 @pytest.mark.parametrize("declared", ["LIFE_HUB_DB_URL", "DATABASE_URL"])
 def test_a_secret_from_a_file_reaches_every_job_that_may_have_it(tmp_path: Path, declared: str) -> None:
     (tmp_path / "file").write_text("postgresql://me:hub-password@h/d\n")
-    given = JobEnviron(Settings.read({"PATH": "/bin", "DATABASE_URL_FILE": str(tmp_path / "file")}))
+    given = JobEnvironment(Settings.read({"PATH": "/bin", "DATABASE_URL_FILE": str(tmp_path / "file")}))
     assert given.of(spec(secrets=None))[declared] == "postgresql://me:hub-password@h/d"
     assert given.secrets(spec(secrets=secrets(declared)))[0] == {declared: "postgresql://me:hub-password@h/d"}
 
@@ -138,8 +140,8 @@ def test_on_lambda_jobs_find_the_libraries_that_lie_beside_saurons_code(
     monkeypatch.syspath_prepend(str(tmp_path))
     for how in ("compatible", "declared"):
         here = {"SAURON_JOB_ENV": how, "PYTHONPATH": "/var/runtime"}
-        on_lambda = JobEnviron(Settings.read({**here, "AWS_LAMBDA_FUNCTION_NAME": "sauron-prod-work"}))
+        on_lambda = JobEnvironment(Settings.read({**here, "AWS_LAMBDA_FUNCTION_NAME": "sauron-prod-work"}))
         places = on_lambda.zygote()["PYTHONPATH"].split(":")
         assert str(tmp_path) in places
         assert sysconfig.get_path("stdlib") not in places
-        assert "PYTHONPATH" not in JobEnviron(Settings.read({"SAURON_JOB_ENV": how})).zygote()
+        assert "PYTHONPATH" not in JobEnvironment(Settings.read({"SAURON_JOB_ENV": how})).zygote()

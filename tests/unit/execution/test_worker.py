@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.execution.running_attempts import Live
+from chalicelib.execution.running_attempts import RunningAttempt
 from chalicelib.execution.worker import Worker
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Run, RunState
@@ -35,7 +35,7 @@ class Launching:
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
-        self.seen: list[Live] = []
+        self.seen: list[RunningAttempt] = []
 
     def start(self, _run: Run, _spec: JobSpec) -> Launching:
         return self
@@ -45,9 +45,9 @@ class Launching:
 
     def watch(self, *, on_output: Callable[[bytes], None], **_more: Any) -> Ended:
         assert self.worker
-        self.seen = self.worker.live._all()
+        self.seen = self.worker.running_attempts._all()
         on_output(b"first\n")
-        self.worker.live.flush()
+        self.worker.running_attempts.flush()
         on_output(b"second\n")
         return Ended(result={"ok": True, "value": None})
 
@@ -75,7 +75,7 @@ def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(
         after = history.run(tx, asked.id)
     assert after
     assert after.state is RunState.SUCCEEDED
-    assert len(worker.live) == 0
+    assert len(worker.running_attempts) == 0
 
 
 def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(
@@ -87,10 +87,10 @@ def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(
     launching = Launching()
     launching.worker = worker = Worker(store, clock, launching, owner="me")
     [run], _ = worker.claim(5)
-    following = worker.execute(run, go_on=lambda: True)
+    following = worker.execute(run, claim_next=lambda: True)
     assert following
     assert {run.id, following.id} == {first, second}
-    assert worker.execute(following, go_on=lambda: True) is None
+    assert worker.execute(following, claim_next=lambda: True) is None
 
 
 def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_that_lost_its_own(
@@ -102,15 +102,15 @@ def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_th
         operations.trigger(store, clock, "j")
     worker = Worker(store, clock, Launching(), owner="me")
     first, second = worker.claim(2)[0]
-    renew, begun = leases.beat, [worker.live.begin(first)]
+    renew, begun = leases.beat, [worker.running_attempts.begin(first)]
 
     def slow(*given: Any, **more: Any) -> list[leases.Lease]:
         held = renew(*given, **more)
-        begun.append(worker.live.begin(second))
+        begun.append(worker.running_attempts.begin(second))
         return held
 
     monkeypatch.setattr(leases, "beat", slow)
-    worker.live.beat()
+    worker.running_attempts.beat()
     assert [live.stopped for live in begun] == [None, None]
 
 
@@ -122,7 +122,7 @@ def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
     operations.trigger(store, clock, "j")
     worker = Worker(store, clock, Launching(), owner="me")
     [run], _ = worker.claim(1)
-    live = worker.live.begin(run)
-    worker.hand_back(run)
-    worker.live.beat()
+    live = worker.running_attempts.begin(run)
+    worker.release(run)
+    worker.running_attempts.beat()
     assert live.stopped == "its lease was taken over"

@@ -89,7 +89,7 @@ def sauron(sqs: Any, tmp_path: Path, clock: ManualClock) -> Iterator[Sauron]:
 
 
 def messages(sqs: Any, name: str = "runs") -> list[str]:
-    """Take every message there is and answer their bodies."""
+    """Take every message there is and return their bodies."""
     bodies: list[str] = []
     while found := sqs.receive_message(QueueUrl=address(sqs, name), MaxNumberOfMessages=10).get("Messages"):
         for one in found:
@@ -181,7 +181,7 @@ def test_a_run_that_is_tried_again_is_sent_for_at_once(sauron: Sauron, sqs: Any)
 def _end(tx: Tx, sauron: Sauron, run_id: str) -> None:
     run = history.run(tx, run_id)
     assert run is not None
-    finish.hand_back(tx, run, owner="elsewhere")
+    finish.release(tx, run, owner="elsewhere")
     assert finish.request_cancel(tx, run.id, why="enough", now=sauron.clock.now()) is RunState.QUEUED
 
 

@@ -6,14 +6,14 @@ import textwrap
 import threading
 from pathlib import Path
 
-from chalicelib.wakeup.peers import Neighbours
+from chalicelib.wakeup.peers import Peers
 
 RUNNER = textwrap.dedent(
     """
     import sys
     from pathlib import Path
-    from chalicelib.wakeup.peers import Neighbours
-    me = Neighbours(Path(sys.argv[1]))
+    from chalicelib.wakeup.peers import Peers
+    me = Peers(Path(sys.argv[1]))
     me.join("other")
     print("joined", flush=True)
     print("woken" if me.wait(60) else "slept", flush=True)
@@ -38,14 +38,14 @@ def other(folder: Path) -> subprocess.Popen[str]:
 
 def test_a_wake_up_reaches_a_runner_in_another_process(tmp_path: Path) -> None:
     with other(tmp_path / "runners") as process:
-        Neighbours(tmp_path / "runners").wake()
+        Peers(tmp_path / "runners").wake()
         assert process.stdout
         assert process.stdout.readline() == "woken\n"
         process.communicate()
 
 
 def test_a_killed_runner_is_known_to_be_gone_at_once_and_a_living_one_is_not(tmp_path: Path) -> None:
-    me = Neighbours(tmp_path)
+    me = Peers(tmp_path)
     with other(tmp_path) as process:
         assert not me.gone("other")
         process.kill()
@@ -60,7 +60,7 @@ def test_a_killed_runner_is_known_to_be_gone_at_once_and_a_living_one_is_not(tmp
 
 def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["a-rather-long-folder-name"] * 8)
-    me = Neighbours(deep)
+    me = Peers(deep)
     me.join("me")
     me.wake()
     assert me.wait(10)
@@ -69,7 +69,7 @@ def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
 
 
 def test_many_wake_ups_are_one_and_a_full_socket_harms_nobody(tmp_path: Path) -> None:
-    me = Neighbours(tmp_path)
+    me = Peers(tmp_path)
     me.join("me")
     for _ in range(2000):
         me.wake_self()
@@ -79,7 +79,7 @@ def test_many_wake_ups_are_one_and_a_full_socket_harms_nobody(tmp_path: Path) ->
 
 
 def test_a_wait_is_ended_by_a_wake_up_from_another_thread(tmp_path: Path) -> None:
-    me = Neighbours(tmp_path)
+    me = Peers(tmp_path)
     me.join("me")
     thread = threading.Timer(0, me.wake)
     thread.start()
@@ -89,8 +89,8 @@ def test_a_wait_is_ended_by_a_wake_up_from_another_thread(tmp_path: Path) -> Non
 
 
 def test_waking_nobody_is_harmless(tmp_path: Path) -> None:
-    Neighbours(tmp_path / "not-there").wake()
-    me = Neighbours(tmp_path)
+    Peers(tmp_path / "not-there").wake()
+    me = Peers(tmp_path)
     me.join("me")
     assert not me.gone("me")
     me.leave()

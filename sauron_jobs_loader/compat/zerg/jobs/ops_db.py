@@ -15,7 +15,7 @@ def emit_job_run(*_values: object, **facts: object) -> None:
 
 
 def get_scheduler_name() -> str:
-    """Answer the name under which this Sauron publishes."""
+    """Return the name under which this Sauron publishes."""
     return os.environ.get("JOB_SCHEDULER_NAME") or "sauron"
 
 

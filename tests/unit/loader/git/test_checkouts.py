@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.git.checkouts import Revisions
+from sauron_jobs_loader.git.checkouts import Checkouts
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 
 
-def checked_out(root: Path, *names: str) -> Revisions:
+def checked_out(root: Path, *names: str) -> Checkouts:
     for name in names:
         (root / "revisions" / name / "jobs").mkdir(parents=True)
         (root / "revisions" / name / "manifest.py").write_text("")
-    return Revisions(root)
+    return Checkouts(root)
 
 
 def test_path_answers_only_complete_checkouts(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_pruning_deletes_all_but_what_is_kept_and_says_which(tmp_path: Path) -> 
 
 
 def test_pruning_an_absent_folder_deletes_nothing(tmp_path: Path) -> None:
-    assert Revisions(tmp_path).prune(set()) == []
+    assert Checkouts(tmp_path).prune(set()) == []
 
 
 def test_pruning_removes_what_crashes_left_but_not_a_checkout_under_way(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_pruning_a_revision_that_a_process_works_in_does_not_raise(tmp_path: Pat
 
 
 def test_one_sync_at_a_time_among_threads(tmp_path: Path) -> None:
-    revisions = Revisions(tmp_path)
+    revisions = Checkouts(tmp_path)
     inside = 0
     most = 0
     guard = threading.Lock()
@@ -99,17 +99,17 @@ def test_one_sync_at_a_time_among_threads(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_held_for_too_long_says_by_what_file(tmp_path: Path) -> None:
-    revisions = Revisions(tmp_path)
+    revisions = Checkouts(tmp_path)
     with revisions.lock(), pytest.raises(SourceError, match=r"sync\.lock") as caught:  # noqa: SIM117 - the order matters
-        with Revisions(tmp_path).lock(timeout=timedelta(seconds=0.05)):
+        with Checkouts(tmp_path).lock(timeout=timedelta(seconds=0.05)):
             pass
     assert caught.value.fault is SourceFault.BUSY
 
 
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from sauron_jobs_loader.git.checkouts import Revisions\n"
-        f"with Revisions(Path({str(tmp_path)!r})).lock():\n    print('held', flush=True); sys.stdin.read()"
+        "import sys; from pathlib import Path; from sauron_jobs_loader.git.checkouts import Checkouts\n"
+        f"with Checkouts(Path({str(tmp_path)!r})).lock():\n    print('held', flush=True); sys.stdin.read()"
     )
     project = str(Path(__file__).resolve().parents[4])
     with subprocess.Popen(
@@ -120,9 +120,9 @@ def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(SourceError), Revisions(tmp_path).lock(timeout=timedelta(0)):
+        with pytest.raises(SourceError), Checkouts(tmp_path).lock(timeout=timedelta(0)):
             pass
         holder.kill()
         holder.wait()
-        with Revisions(tmp_path).lock(timeout=timedelta(seconds=5)):
+        with Checkouts(tmp_path).lock(timeout=timedelta(seconds=5)):
             pass

@@ -44,14 +44,14 @@ def test_input_and_environment_and_folder_are_passed(tmp_path: Path, monkeypatch
     assert run(["true"], input=b"x" * 500_000).returncode == 0
 
 
-@pytest.mark.parametrize("stubborn", ["obey", "refuse"])
+@pytest.mark.parametrize("stubborn", ["check_cancellations", "refuse"])
 def test_at_its_timeout_a_program_ends_with_all_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubborn: str
 ) -> None:
     monkeypatch.setattr(command, "GRACE_SECONDS", 0.3)
     script = (
         "import os, signal, subprocess, sys, time\n"
-        f"obey, refuse = signal.SIG_DFL, signal.SIG_IGN\nsignal.signal(signal.SIGTERM, {stubborn})\n"
+        f"check_cancellations, refuse = signal.SIG_DFL, signal.SIG_IGN\nsignal.signal(signal.SIGTERM, {stubborn})\n"
         "child = subprocess.Popen(['sh', '-c', 'trap \"\" TERM; sleep 600'], start_new_session=True)\n"
         f"open({str(tmp_path / 'a')!r}, 'w').write(f'{{child.pid}}\\n')\n"
         f"open({str(tmp_path / 'b')!r}, 'w').write(f'{{os.getpid()}}\\n')\nprint('begun', flush=True)\ntime.sleep(600)"

@@ -227,7 +227,7 @@ def test_a_row_that_cannot_be_read_is_left_out_counted_and_stops_nothing(
             waiting("sync"),
         )
     assert sorted(run.job_id for run in runs(store)) == ["backup", "sync"]
-    [left] = [one for one in said if one["event"] == "history.left_out"]
+    [left] = [one for one in said if one["event"] == "takeover.rows_skipped"]
     assert (left["rows"], left["unreadable"], left["table"]) == (1, {column: 1}, "earlier_job_queue")
     with store.read() as tx:
         assert tx.execute(text("SELECT count(*) FROM earlier_job_queue")).scalar() == 3
@@ -412,16 +412,18 @@ def test_an_earlier_queue_in_postgresql_is_copied_as_one_in_sqlite(postgresql: s
     with capture_logs() as said:
         store.migrate()
         store.migrate()
-    assert [one for one in said if one["event"] == "history.copied"] == [
+    assert [one for one in said if one["event"] == "takeover.rows_copied"] == [
         {
-            "event": "history.copied",
+            "event": "takeover.rows_copied",
             "log_level": "info",
             "table": "earlier_job_queue",
             "runs": len(rows) - 1,
             "queued": 1,
         }
     ]
-    assert [one["unreadable"] for one in said if one["event"] == "history.left_out"] == [{"scheduled_for": 1}]
+    assert [one["unreadable"] for one in said if one["event"] == "takeover.rows_skipped"] == [
+        {"scheduled_for": 1}
+    ]
     with store.read() as tx:
         backup = history.runs(tx, job_id="backup")
         sync = history.runs(tx, job_id="sync")

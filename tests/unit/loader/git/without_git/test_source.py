@@ -20,7 +20,7 @@ from urllib.parse import quote
 import pytest
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.git.checkouts import Revisions
+from sauron_jobs_loader.git.checkouts import Checkouts
 from sauron_jobs_loader.git.export import DamagedMirrorError
 from sauron_jobs_loader.git.without_git.objects import about, write_files
 from sauron_jobs_loader.git.without_git.source import DulwichSource
@@ -125,7 +125,7 @@ def test_only_the_files_of_checked_out_commits_are_kept(
     assert sum(len(content) for content in content_below(root).values()) < 10_000
     assert sorted(entry.name for entry in root.iterdir()) == ["commits", "mirror.lock", "revisions"]
     source.checkout(old)
-    Revisions(root).prune([old])
+    Checkouts(root).prune([old])
     newest = bundle.commit({"manifest.py": "three\n"})
     source.checkout(newest)
     assert sorted(entry.name for entry in (root / "commits").iterdir()) == sorted([old, newest])
