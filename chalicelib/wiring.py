@@ -18,13 +18,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib.alerting.delivery import Delivered, Delivery
 from chalicelib.alerting.messages import channels
 from chalicelib.aws.dispatch import Dispatcher
+from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.sync import SyncReport, rollback, sync
 from chalicelib.execution.worker import Worker, run_direct
 from chalicelib.lifehub.publisher import Published, Publisher
@@ -48,6 +49,9 @@ from .maintenance import builtin_jobs, dead_mans_switch
 from .operations import operations
 from .settings import Settings, load_environ
 from .store import Store, bundle, outbox, registry, runners
+
+if TYPE_CHECKING:
+    from chalicelib.bundle.revisions import Revisions
 
 log = logs.get(__name__)
 
@@ -83,6 +87,10 @@ class Sauron:
     on_end: Callable[[str], None] = lambda _job_id: None  # told each job of which an attempt ended here
     on_change: Callable[[], None] = lambda: None  # told that there is something to copy
 
+    def __post_init__(self) -> None:
+        """Build the one job environment, which the loader and the answers to HTTP share."""
+        self._job_environment = JobEnvironment(self.settings)
+
     @classmethod
     def build(cls, settings: Settings, *, clock: Clock | None = None) -> Sauron:
         """Open the store and bring it to the newest schema. Raises StoreError."""
@@ -105,15 +113,21 @@ class Sauron:
         return None if self.store.sqlite else Notifier(self.store)
 
     @cached_property
-    def revisions(self) -> Any:
+    def job_environment(self) -> JobEnvironment:
+        """What jobs see and what is masked, knowing the secrets that the stored jobs declare. Builds no loader."""
+        with self.store.read() as tx:
+            jobs = registry.with_secrets(tx)
+        self._job_environment.learn(str(secret["key"]) for job in jobs for secret in job.spec.secrets or ())
+        return self._job_environment
+
+    @cached_property
+    def revisions(self) -> Revisions:
         """The bundle's revisions and the processes that run its jobs."""
         from chalicelib.bundle.revisions import Revisions
 
-        made = Revisions(self.settings, token=lambda: self.peers.lock_descriptor)
-        with self.store.read() as tx:
-            jobs = registry.with_secrets(tx)
-        made.environ.learn(str(secret["key"]) for job in jobs for secret in job.spec.secrets or ())
-        return made
+        return Revisions(
+            self.settings, self.job_environment, inherited_lock_fd=lambda: self.peers.lock_descriptor
+        )
 
     @cached_property
     def worker(self) -> Worker:
@@ -334,7 +348,7 @@ class Sauron:
         """Return the jobs that lack required secrets, with their names."""
         with self.store.read() as tx:
             jobs = registry.with_secrets(tx)
-        found = ((job.id, self.revisions.environ.missing(job.spec)) for job in jobs)
+        found = ((job.id, self.job_environment.missing(job.spec)) for job in jobs)
         return [{"job_id": job_id, "missing": missing} for job_id, missing in found if missing]
 
     def rescue(self, *, wait: Callable[[float], object] | None = None) -> None:
@@ -360,7 +374,7 @@ class Sauron:
         by: str | None = None,
     ) -> Run:
         """Queue a run now. Raises as `operate.trigger`."""
-        masker = self.revisions.environ.masker()
+        masker = self.job_environment.masker()
         if params is not None and masker.value(params) != params:
             raise ParamsError(
                 job_id,
@@ -400,7 +414,7 @@ class Sauron:
         return job
 
     def _masked(self, words: str | None) -> str | None:
-        return None if words is None else self.revisions.environ.masker().text(words)
+        return None if words is None else self.job_environment.masker().text(words)
 
     def _switched(self, job_id: str) -> None:
         self.review([job_id])

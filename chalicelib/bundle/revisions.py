@@ -7,10 +7,8 @@ blotted out.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
@@ -33,6 +31,7 @@ from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, 
 
 from . import lambda_limits
 from .job_environment import JobEnvironment
+from .key_files import KeyFiles
 from .sync import Loaded
 
 log = logs.get(__name__)
@@ -45,27 +44,36 @@ TEXTS = ("description", "entrypoint", "command", "project", "tags", "params")
 class Revisions:
     """The bundle's revisions: fetched, checked out, loaded, and running attempts of them. Safe to share between threads."""
 
-    def __init__(self, settings: Settings, *, token: Callable[[], int | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        job_environment: JobEnvironment,
+        *,
+        inherited_lock_fd: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        """Build from settings, without touching git; `inherited_lock_fd` as in `Launcher`."""
         self._settings = settings
-        self.environ = JobEnvironment(settings)
-        self._token = token
+        self._environment = job_environment
+        self._key_files = KeyFiles(settings)
+        self._inherited_lock_fd = inherited_lock_fd
         self._checkouts = Checkouts(settings.jobs_dir)
         self._environments = Environments(
             settings.jobs_dir / "environments",
-            environ=self.environ.installer(),
-            variables=self.environ.zygote(),
+            environ=self._environment.installer(),
+            variables=self._environment.zygote(),
             timeout=settings.install_timeout,
         )
         self._preloading = threading.Lock()
         # by revision: a job may write into its folder, which changes nothing
         self._pythons: dict[str, Path] = {}
         self.preloaded: str | None = None  # the revision that is loaded and ready
-        self._files: tempfile.TemporaryDirectory[str] | None = None
 
     @cached_property
     def _launcher(self) -> Launcher:
         return Launcher(
-            grace=self._settings.kill_grace, boot_timeout=self._settings.load_timeout, token=self._token
+            grace=self._settings.kill_grace,
+            boot_timeout=self._settings.load_timeout,
+            inherited_lock_fd=self._inherited_lock_fd,
         )
 
     @cached_property
@@ -77,8 +85,8 @@ class Revisions:
             root=settings.jobs_dir,
             branch=settings.jobs_git_branch,
             token=settings.jobs_git_token,
-            ssh_key_file=self._key_file(),
-            known_hosts_file=self._known_hosts_file(),
+            ssh_key_file=self._key_files.key(),
+            known_hosts_file=self._key_files.known_hosts(),
             timeout=settings.git_timeout,
         )
 
@@ -87,7 +95,7 @@ class Revisions:
         try:
             yield
         except LoaderError as error:
-            raise BundleError(self.environ.masker().text(str(error))) from None
+            raise BundleError(self._environment.masker().text(str(error))) from None
 
     # -- what sync asks -----------------------------------------------------------------------------------------------
 
@@ -111,7 +119,7 @@ class Revisions:
                 commit = self._source.metadata(sha) or {}
         except BundleError as error:
             raise BundleError(" ".join([str(error), *lacking])) from None
-        mask = self.environ.masker()
+        mask = self._environment.masker()
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
         refused = [
             {"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)}
@@ -152,13 +160,18 @@ class Revisions:
                 self._boot(sha)
                 self.preloaded = sha
             except (LoaderError, BundleError) as error:
-                log.error("revision.preload_failed", sha=sha, reason=self.environ.masker().text(str(error)))  # noqa: TRY400 - the reason is enough
+                reason = self._environment.masker().text(str(error))
+                log.error("revision.preload_failed", sha=sha, reason=reason)  # noqa: TRY400 - the reason is enough
             self._launcher.retire([sha])
 
     def _boot(self, sha: str) -> Bundle:
         folder = self._folder(sha)
-        bundle = self._launcher.boot(sha, folder, self.environ.zygote(), python=self._python(sha, folder))
-        self.environ.learn(str(secret["key"]) for record in bundle.jobs for secret in record["secrets"] or ())
+        bundle = self._launcher.boot(
+            sha, folder, self._environment.zygote(), python=self._python(sha, folder)
+        )
+        self._environment.learn(
+            str(secret["key"]) for record in bundle.jobs for secret in record["secrets"] or ()
+        )
         return bundle
 
     def _python(self, sha: str, folder: Path) -> Path:
@@ -193,7 +206,7 @@ class Revisions:
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt. Raises BundleError, also when a required secret is not set."""
-        secrets, missing = self.environ.secrets(spec)
+        secrets, missing = self._environment.secrets(spec)
         if missing:
             raise BundleError(
                 f"Required secrets are not set: {', '.join(missing)}. Set them in Sauron's environment."
@@ -209,8 +222,8 @@ class Revisions:
         identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
         scheduled_for = iso(run.fire_at or run.created_at)
         identity["SAURON_SCHEDULED_FOR"] = scheduled_for
-        spawn = self.environ.spawns(spec)
-        self.environ.learn(str(secret["key"]) for secret in spec.secrets or ())
+        spawn = self._environment.spawns(spec)
+        self._environment.learn(str(secret["key"]) for secret in spec.secrets or ())
         with self._translated():
             return self._launcher.start(
                 AttemptRequest(
@@ -222,39 +235,14 @@ class Revisions:
                     attempt=run.attempt,
                     scheduled_for=scheduled_for,
                     params=run.params,
-                    environ=(self.environ.of(spec) | identity) if spawn else identity,
+                    environ=(self._environment.of(spec) | identity) if spawn else identity,
                     secrets=secrets,
                     spawn=spawn,
-                    zygote_environ=self.environ.zygote(),
-                    masker=self.environ.masker(),
-                    masked_names=self.environ.masked_names,
+                    zygote_environ=self._environment.zygote(),
+                    masker=self._environment.masker(),
+                    masked_names=self._environment.masked_names,
                 )
             )
-
-    # -- keys ---------------------------------------------------------------------------------------------------------
-
-    def _private_file(self, name: str, content: bytes) -> Path:
-        if self._files is None:
-            self._files = tempfile.TemporaryDirectory(prefix="sauron-")
-        file = Path(self._files.name) / name
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        return file
-
-    def _key_file(self) -> Path | None:
-        settings = self._settings
-        if settings.ssh_key_path is not None:
-            return Path(settings.ssh_key_path)
-        if settings.ssh_private_key_b64 is None:
-            return None
-        return self._private_file("key", settings.ssh_private_key_b64.rstrip() + b"\n")
-
-    def _known_hosts_file(self) -> Path | None:
-        text: str | None = self._settings.ssh_known_hosts
-        if text is None:
-            return None
-        return self._private_file("known_hosts", text.encode() + b"\n") if " " in text else Path(text)
 
     def install_log(self, sha: str | None) -> str | None:
         """Return the file that says how the requirements of a revision were installed, or None if it has none."""
@@ -282,5 +270,4 @@ class Revisions:
         self.stop_installing()
         if "_launcher" in self.__dict__:
             self._launcher.close()
-        if self._files is not None:
-            self._files.cleanup()
+        self._key_files.close()

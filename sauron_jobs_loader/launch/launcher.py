@@ -67,10 +67,13 @@ class Launcher:
         *,
         grace: timedelta = timedelta(seconds=5),
         boot_timeout: timedelta = timedelta(seconds=60),
-        token: Callable[[], int | None] = lambda: None,
+        inherited_lock_fd: Callable[[], int | None] = lambda: None,
     ) -> None:
-        """Return a launcher; `token` names a descriptor, such as a held lock, that stays open while anything started lives."""
-        self._token = token
+        """Return a launcher. `inherited_lock_fd` returns the descriptor of a lock that each guard holds open.
+
+        The guard keeps it until every process below it has ended. None: nothing is inherited.
+        """
+        self._inherited_lock_fd = inherited_lock_fd
         self._grace = grace
         self._boot_timeout = boot_timeout
         self._lock = threading.Lock()
@@ -168,7 +171,9 @@ class Launcher:
             raise BootError("The launcher is closed.")
         if not folder.is_dir():
             raise BootError(f"Revision {sha[:12]} has no folder at {folder}. Sync again to check it out.")
-        return ProcessTreeHandle(mode, sha, folder, environ, python=python, token=self._token())
+        return ProcessTreeHandle(
+            mode, sha, folder, environ, python=python, inherited_lock_fd=self._inherited_lock_fd()
+        )
 
     def _boot(self, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> Bundle:
         if folder.is_dir() and not (folder / MANIFEST).is_file():

@@ -43,9 +43,9 @@ class ProcessTreeHandle:
         environ: Mapping[str, str],
         *,
         python: Path | None = None,
-        token: int | None = None,
+        inherited_lock_fd: int | None = None,
     ) -> None:
-        """Start the guard, which holds the descriptor `token` until all below it is gone. Raises BootError when refused.
+        """Start the guard, which holds `inherited_lock_fd` open until its tree is gone. Raises BootError when refused.
 
         `python` is the interpreter of the bundle's environment, whose programs then come first on PATH; None
         is Sauron's own.
@@ -58,7 +58,11 @@ class ProcessTreeHandle:
         self._requests, requests_end = socket.socketpair()
         self.output, output_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.output, False)
-        fds = (guard_end.fileno(), requests_end.fileno(), *(() if token is None else (token,)))
+        fds = (
+            guard_end.fileno(),
+            requests_end.fileno(),
+            *(() if inherited_lock_fd is None else (inherited_lock_fd,)),
+        )
         try:
             self.process = subprocess.Popen(
                 [str(python or sys.executable), str(PACKAGE), mode, sha, *map(str, fds)],

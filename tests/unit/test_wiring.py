@@ -205,4 +205,10 @@ def test_what_jobs_declare_is_known_from_the_first_moment_after_a_restart(
 ) -> None:
     sauron = build(CRM_TOKEN="token-of-the-crm")
     define(sauron.store, clock, "crm", secrets=[{"key": "CRM_TOKEN", "required": True}])
-    assert build(CRM_TOKEN="token-of-the-crm").revisions.environ.masker().text("token-of-the-crm") == "***"
+    assert build(CRM_TOKEN="token-of-the-crm").job_environment.masker().text("token-of-the-crm") == "***"
+
+
+def test_a_trigger_is_masked_without_building_the_loader(build: Build) -> None:
+    sauron = build(SAURON_API_TOKENS="jarvis:operate:a-token-of-sixteen-signs")
+    sauron.trigger("report", reason="with a-token-of-sixteen-signs")
+    assert "revisions" not in vars(sauron)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.revisions import Revisions
 from chalicelib.errors import BundleError
 from chalicelib.settings import Settings
@@ -13,9 +14,8 @@ from tests.git_servers import BundleRepository
 
 
 def revisions(tmp_path: Path, url: str, **environ: str) -> Revisions:
-    return Revisions(
-        Settings.read({"JOBS_DIR": str(tmp_path / "state"), "JOBS_GIT_REPO_URL": url, **environ})
-    )
+    settings = Settings.read({"JOBS_DIR": str(tmp_path / "state"), "JOBS_GIT_REPO_URL": url, **environ})
+    return Revisions(settings, JobEnvironment(settings))
 
 
 @pytest.mark.parametrize("with_git", [True, False])
