@@ -235,7 +235,7 @@ class Delivery:
     def _mail(self, mailer: Mailer, some: Sequence[Alert]) -> str:
         mail = as_mail(some, scheduler=self._settings.scheduler_name)
         try:
-            return mailer.send([self._settings.alert_email], mail.subject, mail.text, mail.html)
+            return mailer.send([self._settings.alert_email or ""], mail.subject, mail.text, mail.html)
         except Exception as error:  # whatever SES and the network throw
             raise _RefusedError(
                 str(error) or type(error).__name__, channel=getattr(error, "temporary", True)

@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 
 from chalice.app import Request
 
-from chalicelib.settings import SCOPES, Settings, Token
+from chalicelib.settings import Settings
+from chalicelib.settings_readers import SCOPES, Token
 
 from .problems import ProblemError
 

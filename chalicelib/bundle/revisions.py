@@ -81,7 +81,7 @@ class Revisions:
         settings = self._settings
         kind: type[GitSource | DulwichSource] = GitSource if shutil.which("git") else DulwichSource
         return kind(
-            settings.jobs_git_repo_url,
+            settings.jobs_git_repo_url or "",
             root=settings.jobs_dir,
             branch=settings.jobs_git_branch,
             token=settings.jobs_git_token,

@@ -55,6 +55,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"sauron: {error}\n")
         return 2
+    logs.capture_crashes()
     logs.configure(settings.log_level, secrets=settings.secret_values)
     for warning in settings.warnings:
         log.warning("setting.ignored", detail=warning)

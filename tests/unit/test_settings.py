@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
@@ -110,7 +112,7 @@ def test_a_secret_file_that_cannot_be_read_is_a_fault_with_its_name() -> None:
 
 def test_tokens_are_read_with_their_scopes_and_never_shown() -> None:
     settings = Settings.read({"SAURON_API_TOKENS": "jarvis:operate:tok:with:colons, grafana:read:12345678"})
-    assert [(t.name, t.scope, t.value) for t in settings.api_tokens] == [
+    assert [(t.name, t.scope, t.value) for t in settings.api_tokens or ()] == [
         ("jarvis", "operate", "tok:with:colons"),
         ("grafana", "read", "12345678"),
     ]
@@ -150,3 +152,27 @@ def test_the_environment_wins_over_the_env_file(tmp_path: Path, monkeypatch: pyt
 def test_every_setting_is_documented(document: str) -> None:
     text = (ROOT / document).read_text()
     assert [s.name for s in SETTINGS if s.name not in text] == []
+
+
+def test_the_fields_that_types_are_checked_by_are_those_of_the_table_in_its_order() -> None:
+    beside = {"environ", "secret_values", "warnings"}
+    fields = [field.name for field in dataclasses.fields(Settings) if field.name not in beside]
+    assert fields == [setting.attribute for setting in SETTINGS]
+
+
+def test_every_default_is_of_the_type_that_its_field_names() -> None:
+    read, types = Settings.read({}), get_type_hints(Settings)
+    for setting in SETTINGS:
+        value, kind = getattr(read, setting.attribute), types[setting.attribute]
+        if value is None:
+            assert type(None) in get_args(kind), f"{setting.name} may be unset, its type says it is not"
+        else:
+            assert isinstance(value, kind), setting.name
+
+
+def test_no_secret_is_shown_when_settings_are_printed() -> None:
+    hidden = {field.name for field in dataclasses.fields(Settings) if not field.repr}
+    assert hidden == {setting.attribute for setting in SETTINGS if setting.secret} | {
+        "environ",
+        "secret_values",
+    }

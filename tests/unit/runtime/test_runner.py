@@ -93,7 +93,9 @@ def test_a_thread_that_dies_is_told(sauron: Sauron) -> None:
         def claim(self, most: int) -> None:
             raise RuntimeError(most)
 
-    sauron.__dict__["worker"] = type("Worker", (Broken,), {"running_attempts": sauron.worker.running_attempts})()
+    sauron.__dict__["worker"] = type(
+        "Worker", (Broken,), {"running_attempts": sauron.worker.running_attempts}
+    )()
     running = runner.start(Chalice("some-app"), sauron)
     assert running.failed.wait(30)
     assert not running.workers_alive()
@@ -104,7 +106,10 @@ def test_a_disabled_queue_claims_nothing_and_is_healthy(tmp_path: Path) -> None:
     environ = {"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3", "JOB_QUEUE_ENABLED": "0"}
     quiet = Sauron.build(Settings.read(environ))
     claimed: list[int] = []
-    parts = {"running_attempts": quiet.worker.running_attempts, "claim": lambda _self, most: claimed.append(most)}
+    parts = {
+        "running_attempts": quiet.worker.running_attempts,
+        "claim": lambda _self, most: claimed.append(most),
+    }
     quiet.__dict__["worker"] = type("Worker", (), parts)()
     running = runner.start(Chalice("some-app"), quiet)
     quiet.wake()

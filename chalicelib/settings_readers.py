@@ -1,0 +1,204 @@
+"""Readers of settings: each turns the text of one variable into its value.
+
+A reader raises ValueError with what to write instead, never with the text it was given: that may be a secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+TOKEN_CHARS = 8  # a shorter token is guessed
+WEBHOOK_KEY_BYTES = 16  # a shorter one is guessed
+SCOPES = ("read", "trigger", "operate", "admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token: its owner and the highest scope it reaches (read < trigger < operate < admin)."""
+
+    name: str
+    scope: str
+    value: str = field(repr=False)
+
+
+def text(value: str) -> str:
+    """Take a text as it is."""
+    return value
+
+
+def path(value: str) -> Path:
+    """Read a path; `~` is the home folder."""
+    return Path(value).expanduser().absolute()
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `low` to `high`."""
+
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            number = low - 1
+        if not low <= number <= high:
+            raise ValueError(f"write a whole number from {low} to {high}")
+        return number
+
+    return read
+
+
+def seconds(low: int, high: int) -> Callable[[str], timedelta]:
+    """Return a reader of whole seconds from `low` to `high`."""
+    number = whole(low, high)
+    return lambda value: timedelta(seconds=number(value))
+
+
+def days(value: str) -> timedelta:
+    """Read a number of days."""
+    return timedelta(days=whole(1, 36500)(value))
+
+
+def switch(value: str) -> bool:
+    """Read 1 or 0 (also true/false, yes/no, on/off)."""
+    lowered = value.lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    raise ValueError("write 1 or 0")
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a reader that accepts these words, in any case."""
+
+    def read(value: str) -> str:
+        for choice in choices:
+            if value.lower() == choice.lower():
+                return choice
+        near = difflib.get_close_matches(value.lower(), [choice.lower() for choice in choices], n=1)
+        raise ValueError(
+            f"write one of {', '.join(choices)}" + (f" (did you mean {near[0]}?)" if near else "")
+        )
+
+    return read
+
+
+def store_url(value: str) -> str:
+    """Read the address of a store; PostgreSQL's gets the driver that is used."""
+    if value.startswith("postgres://"):
+        value = "postgresql://" + value.removeprefix("postgres://")
+    if value.startswith("postgresql://"):
+        value = "postgresql+psycopg://" + value.removeprefix("postgresql://")
+    if value.startswith("postgresql+psycopg://"):
+        return _server_url(value)
+    if value.startswith("sqlite:///"):
+        return value
+    raise ValueError(
+        "write sqlite:////absolute/path.sqlite3 or postgresql://user:password@host:5432/database"
+    )
+
+
+def _server_url(value: str) -> str:
+    """Refuse an address whose password would be taken for something else, and so be shown."""
+    authority, _, path = value.partition("://")[2].partition("?")[0].partition("/")
+    if authority.count("@") > 1 or "@" in path:
+        raise ValueError("in user and password write %40 for @, %2F for / and %3A for :")
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(
+            "the host or port is invalid; write postgresql://user:password@host:5432/database"
+        ) from None
+    if {"password", "sslpassword"} & parse_qs(parts.query, keep_blank_values=True).keys():
+        raise ValueError(
+            "write the password before the host, not among the parameters: postgresql://user:password@host/database?..."
+        )
+    return value
+
+
+def life_hub_url(value: str) -> str:
+    """Read the address of a PostgreSQL database."""
+    if not value.startswith(("postgres://", "postgresql://", "postgresql+psycopg://")):
+        raise ValueError(
+            "Life Hub is a PostgreSQL database: write postgresql://user:password@host:5432/database"
+        )
+    return store_url(value)
+
+
+def addresses(value: str) -> str:
+    """Read one or more email addresses."""
+    for one in value.split(","):
+        if not re.search(r"[^@\s]@[^@\s]", one):
+            raise ValueError(
+                f"{one.strip()!r} is not an email address. Write for example ops@example.org; "
+                "separate several with commas"
+            )
+    return value
+
+
+def private_key(value: str) -> bytes:
+    """Read a private key in base64."""
+    try:
+        key = base64.b64decode("".join(value.split()), validate=True)
+    except binascii.Error:
+        key = b""
+    if b"PRIVATE KEY" not in key:
+        raise ValueError("write the private key in base64: base64 -w0 < ~/.ssh/id_ed25519")
+    return key
+
+
+def tokens(value: str) -> tuple[Token, ...]:
+    """Read API tokens: name:scope:token, separated by commas."""
+    tokens: list[Token] = []
+    for number, entry in enumerate(filter(None, (part.strip() for part in value.split(","))), start=1):
+        name, scope, secret = (*entry.split(":", 2), "", "")[:3]
+        if (
+            not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name)
+            or scope not in SCOPES
+            or len(secret) < TOKEN_CHARS
+        ):
+            raise ValueError(
+                f"entry {number} is not name:scope:token; write for example "
+                f"jarvis:operate:<at least 8 characters>, with a scope of {', '.join(SCOPES)}"
+            )
+        if any(known.value == secret for known in tokens):
+            raise ValueError(
+                f"entry {number} repeats the token of another entry; give every user a token of its own"
+            )
+        tokens.append(Token(name, scope, secret))
+    return tuple(tokens)
+
+
+def http_url(value: str) -> str:
+    """Read an http(s) address."""
+    if not re.match(r"https?://[^/\s]+", value):
+        raise ValueError("write an address that starts with https:// (or http://)")
+    return value
+
+
+def ssm_path(value: str) -> str:
+    """Read a path of SSM parameters."""
+    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+/?", value):
+        raise ValueError("write a path of SSM parameters such as /sauron/prod")
+    return value
+
+
+def webhook_secret(value: str) -> bytes:
+    """Read a secret of the Standard Webhooks form: whsec_ and at least 16 bytes in base64."""
+    try:
+        key = base64.b64decode(value.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) < WEBHOOK_KEY_BYTES:
+        raise ValueError(
+            "write whsec_ and 24 to 64 random bytes in base64: echo whsec_$(head -c 32 /dev/urandom | base64)"
+        )
+    return key
