@@ -174,7 +174,7 @@ class Sauron:
             region=settings.aws_ses_region,
             access_key=settings.aws_ses_access_key_id,
             secret_key=settings.aws_ses_secret_access_key,
-            sender=settings.from_email,
+            sender=settings.from_email or "",
             endpoint_url=settings.environ.get("AWS_ENDPOINT_URL_SES")
             or settings.environ.get("AWS_ENDPOINT_URL"),
         )
@@ -186,7 +186,7 @@ class Sauron:
         return Publisher(
             self.store,
             self.clock,
-            url=settings.life_hub_url,
+            url=settings.life_hub_url or "",
             scheduler=settings.scheduler_name,
             host=socket.gethostname(),
         )
