@@ -11,7 +11,6 @@ import contextlib
 import difflib
 import functools
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,13 +18,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from sauron_jobs_loader.masking import Masker
+from sauron_jobs_loader.masking import Masker, without_credentials
 
 from . import settings_readers as read
 from .errors import SettingsError
 from .settings_readers import Token
-
-USERINFO = re.compile(r"(?<=://)[^/@\s]*@")  # what opens an address is in no message
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +167,7 @@ class Settings:
                 if setting.secret:
                     secrets.update(within(raw, values[setting.attribute]))
             except ValueError as error:
-                shown = "" if setting.secret else f"={USERINFO.sub('***@', raw)!r}"
+                shown = "" if setting.secret else f"={without_credentials(raw)!r}"
                 faults.append(f"{name}{shown}: {error}")
         if faults:
             raise SettingsError(faults)

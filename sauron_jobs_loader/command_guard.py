@@ -1,18 +1,26 @@
-"""Run one command and end it, with all its children, when whoever asked for it is gone.
+"""Run one command and end it, with all its children, when the process that asked for it is gone.
 
-It is executed as a script, in a process group of its own: its standard input is a pipe that the
-asking process holds open. End of that pipe (closed at a time limit, or by the death of
-the asker, `kill -9` included) ends the whole process group: TERM, a second, KILL.
-Needs nothing but the standard library, and no `ps`.
+This file is executed as a script, in a process group of its own. Its standard input is a pipe that the asking
+process holds open. The end of that pipe (closed at a time limit, or by the death of the asking process,
+`kill -9` included) ends the whole process group: TERM, a second, KILL. Needs the standard library alone.
 """
 
 import os
 import select
 import signal
 import sys
+from collections.abc import Sequence
 
 GRACE_MILLISECONDS = 1000
+KILL_AFTER_SECONDS = 3.0
+"""When the asking process kills the group itself: the grace, and slack for a busy machine."""
+
 NOT_FOUND = 127
+
+
+def guarded(command: Sequence[str]) -> list[str]:
+    """Return the command line that runs `command` under this guard."""
+    return [sys.executable, "-I", "-S", __file__, *command]
 
 
 def main(command: list[str]) -> int:

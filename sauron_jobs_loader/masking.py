@@ -1,11 +1,11 @@
-"""Blotting secrets out of text before it is kept, shown or sent.
+"""Masking of secrets in text before the text is kept, shown or sent.
 
 A known value is found as it is, in base64 (also inside a longer encoded text), URL-encoded, in hex, escaped
-for JSON or HTML, and in a stream also when it is split over writes; a value of several lines is found line by
-line. Masked twice is masked once.
+for JSON or HTML, and in a stream also when it is split over writes. A value of several lines is found line by
+line. The user information of an address is found by its place. Masking a text twice changes nothing.
 
-Limit: what a job transforms in another way (reversed, encrypted, one letter a line) is not found, and values
-shorter than SHORTEST (lines of a longer value: SHORTEST_LINE) are left alone, because they would blot out
+Limit: a value that a job transforms in another way (reversed, encrypted, one letter a line) is not found.
+Values shorter than SHORTEST (lines of a longer value: SHORTEST_LINE) are not masked, because they would mask
 ordinary words.
 """
 
@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 MASK = "***"
 SHORTEST = 4
@@ -25,11 +25,36 @@ SHORTEST_ENCODED = 8  # letters of base64: fewer are found in ordinary text
 SHORTEST_LINE = 8  # of a value of several lines, such as a private key
 BASE64_LINES = (76, 64)  # letters after which MIME and base64(1), and PEM break the line
 
+# user and password of an address; the user name `git` alone opens nothing
+_USER_INFORMATION = re.compile(r"(?<=://)(?!git@)([^/\s]+)@")
 _ALTERNATIVE = str.maketrans("+/", "-_")
 
 
+def without_credentials(text: str) -> str:
+    """Return a text with the user information of every address in it masked."""
+    return _USER_INFORMATION.sub(f"{MASK}@", text)
+
+
+def credentials_in(text: str) -> Iterator[str]:
+    """Find the user information of the addresses in a text: the whole of it and, if there is one, the password."""
+    for whole in _USER_INFORMATION.findall(text):
+        _user, _colon, password = whole.partition(":")
+        for secret in filter(None, (whole, password)):
+            yield from (secret, unquote(secret))
+
+
+def public_address(url: str) -> str:
+    """Return one address to show: without user and password (of ssh: without the password), query and fragment."""
+    if "://" not in url:
+        return url
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.username if parts.scheme.startswith("ssh") else None
+    return parts._replace(netloc=f"{user}@{host}" if user else host, query="", fragment="").geturl()
+
+
 class Masker:
-    """Knows the values to blot out. Safe to share between threads."""
+    """Knows the values to mask. Safe to share between threads."""
 
     def __init__(self, values: Iterable[str]) -> None:
         forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
@@ -42,11 +67,11 @@ class Masker:
             self._by_first.setdefault(form[0], []).append(form)
 
     def text(self, text: str) -> str:
-        """Return the text without the values."""
+        """Return a text with the values masked."""
         return self._text.sub(MASK, text) if self._text else text
 
     def value(self, value: Any) -> Any:
-        """Return a JSON value without them: in its texts, the keys of its objects included, and as numbers."""
+        """Return a JSON value with the values masked: in its texts, in the keys of its objects, and as numbers."""
         if self._text is None:
             return value
         if isinstance(value, str):
@@ -66,7 +91,7 @@ class Masker:
         return MaskedStream(self)
 
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
-        """Mask what is certain of `data`; return it with the rest, which may be the beginning of a value."""
+        """Mask `data` up to where a value may begin that is not complete yet; return both parts."""
         if self._bytes is None:
             return data, b""
         held = self._open_end(data)
@@ -80,7 +105,7 @@ class Masker:
         return bytes(clean + data[done:held]), data[held:]
 
     def _open_end(self, data: bytes) -> int:
-        """Return where the end of `data` begins that a value may begin with. No form holds a line feed."""
+        """Return where in `data` an incomplete value may begin, or its length. No form holds a line feed."""
         for start in range(max(len(data) - self._longest + 1, data.rfind(b"\n") + 1), len(data)):
             forms = self._by_first.get(data[start])
             if forms and any(
@@ -94,19 +119,19 @@ class Masker:
 
 
 class MaskedStream:
-    """Masks bytes as they come. What may be the beginning of a value is held back until more, or the end, has come."""
+    """Masks bytes as they come. The possible beginning of a value is held back until more bytes, or the end, have come."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """Take bytes and answer those that are certain."""
+        """Take bytes and return those that are complete, masked."""
         clean, self._held = self._masker._cut(self._held + data)  # noqa: SLF001 - two halves of one thing
         return clean
 
     def end(self) -> bytes:
-        """Return what is left."""
+        """Return the bytes that were held back, masked."""
         rest, self._held = self._held, b""
         return self._masker._masked(rest)  # noqa: SLF001 - as above
 
@@ -120,7 +145,7 @@ def _grouped(forms: Iterable[str]) -> str:
 
 
 def _forms(value: str) -> Iterator[str]:
-    """List the ways a value may be written in one line."""
+    """Return the ways in which a value may be written in one line."""
     value = value.strip()
     if len(value) < SHORTEST:
         return

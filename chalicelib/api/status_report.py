@@ -6,12 +6,10 @@ age of the last tick in the store decides. Nothing here depends on git, mail or 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from chalicelib.alerting.checks import SAURON, Kind
 from chalicelib.answers.audit import next_fires
@@ -25,6 +23,7 @@ from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
 from chalicelib.store.runners import Runner
 from chalicelib.wiring import Sauron
+from sauron_jobs_loader.masking import public_address
 
 TICK_SILENT = timedelta(minutes=3)
 SHOWN = 5  # names in a sentence
@@ -94,7 +93,7 @@ def git_sync(settings: Settings, state: BundleState, revision: Revision | None) 
         "last_sync": None if state.last_sync is None else iso(state.last_sync),
         "last_error": masked(state.last_error, settings),
         "consecutive_failures": state.consecutive_failures,
-        "repo_url": None if url is None else masked(without_credentials(url), settings),
+        "repo_url": None if url is None else masked(public_address(url), settings),
         "branch": settings.jobs_git_branch,
         "local_path": str(settings.jobs_dir),
         "pinned_ref": state.pinned_ref,
@@ -150,16 +149,6 @@ def _failing(last: Run) -> bool:
     return last.state in {RunState.FAILED, RunState.TIMED_OUT} or (
         last.state in UNFINISHED and last.error is not None
     )
-
-
-def without_credentials(url: str) -> str:
-    """Return an address without what opens it: user and password of http, the password of ssh, any query."""
-    if not re.match(r"[a-z+]+://", url):
-        return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = parts.username if parts.scheme.startswith("ssh") else None
-    return parts._replace(netloc=f"{user}@{host}" if user else host, query="", fragment="").geturl()
 
 
 def masked(text: str | None, settings: Settings) -> str | None:

@@ -31,6 +31,7 @@ from pathlib import Path
 
 from sauron_jobs_loader.errors import SourceError
 from sauron_jobs_loader.file_lock import file_lock
+from sauron_jobs_loader.masking import credentials_in
 
 from . import requirements
 from .installation import Installation, InstallLog
@@ -172,7 +173,7 @@ class Environments:
         for name, value in self._environ.items():
             if name in wanted.variables or _SECRET_NAME.search(name):
                 yield value
-            yield from requirements.credentials_in(value)
+            yield from credentials_in(value)
 
     def _install(
         self, folder: Path, wanted: Requirements, home: Path, installation: Installation, log: InstallLog

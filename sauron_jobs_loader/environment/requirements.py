@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from sauron_jobs_loader.errors import LoaderError
+from sauron_jobs_loader.masking import credentials_in
 
 REQUIREMENTS = "requirements.txt"
 IGNORED = frozenset({".git", ".venv", "__pycache__"})
@@ -77,19 +78,6 @@ def read(folder: Path) -> Requirements | None:
         frozenset(reader.variables),
         tuple(reader.wanted),
     )
-
-
-def credentials_in(text: str) -> Iterator[str]:
-    """Find the user information in addresses: the whole of it and, where there is one, the password."""
-    for found in re.finditer(r"://([^/\s'\"]+)@", text):
-        whole = found[1]
-        if whole != "git":
-            yield whole
-            yield unquote(whole)
-            _user, colon, password = whole.partition(":")
-            if colon:
-                yield password
-                yield unquote(password)
 
 
 def _text(file: Path) -> str:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.masking import MASK, without_credentials
 
 DEFAULT_USER = "x-access-token"  # what GitHub asks for; GitLab and Gitea take any name
 _SCP_LIKE = re.compile(
@@ -25,7 +26,6 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 _LOOKS_LIKE_HOST = re.compile(
     r"(?:[A-Za-z0-9_.+-]+@)?(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)/(?P<path>[\w.-]+/[\w.-].*)"
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
 _UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]")
 _ACCEPTED = (
     "write https://host/org/repo.git, ssh://git@host/org/repo.git, git@host:org/repo.git, "
@@ -75,16 +75,11 @@ class GitAddress:
         """Return `text` without the token in any of its forms and without the user part of any URL."""
         if self.token:
             for secret in (self._basic(), self.token, quote(self.token, safe="")):
-                text = text.replace(secret, "***")
-        return redact_urls(text)
+                text = text.replace(secret, MASK)
+        return without_credentials(text)
 
     def _basic(self) -> str:
         return base64.b64encode(f"{self.token_user}:{self.token or ''}".encode()).decode("ascii")
-
-
-def redact_urls(text: str) -> str:
-    """Blot out what stands before the @ of every URL in `text`."""
-    return _USERINFO.sub("***@", text)
 
 
 def parse_address(url: str, *, token: str | None = None) -> GitAddress:
@@ -226,5 +221,5 @@ def _checked_token(token: str | None) -> str | None:
 
 
 def _refuse(url: str, why: str, instead: str = _ACCEPTED) -> NoReturn:
-    shown = redact_urls(url)
+    shown = without_credentials(url)
     raise SourceError(f"the bundle address {shown!r} {why}; {instead}", fault=SourceFault.ADDRESS, url=shown)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from sauron_jobs_loader import channel
+from sauron_jobs_loader.bounded_output import BoundedOutput
 from sauron_jobs_loader.errors import BootError
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -199,14 +200,13 @@ def with_programs(environ: Mapping[str, str], python: Path | None) -> dict[str, 
 
 
 class Tail:
-    """The last part of what a process printed, bounded."""
+    """The last part of the output of a process, bounded."""
 
     def __init__(self, size: int = 4000) -> None:
-        self._size = size
-        self._data = b""
+        self._kept = BoundedOutput(last=size)
 
     def read(self, descriptor: int) -> bool:
-        """Take what is there, at most a megabyte at a time; answer False at the end of the output."""
+        """Take what is there, at most a megabyte at a time; return False at the end of the output."""
         for _ in range(16):
             try:
                 data = os.read(descriptor, 1 << 16)
@@ -214,12 +214,8 @@ class Tail:
                 return True
             if not data:
                 return False
-            self._data += data
-            # cut between lines: half a line could hold half a secret, which nobody finds
-            if len(self._data) > self._size:
-                cut = self._data[-self._size :]
-                self._data = cut[cut.find(b"\n") + 1 :]
+            self._kept.add(data)
         return True
 
     def __str__(self) -> str:
-        return self._data.decode(errors="replace").strip()
+        return self._kept.last_lines().strip()

@@ -15,7 +15,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .bounded_output import BoundedOutput
+from sauron_jobs_loader.bounded_output import BoundedOutput
+
 from .known_hosts import DEFAULT_PORT
 from .ssh_connection import Machine, connected, left, machine
 

@@ -17,7 +17,8 @@ from urllib.parse import unquote, urlsplit
 from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
 from sauron_jobs_loader.errors import SourceError
-from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address, redact_urls
+from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address
+from sauron_jobs_loader.masking import without_credentials
 
 from .names import Names
 
@@ -94,7 +95,7 @@ def read(
     faults += [
         f"{name}: whoever may look at a function could read what stands before the @; write it without"
         for name, value in variables.items()
-        if name != "JOBS_GIT_REPO_URL" and redact_urls(value) != value
+        if name != "JOBS_GIT_REPO_URL" and without_credentials(value) != value
     ]
     variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
     if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import pytest
 
 from chalicelib import __version__, wiring
-from chalicelib.api.status_report import without_credentials
 from chalicelib.store import bundle, runners
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
@@ -132,21 +131,6 @@ def test_status_shows_the_next_runs_soonest_first(sauron: Sauron, client: Client
     assert client.get("/status").json["next_runs"] == [
         {"job_id": "nightly-backup", "cron": "0 3 * * *", "next_run_at": "2026-03-03T03:00:00Z"}
     ]
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("https://me:secret@git.test/a.git", "https://git.test/a.git"),
-        ("https://secret@git.test:8443/a.git#x", "https://git.test:8443/a.git"),
-        ("ssh://git:secret@git.test:22/a.git", "ssh://git@git.test:22/a.git"),
-        ("git@git.test:team/a.git", "git@git.test:team/a.git"),
-        ("/srv/jobs.git", "/srv/jobs.git"),
-        ("file:///srv/jobs.git", "file:///srv/jobs.git"),
-    ],
-)
-def test_an_address_is_shown_without_what_opens_it(url: str, shown: str) -> None:
-    assert without_credentials(url) == shown
 
 
 def test_sync_without_a_bundle_is_200_and_says_what_to_set(sauron: Sauron, client: Client) -> None:

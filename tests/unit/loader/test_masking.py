@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sauron_jobs_loader.masking import MASK, Masker
+from sauron_jobs_loader.masking import MASK, Masker, credentials_in, public_address, without_credentials
 
 SECRET = "s3cr3t/Of the+ops&team"
 KEY = (
@@ -45,6 +45,15 @@ def test_it_is_found_inside_a_longer_encoded_text(before: str, after: str) -> No
     masked = Masker([SECRET]).text(base64.b64encode(f"{before}{SECRET}{after}".encode()).decode())
     assert MASK in masked
     assert len(masked) <= 3 + 4 * (len(before) + 2) // 3 + 4 * (len(after) + 2) // 3 + 6
+
+
+@pytest.mark.parametrize("length", [12, 13, 14])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_no_letter_that_the_secret_alone_decides_is_left_of_an_encoded_text(before: int, length: int) -> None:
+    secret = "s3cr3t-0f-the-ops"[:length]
+    encoded = base64.b64encode(b"\xff" * before + secret.encode() + b"\xff" * 9).decode()
+    first, after = -(-before * 8 // 6), (before + length) * 8 // 6  # letters hold six bits each
+    assert Masker([secret]).text(encoded) == encoded[:first] + MASK + encoded[after:]
 
 
 def test_a_private_key_is_found_line_by_line_and_encoded() -> None:
@@ -133,3 +142,39 @@ def test_base64_in_lines_of_64_letters_is_found() -> None:
     whole = base64.b64encode(KEY.encode()).decode()
     lines = [whole[start : start + 64] for start in range(0, len(whole), 64)]
     assert all(line not in Masker([KEY]).text("\n".join(lines)) for line in lines[:-1])
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me:secret@git.test/a.git", "https://git.test/a.git"),
+        ("https://secret@git.test:8443/a.git#x", "https://git.test:8443/a.git"),
+        ("ssh://git:secret@git.test:22/a.git", "ssh://git@git.test:22/a.git"),
+        ("git@git.test:team/a.git", "git@git.test:team/a.git"),
+        ("/srv/jobs.git", "/srv/jobs.git"),
+        ("file:///srv/jobs.git", "file:///srv/jobs.git"),
+    ],
+)
+def test_an_address_is_shown_without_what_opens_it(url: str, shown: str) -> None:
+    assert public_address(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("fatal: https://me:secret@git.test/a.git is gone", "fatal: https://***@git.test/a.git is gone"),
+        ("https://secret@a.test/x https://b.test/y", "https://***@a.test/x https://b.test/y"),
+        ("postgresql://sauron:p@ss@db.test/x", "postgresql://***@db.test/x"),
+        ("https://me:it's@git.test/a", "https://***@git.test/a"),
+        ("git+ssh://git@git.test/a.git", "git+ssh://git@git.test/a.git"),
+        ("write to ops@example.org", "write to ops@example.org"),
+    ],
+)
+def test_the_user_information_of_every_address_in_a_text_is_masked(text: str, masked: str) -> None:
+    assert without_credentials(text) == masked
+    assert without_credentials(masked) == masked
+
+
+def test_what_opens_an_address_is_found_whole_and_as_the_password_alone() -> None:
+    text = "--index-url https://ci:p%40ss@a.test/simple\ngit+ssh://git@b.test/c\nhttps://token@d.test/e"
+    assert set(credentials_in(text)) == {"ci:p%40ss", "ci:p@ss", "p%40ss", "p@ss", "token"}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
-from sauron_jobs_loader.toolkit import command
 from sauron_jobs_loader.toolkit.command import CommandError, run
 from tests.bundle_runs import alive, eventually, pid_in
 
@@ -44,22 +45,19 @@ def test_input_and_environment_and_folder_are_passed(tmp_path: Path, monkeypatch
     assert run(["true"], input=b"x" * 500_000).returncode == 0
 
 
-@pytest.mark.parametrize("stubborn", ["check_cancellations", "refuse"])
-def test_at_its_timeout_a_program_ends_with_all_it_started(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stubborn: str
-) -> None:
-    monkeypatch.setattr(command, "GRACE_SECONDS", 0.3)
+@pytest.mark.parametrize("handler", ["SIG_DFL", "SIG_IGN"])
+def test_at_its_timeout_a_program_ends_with_all_it_started(tmp_path: Path, handler: str) -> None:
     script = (
         "import os, signal, subprocess, sys, time\n"
-        f"check_cancellations, refuse = signal.SIG_DFL, signal.SIG_IGN\nsignal.signal(signal.SIGTERM, {stubborn})\n"
+        f"signal.signal(signal.SIGTERM, signal.{handler})\n"
         "child = subprocess.Popen(['sh', '-c', 'trap \"\" TERM; sleep 600'], start_new_session=True)\n"
         f"open({str(tmp_path / 'a')!r}, 'w').write(f'{{child.pid}}\\n')\n"
         f"open({str(tmp_path / 'b')!r}, 'w').write(f'{{os.getpid()}}\\n')\nprint('begun', flush=True)\ntime.sleep(600)"
     )
     with pytest.raises(
-        CommandError, match=r"did not end within 2 s\. It printed at the end:\nbegun"
+        CommandError, match=r"did not end within 2 s\. The end of its output:\nbegun"
     ) as failed:
-        run([sys.executable, "-c", script], timeout_seconds=2)
+        run([sys.executable, "-c", script], timeout_seconds=2, grace_seconds=0.3)
     assert failed.value.result
     assert failed.value.result.timed_out
     pids = [pid_in(tmp_path / name) for name in ("a", "b")]
@@ -70,7 +68,7 @@ def test_what_a_program_leaves_behind_does_not_hold_the_job() -> None:
     told = run(["sh", "-c", "sleep 30 & echo $!"])
     pid = int(told.output)
     assert told.seconds < 20
-    command._signal({pid}, 9)
+    os.kill(pid, signal.SIGKILL)
 
 
 def test_a_program_that_cannot_be_started_is_said() -> None:
