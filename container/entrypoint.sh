@@ -75,14 +75,20 @@ if [ -n "$encoded" ] && [ -z "${SAURON_SSH_KEY_PATH:-}" ]; then
 fi
 unset encoded key
 
-# 5. Known hosts may be given as text; ssh wants a file. A key line has spaces, a path to a missing file is a mistake.
-if [ -n "${SAURON_SSH_KNOWN_HOSTS:-}" ] && [ ! -f "$SAURON_SSH_KNOWN_HOSTS" ]; then
+# 5. Known hosts may be given as text; ssh wants a file. Text has a line break or the kind of a key in it, as in
+#    sauron_jobs_loader/toolkit/known_hosts.py; anything else is a path.
+if [ -n "${SAURON_SSH_KNOWN_HOSTS:-}" ]; then
   case $SAURON_SSH_KNOWN_HOSTS in
-    *" "*) ;;
-    *) refuse "SAURON_SSH_KNOWN_HOSTS=$SAURON_SSH_KNOWN_HOSTS is neither a file nor host key lines; write the output of: ssh-keyscan HOST" ;;
+    *"
+"* | *[[:blank:]]ssh-* | *[[:blank:]]ecdsa-* | *[[:blank:]]sk-*)
+      write_private known_hosts "$SAURON_SSH_KNOWN_HOSTS"
+      export SAURON_SSH_KNOWN_HOSTS="$keys/known_hosts"
+      ;;
+    *)
+      [ -f "$SAURON_SSH_KNOWN_HOSTS" ] ||
+        refuse "SAURON_SSH_KNOWN_HOSTS=$SAURON_SSH_KNOWN_HOSTS is neither a file nor host key lines; write the output of: ssh-keyscan HOST"
+      ;;
   esac
-  write_private known_hosts "$SAURON_SSH_KNOWN_HOSTS"
-  export SAURON_SSH_KNOWN_HOSTS="$keys/known_hosts"
 fi
 
 umask 022

@@ -60,18 +60,8 @@ class KnownHosts:
     def read(cls, environ: Mapping[str, str]) -> KnownHosts:
         """Read the lines, or the file, that SAURON_SSH_KNOWN_HOSTS holds, and ~/.ssh/known_hosts. Raises HostKeyError."""
         given = environ.get(VARIABLE, "").strip()
-        texts, place = [], VARIABLE
-        if given and is_inline(given):
-            texts.append(given)
-        elif given:
-            place = given
-            try:
-                texts.append(Path(given).expanduser().read_text(encoding="utf-8", errors="replace"))
-            except OSError as error:
-                reason = error.strerror or error
-                raise HostKeyError(
-                    f"{VARIABLE} names the file {given}, which cannot be read: {reason}."
-                ) from error
+        texts = [text_of(given)] if given else []
+        place = given if given and not is_inline(given) else VARIABLE
         # there need be none, and an account may have no home
         with contextlib.suppress(OSError, RuntimeError):
             texts.append(
@@ -115,6 +105,17 @@ class KnownHosts:
 def is_inline(text: str) -> bool:
     """Return whether a setting is known_hosts lines rather than a file's path."""
     return "\n" in text or re.search(r"[ \t](ssh-|ecdsa-|sk-)", text) is not None
+
+
+def text_of(given: str) -> str:
+    """Return the known_hosts lines that a setting holds, or those of the file that it names. Raises HostKeyError."""
+    if is_inline(given):
+        return given
+    try:
+        return Path(given).expanduser().read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        reason = error.strerror or error
+        raise HostKeyError(f"{VARIABLE} names the file {given}, which cannot be read: {reason}.") from error
 
 
 def host_name(host: str, port: int) -> str:

@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
-from sauron_jobs_loader.errors import SourceError
+from sauron_jobs_loader.errors import LoaderError, SourceError
 from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address
 from sauron_jobs_loader.masking import without_credentials
+from sauron_jobs_loader.toolkit import known_hosts
 
 from .names import Names
 
@@ -74,7 +74,10 @@ def read(
     secrets = {name: value for name, value in raw.items() if name in secret_settings}
     faults += _move_token(raw, secrets)
     if hosts := raw.pop("SAURON_SSH_KNOWN_HOSTS", None):
-        secrets["SAURON_SSH_KNOWN_HOSTS"] = _text_of(hosts)  # may be longer than a function's variables
+        try:  # a secret, because it may be longer than the variables of a function
+            secrets["SAURON_SSH_KNOWN_HOSTS"] = known_hosts.text_of(hosts)
+        except LoaderError as error:
+            faults.append(str(error))
     for name in [*job_secrets, *_of_jobs(written)]:
         if not NAME.fullmatch(name) or NOT_OF_JOBS.match(name):
             faults.append(
@@ -157,17 +160,6 @@ def _of_jobs(written: Sequence[str]) -> list[str]:
     """Return the names of a file that are no settings: they are for jobs."""
     known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
     return [name for name in written if name not in known and not NOT_OF_JOBS.match(name)]
-
-
-def _text_of(hosts: str) -> str:
-    file = Path(hosts).expanduser()
-    return (
-        file.read_text(encoding="utf-8")
-        if len(hosts) < 1000  # noqa: PLR2004 - no path is that long
-        and "\n" not in hosts
-        and file.is_file()
-        else hosts
-    )
 
 
 def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from chalicelib.settings import SETTINGS, Settings
+from sauron_jobs_loader.toolkit import known_hosts
 
 CONTAINER = Path(__file__).resolve().parents[3] / "container"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbm90IGEga2V5\n-----END OPENSSH PRIVATE KEY-----"
@@ -115,6 +116,21 @@ def test_known_hosts_given_as_a_file_stay_that_file(tmp_path: Path) -> None:
     file = tmp_path / "known hosts"
     file.write_text(HOSTS)
     assert environment(tmp_path, SAURON_SSH_KNOWN_HOSTS=str(file))["SAURON_SSH_KNOWN_HOSTS"] == str(file)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "h ssh-rsa A",
+        "h\tecdsa-sha2-nistp256 A",
+        "h sk-ssh-ed25519@openssh.com A",
+        "a\nb",
+        "/nonexistent/a b",
+        "ssh-rsa",
+    ],
+)
+def test_the_entrypoint_tells_text_from_a_path_as_the_loader_does(tmp_path: Path, given: str) -> None:
+    assert (start(tmp_path, SAURON_SSH_KNOWN_HOSTS=given).returncode == 0) is known_hosts.is_inline(given)
 
 
 def test_known_hosts_that_are_neither_are_refused(tmp_path: Path) -> None:

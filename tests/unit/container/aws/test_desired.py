@@ -59,6 +59,11 @@ def test_secrets_go_to_parameters_and_what_belongs_to_this_machine_stays_here(tm
     assert "password-of-the-store" not in repr(found)
 
 
+def test_a_file_of_known_hosts_that_cannot_be_read_is_a_fault() -> None:
+    with pytest.raises(SettingsError, match="names the file /nonexistent/hosts, which cannot be read"):
+        desired.read(GIVEN | {"SAURON_SSH_KNOWN_HOSTS": "/nonexistent/hosts"}, PROD)
+
+
 def test_a_file_s_names_that_are_no_settings_are_secrets_of_jobs() -> None:
     written = ["STRIPE_KEY", "JOBS_GIT_REPO_URL", "AWS_PROFILE", "HTTPS_PROXY", "SAURON_URL"]
     found = desired.read(GIVEN | dict.fromkeys(written, "x") | GIVEN, PROD, written=written)
