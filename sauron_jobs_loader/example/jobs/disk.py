@@ -15,7 +15,7 @@ PARAMS = {
 }
 
 
-def check_disk(ctx: JobContext) -> dict:
+def check_disk(ctx: JobContext) -> dict[str, object]:
     """Return the use of the disk, degraded when it is above the limit."""
     path = ctx.params.get("path", "/")
     usage = shutil.disk_usage(path)

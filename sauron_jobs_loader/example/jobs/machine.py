@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 
-async def check_machine() -> dict:
+async def check_machine() -> dict[str, object]:
     """Return load and free memory, degraded when there is too much of the one or too little of the other."""
     load, free = await asyncio.gather(load_per_cpu(), free_memory_percent())
     print(f"load per CPU {load}, free memory {free} %")

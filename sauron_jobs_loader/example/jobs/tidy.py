@@ -9,7 +9,7 @@ FOLDER = Path("/tmp/downloads")  # noqa: S108 - choose the folder before you ena
 KEEP_SECONDS = 30 * 86400
 
 
-def tidy_downloads(ctx: JobContext) -> dict:
+def tidy_downloads(ctx: JobContext) -> dict[str, object]:
     """Delete files that nobody has changed for 30 days."""
     files = [file for file in sorted(FOLDER.glob("*")) if file.is_file()]
     deleted = 0
