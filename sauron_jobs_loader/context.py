@@ -17,10 +17,9 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
-from sauron_jobs_loader.process.result import storable
-
 from . import channel
 from .errors import LoaderError
+from .text import storable
 
 STATE_VALUE_LIMIT = 64 * 1024
 STATE_KEY_LIMIT = 256

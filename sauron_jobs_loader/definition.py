@@ -15,7 +15,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sauron_jobs_loader.process.result import storable
+from sauron_jobs_loader.text import storable
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 SECRET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")

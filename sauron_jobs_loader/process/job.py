@@ -29,6 +29,7 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.context import Channel, JobContext
 from sauron_jobs_loader.errors import BootError, DefinitionError
 from sauron_jobs_loader.registry import JobConfig, job_registry
+from sauron_jobs_loader.text import storable
 
 from . import manifest, result, tree
 
@@ -165,7 +166,7 @@ def _exited(code: Any) -> tuple[dict[str, Any], int]:
     if isinstance(code, int):
         return result.failure(f"the job called sys.exit({code})", "SystemExit"), code & 0xFF or 1
     print(code, file=sys.stderr)  # noqa: T201 - as Python itself does for sys.exit("text")
-    return result.failure(result.storable(str(code))[:5000], "SystemExit"), 1
+    return result.failure(storable(str(code))[:5000], "SystemExit"), 1
 
 
 def _become_command(command: list[str], link: Channel) -> int:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from sauron_jobs_loader import channel
+from sauron_jobs_loader.text import storable
 
 DEEPEST = 20
 ERROR_LIMIT = 20_000  # more than is kept: secrets are blotted out before it is cut to that
@@ -109,11 +110,6 @@ def marked(value: Any) -> dict[str, str]:
     except Exception as error:  # noqa: BLE001 - a repr is the job's code and can raise anything
         shown = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     return {"__repr__": storable(shown[:LONGEST_REPR])}
-
-
-def storable(text: str) -> str:
-    """Make text that every database and encoder takes."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _short(value: Any) -> Any:
