@@ -14,8 +14,8 @@ from typing import Any
 
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
-from chalicelib.model.occurrences import DOWNTIME
-from chalicelib.model.runs import RunState
+from chalicelib.model.liveness import was_down
+from chalicelib.model.runs import GOOD, RunState
 from chalicelib.settings import Settings
 from chalicelib.store import incidents, outbox, registry, runners
 from chalicelib.store.database import Tx
@@ -86,7 +86,7 @@ class Snapshot:
     def brief(cls, tx: Tx, now: datetime, settings: Settings) -> Snapshot:
         """See what concerns jobs whose runs just ended."""
         ticked = runners.duty(tx, runners.TICK)
-        return cls(now, now - OVERLAP, settings, ticked is not None and now - ticked[0] <= DOWNTIME)
+        return cls(now, now - OVERLAP, settings, ticked is not None and not was_down(ticked[0], now))
 
     @classmethod
     def whole(
@@ -128,7 +128,7 @@ def find(
     if (
         kind is Kind.FAILING
         and known is None
-        and ((last := incidents.verdict(tx, subject)) is None or last.state in incidents.GOOD)
+        and ((last := incidents.verdict(tx, subject)) is None or last.state in GOOD)
     ):
         return FINE
     job = registry.job(tx, subject)
@@ -146,7 +146,7 @@ def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> Chec
     last = incidents.verdict(tx, job.id)
     if last is None:
         return DROPPED
-    if last.state in incidents.GOOD:
+    if last.state in GOOD:
         reason = f"the run ended {last.state}; before that: {known.reason}" if known else ""
         return CheckResult(False, reason, last.finished_at, job.id, last.id, {"state": last.state})
     if not in_full:

@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 from chalicelib import __version__, logs
 from chalicelib.clock import Clock
 from chalicelib.maintenance.dead_mans_switch import unreachable
+from chalicelib.model.backoff import Backoff, stable_fraction
 from chalicelib.model.runs import new_run_id
 from chalicelib.settings import Settings
 from chalicelib.store import Store
@@ -39,14 +40,7 @@ log = logs.get(__name__)
 
 SECONDS = 10.0  # a webhook has for each step of an answer
 CLAIMED = timedelta(minutes=2)  # nobody else tries an alert meanwhile
-DELAYS = (
-    timedelta(seconds=10),
-    timedelta(minutes=1),
-    timedelta(minutes=5),
-    timedelta(minutes=15),
-    timedelta(minutes=30),
-)
-SPREAD = 0.10
+DELAYS = Backoff(tuple(timedelta(minutes=minutes) for minutes in (1 / 6, 1, 5, 15, 30)))
 SEVERAL = 5  # more mails than these at once are one
 MOST_IN_MAIL = 500
 ALL_CHANNELS = (MAIL, WEBHOOK)
@@ -297,8 +291,7 @@ class Delivery:
 
 def delay(tries: int, alert_id: str) -> timedelta:
     """Return how long an alert waits after so many failures before this one, plus up to 10 % that is a stable hash of its id."""
-    digest = hashlib.sha256(f"{alert_id}/{tries}".encode()).digest()
-    return DELAYS[min(tries, len(DELAYS) - 1)] * (1 + SPREAD * int.from_bytes(digest[:4]) / 0xFFFFFFFF)
+    return DELAYS.delay(tries + 1, stable_fraction(f"{alert_id}/{tries}"))
 
 
 def signed(alert_id: str, timestamp: int, body: bytes, key: bytes | None) -> dict[str, str]:

@@ -33,22 +33,12 @@ class AuditReport:
     until: datetime | None
 
 
-def next_fires(job: Job, *, now: datetime, count: int) -> list[datetime]:
-    """Return the next fire times of a job after now; none while it is off, rejected or gone."""
-    if not job.enabled or job.removed_at is not None or job.rejected is not None:
-        return []
-    fires: list[datetime] = []
-    while len(fires) < count:
-        fires.append(job.spec.schedule.after(fires[-1] if fires else now))
-    return fires
-
-
 def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]:
     """Return the next `count` fire times over all enabled jobs, the soonest first."""
     heap = [
         (fires[0], job.id, job)
         for job in registry.all_jobs(tx)
-        if (fires := next_fires(job, now=now, count=1))
+        if (fires := job.next_fires(now=now, count=1))
     ]
     heapq.heapify(heap)
     answer: list[tuple[Job, datetime]] = []

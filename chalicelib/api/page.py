@@ -10,7 +10,6 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.audit import next_fires
 from chalicelib.cron.describe import describe
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import UNFINISHED, Run
@@ -161,7 +160,7 @@ def sync() -> Response:
 
 
 def _line(job: Job, last: Run | None, found: status_report.Condition) -> dict[str, Any]:
-    fires = next_fires(job, now=found.now, count=1)
+    fires = job.next_fires(now=found.now, count=1)
     words = describe(job.spec.cron, job.spec.timezone)
     return {"job": job, "last": last, "next": fires[0] if fires else None, "words": words}
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from chalicelib.answers.audit import AuditReport, next_fires
+from chalicelib.answers.audit import AuditReport
 from chalicelib.bundle.sync import HELD, SyncReport
 from chalicelib.clock import iso
 from chalicelib.cron.describe import describe
 from chalicelib.model.jobs import Job, Override
-from chalicelib.model.runs import Attempt, Run, RunState
+from chalicelib.model.runs import GOOD, Attempt, Run, RunState
 from chalicelib.store.incidents import Incident
 from chalicelib.store.outbox import Lag
 from chalicelib.store.runners import Runner
@@ -33,7 +33,7 @@ def page_of(name: str, items: list[Any], *, next_after: str | None = None) -> di
 def job(found: Job, last: Run | None, *, now: datetime) -> dict[str, Any]:
     """Write a job as the lists show it."""
     spec = found.spec
-    upcoming = next_fires(found, now=now, count=1)
+    upcoming = found.next_fires(now=now, count=1)
     return {
         "id": found.id,
         "cron": spec.cron,
@@ -57,10 +57,10 @@ def job_in_full(found: Job, last: Run | None, executed: Sequence[Run], *, now: d
     """Write one job with its policies, the next five runs, and how the newest executed runs went."""
     spec = found.spec
     judged = [run.state for run in executed if run.state is not RunState.CANCELLED]
-    good = sum(state in {RunState.SUCCEEDED, RunState.DEGRADED} for state in judged)
+    good = sum(state in GOOD for state in judged)
     record = spec.record
     return job(found, last, now=now) | {
-        "next_runs": [iso(fire_at) for fire_at in next_fires(found, now=now, count=5)],
+        "next_runs": [iso(fire_at) for fire_at in found.next_fires(now=now, count=5)],
         "success_rate": round(good / len(judged), 4) if judged else None,
         "durations": durations(executed),
         "runs_counted": len(executed),
@@ -89,7 +89,7 @@ def durations(executed: Sequence[Run]) -> dict[str, Any]:
     taken = sorted(
         (run.finished_at - run.started_at).total_seconds()
         for run in executed
-        if run.state in {RunState.SUCCEEDED, RunState.DEGRADED} and run.started_at and run.finished_at
+        if run.state in GOOD and run.started_at and run.finished_at
     )
     if not taken:
         return {"count": 0, "median_seconds": None, "max_seconds": None}

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from chalicelib.alerting.checks import SAURON, Kind
-from chalicelib.answers.audit import next_fires
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
-from chalicelib.model.runs import UNFINISHED, Run, RunState
+from chalicelib.model.liveness import is_ticking
+from chalicelib.model.runs import BAD, UNFINISHED, Run
 from chalicelib.settings import Settings
 from chalicelib.store import bundle, history, incidents, registry
 from chalicelib.store import runners as presence
@@ -25,7 +25,6 @@ from chalicelib.store.runners import Runner
 from chalicelib.wiring import Sauron
 from sauron_jobs_loader.masking import public_address
 
-TICK_SILENT = timedelta(minutes=3)
 SHOWN = 5  # names in a sentence
 NEXT_RUNS = 100
 
@@ -51,7 +50,7 @@ def look(sauron: Sauron, tx: Tx) -> Condition:
     now = sauron.clock.now()
     ticked = presence.duty(tx, presence.TICK)
     vitals = sauron.vitals
-    fresh = ticked is not None and now - ticked[0] < TICK_SILENT
+    fresh = is_ticking(ticked[0] if ticked else None, now)
     state = bundle.state(tx)
     runners = [runner for runner in presence.all_runners(tx) if not sauron.peers.gone(runner.name)]
     if sauron.store.sqlite and not runners:
@@ -105,7 +104,7 @@ def next_runs(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     fires = [
         (fire_at, job)
         for job in registry.firing_first(tx, most=NEXT_RUNS)
-        for fire_at in next_fires(job, now=now, count=1)
+        for fire_at in job.next_fires(now=now, count=1)
     ]
     fires.sort(key=lambda pair: (pair[0], pair[1].id))
     return [{"job_id": job.id, "cron": job.spec.cron, "next_run_at": iso(fire_at)} for fire_at, job in fires]
@@ -146,9 +145,7 @@ def faults(
 
 def _failing(last: Run) -> bool:
     """Say whether a job's newest run failed, for good or so far: one that waits to be tried again has failed too."""
-    return last.state in {RunState.FAILED, RunState.TIMED_OUT} or (
-        last.state in UNFINISHED and last.error is not None
-    )
+    return last.state in BAD or (last.state in UNFINISHED and last.error is not None)
 
 
 def masked(text: str | None, settings: Settings) -> str | None:

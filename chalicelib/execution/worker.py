@@ -22,9 +22,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from chalicelib import logs
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import BundleError
-from chalicelib.model.backoff import backoff
+from chalicelib.model.backoff import retry_delay
 from chalicelib.model.jobs import JobSpec
-from chalicelib.model.runs import Outcome, Run, Verdict
+from chalicelib.model.runs import FAILURES, Outcome, Run, Verdict
 from chalicelib.store import Store, bundle, job_state, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, finish, turn
@@ -35,7 +35,6 @@ from .verdict import Ending, judge
 
 log = logs.get(__name__)
 
-FAILURES = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})  # tried again while attempts remain
 BACKOFF = timedelta(minutes=1)  # of a run whose definition could not be read
 SPECS_KEPT = 1000
 
@@ -187,7 +186,7 @@ class Worker:
         for tries in itertools.count():
             now = self._clock.now()
             base = spec.retry_backoff if spec else BACKOFF
-            delay = backoff(base, run.attempt, run.id) if verdict.outcome in FAILURES else None
+            delay = retry_delay(base, run.attempt, run.id) if verdict.outcome in FAILURES else None
             retry_at = (now + delay if delay else now) if again else None
             claim = tries == 0 and claim_next()
             try:

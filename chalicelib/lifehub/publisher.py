@@ -15,10 +15,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from chalicelib import logs
 from chalicelib.clock import Clock, iso
+from chalicelib.model.backoff import Backoff
 from chalicelib.store import Store, bundle, outbox, registry, runners
 from chalicelib.store.outbox import Entry, Kind
 
@@ -32,7 +34,9 @@ log = logs.get(__name__)
 DUTY = "lifehub"
 BATCH = 200  # rows of the outbox in one transaction
 JOBS_AT_ONCE = 500
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0  # seconds between tries while Life Hub is at fault
+PAUSES = Backoff.doubling(
+    timedelta(seconds=5), timedelta(minutes=5), spread=(0.8, 1.2)
+)  # while Life Hub is at fault
 TURN_PAUSE = 5.0  # seconds until another publisher's turn is looked at again
 REFUSED_PAUSE = 3600.0  # seconds until refused rows are tried again
 
@@ -218,9 +222,9 @@ class Publisher:
 
     def _failed(self, error: str) -> None:
         """Note a fault once, and put the next try off: 5 seconds, doubling to 5 minutes, spread by a fifth."""
-        pause = min(FIRST_PAUSE * 2 ** min(self._failures, 16), LONGEST_PAUSE)
         self._failures += 1
-        self._try_at = self._clock.monotonic() + pause * self._random.uniform(0.8, 1.2)
+        pause = PAUSES.delay(self._failures, self._random.random())
+        self._try_at = self._clock.monotonic() + pause.total_seconds()
         now = self._clock.now()
         with self._store.read() as tx:
             noted = runners.duty(tx, DUTY)

@@ -122,12 +122,11 @@ def of_definition(row: Row) -> Row:
 
 def next_run_at(job: Job, *, now: datetime) -> datetime | None:
     """Return a job's next fire time; None while it is off, rejected, gone, or its zone is no longer known here."""
-    if not job.enabled or job.removed_at is not None or job.rejected is not None:
-        return None
     try:
-        return job.spec.schedule.after(now)
+        fires = job.next_fires(now=now, count=1)
     except ScheduleError:
         return None
+    return fires[0] if fires else None
 
 
 def script_source(source: str | None) -> str:

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.alerting.messages import base_link
-from chalicelib.answers.audit import next_fires
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import StoreError
 from chalicelib.model.jobs import BUILTIN, BUILTIN_PREFIX, JobSpec
@@ -159,7 +158,7 @@ class Answers:
             "due": [
                 {"job_id": job.id, "at": _minute(fire_at)}
                 for job in registry.firing_first(tx, most=2 * SHOWN)
-                for fire_at in next_fires(job, now=now, count=1)
+                for fire_at in job.next_fires(now=now, count=1)
                 if fire_at <= now + DAY and job.source != BUILTIN
             ][:SHOWN],
         }

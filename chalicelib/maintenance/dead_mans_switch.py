@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chalicelib import __version__
+from chalicelib.model.liveness import is_ticking
 
 SECONDS = 5.0
-TICK_FRESH = timedelta(minutes=3)
 SYNC_FRESH = timedelta(hours=1)
 INTERVALS = 3  # so many syncs may fail before the bundle is stale
 
@@ -56,7 +56,7 @@ def stale(
     The store needs no line: whoever asks has just read all this from it.
     """
     found = []
-    if last_tick is None or now - last_tick > TICK_FRESH:
+    if not is_ticking(last_tick, now):
         found.append("tick")
     if not workers_alive:
         found.append("workers")

@@ -17,6 +17,7 @@ from typing import Any
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import JobSpecError, ScheduleError
 
+from .backoff import stable_fraction
 from .runs import JobId
 
 BUNDLE = "bundle"
@@ -164,8 +165,7 @@ class JobSpec:
         """Return when an occurrence may start: its fire time plus a delay in [0, jitter] that is a stable hash of the job id."""
         if not self.jitter:
             return fire_at
-        digest = hashlib.sha256(self.id.encode()).digest()
-        return fire_at + self.jitter * (int.from_bytes(digest[:4]) / 0xFFFFFFFF)
+        return fire_at + self.jitter * stable_fraction(self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +203,12 @@ class Job:
     def id(self) -> JobId:
         """The job's id."""
         return self.spec.id
+
+    def next_fires(self, *, now: datetime, count: int) -> list[datetime]:
+        """Return the next fire times after now; none while the job is off, rejected or removed. Raises ScheduleError."""
+        if not self.enabled or self.removed_at is not None or self.rejected is not None:
+            return []
+        fires: list[datetime] = []
+        while len(fires) < count:
+            fires.append(self.spec.schedule.after(fires[-1] if fires else now))
+        return fires

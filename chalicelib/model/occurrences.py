@@ -16,7 +16,6 @@ from .runs import Origin, RunState, new_run_id
 
 HORIZON = timedelta(seconds=90)  # how far ahead occurrences become runs: EventBridge may call late
 ON_TIME = timedelta(seconds=60)  # an occurrence seen within this time after it fired was not missed
-DOWNTIME = HORIZON + ON_TIME  # so long without a tick means that Sauron was down
 _INSTANT = timedelta(microseconds=1)
 
 

@@ -44,6 +44,8 @@ EXECUTED = frozenset(
     {RunState.SUCCEEDED, RunState.DEGRADED, RunState.FAILED, RunState.TIMED_OUT, RunState.CANCELLED}
 )
 FINAL = frozenset(RunState) - UNFINISHED
+GOOD = (RunState.SUCCEEDED, RunState.DEGRADED)  # it ended well
+BAD = (RunState.FAILED, RunState.TIMED_OUT)  # it ended badly; a cancelled run is neither
 
 
 class Origin(StrEnum):
@@ -67,6 +69,9 @@ class Outcome(StrEnum):
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"  # its runner stopped or died; nobody knows how far it got
+
+
+FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT)  # tried again after a backoff while attempts remain
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chalicelib import logs
 from chalicelib.aws.eventbridge import event, expression_of, next_fire
 from chalicelib.clock import Clock
+from chalicelib.model.liveness import is_stopped
 from chalicelib.model.runs import Run
 from chalicelib.store import registry
 from chalicelib.store.queue import finish
@@ -29,7 +30,6 @@ from .background import BackgroundLoops
 
 log = logs.get(__name__)
 
-SILENT = timedelta(minutes=3)  # a clock or a dispatcher that did nothing for so long has stopped
 LOOK_ANYWAY_SECONDS = 60.0
 STORE_PAUSE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
@@ -101,11 +101,11 @@ class Local:
         """Whether the tick came round lately."""
         last = self._fired.get("tick", 0.0)
         alive = all(thread.is_alive() for thread in self._clocks)
-        return alive and self._clock.monotonic() - last < SILENT.total_seconds()
+        return alive and not is_stopped(timedelta(seconds=self._clock.monotonic() - last))
 
     def workers_alive(self) -> bool:
         """Whether claims are made and leases kept; a store that refuses for long counts as stopped."""
-        looked = self._clock.monotonic() - self._looked < SILENT.total_seconds()
+        looked = not is_stopped(timedelta(seconds=self._clock.monotonic() - self._looked))
         return looked and all(thread.is_alive() for thread in self._workers)
 
     @property

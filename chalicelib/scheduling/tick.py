@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 
 from chalicelib import logs
 from chalicelib.clock import Clock
-from chalicelib.model.occurrences import DOWNTIME, HORIZON, ON_TIME
+from chalicelib.model.liveness import was_down
+from chalicelib.model.occurrences import HORIZON, ON_TIME
 from chalicelib.store import Store, ledger, outbox, registry, runners
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import finish
@@ -65,7 +66,7 @@ def _take_back(tx: Tx, now: datetime) -> bool:
     Answer whether there was such a time.
     """
     last = runners.duty(tx, runners.TICK)
-    if last is None or now - last[0] <= DOWNTIME:
+    if last is None or not was_down(last[0], now):
         return False
     log.warning("tick.downtime_detected", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
     for job_id, first in finish.take_back(tx, after=last[0], until=now).items():

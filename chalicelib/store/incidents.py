@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from chalicelib.model.runs import OCCURRENCES, RunState
+from chalicelib.model.runs import BAD, GOOD, OCCURRENCES, RunState
 
 from .database import Tx
 from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, log_chunks
@@ -25,8 +25,6 @@ _q = job_queue.c
 _other = job_queue.alias("other")
 
 SUBJECT_CHARS = 128
-GOOD = (RunState.SUCCEEDED, RunState.DEGRADED)
-BAD = (RunState.FAILED, RunState.TIMED_OUT)
 MOST_IN_A_ROW = 1000  # failures that are counted
 TAIL_CHUNKS = 200  # read for the end of a log
 

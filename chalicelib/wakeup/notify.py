@@ -11,12 +11,14 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib import logs
+from chalicelib.model.backoff import Backoff
 from chalicelib.store.database import Store
 
 if TYPE_CHECKING:
@@ -25,7 +27,9 @@ if TYPE_CHECKING:
 log = logs.get(__name__)
 
 CHANNEL = "sauron_due"
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0  # seconds between connections that break
+PAUSES = Backoff.doubling(
+    timedelta(seconds=0.2), timedelta(seconds=30), spread=(0.5, 1.0)
+)  # between connections
 LOOK_SECONDS = 5.0  # how soon a listener sees that it is to stop
 CONNECT_SECONDS = 10
 
@@ -47,20 +51,20 @@ class Notifier:
         """Call `on_ring` at every ring until told to stop; a connection that breaks is made anew, ever more patiently."""
         import psycopg
 
-        pause = FIRST_PAUSE
+        failures = 0
         while not stopping.is_set():
             try:
                 with self._connected() as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
-                    pause = FIRST_PAUSE
+                    failures = 0
                     on_ring()  # something may have been due while nobody listened
                     while not stopping.is_set():
                         for _notice in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                             on_ring()
             except psycopg.Error as error:
                 log.warning("notify.connection_lost", reason=str(error).strip())
-                stopping.wait(pause * self._random.uniform(0.5, 1.0))
-                pause = min(pause * 2, LONGEST_PAUSE)
+                failures += 1
+                stopping.wait(PAUSES.delay(failures, self._random.random()).total_seconds())
 
     def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
         import psycopg

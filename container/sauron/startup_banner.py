@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 from chalicelib import __version__
-from chalicelib.answers import audit
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
 from chalicelib.store import bundle, registry
@@ -87,7 +86,7 @@ class Welcome:
     def _plan(self, job: Job) -> str:
         from chalicelib.cron.describe import describe
 
-        coming = audit.next_fires(job, now=self._sauron.clock.now(), count=1)
+        coming = job.next_fires(now=self._sauron.clock.now(), count=1)
         if not coming:
             return "off"
         return f"{describe(job.spec.cron, job.spec.timezone)}; next {iso(coming[0].replace(microsecond=0))}"

@@ -18,10 +18,13 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+
+from chalicelib.model.backoff import Backoff
 
 T = TypeVar("T")
 POOL, OVERFLOW = 8, 24  # connections kept, and more of them while many attempts end at once
@@ -29,6 +32,9 @@ POOL_SECONDS = 30.0  # to wait for one of them
 IDLE_SECONDS = 5.0  # a connection that lay unused for longer is tried before it is given out
 CONNECT_SECONDS = 10
 PREPARE_AFTER = 3  # the same statement was sent so often
+PAUSES = Backoff.doubling(
+    timedelta(seconds=0.05), timedelta(seconds=1), spread=(0.5, 1.5)
+)  # between tries to connect
 PATIENCE_SECONDS = 5.0  # for a server that cannot be reached: it may be starting again
 # Plans are made once per connection, maybe while the tables were empty: they go by the indexes whatever was
 # there then.
@@ -98,15 +104,16 @@ def engine(url: URL) -> Engine:
 def connect(take: Callable[[], T]) -> T:
     """Take a connection of a kind; while the server cannot be reached, try again for PATIENCE_SECONDS at random intervals."""
     give_up = time.monotonic() + PATIENCE_SECONDS
-    pause = 0.05
+    failures = 0
     while True:
+        failures += 1
+        pause = PAUSES.delay(failures, random.random()).total_seconds()  # noqa: S311 - runners must not come at once
         try:
             return take()
         except OperationalError as error:
             if time.monotonic() + pause > give_up or any(word in str(error.orig) for word in _HOPELESS):
                 raise
-        time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that runners do not come all at once
-        pause = min(pause * 2, 1.0)
+        time.sleep(pause)
 
 
 @contextlib.contextmanager

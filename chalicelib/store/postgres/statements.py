@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.model.occurrences import DOWNTIME
+from chalicelib.model.liveness import DOWNTIME
 from chalicelib.model.runs import Outcome, Run, Verdict
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run

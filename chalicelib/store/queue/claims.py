@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Boolean, Select, and_, bindparam, case, exists, func, insert, or_, select, update
 
 from chalicelib.model.jobs import BUILTIN, Overlap
-from chalicelib.model.occurrences import DOWNTIME
+from chalicelib.model.liveness import was_down
 from chalicelib.model.runs import OCCURRENCES, Origin, Run, RunId, RunState
 from chalicelib.store import runners
 from chalicelib.store.database import Tx
@@ -235,7 +235,7 @@ class _Looking:
         ticked = runners.duty(self._tx, runners.TICK)
         # After downtime the next tick takes back what was queued before it: until then only what people asked
         # for may run.
-        resuming = ticked is not None and self._now - ticked[0] > DOWNTIME
+        resuming = was_down(ticked[0] if ticked else None, self._now)
         return self._tx.execute(query, {"now": self._now, "resuming": resuming, **more}).first()
 
 

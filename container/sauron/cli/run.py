@@ -15,12 +15,11 @@ from typing import Any
 import click
 
 from chalicelib.errors import SauronError
+from chalicelib.model.runs import GOOD
 
 from .client import Client, command, path
 from .follow import follow
 from .output import facts, say, show, show_json
-
-GOOD = frozenset({"succeeded", "degraded"})
 
 
 @command("run")
@@ -152,7 +151,7 @@ def _run_here(asked: Client, job_id: str, params: dict[str, Any] | None) -> int:
         show_json({"job_id": job_id, **{name: getattr(verdict, name) for name in names}})
     else:
         say(f"{job_id} {verdict.outcome}." + (f" {verdict.error}" if verdict.error else ""))
-    return 0 if verdict.outcome in GOOD else 1
+    return 0 if str(verdict.outcome) in GOOD else 1
 
 
 def _try_out(asked: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
