@@ -1,1 +1,1 @@
-"""The container's process and the command line: what surrounds the application on one machine, never on Lambda."""
+"""The server process and the command line of Sauron. Nothing here is deployed to Lambda."""

@@ -1,16 +1,15 @@
-"""From an HTTP request to a Chalice route and back, for the server and for a command line that asks in its own process.
+"""Turn HTTP requests into calls of Chalice's routes, for the server and for the local command line.
 
-Chalice's `LocalGateway` stands in for API Gateway; this adds what it lacks. Requests that run at once do not
-see each other, path parameters are unquoted, the caller's address is told, HEAD is answered like GET without
-its body, OPTIONS names the methods, an unknown path is 404 and echoes nothing, and every error is
-problem+json.
+Chalice's `LocalGateway` stands in for API Gateway. This module adds what it lacks: concurrent requests do not
+see each other, path parameters are unquoted, the caller's address is passed on, HEAD is GET without a body,
+OPTIONS lists the methods, an unknown path is 404 and echoes nothing, every error is problem+json.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -21,15 +20,15 @@ from chalice.local import LocalChalice, LocalGateway
 
 from chalicelib.api.problems import problem
 
-BODY_BYTES = 64 << 10  # a body may be this long, as the contract says
+BODY_BYTES = 64 << 10  # the longest body; longer ones are 413
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"}
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A response, whole. `headers` holds no Content-Length; `length` is that of the body GET would send."""
+class GatewayResponse:
+    """A complete response. `headers` has no Content-Length; `length` is the length of GET's body."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -38,10 +37,10 @@ class Answer:
 
 
 class Gateway:
-    """Answers requests by the routes of one Chalice app, from any number of threads."""
+    """Calls the routes of one Chalice app, from any number of threads."""
 
     def __init__(self, app: Chalice) -> None:
-        """Let the app hold one current request per thread."""
+        """Make the app hold one current request per thread."""
         self._app = _concurrent(app)
 
     @cached_property
@@ -61,30 +60,29 @@ class Gateway:
         body: bytes,
         *,
         source_ip: str = "127.0.0.1",
-    ) -> Answer:
-        """Return one request. `target` is the raw path with its query, as it stood in the request line."""
+    ) -> GatewayResponse:
+        """Return the response to a request. `target` is the raw path and query of the request line."""
         if len(body) > BODY_BYTES:
-            return refusal(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
+            return problem_response(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
         parts = urlsplit(
             target if target.startswith("/") else f"/{target.partition('://')[2].partition('/')[2]}"
         )
         path = "/" + parts.path.lstrip("/")
         try:
-            match = self._local.event_converter._route_matcher.match_route(  # noqa: SLF001 - offered in no other way
-                f"{path}?{parts.query}"
-            )
+            matcher = self._local.event_converter._route_matcher  # noqa: SLF001 - Chalice has no public way
+            match = matcher.match_route(f"{path}?{parts.query}")
         except ValueError:
-            return refusal(404, "There is nothing at this path.")
+            return problem_response(404, "There is nothing at this path.")
         methods = self._routes[match.route]
-        asked = "GET" if method == "HEAD" and "GET" in methods else method
+        effective = "GET" if method == "HEAD" and "GET" in methods else method
         allowed = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
-        if asked not in methods:
+        if effective not in methods:
             if method == "OPTIONS":
-                return Answer(204, (("Allow", allowed),), b"", 0)
-            return refusal(405, f"This path answers {allowed}.", allow=allowed)
+                return GatewayResponse(204, (("Allow", allowed),), b"", 0)
+            return problem_response(405, f"This path answers {allowed}.", allow=allowed)
         event = {
             "requestContext": {
-                "httpMethod": asked,
+                "httpMethod": effective,
                 "resourcePath": match.route,
                 "identity": {"sourceIp": source_ip},
                 "path": path,
@@ -95,19 +93,20 @@ class Gateway:
             "multiValueQueryStringParameters": match.query_params or None,
             "body": body,
         }
-        answer = _answer(self._app(event, self._local._generate_lambda_context()))  # noqa: SLF001 - as above
-        return Answer(answer.status, answer.headers, b"", answer.length) if method == "HEAD" else answer
+        called = self._app(event, self._local._generate_lambda_context())  # noqa: SLF001 - as above
+        response = _response(called)
+        return replace(response, body=b"") if method == "HEAD" else response
 
 
-def refusal(status: int, detail: str, **headers: str) -> Answer:
-    """Return a request that reached no route, as problem+json."""
+def problem_response(status: int, detail: str, **headers: str) -> GatewayResponse:
+    """Return the problem+json response to a request that reached no route."""
     known, body = problem(status, detail)
     content = body.encode() if isinstance(body, str) else body
     named = [(name.title(), value) for name, value in headers.items()]
-    return Answer(status, tuple(_flat(known, named)), content, len(content))
+    return GatewayResponse(status, tuple(_flat(known, named)), content, len(content))
 
 
-def _answer(response: Mapping[str, Any]) -> Answer:
+def _response(response: Mapping[str, Any]) -> GatewayResponse:
     body = response["body"] or b""
     content = base64.b64decode(body) if response.get("isBase64Encoded") else body
     if isinstance(content, str):
@@ -116,7 +115,7 @@ def _answer(response: Mapping[str, Any]) -> Answer:
     headers = tuple(_flat(response["headers"], several))
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers = (*headers, ("Content-Type", "application/json"))
-    return Answer(response["statusCode"], headers, content, len(content))
+    return GatewayResponse(response["statusCode"], headers, content, len(content))
 
 
 def _flat(single: Mapping[str, Any], several: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
@@ -126,7 +125,10 @@ def _flat(single: Mapping[str, Any], several: Iterable[tuple[str, str]]) -> Iter
 
 
 def _concurrent(app: Chalice) -> Chalice:
-    """Give an app one current request per thread, as `chalice local` does: shared, requests would see each other's."""
+    """Give an app one current request per thread, as `chalice local` does.
+
+    With one for all threads, concurrent requests would see each other's parameters.
+    """
     if not isinstance(app, LocalChalice):
         app.__class__ = type("ConcurrentChalice", (LocalChalice, app.__class__), {})
     return app

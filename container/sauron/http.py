@@ -1,11 +1,11 @@
 """The API's server: waitress over the gateway.
 
-It binds when it is made, so that a port that is taken is known at once and port 0 picks a free one. `stop`
-lets go of the port, answers every request that had arrived, within its time limit, and then closes.
-Waitress's own threads end with it. The listening socket is closed on exec: no job inherits it.
+The constructor binds the address, so a port in use is an error at once and port 0 picks a free port. `stop`
+closes the port, answers the requests that have arrived, within its time limit, and then closes the
+connections and waitress's threads. The listening socket is closed on exec, so no job inherits it.
 
-Limit: a body that declares more than `READ_BYTES` is refused before it is read, and a client that sends on
-regardless may see its connection reset; the gateway refuses the rest above 64 KiB.
+Limit: a body that declares more than `READ_BYTES` is refused before it is read; a client that keeps sending
+may see its connection reset. Smaller bodies above 64 KiB are refused by the gateway.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from waitress.task import ErrorTask
 from chalicelib import logs
 from chalicelib.errors import SauronError
 
-from .gateway import Answer, Gateway, refusal
+from .gateway import Gateway, GatewayResponse, problem_response
 
 log = logs.get(__name__)
 
@@ -36,11 +36,11 @@ HEADER_BYTES = 32 << 10
 THREADS = 8
 CONNECTIONS = 1000
 IDLE_SECONDS = 60
-LOOK_SECONDS = 0.05  # between looks at the requests under way while stopping
+DRAIN_POLL_SECONDS = 0.05  # between checks for open requests while stopping
 
 
 class AddressError(SauronError):
-    """The API cannot listen where it was told to."""
+    """The API cannot listen on the configured address."""
 
     def __init__(self, message: str, *, host: str, port: int) -> None:
         self.host = host
@@ -60,9 +60,9 @@ class Application:
         self._gateway = gateway
 
     def __call__(self, environ: Mapping[str, Any], start_response: _StartResponse) -> Iterable[bytes]:
-        """Return one request; what nobody foresaw is 500 and stands in the log, not in the answer."""
+        """Serve one request. An unexpected exception is a 500 without details; the log has the traceback."""
         try:
-            answer = self._gateway.handle(
+            response = self._gateway.handle(
                 environ["REQUEST_METHOD"],
                 environ["REQUEST_URI"],
                 _headers(environ),
@@ -71,12 +71,12 @@ class Application:
             )
         except Exception:
             log.exception("request.failed", method=environ["REQUEST_METHOD"], path=environ["PATH_INFO"])
-            answer = refusal(500, "Sauron failed to answer; its log says why.")
-        headers = list(answer.headers)
-        if answer.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
-            headers.append(("Content-Length", str(answer.length)))
-        start_response(_status(answer.status), headers)
-        return [answer.body] if answer.body else []
+            response = problem_response(500, "Sauron failed on this request. Its log has the reason.")
+        headers = list(response.headers)
+        if response.status not in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
+            headers.append(("Content-Length", str(response.length)))
+        start_response(_status(response.status), headers)
+        return [response.body] if response.body else []
 
 
 def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
@@ -97,28 +97,28 @@ def _status(code: int) -> str:
         return f"{code} Unknown"
 
 
-class _Refusal(ErrorTask):
-    """What waitress refuses by itself (too long, not HTTP), as problem+json."""
+class _ProblemTask(ErrorTask):
+    """Sends waitress's own refusals (too long, not HTTP) as problem+json."""
 
     def execute(self) -> None:
         error: Any = self.request.error  # type: ignore[attr-defined] # missing in waitress's stubs
-        answer: Answer = refusal(error.code, f"{error.reason}: {error.body}")
+        response: GatewayResponse = problem_response(error.code, f"{error.reason}: {error.body}")
         self.status = _status(error.code)
-        self.response_headers = [*self.response_headers, *answer.headers]
+        self.response_headers = [*self.response_headers, *response.headers]
         self.set_close_on_finish()
-        self.content_length = answer.length
-        self.write(answer.body)
+        self.content_length = response.length
+        self.write(response.body)
 
 
 class _Channel(HTTPChannel):
-    error_task_class = _Refusal
+    error_task_class = _ProblemTask
 
 
 class Server:
     """One listening API. `start` once, `stop` once."""
 
     def __init__(self, gateway: Gateway, *, host: str, port: int) -> None:
-        """Bind the address. Raises AddressError with what to set instead."""
+        """Bind the address. Raises AddressError that says what to set."""
         self._map: dict[int, Any] = {}
         self._server = cast(
             "Any",
@@ -146,16 +146,16 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where a browser on this machine finds it."""
+        """The address for a browser on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
         return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{self.port}"
 
     def start(self) -> None:
-        """Return requests from now on, in threads of its own."""
+        """Serve requests from now on, in the server's own threads."""
         self._thread.start()
 
     def stop(self, limit: timedelta) -> None:
-        """Take no new connections, answer what had arrived, for at most `limit`, then close."""
+        """Accept no new connections, answer the requests that have arrived within `limit`, then close."""
         if not self._thread.is_alive():
             self._close()
             return
@@ -176,7 +176,7 @@ class Server:
         self._server.socket.close()
         quiet = 0
         while quiet < 2 and time.monotonic() < deadline:  # noqa: PLR2004 - a request may arrive between two looks
-            wasyncore.loop(timeout=LOOK_SECONDS, use_poll=True, map=self._map, count=1)
+            wasyncore.loop(timeout=DRAIN_POLL_SECONDS, use_poll=True, map=self._map, count=1)
             busy = any(
                 c.requests or c.request or c.total_outbufs_len
                 for c in list(self._server.active_channels.values())
@@ -196,7 +196,7 @@ def _bound(host: str, port: int) -> socket.socket:
         )[0]
     except socket.gaierror as error:
         raise AddressError(
-            f"{_no_address(host)} ({error.strerror})",
+            f"{_invalid_host(host)} ({error.strerror})",
             host=host,
             port=port,
         ) from None
@@ -207,19 +207,24 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.listen(1024)
     except OSError as error:
         bound.close()
-        raise AddressError(_why(error, host, port), host=host, port=port) from None
+        raise AddressError(_reason(error, host, port), host=host, port=port) from None
     return bound
 
 
-def _why(error: OSError, host: str, port: int) -> str:
+def _reason(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{host}:{port} is in use: stop what listens there, or set API_PORT to another port (0 picks a free one)."
+        return (
+            f"{host}:{port} is in use. Stop the program that listens there, "
+            "or set API_PORT to another port (0 picks a free one)."
+        )
     if error.errno == errno.EACCES:
-        return f"Port {port} may not be opened by this user. Set API_PORT to one above 1023."
+        return f"This user may not open port {port}. Set API_PORT to a port above 1023."
     if error.errno == errno.EADDRNOTAVAIL:
-        return _no_address(host)
+        return _invalid_host(host)
     return f"The API cannot listen on {host}:{port}: {error.strerror}."
 
 
-def _no_address(host: str) -> str:
-    return f"API_HOST={host!r} is no address of this machine. Write 127.0.0.1, or 0.0.0.0 for every address."
+def _invalid_host(host: str) -> str:
+    return (
+        f"API_HOST={host!r} is not an address of this machine. Write 127.0.0.1, or 0.0.0.0 for all addresses."
+    )

@@ -1,17 +1,18 @@
-"""The container's process: HTTP, clock and workers in one, from the settings to the last drained run.
+"""The server process: HTTP, clock and workers, from reading the settings to draining the last run.
 
-    1. read the settings; all faults at once, exit 2
+    1. read the settings; report all faults at once and exit with 2
     2. send logs to standard error
     3. open the store
-    4. answer HTTP
-    5. start the clock and the workers; the clock's first round ticks with the stored registry, then syncs
-    6. say where the API is, what is scheduled and how to change a job
-    7. wait for SIGTERM or SIGINT, or for a thread that died
-    8. stop claiming, give running attempts the drain time, hand back what had not started; stop HTTP; exit
+    4. serve HTTP
+    5. start the clock and the workers; the clock ticks with the stored registry, then syncs
+    6. print where the API is, what is scheduled and how to change a job
+    7. wait for SIGTERM, SIGINT or a thread that died
+    8. stop claiming, let running attempts finish within the drain time, release unstarted claims,
+       stop HTTP and exit
 
-A second signal ends it at once: job processes end with it, because they watch for that, and the next start
-records their runs as interrupted. So does `kill -9`. When the clock or a worker thread died the exit code is
-1, so that the container restarts.
+A second signal ends the process at once, as `kill -9` does. Its job processes notice that and end too, and
+the next start records their runs as interrupted. If the clock or a worker thread died, the exit code is 1,
+so that the container restarts.
 """
 
 from __future__ import annotations
@@ -31,25 +32,25 @@ from chalicelib.settings import Settings, load_environ
 
 from .gateway import Gateway
 from .http import Server
-from .startup_banner import Welcome
+from .startup_banner import StartupBanner
 
 log = logs.get(__name__)
 
-LOOK_SECONDS = 1.0  # how soon a dead thread is noticed
-CLOSE_LIMIT = timedelta(seconds=5)  # requests under way get this long
-SPARE = timedelta(seconds=20)  # beyond drain and kill grace: then stopping itself hangs
+CHECK_SECONDS = 1.0  # between checks for a dead thread
+CLOSE_LIMIT = timedelta(seconds=5)  # for open requests to finish
+STOP_MARGIN = timedelta(seconds=20)  # beyond drain, kill grace and close limit the stop itself hangs
 
 
 def main() -> int:
-    """Run Sauron until it is told to stop; return the exit code."""
+    """Run Sauron until a signal or a dead thread ends it; return the exit code."""
     if wrong := [one for one in sys.argv[1:] if sys.argv[0].endswith("main.py")]:
-        asked = wrong[0] in {"-h", "--help"}
+        help_wanted = wrong[0] in {"-h", "--help"}
         print(  # noqa: T201 - for a person
             __doc__
-            if asked
-            else f"sauron: {wrong[0]!r} is not understood; this takes no arguments, only settings"
+            if help_wanted
+            else f"sauron: unknown argument {wrong[0]!r}; sauron.main takes no arguments, only settings"
         )
-        return 0 if asked else 2
+        return 0 if help_wanted else 2
     try:
         settings = Settings.read(load_environ(Path.cwd()))
     except SettingsError as error:
@@ -83,11 +84,11 @@ def _serve(settings: Settings) -> int:
             version=__version__,
             api_open=not settings.api_tokens,
         )
-        welcome = Welcome(sauron, server.url)
-        welcome.begin()
-        while not running.failed.is_set() and not stopping.wait(LOOK_SECONDS if welcome.complete else 0.2):
-            welcome.go_on()
-        _end_anyway_after(settings.drain + settings.kill_grace + CLOSE_LIMIT + SPARE)
+        banner = StartupBanner(sauron, server.url)
+        banner.print_start()
+        while not running.failed.is_set() and not stopping.wait(CHECK_SECONDS if banner.complete else 0.2):
+            banner.print_schedule()
+        _exit_after(settings.drain + settings.kill_grace + CLOSE_LIMIT + STOP_MARGIN)
         failed = running.failed.is_set()
         log.info("runner.stop_requested", runner=sauron.name, running=running.running, failed=failed)
         running.stop(timedelta() if failed else settings.drain)
@@ -99,21 +100,21 @@ def _serve(settings: Settings) -> int:
 
 
 def _listen_for_signals() -> threading.Event:
-    """Return an event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
+    """Return an event that the first SIGTERM or SIGINT sets; the second signal ends the process at once."""
     stopping = threading.Event()
 
-    def obey(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if stopping.is_set():
             os._exit(128 + number)
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, obey)
+        signal.signal(number, handle)
     return stopping
 
 
-def _end_anyway_after(limit: timedelta) -> None:
-    """End the process when stopping hangs: nothing outside may be watching for that."""
+def _exit_after(limit: timedelta) -> None:
+    """End the process if stopping hangs for this long: nothing outside may watch for that."""
 
     def end() -> None:
         log.critical("runner.stop_timed_out", limit_seconds=limit.total_seconds())

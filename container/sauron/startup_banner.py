@@ -1,7 +1,7 @@
-"""What `sauron serve` says at its start: where the API is, what is scheduled, and how to change a job.
+"""What `sauron serve` prints when it starts: where the API is, what is scheduled, how to change a job.
 
-The first part is said at once. The second waits for the first sync, which the clock does in the background;
-if that fails it is said why nothing is scheduled. It is said once; after that the log and the page speak.
+The first part is printed at once. The second follows the first sync, which runs in the background; if that
+fails, the banner prints the reason. It is printed once; later changes are in the log and on the page.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from chalicelib.model.jobs import Job
 from chalicelib.store import bundle, registry
 from chalicelib.wiring import Sauron
 
-MOST = 20
+JOBS_SHOWN = 20
 
 
-class Welcome:
-    """The start's report, said in two parts."""
+class StartupBanner:
+    """The report of the start, printed in two parts."""
 
     def __init__(self, sauron: Sauron, url: str) -> None:
-        """Prepare to say it; `url` is where the page is."""
+        """Prepare the report; `url` is the address of the page."""
         self._sauron = sauron
         self._url = url
-        self._began = sauron.started_at or sauron.clock.now()
+        self._started_at = sauron.started_at or sauron.clock.now()
         self.complete = False
 
-    def begin(self) -> None:
-        """Say what is known before anything was synced."""
+    def print_start(self) -> None:
+        """Print version, address, store and bundle."""
         settings = self._sauron.settings
         store = self._sauron.store
         lines = [
@@ -40,24 +40,24 @@ class Welcome:
         ]
         if not settings.api_tokens:
             lines.append(
-                "  open API      anyone who reaches it may run and change jobs: set SAURON_API_TOKENS"
+                "  open API      everyone who can reach it may run and change jobs: set SAURON_API_TOKENS"
             )
         if not settings.queue_enabled:
-            lines.append("  not claiming  runs are queued and not started, because JOB_QUEUE_ENABLED is 0")
-        self._say(lines)
-        self.go_on()
+            lines.append("  not claiming  runs are queued but not started, because JOB_QUEUE_ENABLED is 0")
+        self._print(lines)
+        self.print_schedule()
 
-    def go_on(self) -> None:
-        """Say what is scheduled as soon as that is known."""
+    def print_schedule(self) -> None:
+        """Print the scheduled jobs as soon as the first sync has ended; does nothing before and after."""
         if self.complete:
             return
         settings = self._sauron.settings
         with self._sauron.store.read() as tx:
             state = bundle.state(tx)
-            every = registry.all_jobs(tx)
-        jobs = [job for job in every if not job.spec.builtin]
+            all_jobs = registry.all_jobs(tx)
+        jobs = [job for job in all_jobs if not job.spec.builtin]
         # by this process, not by an earlier one
-        tried = state.tried_at is not None and state.tried_at >= self._began
+        tried = state.tried_at is not None and state.tried_at >= self._started_at
         error = state.last_error if tried else None
         if state.active_sha is None and settings.jobs_git_repo_url and not error:
             return
@@ -65,25 +65,25 @@ class Welcome:
         lines = []
         if state.active_sha is None and error:
             lines += ["Nothing is scheduled yet, because the first sync failed:", f"  {error}"]
-            lines.append("  Set that right; the next try comes by itself, or at once by `sauron sync`.")
+            lines.append("  Fix the cause. Sauron tries again by itself; `sauron sync` tries at once.")
         if state.active_sha and jobs:
             lines.append(f"Scheduled (revision {state.active_sha[:12]}):")
         width = max((len(job.id) for job in jobs), default=0)
-        for job in jobs[:MOST]:
-            lines.append(f"  {job.id:<{width}}  {self._plan(job)}")
-        if len(jobs) > MOST:
-            lines.append(f"  and {len(jobs) - MOST} more: sauron list")
-        if own := sum(job.spec.builtin and job.enabled for job in every):
-            lines.append(f"  and {own} of Sauron's own: sauron list --tag builtin")
+        for job in jobs[:JOBS_SHOWN]:
+            lines.append(f"  {job.id:<{width}}  {self._schedule(job)}")
+        if len(jobs) > JOBS_SHOWN:
+            lines.append(f"  and {len(jobs) - JOBS_SHOWN} more: sauron list")
+        if own := sum(job.spec.builtin and job.enabled for job in all_jobs):
+            lines.append(f"  and {own} builtin jobs: sauron list --tag builtin")
         lines += [f"Left out: {one.get('job_id')} ({one.get('reason')})" for one in state.rejected]
-        lines.append(self._how())
-        self._say(lines)
+        lines.append(self._how_to_change())
+        self._print(lines)
 
-    def _say(self, lines: list[str]) -> None:
+    def _print(self, lines: list[str]) -> None:
         sys.stdout.write(self._sauron.settings.masked("\n".join(lines)) + "\n")
         sys.stdout.flush()
 
-    def _plan(self, job: Job) -> str:
+    def _schedule(self, job: Job) -> str:
         from chalicelib.cron.describe import describe
 
         coming = job.next_fires(now=self._sauron.clock.now(), count=1)
@@ -97,16 +97,17 @@ class Welcome:
             return "none, because JOBS_GIT_REPO_URL is not set: only builtin jobs run"
         return f"{self._sauron.revisions.display_url} (branch {settings.jobs_git_branch})"
 
-    def _how(self) -> str:
+    def _how_to_change(self) -> str:
         settings = self._sauron.settings
         url = settings.jobs_git_repo_url
         if not url:
-            return "To have jobs: sauron init DIR writes a bundle; start again with JOBS_GIT_REPO_URL=DIR."
+            return (
+                "To add jobs: create a bundle with sauron init DIR, and restart with JOBS_GIT_REPO_URL=DIR."
+            )
         folder = Path(url.removeprefix("file://")).expanduser()
         seconds = int(settings.refresh_interval.total_seconds())
-        later = f"wait (at most {seconds} s)" if seconds else "nothing happens before that"
+        later = f" or wait at most {seconds} s" if seconds else ""
         if (folder / "manifest.py").is_file():
-            return (
-                f"To change a job: edit it in {folder.absolute()}, commit, then run sauron sync, or {later}."
-            )
-        return f"To change a job: push to branch {settings.jobs_git_branch} of the bundle, then run sauron sync, or {later}."
+            return f"To change a job: edit it in {folder.absolute()}, commit, then run sauron sync{later}."
+        branch = settings.jobs_git_branch
+        return f"To change a job: push to branch {branch} of the bundle, then run sauron sync{later}."

@@ -1,13 +1,17 @@
-"""Sauron's home in an AWS account: made, changed and taken down from a checkout, one stage beside another.
+"""Deploy Sauron to an AWS account from a checkout: create, change and remove stages.
 
-`up` and `down` each make a plan first, a list of steps that were compared with what AWS has, and then carry
-it out. What is deployed is asked of AWS every time; nothing here remembers it. So both may be cut off
-anywhere and run again, from any checkout.
+`up` and `down` first make a plan: a list of steps, each compared with what AWS has. Then they apply it.
+The state of a deployment is read from AWS every time and kept nowhere else, so both commands may be
+interrupted at any point and run again, from any checkout.
 
     up, down        which steps, in which order
-    deployment      the functions themselves, by Chalice            source     what is shipped, and its digest
-    functions       what Chalice has no word for                    found      what AWS has of a stage
-    policies        the functions' permissions, for one account
-    queues, parameters, logs, alarms, store                         one kind of thing each
-    wanted          what the operator's environment asks for        names, plan, cloud   values and the way to AWS
+    deployment      the functions, roles, rules and API, through Chalice
+    package         which files are deployed, and their digest
+    precompile      adds compiled Python to the packages
+    functions       what Chalice cannot set: /tmp size, digest, concurrency
+    policies        the functions' permissions, limited to one account
+    inventory       what AWS has of a stage
+    desired         what the operator's settings ask for
+    queues, parameters, logs, alarms, store     one kind of resource each
+    names, plan, cloud                          names of resources, steps, clients of AWS
 """

@@ -1,22 +1,22 @@
-"""CloudWatch alarms for what Sauron cannot tell itself: the clock stands still, it fails, or messages were given up.
+"""CloudWatch alarms for faults Sauron cannot report itself: a stopped or failing clock, messages given up.
 
-They go to an SNS topic when somebody is to be told. Limit: AWS asks whoever has the address to confirm it
-first.
+With an address to notify they go to an SNS topic. Limit: AWS sends that address a mail, and alarms arrive
+only after it was confirmed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from .cloud import Cloud, unless_gone
+from .cloud import Cloud, ignore_missing
 from .names import Names
-from .plan import Act, Step, Tell, judged
+from .plan import Act, Report, Step, step_for
 
 PERIOD_SECONDS = 300
 
 
 def steps(cloud: Cloud, names: Names, email: str | None) -> list[Step]:
-    """Return the steps that make the alarms, and the topic when an address is given or the topic is there already."""
+    """Return the steps that create the alarms, and the topic if `email` is given or the topic exists."""
     topic = cloud.arn("sns", names.topic)
     subscribed = _subscribed(cloud, topic)
     made: list[Step] = []
@@ -26,7 +26,7 @@ def steps(cloud: Cloud, names: Names, email: str | None) -> list[Step]:
     has = {alarm["AlarmName"]: alarm for alarm in _found(cloud, names)}
     return made + [
         _alarm_step(cloud, one | {"AlarmActions": actions, "OKActions": actions}, has)
-        for one in _wanted(names)
+        for one in _desired(names)
     ]
 
 
@@ -35,22 +35,22 @@ def removal(cloud: Cloud, names: Names) -> list[Step]:
     made = []
     if alarms := [alarm["AlarmName"] for alarm in _found(cloud, names)]:
 
-        def silence(_tell: Tell) -> None:
+        def silence(_report: Report) -> None:
             cloud.client("cloudwatch").delete_alarms(AlarmNames=alarms)
 
         made.append(Step(Act.REMOVE, f"alarms {', '.join(alarms)}", do=silence))
     topic = cloud.arn("sns", names.topic)
     if _subscribed(cloud, topic) is not None:
 
-        def dissolve(_tell: Tell) -> None:
-            with unless_gone():
+        def dissolve(_report: Report) -> None:
+            with ignore_missing():
                 cloud.client("sns").delete_topic(TopicArn=topic)
 
         made.append(Step(Act.REMOVE, f"topic {names.topic}", do=dissolve))
     return made
 
 
-def _wanted(names: Names) -> list[dict[str, Any]]:
+def _desired(names: Names) -> list[dict[str, Any]]:
     tick = names.function("tick")
     common = {"Statistic": "Sum", "Period": PERIOD_SECONDS, "EvaluationPeriods": 1}
     of_tick = {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": "FunctionName", "Value": tick}]}
@@ -62,7 +62,8 @@ def _wanted(names: Names) -> list[dict[str, Any]]:
     return [
         {
             "AlarmName": f"{tick}-stopped",
-            "AlarmDescription": "Sauron's clock stands still: nothing becomes due. Is the rule enabled, is the function there?",
+            "AlarmDescription": "Sauron's clock has stopped: nothing becomes due. Is the rule enabled? "
+            "Does the function exist?",
             "MetricName": "Invocations",
             "Threshold": 1.0,
             "ComparisonOperator": "LessThanThreshold",
@@ -78,12 +79,13 @@ def _wanted(names: Names) -> list[dict[str, Any]]:
             **common,
             **at_all,
         },
-        # Upkeep empties that queue at once, so what it took is counted; what lies there still is counted in
-        # case it does not run.
+        # Upkeep empties that queue at once, so the messages it received are counted. The messages that are
+        # left are counted as well, in case upkeep does not run.
         *(
             {
                 "AlarmName": f"{names.prefix}-{name}",
-                "AlarmDescription": f"Messages were given up after several tries. Is {names.function('work')} failing?",
+                "AlarmDescription": "Messages were given up after several tries. "
+                f"Is {names.function('work')} failing?",
                 "Namespace": "AWS/SQS",
                 "MetricName": metric,
                 "Dimensions": [{"Name": "QueueName", "Value": names.dead_queue}],
@@ -99,32 +101,32 @@ def _wanted(names: Names) -> list[dict[str, Any]]:
     ]
 
 
-def _alarm_step(cloud: Cloud, wanted: dict[str, Any], has: dict[str, dict[str, Any]]) -> Step:
-    name = wanted["AlarmName"]
+def _alarm_step(cloud: Cloud, desired: dict[str, Any], has: dict[str, dict[str, Any]]) -> Step:
+    name = desired["AlarmName"]
     known = has.get(name)
 
-    def do(_tell: Tell) -> None:
-        cloud.client("cloudwatch").put_metric_alarm(**wanted)
+    def do(_report: Report) -> None:
+        cloud.client("cloudwatch").put_metric_alarm(**desired)
 
-    differs = [key for key, value in wanted.items() if known and known.get(key) != value]
-    return judged(f"alarm {name}", exists=known is not None, differs=differs, do=do)
+    differs = [key for key, value in desired.items() if known and known.get(key) != value]
+    return step_for(f"alarm {name}", exists=known is not None, differs=differs, do=do)
 
 
 def _topic_step(cloud: Cloud, names: Names, email: str | None, subscribed: list[str] | None) -> Step:
-    def do(tell: Tell) -> None:
+    def do(report: Report) -> None:
         sns = cloud.client("sns")
         topic = sns.create_topic(Name=names.topic)["TopicArn"]
         if email:
             sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=email)
-            tell(f"AWS has sent a mail to {email}: it must be confirmed before alarms arrive.")
+            report(f"AWS has sent a mail to {email}. Alarms arrive only after it was confirmed.")
 
     differs = [f"{email} is not subscribed"] if email and email not in (subscribed or ()) else []
-    return judged(f"topic {names.topic}", exists=subscribed is not None, differs=differs, do=do)
+    return step_for(f"topic {names.topic}", exists=subscribed is not None, differs=differs, do=do)
 
 
 def _subscribed(cloud: Cloud, topic: str) -> list[str] | None:
-    """Return the addresses of a topic, None when there is none."""
-    with unless_gone():
+    """Return the addresses that are subscribed to a topic, None when the topic does not exist."""
+    with ignore_missing():
         cloud.client("sns").get_topic_attributes(TopicArn=topic)
         pages = cloud.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         return [one["Endpoint"] for page in pages for one in page["Subscriptions"]]
@@ -132,6 +134,6 @@ def _subscribed(cloud: Cloud, topic: str) -> list[str] | None:
 
 
 def _found(cloud: Cloud, names: Names) -> list[dict[str, Any]]:
-    ours = [one["AlarmName"] for one in _wanted(names)]
+    ours = [one["AlarmName"] for one in _desired(names)]
     found: list[dict[str, Any]] = cloud.client("cloudwatch").describe_alarms(AlarmNames=ours)["MetricAlarms"]
     return found

@@ -1,7 +1,7 @@
-"""The way to one AWS account and region: clients by service, and errors in words.
+"""One AWS account and region: a client per service, and AWS's errors as AwsError.
 
-Credentials are found as every AWS tool finds them (environment, profile, role); none is read, kept or shown
-here.
+boto3 finds the credentials as every AWS tool does (environment, profile, role). This module never reads,
+keeps or prints them.
 """
 
 from __future__ import annotations
@@ -17,26 +17,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.errors import SauronError
 
-GONE = frozenset(
+MISSING_CODES = frozenset(
     {
         *("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"),
         *("ResourceNotFoundException", "NotFoundException", "NotFound", "NoSuchEntity"),
     }
 )
 QUEUE_SOON = "A queue's name can be used again 60 s after it was deleted: wait, then run this again."
+DEPLOYER_RIGHTS = "docs/aws.md lists the permissions that the deploying user needs."
 ADVICE = {
     "AWS.SimpleQueueService.QueueDeletedRecently": QUEUE_SOON,
     "QueueDeletedRecently": QUEUE_SOON,
     "ExpiredToken": "The credentials have expired: sign in again.",
     "ExpiredTokenException": "The credentials have expired: sign in again.",
     "InvalidClientTokenId": "AWS does not know these credentials: check AWS_PROFILE or AWS_ACCESS_KEY_ID.",
-    "AccessDenied": "docs/aws.md lists what whoever deploys must be allowed.",
-    "AccessDeniedException": "docs/aws.md lists what whoever deploys must be allowed.",
+    "AccessDenied": DEPLOYER_RIGHTS,
+    "AccessDeniedException": DEPLOYER_RIGHTS,
 }
 
 
 class AwsError(SauronError):
-    """AWS, or the tool that deploys to it, refused; `what` is what was tried."""
+    """AWS, or the tool that deploys to it, refused. `what` names the act that failed."""
 
     def __init__(self, what: str, reason: str) -> None:
         self.what = what
@@ -45,7 +46,7 @@ class AwsError(SauronError):
 
 @dataclass(frozen=True)
 class Cloud:
-    """One account in one region, as one caller sees it."""
+    """One account in one region, with the identity of the caller."""
 
     session: Any = field(repr=False)
     region: str
@@ -59,50 +60,51 @@ class Cloud:
         return self.session.client(service)
 
     def arn(self, service: str, rest: str) -> str:
-        """Write the ARN of something in this account and region."""
+        """Return the ARN of a resource in this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
 
 
 def connect() -> Cloud:
-    """Find region and identity. Raises AwsError with what to set."""
-    with explained("find your credentials"):
+    """Find the region and the caller's identity. Raises AwsError that says what to set."""
+    with aws_errors("find your credentials"):
         session: Any = boto3.Session()
     if not session.region_name:
         raise AwsError(
-            "find the region", "none is set. Set AWS_REGION=us-east-1 or choose a profile by AWS_PROFILE."
+            "find the region",
+            "none is set. Set AWS_REGION, for example to us-east-1, or choose a profile with AWS_PROFILE.",
         )
-    with explained("find out who you are"):
+    with aws_errors("find out who you are"):
         who = session.client("sts", region_name=session.region_name).get_caller_identity()
     session = boto3.Session(region_name=session.region_name)
     return Cloud(session, session.region_name, who["Account"], who["Arn"], who["Arn"].split(":")[1])
 
 
-def is_gone(error: ClientError) -> bool:
-    """Say whether the thing asked about is not there."""
-    return error.response["Error"]["Code"] in GONE
+def is_missing(error: ClientError) -> bool:
+    """Return whether AWS says that the resource does not exist."""
+    return error.response["Error"]["Code"] in MISSING_CODES
 
 
-class unless_gone:  # noqa: N801 - used like a function
-    """Take it for done when what is removed or asked about is not there."""
+class ignore_missing:  # noqa: N801 - used like a function
+    """Leave the block without an error when the resource does not exist."""
 
     def __enter__(self) -> None:
-        """Watch what follows."""
+        """Enter the block."""
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        """Swallow AWS's answer that there is no such thing."""
-        return isinstance(error, ClientError) and is_gone(error)
+        """Suppress AWS's error that the resource does not exist."""
+        return isinstance(error, ClientError) and is_missing(error)
 
 
 @contextlib.contextmanager
-def explained(what: str) -> Iterator[None]:
-    """Turn what AWS or the network says into an AwsError."""
+def aws_errors(what: str) -> Iterator[None]:
+    """Raise errors of AWS and of the network as AwsError; `what` completes "Could not ..."."""
     try:
         yield
     except ClientError as error:
-        said = error.response["Error"]
-        advice = ADVICE.get(said["Code"], "")
+        answer = error.response["Error"]
+        advice = ADVICE.get(answer["Code"], "")
         raise AwsError(
-            what, f"AWS answered {said['Code']}: {said.get('Message', '')} {advice}".strip()
+            what, f"AWS answered {answer['Code']}: {answer.get('Message', '')} {advice}".strip()
         ) from error
     except BotoCoreError as error:
         hint = " Sign in, or set AWS_PROFILE." if "credentials" in str(error).lower() else ""

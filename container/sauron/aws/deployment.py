@@ -1,8 +1,8 @@
-"""The functions, their roles, rules and the API: `chalice deploy` over the clean copy, in a process of its own.
+"""Deploy the functions, their roles, rules and the API: `chalice deploy` on the clean copy, in a subprocess.
 
-That process gets no setting. Before it runs, its notes are written anew from AWS (`found`), so a deployment
-that was cut off is simply repeated. Whether there is anything to deploy is told by the digest that
-`functions` leaves on every function afterwards.
+The subprocess gets no setting and no secret. Before it runs, Chalice's records are rewritten from AWS
+(`inventory`), so an interrupted deployment can be repeated. A deployment is due when the digest that
+`functions` left on the functions differs from the digest of the checkout.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from pathlib import Path
 
 from chalicelib.settings import SETTINGS
 
-from . import functions, inventory, parameters, precompile, queues
-from . import package as source
+from . import functions, inventory, package, parameters, precompile, queues
 from .cloud import AwsError, Cloud
 from .names import HANDLERS, Names
-from .plan import Act, Step, Tell
+from .plan import Act, Report, Step
 
 SETTING = frozenset(
     f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE")
@@ -35,16 +34,16 @@ class Deployment:
     def __init__(
         self, cloud: Cloud, names: Names, root: Path, variables: Mapping[str, str], secrets: frozenset[str]
     ) -> None:
-        """Deploy with these variables; `secrets` are the names that no other process may see."""
+        """Deploy with these variables; the variables named in `secrets` are kept from the subprocess."""
         self._cloud, self._names, self._root = cloud, names, root
         self._variables, self._secrets = dict(variables), secrets | SETTING
 
     def digest(self) -> str:
-        """Return the digest of what would be shipped now."""
-        return source.digest(self._root, self._config(), self._cloud)
+        """Return the digest of what would be deployed now."""
+        return package.digest(self._root, self._config(), self._cloud)
 
     def step(self, *, again: bool, secrets_change: bool) -> Step:
-        """Return the step that deploys, unless everything is there and as it would be shipped."""
+        """Return the step that deploys, or a step that keeps everything if nothing differs."""
         there = inventory.functions(self._cloud, self._names)
         api = inventory.rest_api(self._cloud, self._names)
         what = f"functions, roles, rules and API ({len(HANDLERS)} functions)"
@@ -63,27 +62,27 @@ class Deployment:
         return Step(Act.CHANGE, what, ", ".join(differs), self._deploy) if differs else Step(Act.KEEP, what)
 
     def _config(self) -> dict[str, object]:
-        known = parameters.revision(parameters.held(self._cloud, self._names))
+        known = parameters.revision(parameters.stored(self._cloud, self._names))
         more = {
             "SECRETS_REVISION": known,
             "SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or "",
         }
-        return source.config(self._root, self._names.stage, self._variables | more)
+        return package.config(self._root, self._names.stage, self._variables | more)
 
-    def _deploy(self, tell: Tell) -> None:
+    def _deploy(self, report: Report) -> None:
         config = self._config()
-        folder = source.copy(self._root, self._names.stage, config, self._cloud)
+        folder = package.copy(self._root, self._names.stage, config, self._cloud)
         inventory.note(self._cloud, self._names, self._root)
         queue = {"SAURON_SQS_QUEUE_URL": queues.url(self._cloud, self._names.queue) or ""}
-        # Chalice uploads the packages that it finds made, so what it leaves out is added between.
+        # `deploy` uploads the zips that `package` built, so compiled Python is added to them in between.
         with tempfile.TemporaryDirectory() as template:
             chalice(
-                folder, ("package", template), self._cloud, self._names, tell, hidden=self._secrets, **queue
+                folder, ("package", template), self._cloud, self._names, report, hidden=self._secrets, **queue
             )
-        for package in (folder / ".chalice/deployments").glob("*.zip"):
-            if added := precompile.add(package):
-                tell(f"Compiled {added} modules in {package.name}")
-        chalice(folder, ("deploy",), self._cloud, self._names, tell, hidden=self._secrets, **queue)
+        for zipped in (folder / ".chalice/deployments").glob("*.zip"):
+            if added := precompile.add(zipped):
+                report(f"Compiled {added} modules in {zipped.name}")
+        chalice(folder, ("deploy",), self._cloud, self._names, report, hidden=self._secrets, **queue)
 
 
 def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
@@ -91,12 +90,12 @@ def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
     there = inventory.resources(cloud, names)
     if not there:
         return []
-    hidden = SETTING | parameters.held(cloud, names).keys()
+    hidden = SETTING | parameters.stored(cloud, names).keys()
 
-    def do(tell: Tell) -> None:
-        folder = source.copy(root, names.stage, source.config(root, names.stage, {}), cloud)
+    def do(report: Report) -> None:
+        folder = package.copy(root, names.stage, package.config(root, names.stage, {}), cloud)
         inventory.note(cloud, names, root)
-        chalice(folder, ("delete",), cloud, names, tell, hidden=hidden)
+        chalice(folder, ("delete",), cloud, names, report, hidden=hidden)
 
     kinds = [one["resource_type"] for one in there]
     counts = {kind.replace("_", " "): kinds.count(kind) for kind in kinds}
@@ -109,12 +108,12 @@ def chalice(
     act: Sequence[str],
     cloud: Cloud,
     names: Names,
-    tell: Tell,
+    report: Report,
     *,
     hidden: frozenset[str],
     **more: str,
 ) -> None:
-    """Run one command of Chalice and pass on what it says. Raises AwsError with the end of that when it fails."""
+    """Run one Chalice command and report its output. Raises AwsError with the last lines if it fails."""
     environ = {
         name: value for name, value in os.environ.items() if name not in hidden and name != "PYTHONPATH"
     }
@@ -150,7 +149,7 @@ def chalice(
         for line in process.stdout:
             last.append(line.rstrip())
             if line.strip():
-                tell(line.rstrip())
+                report(line.rstrip())
     if process.returncode:
         raise AwsError(
             f"{act[0]} by chalice",

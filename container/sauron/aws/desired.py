@@ -1,9 +1,9 @@
-"""What the operator's environment asks a stage for: plain variables, secrets, and what stands against it, all faults at once.
+"""What the operator's settings ask for: the functions' variables and secrets, or all faults at once.
 
-Secrets become SSM parameters, everything else variables of the functions, which whoever may look at a
-function can read: a token in the bundle's address is moved to the secrets, and other addresses with a user or
-a password are refused. What makes sense on the operator's machine only (folders, the address that is listened
-on) is left behind. Nothing here speaks to AWS. Limit: a user name beside a token is taken for no secret.
+Secrets become SSM parameters. Other settings become variables of the functions, which everyone who may view
+a function can read: so a token in the bundle's address is moved to the secrets, and other addresses with a
+user or a password are refused. Settings of the operator's machine (folders, the listening address) are left
+out. Nothing here calls AWS. Limit: a user name beside a token is not treated as a secret.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ VARIABLES_BYTES = 3800  # Lambda takes 4 KiB; the queue's address and the revisi
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a stage should have. `store_url` is as SQLAlchemy takes it."""
+class Desired:
+    """What a stage should have. `store_url` is an URL for SQLAlchemy."""
 
     variables: dict[str, str]
     secrets: dict[str, str] = field(repr=False)
@@ -57,10 +57,10 @@ class Wanted:
 
 def read(
     environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str] = (), written: Sequence[str] = ()
-) -> Wanted:
-    """Read what is wanted; `written` are the names that an --env-file holds.
+) -> Desired:
+    """Read the desired variables and secrets; `written` are the names in the file of --env-file.
 
-    Raises SettingsError with every fault, the settings' own among them. No secret's value is in it.
+    Raises SettingsError with every fault, those of the settings included. It holds no secret's value.
     """
     faults: list[str] = []
     raw = given(environ)
@@ -81,7 +81,8 @@ def read(
     for name in [*job_secrets, *_of_jobs(written)]:
         if not NAME.fullmatch(name) or NOT_OF_JOBS.match(name):
             faults.append(
-                f"--secret {name}: not a name that a job's secret may have here; write for example --secret STRIPE_KEY"
+                f"--secret {name}: a job's secret may not have this name on AWS; "
+                "write for example --secret STRIPE_KEY"
             )
         elif not (value := environ.get(name, "")):
             faults.append(
@@ -96,19 +97,20 @@ def read(
     ]
     variables = {name: value for name, value in raw.items() if name not in secret_settings | LEFT_BEHIND}
     faults += [
-        f"{name}: whoever may look at a function could read what stands before the @; write it without"
+        f"{name}: everyone who may view a function could read the user and password before the @; remove them"
         for name, value in variables.items()
         if name != "JOBS_GIT_REPO_URL" and without_credentials(value) != value
     ]
     variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
     if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:
         faults.append(
-            f"{max(variables, key=lambda name: len(variables[name]))}: all variables of a function hold 4 KiB; shorten it"
+            f"{max(variables, key=lambda name: len(variables[name]))}: "
+            "a function's variables hold 4 KiB in all; shorten this one"
         )
     if faults:
         raise SettingsError(faults)
     assert settings is not None  # noqa: S101 - its failure is a fault
-    return Wanted(dict(sorted(variables.items())), secrets, settings.store_url, tuple(_notes(raw, settings)))
+    return Desired(dict(sorted(variables.items())), secrets, settings.store_url, tuple(_notes(raw, settings)))
 
 
 def _missing(raw: Mapping[str, str]) -> list[str]:
@@ -123,14 +125,17 @@ def _missing(raw: Mapping[str, str]) -> list[str]:
         )
     if not raw.get("SAURON_API_TOKENS"):
         faults.append(
-            "SAURON_API_TOKENS: the address is public, so the API may not be open; write for example "
-            "me:admin:<random>, the random part from: openssl rand -hex 24"
+            "SAURON_API_TOKENS: the address is public, so the API needs a token; write for example "
+            "me:admin:<random>, with the output of: openssl rand -hex 24"
         )
     return faults
 
 
 def _move_token(raw: dict[str, str], secrets: dict[str, str]) -> list[str]:
-    """Move the token out of the bundle's address and return the faults; GitHub takes a token in either place before the @."""
+    """Move the token out of the bundle's address and return the faults.
+
+    GitHub accepts a token as the user or as the password before the @.
+    """
     url, token = raw.get("JOBS_GIT_REPO_URL", ""), secrets.get("JOBS_GIT_TOKEN")
     if not url.startswith("https://"):
         return []  # a fault already
@@ -142,9 +147,8 @@ def _move_token(raw: dict[str, str], secrets: dict[str, str]) -> list[str]:
     user = parts.username or ""
     if parts.password and unquote(user) not in ("", DEFAULT_USER):
         instead = f"{address.url}, or {_with_user(address.url, 'user')} if the user name matters"
-        return [
-            f"JOBS_GIT_REPO_URL: which of user and password is secret cannot be told; give JOBS_GIT_TOKEN, and write {instead}"
-        ]
+        fault = "JOBS_GIT_REPO_URL: it is unclear whether the user or the password is the secret"
+        return [f"{fault}; set JOBS_GIT_TOKEN, and write {instead}"]
     named = user and not parts.password and token and unquote(user) != token
     raw["JOBS_GIT_REPO_URL"] = _with_user(address.url, user) if named else address.url
     if address.token:
@@ -157,7 +161,7 @@ def _with_user(url: str, user: str) -> str:
 
 
 def _of_jobs(written: Sequence[str]) -> list[str]:
-    """Return the names of a file that are no settings: they are for jobs."""
+    """Return the names of a file that are not settings: they are secrets of jobs."""
     known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
     return [name for name in written if name not in known and not NOT_OF_JOBS.match(name)]
 
@@ -167,20 +171,23 @@ def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
     parts = urlsplit(raw["JOB_QUEUE_DB_URL"])
     if not parts.hostname or parts.hostname in NEARBY:
         notes.append(
-            "JOB_QUEUE_DB_URL names this machine, and a function cannot reach it: name the database by an address it can."
+            "JOB_QUEUE_DB_URL names this machine, and a function cannot reach it. "
+            "Write an address of the database that the functions can reach."
         )
     if urlsplit(raw["JOBS_GIT_REPO_URL"]).username:
         notes.append(
-            "The user name in JOBS_GIT_REPO_URL is a plain variable of the functions: only JOBS_GIT_TOKEN is a secret."
+            "The user name in JOBS_GIT_REPO_URL is a plain variable of the functions: "
+            "only JOBS_GIT_TOKEN is a secret."
         )
     elif urlsplit(settings.jobs_git_repo_url).username is not None:
         notes.append(
-            "JOBS_GIT_REPO_URL is deployed without what stands before the @: the token is the secret JOBS_GIT_TOKEN."
+            "JOBS_GIT_REPO_URL is deployed without the part before the @: "
+            "the token is the secret JOBS_GIT_TOKEN."
         )
     if not settings.alert_webhook_url and not settings.alert_email:
         notes.append(
-            "Nobody is told of failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL."
+            "No alert is sent for failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL."
         )
     if "SAURON_SSH_KEY_PATH" in raw and "SSH_PRIVATE_KEY_B64" not in raw:
-        notes.append("SAURON_SSH_KEY_PATH stays here: give the key by SSH_PRIVATE_KEY_B64.")
+        notes.append("SAURON_SSH_KEY_PATH is not deployed: give the key as SSH_PRIVATE_KEY_B64.")
     return notes

@@ -1,20 +1,22 @@
-"""Which steps take a stage down: everything but the database, which holds the history and is never touched from here."""
+"""The steps that remove a stage: everything but the database, which holds the history."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from . import alarms, deployment, logs, parameters, queues
-from .cloud import Cloud, explained
+from .cloud import Cloud, aws_errors
 from .names import Names
 from .plan import Plan
 
-KEPT = "The database of JOB_QUEUE_DB_URL stays as it is, with every job, run and log: `up` goes on with it."
+DATABASE_STAYS = (
+    "The database of JOB_QUEUE_DB_URL stays as it is, with every job, run and log: `up` continues with it."
+)
 
 
-def plan(account: Cloud, root: Path, names: Names) -> Plan:
-    """Find what there is of a stage. Changes nothing; an empty plan says that nothing is there."""
-    with explained(f"look at stage {names.stage}"):
+def plan_down(account: Cloud, root: Path, names: Names) -> Plan:
+    """Find the resources of a stage. Changes nothing; an empty plan means that there are none."""
+    with aws_errors(f"look at stage {names.stage}"):
         steps = (
             *alarms.removal(account, names),
             *deployment.removal(account, names, root),
@@ -22,4 +24,4 @@ def plan(account: Cloud, root: Path, names: Names) -> Plan:
             *parameters.removal(account, names),
             *logs.removal(account, names),
         )
-    return Plan(names.stage, account.account, account.region, steps, (KEPT,))
+    return Plan(names.stage, account.account, account.region, steps, (DATABASE_STAYS,))

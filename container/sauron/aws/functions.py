@@ -1,7 +1,7 @@
-"""What Chalice has no word for: the size of /tmp, the digest of what was deployed, how many runs go at once.
+"""Set what Chalice cannot: the size of /tmp, the digest of the deployment, and the concurrency of runs.
 
-The digest stands in every function's description and is written last, so a deployment that was cut off is
-seen as such. To write it also starts the functions anew, with the secrets of now.
+The digest is part of every function's description and is written last, so an interrupted deployment is
+recognised. Writing it also restarts the functions, which then read the current secrets.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from chalicelib import __version__
 from . import inventory
 from .cloud import Cloud
 from .names import HANDLERS, WORK, Names
-from .plan import Act, Step, Tell
+from .plan import Act, Report, Step
 
 TMP_MB = {"sync": 2048, WORK: 2048}  # revisions, environments and what jobs write
 TMP_DEFAULT_MB = 512
 
 
 def digest_of(configuration: dict[str, Any]) -> str | None:
-    """Return the digest that a function was left with."""
+    """Return the digest in a function's description, None if it has none."""
     match = re.search(r"source ([0-9a-f]{12})", configuration.get("Description") or "")
     return match[1] if match else None
 
 
 def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool) -> Step:
-    """Return the step that finishes every function after a deployment."""
+    """Return the step that sets /tmp and description of every function after a deployment."""
     what = "functions' /tmp and what they say they are"
     there = inventory.functions(cloud, names)
-    wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != _tmp_wanted(handler)]
+    wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != _tmp_desired(handler)]
 
-    def do(_tell: Tell) -> None:
+    def do(_report: Report) -> None:
         now = f"Sauron {__version__}, stage {names.stage}, source {digest()}"
         for handler in HANDLERS:
-            _finish(cloud, names.function(handler), now, _tmp_wanted(handler))
+            _finish(cloud, names.function(handler), now, _tmp_desired(handler))
 
     if deploys:
         return Step(Act.CHANGE if there else Act.CREATE, what, "after the deployment", do)
@@ -46,11 +46,11 @@ def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool
 
 
 def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys: bool) -> Step:
-    """Return the step that limits how many runs go at once; without a number what stands stays."""
+    """Return the step that limits how many runs go at once; None leaves the limit as it is."""
     known = inventory.mapping(cloud, names)
     now = (known or {}).get("ScalingConfig", {}).get("MaximumConcurrency") if known else None
 
-    def do(_tell: Tell) -> None:
+    def do(_report: Report) -> None:
         fed = inventory.mapping(cloud, names)
         if fed and concurrency:
             limit = {"MaximumConcurrency": concurrency}
@@ -79,5 +79,5 @@ def _tmp(configuration: dict[str, Any]) -> int:
     return size
 
 
-def _tmp_wanted(handler: str) -> int:
+def _tmp_desired(handler: str) -> int:
     return TMP_MB.get(handler, TMP_DEFAULT_MB)

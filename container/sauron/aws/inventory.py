@@ -1,9 +1,9 @@
-"""What AWS has of a stage, in the form in which Chalice notes what it deployed.
+"""What AWS has of a stage, in the format of Chalice's own records of a deployment.
 
-Chalice writes its notes only when all went well, into a file of one checkout. A deployment that failed half
-way, or another checkout, would make a second API. So the notes are written anew from AWS before Chalice runs,
-by the names that everything has. What the file notes of handlers that are no more stays in it: Chalice
-removes them.
+Chalice writes its records only after a successful deployment, into a file of the checkout. After a failed
+deployment, or from another checkout, it would create a second API. So the records are rewritten from AWS
+before Chalice runs; resources are found by their names. Records of handlers that no longer exist stay in the
+file, so that Chalice removes them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .cloud import Cloud, unless_gone
+from .cloud import Cloud, ignore_missing
 from .names import API, API_STAGE, HANDLERS, SCHEDULED, WORK, Names
 
 Resource = dict[str, str]
 
 
 def resources(cloud: Cloud, names: Names) -> list[Resource]:
-    """Return everything of the stage that Chalice makes and AWS has."""
+    """Return every resource of the stage that Chalice manages and AWS has."""
     configurations = functions(cloud, names)
     made: list[Resource] = []
     if layer := _layer(cloud, names):
@@ -55,7 +55,7 @@ def resources(cloud: Cloud, names: Names) -> list[Resource]:
 
 
 def note(cloud: Cloud, names: Names, root: Path) -> None:
-    """Write Chalice's notes of the stage anew."""
+    """Rewrite Chalice's records of the stage."""
     file = root / f".chalice/deployed/{names.stage}.json"
     noted = json.loads(file.read_text(encoding="utf-8"))["resources"] if file.is_file() else []
     ours = {"managed-layer", "rest_api", "work-sqs-event-source", *HANDLERS}
@@ -69,10 +69,10 @@ def note(cloud: Cloud, names: Names, root: Path) -> None:
 
 
 def functions(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
-    """Return the configuration of every function that is there, by its handler."""
+    """Return the configuration of every function that exists, keyed by its handler."""
     found = {}
     for handler in HANDLERS:
-        with unless_gone():
+        with ignore_missing():
             found[handler] = cloud.client("lambda").get_function_configuration(
                 FunctionName=names.function(handler)
             )
@@ -80,9 +80,9 @@ def functions(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
 
 
 def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:
-    """Return what feeds the queue to the work function, if it is there."""
+    """Return the event source mapping from the queue to the work function, None if there is none."""
     queue, function = cloud.arn("sqs", names.queue), f":function:{names.function(WORK)}"
-    with unless_gone():
+    with ignore_missing():
         listed = cloud.client("lambda").list_event_source_mappings(EventSourceArn=queue)[
             "EventSourceMappings"
         ]
@@ -92,7 +92,7 @@ def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:
 
 
 def rest_api(cloud: Cloud, names: Names) -> str | None:
-    """Return the id of the API that calls our function; every stage's API has the same name."""
+    """Return the id of the API that calls this stage's function; all stages' APIs have the same name."""
     client = cloud.client("apigateway")
     for page in client.get_paginator("get_rest_apis").paginate():
         for api in page["items"]:
@@ -103,7 +103,7 @@ def rest_api(cloud: Cloud, names: Names) -> str | None:
 
 
 def api_url(cloud: Cloud, api: str) -> str:
-    """Write the address of an API."""
+    """Return the address of an API."""
     domain = "amazonaws.com.cn" if cloud.partition == "aws-cn" else "amazonaws.com"
     return f"https://{api}.execute-api.{cloud.region}.{domain}/{API_STAGE}/"
 
@@ -112,31 +112,32 @@ def _calls(client: Any, api: str, function: str) -> bool:
     for page in client.get_paginator("get_resources").paginate(restApiId=api, embed=["methods"]):
         for resource in page["items"]:
             for method in resource.get("resourceMethods", {}):
-                with unless_gone():
-                    asked = client.get_integration(
+                with ignore_missing():
+                    integration = client.get_integration(
                         restApiId=api, resourceId=resource["id"], httpMethod=method
                     )
-                    if ":function:" in asked.get("uri", ""):  # all of an API's methods call the same one
-                        return function in asked["uri"]
+                    # all methods of an API call the same function
+                    if ":function:" in integration.get("uri", ""):
+                        return function in integration["uri"]
     return False
 
 
 def _layer(cloud: Cloud, names: Names) -> str | None:
-    """Return the newest version of the layer; Chalice removes the one before when it makes one."""
-    with unless_gone():
+    """Return the newest version of the layer; Chalice removes the previous one when it makes a new one."""
+    with ignore_missing():
         versions = cloud.client("lambda").list_layer_versions(LayerName=names.layer)["LayerVersions"]
         return max(versions, key=lambda one: one["Version"])["LayerVersionArn"] if versions else None
     return None
 
 
 def _role(cloud: Cloud, name: str) -> str | None:
-    with unless_gone():
+    with ignore_missing():
         found: str = cloud.client("iam").get_role(RoleName=name)["Role"]["Arn"]
         return found
     return None
 
 
 def _has_rule(cloud: Cloud, name: str) -> bool:
-    with unless_gone():
+    with ignore_missing():
         return bool(cloud.client("events").describe_rule(Name=name))
     return False

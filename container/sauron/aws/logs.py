@@ -1,31 +1,31 @@
-"""The functions' log groups: made before the functions, so that their logs are deleted after a while and never kept for ever."""
+"""The functions' log groups: created before the functions, so that their logs have a retention."""
 
 from __future__ import annotations
 
-from .cloud import Cloud, unless_gone
+from .cloud import Cloud, ignore_missing
 from .names import Names
-from .plan import Act, Step, Tell, judged
+from .plan import Act, Report, Step, step_for
 
 RETENTION_DAYS = 30
 
 
 def steps(cloud: Cloud, names: Names) -> list[Step]:
-    """Return the steps that make the log groups."""
+    """Return the steps that create the log groups."""
     has = _found(cloud, names)
     return [_step(cloud, names.log_group(function), has) for function in names.functions]
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
-    """Return the steps that remove the log groups with what is in them."""
+    """Return the steps that remove the log groups with their logs."""
     ours = {names.log_group(function) for function in names.functions}
     return [
-        Step(Act.REMOVE, f"log group {group}", do=lambda _tell, group=group: _remove(cloud, group))  # type: ignore[misc]
+        Step(Act.REMOVE, f"log group {group}", do=lambda _report, group=group: _remove(cloud, group))  # type: ignore[misc]
         for group in sorted(ours & _found(cloud, names).keys())
     ]
 
 
 def _step(cloud: Cloud, group: str, has: dict[str, int | None]) -> Step:
-    def do(_tell: Tell) -> None:
+    def do(_report: Report) -> None:
         logs = cloud.client("logs")
         if group not in has:
             logs.create_log_group(logGroupName=group)
@@ -36,7 +36,7 @@ def _step(cloud: Cloud, group: str, has: dict[str, int | None]) -> Step:
         if has.get(group) == RETENTION_DAYS
         else [f"kept for {has.get(group) or 'ever'}, not {RETENTION_DAYS} days"]
     )
-    return judged(f"log group {group}", exists=group in has, differs=differs, do=do)
+    return step_for(f"log group {group}", exists=group in has, differs=differs, do=do)
 
 
 def _found(cloud: Cloud, names: Names) -> dict[str, int | None]:
@@ -49,5 +49,5 @@ def _found(cloud: Cloud, names: Names) -> dict[str, int | None]:
 
 
 def _remove(cloud: Cloud, group: str) -> None:
-    with unless_gone():
+    with ignore_missing():
         cloud.client("logs").delete_log_group(logGroupName=group)

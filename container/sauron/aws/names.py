@@ -1,4 +1,4 @@
-"""What everything of a stage is called in AWS: one place, so that making, finding and removing agree."""
+"""The names of a stage's resources in AWS, used alike to create, find and remove them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Names:
 
     @property
     def prefix(self) -> str:
-        """What every name begins with; also the name of the API's function."""
+        """The beginning of every name; also the name of the API's function."""
         return f"sauron-{self.stage}"
 
     @property
@@ -30,7 +30,7 @@ class Names:
 
     @property
     def dead_queue(self) -> str:
-        """Where messages go that were received too often."""
+        """The dead-letter queue: messages that were received too often."""
         return f"{self.queue}-dead"
 
     @property

@@ -1,8 +1,8 @@
-"""What is shipped: a clean copy of the checkout with the stage's own configuration, and a digest that says whether it changed.
+"""Which files are deployed: a clean copy of the checkout with the stage's configuration, and its digest.
 
-Policies are shipped for this account alone (`policies`), and count so in the digest. Chalice ships every file
-it finds, caches included, so it never sees the checkout itself. Packages that were downloaded are kept beside
-the copy; they are found again by the digest of the requirements.
+Chalice deploys every file it finds, caches included, so it gets a copy and never the checkout. Policies are
+limited to this account (`policies`) before they are copied and before they count in the digest. Chalice keeps
+the packages it downloaded beside the copy and finds them again by the digest of the requirements.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PACKAGES_KEPT = 4
 
 
 def checkout() -> Path:
-    """Return the folder of the checkout that this Sauron runs from. Raises SauronError when it runs from no checkout."""
+    """Return the checkout that this code runs from. Raises SauronError if it runs from anything else."""
     import chalicelib
 
     root = Path(chalicelib.__file__).resolve().parents[1]
@@ -36,20 +36,21 @@ def checkout() -> Path:
         or not (root / "vendor/sauron_jobs_loader").is_symlink()
     ):
         raise SauronError(
-            f"This Sauron runs from {root}, which is no checkout, and only a checkout can be deployed. "
-            "Clone the repository, then there: make install && .venv/bin/sauron aws up"
+            f"This Sauron runs from {root}, which is not a checkout, and only a checkout can be deployed. "
+            "Clone the repository, and run there: make install && .venv/bin/sauron aws up"
         )
     return root
 
 
 def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return the configuration of one stage with these variables. Raises SauronError for a stage without one."""
+    """Return one stage's configuration with these variables. Raises SauronError for an unknown stage."""
     written: dict[str, Any] = json.loads((root / ".chalice/config.json").read_text(encoding="utf-8"))
     stages = written["stages"]
     if stage not in stages:
         known = ", ".join(stages)
         raise SauronError(
-            f"There is no stage {stage!r} in .chalice/config.json, only {known}. Name one of them, or add it there."
+            f"There is no stage {stage!r} in .chalice/config.json, only {known}. "
+            "Name one of these, or add the stage to the file."
         )
     ours = stages[stage] | {
         "environment_variables": stages[stage].get("environment_variables", {}) | dict(variables)
@@ -58,7 +59,7 @@ def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, An
 
 
 def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
-    """Return what changes with anything that is shipped; policies count as they are deployed."""
+    """Return a digest of everything that is deployed; policies count in their limited form."""
     total = hashlib.sha256(json.dumps([sys.version_info[:2], config], sort_keys=True).encode())
     for file in sorted(_shipped(root)):
         data = (
@@ -72,7 +73,7 @@ def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
 
 
 def copy(root: Path, stage: str, config: Mapping[str, Any], cloud: Cloud) -> Path:
-    """Write the clean copy and return its folder; what Chalice notes of the deployment goes to the checkout."""
+    """Write the clean copy and return its folder. Chalice's records of the deployment go to the checkout."""
     folder = root / "build/aws" / stage
     kept = folder / ".chalice/deployments"
     for old in folder.iterdir() if folder.is_dir() else ():
@@ -115,7 +116,7 @@ def _is_policy(file: Path) -> bool:
 
 
 def _forget_old(folder: Path) -> None:
-    """Keep the newest packages; one whose writer was killed would be taken for whole."""
+    """Keep the newest packages. A zip whose writer was killed is deleted: Chalice would use it."""
     files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime) if folder.is_dir() else []
     for place, file in enumerate(reversed(files)):
         if place >= PACKAGES_KEPT or not zipfile.is_zipfile(file):

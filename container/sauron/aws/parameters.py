@@ -1,7 +1,7 @@
-"""Secrets as encrypted SSM parameters below the stage's path: only what changed is written, and only names are ever shown.
+"""Secrets as encrypted SSM parameters below the stage's path.
 
-A function reads them at its start. `revision` changes whenever one was written, so that the functions are
-started anew.
+Only changed values are written, and only names are ever shown. A function reads the parameters when it
+starts; `revision` changes whenever a parameter was written, so that the functions are restarted.
 """
 
 from __future__ import annotations
@@ -10,37 +10,41 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from .cloud import Cloud, unless_gone
+from .cloud import Cloud, ignore_missing
 from .names import PUBLIC_URL, Names
-from .plan import Act, Step, Tell, judged
+from .plan import Act, Report, Step, step_for
 
 AT_ONCE = 10  # SSM's limit for one deletion
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """One parameter as it stands."""
+class Parameter:
+    """A parameter that AWS has."""
 
     value: str = field(repr=False)
     version: int
 
 
-def held(cloud: Cloud, names: Names) -> dict[str, Held]:
-    """Return the parameters that the stage has, by the variable each stands for."""
+def stored(cloud: Cloud, names: Names) -> dict[str, Parameter]:
+    """Return the parameters of the stage, keyed by the variable that each one sets."""
     pages = cloud.client("ssm").get_paginator("get_parameters_by_path")
     return {
-        one["Name"].rpartition("/")[2]: Held(one["Value"], one["Version"])
+        one["Name"].rpartition("/")[2]: Parameter(one["Value"], one["Version"])
         for page in pages.paginate(Path=names.parameters, Recursive=False, WithDecryption=True)
         for one in page["Parameters"]
     }
 
 
 def steps(
-    cloud: Cloud, names: Names, wanted: Mapping[str, str], has: Mapping[str, Held], forget: Collection[str]
+    cloud: Cloud,
+    names: Names,
+    desired: Mapping[str, str],
+    has: Mapping[str, Parameter],
+    forget: Collection[str],
 ) -> list[Step]:
-    """Return the steps that make AWS hold these secrets. What AWS has beyond them stays, unless it is to be forgotten."""
-    made = [step(cloud, names, name, value, has) for name, value in sorted(wanted.items())]
-    for name in sorted(has.keys() - wanted.keys() - {PUBLIC_URL}):
+    """Return the steps that store these secrets. Other parameters stay, except those named in `forget`."""
+    made = [step(cloud, names, name, value, has) for name, value in sorted(desired.items())]
+    for name in sorted(has.keys() - desired.keys() - {PUBLIC_URL}):
         if name in forget:
             do = _removing(cloud, names, [name])
             made.append(Step(Act.REMOVE, f"secret {name}", do=do))
@@ -49,19 +53,19 @@ def steps(
     return made
 
 
-def step(cloud: Cloud, names: Names, name: str, value: str, has: Mapping[str, Held]) -> Step:
-    """Return the step that makes one parameter hold one value."""
+def step(cloud: Cloud, names: Names, name: str, value: str, has: Mapping[str, Parameter]) -> Step:
+    """Return the step that stores one value in one parameter."""
 
-    def do(_tell: Tell) -> None:
+    def do(_report: Report) -> None:
         put(cloud, names, name, value)
 
     known = has.get(name)
     differs = ["another value"] if known and known.value != value else []
-    return judged(f"secret {name}", exists=known is not None, differs=differs, do=do)
+    return step_for(f"secret {name}", exists=known is not None, differs=differs, do=do)
 
 
 def put(cloud: Cloud, names: Names, name: str, value: str) -> None:
-    """Write one parameter. More than 4 KiB makes it one of the kind that costs money."""
+    """Write one parameter. Above 4 KiB AWS makes it an advanced parameter, which costs money."""
     cloud.client("ssm").put_parameter(
         Name=f"{names.parameters}/{name}",
         Value=value,
@@ -73,25 +77,25 @@ def put(cloud: Cloud, names: Names, name: str, value: str) -> None:
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
     """Return the step that removes every parameter of the stage."""
-    if not (found := sorted(held(cloud, names))):
+    if not (found := sorted(stored(cloud, names))):
         return []
     return [Step(Act.REMOVE, f"secrets {', '.join(found)}", do=_removing(cloud, names, found))]
 
 
-def revision(has: Mapping[str, Held]) -> str:
-    """Return a text that changes with every secret that is written or removed, and tells nothing of their values."""
+def revision(has: Mapping[str, Parameter]) -> str:
+    """Return a text that changes with every parameter written or removed, and reveals no value."""
     versions = " ".join(f"{name}:{has[name].version}" for name in sorted(has) if name != PUBLIC_URL)
     return hashlib.sha256(versions.encode()).hexdigest()[:12]
 
 
 class _removing:  # noqa: N801 - used like a function
-    """Removes parameters, as many at once as SSM takes."""
+    """Removes parameters, as many per call as SSM accepts."""
 
     def __init__(self, cloud: Cloud, names: Names, which: list[str]) -> None:
         self._cloud, self._names, self._which = cloud, names, which
 
-    def __call__(self, _tell: Tell) -> None:
+    def __call__(self, _report: Report) -> None:
         paths = [f"{self._names.parameters}/{name}" for name in self._which]
         for start in range(0, len(paths), AT_ONCE):
-            with unless_gone():
+            with ignore_missing():
                 self._cloud.client("ssm").delete_parameters(Names=paths[start : start + AT_ONCE])

@@ -1,7 +1,7 @@
-"""A plan: steps that were compared with what AWS has, shown before anything is done, then carried out in order.
+"""A plan: steps that were compared with what AWS has, shown to the operator, then applied in order.
 
-Every step may be carried out again: it makes what is missing and leaves what is right. A plan that was cut
-off is made anew.
+Every step may be repeated: it creates what is missing and keeps what is right. After an interruption a new
+plan is made.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from .cloud import explained
+from .cloud import aws_errors
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Act(StrEnum):
@@ -27,17 +27,17 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is made, changed, kept or removed; `do` is handed what tells people how it goes."""
+    """One resource that is created, changed, kept or removed; `do` gets a function that prints progress."""
 
     act: Act
     what: str
     why: str = ""
-    do: Callable[[Tell], None] = field(default=lambda _tell: None, repr=False, compare=False)
+    do: Callable[[Report], None] = field(default=lambda _report: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps, and what people should know before they agree."""
+    """The steps, and notes that the operator should read before agreeing."""
 
     stage: str
     account: str
@@ -52,25 +52,25 @@ class Plan:
 
 
 class Progress(Protocol):
-    """Who is told how the plan goes."""
+    """Receives the progress of a plan."""
 
-    def begins(self, step: Step, number: int, of: int) -> None:
-        """Hear that a step begins."""
+    def step_started(self, step: Step, number: int, of: int) -> None:
+        """Note that a step starts; `number` counts from 1."""
 
-    def tells(self, line: str) -> None:
-        """Hear what a step says meanwhile."""
+    def line(self, text: str) -> None:
+        """Note a line of the step's output."""
 
 
-def carry_out(steps: Sequence[Step], progress: Progress) -> None:
-    """Do the steps in order. Raises AwsError at the first that fails; the next plan begins there."""
+def apply(steps: Sequence[Step], progress: Progress) -> None:
+    """Do the steps in order. Raises AwsError at the first failure; the next plan starts at that step."""
     for number, step in enumerate(steps, start=1):
-        progress.begins(step, number, len(steps))
-        with explained(f"{step.act} {step.what}"):
-            step.do(progress.tells)
+        progress.step_started(step, number, len(steps))
+        with aws_errors(f"{step.act} {step.what}"):
+            step.do(progress.line)
 
 
-def judged(what: str, *, exists: bool, differs: Sequence[str], do: Callable[[Tell], None]) -> Step:
-    """Return the step for a thing that should be there: `differs` names what is not as it should be."""
+def step_for(what: str, *, exists: bool, differs: Sequence[str], do: Callable[[Report], None]) -> Step:
+    """Return the step for a resource that should exist; `differs` names what is not as it should be."""
     if not exists:
         return Step(Act.CREATE, what, do=do)
     if differs:

@@ -1,7 +1,8 @@
-"""The functions' policies as they are deployed: what is committed would hold in any account, what AWS is given in one alone.
+"""Limit the functions' policies to the account they are deployed to.
 
-`arn:aws:<service>:*:*:` gets the stage's partition, region and account; mail gets the region it is sent from.
-What names a region or an account, or is `*` alone, stays as it was written, but for the partition.
+The committed policies are valid in every account. In `arn:aws:<service>:*:*:` the wildcards are replaced with
+the stage's region and account (for mail: the region it is sent from). ARNs that name a region or an account,
+and a lone `*`, stay as written. The partition is set in all of them.
 """
 
 from __future__ import annotations

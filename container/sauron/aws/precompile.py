@@ -1,11 +1,10 @@
-"""Compiled Python beside the source in a zip for Lambda, which otherwise compiles everything anew at each cold start.
+"""Add compiled Python to a zip for Lambda, which otherwise compiles every module at each cold start.
 
-Chalice packs sources alone. Here each module gets the file that this Python would write for it; it is valid
-for the Python that packages, which is the version of the function's runtime. It is read without a look at the
-source's time: nothing changes there.
+Chalice packs sources only. Here each module gets its .pyc, written by the Python that packages, which is the
+version of the function's runtime. Lambda does not compare it with the source's time: nothing changes there.
 
-A kill leaves the zip as it was: the new one takes its place when it is whole. A zip that holds compiled files
-is left alone. Run: python -m sauron.aws.precompile FILE...; or, as Chalice's command line, python -P
+A kill leaves the zip as it was: the new zip replaces it when it is complete. A zip that holds compiled files
+already is not changed. Run: python -m sauron.aws.precompile FILE...; or, as Chalice's command line, python -P
 .../precompile.py chalice ARGUMENT...
 """
 
@@ -25,7 +24,7 @@ CACHE = "__pycache__"
 
 
 def add(file: Path) -> int:
-    """Add compiled files to a zip and return how many; what cannot be compiled, such as a template, is left out."""
+    """Add compiled files to a zip and return how many; a file that cannot be compiled is skipped."""
     with (
         zipfile.ZipFile(file) as packed,
         tempfile.TemporaryDirectory(dir=file.parent, prefix=".compiling-") as place,

@@ -1,7 +1,7 @@
-"""The queue that runs are dispatched on, and the one for messages that were received too often.
+"""The queue that runs are dispatched on, and its dead-letter queue.
 
-A message says that something is due; the run itself is in the store. So a queue that is lost loses nothing:
-the next tick sends again.
+A message says only that something is due; the run itself is in the store. So losing a queue loses no run:
+the next tick sends its message again.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from .cloud import Cloud, unless_gone
+from .cloud import Cloud, ignore_missing
 from .names import Names
-from .plan import Act, Step, Tell, judged
+from .plan import Act, Report, Step, step_for
 
 VISIBILITY_SECONDS = 960  # longer than the work function may run
 RETENTION_SECONDS = 4 * 86400
@@ -21,29 +21,29 @@ RECEIVED_AT_MOST = 5
 
 
 def steps(cloud: Cloud, names: Names) -> list[Step]:
-    """Return the steps that make both queues."""
-    return [_step(cloud, name, attributes) for name, attributes in _wanted(cloud, names).items()]
+    """Return the steps that create both queues."""
+    return [_step(cloud, name, attributes) for name, attributes in _desired(cloud, names).items()]
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
     """Return the steps that remove both queues."""
     return [
-        Step(Act.REMOVE, f"queue {name}", do=lambda _tell, name=name: _remove(cloud, name))  # type: ignore[misc]
+        Step(Act.REMOVE, f"queue {name}", do=lambda _report, name=name: _remove(cloud, name))  # type: ignore[misc]
         for name in (names.queue, names.dead_queue)
         if url(cloud, name)
     ]
 
 
 def url(cloud: Cloud, name: str) -> str | None:
-    """Return where a queue is, None when there is none."""
-    with unless_gone():
+    """Return the address of a queue, None when it does not exist."""
+    with ignore_missing():
         found: str = cloud.client("sqs").get_queue_url(QueueName=name)["QueueUrl"]
         return found
     return None
 
 
-def _wanted(cloud: Cloud, names: Names) -> dict[str, dict[str, str]]:
-    """Return the attributes of both; the dead one first, because the other names it."""
+def _desired(cloud: Cloud, names: Names) -> dict[str, dict[str, str]]:
+    """Return the attributes of both; the dead-letter queue first, because the other names it."""
     dead = cloud.arn("sqs", names.dead_queue)
     return {
         names.dead_queue: {
@@ -70,18 +70,18 @@ def _step(cloud: Cloud, name: str, attributes: Mapping[str, str]) -> Step:
         )
     differs = [key for key, value in attributes.items() if _read(has.get(key)) != _read(value)]
 
-    def do(_tell: Tell) -> None:
+    def do(_report: Report) -> None:
         sqs = cloud.client("sqs")
         if place is None:
             sqs.create_queue(QueueName=name, Attributes=dict(attributes))
         else:
             sqs.set_queue_attributes(QueueUrl=place, Attributes={key: attributes[key] for key in differs})
 
-    return judged(f"queue {name}", exists=place is not None, differs=differs, do=do)
+    return step_for(f"queue {name}", exists=place is not None, differs=differs, do=do)
 
 
 def _read(value: str | None) -> Any:
-    """Read an attribute so that two ways to write the same are equal."""
+    """Parse an attribute, so that two spellings of one value compare equal."""
     try:
         read = json.loads((value or "null").lower())
     except ValueError:
@@ -91,5 +91,5 @@ def _read(value: str | None) -> Any:
 
 def _remove(cloud: Cloud, name: str) -> None:
     if place := url(cloud, name):
-        with unless_gone():
+        with ignore_missing():
             cloud.client("sqs").delete_queue(QueueUrl=place)

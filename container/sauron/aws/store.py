@@ -1,4 +1,4 @@
-"""The store's schema, brought to this version from here, so that no function has to migrate while it answers."""
+"""Migrate the store before the functions are deployed, so that no function migrates during a request."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from sqlalchemy.exc import DBAPIError
 from chalicelib.errors import StoreError
 from chalicelib.store import Store, schema
 
-from .plan import Step, Tell, judged
+from .plan import Report, Step, step_for
 
 
 def step(url: str) -> Step:
-    """Return the step that migrates. Raises StoreError when the database cannot be reached or is newer than this Sauron."""
+    """Return the step that migrates the store.
+
+    Raises StoreError if the database cannot be reached, or its schema is newer than this Sauron knows.
+    """
     store = Store(url)
     try:
         version = _version(store)
@@ -20,20 +23,21 @@ def step(url: str) -> Step:
         store.close()
     if version and version > schema.HEAD:
         raise StoreError(
-            f"The store was made by a newer Sauron (schema {version}, this one knows {schema.HEAD}): deploy the newer one."
+            f"The store was made by a newer Sauron: its schema is {version}, this one knows {schema.HEAD}. "
+            "Deploy the newer Sauron."
         )
 
-    def do(tell: Tell) -> None:
+    def do(report: Report) -> None:
         opened = Store(url)
         try:
             opened.migrate()
         finally:
             opened.close()
-        tell(f"The store is at schema {schema.HEAD}.")
+        report(f"The store is at schema {schema.HEAD}.")
 
     differs = [] if version == schema.HEAD else [f"from schema {version} to {schema.HEAD}"]
     where = store.url.host or store.url.query.get("host", "")
-    return judged(
+    return step_for(
         f"store {store.url.database} on {where}", exists=version is not None, differs=differs, do=do
     )
 

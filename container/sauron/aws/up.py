@@ -1,4 +1,4 @@
-"""Which steps bring a stage up, in an order in which each finds what it needs."""
+"""The steps that create or update a stage, ordered so that each finds what it needs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from chalicelib.errors import SauronError, SettingsError
 
 from . import alarms, cloud, deployment, functions, inventory, logs, package, parameters, queues, store
-from .cloud import Cloud, explained
-from .desired import Wanted
+from .cloud import Cloud, aws_errors
+from .desired import Desired
 from .names import PUBLIC_URL, Names
-from .plan import Act, Plan, Step, Tell
+from .plan import Act, Plan, Report, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,32 +26,32 @@ class Request:
 
 
 def check(names: Names, faults: Collection[str] = ()) -> tuple[Cloud, Path]:
-    """Find the account and the checkout. Raises SettingsError with everything that stands against it, `faults` first."""
-    against = list(faults)
+    """Find the account and the checkout. Raises SettingsError with all faults, `faults` first."""
+    found = list(faults)
     account = root = None
     try:
         root = package.checkout()
         package.config(root, names.stage, {})
     except SauronError as error:
-        against.append(str(error))
+        found.append(str(error))
     try:
         account = cloud.connect()
     except SauronError as error:
-        against.append(str(error))
-    if against or account is None or root is None:
-        raise SettingsError(against)
+        found.append(str(error))
+    if found or account is None or root is None:
+        raise SettingsError(found)
     return account, root
 
 
-def plan(account: Cloud, root: Path, names: Names, wanted: Wanted, asked: Request) -> Plan:
-    """Compare what is wanted with what there is. Changes nothing. Raises AwsError and StoreError."""
-    migration = store.step(wanted.store_url)
-    with explained(f"look at stage {names.stage}"):
-        has = parameters.held(account, names)
-        secrets = parameters.steps(account, names, wanted.secrets, has, asked.forget)
-        shipped = deployment.Deployment(account, names, root, wanted.variables, frozenset(wanted.secrets))
+def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: Request) -> Plan:
+    """Compare the settings with what AWS has. Changes nothing. Raises AwsError and StoreError."""
+    migration = store.step(wants.store_url)
+    with aws_errors(f"look at stage {names.stage}"):
+        has = parameters.stored(account, names)
+        secrets = parameters.steps(account, names, wants.secrets, has, request.forget)
+        shipped = deployment.Deployment(account, names, root, wants.variables, frozenset(wants.secrets))
         deploys = shipped.step(
-            again=asked.again, secrets_change=any(step.act is not Act.KEEP for step in secrets)
+            again=request.again, secrets_change=any(step.act is not Act.KEEP for step in secrets)
         )
         begins = deploys.act is not Act.KEEP
         steps = [
@@ -60,33 +60,35 @@ def plan(account: Cloud, root: Path, names: Names, wanted: Wanted, asked: Reques
             migration,
             *logs.steps(account, names),
             deploys,
-            *_address(account, names, wanted, has),
+            *_address(account, names, wants, has),
             functions.step(account, names, shipped.digest, deploys=begins),
-            functions.feeding_step(account, names, asked.concurrency, deploys=begins),
-            *alarms.steps(account, names, asked.alarm_email),
+            functions.feeding_step(account, names, request.concurrency, deploys=begins),
+            *alarms.steps(account, names, request.alarm_email),
         ]
-    notes = list(wanted.notes)
+    notes = list(wants.notes)
     if not any(step.what.startswith("topic ") for step in steps):
-        notes.append("Nobody is told when the clock stands still: give --alarm-email ADDRESS.")
+        notes.append("No one is notified when Sauron's clock stops. Give --alarm-email ADDRESS.")
     return Plan(names.stage, account.account, account.region, tuple(steps), tuple(notes))
 
 
 def address(account: Cloud, names: Names) -> str | None:
-    """Return where the API is."""
+    """Return the address of the API, None when there is none."""
     api = inventory.rest_api(account, names)
     return inventory.api_url(account, api) if api else None
 
 
-def _address(account: Cloud, names: Names, wanted: Wanted, has: dict[str, parameters.Held]) -> list[Step]:
-    """Return the step that tells the functions their own address, for the links in alerts; known only once they are deployed."""
-    if PUBLIC_URL in wanted.variables:
+def _address(
+    account: Cloud, names: Names, wants: Desired, has: dict[str, parameters.Parameter]
+) -> list[Step]:
+    """Return the step that stores the API's address for the links in alerts; known only after deploying."""
+    if PUBLIC_URL in wants.variables:
         return []
     url = address(account, names)
     if url:
         known = parameters.step(account, names, PUBLIC_URL, url, has)
         return [Step(known.act, f"address {url}", known.why, known.do)]
 
-    def do(_tell: Tell) -> None:
+    def do(_report: Report) -> None:
         if made := address(account, names):
             parameters.put(account, names, PUBLIC_URL, made)
 

@@ -1,9 +1,8 @@
 """The command line: `sauron`, also as `python -m sauron.cli`.
 
-Every command that asks Sauron something speaks the HTTP contract: to a running Sauron with `--url`, else to
-the same application inside this process, on the same store. So there is one way in, whoever asks. Standard
-output is data, standard error is messages; exit codes are 0 done, 1 the thing asked about failed, 2 wrong
-use.
+Commands use the HTTP API: of a running Sauron with `--url`, otherwise of the same application inside this
+process, on the same store. Data goes to standard output, messages go to standard error. Exit codes: 0 done,
+1 failed, 2 wrong use.
 """
 
 from __future__ import annotations

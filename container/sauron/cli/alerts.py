@@ -1,29 +1,29 @@
-"""Commands about alerts: what is wrong, and whether people can be told."""
+"""Commands about alerts: list open incidents and waiting alerts, test the channels."""
 
 from __future__ import annotations
 
 import click
 
-from .client import SHARED, Client, command
+from .client import Client, command, shared_options
 from .output import moment, say, show, show_json, table, waiting, zone
 
-WIDEST = 120  # letters of a reason; --json has them all
+REASON_WIDTH = 120  # characters of a reason; --json shows all
 
 
 @click.group("alerts", invoke_without_command=True)
 @click.pass_context
 def alerts(context: click.Context) -> None:
-    """Say what is wrong now and which alerts wait; `sauron alerts test` sends a test through every channel."""
+    """List what is wrong now, and alerts that are not delivered yet."""
     if context.invoked_subcommand is None:
         _show(context.ensure_object(Client))
 
 
-alerts.params.extend(SHARED())
+alerts.params.extend(shared_options())
 
 
-def _show(asked: Client) -> None:
-    found = asked.get("/alerts")
-    if asked.json:
+def _show(client: Client) -> None:
+    found = client.get("/alerts")
+    if client.json:
         show_json(found)
         return
     if found["open"]:
@@ -31,34 +31,34 @@ def _show(asked: Client) -> None:
             [one["subject"], one["kind"], moment(one["since"]), _brief(one["reason"])]
             for one in found["open"]
         ]
-        table(["subject", "what", f"since ({zone()})", "why"], rows)
+        table(["subject", "problem", f"since ({zone()})", "reason"], rows)
     else:
         show("Nothing is wrong.")
     if found["waiting"]:
         why = f" The last try failed: {found['last_error']}" if found["last_error"] else ""
-        say(f"{found['waiting']} alerts wait to be delivered.{why}")
+        say(f"{found['waiting']} alerts are not delivered yet.{why}")
     if not found["channels"]:
-        say("Nobody is told: no channel is configured. `sauron alerts test` says what to set.")
+        say("No alert is sent: no channel is configured. `sauron alerts test` says what to set.")
 
 
 def _brief(reason: str) -> str:
     line = reason.splitlines()[0] if reason else ""
-    return line if len(line) <= WIDEST else f"{line[:WIDEST]}..."
+    return line if len(line) <= REASON_WIDTH else f"{line[:REASON_WIDTH]}..."
 
 
 @command("test")
-def test(asked: Client) -> int:
-    """Send a test alert through every channel; exit code 1 if one failed or none is configured."""
+def test(client: Client) -> int:
+    """Send a test alert through every channel. Exit code 1 if one failed or none is configured."""
     with waiting("Sending a test alert"):
-        said = asked.post("/alerts/test", slow=True)
-    if asked.json:
-        show_json(said)
+        report = client.post("/alerts/test", slow=True)
+    if client.json:
+        show_json(report)
     else:
-        for one in said["channels"]:
+        for one in report["channels"]:
             (show if one["ok"] else say)(f"{one['channel']}: {one['detail']}")
-        if not said["channels"]:
-            say(said["message"])
-    return 0 if said["success"] else 1
+        if not report["channels"]:
+            say(report["message"])
+    return 0 if report["success"] else 1
 
 
 alerts.add_command(test)

@@ -1,4 +1,4 @@
-"""Commands for who writes a bundle: beginning one, checking one, and trying out a cron expression."""
+"""Commands for authors of a bundle: create one, check one, explain a cron expression."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
 @click.option(
     "-n", "count", type=click.IntRange(1, 1000), default=5, show_default=True, help="How many times."
 )
-def cron(asked: Client, *, expression: str, zone: str, start: str | None, count: int) -> None:
-    """Say what a cron expression means, in words and times; exit code 2 with the reason if it is refused."""
+def cron(client: Client, *, expression: str, zone: str, start: str | None, count: int) -> None:
+    """Explain a cron expression in words and times. Exit code 2 with the reason if it is refused."""
     from chalicelib.cron.describe import describe
     from chalicelib.cron.schedule import Schedule
 
@@ -47,7 +47,7 @@ def cron(asked: Client, *, expression: str, zone: str, start: str | None, count:
         times.append(at)
     words = describe(expression, zone)
     here = ZoneInfo(zone)
-    if asked.json:
+    if client.json:
         local = [fire_at.astimezone(here).isoformat() for fire_at in times]
         known = {"expression": expression, "timezone": zone, "schedule_text": words}
         show_json(
@@ -68,21 +68,23 @@ def _start(text: str | None, zone: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise click.UsageError(f"--from {text!r} is no time. Write for example 2026-01-31T08:00") from None
+        raise click.UsageError(
+            f"--from {text!r} is not a valid time. Write for example 2026-01-31T08:00"
+        ) from None
     return (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 @command("init")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-def init(asked: Client, *, folder: Path) -> None:
-    """Write a bundle to start from into DIR, as a git repository with a first commit."""
-    asked.only_here("init")
+def init(client: Client, *, folder: Path) -> None:
+    """Create an example bundle in DIR: a git repository with a first commit."""
+    client.local_only("init")
     if folder.exists() and any(folder.iterdir()):
         raise SauronError(
-            f"{folder} is not empty. Name a new folder, so that nothing of yours is mixed with it."
+            f"{folder} is not empty. Name a new or empty folder, so that no file of yours is overwritten."
         )
     if shutil.which("git") is None:
-        raise SauronError("There is no git on PATH. Install git: a bundle is a git repository.")
+        raise SauronError("git was not found on PATH. Install it: a bundle is a git repository.")
     with waiting("Writing the bundle"):
         _write_example(folder)
         _git(folder, "init", "--quiet", "-b", "main")
@@ -102,10 +104,10 @@ def init(asked: Client, *, folder: Path) -> None:
         if file.is_file() and ".git" not in file.parts
     )
     where = folder.absolute()
-    if asked.json:
+    if client.json:
         show_json({"folder": str(where), "files": files})
         return
-    show(f"{where} is a bundle now:")
+    show(f"Created a bundle in {where}:")
     for file in files:
         show(f"  {file}")
     show("")
@@ -146,7 +148,7 @@ def _git(folder: Path, *arguments: str) -> None:
 
 
 def _identity(folder: Path) -> tuple[str, ...]:
-    """Return an identity for the first commit where git knows none."""
+    """Return options that name an author for the first commit, if git has none configured."""
     known = subprocess.run(
         ["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False, timeout=60
     )
@@ -161,14 +163,15 @@ def _identity(folder: Path) -> tuple[str, ...]:
     "--target",
     type=click.Choice(["container", "aws"]),
     default="container",
-    help="Where it is to run [container].",
+    show_default=True,
+    help="Where the bundle will run.",
 )
-def check(asked: Client, *, folder: Path, target: str) -> int:
-    """Load the bundle in DIR as it lies there, committed or not, and check every job; exit code 1 on a fault."""
-    asked.only_here("check")
+def check(client: Client, *, folder: Path, target: str) -> int:
+    """Check every job of the bundle in DIR, committed or not. Exit code 1 if there is a fault."""
+    client.local_only("check")
     with waiting("Loading the bundle"):
         jobs, faults = checked(folder.absolute(), target)
-    if asked.json:
+    if client.json:
         show_json({"ok": not faults, "jobs": jobs, "faults": faults})
         return 1 if faults else 0
     if jobs:
@@ -185,20 +188,18 @@ def check(asked: Client, *, folder: Path, target: str) -> int:
             ],
         )
     for fault in faults:
-        show(
-            f"{fault['place'] or folder}: {fault['job_id'] + ': ' if fault['job_id'] else ''}{fault['reason']}"
-        )
+        subject = f"{fault['job_id']}: " if fault["job_id"] else ""
+        show(f"{fault['place'] or folder}: {subject}{fault['reason']}")
     for job in jobs:
         if job["missing_secrets"]:
-            show(
-                f"{job['place']}: {job['id']}: needs {', '.join(job['missing_secrets'])}, not set here; set it where Sauron runs"
-            )
+            missing = ", ".join(job["missing_secrets"])
+            show(f"{job['place']}: {job['id']}: needs {missing}, not set here; set it where Sauron runs")
     show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
     return 1 if faults else 0
 
 
 def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Boot a bundle's working tree; return the jobs that are good where they are to run, and the faults with place and reason."""
+    """Load a bundle's working tree; return the jobs that can run on `target`, and the faults."""
     from chalicelib.bundle import lambda_limits
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
@@ -215,8 +216,8 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree
     unmet: list[str] = []
     try:
-        if target == lambda_limits.AWS and (asked := requirements.read(folder)):
-            unmet = lambda_limits.unmet(asked.wanted, lambda_limits.shipped())
+        if target == lambda_limits.AWS and (declared := requirements.read(folder)):
+            unmet = lambda_limits.unmet(declared.wanted, lambda_limits.shipped())
         bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
     except LoaderError as error:
         return [], [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)]

@@ -1,7 +1,7 @@
-"""`sauron aws up` and `sauron aws down`: a stage in an AWS account, planned, agreed to and carried out before your eyes.
+"""`sauron aws up` and `sauron aws down`: create, change or remove a stage in an AWS account.
 
-Both say first what they will do and ask; both may be interrupted and run again. Values of secrets are never
-shown.
+Both print a plan and ask before they apply it. Both may be interrupted and run again. Values of secrets are
+never shown.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import click
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.settings import load_environ
 
-from .client import SHARED, Client, command
+from .client import Client, command, shared_options
 from .output import clean, say, show, show_json, table, waiting
 
 if TYPE_CHECKING:
@@ -29,16 +29,16 @@ STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 @click.group("aws")
 def aws() -> None:
-    """Run Sauron on AWS Lambda: `up` makes or changes a stage, `down` removes it."""
+    """Run Sauron on AWS Lambda: `up` creates or changes a stage, `down` removes it."""
 
 
-aws.params.extend(SHARED())
+aws.params.extend(shared_options())
 
 
 def _stage(_context: click.Context, _option: click.Parameter, value: str) -> str:
     if not STAGE.fullmatch(value):
         raise click.BadParameter(
-            f"{value!r} is no stage. Write small letters, digits and dashes, for example prod"
+            f"{value!r} is not a valid stage name. Use lower-case letters, digits and dashes, such as prod"
         )
     return value
 
@@ -59,20 +59,18 @@ def _stage(_context: click.Context, _option: click.Parameter, value: str) -> str
     "job_secrets",
     multiple=True,
     metavar="NAME",
-    help="A secret of jobs, its value from the environment; repeat it.",
+    help="A secret of jobs; its value is read from the environment. May be repeated.",
 )
-@click.option(
-    "--forget", multiple=True, metavar="NAME", help="A secret that AWS shall not hold any longer; repeat it."
-)
+@click.option("--forget", multiple=True, metavar="NAME", help="Delete this secret from AWS. May be repeated.")
 @click.option(
     "--concurrency",
     type=click.IntRange(2, 1000),
-    help="How many runs go at once at most; stays until it is changed.",
+    help="The most runs at a time. Kept until it is changed.",
 )
-@click.option("--alarm-email", metavar="ADDRESS", help="Who is told when the clock stands still.")
+@click.option("--alarm-email", metavar="ADDRESS", help="Send a mail here when Sauron's clock stops.")
 @click.option("--again", is_flag=True, help="Deploy even if nothing changed.")
 def up(
-    asked: Client,
+    client: Client,
     *,
     stage: str,
     dry_run: bool,
@@ -84,44 +82,43 @@ def up(
     alarm_email: str | None,
     again: bool,
 ) -> int:
-    """Make a stage in AWS, or bring it to what the settings and this checkout say."""
-    asked.only_here("aws up")
+    """Create a stage in AWS, or update it to the settings and this checkout."""
+    client.local_only("aws up")
     from sauron.aws import desired
-    from sauron.aws import up as rooms
     from sauron.aws.names import Names
+    from sauron.aws.up import Request, address, check, plan_up
 
     names = Names(stage)
     environ, written = _environ(env_file)
-    _adopt(environ)
+    _export_aws_variables(environ)
     faults: tuple[str, ...] = ()
     want = None
     try:
         want = desired.read(environ, names, job_secrets=job_secrets, written=written)
     except SettingsError as error:
         faults = error.faults
-    account, root = rooms.check(names, faults)
+    account, root = check(names, faults)
     assert want is not None  # noqa: S101 - its failure is among the faults
     if both := sorted(set(forget) & want.secrets.keys()):
         raise click.BadParameter(
-            f"{', '.join(both)} is set here; take it out here first", param_hint="--forget"
+            f"{', '.join(both)} is still set here; remove it from the settings first", param_hint="--forget"
         )
     if alarm_email is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+", alarm_email):
         raise click.BadParameter(
-            f"{alarm_email!r} is no mail address; write ops@example.org", param_hint="--alarm-email"
+            f"{alarm_email!r} is not an email address; write for example ops@example.org",
+            param_hint="--alarm-email",
         )
-    with waiting("Looking at what AWS has"):
-        made = rooms.plan(account, root, names, want, rooms.Request(concurrency, alarm_email, forget, again))
-    done = _agreed(asked, made, dry_run=dry_run, yes=yes)
-    url = rooms.address(account, names) if done or not made.due else None
-    if asked.json:
-        show_json(_facts(made, done=done) | {"url": url})
+    with waiting("Comparing with what AWS has"):
+        plan = plan_up(account, root, names, want, Request(concurrency, alarm_email, forget, again))
+    done = _confirm_and_apply(client, plan, dry_run=dry_run, yes=yes)
+    url = address(account, names) if done or not plan.due else None
+    if client.json:
+        show_json(_as_json(plan, done=done) | {"url": url})
         return 0
     if url:
         show(f"Sauron is at {url}")
         show("")
-        show(
-            "To check it, with a token of SAURON_API_TOKENS (the clock needs a minute or two to come round):"
-        )
+        show("To check it, with a token of SAURON_API_TOKENS (the first tick comes within two minutes):")
         show(f"  curl {url}health")
         show(f"  sauron --url {url} --token TOKEN status")
         show(f"  sauron --url {url} --token TOKEN sync")
@@ -134,25 +131,25 @@ def up(
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def down(asked: Client, *, stage: str, dry_run: bool, yes: bool) -> int:
+def down(client: Client, *, stage: str, dry_run: bool, yes: bool) -> int:
     """Remove a stage from AWS: everything but the database."""
-    asked.only_here("aws down")
-    from sauron.aws import down as rooms
-    from sauron.aws import up as way
+    client.local_only("aws down")
+    from sauron.aws.down import DATABASE_STAYS, plan_down
     from sauron.aws.names import Names
+    from sauron.aws.up import check
 
     names = Names(stage)
-    _adopt(_environ(None)[0])
-    account, root = way.check(names)
-    with waiting("Looking at what AWS has"):
-        made = rooms.plan(account, root, names)
-    if not made.steps:
-        say(f"There is nothing of stage {stage} in account {made.account}, {made.region}.")
-    done = _agreed(asked, made, dry_run=dry_run, yes=yes)
-    if asked.json:
-        show_json(_facts(made, done=done))
+    _export_aws_variables(_environ(None)[0])
+    account, root = check(names)
+    with waiting("Comparing with what AWS has"):
+        plan = plan_down(account, root, names)
+    if not plan.steps:
+        say(f"There is nothing of stage {stage} in account {plan.account}, {plan.region}.")
+    done = _confirm_and_apply(client, plan, dry_run=dry_run, yes=yes)
+    if client.json:
+        show_json(_as_json(plan, done=done))
     elif done:
-        show(f"Stage {stage} is gone. {rooms.KEPT}")
+        show(f"Stage {stage} is removed. {DATABASE_STAYS}")
     return 0
 
 
@@ -161,7 +158,7 @@ for one in (up, down):
 
 
 def _environ(file: Path | None) -> tuple[dict[str, str], list[str]]:
-    """Return the environment over a file of settings, and the names that the file holds if it was named."""
+    """Return the environment merged over a file of settings, and the names in the file of --env-file."""
     if file is None:
         return load_environ(Path.cwd()), []
     from dotenv import dotenv_values
@@ -170,61 +167,61 @@ def _environ(file: Path | None) -> tuple[dict[str, str], list[str]]:
     return written | {name: value for name, value in os.environ.items() if value}, list(written)
 
 
-def _adopt(environ: dict[str, str]) -> None:
-    """Let AWS's own tools see what the file says about AWS: the profile, the region."""
+def _export_aws_variables(environ: dict[str, str]) -> None:
+    """Export the file's AWS_ variables (profile, region), so that boto3 and Chalice see them."""
     for name, value in environ.items():
         if name.startswith("AWS_") and not name.startswith("AWS_SES_"):
             os.environ.setdefault(name, value)
 
 
-def _agreed(asked: Client, made: Plan, *, dry_run: bool, yes: bool) -> bool:
-    """Show the plan, ask, and carry it out; return whether it was."""
-    from sauron.aws.plan import carry_out
+def _confirm_and_apply(client: Client, plan: Plan, *, dry_run: bool, yes: bool) -> bool:
+    """Show the plan, ask, and apply it; return whether it was applied."""
+    from sauron.aws.plan import apply
 
-    if not asked.json:
-        _show(made)
-    if dry_run or not made.due:
+    if not client.json:
+        _show(plan)
+    if dry_run or not plan.due:
         return False
     if not yes:
         if not sys.stdin.isatty():
-            raise SauronError("Nobody is there to agree. Look at the plan, then say --yes.")
+            raise SauronError("No terminal to ask on. Read the plan, then run the command again with --yes.")
         click.confirm(
-            f"{len(made.due)} steps in account {made.account}, {made.region}. Go on?", abort=True, err=True
+            f"{len(plan.due)} steps in account {plan.account}, {plan.region}. Go on?", abort=True, err=True
         )
-    carry_out(made.due, _Watched())
+    apply(plan.due, _ProgressOnStderr())
     return True
 
 
-def _show(made: Plan) -> None:
-    if made.steps:
-        show(f"Stage {made.stage} in account {made.account}, {made.region}:")
-        table(["", "what", "why"], [[str(step.act), step.what, step.why] for step in made.steps])
+def _show(plan: Plan) -> None:
+    if plan.steps:
+        show(f"Stage {plan.stage} in account {plan.account}, {plan.region}:")
+        table(["", "what", "why"], [[str(step.act), step.what, step.why] for step in plan.steps])
         show("")
-    for note in made.notes:
+    for note in plan.notes:
         say(note)
-    if made.steps and not made.due:
-        say("Everything is as it should be.")
+    if plan.steps and not plan.due:
+        say("Nothing to change.")
 
 
-def _facts(made: Plan, *, done: bool) -> dict[str, Any]:
-    steps = [{"act": str(step.act), "what": step.what, "why": step.why} for step in made.steps]
-    known = {"stage": made.stage, "account": made.account, "region": made.region, "done": done}
-    return known | {"steps": steps, "notes": list(made.notes), "count": len(made.due)}
+def _as_json(plan: Plan, *, done: bool) -> dict[str, Any]:
+    steps = [{"act": str(step.act), "what": step.what, "why": step.why} for step in plan.steps]
+    known = {"stage": plan.stage, "account": plan.account, "region": plan.region, "done": done}
+    return known | {"steps": steps, "notes": list(plan.notes), "count": len(plan.due)}
 
 
-class _Watched:
-    """Tells on standard error how a plan goes: each step as it begins, and what it says."""
+class _ProgressOnStderr:
+    """Prints the progress of a plan on standard error: each step as it starts, and its output."""
 
-    def begins(self, step: Step, number: int, of: int) -> None:
-        """Tell that a step begins."""
-        self._tell(f"[{number:>{len(str(of))}}/{of}] {step.act} {step.what}", style="bold")
+    def step_started(self, step: Step, number: int, of: int) -> None:
+        """Print the step's number and name."""
+        self._print(f"[{number:>{len(str(of))}}/{of}] {step.act} {step.what}", style="bold")
 
-    def tells(self, line: str) -> None:
-        """Tell what a step says meanwhile."""
-        self._tell(f"    {line}", style="dim")
+    def line(self, text: str) -> None:
+        """Print a line of the step's output."""
+        self._print(f"    {text}", style="dim")
 
     @staticmethod
-    def _tell(line: str, *, style: str) -> None:
+    def _print(line: str, *, style: str) -> None:
         from rich.console import Console
 
         if sys.stderr.isatty():

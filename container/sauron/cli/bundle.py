@@ -1,4 +1,4 @@
-"""Commands about the bundle: syncing it, and going back to an earlier revision."""
+"""Commands about the bundle: sync it, or roll back to an earlier revision."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from .output import say, show, show_json, waiting
 
 @command("sync")
 @click.option("--ref", help="Pin the bundle to this branch, tag or commit, until a sync without --ref.")
-@click.option("--accept-removals", is_flag=True, help="Let a revision in that removes most jobs.")
-def sync(asked: Client, *, ref: str | None, accept_removals: bool) -> int:
-    """Fetch the bundle and put its newest revision into force, all or nothing."""
+@click.option("--accept-removals", is_flag=True, help="Activate the revision even if it removes most jobs.")
+def sync(client: Client, *, ref: str | None, accept_removals: bool) -> int:
+    """Fetch the bundle and activate its newest revision, all or nothing."""
     with waiting("Syncing the bundle"):
-        report = asked.post("/sync", {"ref": ref, "accept_removals": accept_removals or None}, slow=True)
-    return _tell(asked, report)
+        report = client.post("/sync", {"ref": ref, "accept_removals": accept_removals or None}, slow=True)
+    return _tell(client, report)
 
 
 @command("rollback")
 @click.argument("sha", metavar="SHA")
-def rollback(asked: Client, *, sha: str) -> int:
-    """Put an earlier revision into force, until the next `sauron sync`."""
-    with waiting("Going back"):
-        report = asked.post("/rollback", {"sha": sha}, slow=True)
-    return _tell(asked, report)
+def rollback(client: Client, *, sha: str) -> int:
+    """Activate an earlier revision and keep it until the next `sauron sync`."""
+    with waiting("Rolling back"):
+        report = client.post("/rollback", {"sha": sha}, slow=True)
+    return _tell(client, report)
 
 
-def _tell(asked: Client, report: dict[str, Any]) -> int:
-    if asked.json:
+def _tell(client: Client, report: dict[str, Any]) -> int:
+    if client.json:
         show_json(report)
     elif report["success"]:
         show(report["message"])

@@ -1,8 +1,7 @@
-"""Asking Sauron by HTTP: a running one by its address, or the same application in this process.
+"""The client of the HTTP API: of a running Sauron by its address, or of the application in this process.
 
-`Client` holds what the shared options said and opens the connection when a command first asks. In this process
-the answer comes through the same gateway as the server's, authorised by a token that never leaves the
-process.
+`Client` holds the shared options and connects at the first request. In this process requests go through the
+same gateway as the server's, authorised by a token that never leaves the process.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ if TYPE_CHECKING:
     from chalicelib.wiring import Sauron
 
 SECONDS = 30.0
-SLOW_SECONDS = 900.0  # a sync fetches and loads: its own limits decide
+SLOW_SECONDS = 900.0  # longer than a sync's own limits, which end it
 UNPROCESSABLE = 422
 
 
 class ClientError(SauronError):
-    """Sauron refused, or could not be asked. `status` is the HTTP status, None when there was no answer."""
+    """A request was refused or got no response. `status` is the HTTP status, None without a response."""
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
         self.status = status
@@ -40,13 +39,13 @@ class ClientError(SauronError):
 
     @property
     def wrong_use(self) -> bool:
-        """Whether what was typed cannot be meant, rather than the thing asked about failing."""
+        """Whether the command's arguments were invalid (exit code 2), and not the act itself (1)."""
         return self.status == UNPROCESSABLE
 
 
 @dataclass(frozen=True, slots=True)
 class LogPart:
-    """A piece of a run's log: its text, the position after it, the run's state, and whether more is there already."""
+    """A piece of a run's log, the position after it, the run's state, and whether more is stored already."""
 
     text: str
     after: str
@@ -56,7 +55,7 @@ class LogPart:
 
 @dataclass
 class Client:
-    """What the shared options said, and the connection they lead to."""
+    """The values of the shared options, and the connection they lead to."""
 
     json: bool = False
     url: str | None = None
@@ -69,26 +68,26 @@ class Client:
         """The address of a running Sauron, if one was named."""
         url = self.url or load_environ(Path.cwd()).get("SAURON_URL")
         if url and not url.startswith(("http://", "https://")):
-            raise click.UsageError(f"--url {url!r} is no address. Write http://host:port")
+            raise click.UsageError(f"--url {url!r} is not a valid address. Write http://host:port")
         return url.rstrip("/") if url else None
 
     def get(self, path: str, **query: Any) -> Any:
         """Return a GET's JSON. Parameters that are None are not sent."""
-        return self._ask("GET", path, query=query).json()
+        return self._request("GET", path, query=query).json()
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, slow: bool = False) -> Any:
         """Return a POST's JSON. Members of the body that are None are not sent."""
         sent = {name: value for name, value in (body or {}).items() if value is not None}
-        return self._ask("POST", path, body=sent, seconds=SLOW_SECONDS if slow else SECONDS).json()
+        return self._request("POST", path, body=sent, seconds=SLOW_SECONDS if slow else SECONDS).json()
 
     def log(self, run_id: str, after: str) -> LogPart:
-        """Return what a run wrote after a position."""
-        response = self._ask("GET", f"/runs/{_quoted(run_id)}/log", query={"after": after})
+        """Return a run's log after a position."""
+        response = self._request("GET", f"/runs/{_quoted(run_id)}/log", query={"after": after})
         headers = response.headers
         return LogPart(response.text, headers["x-next-after"], headers["x-run-state"], "x-more" in headers)
 
-    def synced(self) -> Client:
-        """Sync first if the store here has no active revision yet and a bundle is configured; a failure is only told."""
+    def ensure_synced(self) -> Client:
+        """Sync if a bundle is configured and the local store has no active revision; print a failure."""
         if self.remote:
             return self
         git = self.get("/status")["git_sync_status"]
@@ -100,26 +99,26 @@ class Client:
         return self
 
     def sauron(self) -> Sauron:
-        """Return this process's own Sauron, for what HTTP has no word for."""
+        """Return the Sauron of this process, for acts that the HTTP API does not have."""
         if self._local is None:
             from chalicelib import wiring
 
             self._local = wiring.sauron()
         return self._local
 
-    def only_here(self, command: str) -> None:
-        """Refuse `--url` where a command works on this machine only."""
+    def local_only(self, command: str) -> None:
+        """Raise UsageError if `--url` is given to a command that works on this machine only."""
         if self.url:
             raise click.UsageError(f"{command} works on this machine only; leave --url out")
 
     def close(self) -> None:
-        """Close the connection, and what was opened in this process."""
+        """Close the connection and this process's Sauron."""
         if self._client is not None:
             self._client.close()
         if self._local is not None:
             self._local.close()
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -141,7 +140,7 @@ class Client:
             ) from error
         if response.is_success:
             return response
-        raise ClientError(_why(response, self.remote), status=response.status_code)
+        raise ClientError(_reason(response, self.remote), status=response.status_code)
 
     def _connection(self) -> httpx.Client:
         if self._client is None:
@@ -154,19 +153,19 @@ class Client:
             else:
                 from .local_client import client
 
-                self._client = client(self.sauron(), by=person())
+                self._client = client(self.sauron(), by=user_name())
         return self._client
 
 
-def _why(response: httpx.Response, url: str | None) -> str:
+def _reason(response: httpx.Response, url: str | None) -> str:
     try:
         detail = response.json()["detail"]
     except (ValueError, KeyError, TypeError):
-        return f"{url} answered {response.status_code}, and not as Sauron does. Is the address right?"
+        return f"{url} answered {response.status_code}, but it is not Sauron. Is the address right?"
     if response.status_code == 401:  # noqa: PLR2004 - HTTP
         return f"{detail} Give it by --token or SAURON_TOKEN."
     if response.status_code == 500 and url is None:  # noqa: PLR2004 - HTTP
-        return f"{detail} Set LOG_LEVEL=DEBUG to see them here."
+        return f"{detail} Set LOG_LEVEL=DEBUG to see the log here."
     return str(detail)
 
 
@@ -177,22 +176,22 @@ def _quoted(part: str) -> str:
 
 
 def path(*parts: str) -> str:
-    """Write a path whose parts may hold anything."""
+    """Return the path of these parts, quoted."""
     return "".join(f"/{_quoted(part)}" for part in parts)
 
 
-def person() -> str:
-    """Return who types, as it is noted with what is done."""
+def user_name() -> str:
+    """Return the user's name, which is recorded with the acts of this command line."""
     return os.environ.get("USER") or os.environ.get("LOGNAME") or "cli"
 
 
-def SHARED() -> list[click.Parameter]:  # noqa: N802 - used like a constant, made anew because click keeps state in them
-    """Return the options that the root and every command take."""
+def shared_options() -> list[click.Parameter]:
+    """Return new instances of the options that the root and every command take."""
 
-    def note(context: click.Context, option: click.Parameter, value: Any) -> None:
-        asked = context.ensure_object(Client)
+    def store_value(context: click.Context, option: click.Parameter, value: Any) -> None:
+        client = context.ensure_object(Client)
         if value and option.name:
-            setattr(asked, option.name, value)
+            setattr(client, option.name, value)
 
     def option(name: str, metavar: str | None, words: str) -> click.Option:
         return click.Option(
@@ -201,23 +200,23 @@ def SHARED() -> list[click.Parameter]:  # noqa: N802 - used like a constant, mad
             metavar=metavar,
             help=words,
             expose_value=False,
-            callback=note,
+            callback=store_value,
         )
 
     return [
-        option("json", None, "Answer in JSON."),
-        option("url", "URL", "A running Sauron to ask (SAURON_URL)."),
-        option("token", "TOKEN", "The token for it (SAURON_TOKEN)."),
+        option("json", None, "Print JSON."),
+        option("url", "URL", "Use the running Sauron at this address (or set SAURON_URL)."),
+        option("token", "TOKEN", "Its API token (or set SAURON_TOKEN)."),
     ]
 
 
 def command(name: str, **more: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Declare a command that takes the shared options and is handed what they said first."""
+    """Declare a command that takes the shared options; its first argument is the Client."""
 
     def declare(function: Callable[..., Any]) -> click.Command:
         handed: Callable[..., Any] = click.pass_obj(function)
         made: click.Command = click.command(name, **more)(handed)  # type: ignore[no-untyped-call] # click's overloads
-        made.params.extend(SHARED())
+        made.params.extend(shared_options())
         return made
 
     return declare

@@ -1,8 +1,8 @@
-"""Following a run's log until the run is over.
+"""Follow a run's log until the run is over.
 
-The log is asked for from where it was last read: often while something comes, seldom while nothing does. The
-state is read with each answer, and a final state means that the text before it was whole, so nothing is
-missed and nothing shown twice.
+Each request reads from the position where the last one ended. The pause between requests is short while
+output arrives and grows while none does. Each response also has the run's state; a final state means that
+the log up to there is complete, so nothing is missed and nothing is shown twice.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from chalicelib.model.runs import FINAL
 from .client import Client, LogPart, path
 from .output import waiting
 
-SOON_SECONDS, SELDOM_SECONDS, SLOWER = 0.1, 1.0, 1.3
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWTH = 0.1, 1.0, 1.3
 
 
-def follow(asked: Client, run_id: str, *, show_text: bool = True) -> Any:
-    """Write a run's log as it grows; return the run when it is over."""
+def follow(client: Client, run_id: str, *, show_text: bool = True) -> Any:
+    """Print a run's log as it grows; return the run when it is over."""
     with contextlib.ExitStack() as quiet:
-        quiet.enter_context(waiting(f"Waiting for run {run_id} to write something"))
-        after, pause = "0", SOON_SECONDS
+        quiet.enter_context(waiting(f"Waiting for output of run {run_id}"))
+        after, pause = "0", SHORTEST_PAUSE_SECONDS
         while True:
-            part: LogPart = asked.log(run_id, after)
+            part: LogPart = client.log(run_id, after)
             after = part.after
             if part.text:
                 quiet.close()
-                pause = SOON_SECONDS
+                pause = SHORTEST_PAUSE_SECONDS
                 if show_text:
                     sys.stdout.write(part.text)
                     sys.stdout.flush()
             if part.more:
                 continue
             if part.state in FINAL:
-                return asked.get(path("runs", run_id))
+                return client.get(path("runs", run_id))
             time.sleep(pause)
-            pause = min(pause * SLOWER, SELDOM_SECONDS)
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""Commands about runs: which there were, one of them, its log; cancelling and repeating one."""
+"""Commands about runs: list them, show one, its log; cancel or retry one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .follow import follow
 from .jobs import Instant
 from .output import facts, moment, say, show, show_json, table, took, zone
 
-SHOWN = 20  # runs on a page unless told
+SHOWN = 20  # runs per page without --limit
 
 
 @command("runs")
@@ -27,15 +27,17 @@ SHOWN = 20  # runs on a page unless told
     "states",
     multiple=True,
     type=click.Choice([str(state) for state in RunState]),
-    help="Only in this state; may be repeated.",
+    help="Only runs in this state. May be repeated.",
 )
 @click.option(
     "--since", type=Instant(back=True), help="Only runs due since this time, or since so long: 90m, 12h, 3d."
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many.")
-@click.option("--after", metavar="RUN", help="The page after this run.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many runs."
+)
+@click.option("--after", metavar="RUN", help="Continue the list after this run.")
 def runs(
-    asked: Client,
+    client: Client,
     *,
     job_id: str | None,
     states: Sequence[str],
@@ -43,14 +45,14 @@ def runs(
     limit: int,
     after: str | None,
 ) -> None:
-    """List runs, the newest first."""
+    """List runs, newest first."""
     query = {"job_id": job_id, "state": ",".join(states) or None, "since": iso(since) if since else None}
-    found = asked.get("/runs", limit=limit, after=after, **query)
-    if asked.json:
+    found = client.get("/runs", limit=limit, after=after, **query)
+    if client.json:
         show_json(found)
         return
     if not found["runs"]:
-        say("There are no such runs.")
+        say("No run matches.")
         return
     table(
         ["run", "job", "state", f"due ({zone()})", "took", "why"],
@@ -82,10 +84,10 @@ def _why(run: dict[str, Any]) -> str:
 
 @command("show")
 @click.argument("run_id", metavar="RUN")
-def show_run(asked: Client, *, run_id: str) -> None:
+def show_run(client: Client, *, run_id: str) -> None:
     """Show one run with its attempts."""
-    run = asked.get(path("runs", run_id))
-    if asked.json:
+    run = client.get(path("runs", run_id))
+    if client.json:
         show_json(run)
         return
     gap = run.get("gap")
@@ -135,47 +137,47 @@ def _progress(run: dict[str, Any]) -> str | None:
 
 @command("logs")
 @click.argument("run_id", metavar="RUN")
-@click.option("-f", "--follow", "on", is_flag=True, help="Go on until the run is over.")
-def logs(asked: Client, *, run_id: str, on: bool) -> None:
-    """Write what a run wrote."""
-    if asked.json:
-        if on:
-            raise click.UsageError("--follow writes text as it comes; leave --json out")
-        show_json({"run_id": run_id, **_whole(asked, run_id)})
+@click.option("-f", "--follow", "following", is_flag=True, help="Print new output until the run is over.")
+def logs(client: Client, *, run_id: str, following: bool) -> None:
+    """Print the log of a run."""
+    if client.json:
+        if following:
+            raise click.UsageError("--follow prints text as it arrives; leave --json out")
+        show_json({"run_id": run_id, **_whole(client, run_id)})
         return
-    if on:
-        end = follow(asked, run_id)
+    if following:
+        end = follow(client, run_id)
         say(f"Run {run_id} {end['state']}.")
         return
-    click.echo(_whole(asked, run_id)["log"], nl=False)
+    click.echo(_whole(client, run_id)["log"], nl=False)
 
 
-def _whole(asked: Client, run_id: str) -> dict[str, str]:
-    parts = [asked.log(run_id, "0")]
+def _whole(client: Client, run_id: str) -> dict[str, str]:
+    parts = [client.log(run_id, "0")]
     while parts[-1].more:
-        parts.append(asked.log(run_id, parts[-1].after))
+        parts.append(client.log(run_id, parts[-1].after))
     return {"state": parts[-1].state, "log": "".join(part.text for part in parts)}
 
 
 @command("cancel")
 @click.argument("run_id", metavar="RUN")
-def cancel(asked: Client, *, run_id: str) -> None:
-    """Cancel a run: one that waits never starts, one that runs is ended with all its processes."""
-    answer = asked.post(path("runs", run_id, "cancel"))
-    if asked.json:
+def cancel(client: Client, *, run_id: str) -> None:
+    """Cancel a run. If it is running, all its processes are ended."""
+    answer = client.post(path("runs", run_id, "cancel"))
+    if client.json:
         show_json(answer)
     elif answer["state"] == RunState.CANCELLED:
         show(f"Run {run_id} is cancelled.")
     else:
-        show(f"Run {run_id} is being ended: sauron show {run_id}")
+        show(f"Run {run_id} is being ended. To see its state: sauron show {run_id}")
 
 
 @command("retry")
 @click.argument("run_id", metavar="RUN")
-def retry(asked: Client, *, run_id: str) -> None:
-    """Queue a new run like one that is over."""
-    answer = asked.post(path("runs", run_id, "retry"))
-    if asked.json:
+def retry(client: Client, *, run_id: str) -> None:
+    """Queue a new run with the job and params of a finished one."""
+    answer = client.post(path("runs", run_id, "retry"))
+    if client.json:
         show_json(answer)
     else:
         show(f"Run {answer['run_id']} is queued.")

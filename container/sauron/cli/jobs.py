@@ -1,4 +1,4 @@
-"""Commands about jobs: which there are, when they run next, and switching them on and off."""
+"""Commands about jobs: list them, show what runs next, enable and disable them."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _LENGTHS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "wee
 
 
 class Instant(click.ParamType[datetime]):
-    """An ISO 8601 time (local without a zone), or a length such as 90m, 12h or 3d: from now on, or back from now."""
+    """An ISO 8601 time (local without a zone), or a duration from now such as 90m, 12h or 3d."""
 
     name = "TIME"
 
     def __init__(self, *, back: bool = False) -> None:
-        """Read lengths forward from now, or backward."""
+        """Count durations forward from now; with `back` into the past."""
         self._sign = -1 if back else 1
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read what was typed."""
+        """Parse a value; click.UsageError if it is neither a time nor a duration."""
         if isinstance(value, datetime):
             return value
         if length := re.fullmatch(r"(\d{1,6})([smhdw])", value):
@@ -35,7 +35,7 @@ class Instant(click.ParamType[datetime]):
             instant = datetime.fromisoformat(value)
         except ValueError:
             self.fail(
-                f"{value!r} is no time. Write 2026-01-31T08:00, or a length such as 90m, 12h or 3d",
+                f"{value!r} is not a valid time. Write 2026-01-31T08:00, or a duration such as 90m or 3d",
                 param,
                 ctx,
             )
@@ -43,21 +43,18 @@ class Instant(click.ParamType[datetime]):
 
 
 @command("list")
-@click.option("-a", "--all", "everything", is_flag=True, help="Disabled jobs too.")
+@click.option("-a", "--all", "everything", is_flag=True, help="Include disabled jobs.")
 @click.option("--tag", help="Only jobs with this tag.")
 @click.option("--project", help="Only jobs of this project.")
-def list_jobs(asked: Client, *, everything: bool, tag: str | None, project: str | None) -> None:
-    """List the jobs, with their schedules in words."""
+def list_jobs(client: Client, *, everything: bool, tag: str | None, project: str | None) -> None:
+    """List the jobs with their schedules."""
     query = {"enabled_only": None if everything else "true", "tag": tag, "project": project}
-    found = asked.synced().get("/jobs", **query)
-    if asked.json:
+    found = client.ensure_synced().get("/jobs", **query)
+    if client.json:
         show_json(found)
         return
     if not found["jobs"]:
-        say(
-            "There are no jobs to list."
-            + ("" if everything else " `sauron list -a` lists disabled ones too.")
-        )
+        say("No job matches." + ("" if everything else " To include disabled jobs: `sauron list -a`."))
         return
     columns = ["job", "schedule", f"next run ({zone()})", "last run"]
     rows = [
@@ -66,7 +63,7 @@ def list_jobs(asked: Client, *, everything: bool, tag: str | None, project: str 
     if everything:
         columns.insert(1, "state")
         for row, job in zip(rows, found["jobs"], strict=True):
-            row.insert(1, _standing(job))
+            row.insert(1, _state(job))
     table(columns, rows)
 
 
@@ -75,7 +72,7 @@ def _last(job: dict[str, Any]) -> str | None:
     return f"{last['state']}, {moment(last['finished_at'] or last['started_at'])}" if last else None
 
 
-def _standing(job: dict[str, Any]) -> str:
+def _state(job: dict[str, Any]) -> str:
     if job["rejected"]:
         return "rejected"
     state = "on" if job["enabled"] else "off"
@@ -85,14 +82,14 @@ def _standing(job: dict[str, Any]) -> str:
 
 @command("next")
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
-def upcoming(asked: Client, *, count: int) -> None:
-    """List what runs next, over all jobs."""
-    found = asked.synced().get("/next", count=count)
-    if asked.json:
+def upcoming(client: Client, *, count: int) -> None:
+    """List the next scheduled runs of all jobs."""
+    found = client.ensure_synced().get("/next", count=count)
+    if client.json:
         show_json(found)
         return
     if not found["next_runs"]:
-        say("Nothing is scheduled. `sauron list -a` shows the jobs that are off.")
+        say("Nothing is scheduled. To include disabled jobs: `sauron list -a`.")
         return
     rows = [
         [moment(one["next_run_at"]), one["job_id"], f"{one['cron']} ({one['timezone']})"]
@@ -104,27 +101,29 @@ def upcoming(asked: Client, *, count: int) -> None:
 @command("enable")
 @click.argument("job_id", metavar="ID")
 @click.option(
-    "--until", type=Instant(), help="Let the bundle decide again from then on: a time, or 90m, 12h, 3d."
+    "--until", type=Instant(), help="Until when; then the bundle decides again. A time, or 90m, 12h, 3d."
 )
 @click.option("--reason", help="Why; shown with the job.")
-def enable(asked: Client, *, job_id: str, until: datetime | None, reason: str | None) -> None:
-    """Turn a job on, whatever its bundle says."""
-    _switch(asked, "enable", job_id, until, reason)
+def enable(client: Client, *, job_id: str, until: datetime | None, reason: str | None) -> None:
+    """Enable a job, also if its bundle disables it."""
+    _switch(client, "enable", job_id, until, reason)
 
 
 @command("disable")
 @click.argument("job_id", metavar="ID")
-@click.option("--until", type=Instant(), help="Turn it on again by itself: a time, or 90m, 12h, 3d.")
+@click.option(
+    "--until", type=Instant(), help="Until when; then the bundle decides again. A time, or 90m, 12h, 3d."
+)
 @click.option("--reason", help="Why; shown with the job.")
-def disable(asked: Client, *, job_id: str, until: datetime | None, reason: str | None) -> None:
-    """Turn a job off, whatever its bundle says. A run under way is not ended."""
-    _switch(asked, "disable", job_id, until, reason)
+def disable(client: Client, *, job_id: str, until: datetime | None, reason: str | None) -> None:
+    """Disable a job, also if its bundle enables it. A running attempt goes on."""
+    _switch(client, "disable", job_id, until, reason)
 
 
-def _switch(asked: Client, act: str, job_id: str, until: datetime | None, reason: str | None) -> None:
+def _switch(client: Client, act: str, job_id: str, until: datetime | None, reason: str | None) -> None:
     body = {"reason": reason, "until": iso(until) if until else None}
-    answer = asked.synced().post(path("jobs", job_id, act), body)
-    if asked.json:
+    answer = client.ensure_synced().post(path("jobs", job_id, act), body)
+    if client.json:
         show_json(answer)
         return
     override = answer.get("override") or {}

@@ -1,4 +1,4 @@
-"""The application in this process as something httpx can talk to: no socket, the same gateway as the server's."""
+"""An httpx client of the application in this process: the server's gateway without a socket."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from sauron.gateway import Gateway
 
 
 class GatewayTransport(httpx.BaseTransport):
-    """Answers httpx's requests by a gateway."""
+    """An httpx transport that hands requests to a gateway."""
 
     def __init__(self, gateway: Gateway) -> None:
-        """Return by one gateway."""
+        """Hand requests to this gateway."""
         self._gateway = gateway
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Return one request."""
-        answer = self._gateway.handle(
+        """Return the gateway's response."""
+        response = self._gateway.handle(
             request.method, request.url.raw_path.decode("ascii"), dict(request.headers), request.read()
         )
-        return httpx.Response(answer.status, headers=list(answer.headers), content=answer.body)
+        return httpx.Response(response.status, headers=list(response.headers), content=response.body)
 
 
 def client(sauron: Sauron, *, by: str) -> httpx.Client:
-    """Return a client of the application over this Sauron; `by` is noted with what is done."""
+    """Return a client of the application on this Sauron; `by` is recorded with its acts."""
     from app import app
 
     wiring.use(sauron)

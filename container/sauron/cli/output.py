@@ -1,7 +1,7 @@
-"""What a command shows: data on standard output, messages on standard error, colours only for a person who watches.
+"""Print data on standard output and messages on standard error; colours only on a terminal.
 
-Times are shown in the zone of whoever reads, with how far they are off. A cell never holds a control
-character, whatever a bundle wrote into it. Tables are as wide as the terminal; into a pipe they go unbroken.
+Times are shown in the local zone, with the distance from now. Control characters are removed from every cell.
+Tables are as wide as the terminal; in a pipe no line is broken.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ COLOURS = {
     "missed": "yellow",
     "on": "green",
 }
-FEW = 3  # so few hours that the minutes matter
+FEW = 3  # below this count the next smaller unit is shown too
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def say(message: str) -> None:
-    """Tell something that is not data."""
+    """Print a message on standard error."""
     sys.stderr.write(f"sauron: {message}\n")
     sys.stderr.flush()
 
 
 def show(text: str = "") -> None:
-    """Write a line of data."""
+    """Print a line of data."""
     sys.stdout.write(f"{text}\n")
 
 
 def show_json(value: Any) -> None:
-    """Write data as JSON."""
+    """Print data as JSON."""
     show(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
-    """Write a table. Nothing is cut off: long cells fold on a terminal."""
+    """Print a table. Nothing is cut off: long cells wrap on a terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -65,7 +65,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
 
 
 def facts(pairs: Sequence[tuple[str, str | None]]) -> None:
-    """Write named facts one below the other; those without a value are left out."""
+    """Print names and values, one per line; names without a value are left out."""
     known = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
@@ -76,12 +76,12 @@ def facts(pairs: Sequence[tuple[str, str | None]]) -> None:
 
 
 def clean(text: str, *, lines: bool = False) -> str:
-    """Return a text without control characters: a terminal would check_cancellations them."""
+    """Return a text without control characters, which a terminal would execute."""
     return "".join(letter if letter.isprintable() or (lines and letter == "\n") else " " for letter in text)
 
 
 def moment(text: str | None, *, now: datetime | None = None) -> str | None:
-    """Write an instant of the API for people here: the local time, and how far off it is."""
+    """Return the local time of an ISO 8601 instant, with its distance from now."""
     if text is None:
         return None
     instant = datetime.fromisoformat(text)
@@ -89,12 +89,13 @@ def moment(text: str | None, *, now: datetime | None = None) -> str | None:
     here = instant.astimezone()
     off = instant - now
     days = abs((here.date() - now.astimezone().date()).days)
-    form = "%H:%M:%S" if days == 0 else "%a %H:%M" if days < 6 else "%Y-%m-%d %H:%M"  # noqa: PLR2004 - a week has names
+    near = timedelta(days=6)  # within a week the day's name is clear
+    form = "%H:%M:%S" if days == 0 else "%a %H:%M" if days < near.days else "%Y-%m-%d %H:%M"
     return f"{here:{form}} ({f'in {span(off)}' if off > timedelta() else f'{span(-off)} ago'})"
 
 
 def span(length: timedelta) -> str:
-    """Write a length of time in its largest unit, and the next one where that still matters."""
+    """Return a duration in its largest unit, with the next smaller one if the count is below `FEW`."""
     seconds = int(length.total_seconds())
     for place, (size, unit) in enumerate(_UNITS):
         if seconds >= size:
@@ -105,7 +106,7 @@ def span(length: timedelta) -> str:
 
 
 def took(begun: str | None, ended: str | None) -> str | None:
-    """Write how long something took."""
+    """Return the duration between two ISO 8601 instants."""
     if begun is None or ended is None:
         return None
     seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
@@ -113,13 +114,13 @@ def took(begun: str | None, ended: str | None) -> str | None:
 
 
 def zone() -> str:
-    """Return the name of the zone in which times are shown."""
+    """Return the name of the local zone, in which times are shown."""
     return datetime.now(UTC).astimezone().tzname() or "local"
 
 
 @contextlib.contextmanager
 def waiting(text: str) -> Iterator[None]:
-    """Show that something goes on when it takes longer than a second: a spinner for a terminal, else one line."""
+    """Show progress if the block takes longer than a second: a spinner on a terminal, else one line."""
     status: list[Any] = []
 
     def appear() -> None:

@@ -1,4 +1,4 @@
-"""Commands about the process and its store: serving, copying the store, bringing it to the newest schema."""
+"""Commands about the process and its store: serve, backup, migrate."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from .output import show, show_json, waiting
 
 @command("backup")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-def backup(asked: Client, *, file: Path) -> None:
-    """Write a consistent copy of the SQLite store to FILE, while Sauron runs."""
-    asked.only_here("backup")
+def backup(client: Client, *, file: Path) -> None:
+    """Write a consistent copy of the SQLite store to FILE. Sauron may be running."""
+    client.local_only("backup")
     with waiting("Copying the store"):
-        asked.sauron().store.backup(file)
+        client.sauron().store.backup(file)
     size = file.stat().st_size
-    if asked.json:
+    if client.json:
         show_json({"file": str(file.absolute()), "bytes": size})
     else:
-        show(f"{file} holds the store ({size} bytes).")
+        show(f"Copied the store to {file} ({size} bytes).")
 
 
 @command("migrate")
 @click.option(
-    "--life-hub", "hub", is_flag=True, help="Make Life Hub's schema ops where it is missing, instead."
+    "--life-hub", "hub", is_flag=True, help="Instead, create the missing tables of Life Hub's schema ops."
 )
-def migrate(asked: Client, *, hub: bool) -> None:
-    """Bring the store to this version's schema. `serve` does the same at its start."""
-    asked.only_here("migrate")
+def migrate(client: Client, *, hub: bool) -> None:
+    """Migrate the store to this version's schema. `serve` does so when it starts."""
+    client.local_only("migrate")
     if hub:
-        _migrate_life_hub(asked)
+        _migrate_life_hub(client)
         return
     from chalicelib.store import schema
 
     with waiting("Migrating the store"):
-        store = asked.sauron().store
+        store = client.sauron().store
     where = str(store.path or store.url.render_as_string(hide_password=True))
-    if asked.json:
+    if client.json:
         show_json({"store": where, "schema": schema.HEAD})
     else:
         show(f"{where} is at schema {schema.HEAD}.")
 
 
-def _migrate_life_hub(asked: Client) -> None:
+def _migrate_life_hub(client: Client) -> None:
     from chalicelib.lifehub.schema import migrate as migrate_life_hub
     from chalicelib.settings import Settings, load_environ
 
@@ -56,9 +56,9 @@ def _migrate_life_hub(asked: Client) -> None:
         raise SauronError(
             "No Life Hub is configured. Set DATABASE_URL=postgresql://user:password@host:5432/database"
         )
-    with waiting("Looking at Life Hub"):
+    with waiting("Migrating Life Hub"):
         lines = migrate_life_hub(url)
-    if asked.json:
+    if client.json:
         show_json({"tables": lines, "count": len(lines)})
         return
     for line in lines:
@@ -66,9 +66,9 @@ def _migrate_life_hub(asked: Client) -> None:
 
 
 @command("serve")
-def serve(asked: Client) -> int:
-    """Start everything: API and page, clock and workers. Settings come from the environment and .env."""
-    asked.only_here("serve")
+def serve(client: Client) -> int:
+    """Start Sauron: API, page, clock and workers. Settings are read from the environment and .env."""
+    client.local_only("serve")
     from sauron.main import main
 
     return main()

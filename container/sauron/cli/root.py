@@ -1,4 +1,4 @@
-"""The root command: what every command shares, and how whatever goes wrong becomes one line and an exit code."""
+"""The root command: the list of commands, and how an error becomes one line and an exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chalicelib.errors import SauronError, ScheduleError, SettingsError
 from sauron_jobs_loader.errors import LoaderError
 
 from . import alerts, authoring, aws, bundle, history, jobs, process, run, runners, status
-from .client import SHARED, Client, ClientError
+from .client import Client, ClientError, shared_options
 from .output import say
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -49,7 +49,7 @@ COMMANDS: tuple[click.Command, ...] = (
 
 
 class _InOrder(click.Group):
-    """A group whose help lists the commands in the order in which they are met."""
+    """A group whose help lists the commands in the order of `COMMANDS`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return [command.name or "" for command in COMMANDS]
@@ -58,9 +58,9 @@ class _InOrder(click.Group):
 def _root() -> click.Group:
     group = _InOrder(
         "sauron",
-        help="One scheduler to rule them all: cron jobs from a git repository. Without --url the commands work on the store "
-        "that the environment and .env in this folder name.",
-        params=[*SHARED()],
+        help="One scheduler to rule them all: cron jobs from a git repository. Without --url the commands "
+        "use the store that is set in the environment or in .env of this folder.",
+        params=[*shared_options()],
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         no_args_is_help=True,
     )
@@ -70,16 +70,16 @@ def _root() -> click.Group:
 
 
 def invoke(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; return its exit code. What is expected to go wrong is one line on standard error."""
-    # A failure is told by the answer; its log record as well would say it twice.
+    """Run one command; return its exit code. Expected errors are one line on standard error."""
+    # The response reports a failure; a log record of it would print it twice.
     logs.configure("DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "CRITICAL")
-    asked = Client()
+    client = Client()
     try:
         code = _root().main(
             args=None if arguments is None else list(arguments),
             prog_name="sauron",
             standalone_mode=False,
-            obj=asked,
+            obj=client,
         )
         sys.stdout.flush()
         return int(code or DONE)
@@ -87,20 +87,20 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return WRONG_USE
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more when it flushes at exit.
+        # The reader has closed the pipe. Without this Python fails again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (click.ClickException, click.Abort, KeyboardInterrupt, SauronError, LoaderError) as error:
-        message, code = _explained(error)
+        message, code = _message_and_code(error)
         if message:
             say(message)
         return code
     finally:
-        asked.close()
+        client.close()
 
 
-def _explained(error: BaseException) -> tuple[str, int]:
-    """Return the line and the exit code for what was expected to go wrong."""
+def _message_and_code(error: BaseException) -> tuple[str, int]:
+    """Return the line and the exit code of an expected error."""
     if isinstance(error, click.UsageError):
         hint = f" `{error.ctx.command_path} --help` shows how." if error.ctx else ""
         message = error.format_message()

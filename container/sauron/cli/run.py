@@ -1,8 +1,8 @@
-"""`sauron run`: queue a run, try out what would happen, run here in the foreground, or wait for the end.
+"""`sauron run`: queue a run, preview it, run it in the foreground, or wait for its end.
 
-`--direct` needs no running Sauron and records nothing. `--wait` follows the run's log, so it needs a runner
-that executes it: where none is up, nothing is queued and that is said. A run that was queued stays queued
-when this command is interrupted.
+`--direct` needs no running Sauron and records nothing. `--wait` follows the run's log and needs a runner:
+without one nothing is queued and the command fails. A queued run stays queued when this command is
+interrupted.
 """
 
 from __future__ import annotations
@@ -24,64 +24,62 @@ from .output import facts, say, show, show_json
 
 @command("run")
 @click.argument("job_id", metavar="ID")
+@click.option("--direct", is_flag=True, help="Run in the foreground, without the queue and without a record.")
+@click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing.")
 @click.option(
-    "--direct", is_flag=True, help="Run here in the foreground, without the queue and without a record."
-)
-@click.option("--dry-run", is_flag=True, help="Say what would happen; change nothing.")
-@click.option(
-    "--wait", is_flag=True, help="Wait for the end and show the log; exit code 1 unless it ended well."
+    "--wait", is_flag=True, help="Print the log and wait for the end. Exit code 1 if the run fails."
 )
 @click.option(
     "--param",
-    "given",
+    "parameters",
     multiple=True,
     metavar="K=V",
-    help="A parameter; V is read as JSON where it is JSON, else as text.",
+    help="A parameter. V is JSON if it parses as JSON, otherwise text. May be repeated.",
 )
-@click.option("--force", is_flag=True, help="Start beside a run of this job that is under way.")
+@click.option("--force", is_flag=True, help="Start also while another run of this job is running.")
 @click.option("--reason", help="Why; recorded with the run.")
 def run_job(
-    asked: Client,
+    client: Client,
     *,
     job_id: str,
     direct: bool,
     dry_run: bool,
     wait: bool,
-    given: Sequence[str],
+    parameters: Sequence[str],
     force: bool,
     reason: str | None,
 ) -> int:
-    """Run a job now: put it into the queue, where a running Sauron takes it at once."""
+    """Run a job now: queue a run, which a running Sauron starts at once."""
     if direct and (wait or force or reason):
         raise click.UsageError(
-            "--direct runs at once and records nothing: leave --wait, --force and --reason out"
+            "--direct does not use the queue and records nothing: leave --wait, --force and --reason out"
         )
-    params = read_params(given)
+    params = read_params(parameters)
     if dry_run:
-        return _try_out(asked, job_id, params, direct=direct)
+        return _dry_run(client, job_id, params, direct=direct)
     if direct:
-        return _run_here(asked, job_id, params)
-    asked.synced()
+        return _run_direct(client, job_id, params)
+    client.ensure_synced()
     if wait:
-        _expect_a_runner(asked)
-    answer = asked.post(
+        _require_runner(client)
+    answer = client.post(
         path("jobs", job_id, "trigger"), {"params": params, "force": force or None, "reason": reason}
     )
     if wait:
-        return _wait(asked, answer["queue_id"])
-    if asked.json:
+        return _wait(client, answer["queue_id"])
+    if client.json:
         show_json(answer)
         return 0
     show(answer["message"])
-    if not asked.get("/status")["runners"]:
-        say("No runner is up now; it starts as soon as one is (`sauron serve`).")
+    if not client.get("/status")["runners"]:
+        say("No runner is up. The run starts when one is: `sauron serve`.")
     return 0
 
 
-def read_params(given: Sequence[str]) -> dict[str, Any] | None:
-    """Read `k=v` parameters. Raises UsageError for one without a name, or a name given twice."""
+def read_params(parameters: Sequence[str]) -> dict[str, Any] | None:
+    """Parse `k=v` parameters. Raises UsageError for one without a name, and for a name given twice."""
     params: dict[str, Any] = {}
-    for text in given:
+    for text in parameters:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise click.UsageError(f"--param {text!r} has no name and value. Write --param name=value")
@@ -98,46 +96,46 @@ def _value(text: str) -> Any:
         return text
 
 
-def _expect_a_runner(asked: Client) -> None:
-    status = asked.get("/status")
+def _require_runner(client: Client) -> None:
+    status = client.get("/status")
     if not status["runners"]:
         raise SauronError(
-            "No runner is up, so waiting would never end. Start one (`sauron serve`), or use --direct."
+            "No runner is up, so the run would not start. Start one (`sauron serve`), or use --direct."
         )
     if not status["queue"]["claiming"]:
-        say("Runs are not started while JOB_QUEUE_ENABLED is 0; waiting until they are.")
+        say("No run starts while JOB_QUEUE_ENABLED is 0. Waiting until it is 1.")
 
 
-def _wait(asked: Client, run_id: str) -> int:
+def _wait(client: Client, run_id: str) -> int:
     say(f"Run {run_id} is queued.")
-    end = follow(asked, run_id, show_text=not asked.json)
-    if asked.json:
+    end = follow(client, run_id, show_text=not client.json)
+    if client.json:
         show_json(end)
     else:
-        say(f"Run {run_id} {end['state']}." + _why(end))
+        say(f"Run {run_id} {end['state']}." + _summary(end))
     return 0 if end["state"] in GOOD else 1
 
 
-def _why(end: dict[str, Any]) -> str:
-    """Say why a run ended so, or what it says of itself."""
+def _summary(end: dict[str, Any]) -> str:
+    """Return a run's error, or the summary in its result."""
     result = end.get("result")
-    said = end["error"] or (result.get("summary") if isinstance(result, dict) else None)
-    return f" {said}" if said else ""
+    text = end["error"] or (result.get("summary") if isinstance(result, dict) else None)
+    return f" {text}" if text else ""
 
 
-def _run_here(asked: Client, job_id: str, params: dict[str, Any] | None) -> int:
-    asked.only_here("--direct")
+def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None) -> int:
+    client.local_only("--direct")
 
     def on_output(part: bytes) -> None:
-        stream = sys.stderr if asked.json else sys.stdout
+        stream = sys.stderr if client.json else sys.stdout
         stream.buffer.write(part)
         stream.flush()
 
-    asked.url = None
-    asked.__dict__["remote"] = None  # also when SAURON_URL is set: this runs here
-    sauron = asked.synced().sauron()
+    client.url = None
+    client.__dict__["remote"] = None  # a direct run is local, also if SAURON_URL is set
+    sauron = client.ensure_synced().sauron()
     verdict = sauron.run_direct(job_id, params=params, on_output=on_output)
-    if asked.json:
+    if client.json:
         names = (
             "outcome",
             "error",
@@ -154,15 +152,15 @@ def _run_here(asked: Client, job_id: str, params: dict[str, Any] | None) -> int:
     return 0 if str(verdict.outcome) in GOOD else 1
 
 
-def _try_out(asked: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
-    job = asked.synced().get(path("jobs", job_id))
-    against = _param_faults(job["params_schema"], params)
+def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
+    job = client.ensure_synced().get(path("jobs", job_id))
+    reasons = _param_faults(job["params_schema"], params)
     if job["removed_at"]:
-        against.append("the job left its bundle")
+        reasons.append("the job was removed from its bundle")
     if not direct and not job["enabled"]:
-        against.append(f"the job is off: sauron enable {job_id}")
+        reasons.append(f"the job is disabled: sauron enable {job_id}")
     if job["rejected"]:
-        against.append(f"its newest definition was rejected: {job['rejected']}")
+        reasons.append(f"its newest definition was rejected: {job['rejected']}")
     secrets = job["secrets"]
     environment = (
         "the container's environment without Sauron's own credentials"
@@ -171,8 +169,9 @@ def _try_out(asked: Client, job_id: str, params: dict[str, Any] | None, *, direc
     )
     report = {
         "job_id": job_id,
-        "would_run": not against,
-        "against": against,
+        "would_run": not reasons,
+        "reasons": reasons,
+        "against": reasons,  # the key's name in 3.0
         "params": params,
         "entrypoint": job["entrypoint"],
         "revision": job["revision"],
@@ -182,14 +181,14 @@ def _try_out(asked: Client, job_id: str, params: dict[str, Any] | None, *, direc
         "isolation": job["isolation"],
         "secrets": secrets,
     }
-    if asked.json:
+    if client.json:
         show_json(report)
     else:
-        where = "here, in the foreground, without a record" if direct else "by a runner, from the queue"
-        show(f"{job_id} would {'run' if not against else 'not run'}.")
+        where = "in the foreground, without a record" if direct else "by a runner, from the queue"
+        show(f"{job_id} would {'run' if not reasons else 'not run'}.")
         facts(
             [
-                ("why not", "\n".join(against)),
+                ("why not", "\n".join(reasons)),
                 ("runs", job["entrypoint"]),
                 ("where", where),
                 ("revision", (job["revision"] or "")[:12]),
@@ -198,7 +197,7 @@ def _try_out(asked: Client, job_id: str, params: dict[str, Any] | None, *, direc
                 ("at most", f"{job['timeout_seconds']} s an attempt; attempts: {report['max_attempts']}"),
             ]
         )
-    return 1 if against else 0
+    return 1 if reasons else 0
 
 
 def _param_faults(schema: dict[str, Any] | None, params: dict[str, Any] | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""Commands about runners: having one of several claim nothing more before it is taken away."""
+"""Commands about runners: drain one before it is stopped, and resume it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from .output import show, show_json
 
 @command("drain")
 @click.argument("name", metavar="RUNNER")
-def drain(asked: Client, *, name: str) -> None:
-    """Have a runner (its name is in `sauron status`) claim nothing more; what it runs goes on to its end."""
-    _tell(
-        asked,
+def drain(client: Client, *, name: str) -> None:
+    """Stop a runner (see `sauron status`) from claiming runs; its running attempts finish."""
+    _post(
+        client,
         name,
         "drain",
-        "claims nothing more. What it runs goes on; `sauron status` shows when nothing does.",
+        "claims no more runs. Its running attempts finish; `sauron status` counts them.",
     )
 
 
 @command("resume")
 @click.argument("name", metavar="RUNNER")
-def resume(asked: Client, *, name: str) -> None:
-    """Have a drained runner claim again."""
-    _tell(asked, name, "resume", "claims again.")
+def resume(client: Client, *, name: str) -> None:
+    """Let a drained runner claim runs again."""
+    _post(client, name, "resume", "claims runs again.")
 
 
-def _tell(asked: Client, name: str, act: str, words: str) -> None:
-    answer = asked.post(path("runners", name, act))
-    if asked.json:
+def _post(client: Client, name: str, act: str, words: str) -> None:
+    answer = client.post(path("runners", name, act))
+    if client.json:
         show_json(answer)
     else:
         show(f"{name} {words}")

@@ -1,4 +1,4 @@
-"""Commands that say how Sauron stands: its version, its status, and whether the ledger is whole."""
+"""Commands about Sauron itself: version, status, audit."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .output import facts, moment, say, show, show_json, table, zone
 
 
 @command("version")
-def version(asked: Client) -> None:
-    """Print the version: of this program, or of the Sauron at --url."""
-    known = asked.get("/health")["version"] if asked.remote else __version__
-    if asked.json:
+def version(client: Client) -> None:
+    """Print the version of this program, or of the Sauron at --url."""
+    known = client.get("/health")["version"] if client.remote else __version__
+    if client.json:
         show_json({"version": known})
     else:
         show(known)
 
 
 @command("status")
-def status(asked: Client) -> None:
-    """Say how Sauron is: clock, queue, bundle, runners, and what is wrong."""
-    found = asked.get("/status")
-    if asked.json:
+def status(client: Client) -> None:
+    """Show the status: clock, queue, bundle, runners, and what is wrong."""
+    found = client.get("/status")
+    if client.json:
         show_json(found)
         return
     git, queue = found["git_sync_status"], found["queue"]
@@ -71,30 +71,32 @@ def status(asked: Client) -> None:
 
 
 def _runner(one: dict[str, Any]) -> str:
-    standing = f"{one['running']} running, seen {moment(one['seen_at'])}"
+    state = f"{one['running']} running, seen {moment(one['seen_at'])}"
     if one.get("revision"):
-        standing = f"revision {one['revision'][:12]}, {standing}"
-    return f"{one['name']} ({standing}{', draining' if one.get('draining') else ''})"
+        state = f"revision {one['revision'][:12]}, {state}"
+    return f"{one['name']} ({state}{', draining' if one.get('draining') else ''})"
 
 
 def _wrong(found: dict[str, Any]) -> list[str]:
-    """Say what `sauron alerts` and the page would, a line each."""
-    told = found.get("alerts") or {}
-    lines = [f"{one['subject']}: {one['kind']} since {moment(one['since'])}" for one in told.get("open", ())]
-    if (more := told.get("open_count", 0) - len(lines)) > 0:
+    """Return what is wrong, one line each: incidents, undelivered alerts, missing secrets, Life Hub."""
+    alerts = found.get("alerts") or {}
+    lines = [
+        f"{one['subject']}: {one['kind']} since {moment(one['since'])}" for one in alerts.get("open", ())
+    ]
+    if (more := alerts.get("open_count", 0) - len(lines)) > 0:
         lines.append(f"and {more} more: `sauron alerts`")
-    if told.get("waiting"):
+    if alerts.get("waiting"):
         lines.append(
-            f"{told['waiting']} alerts wait to be delivered"
-            + (f": {told['last_error']}" if told["last_error"] else "")
+            f"{alerts['waiting']} alerts are not delivered yet"
+            + (f": {alerts['last_error']}" if alerts["last_error"] else "")
         )
     lines += [
         f"{one['job_id']}: required secrets are not set: {', '.join(one['missing'])}"
         for one in found.get("missing_secrets", ())
     ]
-    copied = found.get("outbox") or {}
-    if copied.get("last_error"):
-        lines.append(f"Life Hub: {copied['waiting']} rows wait; {copied['last_error']}")
+    outbox = found.get("outbox") or {}
+    if outbox.get("last_error"):
+        lines.append(f"Life Hub: {outbox['waiting']} rows are not copied yet; {outbox['last_error']}")
     return lines
 
 
@@ -107,20 +109,20 @@ def _sync_error(git: dict[str, Any]) -> str | None:
 
 @command("audit")
 @click.option("--job", "job_id", metavar="ID", help="Only this job.")
-def audit(asked: Client, *, job_id: str | None) -> int:
-    """Hold the ledger against the schedules that were in force; exit code 1 if an occurrence is unaccounted for."""
-    found = asked.get("/audit", job_id=job_id)
+def audit(client: Client, *, job_id: str | None) -> int:
+    """Check that every occurrence is accounted for exactly once. Exit code 1 if one is not."""
+    found = client.get("/audit", job_id=job_id)
     holes = found["holes"]
-    if asked.json:
+    if client.json:
         show_json(found)
     elif holes:
         table(
-            [f"occurrence ({zone()})", "job", "why"],
+            [f"occurrence ({zone()})", "job", "reason"],
             [[moment(one["fire_at"]), one["job_id"], one["why"]] for one in holes],
         )
         say(f"{len(holes)} of {found['occurrences']} occurrences are not accounted for exactly once.")
     elif found["since"] is None:
-        show("There is nothing to audit yet: no tick was made since there are jobs.")
+        show("There is nothing to audit yet: no tick has seen a job.")
     else:
         many = f"{found['occurrences']} occurrences of {found['jobs']} jobs"
         show(f"All {many} since {moment(found['since'])} are accounted for.")

@@ -81,7 +81,7 @@ def test_what_is_too_long_for_aws_is_refused_by_name_and_without_its_value() -> 
     with pytest.raises(SettingsError) as refused:
         desired.read(GIVEN | {"JOBS_GIT_TOKEN": long, "JOB_SCHEDULER_NAME": "s" * 4000}, PROD)
     assert "JOBS_GIT_TOKEN: longer than" in str(refused.value)
-    assert "JOB_SCHEDULER_NAME: all variables" in str(refused.value)
+    assert "JOB_SCHEDULER_NAME: a function's variables" in str(refused.value)
     assert long not in str(refused.value)
 
 
