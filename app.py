@@ -18,6 +18,7 @@ from chalicelib import wiring
 from chalicelib.api import alerts, bundle, health, jobs, page, runners, runs, schedule
 from chalicelib.api.middleware import gate
 from chalicelib.runtime import lambda_worker
+from chalicelib.wiring import PROCESS
 
 # Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
 app = Chalice(app_name="sauron", configure_logs=False, env={})
@@ -29,22 +30,22 @@ for room in (health, jobs, runs, bundle, schedule, alerts, runners, page):
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
 def tick(_event: CloudWatchEvent) -> None:
     """Turn what is due into runs."""
-    wiring.sauron().tick()
+    PROCESS.get().duties.tick()
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sync")
 def sync(event: CloudWatchEvent) -> dict[str, Any] | None:
     """Bring the bundle up to date when its interval has passed, or do now what the function that answers HTTP asks."""
     if event.detail:
-        return wiring.sauron().sync_asked(event.detail)
-    wiring.sauron().sync_if_due()
+        return PROCESS.get().bundle.serve(event.detail)
+    PROCESS.get().bundle.sync_if_due()
     return None
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="upkeep")
 def upkeep(_event: CloudWatchEvent) -> None:
     """Rescue, prune, tidy."""
-    wiring.sauron().upkeep()
+    PROCESS.get().duties.upkeep()
 
 
 # Deployed with the queue's address in its environment; the name matters to Chalice when it deploys, and to
@@ -57,7 +58,7 @@ def work(event: SQSEvent) -> None:
     context: Any = event.context
     for record in event:
         lambda_worker.work(
-            wiring.sauron(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000
+            PROCESS.get(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000
         )
 
 
@@ -88,7 +89,8 @@ if under_chalice_local(sys.argv, os.environ):
     from chalicelib.runtime import runner
 
     logs.configure()
-    ours = wiring.sauron()
+    ours = wiring.build(PROCESS.settings(), runtime=wiring.RUNNER)
+    PROCESS.set(ours)
     logs.configure(ours.settings.log_level, secrets=ours.settings.secret_values)
     running = runner.start(app, ours)
     atexit.register(running.stop, ours.settings.drain)

@@ -39,7 +39,7 @@ def alerts() -> dict[str, Any]:
 @post(blueprint, "/alerts/test")
 def test() -> dict[str, Any]:
     """Send a test alert through every channel now. One that did not take it is answered with 200 and the reason."""
-    said = current_request().sauron.test_alerts()
+    said = current_request().sauron.delivery.test()
     failed = [one["channel"] for one in said if not one["ok"]]
     message = f"The test did not get through: {', '.join(failed)}." if failed else "The test was sent."
     return {

@@ -19,7 +19,9 @@ def sync() -> dict[str, Any]:
 
     call = current_request()
     body = read(SyncBody, call.request)
-    return serializers.sync(call.sauron.sync(ref=body.ref, accept_removals=body.accept_removals, by=call.by))
+    return serializers.sync(
+        call.sauron.sync_requests.sync(ref=body.ref, accept_removals=body.accept_removals, by=call.by)
+    )
 
 
 @post(blueprint, "/rollback")
@@ -29,4 +31,4 @@ def rollback() -> dict[str, Any]:
 
     call = current_request()
     body = read(RollbackBody, call.request)
-    return serializers.sync(call.sauron.rollback(body.sha.lower(), by=call.by))
+    return serializers.sync(call.sauron.sync_requests.rollback(body.sha.lower(), by=call.by))

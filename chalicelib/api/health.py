@@ -7,10 +7,13 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib import __version__, wiring
+from chalicelib import __version__
+from chalicelib.bundle.install_log import install_log
 from chalicelib.clock import iso
 from chalicelib.lifehub.publisher import DUTY
+from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.store import alerts, incidents, outbox, runners
+from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report
 from .auth import is_open
@@ -22,7 +25,7 @@ blueprint = Blueprint(__name__)
 @get(blueprint, "/health")
 def health() -> Response:
     """Say whether this process does its work: 503 when its clock or workers have stopped. Where it has none, it answers."""
-    sauron = wiring.built()
+    sauron = PROCESS.built
     fault = status_report.stopped(sauron) if sauron else None
     now = sauron.clock.now() if sauron else datetime.now(UTC)
     answer: dict[str, Any] = {"status": "healthy", "version": __version__, "timestamp": iso(now)}
@@ -61,6 +64,7 @@ def status() -> dict[str, Any]:
         found = status_report.look(sauron, tx)
         upcoming = status_report.next_runs(tx, now=found.now)
         copied = serializers.outbox(outbox.lag(tx), runners.duty(tx, DUTY), now=found.now)
+        missing = missing_secrets(tx, sauron.job_environment.missing)
         told = serializers.alerts(incidents.open_incidents(tx), alerts.waiting(tx), alerts.last_error(tx))
     age = (found.now - found.last_tick).total_seconds() if found.last_tick else None
     return {
@@ -68,7 +72,7 @@ def status() -> dict[str, Any]:
         "workers_running": found.workers_alive,
         "jobs_count": found.jobs_count,
         "git_sync_status": status_report.git_sync(settings, found.state, found.revision)
-        | {"install_log": sauron.revisions.install_log(found.state.active_sha)},
+        | {"install_log": install_log(settings, sauron.job_environment, found.state.active_sha)},
         "next_runs": upcoming,
         "queue": {**found.counts, "claiming": settings.queue_enabled},
         "last_tick": {
@@ -78,7 +82,7 @@ def status() -> dict[str, Any]:
         "rejected": [dict(one) for one in found.state.rejected],
         "outbox": None if settings.life_hub_url is None else copied,
         "alerts": told,
-        "missing_secrets": sauron.missing_secrets(),
+        "missing_secrets": missing,
         "runners": [serializers.runner(one) for one in found.runners],
         "version": __version__,
         "scheduler_name": settings.scheduler_name,

@@ -9,6 +9,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib.errors import UnknownJobError
+from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.store import history, registry
 
 from . import serializers
@@ -62,14 +63,14 @@ def trigger(job_id: str) -> dict[str, Any]:
 
     call = current_request()
     body = read(TriggerBody, call.request)
-    run = call.sauron.trigger(
-        job_id,
+    request = TriggerRequest(
         params=body.params,
         reason=body.reason,
         force=body.force,
         idempotency_key=_idempotency_key(call.request.headers.get("idempotency-key")),
         by=call.by,
     )
+    run = call.sauron.operations.trigger(job_id, request)
     return {
         "job_id": job_id,
         "queued": True,
@@ -95,8 +96,9 @@ def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
 
     call = current_request()
     body = read(SwitchBody, call.request)
-    act = call.sauron.enable if enabled else call.sauron.disable
-    found = act(job_id, reason=body.reason, until=body.until, by=call.by)
+    operations = call.sauron.operations
+    act = operations.enable if enabled else operations.disable
+    found = act(job_id, SwitchRequest(reason=body.reason, until=body.until, by=call.by))
     override = None if found.override is None else serializers.override(found.override)
     return {"job_id": job_id, "enabled": found.enabled, "override": override}
 

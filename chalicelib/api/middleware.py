@@ -12,9 +12,10 @@ from typing import Any
 
 from chalice.app import Request, Response
 
-from chalicelib import logs, wiring
+from chalicelib import logs
 from chalicelib.errors import SauronError
 from chalicelib.web.rendering import render
+from chalicelib.wiring import PROCESS
 
 from . import problems
 from .auth import EVERYONE, admit, is_page, is_public, refuse_other_sites
@@ -52,7 +53,7 @@ def gate(request: Request, view: Callable[[Request], Response]) -> Response:
 def _admitted(request: Request, view: Callable[[Request], Response]) -> Response:
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
-    caller = EVERYONE if is_public(request) else admit(request, wiring.settings())
+    caller = EVERYONE if is_public(request) else admit(request, PROCESS.settings())
     refuse_other_sites(request)
     return answering(Call(request, caller), lambda: view(request))
 

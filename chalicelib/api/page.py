@@ -13,6 +13,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.cron.describe import describe
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import UNFINISHED, Run
+from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.store import history, registry
 from chalicelib.store.database import Tx
 from chalicelib.web.rendering import render
@@ -119,14 +120,14 @@ def _end_of_log(tx: Tx, run: Run) -> str:
 def trigger(job_id: str) -> Response:
     """Run a job now."""
     call = current_request()
-    return _back("/", "triggered", run=call.sauron.trigger(job_id, by=call.by).id)
+    return _back("/", "triggered", run=call.sauron.operations.trigger(job_id, TriggerRequest(by=call.by)).id)
 
 
 @post(blueprint, "/ui/jobs/{job_id}/enable")
 def enable(job_id: str) -> Response:
     """Turn a job on."""
     call = current_request()
-    call.sauron.enable(job_id, by=call.by)
+    call.sauron.operations.enable(job_id, SwitchRequest(by=call.by))
     return _back("/", "enabled")
 
 
@@ -134,7 +135,7 @@ def enable(job_id: str) -> Response:
 def disable(job_id: str) -> Response:
     """Turn a job off."""
     call = current_request()
-    call.sauron.disable(job_id, by=call.by)
+    call.sauron.operations.disable(job_id, SwitchRequest(by=call.by))
     return _back("/", "disabled")
 
 
@@ -142,21 +143,21 @@ def disable(job_id: str) -> Response:
 def cancel(run_id: str) -> Response:
     """End a run."""
     call = current_request()
-    return _back(f"/ui/runs/{call.sauron.cancel(run_id, by=call.by).id}", "cancelled")
+    return _back(f"/ui/runs/{call.sauron.operations.cancel(run_id, by=call.by).id}", "cancelled")
 
 
 @post(blueprint, "/ui/runs/{run_id}/retry")
 def retry(run_id: str) -> Response:
     """Run again what is over."""
     call = current_request()
-    return _back(f"/ui/runs/{call.sauron.retry(run_id, by=call.by).id}", "retried")
+    return _back(f"/ui/runs/{call.sauron.operations.retry(run_id, by=call.by).id}", "retried")
 
 
 @post(blueprint, "/ui/sync")
 def sync() -> Response:
     """Sync the bundle now."""
     call = current_request()
-    return _back("/", "synced" if call.sauron.sync(by=call.by).success else "unsynced")
+    return _back("/", "synced" if call.sauron.sync_requests.sync(by=call.by).success else "unsynced")
 
 
 def _line(job: Job, last: Run | None, found: status_report.Condition) -> dict[str, Any]:

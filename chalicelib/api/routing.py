@@ -18,9 +18,9 @@ from urllib.parse import unquote
 from chalice.app import Blueprint, Request, Response
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib import logs, wiring
+from chalicelib import logs
 from chalicelib.errors import SauronError
-from chalicelib.wiring import Sauron
+from chalicelib.wiring import PROCESS, Sauron
 
 from . import problems
 from .auth import Caller
@@ -47,7 +47,7 @@ class Call:
     @property
     def sauron(self) -> Sauron:
         """The process's Sauron, built when it is first asked for."""
-        return wiring.sauron()
+        return PROCESS.get()
 
     @property
     def by(self) -> str | None:

@@ -78,7 +78,7 @@ def log_response(run_id: str, *, after: int) -> Response:
 def cancel(run_id: str) -> dict[str, Any]:
     """End a queued run, or have a running one's processes ended."""
     call = current_request()
-    found = call.sauron.cancel(run_id, by=call.by)
+    found = call.sauron.operations.cancel(run_id, by=call.by)
     with call.sauron.store.read() as tx:
         return {"run_id": found.id, **_written(tx, found)}
 
@@ -87,7 +87,7 @@ def cancel(run_id: str) -> dict[str, Any]:
 def retry(run_id: str) -> dict[str, Any]:
     """Queue a new run with the params of one that is over."""
     call = current_request()
-    made = call.sauron.retry(run_id, by=call.by)
+    made = call.sauron.operations.retry(run_id, by=call.by)
     return {"run_id": made.id, "job_id": made.job_id, "retry_of": run_id}
 
 

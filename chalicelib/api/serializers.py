@@ -8,7 +8,8 @@ from statistics import median
 from typing import Any
 
 from chalicelib.answers.audit import AuditReport
-from chalicelib.bundle.sync import HELD, SyncReport
+from chalicelib.bundle.report import SyncReport
+from chalicelib.bundle.sync import HELD
 from chalicelib.clock import iso
 from chalicelib.cron.describe import describe
 from chalicelib.model.jobs import Job, Override

@@ -1,45 +1,64 @@
-"""Asking the sync function for a sync: on Lambda the function that answers HTTP has 29 seconds and no time to fetch a bundle.
+"""Asking the sync function for a sync: on Lambda, API Gateway waits 29 seconds, too few to fetch a bundle.
 
-It is the scheduled handler itself, called with an event like its rule's whose detail says what is asked. A
-sync that takes longer goes on; who asked is told that it is still running.
+The sync function is the scheduled handler itself, called with an event like its rule's whose detail says what
+is asked. A sync that takes longer than `WAIT_SECONDS` goes on; the caller is told that it is still running.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from chalicelib.aws.eventbridge import event
+from chalicelib.clock import Clock
 from chalicelib.errors import BundleError, UnknownRevisionError
 
-from .sync import SyncReport
+from .report import SyncReport
 
 WAIT_SECONDS = 20.0  # API Gateway gives up after 29
 STILL_RUNNING = "still running"
+SUFFIX = "-sync"  # what the sync function's name ends with
 
 
-def ask(function: str, detail: Mapping[str, Any], *, at: datetime) -> SyncReport:
-    """Call the sync function and return its report. Raises UnknownRevisionError, BundleError."""
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+class RemoteBundle:
+    """Has another Lambda function sync, and waits for its report up to `wait_seconds`."""
 
-    once = Config(read_timeout=WAIT_SECONDS, connect_timeout=5, retries={"total_max_attempts": 1})
-    payload = json.dumps(event("sync", at) | {"detail": detail}).encode()
-    try:
-        answer = boto3.client("lambda", config=once).invoke(FunctionName=function, Payload=payload)
-    except ReadTimeoutError:
-        return SyncReport(False, STILL_RUNNING)
-    except (BotoCoreError, ClientError) as error:
-        raise BundleError(f"The function {function} cannot be called: {error}") from None
-    said = json.loads(answer["Payload"].read() or "null")
-    if "FunctionError" in answer or not isinstance(said, dict):
-        raise BundleError(f"The function {function} failed; its log says why.")
-    if said.get("unknown_revision"):
-        raise UnknownRevisionError(said["unknown_revision"])
-    report: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
-    }
-    return SyncReport(**report)
+    def __init__(self, application: str, clock: Clock, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        """Ask the sync function of an application, such as `sauron-prod`."""
+        self._function = application + SUFFIX
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+
+    def sync(
+        self, *, ref: str | None = None, accept_removals: bool = False, by: str | None = None
+    ) -> SyncReport:
+        """Sync now. Without `ref` an earlier pin is let go. Raises BundleError."""
+        return self._ask({"act": "sync", "ref": ref, "accept_removals": accept_removals, "by": by})
+
+    def rollback(self, sha: str, *, by: str | None = None) -> SyncReport:
+        """Activate an earlier revision and pin it. Raises UnknownRevisionError, BundleError."""
+        return self._ask({"act": "rollback", "sha": sha, "by": by})
+
+    def _ask(self, detail: Mapping[str, Any]) -> SyncReport:
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
+
+        once = Config(read_timeout=self._wait_seconds, connect_timeout=5, retries={"total_max_attempts": 1})
+        payload = json.dumps(event("sync", self._clock.now()) | {"detail": detail}).encode()
+        try:
+            reply = boto3.client("lambda", config=once).invoke(FunctionName=self._function, Payload=payload)
+        except ReadTimeoutError:
+            return SyncReport(False, STILL_RUNNING)
+        except (BotoCoreError, ClientError) as error:
+            raise BundleError(f"The function {self._function} cannot be called: {error}") from None
+        said = json.loads(reply["Payload"].read() or "null")
+        if "FunctionError" in reply or not isinstance(said, dict):
+            raise BundleError(f"The function {self._function} failed; its log says why.")
+        if said.get("unknown_revision"):
+            raise UnknownRevisionError(said["unknown_revision"])
+        report: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in said.items()
+        }
+        return SyncReport(**report)

@@ -244,18 +244,6 @@ class Revisions:
                 )
             )
 
-    def install_log(self, sha: str | None) -> str | None:
-        """Return the file that says how the requirements of a revision were installed, or None if it has none."""
-        with contextlib.suppress(LoaderError):
-            if (
-                sha
-                and not self._settings.function
-                and (folder := self._checkouts.path(sha))
-                and (file := self._environments.log_file(folder))
-            ):
-                return str(file)
-        return None
-
     # -- others -------------------------------------------------------------------------------------------------------
 
     @property

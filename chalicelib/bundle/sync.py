@@ -24,6 +24,8 @@ from chalicelib.model.runs import JobId
 from chalicelib.store import Store, bundle, incidents, job_state, ledger, outbox, registry
 from chalicelib.store.database import Tx
 
+from .report import SyncReport
+
 log = logs.get(__name__)
 
 FETCH, LOAD, HELD = "fetch", "load", "held"  # where a sync failed
@@ -54,19 +56,6 @@ class Loader(Protocol):
 
     def retire(self, keep: Collection[str]) -> None:
         """Let go of the processes and checkouts of revisions that are not in `keep`."""
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """How a sync or rollback went; the jobs named are those of the change it made. `fault`: where it failed."""
-
-    success: bool
-    message: str
-    sha: str | None = None
-    jobs_added: tuple[str, ...] = ()
-    jobs_removed: tuple[str, ...] = ()
-    jobs_rescheduled: tuple[str, ...] = ()
-    fault: str | None = None
 
 
 def sync(

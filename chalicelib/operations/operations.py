@@ -1,14 +1,14 @@
-"""What a person or the assistant may do to jobs and runs: trigger, switch, cancel, retry.
+"""What a person or the assistant may do to jobs, runs and runners: trigger, switch, cancel, retry, drain.
 
 Each is one transaction that is durable when the call returns: an acknowledged trigger is never lost.
-Repeating a call is harmless where a key or a state says that it was done already.
+Repeating a call is harmless where a key or a state says that it was done already. No value of a secret is
+stored: a reason is masked, params that hold one are refused.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,179 +19,199 @@ from chalicelib.errors import (
     JobDisabledError,
     ParamsError,
     RunStateError,
-    UnknownJobError,
     UnknownRunError,
+    UnknownRunnerError,
     UntilError,
 )
-from chalicelib.model.jobs import Job, JobSpec, Override
-from chalicelib.model.runs import FINAL, Origin, Run, RunId, RunState, new_run_id
-from chalicelib.store import Store, history, ledger, outbox, registry
+from chalicelib.model.jobs import Job, Override
+from chalicelib.model.runs import FINAL, Origin, Run
+from chalicelib.store import Store, history, ledger, outbox, registry, runners
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import finish
+from sauron_jobs_loader.masking import Masker
+
+from .requests import check_params, find_job, new_row
 
 log = logs.get(__name__)
 
-CLOSE_AMONG = 5000  # ids looked at for a likely one
 
+@dataclass(frozen=True, slots=True)
+class TriggerRequest:
+    """A run that somebody asks for. `force` runs it beside others of its job; `by` is who asks.
 
-def trigger(
-    store: Store,
-    clock: Clock,
-    job_id: str,
-    *,
-    params: Mapping[str, Any] | None = None,
-    reason: str | None = None,
-    force: bool = False,
-    idempotency_key: str | None = None,
-    by: str | None = None,
-) -> Run:
-    """Queue a run of a job now and return it; the same idempotency key answers the run it made before.
-
-    Raises UnknownJobError, JobDisabledError (also for a rejected definition), ParamsError, IdempotencyError.
+    The same `idempotency_key` for the same job returns the run that it made before.
     """
-    asked = (dict(params) if params else None, force)
-    with store.read() as tx:
-        job = _job(tx, job_id)
-        known = (
-            history.by_idempotency_key(tx, job_id, idempotency_key) if idempotency_key is not None else None
-        )
-    if known is not None:
-        return _same_request(known, asked, idempotency_key)
-    if job.rejected is not None:
-        why = f"its definition was rejected: {job.rejected}"
-        raise JobDisabledError(job_id, why, mend="Mend the definition in the bundle and sync.")
-    if not job.enabled:
-        raise JobDisabledError(job_id, _why_off(job))
-    check_params(job, params)
-    now = clock.now()
-    row = _row(
-        job_id,
-        now,
-        origin=Origin.TRIGGER,
-        max_attempts=job.spec.max_attempts,
-        params=params,
-        by=by,
-        reason=reason,
-    )
-    row |= {"force": force, "idempotency_key": idempotency_key}
-    with store.write() as tx:
-        # somebody with the same key was faster
-        if finish.put(tx, [row]) == 0 and idempotency_key is not None:
-            known = history.by_idempotency_key(tx, job_id, idempotency_key)
+
+    params: Mapping[str, Any] | None = None
+    reason: str | None = None
+    force: bool = False
+    idempotency_key: str | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRequest:
+    """Who switches a job, why, and until when the switch holds (None: until the next)."""
+
+    reason: str | None = None
+    until: datetime | None = None
+    by: str | None = None
+
+
+class Operations:
+    """The operator's acts on one store. Safe to share between threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        masker: Callable[[], Masker] = lambda: Masker(()),
+        wake: Callable[[], None] = lambda: None,
+        review: Callable[[Collection[str]], object] = lambda _jobs: None,
+    ) -> None:
+        """Act on `store`. `masker` returns what masks secrets now.
+
+        `wake` is called after what workers are to see, `review` with jobs whose incidents may have ended.
+        """
+        self._store = store
+        self._clock = clock
+        self._masker = masker
+        self._wake = wake
+        self._review = review
+
+    def trigger(self, job_id: str, request: TriggerRequest | None = None) -> Run:
+        """Queue a run of a job now and return it.
+
+        Raises UnknownJobError, JobDisabledError (also for a rejected definition), ParamsError,
+        IdempotencyError.
+        """
+        request = request or TriggerRequest()
+        if request.params is not None and self._masker().value(request.params) != request.params:
+            why = "they hold the value of a secret, which would be stored; declare it in the job's `secrets`"
+            raise ParamsError(job_id, [why])
+        run = self._trigger(job_id, request)
+        self._wake()
+        return run
+
+    def _trigger(self, job_id: str, request: TriggerRequest) -> Run:
+        key = request.idempotency_key
+        with self._store.read() as tx:
+            job = find_job(tx, job_id)
+            known = history.by_idempotency_key(tx, job_id, key) if key is not None else None
         if known is not None:
-            return _same_request(known, asked, idempotency_key)
-        made = _run(tx, row["id"])
-    log.info("run.requested", job_id=job_id, run_id=made.id, by=by)
-    return made
-
-
-def _same_request(known: Run, asked: tuple[dict[str, Any] | None, bool], key: str | None) -> Run:
-    """Return the run that a key made before. Raises IdempotencyError if it was another request."""
-    if (known.params or None, known.force) != asked:
-        raise IdempotencyError(str(key))
-    return known
-
-
-def check_params(job: Job, params: Mapping[str, Any] | None) -> None:
-    """Raise ParamsError, one line a fault, if params do not fit the job's schema."""
-    if job.spec.params_schema is None:
-        return
-    faults = [
-        f"{'/'.join(str(part) for part in fault.absolute_path) or 'params'}: {fault.message}"
-        for fault in sorted(
-            job.spec.params_faults(dict(params or {})), key=lambda fault: list(map(str, fault.absolute_path))
-        )
-    ]
-    if faults:
-        raise ParamsError(job.id, faults)
-
-
-def switch(
-    store: Store,
-    clock: Clock,
-    job_id: str,
-    *,
-    enabled: bool,
-    reason: str | None = None,
-    until: datetime | None = None,
-    by: str | None = None,
-) -> Job:
-    """Turn a job on or off at once, over what git says, until `until` or the next switch. Raises UnknownJobError, UntilError."""
-    with store.write() as tx:
-        now = ledger.time_of_act(tx, clock)
-        if until is not None and until <= now:
-            raise UntilError(iso(until), iso(now))
-        job = _job(tx, job_id)
-        registry.set_override(tx, job_id, Override(enabled, reason, by, now, until))
-        ledger.switch(tx, job, enabled=enabled, at=now, now=now)
-        outbox.put_job(tx, job_id, now=now)
-        job = _job(tx, job_id)
-    log.info("job.switched", job_id=job_id, enabled=enabled, by=by, reason=reason, until=until and iso(until))
-    return job
-
-
-def cancel(store: Store, clock: Clock, run_id: str, *, by: str | None = None) -> Run:
-    """End a queued run, or have a running one's process tree killed. Raises UnknownRunError, RunStateError."""
-    why = f"cancelled by {by}" if by else "cancelled"
-    with store.write() as tx:
-        run = _run(tx, run_id)
-        if finish.request_cancel(tx, run.id, why=why, now=clock.now()) is None:
-            raise RunStateError(run_id, run.state, "cancelled")
-        run = _run(tx, run_id)
-    log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
-    return run
-
-
-def retry(store: Store, clock: Clock, run_id: str, *, by: str | None = None) -> Run:
-    """Queue a new run with the params of one that is over. Raises UnknownRunError, RunStateError, JobDisabledError."""
-    with store.write() as tx:
-        former = _run(tx, run_id)
-        if former.state not in FINAL:
-            raise RunStateError(run_id, former.state, "retried")
-        job = _job(tx, former.job_id)
+            return _same_request(known, request)
+        if job.rejected is not None:
+            why = f"its definition was rejected: {job.rejected}"
+            raise JobDisabledError(job_id, why, mend="Mend the definition in the bundle and sync.")
         if not job.enabled:
-            raise JobDisabledError(job.id, _why_off(job))
-        row = _row(
-            job.id,
-            clock.now(),
-            origin=Origin.RETRY,
+            raise JobDisabledError(job_id, _why_off(job))
+        check_params(job, request.params)
+        row = new_row(
+            job_id,
+            self._clock.now(),
+            origin=Origin.TRIGGER,
             max_attempts=job.spec.max_attempts,
-            params=former.params,
-            by=by,
-            reason=f"retry of {former.id}",
+            params=request.params,
+            by=request.by,
+            reason=self._masked(request.reason),
         )
-        finish.put(tx, [row])
-        made = _run(tx, row["id"])
-    log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
-    return made
+        row |= {"force": request.force, "idempotency_key": key}
+        with self._store.write() as tx:
+            if finish.put(tx, [row]) == 0 and key is not None:  # somebody with the same key was faster
+                known = history.by_idempotency_key(tx, job_id, key)
+            if known is not None:
+                return _same_request(known, request)
+            made = _run(tx, row["id"])
+        log.info("run.requested", job_id=job_id, run_id=made.id, by=request.by)
+        return made
+
+    def enable(self, job_id: str, request: SwitchRequest | None = None) -> Job:
+        """Turn a job on at once, over what git says. Raises UnknownJobError, UntilError."""
+        return self._switch(job_id, request or SwitchRequest(), enabled=True)
+
+    def disable(self, job_id: str, request: SwitchRequest | None = None) -> Job:
+        """Turn a job off at once, over what git says. Raises UnknownJobError, UntilError."""
+        return self._switch(job_id, request or SwitchRequest(), enabled=False)
+
+    def _switch(self, job_id: str, request: SwitchRequest, *, enabled: bool) -> Job:
+        reason, until, by = self._masked(request.reason), request.until, request.by
+        with self._store.write() as tx:
+            now = ledger.time_of_act(tx, self._clock)
+            if until is not None and until <= now:
+                raise UntilError(iso(until), iso(now))
+            job = find_job(tx, job_id)
+            registry.set_override(tx, job_id, Override(enabled, reason, by, now, until))
+            ledger.switch(tx, job, enabled=enabled, at=now, now=now)
+            outbox.put_job(tx, job_id, now=now)
+            job = find_job(tx, job_id)
+        log.info(
+            "job.switched", job_id=job_id, enabled=enabled, by=by, reason=reason, until=until and iso(until)
+        )
+        self._review([job_id])
+        self._wake()
+        return job
+
+    def cancel(self, run_id: str, *, by: str | None = None) -> Run:
+        """End a queued run, or have a running one's process tree killed.
+
+        Raises UnknownRunError, RunStateError.
+        """
+        why = f"cancelled by {by}" if by else "cancelled"
+        with self._store.write() as tx:
+            run = _run(tx, run_id)
+            if finish.request_cancel(tx, run.id, why=why, now=self._clock.now()) is None:
+                raise RunStateError(run_id, run.state, "cancelled")
+            run = _run(tx, run_id)
+        log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
+        self._wake()
+        return run
+
+    def retry(self, run_id: str, *, by: str | None = None) -> Run:
+        """Queue a new run with the params of one that is over.
+
+        Raises UnknownRunError, RunStateError, JobDisabledError.
+        """
+        with self._store.write() as tx:
+            former = _run(tx, run_id)
+            if former.state not in FINAL:
+                raise RunStateError(run_id, former.state, "retried")
+            job = find_job(tx, former.job_id)
+            if not job.enabled:
+                raise JobDisabledError(job.id, _why_off(job))
+            row = new_row(
+                job.id,
+                self._clock.now(),
+                origin=Origin.RETRY,
+                max_attempts=job.spec.max_attempts,
+                params=former.params,
+                by=by,
+                reason=f"retry of {former.id}",
+            )
+            finish.put(tx, [row])
+            made = _run(tx, row["id"])
+        log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
+        self._wake()
+        return made
+
+    def drain(self, name: str, *, draining: bool) -> None:
+        """Have a runner claim nothing more, or claim again. Raises UnknownRunnerError."""
+        with self._store.write() as tx:
+            if not runners.drain(tx, name, draining=draining):
+                raise UnknownRunnerError(name, [runner.name for runner in runners.all_runners(tx)])
+        log.info("runner.drain_started" if draining else "runner.resumed", runner=name)
+        self._wake()
+
+    def _masked(self, words: str | None) -> str | None:
+        return None if words is None else self._masker().text(words)
 
 
-def direct_run(
-    store: Store, clock: Clock, job_id: str, *, params: Mapping[str, Any] | None
-) -> tuple[Run, JobSpec]:
-    """Make a run that is in no store, for the foreground. Raises UnknownJobError, ParamsError."""
-    with store.read() as tx:
-        job = _job(tx, job_id)
-    check_params(job, params)
-    now = clock.now()
-    row = _row(job_id, now, origin=Origin.TRIGGER, max_attempts=1, params=params, by=None, reason=None)
-    blank: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Run))
-    counts: dict[str, Any] = {
-        "attempt": 1,
-        "gap_count": 0,
-        "lease_generation": 0,
-        "lease_beat": 0,
-        "force": False,
-    }
-    return Run(**(blank | row | counts | {"revision": job.revision, "started_at": now})), job.spec
-
-
-def _job(tx: Tx, job_id: str) -> Job:
-    job = registry.job(tx, job_id)
-    if job is None or job.removed_at is not None:
-        known = registry.ids(tx, most=CLOSE_AMONG)
-        raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
-    return job
+def _same_request(known: Run, request: TriggerRequest) -> Run:
+    """Return the run that a key made before. Raises IdempotencyError if it was for another request."""
+    params = dict(request.params) if request.params else None
+    if (known.params or None, known.force) != (params, request.force):
+        raise IdempotencyError(str(request.idempotency_key))
+    return known
 
 
 def _run(tx: Tx, run_id: str) -> Run:
@@ -206,27 +226,3 @@ def _why_off(job: Job) -> str:
         return "enabled=False in the bundle"
     parts = ["switched off", f"by {job.override.by}" if job.override.by else "", job.override.reason or ""]
     return ", ".join(part for part in parts if part)
-
-
-def _row(
-    job_id: str,
-    now: datetime,
-    *,
-    origin: Origin,
-    max_attempts: int,
-    params: Mapping[str, Any] | None,
-    by: str | None,
-    reason: str | None,
-) -> dict[str, Any]:
-    return {
-        "id": RunId(new_run_id()),
-        "job_id": job_id,
-        "state": RunState.QUEUED,
-        "origin": origin,
-        "due_at": now,
-        "max_attempts": max_attempts,
-        "params": dict(params) if params else None,
-        "requested_by": by,
-        "reason": reason,
-        "created_at": now,
-    }

@@ -1,8 +1,8 @@
-"""One SQS message on Lambda: claim the run that is due longest, execute it here, dispatch what became due by its end.
+"""One SQS message on Lambda: claim the run that is due longest, execute it, dispatch what became due by its end.
 
 The lease is renewed by a thread that lives as long as the attempt, because between messages the whole process
 is frozen. An attempt is ended before the function's own deadline, so that its end is recorded. A message that
-finds nothing to claim, or says nothing, is done with; the tick sends others for what is still queued.
+finds nothing to claim, or cannot be read, is done with; the tick sends others for what is still queued.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ RESERVE_SECONDS = 20.0  # of the function's time, to end an attempt's processes 
 
 
 def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> None:
-    """Do what a message asks for; `left_seconds` tells how long this invocation may still take. Raises SQLAlchemyError."""
+    """Do what a message asks for; `left_seconds` returns how long this invocation may still take.
+
+    Raises SQLAlchemyError.
+    """
     try:
         _work(sauron, body, left_seconds)
     finally:
-        # until the next message: frozen processes by the hundred would hold as many connections
-        sauron.store.close()
+        sauron.store.close()  # until the next message: frozen processes by the hundred would hold as many connections
 
 
 def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
@@ -41,27 +43,25 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
     with _leases_renewed(sauron):
         for run in runs:
             sauron.worker.execute(run, left=lambda: timedelta(seconds=max(0.0, left_seconds() - reserve)))
-    if run_id and run_id not in [run.id for run in runs]:
-        sauron.message_arrived(run_id)
+    if sauron.sqs is not None and run_id and run_id not in [run.id for run in runs]:
+        sauron.sqs.message_unused(run_id)
     if runs:
-        sauron.wake()
-        # this process and its /tmp serve nobody else
-        sauron.revisions.retire([run.revision for run in runs if run.revision])
+        sauron.waker.wake()
+        # this process and its /tmp serve one revision at a time
+        sauron.revisions.get().retire([run.revision for run in runs if run.revision])
 
 
 @contextlib.contextmanager
 def _leases_renewed(sauron: Sauron) -> Iterator[None]:
     stopping = threading.Event()
+    attempts = sauron.worker.running_attempts
     renewer = threading.Thread(
-        target=sauron.worker.running_attempts.renew_leases,
-        args=(stopping,),
-        name="lease-renewer",
-        daemon=True,
+        target=attempts.renew_leases, args=(stopping,), name="lease-renewer", daemon=True
     )
     renewer.start()
     try:
         yield
     finally:
         stopping.set()
-        sauron.worker.running_attempts.wake()
+        attempts.wake()
         renewer.join()

@@ -75,7 +75,7 @@ class Peers:
         if self._name is not None:
             self._send([f"{self._name}.sock"])
 
-    def wake(self) -> None:
+    def notify(self) -> None:
         """Wake every runner of this folder, this one too."""
         with contextlib.suppress(FileNotFoundError):
             self._send([file.name for file in self._folder.glob("*.sock")])

@@ -69,8 +69,8 @@ def main() -> int:
 
 def _serve(settings: Settings) -> int:
     stopping = _listen_for_signals()
-    sauron = wiring.Sauron.build(settings)
-    wiring.use(sauron)
+    sauron = wiring.build(settings, runtime=wiring.RUNNER)
+    wiring.PROCESS.set(sauron)
     try:
         from app import app
 

@@ -25,7 +25,7 @@ class StartupBanner:
         """Prepare the report; `url` is the address of the page."""
         self._sauron = sauron
         self._url = url
-        self._started_at = sauron.started_at or sauron.clock.now()
+        self._started_at = sauron.membership.started_at or sauron.clock.now()
         self.complete = False
 
     def print_start(self) -> None:
@@ -95,7 +95,7 @@ class StartupBanner:
         settings = self._sauron.settings
         if not settings.jobs_git_repo_url:
             return "none, because JOBS_GIT_REPO_URL is not set: only builtin jobs run"
-        return f"{self._sauron.revisions.display_url} (branch {settings.jobs_git_branch})"
+        return f"{self._sauron.revisions.get().display_url} (branch {settings.jobs_git_branch})"
 
     def _how_to_change(self) -> str:
         settings = self._sauron.settings

@@ -109,7 +109,7 @@ def bench_lateness() -> None:
                 due = now + timedelta(seconds=0.5)
                 with store.write() as tx:
                     finish.put(tx, [row | {"id": run_id, "created_at": now, "due_at": due} for run_id in ids])
-                Peers(server.folder / ".sauron" / "sauron.sqlite3.runners").wake()
+                Peers(server.folder / ".sauron" / "sauron.sqlite3.runners").notify()
                 time.sleep(1.2)  # asking takes processor time: never while runs are due
                 with store.read() as tx:
                     late += [(history.run(tx, one).result["at"] - due.timestamp()) * 1000 for one in ids]  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from chalicelib.execution.rescue import LEASE_SECONDS, Rescuer
 from chalicelib.execution.worker import Worker
 from chalicelib.model.runs import RunState
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.store import Store, bundle, history, log_chunks, schema
 from tests.conftest import Databases, ManualClock, define
 from tests.faults.proxy import Proxy
@@ -54,7 +54,7 @@ def worker(robbed: Store, clock: ManualClock) -> Worker:
 def test_an_end_that_was_recorded_is_not_recorded_again_nor_taken_for_another_owners(
     robbed: Store, proxy: Proxy, clock: ManualClock, worker: Worker
 ) -> None:
-    asked = operations.trigger(robbed, clock, "j")
+    asked = Operations(robbed, clock).trigger("j")
     [run], _ = worker.claim(1)
     proxy.swallow(FINISH)
     with structlog.testing.capture_logs() as told:
@@ -72,7 +72,7 @@ def test_an_end_that_was_recorded_is_not_recorded_again_nor_taken_for_another_ow
 def test_a_claim_that_nobody_heard_of_goes_back_and_costs_no_attempt(
     robbed: Store, proxy: Proxy, clock: ManualClock, worker: Worker
 ) -> None:
-    operations.trigger(robbed, clock, "j")
+    Operations(robbed, clock).trigger("j")
     proxy.swallow(CLAIM)
     with pytest.raises(OperationalError):
         worker.claim(1)
@@ -87,7 +87,7 @@ def test_a_claim_that_nobody_heard_of_goes_back_and_costs_no_attempt(
 def test_a_claim_made_with_an_end_whose_answer_was_lost_goes_back_too(
     robbed: Store, proxy: Proxy, clock: ManualClock, worker: Worker
 ) -> None:
-    asked = {operations.trigger(robbed, clock, "j").id for _ in range(2)}
+    asked = {Operations(robbed, clock).trigger("j").id for _ in range(2)}
     [run], _ = worker.claim(1)
     proxy.swallow(FINISH)
     assert worker.execute(run, claim_next=lambda: True) is None
@@ -102,9 +102,9 @@ def test_a_trigger_whose_answer_was_lost_is_the_same_run_when_asked_again_with_i
 ) -> None:
     proxy.swallow(INSERT)
     with pytest.raises(OperationalError):
-        operations.trigger(robbed, clock, "j", idempotency_key="k")
+        Operations(robbed, clock).trigger("j", TriggerRequest(idempotency_key="k"))
     assert proxy.robbed == 1
-    run = operations.trigger(robbed, clock, "j", idempotency_key="k")
+    run = Operations(robbed, clock).trigger("j", TriggerRequest(idempotency_key="k"))
     with robbed.read() as tx:
         assert [one.id for one in history.runs(tx, job_id="j")] == [run.id]
 
@@ -113,7 +113,7 @@ def test_while_a_server_takes_no_writes_no_lease_is_held_to_have_lapsed(
     proxy: Proxy, robbed: Store, clock: ManualClock, worker: Worker
 ) -> None:
     """Its owner cannot renew it: the look that counts comes once it can."""
-    operations.trigger(robbed, clock, "j")
+    Operations(robbed, clock).trigger("j")
     [run], _ = worker.claim(1)
     clock.move(seconds=LEASE_SECONDS)
     waited: list[float] = []

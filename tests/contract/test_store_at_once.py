@@ -19,7 +19,7 @@ from chalicelib.answers.audit import audit
 from chalicelib.errors import SauronError, UntilError
 from chalicelib.execution.rescue import Rescuer
 from chalicelib.model.runs import FINAL, Outcome, Run, RunId, RunState, Verdict
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, bundle, history, job_state, registry
 from chalicelib.store import runners as presence
@@ -108,17 +108,13 @@ class Runner:
 
     def trigger(self) -> None:
         with contextlib.suppress(SauronError):
-            self.triggered.append(operations.trigger(self.store, self.clock, self.random.choice(NAMES)).id)
+            self.triggered.append(Operations(self.store, self.clock).trigger(self.random.choice(NAMES)).id)
 
     def switch(self) -> None:
         until = self.clock.now() + timedelta(minutes=self.random.randint(1, 5))
         with contextlib.suppress(UntilError):  # it may be over when its turn comes: the clock is fast
-            operations.switch(
-                self.store,
-                self.clock,
-                self.random.choice(NAMES),
-                enabled=self.random.random() < 0.8,
-                until=until,
+            Operations(self.store, self.clock)._switch(
+                self.random.choice(NAMES), SwitchRequest(until=until), enabled=self.random.random() < 0.8
             )
 
     def claim(self) -> None:
@@ -186,7 +182,7 @@ def test_of_two_runners_that_claim_at_once_one_starts_the_job(
     define(store, clock, "j", "0 0 1 1 *", overlap=overlap)
     for _ in range(20):
         for _ in range(2):
-            operations.trigger(store, clock, "j")
+            Operations(store, clock).trigger("j")
         got: list[Run] = []
 
         def ask(owner: str, got: list[Run] = got) -> None:
@@ -214,7 +210,7 @@ def test_of_two_runners_that_claim_at_once_one_starts_the_job(
 def test_a_finish_and_a_rescue_at_once_end_an_attempt_once(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "0 0 1 1 *", max_attempts=1)
     for _ in range(10):
-        asked = operations.trigger(store, clock, "j").id
+        asked = Operations(store, clock).trigger("j").id
         with store.write() as tx:
             run = claims.claim(tx, owner="dead", now=clock.now()).run
         assert run
@@ -262,7 +258,7 @@ def test_a_connection_that_is_lost_raises_and_the_next_transaction_has_a_new_one
     store: Store, clock: ManualClock
 ) -> None:
     define(store, clock, "j", "0 0 1 1 *")
-    operations.trigger(store, clock, "j")
+    Operations(store, clock).trigger("j")
     with pytest.raises(OperationalError), store.write() as tx:  # noqa: PT012 - what raises is the block
         mine = tx.execute(text("SELECT pg_backend_pid()")).scalar()
         with store.write() as other:
@@ -298,7 +294,7 @@ def test_a_result_that_jsonb_does_not_take_is_recorded_as_near_as_it_does(
     store: Store, clock: ManualClock
 ) -> None:
     define(store, clock, "j", "0 0 1 1 *")
-    asked = operations.trigger(store, clock, "j").id
+    asked = Operations(store, clock).trigger("j").id
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
         assert run

@@ -14,7 +14,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from chalicelib.model.runs import Outcome, Run, RunState, Verdict
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.store import Store, bundle, history, log_chunks, outbox
 from chalicelib.store.database import Tx
 from chalicelib.store.postgres import engine
@@ -35,7 +35,7 @@ def flush(request: pytest.FixtureRequest) -> Callable[[Tx], None] | None:
 
 def claimed(store: Store, clock: ManualClock, job_id: str = "j", **fields: Any) -> Run:
     define(store, clock, job_id, "0 0 1 1 *", tags=["ops", "\U0001f600"], project="hub", **fields)
-    operations.trigger(store, clock, job_id)
+    Operations(store, clock).trigger(job_id)
     with store.write() as tx:
         bundle.change(tx, active_sha="a" * 40)
         run = claims.claim(tx, owner="me", now=clock.now()).run
@@ -77,7 +77,7 @@ def test_a_claim_reads_columns_by_their_names_whatever_their_order_in_the_table(
         tx.exec_driver_sql("ALTER TABLE job_queue DROP COLUMN reason")
         tx.exec_driver_sql("ALTER TABLE job_queue ADD COLUMN reason VARCHAR")
     define(store, clock, "j", "0 0 1 1 *", overlap="allow")
-    made = operations.trigger(store, clock, "j", reason="to see", by="anna")
+    made = Operations(store, clock).trigger("j", TriggerRequest(reason="to see", by="anna"))
     with store.write() as tx:
         bundle.change(tx, active_sha="a" * 40)
         run = claims.claim(tx, owner="me", now=clock.now()).run
@@ -143,7 +143,7 @@ def test_who_lost_the_lease_records_and_tells_nothing_but_may_claim(
         tx.execute(
             update(job_queue).where(job_queue.c.id == run.id).values(lease_owner="other", lease_generation=9)
         )
-    second = operations.trigger(store, clock, "j")
+    second = Operations(store, clock).trigger("j")
     kept, claim = turn.record(store, end(store, clock, run, BROKE), flush=flush, claim=True)
     assert not kept
     assert claim.run
@@ -157,9 +157,9 @@ def test_the_job_that_ends_is_free_for_its_next_run_whatever_was_guessed(
     store: Store, clock: ManualClock, flush: Callable[[Tx], None] | None, guess: str
 ) -> None:
     run = claimed(store, clock, "alone", overlap="skip")
-    second = operations.trigger(store, clock, "alone")
+    second = Operations(store, clock).trigger("alone")
     clock.move(seconds=1)
-    third = operations.trigger(store, clock, "alone")
+    third = Operations(store, clock).trigger("alone")
     spec = define(store, clock, "spec", "0 0 1 1 *", overlap=guess).spec
     for following in (second, third):
         now = clock.move(seconds=1)
@@ -196,7 +196,7 @@ def test_an_end_that_fails_leaves_neither_end_nor_claim(store: Store, clock: Man
     if store.sqlite:
         return
     run = claimed(store, clock, overlap="allow")
-    second = operations.trigger(store, clock, "j")
+    second = Operations(store, clock).trigger("j")
     with store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE outbox ADD CONSTRAINT none CHECK (kind <> 'attempt')"))
     with pytest.raises(DBAPIError, match="none"):
@@ -253,7 +253,7 @@ def test_a_claim_after_an_end_that_may_have_been_made_is_told(
 ) -> None:
     run = claimed(store, clock, overlap="allow")
     define(store, clock, "alone", "0 0 1 1 *", overlap="queue")
-    operations.trigger(store, clock, "alone")
+    Operations(store, clock).trigger("alone")
     ended = end(store, clock, run, Verdict(Outcome.SUCCEEDED))
     unheard: list[datetime] = []
 

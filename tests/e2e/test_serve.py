@@ -223,7 +223,7 @@ def test_a_store_that_refuses_for_a_while_ends_nothing(serve: Serve, repository:
     with contextlib.closing(sqlite3.connect(store)) as connection:
         connection.execute("ALTER TABLE job_queue RENAME TO gone")
         connection.commit()
-    Peers(store.with_name(store.name + ".runners")).wake()
+    Peers(store.with_name(store.name + ".runners")).notify()
     wait_for(lambda: "claim.failed" in served.logged(), what="it says that it cannot claim")
     with contextlib.closing(sqlite3.connect(store)) as connection:
         connection.execute("ALTER TABLE gone RENAME TO job_queue")

@@ -23,7 +23,8 @@ import pytest
 
 from chalicelib.aws.eventbridge import event
 from chalicelib.settings import Settings
-from chalicelib.wiring import Sauron
+from chalicelib.wiring import LAMBDA
+from chalicelib.wiring import build as build_sauron
 from tests.e2e.outside import Repository, environ_of, wait_for
 from tests.faults.fleet import JOBS, MANIFEST
 from tests.faults.witness import Witness
@@ -114,11 +115,12 @@ class Stage:
         known = {"JOB_QUEUE_DB_URL": url, "JOBS_GIT_REPO_URL": str(repository.folder), "HOME": str(home)}
         self._environ = environ_of(**known)
         self._home = home
-        self.sauron = Sauron.build(
-            Settings.read(known | {"JOBS_DIR": str(home / "jobs"), "PATH": os.environ["PATH"]})
+        self.sauron = build_sauron(
+            Settings.read(known | {"JOBS_DIR": str(home / "jobs"), "PATH": os.environ["PATH"]}),
+            runtime=LAMBDA,
         )
-        assert self.sauron.sync().success
-        self.sauron.tick()
+        assert self.sauron.bundle.sync().success
+        self.sauron.duties.tick()
         self.witness = Witness(url, home / "journal")
         self.environments: list[Environment] = []
 
@@ -143,7 +145,7 @@ def stage(server: Server, repository: Repository, tmp_path: Path) -> Iterator[St
 def test_messages_ten_times_each_in_any_order_hours_late_among_garbled_ones_execute_each_run_once(
     stage: Stage,
 ) -> None:
-    asked = [stage.sauron.trigger("note" if number % 3 else "alone").id for number in range(24)]
+    asked = [stage.sauron.operations.trigger("note" if number % 3 else "alone").id for number in range(24)]
     bodies = [json.dumps({"run_id": run_id}) for run_id in asked] * 10 + list(GARBLED) * 4
     random.Random(7).shuffle(bodies)  # noqa: S311 - the same order each time
     answers: list[str] = []
@@ -168,7 +170,7 @@ def test_messages_ten_times_each_in_any_order_hours_late_among_garbled_ones_exec
 @pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_run_whose_environment_was_killed_is_executed_again_after_its_lease(stage: Stage) -> None:
-    run_id = stage.sauron.trigger("lasting").id
+    run_id = stage.sauron.operations.trigger("lasting").id
     body = json.dumps({"run_id": run_id})
     killed, other = stage.environment(), stage.environment()
     lost = threading.Thread(target=killed.call, args=("work", message(body, 1)))

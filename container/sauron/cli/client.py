@@ -101,9 +101,9 @@ class Client:
     def sauron(self) -> Sauron:
         """Return the Sauron of this process, for acts that the HTTP API does not have."""
         if self._local is None:
-            from chalicelib import wiring
+            from chalicelib.wiring import PROCESS
 
-            self._local = wiring.sauron()
+            self._local = PROCESS.get()
         return self._local
 
     def local_only(self, command: str) -> None:

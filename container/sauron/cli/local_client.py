@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from chalicelib import wiring
 from chalicelib.api.auth import internal_token
-from chalicelib.wiring import Sauron
+from chalicelib.wiring import PROCESS, Sauron
 from sauron.gateway import Gateway
 
 
@@ -29,6 +28,6 @@ def client(sauron: Sauron, *, by: str) -> httpx.Client:
     """Return a client of the application on this Sauron; `by` is recorded with its acts."""
     from app import app
 
-    wiring.use(sauron)
+    PROCESS.set(sauron)
     headers = {"Authorization": f"Bearer {internal_token()}", "X-Sauron-By": by}
     return httpx.Client(transport=GatewayTransport(Gateway(app)), base_url="http://sauron", headers=headers)

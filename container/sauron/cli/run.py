@@ -134,7 +134,7 @@ def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None) -> i
     client.url = None
     client.__dict__["remote"] = None  # a direct run is local, also if SAURON_URL is set
     sauron = client.ensure_synced().sauron()
-    verdict = sauron.run_direct(job_id, params=params, on_output=on_output)
+    verdict = sauron.direct_runs.run(job_id, params=params, on_output=on_output)
     if client.json:
         names = (
             "outcome",

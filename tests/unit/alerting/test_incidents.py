@@ -12,7 +12,7 @@ from sqlalchemy import event, insert, text, update
 from chalicelib.alerting import incidents
 from chalicelib.alerting.incidents import review
 from chalicelib.model.runs import JobId, Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.settings import Settings
 from chalicelib.store import Store, alerts, bundle, ledger, log_chunks, registry, runners, schema
 from chalicelib.store import incidents as table
@@ -43,7 +43,7 @@ class World:
 
     def end(self, job_id: str, verdict: Verdict, *, wrote: str = "", retry: bool = False) -> Run:
         """Let a run of a job end now."""
-        operations.trigger(self.store, self.clock, job_id, force=True)
+        Operations(self.store, self.clock).trigger(job_id, TriggerRequest(force=True))
         self.clock.move(seconds=1)
         with self.store.write() as tx:
             run = claims.claim(tx, owner="me", now=self.clock.now()).run
@@ -205,12 +205,12 @@ def test_a_job_that_flaps_tells_every_change_once(world: World) -> None:
 def test_a_disabled_job_is_silent(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY)
     world.end("j", BAD)
-    operations.switch(world.store, world.clock, "j", enabled=False)
+    Operations(world.store, world.clock).disable("j")
     assert world.types("j") == world.types() == []
-    operations.switch(world.store, world.clock, "j", enabled=True)
+    Operations(world.store, world.clock).enable("j")
     world.end("j", BAD)
     assert world.types("j") == ["job.failing"]
-    operations.switch(world.store, world.clock, "j", enabled=False)
+    Operations(world.store, world.clock).disable("j")
     assert world.types() == []
     assert world.open() == []
 
@@ -283,7 +283,7 @@ def test_a_run_that_is_due_for_more_than_five_minutes_is_late_until_it_starts(wo
 
 def test_a_run_that_waits_for_a_running_one_of_its_job_is_not_late(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY, overlap="queue")
-    operations.trigger(world.store, world.clock, "j")
+    Operations(world.store, world.clock).trigger("j")
     with world.store.write() as tx:
         assert claims.claim(tx, owner="me", now=world.clock.now()).run
     world.put("j")
@@ -576,7 +576,7 @@ def test_switching_a_job_off_and_on_does_not_tell_an_old_failure_again(world: Wo
     for _ in range(3):
         for enabled in (False, True):
             world.clock.move(minutes=1)
-            operations.switch(world.store, world.clock, "j", enabled=enabled)
+            Operations(world.store, world.clock)._switch("j", SwitchRequest(), enabled=enabled)
             assert world.types("j") == world.types() == []
     world.end("j", BAD)
     assert world.types("j") == ["job.failing"]

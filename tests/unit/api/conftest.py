@@ -11,7 +11,8 @@ import pytest
 from chalicelib import wiring
 from chalicelib.settings import Settings
 from chalicelib.store import Store
-from chalicelib.wiring import Sauron
+from chalicelib.wiring import LAMBDA, Sauron
+from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client
 
@@ -36,7 +37,7 @@ def build(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Bui
     made: list[Sauron] = []
 
     def make(**environ: str) -> Sauron:
-        sauron = Sauron.build(
+        sauron = build_sauron(
             Settings.read(
                 {
                     "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/store.sqlite3",
@@ -45,13 +46,14 @@ def build(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Bui
                 }
             ),
             clock=clock,
+            runtime=LAMBDA,
         )
-        wiring.use(sauron)
+        wiring.PROCESS.set(sauron)
         made.append(sauron)
         return sauron
 
     yield make
-    wiring.use(None)
+    wiring.PROCESS.set(None)
     for sauron in made:
         sauron.close()
 

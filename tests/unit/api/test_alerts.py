@@ -33,8 +33,8 @@ def test_alerts_answers_what_is_wrong_and_what_waits(
     }
     client.post("/jobs/backup/trigger")
     failed = execute(sauron, clock, Verdict(Outcome.FAILED, "no route to host"))
-    sauron.review(["backup"])
-    sauron.deliver()
+    sauron.duties.review(["backup"])
+    sauron.duties.deliver()
     answer = client.get("/alerts")
     said = answer.json
     assert [(one["job_id"], one["kind"], one["run_id"], one["reason"]) for one in said["open"]] == [
@@ -77,11 +77,11 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store) -> Ca
         settings = {"JOB_QUEUE_DB_URL": str(store.url), "JOBS_DIR": str(tmp_path / "jobs"), **environ}
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        wiring.use(None)
+        wiring.PROCESS.set(None)
         try:
             return invoke(words)
         finally:
-            wiring.use(None)
+            wiring.PROCESS.set(None)
 
     return type_in
 

@@ -150,7 +150,7 @@ def test_settings_that_cannot_be_used_are_500_without_saying_which(
     monkeypatch: pytest.MonkeyPatch, client: Client, said: io.StringIO
 ) -> None:
     monkeypatch.setenv("API_PORT", "http")
-    wiring.use(None)
+    wiring.PROCESS.set(None)
     answer = client.get("/status")
     assert answer.problem["status"] == 500
     assert "API_PORT" not in answer.body
@@ -178,7 +178,7 @@ def test_importing_the_application_starts_and_opens_nothing(tmp_path: Path) -> N
         "import os, sys, threading; before = dict(os.environ); import app;"
         "assert threading.active_count() == 1, threading.enumerate();"
         "assert dict(os.environ) == before, set(os.environ) ^ set(before);"
-        "from chalicelib import wiring; assert wiring._one is None;"
+        "from chalicelib import wiring; assert wiring.PROCESS.built is None;"
         "heavy = {'git', 'boto3', 'alembic', 'paramiko', 'httpx', 'jsonschema', 'cron_descriptor', 'pydantic', 'jinja2'};"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )

@@ -205,9 +205,9 @@ def test_next_lists_what_fires_first(sauron: Sauron, client: Client, clock: Manu
 
 def test_audit_is_clean_until_a_row_is_lost(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     define(sauron.store, clock, "pulse", "* * * * *")
-    sauron.tick()
+    sauron.duties.tick()
     clock.move(minutes=2)
-    sauron.tick()
+    sauron.duties.tick()
     clean = client.get("/audit").json
     assert (clean["clean"], clean["holes"], clean["count"]) == (True, [], 0)
     assert clean["occurrences"] > 0

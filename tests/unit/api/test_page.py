@@ -48,8 +48,8 @@ def forms(page: str) -> list[str]:
 
 
 def test_the_page_says_that_all_is_well(sauron: Sauron, client: Client) -> None:
-    sauron.join()
-    sauron.tick()
+    sauron.membership.join()
+    sauron.duties.tick()
     answer = client.get("/", **HTML)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "All is well." in answer.body

@@ -42,7 +42,7 @@ def test_a_run_shows_everything_recorded(sauron: Sauron, client: Client, clock: 
 def test_a_scheduled_run_stands_for_its_fire_time(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     define(sauron.store, clock, "jittered", "0 3 * * *", jitter_minutes=30)
     clock.move(hours=14, minutes=59)
-    sauron.tick()
+    sauron.duties.tick()
     (run,) = client.get("/runs?job_id=jittered").json["runs"]
     assert (run["origin"], run["scheduled_for"]) == ("schedule", "2026-03-03T03:00:00Z")
     assert "2026-03-03T03:00:00Z" < run["due_at"] < "2026-03-03T03:30:00Z"

@@ -1,30 +1,24 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 
 import pytest
 
 from chalicelib import __version__, wiring
 from chalicelib.store import bundle, runners
+from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wiring import Sauron
-from tests.conftest import ManualClock
+from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client
 from tests.unit.api.conftest import Build
 
 
-@dataclass
-class Threads:
-    """The clock and the workers of a process, as they are said to be."""
-
-    clock: bool = True
-    workers: bool = True
-    running: int = 0
-
-    def clock_alive(self) -> bool:
-        return self.clock
-
-    def workers_alive(self) -> bool:
-        return self.workers
+def running_here(sauron: Sauron) -> tuple[Sauron, Vitals]:
+    """The same, as a runner's process has it."""
+    vitals = Vitals(sauron.clock)
+    ours = dataclasses.replace(sauron, vitals=vitals)
+    wiring.PROCESS.set(ours)
+    return ours, vitals
 
 
 def test_health_says_healthy_with_version_and_time(sauron: Sauron, client: Client) -> None:
@@ -37,20 +31,21 @@ def test_health_is_answered_before_anything_was_built(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JOB_QUEUE_DB_URL", "postgresql://me@127.0.0.1:9/away")
-    wiring.use(None)
+    wiring.PROCESS.set(None)
     assert client.get("/health").json["status"] == "healthy"
-    assert wiring.built() is None
+    assert wiring.PROCESS.built is None
 
 
-@pytest.mark.parametrize(
-    ("threads", "word"), [(Threads(clock=False), "clock"), (Threads(workers=False), "workers")]
-)
+@pytest.mark.parametrize("word", ["clock", "workers"])
 def test_health_is_503_when_the_clock_or_the_workers_stopped(
-    sauron: Sauron, client: Client, threads: Threads, word: str
+    sauron: Sauron, client: Client, clock: ManualClock, word: str
 ) -> None:
-    sauron.vitals = Threads()
+    _, vitals = running_here(sauron)
     assert client.get("/health").status == 200
-    sauron.vitals = threads
+    clock.move(minutes=2)
+    vitals.ticked() if word == "workers" else vitals.looked()
+    assert client.get("/health").status == 200
+    clock.move(minutes=2)
     answer = client.get("/health")
     assert (answer.status, answer.json["status"]) == (503, "unhealthy")
     assert word in answer.json["detail"]
@@ -66,8 +61,8 @@ def test_ready_has_a_line_for_each_part(sauron: Sauron, client: Client) -> None:
     before = client.get("/ready")
     assert (before.status, before.json["ready"]) == (503, False)
     assert "no tick" in before.json["parts"]["clock"]
-    sauron.join()
-    sauron.tick()
+    sauron.membership.join()
+    sauron.duties.tick()
     after = client.get("/ready")
     assert (after.status, after.json["ready"]) == (200, True)
     assert set(after.json["parts"]) == {"store", "clock", "workers", "bundle"}
@@ -75,13 +70,13 @@ def test_ready_has_a_line_for_each_part(sauron: Sauron, client: Client) -> None:
 
 def test_scheduler_running_is_measured(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     assert client.get("/status").json["scheduler_running"] is False
-    sauron.join()
-    sauron.tick()
+    sauron.membership.join()
+    sauron.duties.tick()
     assert client.get("/status").json["scheduler_running"] is True
     clock.move(minutes=4)
     late = client.get("/status").json
     assert (late["scheduler_running"], late["last_tick"]["age_seconds"]) == (False, 240.0)
-    sauron.vitals = Threads()
+    running_here(sauron)
     assert client.get("/status").json["scheduler_running"] is True
 
 
@@ -154,3 +149,15 @@ def test_an_audit_of_a_job_there_is_not_is_404(client: Client, sauron: Sauron) -
     assert refused.status == 404
     assert "nope" in refused.json["detail"]
     assert sauron.vitals is None
+
+
+def test_answering_http_builds_no_loader(build: Build, client: Client, clock: ManualClock) -> None:
+    sauron = build(JOBS_GIT_REPO_URL="/nowhere/bundle", SAURON_API_TOKENS="")
+    define(sauron.store, clock, "crm", secrets=[{"key": "CRM_TOKEN", "required": True}])
+    with sauron.store.write() as tx:
+        bundle.change(tx, active_sha="a" * 40)
+    assert client.get("/status").json["missing_secrets"] == [{"job_id": "crm", "missing": ["CRM_TOKEN"]}]
+    assert client.post("/jobs/crm/trigger", {"reason": "to see"}).status == 200
+    for path in ("/health", "/ready", "/jobs", "/jobs/crm", "/runs", "/alerts", "/audit", "/next"):
+        assert client.get(path).status in {200, 404, 503}, path
+    assert sauron.revisions.built is None

@@ -12,18 +12,18 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from chalicelib.aws import ssm as parameters
-from chalicelib.bundle import remote_sync
 from chalicelib.bundle.job_environment import JobEnvironment
+from chalicelib.bundle.remote_sync import RemoteBundle
 from chalicelib.errors import BundleError, SettingsError, UnknownRevisionError
 from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
 from chalicelib.store import Store
 from chalicelib.store.postgres import server_clock
 from chalicelib.store.postgres.server_clock import ServerClock
-from tests.conftest import START, job_record
+from tests.conftest import ManualClock, job_record
 from tests.http_receiver import Answer, Receiver, receive
 
-DETAIL = {"act": "sync", "ref": None, "accept_removals": False, "by": "ann"}
+DETAIL = {"act": "sync", "ref": "main", "accept_removals": False, "by": "jarvis"}
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def function(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
 
 
 def test_a_sync_is_asked_of_the_sync_function_in_the_words_of_its_rule(function: Receiver) -> None:
-    report = remote_sync.ask("sauron-prod-sync", DETAIL, at=START)
+    report = RemoteBundle("sauron-prod", ManualClock()).sync(ref="main", by="jarvis")
     assert (report.success, report.message, report.jobs_added) == (True, "well", ("x",))
     (asked,) = function.asked
     assert asked.path == "/2015-03-31/functions/sauron-prod-sync/invocations"
@@ -89,12 +89,9 @@ def test_a_sync_is_asked_of_the_sync_function_in_the_words_of_its_rule(function:
     assert event["detail-type"] == "Scheduled Event"
 
 
-def test_a_sync_that_takes_long_is_answered_as_still_running(
-    function: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remote_sync, "WAIT_SECONDS", 0.2)
+def test_a_sync_that_takes_long_is_answered_as_still_running(function: Receiver) -> None:
     function.answers[:] = [Answer(-1)]
-    report = remote_sync.ask("sauron-prod-sync", DETAIL, at=START)
+    report = RemoteBundle("sauron-prod", ManualClock(), wait_seconds=0.2).sync()
     assert (report.success, report.message) == (False, "still running")
     assert len(function.asked) == 1
 
@@ -102,13 +99,13 @@ def test_a_sync_that_takes_long_is_answered_as_still_running(
 def test_a_sync_function_that_breaks_is_told_as_a_fault_of_the_bundle(function: Receiver) -> None:
     function.answers[:] = [Answer(200, '{"errorMessage": "no"}', {"X-Amz-Function-Error": "Unhandled"})]
     with pytest.raises(BundleError, match="sauron-prod-sync failed"):
-        remote_sync.ask("sauron-prod-sync", DETAIL, at=START)
+        RemoteBundle("sauron-prod", ManualClock()).sync()
 
 
 def test_a_rollback_to_nothing_is_refused_as_everywhere(function: Receiver) -> None:
     function.answers[:] = [Answer(200, '{"unknown_revision": "abc"}')]
     with pytest.raises(UnknownRevisionError):
-        remote_sync.ask("sauron-prod-sync", {"act": "rollback", "sha": "abc", "by": None}, at=START)
+        RemoteBundle("sauron-prod", ManualClock()).rollback("abc")
 
 
 def test_no_job_of_the_bundle_gets_what_the_functions_role_may(tmp_path: object) -> None:

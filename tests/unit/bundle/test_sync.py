@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from chalicelib.answers.audit import audit
-from chalicelib.bundle.sync import Loaded, SyncReport, rollback, sync
+from chalicelib.bundle.report import SyncReport
+from chalicelib.bundle.sync import Loaded, rollback, sync
 from chalicelib.errors import BundleError, UnknownRevisionError
 from chalicelib.model.runs import RunState
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, bundle, history, registry
 from chalicelib.store.queue import claims
@@ -215,7 +216,7 @@ def test_renaming_keeps_history_and_override(store: Store, clock: ManualClock, s
     sync_now(store, clock, shelf)
     with store.read() as tx:
         before = {run.id for run in history.runs(tx, job_id="old")}
-    operations.switch(store, clock, "old", enabled=False, reason="quiet", by="ann")
+    Operations(store, clock).disable("old", SwitchRequest(reason="quiet", by="ann"))
     shelf.add(job_record("new", "* * * * *", renamed_from="old"), job_record("x", HOURLY))
     report = sync_now(store, clock, shelf)
     assert (report.jobs_removed, report.fault) == ((), None)
@@ -231,7 +232,7 @@ def test_renaming_keeps_history_and_override(store: Store, clock: ManualClock, s
 def test_an_override_survives_every_sync(store: Store, clock: ManualClock, shelf: Shelf) -> None:
     shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
-    operations.switch(store, clock, "a", enabled=False)
+    Operations(store, clock).disable("a")
     shelf.add(job_record("a", "5 * * * *"))
     sync_now(store, clock, shelf)
     with store.read() as tx:
@@ -297,7 +298,7 @@ def test_without_a_bundle_a_sync_says_what_to_set(store: Store, clock: ManualClo
 def test_revisions_of_unfinished_runs_are_kept(store: Store, clock: ManualClock, shelf: Shelf) -> None:
     first = shelf.add(job_record("a", HOURLY))
     sync_now(store, clock, shelf)
-    operations.trigger(store, clock, "a")
+    Operations(store, clock).trigger("a")
     with store.write() as tx:
         assert claims.claim(tx, owner="me", now=clock.now()).run
     for minute in range(9):

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.execution.rescue import LEASE_SECONDS, Rescuer, tidy
 from chalicelib.model.runs import Outcome, Run, RunState
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.store import Store, history, runners
 from chalicelib.store.queue import claims, leases
 from tests.conftest import ManualClock, define
@@ -19,7 +19,7 @@ YEARLY = "0 0 1 1 *"
 
 def running(store: Store, clock: ManualClock, owner: str, *, max_attempts: int = 3) -> Run:
     define(store, clock, "j", YEARLY, max_attempts=max_attempts)
-    operations.trigger(store, clock, "j", force=True)
+    Operations(store, clock).trigger("j", TriggerRequest(force=True))
     with store.write() as tx:
         run = claims.claim(tx, owner=owner, now=clock.now()).run
     assert run
@@ -128,7 +128,7 @@ def test_a_run_without_attempts_left_ends_failed_when_rescued(store: Store, cloc
 
 def test_a_run_that_was_being_cancelled_ends_cancelled_when_rescued(store: Store, clock: ManualClock) -> None:
     run = running(store, clock, "dead")
-    operations.cancel(store, clock, run.id, by="ann")
+    Operations(store, clock).cancel(run.id, by="ann")
     rescuer(store, clock, "dead").rescue()
     assert now_of(store, run).state is RunState.CANCELLED
 

@@ -10,7 +10,7 @@ from chalicelib.execution.running_attempts import RunningAttempt
 from chalicelib.execution.worker import Worker
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Run, RunState
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations
 from chalicelib.store import Store, bundle, history, log_chunks
 from chalicelib.store.queue import leases
 from tests.conftest import ManualClock, define
@@ -62,7 +62,7 @@ def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(
 ) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
-    asked = operations.trigger(store, clock, "j")
+    asked = Operations(store, clock).trigger("j")
     launching = Launching()
     launching.worker = worker = Worker(store, clock, launching, owner="me")
     [run], _ = worker.claim(5)
@@ -83,7 +83,7 @@ def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(
 ) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
-    first, second = (operations.trigger(store, clock, "j").id for _ in range(2))
+    first, second = (Operations(store, clock).trigger("j").id for _ in range(2))
     launching = Launching()
     launching.worker = worker = Worker(store, clock, launching, owner="me")
     [run], _ = worker.claim(5)
@@ -99,7 +99,7 @@ def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_th
     define(store, clock, "j", "0 0 1 1 *", overlap="allow")
     activate(store)
     for _ in range(2):
-        operations.trigger(store, clock, "j")
+        Operations(store, clock).trigger("j")
     worker = Worker(store, clock, Launching(), owner="me")
     first, second = worker.claim(2)[0]
     renew, begun = leases.beat, [worker.running_attempts.begin(first)]
@@ -119,7 +119,7 @@ def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
 ) -> None:
     define(store, clock, "j", "0 0 1 1 *")
     activate(store)
-    operations.trigger(store, clock, "j")
+    Operations(store, clock).trigger("j")
     worker = Worker(store, clock, Launching(), owner="me")
     [run], _ = worker.claim(1)
     live = worker.running_attempts.begin(run)

@@ -8,7 +8,7 @@ from chalicelib.errors import JobSpecError, StoreError
 from chalicelib.maintenance import builtin_jobs
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Outcome, Verdict
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.settings import Settings
 from chalicelib.store import Store, incidents, registry, runners
@@ -54,7 +54,7 @@ def test_a_job_that_could_not_do_its_work_is_off(store: Store, clock: ManualCloc
 
 def test_an_operators_switch_outlives_restarts_and_versions(store: Store, clock: ManualClock) -> None:
     in_registry(store, clock, MAIL)
-    operations.switch(store, clock, "sauron.backup", enabled=False, reason=None, until=None, by="me")
+    Operations(store, clock).disable("sauron.backup", SwitchRequest(reason=None, until=None, by="me"))
     assert in_registry(store, clock, {})["sauron.backup"] is False
     assert "sauron.health" not in in_registry(store, clock, MAIL, leave_out="sauron.health")
     assert in_registry(store, clock, MAIL)["sauron.backup"] is False
@@ -72,7 +72,7 @@ def test_definitions_that_are_there_already_are_not_written_again(store: Store, 
 
 def test_a_builtin_run_binds_no_revision_of_the_bundle(store: Store, clock: ManualClock) -> None:
     in_registry(store, clock, MAIL)
-    operations.trigger(store, clock, "sauron.health")
+    Operations(store, clock).trigger("sauron.health")
     with store.write() as tx:
         tx.exec_driver_sql("INSERT INTO bundle_state (id, active_sha) VALUES (1, 'a')")
         claimed = claims.claim(tx, owner="me", now=clock.now()).run
@@ -92,7 +92,7 @@ def test_a_question_nobody_knows_is_refused(store: Store, clock: ManualClock) ->
 
 
 def ended(store: Store, clock: ManualClock, job_id: str, verdict: Verdict) -> None:
-    operations.trigger(store, clock, job_id, force=True)
+    Operations(store, clock).trigger(job_id, TriggerRequest(force=True))
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
         assert run is not None

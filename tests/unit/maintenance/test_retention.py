@@ -9,7 +9,7 @@ import pytest
 from chalicelib.errors import StoreError
 from chalicelib.maintenance.retention import Pruned, backup, prune
 from chalicelib.model.runs import Outcome, Run, RunState, Verdict
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.settings import Settings
 from chalicelib.store import Store, alerts, bundle, history, log_chunks, registry
 from chalicelib.store.queue import claims, finish
@@ -29,7 +29,7 @@ def settings() -> Settings:
 
 def running(store: Store, clock: ManualClock) -> Run:
     define(store, clock, "j", YEARLY)
-    operations.trigger(store, clock, "j", force=True)
+    Operations(store, clock).trigger("j", TriggerRequest(force=True))
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
     assert run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -15,15 +16,18 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy.exc import OperationalError
 
-from chalicelib.aws.dispatch import LIVE
+from chalicelib.aws.dispatch import LIVE, Dispatcher
 from chalicelib.model.runs import RunState
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations
 from chalicelib.runtime import lambda_worker
 from chalicelib.settings import Settings
 from chalicelib.store import history
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, finish, in_flight
-from chalicelib.wiring import STUCK, Sauron
+from chalicelib.wakeup.sqs import SqsWakeUp
+from chalicelib.wakeup.waker import Waker
+from chalicelib.wiring import LAMBDA, STUCK, Sauron
+from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
 from tests.e2e.outside import Repository
 
@@ -81,9 +85,9 @@ def sauron(sqs: Any, tmp_path: Path, clock: ManualClock) -> Iterator[Sauron]:
         "SAURON_SQS_QUEUE_URL": address(sqs),
         "PATH": os.environ["PATH"],
     }
-    made = Sauron.build(Settings.read(known), clock=clock)
-    assert made.sync().success
-    made.tick()
+    made = build_sauron(Settings.read(known), clock=clock, runtime=LAMBDA)
+    assert made.bundle.sync().success
+    made.duties.tick()
     yield made
     made.close()
 
@@ -114,15 +118,15 @@ def body_of(run_id: str) -> str:
 
 
 def test_a_trigger_sends_one_message_and_its_worker_executes_the_run(sauron: Sauron, sqs: Any) -> None:
-    run = sauron.trigger("ok")
-    sauron.tick()
+    run = sauron.operations.trigger("ok")
+    sauron.duties.tick()
     assert messages(sqs) == [body_of(run.id)]
     work(sauron, body_of(run.id))
     assert state(sauron, run.id) is RunState.SUCCEEDED
 
 
 def test_a_message_that_comes_again_and_again_executes_nothing_twice(sauron: Sauron) -> None:
-    run = sauron.trigger("ok")
+    run = sauron.operations.trigger("ok")
     for _ in range(10):
         work(sauron, body_of(run.id))
     with sauron.store.read() as tx:
@@ -133,7 +137,7 @@ def test_a_message_that_comes_again_and_again_executes_nothing_twice(sauron: Sau
     "body", ["", "{}", "[]", "null", '{"run_id": 5}', "\x00", '{"run_id": "of-another-stage"}']
 )
 def test_a_message_that_says_nothing_is_done_with_and_does_no_harm(sauron: Sauron, body: str) -> None:
-    run = sauron.trigger("ok")
+    run = sauron.operations.trigger("ok")
     work(sauron, body)
     assert state(sauron, run.id) is RunState.SUCCEEDED  # something was due, and that is all a message says
 
@@ -141,18 +145,18 @@ def test_a_message_that_says_nothing_is_done_with_and_does_no_harm(sauron: Sauro
 def test_a_message_that_was_lost_is_sent_again_by_a_tick(
     sauron: Sauron, sqs: Any, clock: ManualClock
 ) -> None:
-    run = sauron.trigger("ok")
+    run = sauron.operations.trigger("ok")
     assert messages(sqs) == [body_of(run.id)]
     clock.move(seconds=LIVE.total_seconds() - 1)
-    sauron.tick()
+    sauron.duties.tick()
     assert messages(sqs) == []
     clock.move(seconds=1)
-    sauron.tick()
+    sauron.duties.tick()
     assert messages(sqs) == [body_of(run.id)]
 
 
 def test_a_run_that_waits_its_turn_is_sent_for_when_the_one_before_it_ends(sauron: Sauron, sqs: Any) -> None:
-    first, second = sauron.trigger("ok"), sauron.trigger("ok")
+    first, second = sauron.operations.trigger("ok"), sauron.operations.trigger("ok")
     with sauron.store.write() as tx:
         running = claims.claim(tx, owner="elsewhere", now=sauron.clock.now()).run
     assert running is not None
@@ -162,12 +166,12 @@ def test_a_run_that_waits_its_turn_is_sent_for_when_the_one_before_it_ends(sauro
     assert messages(sqs) == []  # it would find the first one running, again and again
     with sauron.store.write() as tx:
         _end(tx, sauron, first.id)
-    sauron.tick()
+    sauron.duties.tick()
     assert messages(sqs) == [body_of(second.id)]
 
 
 def test_a_run_that_is_tried_again_is_sent_for_at_once(sauron: Sauron, sqs: Any) -> None:
-    run = sauron.trigger("fails")
+    run = sauron.operations.trigger("fails")
     assert messages(sqs) == [body_of(run.id)]
     work(sauron, body_of(run.id))
     assert state(sauron, run.id) is RunState.QUEUED
@@ -186,7 +190,7 @@ def _end(tx: Tx, sauron: Sauron, run_id: str) -> None:
 
 
 def test_an_attempt_is_ended_before_the_function_is(sauron: Sauron) -> None:
-    run = sauron.trigger("endless")
+    run = sauron.operations.trigger("endless")
     work(
         sauron,
         body_of(run.id),
@@ -200,16 +204,15 @@ def test_a_message_comes_when_its_run_is_due_and_never_later_than_sqs_can_delay(
 ) -> None:
     define(sauron.store, clock, "soon", "1 * * * *")
     clock.instant = clock.instant.replace(minute=0, second=1)
-    sauron.tick()
+    sauron.duties.tick()
     queue_of = sqs.get_queue_attributes(QueueUrl=address(sqs), AttributeNames=["All"])["Attributes"]
     assert queue_of["ApproximateNumberOfMessagesDelayed"] == "1"
     assert messages(sqs) == []
 
 
 def test_several_that_look_at_once_send_one_message_for_a_run(sauron: Sauron, sqs: Any) -> None:
-    runs = {operations.trigger(sauron.store, sauron.clock, "many").id for _ in range(30)}
-    dispatcher = sauron.dispatcher
-    assert dispatcher is not None
+    runs = {Operations(sauron.store, sauron.clock).trigger("many").id for _ in range(30)}
+    dispatcher = Dispatcher(sauron.store, sauron.clock, address(sqs))
     with ThreadPoolExecutor(8) as pool:
         assert sum(asked.result() for asked in [pool.submit(dispatcher.dispatch) for _ in range(8)]) == 30
     assert sorted(messages(sqs)) == sorted(map(body_of, runs))
@@ -218,38 +221,41 @@ def test_several_that_look_at_once_send_one_message_for_a_run(sauron: Sauron, sq
 def test_what_waits_behind_another_run_of_its_job_is_not_sent_for_again_and_again(
     sauron: Sauron, sqs: Any
 ) -> None:
-    runs = [operations.trigger(sauron.store, sauron.clock, "ok") for _ in range(20)]
+    runs = [Operations(sauron.store, sauron.clock).trigger("ok") for _ in range(20)]
     for _ in range(3):
-        sauron.tick()
+        sauron.duties.tick()
     assert messages(sqs) == [body_of(runs[0].id)]
 
 
 def test_an_end_whose_message_names_another_run_is_recorded_though_the_store_fails_then(
-    sauron: Sauron, monkeypatch: pytest.MonkeyPatch
+    sauron: Sauron,
 ) -> None:
-    first, second = sauron.trigger("many"), sauron.trigger("many")
+    first, second = sauron.operations.trigger("many"), sauron.operations.trigger("many")
 
-    def away(_self: object, _run_id: str) -> None:
-        raise OperationalError("UPDATE", {}, Exception("away"))
+    class Away(SqsWakeUp):
+        def message_unused(self, run_id: str) -> None:
+            raise OperationalError("UPDATE", {"run": run_id}, Exception("away"))
 
-    monkeypatch.setattr(Sauron, "message_arrived", away)
+    away = Away(Dispatcher(sauron.store, sauron.clock, "http://queue.test"), enabled=False)
     with pytest.raises(OperationalError):
-        work(sauron, body_of(second.id))
+        work(dataclasses.replace(sauron, sqs=away), body_of(second.id))
     assert state(sauron, first.id) is RunState.SUCCEEDED
 
 
 def test_a_trigger_is_acknowledged_though_its_dispatch_cannot_be_noted(
-    sauron: Sauron, monkeypatch: pytest.MonkeyPatch
+    sauron: Sauron,
 ) -> None:
-    def away(*_given: object, **_more: object) -> None:
-        raise OperationalError("UPDATE", {}, Exception("away"))
+    class Away(Dispatcher):
+        def dispatch(self) -> int:
+            raise OperationalError("UPDATE", {}, Exception("away"))
 
-    monkeypatch.setattr("chalicelib.store.queue.in_flight.reserve", away)
-    assert state(sauron, sauron.trigger("ok").id) is RunState.QUEUED
+    away = SqsWakeUp(Away(sauron.store, sauron.clock, "http://queue.test"), enabled=True)
+    operations = Operations(sauron.store, sauron.clock, wake=Waker([away]).wake)
+    assert state(sauron, operations.trigger("ok").id) is RunState.QUEUED
 
 
 def test_workers_that_do_not_start_count_as_stopped(sauron: Sauron, clock: ManualClock) -> None:
-    sauron.trigger("ok")
+    sauron.operations.trigger("ok")
 
     def stands() -> bool:
         with sauron.store.read() as tx:
@@ -262,13 +268,13 @@ def test_workers_that_do_not_start_count_as_stopped(sauron: Sauron, clock: Manua
 
 
 def test_what_died_in_the_queue_is_sent_again(sauron: Sauron, sqs: Any) -> None:
-    run = sauron.trigger("ok")
+    run = sauron.operations.trigger("ok")
     assert messages(sqs) == [body_of(run.id)]
     for body in (body_of(run.id), "rubbish", body_of("of-another-time")):
         sqs.send_message(QueueUrl=address(sqs, "runs-dead"), MessageBody=body)
-    sauron.upkeep()
+    sauron.duties.upkeep()
     assert messages(sqs, "runs-dead") == []
-    sauron.tick()
+    sauron.duties.tick()
     assert messages(sqs) == [body_of(run.id)]
 
 
@@ -277,7 +283,7 @@ def test_a_queue_that_is_away_loses_no_trigger(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    run = sauron.trigger("ok")
+    run = sauron.operations.trigger("ok")
     assert state(sauron, run.id) is RunState.QUEUED
 
 
@@ -287,16 +293,16 @@ def test_nothing_is_claimed_while_claiming_is_off(sqs: Any, tmp_path: Path, cloc
         "JOBS_DIR": f"{tmp_path}/jobs",
         "JOB_QUEUE_ENABLED": "0",
     }
-    made = Sauron.build(Settings.read(known), clock=clock)
+    made = build_sauron(Settings.read(known), clock=clock, runtime=LAMBDA)
     define(made.store, clock, "ok", "0 0 1 1 *")
-    run = operations.trigger(made.store, clock, "ok")
+    run = Operations(made.store, clock).trigger("ok")
     work(made, body_of(run.id))
     assert state(made, run.id) is RunState.QUEUED
     made.close()
 
 
 def test_hours_late_a_message_starts_what_is_due_then(sauron: Sauron, clock: ManualClock) -> None:
-    run = sauron.trigger("ok")
+    run = sauron.operations.trigger("ok")
     clock.instant += timedelta(hours=3)
     work(sauron, body_of(run.id))
     assert state(sauron, run.id) is RunState.SUCCEEDED

@@ -1,56 +1,34 @@
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
 
-from chalicelib.aws.eventbridge import next_fire
-from chalicelib.errors import ScheduleError
+from chalicelib.execution.worker import Worker
+from chalicelib.model.runs import Run
 from chalicelib.runtime import runner
 from chalicelib.settings import Settings
-from chalicelib.wiring import Sauron
-
-NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("expression", "expected"),
-    [
-        ("rate(1 minute)", timedelta(minutes=1)),
-        ("rate(5 minutes)", timedelta(minutes=5)),
-        ("rate(1 day)", timedelta(days=1)),
-        ("cron(0/15 * * * ? *)", timedelta(minutes=15)),
-        ("cron(0 10 ? * MON-FRI *)", timedelta(hours=22)),
-    ],
-)
-def test_eventbridge_expressions_are_fired_as_eventbridge_would(expression: str, expected: timedelta) -> None:
-    assert next_fire(expression, NOON) == NOON + expected
-
-
-REFUSED = (
-    "cron(0 10 ? * 2 *)",
-    "cron(0 10 * * ? 2027)",
-    "cron(0 10 * *)",
-    "every minute",
-    "cron(0 10 ? * 6L *)",
-)
-
-
-@pytest.mark.parametrize("expression", REFUSED)
-def test_expressions_that_mean_something_else_here_are_refused(expression: str) -> None:
-    with pytest.raises(ScheduleError, match=r"rate\(1 minute\)"):
-        next_fire(expression, NOON)
+from chalicelib.store import runners
+from chalicelib.wakeup.vitals import Vitals
+from chalicelib.wiring import COMMAND_LINE, RUNNER, Sauron, build
+from tests.e2e.outside import Repository
 
 
 @pytest.fixture
 def sauron(tmp_path: Path) -> Iterator[Sauron]:
-    made = Sauron.build(Settings.read({"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3"}))
+    made = build(Settings.read({"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3"}), runtime=RUNNER)
     yield made
     made.close()
+
+
+def vitals_of(sauron: Sauron) -> Vitals:
+    assert sauron.vitals is not None
+    return sauron.vitals
 
 
 def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridge_event(
@@ -80,40 +58,74 @@ def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridg
     running = runner.start(app, sauron)
     assert all(event.wait(30) for event in done.values())
     assert (seen["tick"].source, seen["tick"].detail_type) == ("aws.events", "Scheduled Event")
-    assert running.clock_alive()
-    assert running.workers_alive()
+    assert vitals_of(sauron).clock_alive()
+    assert vitals_of(sauron).workers_alive()
     assert not running.failed.is_set()
     running.stop(timedelta())
     assert not running.failed.is_set()
-    assert not running.workers_alive()
+    assert not vitals_of(sauron).workers_alive()
 
 
-def test_a_thread_that_dies_is_told(sauron: Sauron) -> None:
-    class Broken:
-        def claim(self, most: int) -> None:
+def test_a_thread_that_dies_is_noticed(sauron: Sauron) -> None:
+    class Broken(Worker):
+        def claim(self, most: int) -> tuple[list[Run], bool]:
             raise RuntimeError(most)
 
-    sauron.__dict__["worker"] = type(
-        "Worker", (Broken,), {"running_attempts": sauron.worker.running_attempts}
-    )()
-    running = runner.start(Chalice("some-app"), sauron)
+    broken = Broken(sauron.store, sauron.clock, sauron.revisions, owner=sauron.name)
+    running = runner.start(Chalice("some-app"), dataclasses.replace(sauron, worker=broken))
     assert running.failed.wait(30)
-    assert not running.workers_alive()
     running.stop(timedelta())
+    assert not vitals_of(sauron).workers_alive()
 
 
 def test_a_disabled_queue_claims_nothing_and_is_healthy(tmp_path: Path) -> None:
     environ = {"JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3", "JOB_QUEUE_ENABLED": "0"}
-    quiet = Sauron.build(Settings.read(environ))
+    quiet = build(Settings.read(environ), runtime=RUNNER)
     claimed: list[int] = []
-    parts = {
-        "running_attempts": quiet.worker.running_attempts,
-        "claim": lambda _self, most: claimed.append(most),
-    }
-    quiet.__dict__["worker"] = type("Worker", (), parts)()
-    running = runner.start(Chalice("some-app"), quiet)
-    quiet.wake()
-    assert running.workers_alive()
+
+    class Noting(Worker):
+        def claim(self, most: int) -> tuple[list[Run], bool]:
+            claimed.append(most)
+            return super().claim(most)
+
+    noting = Noting(quiet.store, quiet.clock, quiet.revisions, owner=quiet.name)
+    running = runner.start(Chalice("some-app"), dataclasses.replace(quiet, worker=noting))
+    quiet.waker.wake()
+    assert vitals_of(quiet).workers_alive()
     running.stop(timedelta())
     assert claimed == []
     quiet.close()
+
+
+def test_the_scheduled_handlers_find_a_runner_from_their_first_call_and_the_bundle_is_loaded_by_it(
+    tmp_path: Path,
+) -> None:
+    repository = Repository(tmp_path / "bundle")
+    sha = repository.commit({"manifest.py": "from sauron_jobs_loader import job_registry\n"})
+    environ = {
+        "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3",
+        "JOBS_DIR": f"{tmp_path}/jobs",
+        "JOBS_GIT_REPO_URL": str(repository.folder),
+    }
+    before = build(Settings.read(environ), runtime=COMMAND_LINE)
+    assert before.bundle.sync().success
+    assert before.revisions.get().preloaded is None  # a command loads what it needs, and keeps nothing
+    before.close()
+    again = build(Settings.read(environ), runtime=RUNNER)
+    app = Chalice("some-app")
+    began: list[bool] = []
+    synced = threading.Event()
+
+    @app.schedule(Rate(1, unit=Rate.MINUTES), name="sync")
+    def sync(_event: CloudWatchEvent) -> None:
+        began.append(again.vitals is not None)
+        again.bundle.sync_if_due()
+        synced.set()
+
+    running = runner.start(app, again)
+    assert synced.wait(60)
+    assert began == [True]
+    with again.store.read() as tx:
+        assert [one.revision for one in runners.all_runners(tx)] == [sha]
+    running.stop(timedelta())
+    again.close()

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.answers.audit import audit
 from chalicelib.model.runs import Origin, RunState
-from chalicelib.operations.operations import switch
+from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, history, registry
 from chalicelib.store.queue import claims
@@ -77,14 +77,8 @@ def test_a_tick_that_comes_a_minute_late_takes_nothing_back(store: Store, clock:
 def test_an_expired_override_lets_git_decide_from_its_end_on(store: Store, clock: ManualClock) -> None:
     define(store, clock, "j", "*/10 * * * *", catchup="all")
     tick(store, clock)
-    switch(
-        store,
-        clock,
-        "j",
-        enabled=False,
-        until=clock.now() + timedelta(minutes=34),
-        reason="upgrade",
-        by="ann",
+    Operations(store, clock).disable(
+        "j", SwitchRequest(until=clock.now() + timedelta(minutes=34), reason="upgrade", by="ann")
     )
     for _ in range(59):
         clock.move(minutes=1)
@@ -102,7 +96,7 @@ def test_an_override_that_ended_while_sauron_was_down_counts_from_its_end(
 ) -> None:
     define(store, clock, "j", "*/10 * * * *", catchup="all")
     tick(store, clock)
-    switch(store, clock, "j", enabled=False, until=clock.now() + timedelta(minutes=34))
+    Operations(store, clock).disable("j", SwitchRequest(until=clock.now() + timedelta(minutes=34)))
     clock.move(minutes=57)
     tick(store, clock)
     assert [at for at, _ in minutes(store, "j")] == ["12:40", "12:50"]
@@ -150,9 +144,9 @@ def test_occurrences_of_the_time_a_job_was_disabled_are_never_caught_up(
 ) -> None:
     define(store, clock, "j", "*/10 * * * *", catchup="all")
     tick(store, clock)
-    switch(store, clock, "j", enabled=False)
+    Operations(store, clock).disable("j")
     clock.move(hours=1)
-    switch(store, clock, "j", enabled=True)
+    Operations(store, clock).enable("j")
     clock.move(minutes=10)
     tick(store, clock)
     assert [at for at, _ in minutes(store, "j")] == ["13:10"]
@@ -220,13 +214,11 @@ def test_a_job_whose_zone_is_no_more_stops_no_other_job(store: Store, clock: Man
 
 
 def test_audit_counts_a_gap_with_the_rows_inside_it(store: Store, clock: ManualClock) -> None:
-    from chalicelib.operations.operations import cancel
-
     define(store, clock, "j", "* * * * *", catchup="none")
     tick(store, clock)
     with store.read() as tx:
         last = max(history.runs(tx, job_id="j"), key=lambda run: run.fire_at or run.created_at)
-    cancel(store, clock, last.id)
+    Operations(store, clock).cancel(last.id)
     clock.move(minutes=10)
     tick(store, clock)
     assert holes(store, clock) == 0

@@ -18,7 +18,7 @@ from chalicelib.bundle.sync import Loaded, rollback, sync
 from chalicelib.errors import SauronError
 from chalicelib.execution.rescue import Rescuer
 from chalicelib.model.runs import UNFINISHED, Outcome, Run, Verdict
-from chalicelib.operations import operations
+from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, bundle, history, registry
 from chalicelib.store.queue import claims, finish
@@ -115,7 +115,7 @@ class Ledger(RuleBasedStateMachine):
             newest = history.runs(tx, job_id=job_id, limit=1)
         if newest:
             with contextlib.suppress(SauronError):
-                operations.cancel(self.store, self.clock, newest[0].id)
+                Operations(self.store, self.clock).cancel(newest[0].id)
 
     @rule(
         job_id=st.sampled_from(IDS), enabled=st.booleans(), until=st.one_of(st.none(), st.integers(1, 7200))
@@ -123,12 +123,12 @@ class Ledger(RuleBasedStateMachine):
     def switch(self, job_id: str, enabled: bool, until: int | None) -> None:
         end = self.clock.now() + timedelta(seconds=until) if until else None
         with contextlib.suppress(SauronError):
-            operations.switch(self.store, self.clock, job_id, enabled=enabled, until=end)
+            Operations(self.store, self.clock)._switch(job_id, SwitchRequest(until=end), enabled=enabled)
 
     @rule(job_id=st.sampled_from(IDS), force=st.booleans())
     def trigger(self, job_id: str, force: bool) -> None:
         with contextlib.suppress(SauronError):
-            self.asked.add(operations.trigger(self.store, self.clock, job_id, force=force).id)
+            self.asked.add(Operations(self.store, self.clock).trigger(job_id, TriggerRequest(force=force)).id)
 
     @rule()
     def claim(self) -> None:

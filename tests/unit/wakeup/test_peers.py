@@ -38,7 +38,7 @@ def other(folder: Path) -> subprocess.Popen[str]:
 
 def test_a_wake_up_reaches_a_runner_in_another_process(tmp_path: Path) -> None:
     with other(tmp_path / "runners") as process:
-        Peers(tmp_path / "runners").wake()
+        Peers(tmp_path / "runners").notify()
         assert process.stdout
         assert process.stdout.readline() == "woken\n"
         process.communicate()
@@ -62,7 +62,7 @@ def test_a_deep_folder_is_no_obstacle(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["a-rather-long-folder-name"] * 8)
     me = Peers(deep)
     me.join("me")
-    me.wake()
+    me.notify()
     assert me.wait(10)
     me.leave()
     assert list(deep.iterdir()) == []
@@ -81,7 +81,7 @@ def test_many_wake_ups_are_one_and_a_full_socket_harms_nobody(tmp_path: Path) ->
 def test_a_wait_is_ended_by_a_wake_up_from_another_thread(tmp_path: Path) -> None:
     me = Peers(tmp_path)
     me.join("me")
-    thread = threading.Timer(0, me.wake)
+    thread = threading.Timer(0, me.notify)
     thread.start()
     assert me.wait(60)
     thread.join()
@@ -89,7 +89,7 @@ def test_a_wait_is_ended_by_a_wake_up_from_another_thread(tmp_path: Path) -> Non
 
 
 def test_waking_nobody_is_harmless(tmp_path: Path) -> None:
-    Peers(tmp_path / "not-there").wake()
+    Peers(tmp_path / "not-there").notify()
     me = Peers(tmp_path)
     me.join("me")
     assert not me.gone("me")

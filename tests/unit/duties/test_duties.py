@@ -1,8 +1,7 @@
-"""What one object does with its parts in hand: who is told, what is copied again, when the outside is pinged."""
+"""The duties of one process: what upkeep finds, alerts and copies, and when the outside monitor is pinged."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,13 +10,14 @@ from typing import Any
 import pytest
 
 from chalicelib.model.runs import Outcome, Verdict
-from chalicelib.operations import operations
-from chalicelib.runtime.background import Pending
+from chalicelib.operations.missing_secrets import missing_secrets
+from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.settings import Settings
 from chalicelib.store import alerts, bundle, incidents, outbox, registry, runners
 from chalicelib.store.outbox import Kind
 from chalicelib.store.queue import claims, finish
-from chalicelib.wiring import Sauron
+from chalicelib.wiring import LAMBDA, Sauron
+from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
 from tests.http_receiver import Receiver, receive
 
@@ -37,7 +37,7 @@ def build(tmp_path: Path, clock: ManualClock) -> Iterator[Build]:
             "JOBS_DIR": f"{tmp_path}/jobs",
             **environ,
         }
-        made.append(Sauron.build(Settings.read(known), clock=clock))
+        made.append(build_sauron(Settings.read(known), clock=clock, runtime=LAMBDA))
         define(made[-1].store, clock, "report", "0 8 * * *", max_attempts=1)
         return made[-1]
 
@@ -58,7 +58,7 @@ def waiting(sauron: Sauron) -> list[tuple[Kind, str | None]]:
 
 
 def ended(sauron: Sauron, clock: ManualClock, verdict: Verdict) -> None:
-    operations.trigger(sauron.store, clock, "report", force=True)
+    Operations(sauron.store, clock).trigger("report", TriggerRequest(force=True))
     with sauron.store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
         assert run is not None
@@ -74,45 +74,43 @@ def fresh(sauron: Sauron, clock: ManualClock) -> None:
 
 def test_without_life_hub_nothing_grows_for_it(build: Build, clock: ManualClock) -> None:
     sauron = build()
-    sauron.join()
+    sauron.membership.join()
     ended(sauron, clock, BAD)
     for _ in range(3):
-        sauron.disable("report")
-        sauron.enable("report")
+        sauron.operations.disable("report")
+        sauron.operations.enable("report")
     # of no attempt, and never more than there are jobs
     assert waiting(sauron) == [(Kind.JOBS, None), (Kind.JOB, "report")]
-    assert sauron.publish() is None
+    assert sauron.publisher is None
 
 
 def test_a_start_copies_everything_and_a_switch_its_job(build: Build, clock: ManualClock) -> None:
     sauron = build(**HUB)
-    changes = []
-    sauron.on_change = lambda: changes.append(1)
-    sauron.join()
+    sauron.membership.join()
     assert waiting(sauron) == [(Kind.JOBS, None)]
-    sauron.disable("report", until=clock.now() + timedelta(minutes=5))
-    sauron.enable("report")
-    sauron.disable("report", until=clock.now() + timedelta(minutes=5))
+    sauron.operations.disable("report", SwitchRequest(until=clock.now() + timedelta(minutes=5)))
+    sauron.operations.enable("report")
+    sauron.operations.disable("report", SwitchRequest(until=clock.now() + timedelta(minutes=5)))
     assert waiting(sauron) == [(Kind.JOBS, None), (Kind.JOB, "report")]
-    assert len(changes) == 3
+    assert sauron.signals.outbox.wait(0) == {""}
 
 
 def test_an_override_that_ends_by_itself_is_copied(build: Build, clock: ManualClock) -> None:
     sauron = build(**HUB)
-    sauron.disable("report", until=clock.now() + timedelta(minutes=5))
+    sauron.operations.disable("report", SwitchRequest(until=clock.now() + timedelta(minutes=5)))
     with sauron.store.write() as tx:
         outbox.done(tx, [entry.id for entry in outbox.waiting(tx, 10)])
     clock.move(minutes=4)
-    sauron.tick()
+    sauron.duties.tick()
     assert waiting(sauron) == []
     clock.move(minutes=2)
-    sauron.tick()
+    sauron.duties.tick()
     assert waiting(sauron) == [(Kind.JOB, "report")]
 
 
 def test_a_runner_has_the_builtin_jobs(build: Build) -> None:
     sauron = build()
-    sauron.join()
+    sauron.duties.define_builtin()
     with sauron.store.read() as tx:
         assert [job.id for job in registry.all_jobs(tx, source="builtin")] == [
             "sauron.backup",
@@ -127,9 +125,9 @@ def test_where_no_thread_sees_to_it_upkeep_finds_and_tells(
 ) -> None:
     sauron = build(SAURON_ALERT_WEBHOOK_URL=outside.url)
     ended(sauron, clock, BAD)
-    sauron.upkeep()
+    sauron.duties.upkeep()
     assert ['"job.failing"' in asked.body for asked in outside.asked] == [True]
-    sauron.upkeep()
+    sauron.duties.upkeep()
     assert len(outside.asked) == 1
 
 
@@ -138,8 +136,8 @@ def test_switching_a_job_off_ends_what_was_wrong_with_it_in_silence(
 ) -> None:
     sauron = build(SAURON_ALERT_WEBHOOK_URL=outside.url)
     ended(sauron, clock, BAD)
-    assert sauron.review(["report"]) == 1
-    sauron.disable("report")
+    assert sauron.duties.review(["report"]) == 1
+    sauron.operations.disable("report")
     with sauron.store.read() as tx:
         assert incidents.open_incidents(tx) == []
         assert alerts.waiting(tx) == 1
@@ -149,13 +147,13 @@ def test_the_switch_is_pinged_while_all_is_fresh_and_not_when_the_tick_stands(
     build: Build, clock: ManualClock, outside: Receiver
 ) -> None:
     sauron = build(SAURON_HEARTBEAT_URL=f"{outside.url}/ping/abc", JOBS_GIT_REPO_URL="/nowhere")
-    sauron.upkeep()
+    sauron.duties.upkeep()
     assert outside.asked == []  # it has neither ticked nor synced
     fresh(sauron, clock)
-    sauron.upkeep()
+    sauron.duties.upkeep()
     assert [(asked.method, asked.path) for asked in outside.asked] == [("GET", "/ping/abc")]
     clock.move(minutes=4)
-    sauron.upkeep()
+    sauron.duties.upkeep()
     assert len(outside.asked) == 1
 
 
@@ -165,8 +163,8 @@ def test_the_switch_is_not_pinged_when_the_bundle_is_stale(
     sauron = build(SAURON_HEARTBEAT_URL=outside.url, JOBS_GIT_REPO_URL="/nowhere")
     fresh(sauron, clock)
     clock.move(hours=2)
-    sauron.tick()
-    sauron.upkeep()
+    sauron.duties.tick()
+    sauron.duties.upkeep()
     assert outside.asked == []
 
 
@@ -185,19 +183,9 @@ def test_jobs_that_lack_a_required_secret_are_named(build: Build, clock: ManualC
     ]
     define(sauron.store, clock, "crm", secrets=secrets)
     define(sauron.store, clock, "none", secrets=[])
-    assert sauron.missing_secrets() == [{"job_id": "crm", "missing": ["GONE", "LOST"]}]
-
-
-def test_news_told_while_nobody_waits_is_kept_and_taken_together() -> None:
-    news = Pending()
-    for name in ("a", "b", "a"):
-        news.tell(name)
-    assert news.wait(0) == {"a", "b"}
-    assert news.wait(0) == set()
-    thread = threading.Timer(0.05, news.tell, ["late"])
-    thread.start()
-    assert news.wait(20) == {"late"}
-    thread.join()
+    with sauron.store.read() as tx:
+        found = missing_secrets(tx, sauron.job_environment.missing)
+    assert found == [{"job_id": "crm", "missing": ["GONE", "LOST"]}]
 
 
 def test_what_jobs_declare_is_known_from_the_first_moment_after_a_restart(
@@ -210,5 +198,5 @@ def test_what_jobs_declare_is_known_from_the_first_moment_after_a_restart(
 
 def test_a_trigger_is_masked_without_building_the_loader(build: Build) -> None:
     sauron = build(SAURON_API_TOKENS="jarvis:operate:a-token-of-sixteen-signs")
-    sauron.trigger("report", reason="with a-token-of-sixteen-signs")
-    assert "revisions" not in vars(sauron)
+    sauron.operations.trigger("report", TriggerRequest(reason="with a-token-of-sixteen-signs"))
+    assert sauron.revisions.built is None

@@ -1,0 +1,18 @@
+"""How a sync or a rollback went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """How a sync or rollback went; the jobs named are those of the change it made. `fault`: where it failed."""
+
+    success: bool
+    message: str
+    sha: str | None = None
+    jobs_added: tuple[str, ...] = ()
+    jobs_removed: tuple[str, ...] = ()
+    jobs_rescheduled: tuple[str, ...] = ()
+    fault: str | None = None

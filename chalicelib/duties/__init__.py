@@ -1,0 +1,1 @@
+"""What the scheduled handlers call: tick and upkeep."""

@@ -1,0 +1,46 @@
+"""Run a job in the foreground, without queue or record: what `sauron run --direct` does."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chalicelib.clock import Clock
+from chalicelib.execution.worker import Launcher, run_direct
+from chalicelib.model.jobs import JobSpec
+from chalicelib.model.runs import Origin, Run, Verdict
+from chalicelib.store import Store
+
+from .requests import check_params, find_job, new_row
+
+OnState = Callable[[str, str, str | None, Any], Any]
+
+
+class DirectRuns:
+    """Executes jobs in this process's name, from the registry of a store."""
+
+    def __init__(self, store: Store, clock: Clock, launcher: Launcher, on_state: OnState) -> None:
+        """Start attempts with `launcher`; `on_state` serves what they ask of their durable state."""
+        self._store = store
+        self._clock = clock
+        self._launcher = launcher
+        self._on_state = on_state
+
+    def run(
+        self, job_id: str, *, params: Mapping[str, Any] | None = None, on_output: Callable[[bytes], None]
+    ) -> Verdict:
+        """Execute a job to its end. Raises UnknownJobError, ParamsError, BundleError."""
+        run, spec = self._prepare(job_id, params)
+        return run_direct(self._launcher, run, spec, on_output=on_output, on_state=self._on_state)
+
+    def _prepare(self, job_id: str, params: Mapping[str, Any] | None) -> tuple[Run, JobSpec]:
+        """Make a run that is in no store."""
+        with self._store.read() as tx:
+            job = find_job(tx, job_id)
+        check_params(job, params)
+        now = self._clock.now()
+        row = new_row(job_id, now, origin=Origin.TRIGGER, max_attempts=1, params=params, by=None, reason=None)
+        blank: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Run))
+        counts = {"attempt": 1, "gap_count": 0, "lease_generation": 0, "lease_beat": 0, "force": False}
+        return Run(**(blank | row | counts | {"revision": job.revision, "started_at": now})), job.spec
