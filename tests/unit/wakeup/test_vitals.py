@@ -9,7 +9,7 @@ from tests.conftest import ManualClock
 def test_a_runner_that_starts_is_alive_and_one_that_never_ticked_is_not_for_long(clock: ManualClock) -> None:
     vitals = Vitals(clock)
     assert (vitals.clock_alive(), vitals.workers_alive()) == (True, True)
-    clock.move(minutes=3)
+    clock.move(minutes=3, seconds=1)
     assert (vitals.clock_alive(), vitals.workers_alive()) == (False, False)
 
 
@@ -17,12 +17,12 @@ def test_each_sign_counts_for_three_minutes_and_for_its_own_part(clock: ManualCl
     vitals = Vitals(clock)
     clock.move(minutes=2)
     vitals.ticked()
-    clock.move(seconds=60)
+    clock.move(seconds=61)
     assert (vitals.clock_alive(), vitals.workers_alive()) == (True, False)
     vitals.looked()
     clock.move(seconds=119)
     assert (vitals.clock_alive(), vitals.workers_alive()) == (True, True)
-    clock.move(seconds=1)
+    clock.move(seconds=2)
     assert (vitals.clock_alive(), vitals.workers_alive()) == (False, True)
 
 
