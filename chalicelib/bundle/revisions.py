@@ -32,7 +32,7 @@ from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, 
 from . import lambda_limits
 from .job_environment import JobEnvironment
 from .key_files import KeyFiles
-from .sync import Loaded
+from .activation import Loaded
 
 log = logs.get(__name__)
 

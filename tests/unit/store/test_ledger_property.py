@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from chalicelib.answers.audit import audit
-from chalicelib.bundle.sync import Loaded, rollback, sync
+from chalicelib.bundle.activation import Loaded
+from chalicelib.bundle.sync import rollback, sync
 from chalicelib.errors import SauronError
 from chalicelib.execution.rescue import Rescuer
 from chalicelib.model.runs import UNFINISHED, Outcome, Run, Verdict
