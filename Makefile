@@ -6,7 +6,7 @@ ARGS ?=
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test parity faults check bench package lock first-bundle
+.PHONY: help install run dev test parity faults check fmt bench package lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,10 @@ check: install ## Lint, format, types, import direction: what CI runs before the
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+fmt: install ## Format the code and apply ruff's safe fixes
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
 faults: install ## Kill, cut off, freeze and skew four runners and their PostgreSQL (20 minutes; ARGS="-k clocks")
 	@$(BIN)/pytest -s -m faults tests/faults $(ARGS)
 
@@ -74,8 +78,11 @@ WANTS = $(BIN)/python -c 'import sys, tomllib; project = tomllib.load(open("pypr
   extras = sys.argv[1:]; wanted = [one for one in project["dependencies"] if extras or one != "chalice"]; \
   print(*wanted, *(one for extra in extras for one in project["optional-dependencies"][extra]), sep="\n")'
 
-lock: install ## Pin the dependencies of pyproject.toml anew, with hashes
+lock: install ## Pin the dependencies of pyproject.toml again, with hashes
 	@mkdir -p build
 	@$(WANTS) container dev > build/dev.in && $(LOCK) -o requirements-dev.txt build/dev.in
 	@$(WANTS) container > build/container.in && $(LOCK) -c requirements-dev.txt -o requirements-container.txt build/container.in
 	@$(WANTS) > build/lambda.in && $(LOCK) -c requirements-dev.txt -o requirements.txt build/lambda.in
+
+release: install ## Check version, changelog and tree, then create the annotated tag (nothing is pushed)
+	@$(BIN)/python .ci/release.py
