@@ -1,4 +1,4 @@
-"""What Sauron answers and when it wakes: Chalice declarations only.
+"""The routes, schedules and queue handler of Sauron: Chalice declarations only.
 
 The container, `chalice local` and Lambda run these same handlers. Importing this module starts nothing and
 opens nothing: Chalice imports it to package and to deploy. Only under `chalice local`, which fires no
@@ -23,8 +23,8 @@ from chalicelib.wiring import PROCESS
 # Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 app.register_middleware(gate, "http")
-for room in (health, jobs, runs, bundle, schedule, alerts, runners, page):
-    app.register_blueprint(room.blueprint)
+for module in (health, jobs, runs, bundle, schedule, alerts, runners, page):
+    app.register_blueprint(module.blueprint)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
@@ -35,7 +35,7 @@ def tick(_event: CloudWatchEvent) -> None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sync")
 def sync(event: CloudWatchEvent) -> dict[str, Any] | None:
-    """Bring the bundle up to date when its interval has passed, or do now what the function that answers HTTP asks."""
+    """Sync the bundle if its interval has passed, or do what the function that answers HTTP asks."""
     if event.detail:
         return PROCESS.get().bundle.serve(event.detail)
     PROCESS.get().bundle.sync_if_due()
@@ -44,12 +44,11 @@ def sync(event: CloudWatchEvent) -> dict[str, Any] | None:
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="upkeep")
 def upkeep(_event: CloudWatchEvent) -> None:
-    """Rescue, prune, tidy."""
+    """Keep everything well: rescue, review incidents, ping the outside monitor."""
     PROCESS.get().duties.upkeep()
 
 
-# Deployed with the queue's address in its environment; the name matters to Chalice when it deploys, and to
-# nobody else.
+# The queue's address is in the environment when this is deployed; only deploying uses the name.
 @app.on_sqs_message(
     os.environ.get("SAURON_SQS_QUEUE_URL", "sauron-dev-runs").rpartition("/")[2], batch_size=1, name="work"
 )
@@ -70,7 +69,7 @@ for handler in app.handler_map.values():
 
 
 def under_chalice_local(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Whether this process is `chalice [options] local`: Chalice's command line says so in the environment."""
+    """Say whether this process is `chalice [options] local`, by what Chalice's command line exports."""
     if environ.get("AWS_CHALICE_CLI_MODE") != "true":
         return False
     words = iter(argv[1:])

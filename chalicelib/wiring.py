@@ -1,4 +1,4 @@
-"""Composition: settings become live objects here, and nowhere else. Container, Lambda and CLI come through it.
+"""Composition: settings become live objects here, for the container, Lambda and the command line alike.
 
 `build` puts one process's `Sauron` together for its runtime: a runner with threads of its own, a Lambda
 function, or a command. What differs between them is data, in `RUNNER`, `LAMBDA` and `COMMAND_LINE`.
@@ -54,7 +54,7 @@ STUCK = timedelta(minutes=10)  # a run that is due for so long while nothing run
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What kind of process this is. `threads`: it has a clock and workers of its own, and preloads bundles."""
+    """What kind of process this is. `threads`: it has a clock and workers, and preloads the bundle."""
 
     name: str
     threads: bool
@@ -256,7 +256,7 @@ def _builtin_records() -> Sequence[Mapping[str, Any]]:
 
 
 def _workers_alive(vitals: Vitals | None, settings: Settings, clock: Clock) -> Callable[[Tx], bool]:
-    """Say by what it is known that due runs are started: threads of this process, or runs that wait for Lambda's."""
+    """Return how it is known that due runs are started: by this process's threads, else by what waits."""
     if vitals is not None:
         return lambda _tx: vitals.workers_alive()
     if not settings.queue_enabled:

@@ -1,13 +1,13 @@
 """Dispatch by SQS: telling Lambda workers that runs are due.
 
-A message says that something is due and names the run it was sent for; whoever gets it claims what is due
-longest. So a message that comes twice, late or out of order does no harm, and one that is lost is sent again
-by a tick: SQS is a notifier, the store is the queue. Messages that no worker could use end in the dead-letter
-queue, from which upkeep takes their runs back.
+A message says that something is due and names the run it was sent for; the worker that receives it claims the
+run that is due longest. So a message that comes twice, late or out of order does no harm, and a lost one is
+sent again by a tick: SQS is a notifier, the store is the queue. Messages that no worker could use end in the
+dead-letter queue, from which upkeep takes their runs back.
 
-A run is noted as sent for before it is, so that of several who look at once only one sends; after a crash in
-between it is sent for five minutes later. What waits for a run of its job that is under way, or before it in
-the queue, is sent for when that ends.
+A message is recorded as in flight before it is sent, so that of several processes that dispatch at once only
+one sends; after a crash in between, the next is sent five minutes later. A run that waits for another run of
+its job gets its message when that one ends.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from chalicelib.store.queue import in_flight
 
 log = logs.get(__name__)
 
-LIVE = timedelta(minutes=5)  # for so long at least a message is believed to be under way
-# seconds
-PATIENCE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 2}}
-DEAD_AT_ONCE = 20  # times BATCH messages of the dead-letter queue in one pass
-MOST_DELAY = timedelta(minutes=15)  # SQS delays no message longer
+IN_FLIGHT = timedelta(minutes=5)  # for so long at least a message is believed to be in flight
+CONFIG: dict[str, Any] = {  # seconds
+    "connect_timeout": 2,
+    "read_timeout": 5,
+    "retries": {"total_max_attempts": 2},
+}
+DEAD_BATCHES = 20  # of BATCH messages of the dead-letter queue in one pass
+LONGEST_DELAY = timedelta(minutes=15)  # of a message, by SQS
 BATCH = 10  # messages that SQS takes at once
 AT_ONCE = 500  # runs that are read at once
 DEAD = "-dead"  # what the dead-letter queue's name ends with
@@ -51,15 +54,18 @@ class Dispatcher:
         import boto3
         from botocore.config import Config
 
-        return boto3.client("sqs", config=Config(**PATIENCE))
+        return boto3.client("sqs", config=Config(**CONFIG))
 
     def dispatch(self) -> int:
-        """Send a message for every run that is due soon and has none under way; return how many. Raises ClientError."""
+        """Send a message for every run that is due soon and has none in flight; return how many.
+
+        Raises ClientError.
+        """
         sent = 0
         while True:
             now = self._clock.now()
             with self._store.write() as tx:
-                runs = in_flight.reserve(tx, now=now, horizon=now + HORIZON, live=LIVE, most=AT_ONCE)
+                runs = in_flight.reserve(tx, now=now, horizon=now + HORIZON, live=IN_FLIGHT, most=AT_ONCE)
             taken: set[str] = set()
             try:
                 for start in range(0, len(runs), BATCH):
@@ -80,14 +86,14 @@ class Dispatcher:
             }
             for number, (run_id, due_at) in enumerate(runs)
         ]
-        answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
-        for refused in answer.get("Failed", ()):
+        reply = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+        for refused in reply.get("Failed", ()):
             log.error(
                 "dispatch.refused",
                 run_id=runs[int(refused["Id"])][0],
                 reason=refused.get("Message") or refused["Code"],
             )
-        return {runs[int(one["Id"])][0] for one in answer.get("Successful", ())}
+        return {runs[int(one["Id"])][0] for one in reply.get("Successful", ())}
 
     def arrived(self, run_id: str) -> None:
         """Note that the message for a run was used up without the run being claimed: a tick sends another."""
@@ -98,9 +104,9 @@ class Dispatcher:
             in_flight.let_go(tx, run_ids)
 
     def reconcile(self) -> int:
-        """Empty the dead-letter queue: runs that are queued still are sent word of anew. Answer how many messages there were."""
+        """Empty the dead-letter queue, so that its runs get another message; return how many it held."""
         emptied = 0
-        for _ in range(DEAD_AT_ONCE):
+        for _ in range(DEAD_BATCHES):
             found = self._sqs.receive_message(QueueUrl=self._url + DEAD, MaxNumberOfMessages=BATCH).get(
                 "Messages", []
             )
@@ -118,12 +124,12 @@ class Dispatcher:
 
 
 def _delay(due_at: datetime, now: datetime) -> int:
-    """Return the whole seconds that a message is held back, so that it comes when its run is due or a moment later."""
-    return math.ceil(min(max(due_at - now, timedelta()), MOST_DELAY).total_seconds())
+    """Return the whole seconds to hold a message back, so that it arrives when its run is due."""
+    return math.ceil(min(max(due_at - now, timedelta()), LONGEST_DELAY).total_seconds())
 
 
 def run_of(body: str) -> str | None:
-    """Return the run that a message was sent for, or None if it says nothing that we would."""
+    """Return the run that a message was sent for, or None if it is not a message of ours."""
     try:
         said = json.loads(body)
     except ValueError:

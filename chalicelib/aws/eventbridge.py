@@ -16,7 +16,9 @@ _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": tim
 
 
 def next_fire(expression: str, last: datetime) -> datetime:
-    """Return when an EventBridge expression fires after `last`: `rate(n unit)` counts from it, `cron(...)` is UTC.
+    """Return when an EventBridge expression fires after `last`.
+
+    `rate(n unit)` counts from `last`; `cron(...)` is in UTC.
 
     Raises ScheduleError for what has no equal here: AWS numbers weekdays from 1=SUN, so they must be names.
     Source: EventBridge user guide, "Creating a rule that runs on a schedule".
@@ -27,7 +29,8 @@ def next_fire(expression: str, last: datetime) -> datetime:
     parts = fields[1].split() if fields else []
     if len(parts) != 6 or parts[5] != "*" or re.search(r"[\dLW#]", parts[4]):  # noqa: PLR2004 - AWS writes six fields
         raise ScheduleError(
-            f"{expression!r} cannot be fired here. Write rate(1 minute), or cron(...) with named weekdays and * for the year.",
+            f"{expression!r} cannot be fired here. Write rate(1 minute), or cron(...) with named weekdays "
+            "and * for the year.",
             expression=expression,
         )
     fire_at = Schedule.parse(" ".join("*" if part == "?" else part for part in parts[:5])).after(last)

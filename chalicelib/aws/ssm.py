@@ -1,4 +1,6 @@
-"""Settings that AWS keeps: parameters below one path of SSM stand for environment variables, so that no secret is in a function.
+"""Settings that AWS keeps: parameters below one path of SSM stand for environment variables.
+
+So no secret is in the configuration of a function.
 
 `/sauron/prod/JOBS_GIT_TOKEN` is the variable JOBS_GIT_TOKEN. They are read once, when a process first asks
 for its settings; a changed parameter reaches a warm function when its process is replaced.

@@ -35,7 +35,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """The definitions of a revision: those that can be in force, and those refused with the reason for each."""
+    """The definitions of a revision: those that can be in force, and those refused, each with the reason."""
 
     specs: Mapping[JobId, JobSpec]
     rejected: Sequence[Mapping[str, Any]]

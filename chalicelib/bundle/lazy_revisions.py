@@ -1,6 +1,6 @@
 """The bundle's revisions, built when they are first needed.
 
-Answering HTTP needs none of git, environments and processes, so a process that only answers never builds them.
+Answering HTTP needs none of git, environments and processes, so a process that only answers builds none.
 """
 
 from __future__ import annotations

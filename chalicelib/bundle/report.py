@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How a sync or rollback went; the jobs named are those of the change it made. `fault`: where it failed."""
+    """How a sync or rollback went, and the jobs it changed. `fault` is the step that failed: fetch, load, held."""
 
     success: bool
     message: str

@@ -2,8 +2,8 @@
 
 `upkeep` is a list of steps, one for a runner and one for Lambda, in the order in which they are done. A
 runner has threads that send alerts and copy to Life Hub, so its list leaves both out. Each step is safe to
-repeat, and to do on several machines at once; a step that raises ends the pass, and the next minute's begins
-anew.
+repeat, and to do on several machines at once; a step that raises ends the pass, and the next
+minute's starts at the first step.
 """
 
 from __future__ import annotations
@@ -157,13 +157,19 @@ class Duties:
     # What is also done between two upkeeps.
 
     def review(self, jobs: Collection[str] | None = None) -> int:
-        """Open and end incidents, of these jobs or of all, and write the alerts owed; return how many changed."""
+        """Open and end incidents, of these jobs or of all, and write the alerts owed.
+
+        Return how many incidents changed.
+        """
         here = self._store.path
         free = None if here is None else lambda: shutil.disk_usage(here.parent).free
         return incidents.review(self._store, self._clock, self._settings, jobs=jobs, free_bytes=free)
 
     def rescue_now(self, *, wait: Callable[[float], object] | None = None) -> None:
-        """Take up the runs of runners that are gone, and forget those runners; `wait` as in `Rescuer.rescue`."""
+        """Take up the runs of runners that are gone, and forget those runners.
+
+        `wait` is as in `Rescuer.rescue`.
+        """
         if self._rescuer.rescue(wait=wait):
             self._waker.wake()
         with self._store.read() as tx:

@@ -51,7 +51,7 @@ class BackgroundLoops:
             pending.add()
 
     def _repeat(self, loop: Callable[[], None]) -> None:
-        """Go on after whatever the store or the outside throws: what is owed is in the store, and jobs must run."""
+        """Repeat a loop, also after an error: what is owed is in the store, and jobs must go on."""
         while not self._stopping.is_set():
             try:
                 loop()

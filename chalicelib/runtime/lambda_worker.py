@@ -1,4 +1,4 @@
-"""One SQS message on Lambda: claim the run that is due longest, execute it, dispatch what became due by its end.
+"""One SQS message on Lambda: claim the run that is due longest, execute it, dispatch what is due then.
 
 The lease is renewed by a thread that lives as long as the attempt, because between messages the whole process
 is frozen. An attempt is ended before the function's own deadline, so that its end is recorded. A message that
@@ -29,7 +29,7 @@ def work(sauron: Sauron, body: str, *, left_seconds: Callable[[], float]) -> Non
     try:
         _work(sauron, body, left_seconds)
     finally:
-        sauron.store.close()  # until the next message: frozen processes by the hundred would hold as many connections
+        sauron.store.close()  # hundreds of frozen processes would each hold a connection
 
 
 def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:

@@ -60,7 +60,7 @@ class Runner:
         self._vitals.watch(clocks=self._clocks, workers=self._pool.threads)
 
     def stop(self, drain: timedelta) -> None:
-        """Stop claiming, give running attempts `drain` to finish, then end them; return when all is recorded."""
+        """Stop claiming, give running attempts `drain` to finish, then end them. All is recorded after."""
         self._pool.finish(drain)
         self._threads.stopping.set()
         self._background.wake()

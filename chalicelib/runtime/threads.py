@@ -11,7 +11,7 @@ log = logs.get(__name__)
 
 
 class Threads:
-    """Makes the threads of one runner. `stopping` tells them to end; `failed` is set when one ended before."""
+    """Makes the threads of one runner. `stopping` tells them to end; `failed`: one ended before."""
 
     def __init__(self) -> None:
         self.stopping = threading.Event()

@@ -1,7 +1,7 @@
 """The workers of a runner: one dispatcher claims what is due, one thread executes each attempt.
 
-The dispatcher sleeps until the earliest due time or a wake-up, so a trigger starts in milliseconds and an idle
-runner asks nothing. A store that refuses is tried again; what it holds is not lost.
+The dispatcher sleeps until the earliest due time or a wake-up, so a trigger starts in milliseconds and an
+idle runner asks nothing. A store that refuses is tried again; what it holds is not lost.
 """
 
 from __future__ import annotations

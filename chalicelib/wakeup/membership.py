@@ -36,7 +36,10 @@ class Membership:
         return self._started_at
 
     def join(self) -> None:
-        """Become a runner: hold the lock, listen for wake-ups, appear in `/status`, copy all jobs to Life Hub."""
+        """Become a runner: hold the lock, listen for wake-ups, appear in `/status`.
+
+        All jobs are copied to Life Hub once more.
+        """
         self._peers.join(self._name)
         self._started_at = now = self._clock.now()
         with self._store.write() as tx:

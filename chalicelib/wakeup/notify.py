@@ -1,8 +1,8 @@
 """Wake-ups between runners that share a PostgreSQL: LISTEN and NOTIFY.
 
-A ring carries nothing: it says "look at the store". It may be lost (a connection that broke) or come twice,
-and both are harmless: whoever listens is rung once after every connection, and a runner looks anyway when its
-next run is due and once a minute.
+A notification carries nothing: it says "look at the store". It may be lost (a connection that broke) or come
+twice, and both are harmless: a listener is woken once after every connection, and a runner looks anyway when
+its next run is due and once a minute.
 """
 
 from __future__ import annotations
@@ -35,20 +35,23 @@ CONNECT_SECONDS = 10
 
 
 class Notifier:
-    """The notifier of one PostgreSQL store. Safe to share between threads."""
+    """Notifies and listens on one PostgreSQL store. Safe to share between threads."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._random = random.SystemRandom()
 
     def notify(self) -> None:
-        """Wake every runner of the store. A store that cannot be reached now wakes nobody, and nothing is lost."""
+        """Wake every runner of the store. If it cannot be reached, no runner is woken and nothing is lost."""
         with contextlib.suppress(SQLAlchemyError), self._store.engine.connect() as connection:
             connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": CHANNEL})
             connection.commit()
 
-    def listen(self, stopping: threading.Event, on_ring: Callable[[], None]) -> None:
-        """Call `on_ring` at every ring until told to stop; a connection that breaks is made anew, ever more patiently."""
+    def listen(self, stopping: threading.Event, on_notify: Callable[[], None]) -> None:
+        """Call `on_notify` at every notification until told to stop.
+
+        A connection that breaks is made again, after pauses that grow.
+        """
         import psycopg
 
         failures = 0
@@ -57,10 +60,10 @@ class Notifier:
                 with self._connected() as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     failures = 0
-                    on_ring()  # something may have been due while nobody listened
+                    on_notify()  # something may have been due while nobody listened
                     while not stopping.is_set():
                         for _notice in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
-                            on_ring()
+                            on_notify()
             except psycopg.Error as error:
                 log.warning("notify.connection_lost", reason=str(error).strip())
                 failures += 1

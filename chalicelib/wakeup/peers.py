@@ -1,4 +1,4 @@
-"""Processes that share one state folder: who lives, and waking each other.
+"""Processes that share one state folder: which of them live, and how they wake each other.
 
 Every runner holds a lock file, which the operating system frees when the runner is gone, and listens on a
 datagram socket beside it. A wake-up carries nothing: it says "look at the store". It may be lost (a full
@@ -32,7 +32,7 @@ class Peers:
 
     @property
     def lock_descriptor(self) -> int | None:
-        """The descriptor of the own lock: a child that inherits it keeps this runner from being taken for gone."""
+        """The descriptor of the own lock. While a child holds it, this runner does not count as gone."""
         return self._lock
 
     def join(self, name: str) -> None:
@@ -111,7 +111,7 @@ class Peers:
         return any(self.gone(lock.name.removesuffix(".lock")) for lock in self._folder.glob("*.lock"))
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
-        """Remove the files of peers that are gone and whose leases (`keep`) are all settled; return their names."""
+        """Remove the files of peers that are gone, but for those in `keep`, who hold leases; return the names."""
         swept = []
         for lock in self._folder.glob("*.lock"):
             name = lock.name.removesuffix(".lock")

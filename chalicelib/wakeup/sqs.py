@@ -1,4 +1,4 @@
-"""Waking Lambda's workers by SQS messages. What SQS or the store refuses now is done by a later tick or upkeep."""
+"""Waking Lambda's workers by SQS. What SQS or the store refuses now, a later tick or upkeep does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logs.get(__name__)
 
 
 class SqsWakeUp:
-    """The queue of Lambda's workers. `enabled` is False where claiming is switched off: then nobody is woken."""
+    """The queue of Lambda's workers. Where claiming is switched off (`enabled` is False), no worker is woken."""
 
     def __init__(self, dispatcher: Dispatcher, *, enabled: bool) -> None:
         self._dispatcher = dispatcher

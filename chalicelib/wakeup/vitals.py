@@ -1,4 +1,4 @@
-"""What a runner measures of itself: when its clock and its workers last worked, and whether their threads live.
+"""What a runner measures of itself: when clock and workers last worked, and whether their threads live.
 
 Liveness goes by this. The runner reports here; `/health` and the dead man's switch ask.
 """

@@ -1,4 +1,4 @@
-"""Every example of docs/jobs.md is run as it stands there, by the real launcher, and does what the page says."""
+"""Every example of docs/jobs.md is run as it stands, by the real launcher, and does what the page says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only Lambda has: settings that SSM keeps, a sync that another function does, a process that is frozen between calls."""
+"""What only Lambda has: settings in SSM, a sync by another function, a process frozen between calls."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from sqlalchemy.exc import OperationalError
 
-from chalicelib.aws.dispatch import LIVE, Dispatcher
+from chalicelib.aws.dispatch import IN_FLIGHT, Dispatcher
 from chalicelib.model.runs import RunState
 from chalicelib.operations.operations import Operations
 from chalicelib.runtime import lambda_worker
@@ -147,7 +147,7 @@ def test_a_message_that_was_lost_is_sent_again_by_a_tick(
 ) -> None:
     run = sauron.operations.trigger("ok")
     assert messages(sqs) == [body_of(run.id)]
-    clock.move(seconds=LIVE.total_seconds() - 1)
+    clock.move(seconds=IN_FLIGHT.total_seconds() - 1)
     sauron.duties.tick()
     assert messages(sqs) == []
     clock.move(seconds=1)
