@@ -11,16 +11,15 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from chalicelib import logs
-from chalicelib.alerting.delivery import Delivery, Mailer
+from chalicelib.alerting.delivery import Delivery
 from chalicelib.aws import ssm
 from chalicelib.aws.dispatch import Dispatcher
+from chalicelib.bundle.from_loader import builtin_records, ses_mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
 from chalicelib.bundle.remote_sync import RemoteBundle
@@ -35,9 +34,8 @@ from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
 from chalicelib.settings import Settings, load_environ
 from chalicelib.store import Store, registry
-from chalicelib.store.database import Tx, claim_folder
+from chalicelib.store.database import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
-from chalicelib.store.queue import in_flight
 from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.notify import Notifier
 from chalicelib.wakeup.peers import Peers
@@ -48,8 +46,6 @@ from chalicelib.wakeup.waker import Waker, Way
 
 if TYPE_CHECKING:
     from chalicelib.bundle.revisions import Revisions
-
-STUCK = timedelta(minutes=10)  # a run that is due for so long while nothing runs: Lambda workers do not start
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +108,9 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
 
     # Who is told that runs are due.
     signals = Signals()
-    peers = Peers(_peers_folder(store, settings))
+    peers = Peers(
+        store.path.with_name(store.path.name + ".runners") if store.path else settings.jobs_dir / "runners"
+    )
     notifier = None if store.sqlite else Notifier(store)
     sqs = _sqs(store, clock, settings)
     ways: list[Way | None] = [signals, peers, notifier, sqs]
@@ -121,7 +119,9 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
     membership = Membership(store, clock, peers, waker, name=name)
 
     # The bundle, and what its jobs may see.
-    environment = _job_environment(store, settings)
+    environment = JobEnvironment(settings)
+    with store.read() as tx:
+        environment.learn_from(registry.with_secrets(tx))
     revisions = LazyRevisions(lambda: _revisions(settings, environment, peers))
     bundle = BundleService(
         store,
@@ -144,7 +144,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         on_end=signals.attempt_ended,
         answers=builtin_jobs.Answers(store, clock, settings),
     )
-    delivery = Delivery(store, clock, settings, mailer=lambda: _mailer(settings))
+    delivery = Delivery(store, clock, settings, mailer=lambda: ses_mailer(settings))
     publisher = _publisher(store, clock, settings)
     duties = Duties(
         store,
@@ -164,8 +164,8 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         waker=waker,
         signals=signals,
         sqs=sqs,
-        builtin=_builtin_records,
-        workers_alive=_workers_alive(vitals, settings, clock),
+        builtin=builtin_records,
+        workers_alive=vitals.workers_alive if vitals else None,
         upkeep=runtime.upkeep,
     )
     operations = Operations(store, clock, masker=environment.masker, wake=waker.wake, review=duties.review)
@@ -195,13 +195,6 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
     )
 
 
-def _peers_folder(store: Store, settings: Settings) -> Path:
-    """Return the folder that all processes of this machine with this store share."""
-    if store.path is None:
-        return settings.jobs_dir / "runners"
-    return store.path.with_name(store.path.name + ".runners")
-
-
 def _sqs(store: Store, clock: Clock, settings: Settings) -> SqsWakeUp | None:
     url = settings.sqs_queue_url
     if url is None:
@@ -209,32 +202,10 @@ def _sqs(store: Store, clock: Clock, settings: Settings) -> SqsWakeUp | None:
     return SqsWakeUp(Dispatcher(store, clock, url), enabled=settings.queue_enabled)
 
 
-def _job_environment(store: Store, settings: Settings) -> JobEnvironment:
-    """Build what jobs see and what is masked, knowing the secrets that the stored jobs declare."""
-    environment = JobEnvironment(settings)
-    with store.read() as tx:
-        jobs = registry.with_secrets(tx)
-    environment.learn(str(secret["key"]) for job in jobs for secret in job.spec.secrets or ())
-    return environment
-
-
 def _revisions(settings: Settings, environment: JobEnvironment, peers: Peers) -> Revisions:
     from chalicelib.bundle.revisions import Revisions
 
     return Revisions(settings, environment, inherited_lock_fd=lambda: peers.lock_descriptor)
-
-
-def _mailer(settings: Settings) -> Mailer:
-    from sauron_jobs_loader.toolkit.ses import Mailer as SesMailer
-
-    environ = settings.environ
-    return SesMailer(
-        region=settings.aws_ses_region,
-        access_key=settings.aws_ses_access_key_id,
-        secret_key=settings.aws_ses_secret_access_key,
-        sender=settings.from_email or "",
-        endpoint_url=environ.get("AWS_ENDPOINT_URL_SES") or environ.get("AWS_ENDPOINT_URL"),
-    )
 
 
 def _publisher(store: Store, clock: Clock, settings: Settings) -> Publisher | None:
@@ -247,21 +218,6 @@ def _publisher(store: Store, clock: Clock, settings: Settings) -> Publisher | No
         scheduler=settings.scheduler_name,
         host=socket.gethostname(),
     )
-
-
-def _builtin_records() -> Sequence[Mapping[str, Any]]:
-    from sauron_jobs_loader.builtin.definitions import JOBS
-
-    return [job.record() for job in JOBS]
-
-
-def _workers_alive(vitals: Vitals | None, settings: Settings, clock: Clock) -> Callable[[Tx], bool]:
-    """Return how it is known that due runs are started: by this process's threads, else by what waits."""
-    if vitals is not None:
-        return lambda _tx: vitals.workers_alive()
-    if not settings.queue_enabled:
-        return lambda _tx: True
-    return lambda tx: not in_flight.stuck(tx, since=clock.now() - STUCK)
 
 
 class Process:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from chalicelib.model.jobs import JobSpec
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.settings import SETTINGS, Settings, within
 from sauron_jobs_loader.masking import Masker
 
@@ -97,6 +97,10 @@ class JobEnvironment:
         """Take note of secrets that jobs declare: their values are blotted out of what any job says."""
         with self._learning:
             self._declared |= frozenset(names) - PUBLIC_NAMES
+
+    def learn_from(self, jobs: Iterable[Job]) -> None:
+        """Take note of the secrets that these jobs declare."""
+        self.learn(str(secret["key"]) for job in jobs for secret in job.spec.secrets or ())
 
     @property
     def masked_names(self) -> frozenset[str]:

@@ -30,9 +30,9 @@ from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, Launcher
 
 from . import lambda_limits
+from .activation import Loaded
 from .job_environment import JobEnvironment
 from .key_files import KeyFiles
-from .activation import Loaded
 
 log = logs.get(__name__)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from chalicelib import logs
@@ -26,7 +27,7 @@ from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle, runners
 from chalicelib.store.database import Tx
 from chalicelib.store.postgres.server_clock import ServerClock
-from chalicelib.store.queue import leases
+from chalicelib.store.queue import in_flight, leases
 from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.signals import Signals
 from chalicelib.wakeup.sqs import SqsWakeUp
@@ -34,6 +35,8 @@ from chalicelib.wakeup.waker import Waker
 
 log = logs.get(__name__)
 
+# a run that is due for so long while nothing runs: Lambda's workers do not start
+STUCK = timedelta(minutes=10)
 INLINE_SECONDS = 15.0  # for alerts and copies where no thread sees to them
 
 
@@ -54,13 +57,13 @@ class Duties:
         signals: Signals,
         sqs: SqsWakeUp | None,
         builtin: Callable[[], Sequence[Mapping[str, Any]]],
-        workers_alive: Callable[[Tx], bool],
+        workers_alive: Callable[[], bool] | None,
         upkeep: Sequence[Step],
     ) -> None:
         """Do the steps of `upkeep`; `builtin` returns the records of this version's builtin jobs.
 
-        `publisher` is None without Life Hub, `sqs` where no Lambda works. `workers_alive` says whether runs
-        that are due are being started.
+        `publisher` is None without Life Hub, `sqs` where no Lambda works. `workers_alive` says whether this
+        process's workers are; without workers of its own, what waits in the queue decides.
         """
         self._store = store
         self._clock = clock
@@ -135,7 +138,7 @@ class Duties:
             return
         with self._store.read() as tx:
             ticked, state = runners.duty(tx, runners.TICK), bundle.state(tx)
-            workers_alive = self._workers_alive(tx)
+            workers_alive = self._runs_are_started(tx)
         stale = dead_mans_switch.stale(
             self._clock.now(),
             last_tick=ticked[0] if ticked else None,
@@ -148,6 +151,14 @@ class Duties:
             log.warning("dead_mans_switch.ping_withheld", stale=stale)
         elif reason := dead_mans_switch.ping(url):
             log.warning("dead_mans_switch.ping_failed", reason=reason)
+
+    def _runs_are_started(self, tx: Tx) -> bool:
+        """Say whether runs that are due are being started, here or by Lambda's workers."""
+        if self._workers_alive is not None:
+            return self._workers_alive()
+        if not self._settings.queue_enabled:
+            return True
+        return not in_flight.stuck(tx, since=self._clock.now() - STUCK)
 
     def reconcile(self) -> None:
         """Send messages again for runs whose messages ended in the dead-letter queue."""

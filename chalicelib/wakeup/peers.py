@@ -111,7 +111,7 @@ class Peers:
         return any(self.gone(lock.name.removesuffix(".lock")) for lock in self._folder.glob("*.lock"))
 
     def sweep(self, keep: frozenset[str]) -> list[str]:
-        """Remove the files of peers that are gone, but for those in `keep`, who hold leases; return the names."""
+        """Remove the files of peers that are gone, except those in `keep`; return their names."""
         swept = []
         for lock in self._folder.glob("*.lock"):
             name = lock.name.removesuffix(".lock")

@@ -13,7 +13,7 @@ log = logs.get(__name__)
 
 
 class SqsWakeUp:
-    """The queue of Lambda's workers. Where claiming is switched off (`enabled` is False), no worker is woken."""
+    """The queue of Lambda's workers. `enabled` is False where claiming is switched off: none is woken."""
 
     def __init__(self, dispatcher: Dispatcher, *, enabled: bool) -> None:
         self._dispatcher = dispatcher

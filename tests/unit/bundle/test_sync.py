@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from chalicelib.answers.audit import audit
-from chalicelib.bundle.report import SyncReport
 from chalicelib.bundle.activation import Loaded
+from chalicelib.bundle.report import SyncReport
 from chalicelib.bundle.sync import rollback, sync
 from chalicelib.errors import BundleError, UnknownRevisionError
 from chalicelib.model.runs import RunState

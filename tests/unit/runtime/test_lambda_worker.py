@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy.exc import OperationalError
 
 from chalicelib.aws.dispatch import IN_FLIGHT, Dispatcher
+from chalicelib.duties.duties import STUCK
 from chalicelib.model.runs import RunState
 from chalicelib.operations.operations import Operations
 from chalicelib.runtime import lambda_worker
@@ -26,7 +27,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, finish, in_flight
 from chalicelib.wakeup.sqs import SqsWakeUp
 from chalicelib.wakeup.waker import Waker
-from chalicelib.wiring import LAMBDA, STUCK, Sauron
+from chalicelib.wiring import LAMBDA, Sauron
 from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
 from tests.e2e.outside import Repository

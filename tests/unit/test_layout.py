@@ -1,0 +1,42 @@
+"""The house stays one to live in: small files, small classes, a top that can be read at a glance."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TABLES = {"chalicelib/settings.py", "chalicelib/store/schema.py"}  # one row, one setting or column
+LINES, METHODS, TOP = 300, 20, 8
+
+
+def sources() -> list[Path]:
+    folders = ("chalicelib", "sauron_jobs_loader", "container")
+    return [file for folder in folders for file in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("file", sources(), ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_file_is_read_in_one_sitting_and_a_class_has_one_subject(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    name = str(file.relative_to(ROOT))
+    assert name in TABLES or len(text.splitlines()) <= LINES, f"{name} is longer than {LINES} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            methods = [one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
+            assert len(methods) <= METHODS, f"{name}: {node.name} has {len(methods)} methods"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
+            summary = (ast.get_docstring(node) or "").partition("\n")[0]
+            assert not re.match(r"Answers?\b", summary), f"{name}: {summary!r} should say Return"
+
+
+def test_the_top_of_the_application_is_seen_at_a_glance() -> None:
+    files = [file.name for file in (ROOT / "chalicelib").iterdir() if file.is_file()]
+    assert len(files) <= TOP, sorted(files)
+
+
+def test_every_folder_of_the_application_says_what_it_is_for() -> None:
+    for file in (ROOT / "chalicelib").rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))), file
