@@ -92,3 +92,8 @@ def capture_crashes() -> None:
 
     sys.excepthook = crashed
     threading.excepthook = thread_crashed
+
+
+def reason(error: BaseException) -> str:
+    """Return why something failed in one short text: of a database error the driver's words, without the statement."""
+    return str(error.__cause__ or error)

@@ -13,7 +13,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Ending, Launcher
+from chalicelib.execution.verdict import judge
+from chalicelib.model.runs import Verdict
+from sauron_jobs_loader.launch.launcher import Attempt, AttemptFacts, AttemptRequest, Launcher
 
 SHA = "c0ffee" + "0" * 34
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -41,7 +43,8 @@ def write_job(folder: Path, body: str, fields: str = "func=run") -> Path:
 class Told:
     """What an attempt told its runner."""
 
-    ending: Ending
+    facts: AttemptFacts
+    verdict: Verdict
     output: str
     progress: list[tuple[float, str]]
 
@@ -83,13 +86,14 @@ class Runs:
         """Watch an attempt to its end."""
         output: list[bytes] = []
         progress: list[tuple[float, str]] = []
-        ending = attempt.watch(
-            timeout=timedelta(seconds=timeout),
+        limit = timedelta(seconds=timeout)
+        facts = attempt.watch(
+            timeout=limit,
             on_output=on_output or output.append,
             on_progress=lambda fraction, note: progress.append((fraction, note)),
             on_state=self.keep,
         )
-        return Told(ending, b"".join(output).decode(), progress)
+        return Told(facts, judge(facts, timeout=limit), b"".join(output).decode(), progress)
 
     def run(self, job_id: str = "job", *, timeout: float = 20, **changes: Any) -> Told:
         """Start an attempt and watch it to its end."""

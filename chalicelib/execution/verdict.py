@@ -1,48 +1,63 @@
-"""What an attempt's end means: the one place that turns exit codes, signals and return values into an outcome.
+"""What an attempt's end means: the one place that turns facts into an outcome.
 
-A result is believed only if the job's function returned it over the private channel. No result, a crash or a
-kill is failure, never success; `sys.exit(0)` is success.
+A result is believed only if the job's function returned it over the private channel, or if the command that
+the job became ended with exit code 0. Nothing else that a job does makes a success of a missing result.
+`sys.exit(0)` is success.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import signal
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
-from chalicelib.model.runs import Outcome, Verdict
+from chalicelib.model.runs import Outcome, Run, Verdict
 
 DEGRADED = frozenset({"degraded", "partial", "partial_failure", "warning"})
 FAILED = frozenset({"error", "failure", "failed", "dead"})
 TIMED_OUT = frozenset({"timeout"})
 
+RUNNER_STOPPED = "its runner was stopped"
+TAKEN_OVER = "its lease was taken over"
+INTERRUPTIONS = frozenset({RUNNER_STOPPED, TAKEN_OVER})
+"""The reasons for a stop that neither the job nor a person caused."""
 
-class Ending(Protocol):
-    """What is known of an attempt that is over."""
+
+class AttemptFacts(Protocol):
+    """The facts about an attempt that is over."""
+
+    @property
+    def reported(self) -> bool:
+        """Whether the supervisor lived to report the end."""
 
     @property
     def exit_code(self) -> int | None:
-        """The job process's exit code, None if a signal ended it."""
+        """The exit code of the job's process, None if a signal ended it or it is not known."""
 
     @property
     def signal(self) -> int | None:
-        """The signal that ended it."""
+        """The number of the signal that ended the job's process."""
 
     @property
     def result(self) -> Mapping[str, Any] | None:
         """The result frame: {ok, value} or {ok, error, error_type}."""
 
     @property
+    def became_command(self) -> bool:
+        """Whether the job's process was replaced by a command."""
+
+    @property
     def timed_out(self) -> bool:
         """Whether the timeout ended it."""
 
     @property
-    def stopped(self) -> str | None:
-        """The reason given when it was stopped on purpose."""
+    def stop_reason(self) -> str | None:
+        """The reason given with an order to stop, also when the end came first."""
 
     @property
-    def crash(self) -> str | None:
-        """In words, how it ended without a result."""
+    def stopped(self) -> bool:
+        """Whether the supervisor carried out an order to stop."""
 
     @property
     def max_rss_kb(self) -> int | None:
@@ -53,51 +68,81 @@ class Ending(Protocol):
         """Processor time."""
 
 
-def judge(ending: Ending, *, timeout: timedelta, interrupted: Collection[str]) -> Verdict:
-    """Turn an attempt's end into its verdict; `interrupted` are the stop reasons that are no doing of the job's or a person's."""
-    outcome, error, error_type, result = _judge(ending, timeout, interrupted)
+def judge(facts: AttemptFacts, *, timeout: timedelta) -> Verdict:
+    """Return the verdict on an attempt; `timeout` is the one it ran under."""
+    outcome, error, error_type, result = _judged(facts, timeout)
     return Verdict(
         outcome,
         error,
         error_type,
         result,
-        exit_code=ending.exit_code,
-        signal=ending.signal,
-        max_rss_kb=ending.max_rss_kb,
-        cpu_seconds=ending.cpu_seconds,
+        exit_code=facts.exit_code,
+        signal=facts.signal,
+        max_rss_kb=facts.max_rss_kb,
+        cpu_seconds=facts.cpu_seconds,
     )
 
 
-def _judge(
-    ending: Ending, timeout: timedelta, interrupted: Collection[str]
-) -> tuple[Outcome, str | None, str | None, Any]:
-    if ending.stopped is not None:
-        if ending.stopped in interrupted:
-            return Outcome.INTERRUPTED, ending.stopped, "interrupted", None
-        return Outcome.CANCELLED, ending.stopped, "cancelled", None
-    if ending.timed_out:
+def not_started(error: Exception, *, stopped: str | None) -> Verdict:
+    """Return the verdict on an attempt that got no process; `stopped` is why it was to end before it had one."""
+    if stopped == RUNNER_STOPPED:
+        return Verdict(Outcome.INTERRUPTED, stopped, "interrupted")
+    return Verdict(Outcome.FAILED, str(error), "not_started")
+
+
+def internal_error(error: Exception) -> Verdict:
+    """Return the verdict on an attempt that Sauron itself broke."""
+    return Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")
+
+
+def lost(run: Run, *, owner: str) -> Verdict:
+    """Return the verdict on an attempt whose runner is gone."""
+    if run.cancel_reason:
+        return Verdict(Outcome.CANCELLED, run.cancel_reason, "cancelled")
+    return Verdict(Outcome.INTERRUPTED, f"its runner {owner} is gone", "interrupted")
+
+
+_Judged = tuple[Outcome, str | None, str | None, Any]
+
+
+def _judged(facts: AttemptFacts, timeout: timedelta) -> _Judged:
+    """Decide by the first fact that explains the end: a stop, the timeout, a result, a command's exit, a crash."""
+    # a supervisor that cannot report may have been killed while it carried out the order
+    stop = facts.stop_reason if facts.stopped or not facts.reported else None
+    if stop is not None:
+        if stop in INTERRUPTIONS:
+            return Outcome.INTERRUPTED, stop, "interrupted", None
+        return Outcome.CANCELLED, stop, "cancelled", None
+    if facts.timed_out:
         return Outcome.TIMED_OUT, f"timed out after {timeout.total_seconds():g} s", "timeout", None
-    if ending.crash is not None:
-        return Outcome.FAILED, ending.crash, "crashed", None
-    frame = ending.result or {}
-    if not frame.get("ok"):
-        return (
-            Outcome.FAILED,
-            str(frame.get("error") or "failed"),
-            str(frame.get("error_type") or "error"),
-            None,
-        )
-    return _of_value(frame.get("value"))
+    if facts.result is not None:
+        return _of_result(facts.result)
+    if facts.became_command and facts.exit_code is not None:
+        return _of_command(facts.exit_code)
+    return Outcome.FAILED, _crash(facts), "crashed", None
 
 
-def _of_value(value: Any) -> tuple[Outcome, str | None, str | None, Any]:
-    """Read a returned dict's `status`, `error`, `error_message` and `error_type`; anything else that returns is success."""
+def _of_result(frame: Mapping[str, Any]) -> _Judged:
+    if frame.get("ok"):
+        return _of_value(frame.get("value"))
+    error, error_type = frame.get("error") or "failed", frame.get("error_type") or "error"
+    return Outcome.FAILED, str(error), str(error_type), None
+
+
+def _of_command(exit_code: int) -> _Judged:
+    if exit_code == 0:
+        return Outcome.SUCCEEDED, None, None, None
+    return Outcome.FAILED, f"the command ended with exit code {exit_code}", "ExitCode", None
+
+
+def _of_value(value: Any) -> _Judged:
+    """Read a returned dict's `status`, `error`, `error_message`, `error_type`. Any other value is success."""
     if not isinstance(value, dict):
         return Outcome.SUCCEEDED, None, None, value
     status = value.get("status")
     word = status.strip().lower() if isinstance(status, str) else ""
-    told = value.get("error_message") or value.get("error")
-    error = str(told) if told else None
+    message = value.get("error_message") or value.get("error")
+    error = str(message) if message else None
     error_type = str(value["error_type"]) if value.get("error_type") else None
     if word in DEGRADED:
         return Outcome.DEGRADED, error, error_type, value
@@ -106,3 +151,15 @@ def _of_value(value: Any) -> tuple[Outcome, str | None, str | None, Any]:
     if word in TIMED_OUT:
         return Outcome.TIMED_OUT, error or "the job says that it timed out", error_type or "timeout", value
     return Outcome.SUCCEEDED, None, None, value
+
+
+def _crash(facts: AttemptFacts) -> str:
+    """Say how an attempt ended without a result."""
+    if not facts.reported:
+        return "its supervisor was killed"
+    if facts.signal is None:
+        return f"ended without a result (exit code {facts.exit_code})"
+    try:
+        return f"killed by {signal.Signals(facts.signal).name}"
+    except ValueError:
+        return f"killed by signal {facts.signal}"

@@ -1,20 +1,17 @@
-"""The work: execute a claimed run as one attempt and record how it ended.
+"""The worker: claim runs, and execute a claimed run as one attempt.
 
-The job runs in a process of its own, watched from here; `live` keeps its lease. The end is written with a
-compare-and-set on the lease: a worker whose lease was taken over records nothing. If the store cannot be
-written at an attempt's end, the end is kept in memory and tried again.
+The job runs in a process of its own, which the worker's thread watches; `running_attempts` renews its lease.
+`finishing` records how it ended and claims the next run.
 
-A commit whose answer was lost may have been made. An end is looked for before it is written again; a claim
-that was not answered is released, so that it costs no attempt.
+A COMMIT that got no reply may have been made. A claim without a reply is released at the next chance, so that
+it costs the run no attempt.
 """
 
 from __future__ import annotations
 
-import functools
-import itertools
-import threading
+import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,36 +19,40 @@ from sqlalchemy.exc import SQLAlchemyError
 from chalicelib import logs
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import BundleError
-from chalicelib.model.backoff import retry_delay
 from chalicelib.model.jobs import JobSpec
-from chalicelib.model.runs import FAILURES, Outcome, Run, Verdict
+from chalicelib.model.runs import Run, RunState, Verdict
 from chalicelib.store import Store, bundle, job_state, registry
 from chalicelib.store.database import Tx
-from chalicelib.store.queue import claims, finish, turn
+from chalicelib.store.queue import claims, finish
 from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 
-from .running_attempts import INTERRUPTED, NOT_THE_JOBS_DOING, Attempt, RunningAttempt, RunningAttempts
-from .verdict import Ending, judge
+from .finishing import End, Finished, Finisher
+from .running_attempts import Attempt, RunningAttempt, RunningAttempts
+from .verdict import internal_error, judge, not_started
 
 log = logs.get(__name__)
 
-BACKOFF = timedelta(minutes=1)  # of a run whose definition could not be read
 SPECS_KEPT = 1000
+DECIDED_EVENTS = {
+    RunState.SKIPPED: "run.skipped",
+    RunState.MISSED: "run.missed",
+    RunState.FAILED: "run.failed_before_start",
+}
 
 
 class Launcher(Protocol):
-    """Starts attempts. Raises BundleError when the revision cannot be brought up, or a required secret is missing."""
+    """Starts attempts. Raises BundleError if the revision cannot be loaded or a required secret is missing."""
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt."""
 
 
 Answers = Callable[[str, str | None, Any], Any]
-"""Answers what a builtin job asks of Sauron: (job id, what, value). Raises for other jobs."""
+"""Serves what a builtin job asks of Sauron: (job id, question, value). Raises for other jobs."""
 
 
-def _no_answers(job_id: str, _what: str | None, _value: Any) -> Any:
-    raise PermissionError(f"nobody here answers what {job_id!r} asks")
+def _no_answers(job_id: str, _question: str | None, _value: Any) -> Any:
+    raise PermissionError(f"this process does not serve what {job_id!r} asks for")
 
 
 class Worker:
@@ -67,21 +68,31 @@ class Worker:
         publish: bool = False,
         on_end: Callable[[str], None] = lambda _job_id: None,
         answers: Answers = _no_answers,
+        wait: Callable[[float], object] = time.sleep,
     ) -> None:
-        """Work under a name. `publish`: every attempt's end is copied out; `on_end` is told the job whose attempt has ended."""
+        """Work under a name. With `publish`, every attempt's end is copied to Life Hub.
+
+        `on_end` is given the job id of every attempt that has ended. `wait` is given the seconds between two
+        tries to record an end.
+        """
         self._store = store
         self._clock = clock
         self._launcher = launcher
         self._owner = owner
-        self._publish = publish
         self._on_end = on_end
         self._answers = answers
         self.running_attempts = RunningAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
         self._unconfirmed = UnconfirmedClaims(owner)
+        self._finisher = Finisher(
+            store, clock, owner=owner, publish=publish, unconfirmed=self._unconfirmed, wait=wait
+        )
 
     def claim(self, most: int) -> tuple[list[Run], bool]:
-        """Take up to `most` runs, those due longest first; also say whether anything was decided, so that asking again pays."""
+        """Take up to `most` runs, those due longest first.
+
+        The second value says whether any run was decided about, so that asking again may find more.
+        """
         now = self._clock.now()
 
         def take(tx: Tx) -> list[claims.Claim]:
@@ -102,15 +113,15 @@ class Worker:
             self._report(claim)
         return [claim.run for claim in taken if claim.run], any(claim.decided for claim in taken)
 
-    def _report(self, claim: claims.Claim) -> claims.Claim:
+    def _report(self, claim: claims.Claim) -> None:
+        """Log what a claim decided, and stop attempts here that it cancelled."""
         for one in claim.decided:
-            log.info("run.decided", run_id=one.run_id, job_id=one.job_id, state=one.state, reason=one.reason)
+            log.info(DECIDED_EVENTS[one.state], run_id=one.run_id, job_id=one.job_id, reason=one.reason)
         if claim.cancelled:
             try:
                 self.running_attempts.check_cancellations()
-            except SQLAlchemyError as error:  # the next beat tells it again
-                log.error("cancellation.check_failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
-        return claim
+            except SQLAlchemyError as error:  # the next heartbeat finds the cancellation
+                log.error("cancellation.check_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 
     def release(self, run: Run) -> None:
         """Return a claimed run whose attempt was not started."""
@@ -126,36 +137,52 @@ class Worker:
     ) -> Run | None:
         """Run one attempt of a claimed run to its end and record it; it times out when nothing is `left`.
 
-        If `claim_next` says so, the next due run is claimed in the transaction that records the end, and answered.
+        If `claim_next` says so, the next due run is claimed in the transaction that records the end, and
+        returned.
         """
-        live = self.running_attempts.begin(run)
+        running = self.running_attempts.begin(run)
         spec: JobSpec | None = None
         try:
             spec = self._spec(run)
-            verdict = self._attempt(live, spec, left)
+            verdict = self._attempt(running, spec, left)
         except BundleError as error:
-            if live.stopped == INTERRUPTED:
-                verdict = Verdict(Outcome.INTERRUPTED, live.stopped, "interrupted")
-            else:
-                verdict = Verdict(Outcome.FAILED, str(error), "not_started")
+            verdict = not_started(error, stopped=running.stopped)
         except Exception as error:  # whatever went wrong here, the run must not stay running
             log.exception("attempt.internal_error", run_id=run.id)
-            verdict = Verdict(Outcome.FAILED, f"Sauron could not run the attempt: {error}", "internal")
-        return self._record(live, spec, verdict, claim_next)
+            verdict = internal_error(error)
+        finished = self._finisher.finish(End(running, spec, verdict), claim_next=claim_next)
+        self.running_attempts.end(running)
+        self._tell(run, verdict, finished)
+        return finished.claimed.run
 
-    def _attempt(self, live: RunningAttempt, spec: JobSpec, left: Callable[[], timedelta] | None) -> Verdict:
-        run = live.run
+    def _attempt(
+        self, running: RunningAttempt, spec: JobSpec, left: Callable[[], timedelta] | None
+    ) -> Verdict:
+        run = running.run
         attempt = self._launcher.start(run, spec)
-        self.running_attempts.started(live, attempt)
+        self.running_attempts.started(running, attempt)
         # fetching and loading took of it, too
         timeout = spec.timeout if left is None else min(spec.timeout, left())
-        ending = attempt.watch(
+        facts = attempt.watch(
             timeout=timeout,
-            on_output=live.log.write,
-            on_progress=lambda fraction, note: setattr(live, "progress", (fraction, note)),
+            on_output=running.log.write,
+            on_progress=lambda fraction, note: setattr(running, "progress", (fraction, note)),
             on_state=lambda act, key, value: self.job_state(run.job_id, act, key, value),
         )
-        return judge(ending, timeout=timeout, interrupted=NOT_THE_JOBS_DOING)
+        return judge(facts, timeout=timeout)
+
+    def _tell(self, run: Run, verdict: Verdict, finished: Finished) -> None:
+        log.info(
+            "run.finished" if finished.recorded else "run.taken_over",
+            run_id=run.id,
+            job_id=run.job_id,
+            attempt=run.attempt,
+            outcome=verdict.outcome,
+            error_type=verdict.error_type,
+            retry_at=finished.retry_at and iso(finished.retry_at),
+        )
+        self._on_end(run.job_id)
+        self._report(finished.claimed)
 
     def _spec(self, run: Run) -> JobSpec:
         """Return the definition that the run's revision holds. Raises BundleError if it holds none."""
@@ -167,67 +194,14 @@ class Worker:
                 self._specs[key] = _definition(tx, run)
         spec = self._specs[key]
         if spec is None:
+            revision = (run.revision or "none")[:12]
             raise BundleError(
-                f"Job {run.job_id!r} is not in revision {(run.revision or 'none')[:12]}, which this run is bound to."
+                f"Job {run.job_id!r} is not in revision {revision}, which this run is bound to."
             )
         return spec
 
-    def _record(
-        self, live: RunningAttempt, spec: JobSpec | None, verdict: Verdict, claim_next: Callable[[], bool]
-    ) -> Run | None:
-        """Write the attempt's end; while the store refuses, keep it and try again."""
-        run = live.run
-        pause = threading.Event()
-        live.log.close()
-        tried: set[datetime] = set()
-        again = (
-            verdict.outcome in FAILURES or verdict.outcome is Outcome.INTERRUPTED
-        ) and run.attempt < run.max_attempts
-        for tries in itertools.count():
-            now = self._clock.now()
-            base = spec.retry_backoff if spec else BACKOFF
-            delay = retry_delay(base, run.attempt, run.id) if verdict.outcome in FAILURES else None
-            retry_at = (now + delay if delay else now) if again else None
-            claim = tries == 0 and claim_next()
-            try:
-                with live.log.flushing:
-                    kept, following = tries > 0 and self._ended_at(run) in tried, claims.Claim(None)
-                    if not kept:
-                        flush = functools.partial(live.log.flush, now=now) if live.log.dirty else None
-                        end = turn.End(
-                            run, spec, verdict, self._owner, now, retry_at, self._publish, live.log.newest
-                        )
-                        kept, following = turn.record(
-                            self._store, end, flush=flush, claim=claim, on_unconfirmed=self._unconfirmed.note
-                        )
-                    live.log.settled()
-                break
-            except SQLAlchemyError as error:
-                tried.add(now)
-                if claim:
-                    self._unconfirmed.note(now)
-                if tries == 0:
-                    log.error("run.finish_not_stored", run_id=run.id, reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
-                pause.wait(min(1 + tries, 10))
-        self.running_attempts.end(live)
-        log.info(
-            "run.finished" if kept else "run.taken_over",
-            run_id=run.id,
-            job_id=run.job_id,
-            attempt=run.attempt,
-            outcome=verdict.outcome,
-            error_type=verdict.error_type,
-            retry_at=retry_at and iso(retry_at),
-        )
-        self._on_end(run.job_id)
-        return self._report(following).run
-
-    def _ended_at(self, run: Run) -> datetime | None:
-        with self._store.write() as tx:
-            return finish.ended_at(tx, run)
-
     def job_state(self, job_id: str, act: str, key: str | None, value: Any) -> Any:
-        """Serve a job's durable key-value store (get, set, delete or keys), and a builtin job's questions (sauron)."""
+        """Serve a job's durable state (get, set, delete, keys) and a builtin job's questions (sauron)."""
         if act == "sauron":
             return self._answers(job_id, key, value)
         if act == "keys" or key is None:
@@ -253,37 +227,3 @@ def _definition(tx: Tx, run: Run) -> JobSpec | None:
         return None
     known = [run.job_id, *([job.spec.renamed_from] if job and job.spec.renamed_from else [])]
     return next((spec for job_id in known if (spec := bundle.spec(tx, run.revision, job_id))), None)
-
-
-def run_direct(
-    launcher: Launcher,
-    run: Run,
-    spec: JobSpec,
-    *,
-    on_output: Callable[[bytes], None],
-    on_state: Callable[..., Any],
-) -> Verdict:
-    """Execute a job in the foreground, without queue or record. Ctrl-C ends its process tree and is raised again."""
-    attempt = launcher.start(run, spec)
-    ending: list[Ending] = []
-
-    def watch() -> None:
-        ending.append(
-            attempt.watch(
-                timeout=spec.timeout,
-                on_output=on_output,
-                on_progress=lambda _f, _n: None,
-                on_state=functools.partial(on_state, run.job_id),
-            )
-        )
-
-    thread = threading.Thread(target=watch, name="direct")
-    thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(60)
-    except KeyboardInterrupt:
-        attempt.stop("interrupted")
-        thread.join()
-        raise
-    return judge(ending[0], timeout=spec.timeout, interrupted=NOT_THE_JOBS_DOING)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chalicelib.clock import Clock
-from chalicelib.execution.worker import Launcher, run_direct
+from chalicelib.execution.direct import run_direct
+from chalicelib.execution.worker import Launcher
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Origin, Run, Verdict
 from chalicelib.store import Store

@@ -23,7 +23,7 @@ from typing import Any
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.masking import Masker
 
-from .ending import Ending, ending_of
+from .facts import AttemptFacts, facts_of
 from .process_tree_handle import ProcessTreeHandle
 
 OnOutput = Callable[[bytes], None]
@@ -61,6 +61,7 @@ class Attempt:
         supervisor: int,
         pid: int,
         grace: timedelta,
+        report_patience: timedelta,
         masker: Masker,
         on_end: Callable[[Attempt], None],
     ) -> None:
@@ -73,6 +74,7 @@ class Attempt:
         self._output = output
         self._supervisor = supervisor
         self._grace = grace.total_seconds()
+        self._report_patience = report_patience.total_seconds()
         self._masker = masker
         self._printed = masker.stream()
         self._on_end = on_end
@@ -111,14 +113,14 @@ class Attempt:
 
     def watch(
         self, *, timeout: timedelta, on_output: OnOutput, on_progress: OnProgress, on_state: OnState
-    ) -> Ending:
-        """Wait until the attempt is over, at most about `timeout` and the grace, and return how it ended.
+    ) -> AttemptFacts:
+        """Wait until the attempt is over, at most about `timeout` and the grace, and return the facts about its end.
 
         The callbacks run in this thread. What one raises is raised here, after the attempt was ended.
         """
         with self._lock:
             if self._watched:
-                return self._ending(0)  # it was ended before anybody watched
+                return self._facts(0)  # it was ended before anybody watched
             self._watched = True
         self._tell({"order": "limit", "seconds": timeout.total_seconds(), "grace": self._grace})
         self._deadline = min(self._deadline, time.monotonic() + timeout.total_seconds() + self._patience())
@@ -128,12 +130,12 @@ class Attempt:
             self._drain(on_output, on_progress, on_state)
             if rest := self._printed.end():
                 on_output(rest)
-            return self._ending(leftovers)
+            return self._facts(leftovers)
         finally:
             self._close()
 
     def _patience(self) -> float:
-        return self._grace + REPORT_PATIENCE.total_seconds()
+        return self._grace + self._report_patience
 
     def _listen(self, on_output: OnOutput, on_progress: OnProgress, on_state: OnState) -> None:
         control, link = self._control.fileno(), self._link.fileno()
@@ -260,12 +262,12 @@ class Attempt:
         while taken < DRAIN_LIMIT and poll.poll(0) and self._take_frames(on_progress, on_state):
             taken += CHUNK
 
-    def _ending(self, leftovers: int) -> Ending:
-        return ending_of(
+    def _facts(self, leftovers: int) -> AttemptFacts:
+        return facts_of(
             self._report,
             result=self._result,
             became_command=self._became_command,
-            asked_to_stop=self._reason,
+            stop_reason=self._reason,
             leftovers=leftovers,
         )
 

@@ -22,12 +22,12 @@ from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.masking import Masker
 from sauron_jobs_loader.process.manifest import MANIFEST
 
-from .attempt import Attempt
+from .attempt import REPORT_PATIENCE, Attempt
 from .boot import Bundle, Rejection, bundle_of
-from .ending import Ending
+from .facts import AttemptFacts
 from .process_tree_handle import ProcessTreeHandle, TreeGoneError, with_programs
 
-__all__ = ["Attempt", "AttemptRequest", "Bundle", "Ending", "Launcher", "Rejection"]
+__all__ = ["Attempt", "AttemptFacts", "AttemptRequest", "Bundle", "Launcher", "Rejection"]
 
 NOTHING_SECRET = Masker(())
 START_PATIENCE = timedelta(seconds=60)
@@ -67,12 +67,15 @@ class Launcher:
         *,
         grace: timedelta = timedelta(seconds=5),
         boot_timeout: timedelta = timedelta(seconds=60),
+        report_patience: timedelta = REPORT_PATIENCE,
         inherited_lock_fd: Callable[[], int | None] = lambda: None,
     ) -> None:
         """Return a launcher. `inherited_lock_fd` returns the descriptor of a lock that each guard holds open.
 
-        The guard keeps it until every process below it has ended. None: nothing is inherited.
+        The guard keeps it until every process below it has ended. None: nothing is inherited. A supervisor
+        that does not report within `report_patience` after its last time limit is killed.
         """
+        self._report_patience = report_patience
         self._inherited_lock_fd = inherited_lock_fd
         self._grace = grace
         self._boot_timeout = boot_timeout
@@ -154,7 +157,7 @@ class Launcher:
             self._retiring.clear()
             self._bundles.clear()
         for attempt in attempts:
-            attempt.abandon("the runner stopped")
+            attempt.abandon("its runner was stopped")
         for tree in trees:
             tree.end()
         for attempt in attempts:
@@ -225,6 +228,7 @@ class Launcher:
             supervisor=supervisor,
             pid=pid,
             grace=self._grace,
+            report_patience=self._report_patience,
             masker=request.masker,
             on_end=self._ended,
         )

@@ -31,15 +31,15 @@ SWEEP_SECONDS = 2.0
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Guard one child: `zygote|spawn <revision> <guard socket fd> <requests socket fd> [<token fd>]`."""
-    mode, sha, guard_fd, requests_fd, *tokens = arguments
+    """Guard one child: `zygote|spawn <revision> <guard socket fd> <requests socket fd> [<lock fd>]`."""
+    mode, sha, guard_fd, requests_fd, *lock_fds = arguments
     _drop_added_locale()
     runner = socket.socket(fileno=int(guard_fd))
     requests = socket.socket(fileno=int(requests_fd))
     for sock in (runner, requests):
         sock.set_inheritable(False)
-    for token in map(int, tokens):  # held open, by this process alone, until all below it is gone
-        os.set_inheritable(token, False)
+    for lock_fd in map(int, lock_fds):  # held open, by this process alone, until all below it is gone
+        os.set_inheritable(lock_fd, False)
     tree.adopt_orphans()
     children = tree.watch_children()
     gc.freeze()
@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> NoReturn:
     child = os.fork()
     if child == 0:
         runner.close()
-        for descriptor in (children, *map(int, tokens)):
+        for descriptor in (children, *map(int, lock_fds)):
             os.close(descriptor)
         tree.unshield()
         _become_child(mode, sha, requests, guard)

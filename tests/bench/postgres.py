@@ -39,14 +39,8 @@ PEERS = ("procrastinate", "pgqueuer")
 class Noop:
     """Stands where processes are started: every attempt ends well at once."""
 
-    exit_code, signal, result, timed_out, stopped, crash = (
-        0,
-        None,
-        {"ok": True, "value": None},
-        False,
-        None,
-        None,
-    )
+    exit_code, signal, result = 0, None, {"ok": True, "value": None}
+    reported, became_command, timed_out, stopped, stop_reason = True, False, False, False, None
     max_rss_kb, cpu_seconds = 1, 0.0
 
     def start(self, _run: object, _spec: object) -> Noop:

@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 
 from sauron_jobs_loader.launch.launcher import Launcher
-from tests.bundle_runs import ENVIRON, Runs, alive, eventually, pid_in, tagged, write_job
+from tests.bundle_runs import ENVIRON, Runs, Told, alive, eventually, pid_in, tagged, write_job
 
 DAEMON = """
 def daemon(file):
@@ -37,20 +37,26 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs]:
         yield Runs(launcher, tmp_path / "bundle", request.param == "spawn")
 
 
+def crashed(told: Told) -> str | None:
+    """Return how an attempt crashed; fail if it did not."""
+    assert (told.verdict.outcome, told.verdict.error_type) == ("failed", "crashed")
+    return told.verdict.error
+
+
 def test_a_returned_value_is_the_result(runs: Runs) -> None:
     told = runs.job(
         "def run():\n    print('hello')\n    return {'status': 'degraded', 'rows': [1, 2.5, None]}"
     )
-    assert told.ending.result == {"ok": True, "value": {"status": "degraded", "rows": [1, 2.5, None]}}
-    assert (told.ending.exit_code, told.ending.signal, told.ending.crash) == (0, None, None)
+    assert told.facts.result == {"ok": True, "value": {"status": "degraded", "rows": [1, 2.5, None]}}
+    assert (told.facts.exit_code, told.facts.signal, told.verdict.outcome) == (0, None, "degraded")
     assert told.output.endswith("hello\n")
-    assert told.ending.cpu_seconds is not None
-    assert told.ending.max_rss_kb is not None
+    assert told.facts.cpu_seconds is not None
+    assert told.facts.max_rss_kb is not None
 
 
 def test_an_async_function_is_awaited(runs: Runs) -> None:
     told = runs.job("import asyncio\nasync def run():\n    await asyncio.sleep(0)\n    return 'done'")
-    assert told.ending.result == {"ok": True, "value": "done"}
+    assert told.facts.result == {"ok": True, "value": "done"}
 
 
 def test_the_traceback_of_an_async_job_begins_in_the_job(runs: Runs) -> None:
@@ -64,13 +70,13 @@ def test_the_traceback_of_an_async_job_begins_in_the_job(runs: Runs) -> None:
 
 def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: Runs) -> None:
     told = runs.job("def run():\n    raise KeyError('volume')")
-    assert told.ending.result is not None
-    assert told.ending.result["ok"] is False
-    assert (told.ending.result["error"], told.ending.result["error_type"]) == (
+    assert told.facts.result is not None
+    assert told.facts.result["ok"] is False
+    assert (told.facts.result["error"], told.facts.result["error_type"]) == (
         "KeyError: 'volume'",
         "KeyError",
     )
-    assert told.ending.exit_code == 1
+    assert told.facts.exit_code == 1
     assert "manifest.py" in told.output
     assert "KeyError: 'volume'" in told.output
     assert "job_process" not in told.output
@@ -81,8 +87,8 @@ def test_an_exception_is_a_failure_with_the_bundles_own_frames_in_the_log(runs: 
 )
 def test_every_kind_of_exception_is_a_failure_with_its_name(runs: Runs, raised: str) -> None:
     told = runs.job(f"def run():\n    raise {raised}")
-    assert told.ending.result is not None
-    assert told.ending.result["error_type"] == raised.partition("(")[0]
+    assert told.facts.result is not None
+    assert told.facts.result["error_type"] == raised.partition("(")[0]
 
 
 @pytest.mark.parametrize(
@@ -99,22 +105,22 @@ def test_every_kind_of_exception_is_a_failure_with_its_name(runs: Runs, raised: 
     ],
 )
 def test_nonsense_that_is_returned_is_shown_and_marked(runs: Runs, value: str, result: object) -> None:
-    assert runs.job(f"def run():\n    return {value}").ending.result == {"ok": True, "value": result}
+    assert runs.job(f"def run():\n    return {value}").facts.result == {"ok": True, "value": result}
 
 
 def test_a_value_that_holds_itself_or_is_too_large_keeps_its_status(runs: Runs) -> None:
     told = runs.job(
         "def run():\n    value = {'status': 'failed', 'blob': 'x' * 3_000_000}\n    value['me'] = value\n    return value"
     )
-    assert told.ending.result is not None
-    assert told.ending.result["value"]["status"] == "failed"
-    assert "bytes" in told.ending.result["value"]["__truncated__"]
+    assert told.facts.result is not None
+    assert told.facts.result["value"]["status"] == "failed"
+    assert "bytes" in told.facts.result["value"]["__truncated__"]
 
 
 @pytest.mark.parametrize("call", ["sys.exit()", "sys.exit(0)", "sys.exit(None)"])
 def test_an_exit_with_zero_is_success(runs: Runs, call: str) -> None:
-    ending = runs.job(f"def run():\n    {call}").ending
-    assert (ending.result, ending.exit_code) == ({"ok": True, "value": None}, 0)
+    facts = runs.job(f"def run():\n    {call}").facts
+    assert (facts.result, facts.exit_code) == ({"ok": True, "value": None}, 0)
 
 
 @pytest.mark.parametrize(
@@ -126,24 +132,22 @@ def test_an_exit_with_zero_is_success(runs: Runs, call: str) -> None:
     ],
 )
 def test_an_exit_with_anything_else_is_failure(runs: Runs, call: str, error: str, code: int) -> None:
-    ending = runs.job(f"def run():\n    {call}").ending
-    assert ending.result == {"ok": False, "error": error, "error_type": "SystemExit"}
-    assert ending.exit_code == code
+    facts = runs.job(f"def run():\n    {call}").facts
+    assert facts.result == {"ok": False, "error": error, "error_type": "SystemExit"}
+    assert facts.exit_code == code
 
 
 def test_leaving_without_a_result_is_a_crash_even_with_exit_code_zero(runs: Runs) -> None:
-    ending = runs.job("def run():\n    os._exit(0)").ending
-    assert (ending.result, ending.exit_code, ending.crash) == (
-        None,
-        0,
-        "ended without a result (exit code 0)",
-    )
+    told = runs.job("def run():\n    os._exit(0)")
+    assert (told.facts.result, told.facts.exit_code) == (None, 0)
+    assert crashed(told) == "ended without a result (exit code 0)"
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL", "SIGTERM"])
 def test_a_job_killed_by_a_signal_is_a_crash_with_its_name(runs: Runs, name: str) -> None:
-    ending = runs.job(f"def run():\n    os.kill(os.getpid(), signal.{name})\n    time.sleep(60)").ending
-    assert (ending.result, ending.crash) == (None, f"killed by {name}")
+    told = runs.job(f"def run():\n    os.kill(os.getpid(), signal.{name})\n    time.sleep(60)")
+    assert told.facts.result is None
+    assert crashed(told) == f"killed by {name}"
 
 
 def test_garbage_on_the_channel_is_no_result(runs: Runs) -> None:
@@ -156,14 +160,14 @@ def test_garbage_on_the_channel_is_no_result(runs: Runs) -> None:
             return {"status": "success"}
         """
     )
-    assert told.ending.result is None
-    assert told.ending.crash == "ended without a result (exit code 0)"
+    assert told.facts.result is None
+    assert crashed(told) == "ended without a result (exit code 0)"
 
 
 def test_a_job_that_closes_every_descriptor_has_no_result_and_blocks_nobody(runs: Runs) -> None:
     told = runs.job("def run():\n    os.closerange(0, 1000)\n    return 1")
-    assert told.ending.result is None
-    assert told.ending.crash is not None
+    assert told.facts.result is None
+    assert crashed(told)
 
 
 def test_a_tree_that_ignores_sigterm_is_killed_after_the_grace(runs: Runs, tmp_path: Path) -> None:
@@ -178,8 +182,8 @@ def test_a_tree_that_ignores_sigterm_is_killed_after_the_grace(runs: Runs, tmp_p
         """,
         timeout=0.8,
     )
-    assert told.ending.timed_out
-    assert (told.ending.result, told.ending.crash, told.ending.signal) == (None, None, 9)
+    assert told.facts.timed_out
+    assert (told.facts.result, told.verdict.outcome, told.facts.signal) == (None, "timed_out", 9)
     assert not alive(pid_in(file))
 
 
@@ -195,16 +199,16 @@ def test_a_job_that_ends_on_sigterm_may_clean_up_within_the_grace(runs: Runs) ->
         """,
         timeout=0.8,
     )
-    assert told.ending.timed_out
-    assert told.ending.exit_code == 7
+    assert told.facts.timed_out
+    assert told.facts.exit_code == 7
     assert "cleaned up" in told.output
 
 
 def test_daemons_in_sessions_of_their_own_that_hold_the_pipe_are_killed(runs: Runs, tmp_path: Path) -> None:
     file = tmp_path / "pid"
     told = runs.job(f"{DAEMON}def run():\n    daemon({str(file)!r})\n    return 'left'")
-    assert told.ending.result == {"ok": True, "value": "left"}
-    assert told.ending.leftovers == 1
+    assert told.facts.result == {"ok": True, "value": "left"}
+    assert told.facts.leftovers == 1
     assert not alive(pid_in(file))
 
 
@@ -213,8 +217,8 @@ def test_threads_that_hang_after_the_result_end_soon_and_the_result_stands(runs:
     told = runs.job(
         "def run():\n    threading.Thread(target=time.sleep, args=(600,)).start()\n    return 1", timeout=60
     )
-    assert told.ending.result == {"ok": True, "value": 1}
-    assert not told.ending.timed_out
+    assert told.facts.result == {"ok": True, "value": 1}
+    assert not told.facts.timed_out
     assert time.monotonic() - began < 10
 
 
@@ -229,7 +233,7 @@ def test_endless_output_is_ended_by_the_time_limit_and_never_held(runs: Runs) ->
     sizes: list[int] = []
     write_job(runs.folder, "def run():\n    while True:\n        print('x' * 1000)")
     told = runs.watch(runs.start(), timeout=1.0, on_output=lambda data: sizes.append(len(data)))
-    assert told.ending.timed_out
+    assert told.facts.timed_out
     assert max(sizes) <= 1 << 16
     assert sum(sizes) > 1 << 20
 
@@ -241,7 +245,7 @@ def test_a_hundred_megabytes_of_output_arrive_whole(runs: Runs) -> None:
         "def run():\n    for _ in range(100):\n        os.write(1, b'x' * 1_000_000)\n    return 'printed'",
     )
     told = runs.watch(runs.start(), timeout=60, on_output=lambda data: sizes.append(len(data)))
-    assert told.ending.result == {"ok": True, "value": "printed"}
+    assert told.facts.result == {"ok": True, "value": "printed"}
     assert sum(sizes) >= 100_000_000
 
 
@@ -259,22 +263,24 @@ def test_a_killed_supervisor_is_a_crash_that_leaves_nothing_and_harms_no_next_at
         """
     write_job(runs.folder, DAEMON + dedent(body))
     attempt = runs.start()
-    ending = runs.watch(attempt).ending
-    assert (ending.result, ending.crash) == (None, "its supervisor was killed")
+    told = runs.watch(attempt)
+    assert told.facts.result is None
+    assert crashed(told) == "its supervisor was killed"
     assert not alive(pid_in(file))
     assert not alive(attempt.pid)
-    assert runs.run(environ={"KIND": "1"}).ending.result == {"ok": True, "value": "fine"}
+    assert runs.run(environ={"KIND": "1"}).facts.result == {"ok": True, "value": "fine"}
 
 
-def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(
-    runs: Runs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sauron_jobs_loader.launch.attempt.REPORT_PATIENCE", timedelta(seconds=0.3))
-    write_job(runs.folder, "def run():\n    os.kill(os.getppid(), signal.SIGSTOP)\n    time.sleep(600)")
-    attempt = runs.start()
-    ending = runs.watch(attempt, timeout=0.3).ending
-    assert ending.crash == "its supervisor was killed"
-    assert not alive(attempt.pid)
+@pytest.mark.parametrize("spawn", [False, True], ids=["fork", "spawn"])
+def test_a_frozen_supervisor_does_not_keep_its_attempt_alive(tmp_path: Path, spawn: bool) -> None:
+    body = "def run():\n    os.kill(os.getppid(), signal.SIGSTOP)\n    time.sleep(600)"
+    launcher = Launcher(grace=timedelta(seconds=0.5), report_patience=timedelta(seconds=0.3))
+    with contextlib.closing(launcher):
+        runs = Runs(launcher, write_job(tmp_path / "bundle", body), spawn)
+        attempt = runs.start()
+        told = runs.watch(attempt, timeout=0.3)
+        assert crashed(told) == "its supervisor was killed"
+        assert not alive(attempt.pid)
 
 
 def test_a_stop_from_another_thread_ends_the_tree_and_keeps_its_reason(runs: Runs) -> None:
@@ -282,13 +288,9 @@ def test_a_stop_from_another_thread_ends_the_tree_and_keeps_its_reason(runs: Run
     attempt = runs.start()
     attempt.stop("cancelled by tests")
     attempt.stop("another")
-    ending = runs.watch(attempt).ending
-    assert (ending.stopped, ending.result, ending.crash, ending.timed_out) == (
-        "cancelled by tests",
-        None,
-        None,
-        False,
-    )
+    told = runs.watch(attempt)
+    assert (told.facts.stopped, told.facts.result, told.facts.timed_out) == (True, None, False)
+    assert (told.verdict.outcome, told.verdict.error) == ("cancelled", "cancelled by tests")
     assert not alive(attempt.pid)
     attempt.stop("too late")
 
@@ -300,7 +302,7 @@ def test_a_command_runs_in_the_revisions_folder_with_exactly_its_environment(run
         secrets={"TOKEN": "s3cret"},
         environ={"SAURON_RUN_ID": "r"},
     )
-    assert told.ending.result == {"ok": True, "value": None}
+    assert (told.verdict.outcome, told.verdict.result) == ("succeeded", None)
     lines = told.output.splitlines()
     assert lines[0] == str(runs.folder)
     variables = {line.partition("=")[0] for line in lines if "=" in line}
@@ -309,23 +311,20 @@ def test_a_command_runs_in_the_revisions_folder_with_exactly_its_environment(run
 
 
 def test_a_command_fails_with_its_exit_code(runs: Runs) -> None:
-    ending = runs.job("", "command=['sh', '-c', 'exit 3']").ending
-    assert ending.result == {
-        "ok": False,
-        "error": "the command ended with exit code 3",
-        "error_type": "ExitCode",
-    }
+    verdict = runs.job("", "command=['sh', '-c', 'exit 3']").verdict
+    assert (verdict.outcome, verdict.exit_code) == ("failed", 3)
+    assert (verdict.error, verdict.error_type) == ("the command ended with exit code 3", "ExitCode")
 
 
 def test_a_command_that_is_not_there_says_so_and_what_to_do(runs: Runs) -> None:
-    ending = runs.job("", "command=['no-such-program']").ending
-    assert ending.result is not None
-    assert "'no-such-program' cannot be started" in ending.result["error"]
-    assert "Install the program" in ending.result["error"]
+    facts = runs.job("", "command=['no-such-program']").facts
+    assert facts.result is not None
+    assert "'no-such-program' cannot be started" in facts.result["error"]
+    assert "Install the program" in facts.result["error"]
 
 
 def test_a_command_killed_by_a_signal_is_a_crash(runs: Runs) -> None:
-    assert runs.job("", "command=['sh', '-c', 'kill -9 $$']").ending.crash == "killed by SIGKILL"
+    assert crashed(runs.job("", "command=['sh', '-c', 'kill -9 $$']")) == "killed by SIGKILL"
 
 
 def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(
@@ -341,8 +340,8 @@ def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(
         environ={"SAURON_JOB_ID": "job"},
         secrets={"TOKEN": "s3cret"},
     )
-    assert told.ending.result is not None
-    value = told.ending.result["value"]
+    assert told.facts.result is not None
+    value = told.facts.result["value"]
     assert value["own"] == {**ENVIRON, "SAURON_JOB_ID": "job", "TOKEN": "s3cret"}
     assert "RUNNER_ONLY" not in value["shown"]
     if not runs.spawn:
@@ -364,8 +363,8 @@ def test_a_job_inherits_no_descriptor_but_its_own(runs: Runs) -> None:
     )
     first = runs.start(environ={"PAUSE": "60"})
     told = runs.run(environ={"PAUSE": "0"})
-    assert told.ending.result is not None
-    kinds = told.ending.result["value"]
+    assert told.facts.result is not None
+    kinds = told.facts.result["value"]
     assert [kinds[number] for number in "012"] == ["/dev/null", "pipe", "pipe"]
     assert [kind for number, kind in kinds.items() if number not in "012" and kind != "/dev/urandom"] == [
         "socket"
@@ -389,7 +388,7 @@ def test_progress_and_state_reach_the_runner(runs: Runs) -> None:
             return [ctx.state["seen"], ctx.state.get("none", 5), "none" in ctx.state, list(ctx.state.keys()), ctx.state.get("o")]
         """
     )
-    assert told.ending.result == {"ok": True, "value": [{"ids": [1, 2]}, 5, False, ["seen"], None]}
+    assert told.facts.result == {"ok": True, "value": [{"ids": [1, 2]}, 5, False, ["seen"], None]}
     assert told.progress[0] == (0.25, "first")
     assert told.progress[-1] == (1.0, "last")
     assert len(told.progress) < 100
@@ -399,8 +398,8 @@ def test_progress_and_state_reach_the_runner(runs: Runs) -> None:
 @pytest.mark.parametrize("value", ["object()", "'x' * 70_000", "float('inf')"])
 def test_state_that_cannot_be_kept_is_refused_with_the_reason(runs: Runs, value: str) -> None:
     told = runs.job(f"def run(ctx):\n    ctx.state['k'] = {value}")
-    assert told.ending.result is not None
-    assert told.ending.result["error_type"] == "StateError"
+    assert told.facts.result is not None
+    assert told.facts.result["error_type"] == "StateError"
     assert runs.state == {}
 
 
@@ -422,24 +421,24 @@ def test_a_context_knows_its_run_and_its_secrets(runs: Runs) -> None:
     )
     assert "['job', 'run-1', 2, '2026-03-02T12:00:00+00:00', {'n': 1}, {'TOKEN': 's3cret'}]" in told.output
     assert "INFO job.job: a line for the log" in told.output
-    assert told.ending.result is not None
-    assert "secrets=['OTHER']" in told.ending.result["error"]
+    assert told.facts.result is not None
+    assert "secrets=['OTHER']" in told.facts.result["error"]
 
 
 def test_params_of_a_model_arrive_validated(runs: Runs) -> None:
     body = "import pydantic\nclass P(pydantic.BaseModel):\n    n: int = 3\ndef run(ctx):\n    return ctx.params.n + 1"
-    assert runs.job(body, "func=run, params=P", params={"n": "4"}).ending.result == {"ok": True, "value": 5}
-    refused = runs.run(params={"n": "x"}).ending.result
+    assert runs.job(body, "func=run, params=P", params={"n": "4"}).facts.result == {"ok": True, "value": 5}
+    refused = runs.run(params={"n": "x"}).facts.result
     assert refused is not None
     assert "params do not fit" in refused["error"]
 
 
 def test_a_job_that_the_revision_does_not_have_fails_with_its_reason(runs: Runs) -> None:
     write_job(runs.folder, "def run():\n    pass", "func=run, overlap='sometimes'")
-    result = runs.run().ending.result
+    result = runs.run().facts.result
     assert result is not None
     assert "overlap is 'sometimes'" in result["error"]
-    other = runs.run("gone").ending.result
+    other = runs.run("gone").facts.result
     assert other is not None
     assert "registers no job 'gone'" in other["error"]
 
@@ -466,4 +465,5 @@ def test_nothing_is_left_after_the_launcher_is_closed(tmp_path: Path) -> None:
     eventually(lambda: len(tagged(tag["TAG"])) >= 6)
     launcher.close()
     assert tagged(tag["TAG"]) == []
-    assert runs.watch(attempt).ending.stopped == "the runner stopped"
+    verdict = runs.watch(attempt).verdict
+    assert (verdict.outcome, verdict.error) == ("interrupted", "its runner was stopped")

@@ -156,17 +156,17 @@ def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(
     )
     assert launcher.boot(SHA, tmp_path, ENVIRON).threaded
     told = runs.run(environ=ENVIRON)
-    assert told.ending.result is not None
-    assert told.ending.result["ok"]
+    assert told.facts.result is not None
+    assert told.facts.result["ok"]
 
 
 def test_a_spawned_attempt_of_a_broken_bundle_fails_with_the_place(
     launcher: Launcher, tmp_path: Path
 ) -> None:
     told = Runs(launcher, tmp_path, spawn=True).job("1 / 0\ndef run():\n    pass")
-    assert told.ending.result is not None
-    assert told.ending.result["error_type"] == "BootError"
-    assert told.ending.result["error"].startswith("manifest.py:3: ZeroDivisionError")
+    assert told.facts.result is not None
+    assert told.facts.result["error_type"] == "BootError"
+    assert told.facts.result["error"].startswith("manifest.py:3: ZeroDivisionError")
 
 
 def test_an_endless_manifest_of_a_spawned_attempt_is_under_its_time_limit(
@@ -175,7 +175,7 @@ def test_an_endless_manifest_of_a_spawned_attempt_is_under_its_time_limit(
     told = Runs(launcher, tmp_path, spawn=True).job(
         "while True:\n    pass\ndef run():\n    pass", timeout=0.7
     )
-    assert told.ending.timed_out
+    assert told.facts.timed_out
 
 
 def test_a_job_that_kills_its_zygote_gets_its_verdict_and_the_next_attempt_starts(
@@ -193,9 +193,9 @@ def test_a_job_that_kills_its_zygote_gets_its_verdict_and_the_next_attempt_start
     write_job(tmp_path, body)
     runs = Runs(launcher, tmp_path, spawn=False)
     waiting = runs.start(environ={"KIND": "wait"})
-    assert runs.run(environ={"KIND": "kill"}).ending.result == {"ok": True, "value": "kill"}
-    assert runs.run(environ={"KIND": "next"}).ending.result == {"ok": True, "value": "next"}
-    assert runs.watch(waiting).ending.result == {"ok": True, "value": "wait"}
+    assert runs.run(environ={"KIND": "kill"}).facts.result == {"ok": True, "value": "kill"}
+    assert runs.run(environ={"KIND": "next"}).facts.result == {"ok": True, "value": "next"}
+    assert runs.watch(waiting).facts.result == {"ok": True, "value": "wait"}
 
 
 @pytest.mark.parametrize("target", ["os.getpgid(os.getppid())", "os.getsid(os.getppid())"])
@@ -208,10 +208,10 @@ def test_a_job_that_kills_a_group_of_ours_leaves_nothing_and_the_next_attempt_st
     )
     runs = Runs(launcher, tmp_path, spawn=False)
     attempt = runs.start()
-    ending = runs.watch(attempt, timeout=2).ending
-    assert ending.result is None
+    facts = runs.watch(attempt, timeout=2).facts
+    assert facts.result is None
     assert eventually(lambda: not alive(attempt.pid))
-    assert runs.run(environ={"KIND": "1"}).ending.result == {"ok": True, "value": 1}
+    assert runs.run(environ={"KIND": "1"}).facts.result == {"ok": True, "value": 1}
 
 
 def test_a_retired_revision_ends_after_its_last_attempt(launcher: Launcher, tmp_path: Path, tag: str) -> None:
@@ -219,18 +219,18 @@ def test_a_retired_revision_ends_after_its_last_attempt(launcher: Launcher, tmp_
     runs = Runs(launcher, tmp_path, spawn=False)
     attempt = runs.start(zygote_environ={**ENVIRON, "TAG": tag})
     launcher.retire(keep=[])
-    assert runs.watch(attempt).ending.result == {"ok": True, "value": "to the end"}
+    assert runs.watch(attempt).facts.result == {"ok": True, "value": "to the end"}
     assert eventually(lambda: not tagged(tag))
-    assert runs.run().ending.result == {"ok": True, "value": "to the end"}
+    assert runs.run().facts.result == {"ok": True, "value": "to the end"}
 
 
 def test_a_kept_revision_stays_warm(launcher: Launcher, tmp_path: Path) -> None:
     write_job(tmp_path, "HELD = os.getpid()\ndef run():\n    return HELD")
     runs = Runs(launcher, tmp_path, spawn=False)
-    first = runs.run().ending.result
+    first = runs.run().facts.result
     launcher.retire(keep=[SHA])
     launcher.boot(SHA, tmp_path, ENVIRON)
-    assert runs.run().ending.result == first
+    assert runs.run().facts.result == first
 
 
 def test_attempts_of_several_threads_do_not_mix(launcher: Launcher, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_attempts_of_several_threads_do_not_mix(launcher: Launcher, tmp_path: Pa
         for number in range(10):
             name = f"<{thread}.{number}>"
             told = runs.run(environ={"N": name})
-            if told.ending.result != {"ok": True, "value": name} or told.output != name * 3 + "\n":
+            if told.facts.result != {"ok": True, "value": name} or told.output != name * 3 + "\n":
                 faults.append(told)
 
     threads = [threading.Thread(target=several, args=(number,)) for number in range(8)]
@@ -287,7 +287,7 @@ def _is_quiet(pid: int) -> bool:
 def test_children_of_one_zygote_draw_different_random_numbers(launcher: Launcher, tmp_path: Path) -> None:
     write_job(tmp_path, "import random\ndef run():\n    return random.random()")
     runs = Runs(launcher, tmp_path, spawn=False)
-    assert len({str(runs.run().ending.result) for _ in range(3)}) == 3
+    assert len({str(runs.run().facts.result) for _ in range(3)}) == 3
 
 
 def test_loading_and_running_write_nothing_into_the_revision(launcher: Launcher, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_loading_and_running_write_nothing_into_the_revision(launcher: Launcher,
     )
     before = sorted(tmp_path.rglob("*"))
     runs = Runs(launcher, tmp_path, spawn=False)
-    assert runs.run().ending.result == runs.run(spawn=True).ending.result == {"ok": True, "value": 1}
+    assert runs.run().facts.result == runs.run(spawn=True).facts.result == {"ok": True, "value": 1}
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -311,7 +311,7 @@ def test_a_forked_attempt_starts_within_milliseconds(launcher: Launcher, tmp_pat
     waits = []
     for _ in range(15):
         began = time.monotonic()
-        result = runs.run().ending.result
+        result = runs.run().facts.result
         assert result is not None
         waits.append(result["value"] - began)
     assert sorted(waits)[len(waits) // 2] < 0.1

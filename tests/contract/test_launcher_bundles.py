@@ -41,16 +41,16 @@ def test_every_job_of_the_example_bundle_runs_on_a_bare_machine(
     }
     runs = Runs(launcher, folder, spawn)
     for job in bundle.jobs:
-        ending = runs.run(job["id"]).ending
-        assert ending.result is not None
-        assert ending.result["ok"], (job["id"], ending)
+        facts = runs.run(job["id"]).facts
+        assert facts.result is not None
+        assert facts.result["ok"], (job["id"], facts)
 
 
 def test_the_example_job_with_params_is_degraded_above_its_limit(launcher: Launcher, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(EXAMPLE, tmp_path / "bundle"))
     runs = Runs(launcher, folder, spawn=False)
     for limit, status in ((0, "degraded"), (100, "success")):
-        result = runs.run("disk-space", params={"limit_percent": limit}).ending.result
+        result = runs.run("disk-space", params={"limit_percent": limit}).facts.result
         assert result is not None
         assert result["value"]["status"] == status
     assert "percent" in runs.state
@@ -84,8 +84,8 @@ def test_a_bundle_of_the_earlier_system_loads_and_runs_unchanged(launcher: Launc
     assert records["digest"]["secrets"][1]["label"] == "API token"
     runs = Runs(launcher, OLDER, spawn)
     told = runs.run("backup", zygote_environ=environ, environ=environ)
-    assert told.ending.result is not None
-    value = told.ending.result["value"]
+    assert told.facts.result is not None
+    value = told.facts.result["value"]
     assert value["metadata"].pop("loaded_at").endswith("+00:00")
     assert value == {
         "status": "partial",
@@ -108,7 +108,7 @@ def test_mail_that_cannot_be_sent_is_none_with_the_reason_in_the_log(launcher: L
     }
     keys = {"AWS_SES_ACCESS_KEY_ID": "k", "AWS_SES_SECRET_ACCESS_KEY": "s"}
     told = Runs(launcher, OLDER, spawn=False).run("digest", secrets=secrets, environ={**environ, **keys})
-    assert told.ending.result == {
+    assert told.facts.result == {
         "ok": True,
         "value": {"status": "success", "sent": [None, None, None], "token": "t"},
     }

@@ -41,7 +41,7 @@ def test_each_bundle_runs_with_its_own_requirements(launcher: Launcher, tmp_path
         pythons[version] = environments.python(folder)
         assert launcher.boot(version, folder, ENVIRON, python=pythons[version]).rejected == ()
     for version, python in pythons.items():
-        result = Runs(launcher, tmp_path / version, spawn, python=python).run(sha=version).ending.result
+        result = Runs(launcher, tmp_path / version, spawn, python=python).run(sha=version).facts.result
         assert result is not None
         assert result["ok"], result
         value = result["value"]
@@ -59,10 +59,10 @@ def test_a_revision_whose_process_died_is_booted_with_its_environment_again(
     )
     python = Environments(tmp_path / "environments", environ=ENVIRON | {"HOME": str(tmp_path)}).python(folder)
     runs = Runs(launcher, folder, spawn=False, python=python)
-    assert runs.run().ending.result == {"ok": True, "value": "1.0"}
+    assert runs.run().facts.result == {"ok": True, "value": "1.0"}
     (zygote,) = launcher._zygotes.values()
     zygote.process.kill()
     eventually(lambda: zygote.ended)
-    assert runs.run().ending.result == {"ok": True, "value": "1.0"}
+    assert runs.run().facts.result == {"ok": True, "value": "1.0"}
     launcher.retire([])
     launcher.boot("f" * 40, folder, ENVIRON, python=python)

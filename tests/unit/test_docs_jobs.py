@@ -41,14 +41,14 @@ def run(runs: Runs, name: str, fields: str = "", **request: Any) -> Told:
         f"job_registry.register(JobConfig(id='job', cron='* * * * *', func={name}.run, {fields}))\n"
     )
     told = runs.run(**request)
-    assert told.ending.result, told.output
-    assert told.ending.result["ok"], told.output
+    assert told.facts.result, told.output
+    assert told.facts.result["ok"], told.output
     return told
 
 
 def summary(told: Told) -> str:
-    assert told.ending.result
-    return str(told.ending.result["value"]["summary"])
+    assert told.facts.result
+    return str(told.facts.result["value"]["summary"])
 
 
 def test_every_python_block_names_its_file_and_has_a_test_here() -> None:
@@ -121,8 +121,8 @@ def test_a_digest_is_mailed(runs: Runs) -> None:
         )
     finally:
         server.stop()
-    assert told.ending.result
-    assert told.ending.result["value"]["status"] == "success", told.output
+    assert told.facts.result
+    assert told.facts.result["value"]["status"] == "success", told.output
     sent = ses_backends["123456789012"]["us-east-1"].sent_messages[-1]
     assert sent.destinations["ToAddresses"] == ["a@example.com", "b@example.com"]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,21 +12,11 @@ from chalicelib.model.runs import Run, RunState
 from chalicelib.operations.operations import Operations
 from chalicelib.store import Store, bundle, history, log_chunks
 from chalicelib.store.queue import leases
+from sauron_jobs_loader.launch.facts import AttemptFacts
+from tests.attempts import attempt_facts
 from tests.conftest import ManualClock, define
 
 pytestmark = pytest.mark.every_store
-
-
-@dataclass(frozen=True)
-class Ended:
-    exit_code: int | None = 0
-    signal: int | None = None
-    result: dict[str, Any] | None = None
-    timed_out: bool = False
-    stopped: str | None = None
-    crash: str | None = None
-    max_rss_kb: int | None = None
-    cpu_seconds: float | None = None
 
 
 class Launching:
@@ -43,13 +32,13 @@ class Launching:
     def stop(self, reason: str) -> None:
         raise AssertionError(reason)
 
-    def watch(self, *, on_output: Callable[[bytes], None], **_more: Any) -> Ended:
+    def watch(self, *, on_output: Callable[[bytes], None], **_more: Any) -> AttemptFacts:
         assert self.worker
         self.seen = self.worker.running_attempts._all()
         on_output(b"first\n")
         self.worker.running_attempts.flush()
         on_output(b"second\n")
-        return Ended(result={"ok": True, "value": None})
+        return attempt_facts(result={"ok": True, "value": None})
 
 
 def activate(store: Store) -> None:
@@ -110,7 +99,7 @@ def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_th
         return held
 
     monkeypatch.setattr(leases, "beat", slow)
-    worker.running_attempts.beat()
+    worker.running_attempts.heartbeat()
     assert [live.stopped for live in begun] == [None, None]
 
 
@@ -124,5 +113,5 @@ def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
     [run], _ = worker.claim(1)
     live = worker.running_attempts.begin(run)
     worker.release(run)
-    worker.running_attempts.beat()
+    worker.running_attempts.heartbeat()
     assert live.stopped == "its lease was taken over"

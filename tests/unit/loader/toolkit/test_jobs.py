@@ -28,9 +28,9 @@ def runs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runs]:
 
 def value_of(runs: Runs, body: str) -> Any:
     told = runs.job(f"{IMPORTS}{body}")
-    assert told.ending.result, told.output
-    assert told.ending.result["ok"], told.output
-    return told.ending.result["value"]
+    assert told.facts.result, told.output
+    assert told.facts.result["ok"], told.output
+    return told.facts.result["value"]
 
 
 def test_a_job_without_a_context_keeps_values_between_its_runs(runs: Runs) -> None:
@@ -43,7 +43,7 @@ def run():
     return [count, sorted(state.keys()), state.get("other")]
 """
     assert value_of(runs, body) == [1, ["count", "other"], {"a": [1]}]
-    assert runs.run().ending.result == {"ok": True, "value": [2, ["count", "other"], {"a": [1]}]}
+    assert runs.run().facts.result == {"ok": True, "value": [2, ["count", "other"], {"a": [1]}]}
 
 
 def test_changed_and_rose_compare_with_what_was_stored(runs: Runs) -> None:
@@ -79,7 +79,7 @@ def run():
     return [item for item in progress.track("ab", note=lambda item: f"file {item}")] + list(progress.track(iter("c")))
 """
     told = runs.job(IMPORTS + body)
-    assert told.ending.result == {"ok": True, "value": ["a", "b", "c"]}, told.output
+    assert told.facts.result == {"ok": True, "value": ["a", "b", "c"]}, told.output
     assert (0.5, "file a (1 of 2)") in told.progress
     assert (1.0, "file b (2 of 2)") in told.progress
     assert told.progress[-1] == (0.0, "1")

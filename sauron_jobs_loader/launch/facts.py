@@ -1,0 +1,58 @@
+"""What is known of an attempt that is over. It judges nothing: the application decides what the facts mean."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    """The facts about an attempt's end, from its supervisor's report, its job's frames and the runner's own orders.
+
+    `reported` is false if the supervisor was killed before it could report; then nothing is known of the job's
+    process. `exit_code` and `signal` are the job process's. `result` is its result frame: `ok`, then `value`
+    or `error` and `error_type`. `became_command`: the job's process was replaced by a command. `stop_reason`
+    was given with an order to stop; `stopped` says that the supervisor carried the order out. `leftovers`
+    counts processes that had to be killed after the job's own had ended. `cpu_seconds` and `max_rss_kb` (peak
+    memory) include the job's children.
+    """
+
+    reported: bool
+    exit_code: int | None
+    signal: int | None
+    result: dict[str, Any] | None
+    became_command: bool
+    timed_out: bool
+    stop_reason: str | None
+    stopped: bool
+    leftovers: int
+    max_rss_kb: int | None
+    cpu_seconds: float | None
+
+
+def facts_of(
+    report: dict[str, Any] | None,
+    *,
+    result: dict[str, Any] | None,
+    became_command: bool,
+    stop_reason: str | None,
+    leftovers: int,
+) -> AttemptFacts:
+    """Collect the facts of an attempt from its supervisor's report (None: the supervisor was killed)."""
+    known = report or {}
+    status = known.get("status")
+    return AttemptFacts(
+        reported=report is not None,
+        exit_code=os.WEXITSTATUS(status) if status is not None and os.WIFEXITED(status) else None,
+        signal=os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None,
+        result=result,
+        became_command=became_command,
+        timed_out=bool(known.get("timed_out")),
+        stop_reason=stop_reason,
+        stopped=bool(known.get("stopped")),
+        leftovers=int(known.get("leftovers", leftovers)),
+        max_rss_kb=known.get("max_rss_kb"),
+        cpu_seconds=known.get("cpu_seconds"),
+    )
