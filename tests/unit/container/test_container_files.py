@@ -1,4 +1,4 @@
-"""The container's own files: the entrypoint run for real, and the compose file and Dockerfile read as data."""
+"""The container's files: the entrypoint runs for real; compose file and Dockerfile are read as data."""
 
 from __future__ import annotations
 
