@@ -1,19 +1,15 @@
 from __future__ import annotations
 
 import base64
-import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chalicelib.errors import SettingsError
-from sauron.aws import desired, package
+from sauron.aws import desired
 from sauron.aws.cloud import Cloud
 from sauron.aws.names import Names
 from sauron_jobs_loader.git.address import parse_address
-from tests.e2e.outside import ROOT
 
 PROD = Names("prod")
 HERE = Cloud(None, "eu-central-1", "123456789012", "arn:aws:iam::123456789012:user/me")
@@ -147,35 +143,3 @@ def test_an_address_that_no_function_could_fetch_is_refused_before_it_is_deploye
             GIVEN | {"JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git?token=in-the-query"}, PROD
         )
     assert "in-the-query" not in str(refused.value)
-
-
-def test_the_digest_changes_with_the_settings_and_the_account_and_not_with_their_order() -> None:
-    one, other = (package.config(ROOT, "prod", {"LOG_LEVEL": level}) for level in ("INFO", "DEBUG"))
-    assert package.digest(ROOT, one, HERE) == package.digest(ROOT, dict(reversed(list(one.items()))), HERE)
-    assert package.digest(ROOT, one, HERE) != package.digest(ROOT, other, HERE)
-    assert package.digest(ROOT, one, HERE) != package.digest(ROOT, one, replace(HERE, account="210987654321"))
-    assert list(one["stages"]) == ["prod"]
-
-
-def test_a_policy_reaches_aws_for_one_partition_region_and_account_and_mail_for_the_region_that_sends_it(
-    tmp_path: Path,
-) -> None:
-    root = tmp_path / "checkout"
-    shutil.copytree(ROOT / ".chalice", root / ".chalice", ignore=shutil.ignore_patterns("deploy*"))
-    for name in ("app.py", "requirements.txt"):
-        shutil.copy(ROOT / name, root)
-    ours = {"Resource": ["*", "arn:aws:s3:::bucket/*", "arn:aws:sqs:*:210987654321:other"]}
-    (root / ".chalice/policy-prod-mine.json").write_text(json.dumps(ours), encoding="utf-8")
-    china = Cloud(None, "cn-north-1", "123456789012", "arn:aws-cn:iam::123456789012:user/me", "aws-cn")
-    for variables, mail in (({}, "us-east-1"), ({"AWS_SES_REGION": "cn-northwest-1"}, "cn-northwest-1")):
-        folder = package.copy(root, "prod", package.config(root, "prod", variables), china)
-        for file in sorted((folder / ".chalice").glob("policy-*-[!m]*.json")):
-            for statement in json.loads(file.read_text(encoding="utf-8"))["Statement"]:
-                resources = statement["Resource"]
-                for resource in [resources] if isinstance(resources, str) else resources:
-                    service = resource.split(":")[2]
-                    region = mail if service == "ses" else "cn-north-1"
-                    assert resource.startswith(f"arn:aws-cn:{service}:{region}:123456789012:"), resource
-        assert json.loads((folder / ".chalice/policy-prod-mine.json").read_text(encoding="utf-8")) == {
-            "Resource": ["*", "arn:aws-cn:s3:::bucket/*", "arn:aws-cn:sqs:*:210987654321:other"]
-        }

@@ -3,7 +3,10 @@ from __future__ import annotations
 import click
 import pytest
 
+from chalicelib.store import Store
 from sauron.cli.run import read_params
+from tests.conftest import ManualClock, define
+from tests.unit.container.cli.conftest import Cli
 
 
 def test_a_value_is_json_where_it_is_json_and_text_elsewhere() -> None:
@@ -39,3 +42,31 @@ def test_no_parameters_are_none() -> None:
 def test_a_parameter_without_name_or_given_twice_is_wrong_use(given: list[str], named: str) -> None:
     with pytest.raises(click.UsageError, match=named):
         read_params(given)
+
+
+def test_a_preview_gives_the_reasons_and_keeps_their_older_key(
+    cli: Cli, store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "backup", "0 3 1 1 *", enabled=False)
+    said = cli("run", "backup", "--dry-run", "--json")
+    assert said.code == 1
+    assert said.json["would_run"] is False
+    assert said.json["reasons"] == said.json["against"] == ["the job is disabled: sauron enable backup"]
+    assert cli("runs", "--json").json["runs"] == []
+
+
+def test_waiting_without_a_runner_fails_and_queues_nothing(
+    cli: Cli, store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "backup", "0 3 1 1 *")
+    said = cli("run", "backup", "--wait")
+    assert said.code == 1
+    assert "No runner is up" in said.err
+    assert cli("runs", "--json").json["runs"] == []
+
+
+@pytest.mark.parametrize("option", ["--wait", "--force", "--reason=x"])
+def test_a_direct_run_refuses_options_of_the_queue(cli: Cli, option: str) -> None:
+    said = cli("run", "backup", "--direct", option)
+    assert said.code == 2
+    assert "--direct does not use the queue" in said.err

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.container.cli.conftest import Cli
+
+
+def test_cron_explains_an_expression_in_words_and_local_times(cli: Cli) -> None:
+    said = cli("cron", "30 2 * * *", "--tz", "Europe/Berlin", "--from", "2026-03-28T12:00", "-n", "1")
+    assert said.code == 0
+    assert said.out.splitlines() == [
+        "at 02:30 (Europe/Berlin)",
+        "  Sun 2026-03-29 03:00 CEST  (2026-03-29T01:00:00Z)",
+    ]
+
+
+def test_cron_in_json_has_every_time_in_utc_and_in_its_zone(cli: Cli) -> None:
+    known = cli("cron", "@daily", "--from", "2026-03-02T12:00:00Z", "-n", "2", "--json").json
+    assert known["next_runs"] == ["2026-03-03T00:00:00Z", "2026-03-04T00:00:00Z"]
+    assert known["local"] == ["2026-03-03T00:00:00+00:00", "2026-03-04T00:00:00+00:00"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (("* * * *",), "five"),
+        (("* * * * *", "--tz", "Mars/Olympus"), "Mars/Olympus"),
+        (("* * * * *", "--from", "soon"), "'soon' is not a valid time. Write for example"),
+    ],
+)
+def test_a_refused_expression_is_exit_2_with_the_reason(
+    cli: Cli, arguments: tuple[str, ...], fault: str
+) -> None:
+    said = cli("cron", *arguments)
+    assert (said.code, said.out) == (2, "")
+    assert fault in said.err
+
+
+def test_init_never_writes_into_a_folder_that_holds_files(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("keep me")
+    said = cli("init", str(tmp_path / "mine"))
+    assert said.code == 1
+    assert "is not empty" in said.err
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("words", [("init", "x"), ("check", ".")])
+def test_a_bundle_is_created_and_checked_on_this_machine_only(cli: Cli, words: tuple[str, ...]) -> None:
+    said = cli(*words, "--url", "http://127.0.0.1:9")
+    assert said.code == 2
+    assert f"{words[0]} works on this machine only" in said.err

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+
+from chalicelib.store import Store
+from tests.conftest import ManualClock, define
+from tests.unit.container.cli.conftest import Cli
+
+
+@pytest.fixture(autouse=True)
+def _jobs(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "backup", "0 3 * * *", tags=["ops"])
+    define(store, clock, "digest", "0 8 * * *", enabled=False)
+
+
+def test_list_shows_enabled_jobs_and_all_of_them_with_their_state(cli: Cli) -> None:
+    quiet, everything = cli("list").out, cli("list", "-a").out
+    assert "at 03:00" in quiet
+    assert "digest" not in quiet
+    assert [line.split()[:2] for line in everything.splitlines()[1:]] == [["backup", "on"], ["digest", "off"]]
+
+
+def test_an_empty_list_says_how_to_see_more(cli: Cli) -> None:
+    said = cli("list", "--tag", "none")
+    assert said.out == ""
+    assert "No job matches. To include disabled jobs: `sauron list -a`." in said.err
+
+
+def test_next_lists_the_coming_runs(cli: Cli) -> None:
+    found = cli("next", "-n", "2", "--json").json
+    assert [one["job_id"] for one in found["next_runs"]] == ["backup", "backup"]
+
+
+def test_a_switch_says_until_when_and_why(cli: Cli) -> None:
+    off = cli("disable", "backup", "--until", "2h", "--reason", "moving")
+    assert off.out.startswith("backup is off.\n")
+    assert "moving" in off.out
+    assert cli("enable", "backup", "--json").json["enabled"] is True
+    assert "on by" in cli("list", "-a").out
+
+
+@pytest.mark.parametrize("until", ["soon", "3 days", "12x"])
+def test_a_time_that_is_not_one_is_refused_with_what_to_write(cli: Cli, until: str) -> None:
+    said = cli("disable", "backup", "--until", until)
+    assert said.code == 2
+    assert f"{until!r} is not a valid time. Write 2026-01-31T08:00, or a duration" in said.err

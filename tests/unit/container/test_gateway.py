@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from chalice.app import Chalice, Response
+
+from sauron.gateway import BODY_BYTES, Gateway, problem_response
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    app = Chalice(app_name="small", configure_logs=False)
+
+    @app.route("/echo/{name}", methods=["GET"])
+    def echo(name: str) -> dict[str, Any]:
+        request: Any = app.current_request
+        return {"name": name, "ip": request.context["identity"]["sourceIp"]}
+
+    @app.route("/text", methods=["GET", "POST"], content_types=["application/json"])
+    def text() -> Response:
+        return Response(
+            "größe", headers={"Content-Type": "text/plain; charset=utf-8", "Set-Cookie": ["a=1", "b=2"]}
+        )
+
+    return Gateway(app)
+
+
+def test_path_parameters_are_unquoted_and_the_callers_address_arrives(gateway: Gateway) -> None:
+    response = gateway.handle("GET", "/echo/a%2Fb%20c", {}, b"", source_ip="192.0.2.7")
+    assert json.loads(response.body) == {"name": "a/b c", "ip": "192.0.2.7"}
+
+
+def test_a_target_with_scheme_and_host_is_its_path(gateway: Gateway) -> None:
+    assert gateway.handle("GET", "http://host:80/text", {}, b"").body == "größe".encode()
+
+
+def test_head_is_get_without_a_body_and_with_its_length(gateway: Gateway) -> None:
+    got, head = (gateway.handle(method, "/text", {}, b"") for method in ("GET", "HEAD"))
+    assert (head.status, head.body, head.length) == (200, b"", got.length)
+    assert head.headers == got.headers
+
+
+def test_options_and_a_wrong_method_name_the_right_ones(gateway: Gateway) -> None:
+    options = gateway.handle("OPTIONS", "/text", {}, b"")
+    assert (options.status, dict(options.headers)) == (204, {"Allow": "GET, HEAD, OPTIONS, POST"})
+    wrong = gateway.handle("PUT", "/text", {}, b"")
+    assert (wrong.status, dict(wrong.headers)["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+
+
+def test_an_unknown_path_is_404_and_echoes_nothing(gateway: Gateway) -> None:
+    response = gateway.handle("GET", "/nothing/hush", {"Authorization": "Bearer hush"}, b"")
+    assert response.status == 404
+    assert b"hush" not in response.body
+    assert "hush" not in str(response.headers)
+
+
+def test_a_body_may_have_64_kib_and_not_a_byte_more(gateway: Gateway) -> None:
+    kind = {"Content-Type": "application/json"}
+    assert gateway.handle("POST", "/text", kind, b" " * BODY_BYTES).status == 200
+    assert gateway.handle("POST", "/text", kind, b" " * (BODY_BYTES + 1)).status == 413
+
+
+def test_several_values_of_one_header_stay_several(gateway: Gateway) -> None:
+    headers = gateway.handle("GET", "/text", {}, b"").headers
+    assert [value for name, value in headers if name == "Set-Cookie"] == ["a=1", "b=2"]
+
+
+def test_a_refusal_is_problem_json_with_its_length() -> None:
+    response = problem_response(405, "This path answers GET.", allow="GET")
+    assert json.loads(response.body)["detail"] == "This path answers GET."
+    assert response.length == len(response.body)
+    assert ("Allow", "GET") in response.headers
