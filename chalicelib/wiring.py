@@ -26,7 +26,7 @@ from chalicelib.bundle.remote_sync import RemoteBundle
 from chalicelib.bundle.service import BundleService, SyncRequests
 from chalicelib.clock import Clock, SystemClock
 from chalicelib.duties.duties import LAMBDA_UPKEEP, RUNNER_UPKEEP, Duties, Step
-from chalicelib.execution.rescue import Rescuer
+from chalicelib.execution.rescue import ExpiryDetector, Rescuer, StandstillDetector
 from chalicelib.execution.worker import Worker
 from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
@@ -153,6 +153,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         rescuer=Rescuer(
             store,
             clock,
+            StandstillDetector(clock) if store.sqlite else ExpiryDetector(store, clock),
             owner=name,
             gone=peers.gone,
             holds=worker.running_attempts.holds,

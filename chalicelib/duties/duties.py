@@ -19,9 +19,11 @@ from chalicelib.alerting import incidents
 from chalicelib.alerting.delivery import Delivery
 from chalicelib.alerting.messages import channels
 from chalicelib.clock import Clock
-from chalicelib.execution.rescue import Rescuer, tidy
+from chalicelib.execution.rescue import Rescuer, Wait
 from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs, dead_mans_switch
+from chalicelib.maintenance.tidy import tidy
+from chalicelib.model.runs import Run
 from chalicelib.scheduling.tick import TickReport, tick
 from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle, runners
@@ -102,7 +104,7 @@ class Duties:
 
     def rescue(self) -> None:
         """Take up the runs of runners whose lease has lapsed, and forget runners that are gone."""
-        self.rescue_now(wait=time.sleep)
+        self.rescue_dead(time.sleep)
 
     def tidy(self) -> None:
         """Let go of what the store need not keep."""
@@ -176,12 +178,16 @@ class Duties:
         free = None if here is None else lambda: shutil.disk_usage(here.parent).free
         return incidents.review(self._store, self._clock, self._settings, jobs=jobs, free_bytes=free)
 
-    def rescue_now(self, *, wait: Callable[[float], object] | None = None) -> None:
-        """Take up the runs of runners that are gone, and forget those runners.
+    def rescue_gone(self) -> None:
+        """Take up the runs of runners that are certainly gone, and forget those runners."""
+        self._rescued(self._rescuer.rescue_gone())
 
-        `wait` is as in `Rescuer.rescue`.
-        """
-        if self._rescuer.rescue(wait=wait):
+    def rescue_dead(self, wait: Wait) -> None:
+        """Take up the runs of runners that are gone or whose lease has lapsed; `wait` pauses between two looks."""
+        self._rescued(self._rescuer.rescue_dead(wait))
+
+    def _rescued(self, runs: Sequence[Run]) -> None:
+        if runs:
             self._waker.wake()
         with self._store.read() as tx:
             owners = frozenset(lease.owner for lease in leases.running(tx))

@@ -51,7 +51,7 @@ class WorkerPool:
 
     def start(self) -> None:
         """Rescue what a dead runner of this machine left, then start every thread."""
-        self._sauron.duties.rescue_now()  # before the first claim: what a dead runner left is not running
+        self._sauron.duties.rescue_gone()  # before the first claim: what a dead runner left is not running
         if self._sauron.settings.queue_enabled:
             self._claiming.set()
         for thread in self.threads:
@@ -139,9 +139,9 @@ class WorkerPool:
                 return
             try:
                 if self._sauron.peers.any_gone():
-                    self._sauron.duties.rescue_now()
+                    self._sauron.duties.rescue_gone()
                 if look % LOOKS_FOR_LAPSED == 0:
-                    self._sauron.duties.rescue_now(wait=self._stopping.wait)
+                    self._sauron.duties.rescue_dead(self._stopping.wait)
                 self._sauron.store.checkpoint()
             except SQLAlchemyError as error:
                 log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough

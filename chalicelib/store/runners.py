@@ -14,7 +14,6 @@ from .schema import duties, runners
 
 TICK = "tick"
 SYNC = "sync"
-UPKEEP = "upkeep"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from chalicelib.execution.rescue import LEASE_SECONDS, Rescuer
+from chalicelib.execution.rescue import LEASE_SECONDS, ExpiryDetector, Rescuer
 from chalicelib.execution.worker import Worker
 from chalicelib.model.runs import RunState
 from chalicelib.operations.operations import Operations, TriggerRequest
@@ -109,6 +109,10 @@ def test_a_trigger_whose_answer_was_lost_is_the_same_run_when_asked_again_with_i
         assert [one.id for one in history.runs(tx, job_id="j")] == [run.id]
 
 
+def _rescuer(store: Store, clock: ManualClock) -> Rescuer:
+    return Rescuer(store, clock, ExpiryDetector(store, clock), owner="other", gone=lambda _owner: False)
+
+
 def test_while_a_server_takes_no_writes_no_lease_is_held_to_have_lapsed(
     proxy: Proxy, robbed: Store, clock: ManualClock, worker: Worker
 ) -> None:
@@ -121,12 +125,9 @@ def test_while_a_server_takes_no_writes_no_lease_is_held_to_have_lapsed(
     ask(proxy.url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reads_only")
     reading = Store(f"{proxy.url}&options=-c%20role%3Dreads_only")
     with pytest.raises(DBAPIError, match="permission denied"):
-        Rescuer(reading, clock, owner="other", gone=lambda _owner: False).rescue(wait=waited.append)
+        _rescuer(reading, clock).rescue_dead(waited.append)
     reading.close()
     ask(proxy.url, "DROP OWNED BY reads_only")
     ask(proxy.url, "DROP ROLE reads_only")
     assert waited == []
-    assert [
-        one.id
-        for one in Rescuer(robbed, clock, owner="other", gone=lambda _owner: False).rescue(wait=waited.append)
-    ] == [run.id]
+    assert [one.id for one in _rescuer(robbed, clock).rescue_dead(waited.append)] == [run.id]

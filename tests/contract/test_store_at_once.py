@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from chalicelib.answers.audit import audit
 from chalicelib.errors import SauronError, UntilError
-from chalicelib.execution.rescue import Rescuer
+from chalicelib.execution.rescue import Rescuer, StandstillDetector
 from chalicelib.model.runs import FINAL, Outcome, Run, RunId, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
@@ -82,7 +82,9 @@ class Runner:
         self.ended: dict[tuple[str, int], tuple[float, float]] = {}
         self.begun: dict[tuple[str, int], float] = {}
         self.triggered: list[str] = []
-        self.rescuer = Rescuer(self.store, clock, owner=self.name, gone=lambda owner: owner == "dead")
+        self.rescuer = Rescuer(
+            self.store, clock, StandstillDetector(clock), owner=self.name, gone=lambda owner: owner == "dead"
+        )
 
     def run(self) -> None:
         acts = [
@@ -146,7 +148,7 @@ class Runner:
         self.ended[run.id, run.attempt] = (self.begun[run.id, run.attempt], ending)
 
     def rescue(self) -> None:
-        self.rescuer.rescue()
+        self.rescuer.rescue_gone()
 
 
 def test_runners_that_do_everything_at_once_keep_the_ledger_whole_and_the_policies(store: Store) -> None:
@@ -224,8 +226,8 @@ def test_a_finish_and_a_rescue_at_once_end_an_attempt_once(store: Store, clock: 
                     )
                 )
 
-        rescuer = Rescuer(store, clock, owner="me", gone=lambda _owner: True)
-        together(finish, lambda rescuer=rescuer, said=said: said.append(bool(rescuer.rescue())))  # type: ignore[misc]
+        rescuer = Rescuer(store, clock, StandstillDetector(clock), owner="me", gone=lambda _owner: True)
+        together(finish, lambda rescuer=rescuer, said=said: said.append(bool(rescuer.rescue_gone())))  # type: ignore[misc]
         with store.read() as tx:
             after = history.run(tx, asked)
         assert after

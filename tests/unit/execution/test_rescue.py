@@ -1,13 +1,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from chalicelib.execution.rescue import LEASE_SECONDS, Rescuer, tidy
+from chalicelib.execution.rescue import (
+    LEASE_SECONDS,
+    SECOND_LOOK_SECONDS,
+    Detector,
+    ExpiryDetector,
+    Rescuer,
+    StandstillDetector,
+)
+from chalicelib.execution.running_attempts import HEARTBEAT_SECONDS
 from chalicelib.model.runs import Outcome, Run, RunState
 from chalicelib.operations.operations import Operations, TriggerRequest
-from chalicelib.store import Store, history, runners
+from chalicelib.store import Store, history, outbox
 from chalicelib.store.queue import claims, leases
 from tests.conftest import ManualClock, define
 
@@ -30,8 +39,12 @@ def at_once(_seconds: float) -> None:
     """Look again without waiting."""
 
 
-def rescuer(store: Store, clock: ManualClock, *gone: str) -> Rescuer:
-    return Rescuer(store, clock, owner="me", gone=lambda owner: owner in gone)
+def detector(store: Store, clock: ManualClock) -> Detector:
+    return StandstillDetector(clock) if store.sqlite else ExpiryDetector(store, clock)
+
+
+def rescuer(store: Store, clock: ManualClock, *gone: str, **more: Any) -> Rescuer:
+    return Rescuer(store, clock, detector(store, clock), owner="me", gone=lambda owner: owner in gone, **more)
 
 
 def now_of(store: Store, run: Run) -> Run:
@@ -43,7 +56,7 @@ def now_of(store: Store, run: Run) -> Run:
 
 def test_a_run_whose_owner_is_certainly_gone_is_rescued_at_once(store: Store, clock: ManualClock) -> None:
     run = running(store, clock, "dead")
-    assert [one.id for one in rescuer(store, clock, "dead").rescue()] == [run.id]
+    assert [one.id for one in rescuer(store, clock, "dead").rescue_gone()] == [run.id]
     after = now_of(store, run)
     assert (after.state, after.due_at, after.error_type) == (RunState.QUEUED, clock.now(), "interrupted")
     with store.read() as tx:
@@ -55,11 +68,11 @@ def test_a_lease_that_stands_still_for_its_whole_length_is_rescued_and_not_a_mom
 ) -> None:
     run = running(store, clock, "far-away")
     watcher = rescuer(store, clock)
-    assert watcher.rescue(wait=at_once) == []
+    assert watcher.rescue_dead(at_once) == []
     clock.move(seconds=LEASE_SECONDS - 1)
-    assert watcher.rescue(wait=at_once) == []
+    assert watcher.rescue_dead(at_once) == []
     clock.move(seconds=1)
-    assert [one.id for one in watcher.rescue(wait=at_once)] == [run.id]
+    assert [one.id for one in watcher.rescue_dead(at_once)] == [run.id]
 
 
 @ON_A_SERVER
@@ -71,10 +84,10 @@ def test_a_rescuer_that_remembers_nothing_sees_that_a_lease_has_lapsed(
     with store.write() as tx:
         leases.beat(tx, [run.id], owner="far-away", now=clock.now())
     clock.move(seconds=LEASE_SECONDS - 1)
-    assert rescuer(store, clock).rescue(wait=at_once) == []
+    assert rescuer(store, clock).rescue_dead(at_once) == []
     clock.move(seconds=1)
-    assert rescuer(store, clock).rescue() == []  # nobody is there who could look again
-    assert [one.id for one in rescuer(store, clock).rescue(wait=at_once)] == [run.id]
+    assert rescuer(store, clock).rescue_gone() == []  # it is not certainly gone
+    assert [one.id for one in rescuer(store, clock).rescue_dead(at_once)] == [run.id]
 
 
 @ON_A_SERVER
@@ -88,7 +101,7 @@ def test_an_owner_whose_server_was_away_has_the_time_to_renew_its_lease(
         with store.write() as tx:
             leases.beat(tx, [run.id], owner="far-away", now=clock.now())
 
-    assert rescuer(store, clock).rescue(wait=renewed) == []
+    assert rescuer(store, clock).rescue_dead(renewed) == []
     assert now_of(store, run).state is RunState.RUNNING
 
 
@@ -102,69 +115,102 @@ def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(
         clock.elapsed += LEASE_SECONDS - 1
         with store.write() as tx:
             leases.beat(tx, [run.id], owner="far-away", now=clock.now())
-        assert watcher.rescue(wait=at_once) == []
+        assert watcher.rescue_dead(at_once) == []
 
 
 def test_an_own_run_is_not_rescued_from_oneself(store: Store, clock: ManualClock) -> None:
     running(store, clock, "me")
     watcher = rescuer(store, clock, "me")
     clock.move(seconds=10 * LEASE_SECONDS)
-    assert watcher.rescue(wait=at_once) == []
+    assert watcher.rescue_dead(at_once) == []
 
 
 def test_an_own_lease_that_no_attempt_stands_behind_is_rescued(store: Store, clock: ManualClock) -> None:
     run = running(store, clock, "me")
-    watcher = Rescuer(store, clock, owner="me", gone=lambda _owner: False, holds=lambda _run: False)
-    assert watcher.rescue() == []
+    watcher = rescuer(store, clock, holds=lambda _run: False)
+    assert watcher.rescue_dead(at_once) == []
     clock.move(seconds=LEASE_SECONDS)
-    assert [one.id for one in watcher.rescue(wait=at_once)] == [run.id]
+    assert [one.id for one in watcher.rescue_dead(at_once)] == [run.id]
 
 
 def test_a_run_without_attempts_left_ends_failed_when_rescued(store: Store, clock: ManualClock) -> None:
     run = running(store, clock, "dead", max_attempts=1)
-    rescuer(store, clock, "dead").rescue()
+    rescuer(store, clock, "dead").rescue_gone()
     assert (now_of(store, run).state, now_of(store, run).error_type) == (RunState.FAILED, "interrupted")
 
 
 def test_a_run_that_was_being_cancelled_ends_cancelled_when_rescued(store: Store, clock: ManualClock) -> None:
     run = running(store, clock, "dead")
     Operations(store, clock).cancel(run.id, by="ann")
-    rescuer(store, clock, "dead").rescue()
+    rescuer(store, clock, "dead").rescue_gone()
     assert now_of(store, run).state is RunState.CANCELLED
 
 
 def test_two_rescuers_end_an_attempt_once(store: Store, clock: ManualClock) -> None:
     running(store, clock, "dead")
-    assert sum(len(rescuer(store, clock, "dead").rescue()) for _ in range(2)) == 1
+    assert sum(len(rescuer(store, clock, "dead").rescue_gone()) for _ in range(2)) == 1
 
 
 def test_a_wait_that_was_cut_short_takes_nothing_over(store: Store, clock: ManualClock) -> None:
     running(store, clock, "far-away")
     watcher = rescuer(store, clock)
-    watcher.rescue(wait=at_once)
+    watcher.rescue_dead(at_once)
     clock.move(seconds=LEASE_SECONDS)
     if not store.sqlite:
-        assert watcher.rescue(wait=lambda _seconds: True) == []
-    assert len(watcher.rescue(wait=at_once)) == 1
+        assert watcher.rescue_dead(lambda _seconds: True) == []
+    assert len(watcher.rescue_dead(at_once)) == 1
 
 
-def test_a_drained_runner_that_is_cut_off_is_still_drained_when_it_is_back(
+@ON_A_SERVER
+def test_the_second_look_comes_after_longer_than_a_heartbeat_and_only_if_a_lease_has_lapsed(
     store: Store, clock: ManualClock
 ) -> None:
-    def seen(name: str) -> None:
-        with store.write() as tx:
-            runners.runner_seen(tx, runners.Runner(name, "host", 1, "3.0.0", clock.now(), clock.now(), 0))
+    running(store, clock, "far-away")
+    waited: list[float] = []
+    assert rescuer(store, clock).rescue_dead(waited.append) == []
+    assert waited == []
+    clock.move(seconds=LEASE_SECONDS)
+    assert len(rescuer(store, clock).rescue_dead(waited.append)) == 1
+    assert waited == [SECOND_LOOK_SECONDS]
+    assert SECOND_LOOK_SECONDS > HEARTBEAT_SECONDS
 
-    seen("drained")
-    seen("gone")
+
+def test_a_cancellation_does_not_count_as_a_sign_of_life(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "far-away")
+    watcher = rescuer(store, clock)
+    assert watcher.rescue_dead(at_once) == []
+    clock.move(seconds=LEASE_SECONDS)
+    Operations(store, clock).cancel(run.id, by="ann")
+    assert [one.id for one in watcher.rescue_dead(at_once)] == [run.id]
+    assert now_of(store, run).state is RunState.CANCELLED
+
+
+def outbox_facts(store: Store) -> list[tuple[str, str]]:
+    with store.read() as tx:
+        rows = [entry.facts for entry in outbox.waiting(tx, 10) if entry.kind is outbox.Kind.ATTEMPT]
+    return [(facts["run_id"], facts["outcome"]) for facts in rows if facts]
+
+
+def test_a_rescued_attempt_reaches_life_hub_once(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "dead")
+    rescuer(store, clock, "dead", publish=True).rescue_gone()
+    assert outbox_facts(store) == [(run.id, "interrupted")]
+    rescuer(store, clock, "dead", publish=True).rescue_gone()
+    assert len(outbox_facts(store)) == 1
+
+
+def test_without_life_hub_a_rescue_leaves_nothing_in_the_outbox(store: Store, clock: ManualClock) -> None:
+    running(store, clock, "dead")
+    assert len(rescuer(store, clock, "dead").rescue_gone()) == 1
+    assert outbox_facts(store) == []
+
+
+def test_a_lease_that_was_renewed_since_it_was_read_is_left_alone(store: Store, clock: ManualClock) -> None:
+    run = running(store, clock, "dead")
+    with store.read() as tx:
+        before = leases.running(tx)
     with store.write() as tx:
-        assert runners.drain(tx, "drained", draining=True)
-    clock.move(hours=1)
-    tidy(store, clock)
-    seen("drained")
-    with store.read() as tx:
-        assert [(one.name, one.draining) for one in runners.all_runners(tx)] == [("drained", True)]
-    clock.move(days=2)
-    tidy(store, clock)
-    with store.read() as tx:
-        assert runners.all_runners(tx) == []
+        leases.beat(tx, [run.id], owner="dead", now=clock.now())
+    assert rescuer(store, clock, "dead", publish=True).rescue(before) == []
+    assert now_of(store, run).state is RunState.RUNNING
+    assert outbox_facts(store) == []

@@ -17,7 +17,7 @@ from chalicelib.answers.audit import audit
 from chalicelib.bundle.activation import Loaded
 from chalicelib.bundle.sync import rollback, sync
 from chalicelib.errors import SauronError
-from chalicelib.execution.rescue import Rescuer
+from chalicelib.execution.rescue import Rescuer, StandstillDetector
 from chalicelib.model.runs import UNFINISHED, Outcome, Run, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.scheduling.tick import tick
@@ -85,7 +85,11 @@ class Ledger(RuleBasedStateMachine):
         self.executed: dict[tuple[str, int], int] = {}
         self.asked: set[str] = set()
         self.rescuer = Rescuer(
-            self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead")
+            self.store,
+            self.clock,
+            StandstillDetector(self.clock),
+            owner="rescuer",
+            gone=lambda owner: owner.startswith("dead"),
         )
 
     @rule(manifest=jobs, accept=st.booleans())
@@ -164,10 +168,14 @@ class Ledger(RuleBasedStateMachine):
         self.store.close()
         self.store = Store(self.url)
         self.rescuer = Rescuer(
-            self.store, self.clock, owner="rescuer", gone=lambda owner: owner.startswith("dead")
+            self.store,
+            self.clock,
+            StandstillDetector(self.clock),
+            owner="rescuer",
+            gone=lambda owner: owner.startswith("dead"),
         )
         lost, self.held = self.held, []
-        self.rescuer.rescue()
+        self.rescuer.rescue_gone()
         with self.store.read() as tx:
             for run in lost:
                 after = history.run(tx, run.id)
