@@ -80,7 +80,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_KEEP_RUNS_PER_JOB", "1000", read.whole(10, 1_000_000), "Finished runs kept per job"),
     _row("SAURON_BACKUP_DIR", None, read.path, "Where the daily copies of an SQLite store go. Unset: backups beside the store"),
     _row("SAURON_KEEP_BACKUPS", "7", read.whole(1, 1000), "How many of these copies are kept"),
-    _row("SAURON_DISK_LOW_MB", "500", read.whole(0, 10_000_000), "Less free space than this where the store lies is told to people; 0 = never"),
+    _row("SAURON_DISK_LOW_MB", "500", read.whole(0, 10_000_000), "Alert when the store's disk has less free space than this; 0 = never"),
     _row("SAURON_PUBLIC_URL", None, read.http_url, "Where people reach this Sauron, for the links in alerts. Unset: API_HOST and API_PORT"),
     _row("SAURON_HEARTBEAT_URL", None, read.http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, read.http_url, "Where alerts are posted as signed JSON", secret=True),
