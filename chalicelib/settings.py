@@ -186,6 +186,14 @@ class Settings:
         """The name of the Lambda function this process is, None elsewhere."""
         return self.environ.get("AWS_LAMBDA_FUNCTION_NAME")
 
+    @property
+    def base_link(self) -> str:
+        """Where people reach this Sauron, without a slash at the end."""
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = {"0.0.0.0": "localhost", "::": "localhost"}.get(self.api_host, self.api_host)  # noqa: S104 - not a bind
+        return f"http://[{host}]:{self.api_port}" if ":" in host else f"http://{host}:{self.api_port}"
+
     def masked(self, text: str) -> str:
         """Return a text with the values of secret settings masked."""
         return _masker(self.secret_values).text(text)

@@ -23,13 +23,13 @@ from urllib.parse import urlsplit
 
 from chalicelib import __version__, logs
 from chalicelib.clock import Clock
-from chalicelib.maintenance.dead_mans_switch import unreachable
 from chalicelib.model.backoff import Backoff, stable_fraction
 from chalicelib.model.runs import new_run_id
 from chalicelib.settings import Settings
 from chalicelib.store import Store
 from chalicelib.store import alerts as owed
 from chalicelib.store.alerts import Alert
+from chalicelib.text import unreachable
 
 from .messages import MAIL, WEBHOOK, as_mail, as_webhook, channels, test_facts
 

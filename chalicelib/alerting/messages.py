@@ -20,7 +20,7 @@ from chalicelib.model.runs import RunState
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
-from chalicelib.web.rendering import plain, taken
+from chalicelib.text import plain, storable, taken
 
 from .checks import OF_SAURON, SAURON, Kind
 
@@ -60,14 +60,6 @@ def channels(settings: Settings) -> tuple[str, ...]:
     # without keys of their own AWS's usual credentials are used
     mail = settings.alert_email and settings.from_email
     return ((MAIL,) if mail else ()) + ((WEBHOOK,) if settings.alert_webhook_url else ())
-
-
-def base_link(settings: Settings) -> str:
-    """Return where people reach this Sauron, without a slash at the end."""
-    if settings.public_url:
-        return str(settings.public_url).rstrip("/")
-    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(settings.api_host, settings.api_host)  # noqa: S104 - not a bind
-    return f"http://[{host}]:{settings.api_port}" if ":" in host else f"http://{host}:{settings.api_port}"
 
 
 def type_of(kind: Kind, *, over: bool) -> str:
@@ -121,23 +113,23 @@ def compose(
 ) -> dict[str, Any]:
     """Return an alert's facts; `down` is how long it was wrong, when it is so no longer."""
     told = title(incident, facts, over=down is not None, reminder=reminder)
-    base = link or base_link(settings)
+    base = link or settings.base_link
     return {
         "failures_in_row": 0,
         **{
-            name: _clean(value, settings) if isinstance(value, str) else value
+            name: settings.masked(storable(value)) if isinstance(value, str) else value
             for name, value in facts.items()
         },
         "job_id": incident.job_id,
         "run_id": run_id,
         "subject": incident.subject,
         "kind": incident.kind,
-        "title": _clean(told, settings),
-        "reason": _clean(reason, settings),
+        "title": settings.masked(storable(told)),
+        "reason": settings.masked(storable(reason)),
         "since": iso(incident.since),
         "down_seconds": None if down is None else max(0, round(down.total_seconds())),
         "link": f"{base}/ui/runs/{run_id}" if run_id else f"{base}/",
-        "log_tail": _clean(log_tail, settings),
+        "log_tail": settings.masked(storable(log_tail)),
         "scheduler": settings.scheduler_name,
         "reminder": reminder,
     }
@@ -205,11 +197,6 @@ def _line(text: str, most: int) -> str:
     """Return a text as one line of at most so many characters: a header's value has no line breaks."""
     flat = " ".join(text.split())
     return flat if len(flat) <= most else flat[: most - 3].rstrip() + "..."
-
-
-def _clean(text: str, settings: Settings) -> str:
-    """Return what a store can hold of a text and people may see."""
-    return settings.masked(text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd"))
 
 
 @functools.cache

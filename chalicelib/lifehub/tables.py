@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from chalicelib.text import storable
+
 from .connection import LifeHubError
 from .rows import Row
 from .schema import DEFINITIONS, JOBS, RUNS, Column, Tables
@@ -268,7 +270,7 @@ def _value(column: Column, value: Any) -> Any:
     """Write a value as text that the server reads as the column's own type, whatever that is."""
     if value is None:
         return None
-    value = _storable(value)
+    value = storable(value)
     if column.type in {"json", "jsonb"}:
         return json.dumps(value, default=str)
     if column.type == "ARRAY":
@@ -279,14 +281,3 @@ def _value(column: Column, value: Any) -> Any:
         return "true" if value else "false"
     text = json.dumps(value, default=str) if isinstance(value, list | dict) else str(value)
     return text[: column.most_chars]
-
-
-def _storable(value: Any) -> Any:
-    """Return a value without the characters that PostgreSQL cannot hold: NUL and lone surrogates."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-    if isinstance(value, Mapping):
-        return {_storable(str(key)): _storable(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(one) for one in value]
-    return value

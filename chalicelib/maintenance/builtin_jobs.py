@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.alerting.messages import base_link
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import StoreError
 from chalicelib.model.jobs import BUILTIN, BUILTIN_PREFIX, JobSpec
@@ -134,7 +133,7 @@ class Answers:
                     "at": _minute(run.finished_at or now),
                     "state": run.state,
                     "error": " ".join((run.error or "").split())[:200],
-                    "link": f"{base_link(self._settings)}/ui/runs/{run.id}",
+                    "link": f"{self._settings.base_link}/ui/runs/{run.id}",
                 }
                 for run in history.failed(tx, since=since, until=now, most=SHOWN)
             ],

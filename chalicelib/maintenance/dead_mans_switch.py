@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from chalicelib import __version__
 from chalicelib.model.liveness import is_ticking
+from chalicelib.text import unreachable
 
 SECONDS = 5.0
 SYNC_FRESH = timedelta(hours=1)
@@ -29,17 +30,6 @@ def ping(url: str) -> str | None:
             return None if answer.is_success else f"it answered {answer.status_code}"
     except Exception as error:  # noqa: BLE001 - whatever the network, a proxy or an address throw
         return unreachable(error, SECONDS)
-
-
-def unreachable(error: Exception, seconds: float) -> str:
-    """Say why an address could not be asked, without any of the address but its host."""
-    import httpx
-
-    if isinstance(error, httpx.TimeoutException):
-        return f"no answer within {seconds:g} s"
-    if isinstance(error, httpx.ConnectError):
-        return f"no connection ({error})"
-    return f"the connection broke ({type(error).__name__})"
 
 
 def stale(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
-from chalicelib.store.postgres.engine import storable
+from chalicelib.text import storable
 
 from .database import Tx
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 
-from chalicelib.store.postgres.engine import storable
+from chalicelib.text import storable
 
 from .database import Tx
 from .schema import log_chunks

@@ -23,6 +23,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from chalicelib.clock import iso
 from chalicelib.model.runs import Run, Verdict
+from chalicelib.text import storable
 
 from .database import Tx
 from .schema import attempts, jobs, log_chunks, outbox, revisions
@@ -137,7 +138,7 @@ def _summary(result: Any) -> str | None:
     if said is None:
         return None
     text = said if isinstance(said, str) else json.dumps(said, default=str, ensure_ascii=False)
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:TAIL_CHARS]
+    return str(storable(text))[:TAIL_CHARS]
 
 
 def _tail(tx: Tx, run: Run) -> str | None:

@@ -25,6 +25,7 @@ from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_en
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 from chalicelib.model.backoff import Backoff
+from chalicelib.text import storable
 
 T = TypeVar("T")
 POOL, OVERFLOW = 8, 24  # connections kept, and more of them while many attempts end at once
@@ -173,14 +174,3 @@ def dumps(value: Any) -> str:
     except ValueError:
         return json.dumps(storable(value))
     return json.dumps(storable(value)) if "\\u0000" in written or "\\ud" in written else written
-
-
-def storable(value: Any) -> Any:
-    """Return what a store can hold of a JSON value: no lone surrogate, no NUL, null for NaN and infinity."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-    if isinstance(value, dict):
-        return {storable(key): storable(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return [storable(item) for item in value] if isinstance(value, list | tuple) else value

@@ -17,8 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from chalicelib.model.runs import OCCURRENCES, Outcome, Run, RunId, RunState, Verdict
 from chalicelib.store.database import Tx
 from chalicelib.store.postgres import statements
-from chalicelib.store.postgres.engine import hold_ledger, storable
+from chalicelib.store.postgres.engine import hold_ledger
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, job_queue, jobs, periods
+from chalicelib.text import storable
 
 ERROR_CHARS = 5000
 ERROR_TYPE_CHARS = 255

@@ -17,8 +17,8 @@ from sqlalchemy import bindparam, case, select, update
 from chalicelib.model.runs import Run, RunId
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
-from chalicelib.store.postgres.engine import storable
 from chalicelib.store.schema import RUNNING, attempts, job_queue
+from chalicelib.text import storable
 
 _q = job_queue.c
 

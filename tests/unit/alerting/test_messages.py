@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.alerting.checks import Kind
-from chalicelib.alerting.messages import as_mail, as_webhook, base_link, channels, compose, title, type_of
+from chalicelib.alerting.messages import as_mail, as_webhook, channels, compose, title, type_of
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
@@ -58,7 +58,7 @@ def test_a_channel_is_used_only_when_all_it_needs_is_set(missing: str) -> None:
     ],
 )
 def test_a_link_leads_to_where_people_reach_sauron(environ: dict[str, str], link: str) -> None:
-    assert base_link(Settings.read(environ)) == link
+    assert Settings.read(environ).base_link == link
 
 
 def test_every_alert_has_the_same_facts() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import bundle, ledger, registry
-from chalicelib.web.rendering import ago, plain, taken
+from chalicelib.text import ago, plain, taken
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, begin, execute
