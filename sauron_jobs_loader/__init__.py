@@ -1,4 +1,4 @@
-"""What a bundle author imports, and what loads a bundle and runs its jobs. It knows nothing of the application.
+"""The package that bundle authors import, and that loads a bundle and runs its jobs.
 
 A bundle's `manifest.py` registers its jobs:
 
@@ -7,9 +7,9 @@ A bundle's `manifest.py` registers its jobs:
 
     job_registry.register(JobConfig(id="daily-report", cron="0 8 * * *", func=run))
 
-and a job that wants to know more about its run takes one `JobContext`. The rest of this package is the
-loader: where bundles come from (`source`, `revisions`) and the processes that load and run them (`launcher`,
-`guard`, `zygote`, `supervisor`).
+A job function that needs to know more about its run takes one `JobContext`; `toolkit` holds tools for jobs.
+The rest of this package is the loader: where bundles come from (`git`), their packages (`environment`), and
+the processes that load and run them (`launch`, `process`). It does not import the application.
 """
 
 from importlib import import_module
@@ -25,7 +25,7 @@ _HOMES = {"JobConfig": "registry", "JobContext": "context", "job_registry": "reg
 
 
 def __getattr__(name: str) -> Any:
-    """Import what an author uses when it is used: the guard of a tree imports this package too, and needs none of it."""
+    """Import a name at its first use: the guard of a process tree imports this package without them."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

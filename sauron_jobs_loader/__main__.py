@@ -1,7 +1,9 @@
-"""The entry of every process the launcher starts: `python <this folder> <mode> <revision> <fd> <fd> [<fd>]`.
+"""The entry of every process that the launcher starts.
 
-The folder itself is what Python is given, so that the loader is found whatever the environment of a bundle
-holds, also in an interpreter it is not installed in. It leaves nothing on `sys.path`.
+The command is `python <this folder> <mode> <revision> <fd> <fd> [<fd>]`.
+
+Python gets the folder itself, so that it finds the loader in every environment of a bundle, also in an
+interpreter where the loader is not installed. Nothing is left on `sys.path`.
 """
 # pathlib would cost every process start a few milliseconds
 # ruff: noqa: PTH100, PTH120

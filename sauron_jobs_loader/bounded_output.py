@@ -1,4 +1,4 @@
-"""Output that may be too long to keep whole: its beginning and its end, and how much was left out between them.
+"""The beginning and the end of output that may be too long to keep whole.
 
 Limit: held in memory, at most about twice `last` more than `first`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class BoundedOutput:
-    """Takes bytes as they come; keeps the first `first` and the last `last` of them. For one thread at a time."""
+    """Keeps the first `first` and the last `last` bytes of those it takes. For one thread at a time."""
 
     def __init__(self, *, first: int = 0, last: int = 0) -> None:
         self._first = first

@@ -1,4 +1,4 @@
-"""A child process in a session of its own: followed until it ends or until a deadline, then killed with its group.
+"""A child process in its own session: followed until it ends or until a deadline, then killed with its group.
 
 Only the end of the child itself is waited for. A process that left its group may hold the output open for
 ever, so the end of the output decides nothing. `close` leaves no child, no zombie and no descriptor.
@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import IO, Self
 
 UNKILLABLE_AFTER_SECONDS = 10.0
-"""How long a killed child is waited for: one that hangs in the kernel ends when its device allows it."""
+"""How long a killed child is waited for. A child that hangs in the kernel cannot be killed."""
 
 DRAIN_SECONDS = 1.0
 """How long output is taken after the end of the child, which others may go on to write."""
@@ -97,7 +97,7 @@ class BoundedProcess:
         return -signal.SIGKILL if code is None else code
 
     def follow(self, deadline: float | None) -> bool:
-        """Pass on output until the child has ended (True) or the monotonic `deadline` (False). None: no deadline."""
+        """Pass on output until the child ends; return False if the monotonic `deadline` comes first."""
         while not self.ended:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
@@ -121,13 +121,13 @@ class BoundedProcess:
                 self._process.stdin.close()
 
     def kill(self) -> None:
-        """Kill the child's group; without effect once the child is closed, when its number may be another's."""
+        """Kill the child's group, unless it is closed: then its number may belong to another process."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
 
     def close(self, *, kill: bool = False) -> None:
-        """Kill the group of a child that did not end, or in any case with `kill`; give up every descriptor."""
+        """Reap the child and close all descriptors; kill its group first if it runs, or with `kill`."""
         if kill or not self.ended:
             self.kill()
         if self.follow(time.monotonic() + UNKILLABLE_AFTER_SECONDS):

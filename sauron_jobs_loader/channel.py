@@ -1,8 +1,8 @@
-"""Messages between processes: length-prefixed JSON objects on a stream socket, with file descriptors where they are needed.
+"""Messages between processes: JSON objects with their length on a stream socket, and file descriptors.
 
-Nothing is unpickled, so a process that writes garbage can at worst be ignored: a reader raises ChannelError
-at the first byte that cannot be a message and its owner stops listening. Frames are limited, so nobody's
-memory grows with what another sends.
+Nothing is unpickled, so the worst effect of a process that writes garbage is to be ignored: the reader raises
+ChannelError at the first byte that is not part of a message, and its owner stops reading. Frames are limited,
+so no process's memory grows with what another sends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FRAME_LIMIT = 1 << 20
 """Bytes in one message of a job (its result, progress or state)."""
 
 ANSWER_LIMIT = 1 << 24
-"""Bytes in one message between our own processes (the answer of a boot holds every job of the bundle)."""
+"""Bytes in one message between the loader's processes (the reply of a boot holds every job of the bundle)."""
 
 _HEADER = struct.Struct("!I")
 _MOST_FDS = 4
@@ -26,11 +26,14 @@ _FD_SIZE = array.array("i").itemsize
 
 
 class ChannelError(Exception):
-    """What arrived is not a message of this protocol."""
+    """The received bytes are not a message of this protocol."""
 
 
 def encode(message: dict[str, Any], limit: int = FRAME_LIMIT) -> bytes:
-    """Encode one message with its length. Raises ChannelError above `limit` bytes; TypeError/ValueError for what JSON lacks."""
+    """Encode one message with its length.
+
+    Raises ChannelError above `limit` bytes; TypeError or ValueError for values that JSON lacks.
+    """
     body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
     if len(body) > limit:
         raise ChannelError(f"a message of {len(body)} bytes is over the limit of {limit}")
@@ -49,14 +52,17 @@ def decode(body: bytes | bytearray) -> dict[str, Any]:
 
 
 class FrameReader:
-    """Cuts a stream of bytes into messages, whatever pieces it arrives in."""
+    """Cuts a stream of bytes, which arrives in pieces of any size, into messages."""
 
     def __init__(self, limit: int = FRAME_LIMIT) -> None:
         self._limit = limit
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """Return the messages that are complete after `data`. Raises ChannelError; the reader is of no use after that."""
+        """Return the messages that `data` completes.
+
+        Raises ChannelError, after which the reader cannot go on.
+        """
         self._buffer += data
         messages = []
         while len(self._buffer) >= _HEADER.size:
@@ -74,7 +80,7 @@ class FrameReader:
 def send(
     sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = (), limit: int = ANSWER_LIMIT
 ) -> None:
-    """Send one message, with copies of `fds` attached to its first byte. Raises OSError when the other end is gone."""
+    """Send one message with copies of `fds` attached. Raises OSError if the other end is closed."""
     data = encode(message, limit)
     if fds:
         data = data[socket.send_fds(sock, [data], list(fds)) :]
@@ -82,7 +88,7 @@ def send(
 
 
 def receive(sock: socket.socket, limit: int = ANSWER_LIMIT) -> tuple[dict[str, Any], list[int]] | None:
-    """Wait for one message and the descriptors that came with it (close-on-exec). None when the other end is closed."""
+    """Wait for one message and its descriptors (close-on-exec). None if the other end is closed."""
     header, attached, _flags, _address = sock.recvmsg(
         _HEADER.size, socket.CMSG_LEN(_MOST_FDS * _FD_SIZE), socket.MSG_CMSG_CLOEXEC
     )

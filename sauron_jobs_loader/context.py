@@ -1,8 +1,8 @@
-"""What a job knows about its run, and what it can tell and keep: `JobContext`.
+"""`JobContext`: the facts of a run, its secrets, its progress, and the state that a job keeps between runs.
 
-Progress and state travel over a private channel to the runner, which stores them. A run goes on when the
-runner does not answer: progress is dropped, state raises StateError. Limit: only the process and its threads
-that the job function runs in may use the channel, not processes it forks.
+Progress and state go over a private channel to the runner, which stores them. A run goes on if the runner
+does not reply: progress is dropped, state raises StateError. Limit: only the process that the job function
+runs in may use the channel, in all its threads; processes that it forks may not.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .text import storable
 STATE_VALUE_LIMIT = 64 * 1024
 STATE_KEY_LIMIT = 256
 PROGRESS_INTERVAL_SECONDS = 0.1
-NOTE_LIMIT = 2000  # more than is kept: secrets are blotted out before it is cut to that
-PROGRESS_STEP = 0.02  # so much is told at once: the next call may be long in coming
+NOTE_LIMIT = 2000  # more than is stored, because secrets are masked before the note is cut
+PROGRESS_STEP = 0.02  # a larger step is sent at once: the next call may be much later
 
 
 class StateError(LoaderError):
@@ -33,11 +33,11 @@ class StateError(LoaderError):
 
 
 class SecretError(LoaderError):
-    """A job asks for a secret it was not given."""
+    """A job asks for a secret that it did not get."""
 
 
 class Channel:
-    """The job's end of its channel: frames with the attempt's nonce, safe to use from several threads."""
+    """The job's end of its channel: frames with the attempt's nonce. Safe to share between threads."""
 
     def __init__(self, sock: socket.socket, nonce: str) -> None:
         self._socket = sock
@@ -47,12 +47,12 @@ class Channel:
         self._asked = 0
 
     def send(self, message: dict[str, Any]) -> None:
-        """Send one frame. Raises OSError or ChannelError when it cannot be sent."""
+        """Send one frame. Raises OSError or ChannelError if it cannot be sent."""
         with self._lock:
             self._send(message)
 
     def ask(self, operation: str, key: str | None, value: Any = None) -> Any:
-        """Ask the runner about the job's state and wait for its answer. Raises KeyError, StateError."""
+        """Ask the runner about the job's state and return its reply. Raises KeyError, StateError."""
         with self._lock:
             self._asked += 1
             try:
@@ -60,7 +60,7 @@ class Channel:
                 answer = self._answer(self._asked)
             except (OSError, channel.ChannelError) as error:
                 raise StateError(
-                    f"The state store does not answer: {error}. The runner may be stopping."
+                    f"The state store does not reply: {error}. The runner may be stopping."
                 ) from error
         if answer.get("missing"):
             raise KeyError(key)
@@ -86,7 +86,10 @@ class Channel:
 
 
 class State(MutableMapping[str, Any]):
-    """A small durable store of the job's own: text keys, JSON values of at most 64 KiB. It outlives runs, syncs and restarts."""
+    """A small durable store of the job: text keys, JSON values of at most 64 KiB.
+
+    It outlives runs, syncs and restarts.
+    """
 
     def __init__(self, link: Channel) -> None:
         self._link = link
@@ -111,16 +114,19 @@ class State(MutableMapping[str, Any]):
         self[key] = value
 
     def delete(self, key: str) -> None:
-        """Forget a key, whether it is there or not."""
+        """Delete a key if it exists."""
         self.pop(key, None)
 
 
 _running: list[JobContext] = []
-"""The context of the job that this process runs: a process runs one."""
+"""The context of the one job that this process runs, in a list; empty outside of jobs."""
 
 
 class JobContext:
-    """The one argument a job function may take. `masked_names`: the environment variables whose values are secret."""
+    """The one argument that a job function may take.
+
+    `masked_names` are the environment variables whose values are secret.
+    """
 
     def __init__(
         self,
@@ -144,8 +150,8 @@ class JobContext:
         self.log = logging.getLogger(f"job.{job_id}")
         self.state = State(link)
         self._link = link
-        self._told, self._told_at = -1.0, float("-inf")
-        self._untold: tuple[float, str] | None = None
+        self._sent, self._sent_at = -1.0, float("-inf")
+        self._unsent: tuple[float, str] | None = None
         _running[:] = [self]
 
     def __repr__(self) -> str:
@@ -156,51 +162,57 @@ class JobContext:
         return self.secrets.get(name, default)
 
     def require_secret(self, name: str) -> str:
-        """Return a secret of this job. Raises SecretError with what to declare or set when it is not there or empty."""
+        """Return a secret of this job. Raises SecretError with what to write if it is missing or empty."""
         if value := self.secrets.get(name):
             return value
         raise SecretError(
-            f"Job {self.job_id!r} needs the secret {name!r}, which it was not given. Declare it in the manifest "
-            f"(JobConfig(id={self.job_id!r}, secrets=[{name!r}], ...)) and set {name} in Sauron's environment."
+            f"Job {self.job_id!r} needs the secret {name!r}, which is missing. Declare it in the manifest "
+            f"(JobConfig(id={self.job_id!r}, secrets=[{name!r}], "
+            f"...)) and set {name} in Sauron's environment."
         )
 
     def progress(self, fraction: float, note: str = "") -> None:
-        """Tell how far the run is: 0 to 1 and a short note. Cheap to call often: small steps are passed on ten times a second."""
-        self._untold = (min(1.0, max(0.0, float(fraction))), storable(str(note))[:NOTE_LIMIT])
-        step = abs(self._untold[0] - self._told)
-        if step >= PROGRESS_STEP or time.monotonic() - self._told_at >= PROGRESS_INTERVAL_SECONDS:
-            self.tell_progress()
+        """Report how far the run is: 0 to 1 and a short note.
 
-    def tell_progress(self) -> None:
-        """Pass on the latest progress if it was held back. The runner's absence is no failure of the job."""
-        if self._untold is None or not self._link.usable:
+        Cheap to call often: small steps are sent at most ten times a second.
+        """
+        self._unsent = (min(1.0, max(0.0, float(fraction))), storable(str(note))[:NOTE_LIMIT])
+        step = abs(self._unsent[0] - self._sent)
+        if step >= PROGRESS_STEP or time.monotonic() - self._sent_at >= PROGRESS_INTERVAL_SECONDS:
+            self.send_progress()
+
+    def send_progress(self) -> None:
+        """Send the latest progress if it was held back. Without a runner it is dropped."""
+        if self._unsent is None or not self._link.usable:
             return
-        fraction, note = self._untold
-        self._untold, self._told, self._told_at = None, fraction, time.monotonic()
+        fraction, note = self._unsent
+        self._unsent, self._sent, self._sent_at = None, fraction, time.monotonic()
         try:
             self._link.send({"type": "progress", "fraction": fraction, "note": note})
         except (OSError, channel.ChannelError):
-            self.log.debug("progress could not be told", exc_info=True)
+            self.log.debug("progress could not be sent", exc_info=True)
 
 
 def running() -> JobContext | None:
-    """Return the context of the job that this process runs; None outside jobs."""
+    """Return the context of the job that this process runs; None outside of jobs."""
     return _running[0] if _running else None
 
 
 def current() -> JobContext:
-    """Return the context of the running job, in any of its threads. Raises LoaderError outside a job's function."""
+    """Return the context of the running job, in any of its threads. Raises LoaderError outside of a job."""
     if job := running():
         return job
     raise LoaderError(
-        "There is no job here: state, progress and context.current() work inside a job's function, while it runs. "
+        "No job runs here: state, progress and context.current() work inside a job's function. "
         "Call them there, not when the module is imported."
     )
 
 
 def _checked_key(key: object) -> str:
     if not isinstance(key, str) or not 1 <= len(key) <= STATE_KEY_LIMIT:
-        raise StateError(f"A state key is text of 1 to {STATE_KEY_LIMIT} characters, not {key!r:.80}.")
+        raise StateError(
+            f"{key!r:.80} is not a valid state key: write text of 1 to {STATE_KEY_LIMIT} characters."
+        )
     return key
 
 
@@ -209,10 +221,12 @@ def _checked_value(key: str, value: Any) -> Any:
         size = len(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError, RecursionError) as error:
         raise StateError(
-            f"state[{key!r}] takes what JSON holds (dicts with text keys, lists, text, numbers): {error}."
+            f"the value for state[{key!r}] is not valid JSON ({error}): "
+            "write dicts with text keys, lists, text, numbers, True, False or None."
         ) from error
     if size > STATE_VALUE_LIMIT:
         raise StateError(
-            f"state[{key!r}] would be {size} bytes, the limit is {STATE_VALUE_LIMIT}. Keep a file or an object store for more."
+            f"the value for state[{key!r}] has {size} bytes, over the limit of {STATE_VALUE_LIMIT}. "
+            "Put it into a file or an object store, and its name into the state."
         )
     return value

@@ -1,7 +1,6 @@
-"""What a job definition may say, field by field, and its plain form as JSON data.
+"""The rules for each field of a job definition, and its form as JSON data.
 
-Every fault names the field, shows the value, and says what to write. Checks here are of type and range; they
-hold no state.
+Every fault names the field, shows the value, and says what to write. The checks are of type and range.
 """
 
 from __future__ import annotations
@@ -33,19 +32,17 @@ RANGES: dict[str, tuple[bool, float, float, str]] = {
     "retry_backoff_seconds": (False, 0, 30 * 86400, "seconds from 0, such as 60"),
     "alert_after": (True, 1, 1_000_000, "a whole number from 1"),
 }
-"""Per number field: whether it is whole, the least, the most, and what to write."""
+"""For each number field: whether it is whole, the least, the most, and what to write."""
 
 CONTEXT_NAMES = ("ctx", "context", "job_context", "job_ctx", "_ctx", "_context", "_")
 
 
 def faults(values: Mapping[str, Any]) -> list[str]:
-    """Check the fields of one job. An empty list means that it can be used."""
+    """Return the faults of the fields of one job; an empty list if it can be used."""
     found = [*_id_faults(values), *_text_faults(values), *_number_faults(values), *_work_faults(values)]
     for name, choices in CHOICES.items():
         if values[name] not in choices:
-            found.append(
-                f"{name} is {_shown(values[name])}: write one of {', '.join(repr(choice) for choice in choices)}."
-            )
+            found.append(f"{name} is {_shown(values[name])}: write one of {', '.join(map(repr, choices))}.")
     for name in ("enabled", "queue_mode"):
         found += (
             []
@@ -59,7 +56,7 @@ def faults(values: Mapping[str, Any]) -> list[str]:
 
 
 def unknown_fields(surplus: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
-    """Say which names are no fields of a job, with the nearest that is."""
+    """Return a fault for each name that is not a field of a job, with the nearest that is."""
     found = []
     for name in surplus:
         near = difflib.get_close_matches(name, known, n=1)
@@ -84,7 +81,7 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def schema_of(params: Any) -> dict[str, Any]:
-    """Return the JSON Schema of a params declaration: a dict is one, a pydantic model makes one."""
+    """Return the JSON Schema of a params declaration: the dict itself, or the schema of a pydantic model."""
     if isinstance(params, Mapping):
         return dict(params)
     schema: dict[str, Any] = params.model_json_schema()
@@ -92,7 +89,7 @@ def schema_of(params: Any) -> dict[str, Any]:
 
 
 def entrypoint(func: Any, command: Sequence[str] | None) -> str:
-    """Name what a job runs: `jobs.report:run`, or `command: df -h`."""
+    """Return the name of what a job runs: `jobs.report:run`, or `command: df -h`."""
     if command is not None:
         return "command: " + shlex.join(command)
     inner: Any = inspect.unwrap(getattr(func, "func", func))  # functools.partial keeps what it calls in .func
@@ -101,7 +98,10 @@ def entrypoint(func: Any, command: Sequence[str] | None) -> str:
 
 
 def takes_context(func: Callable[..., Any]) -> bool:
-    """Return whether a job function wants a JobContext. Raises ValueError when it wants more, with what to write."""
+    """Return whether a job function takes a JobContext.
+
+    Raises ValueError with what to write if it takes more.
+    """
     try:
         parameters = list(inspect.signature(func).parameters.values())
     except (TypeError, ValueError):
@@ -111,8 +111,11 @@ def takes_context(func: Callable[..., Any]) -> bool:
     required += [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if len(required) > 1 or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
         raise ValueError(
-            f"func {getattr(func, '__qualname__', func)} needs the arguments {', '.join(required)}: a job function takes none, "
-            "or one JobContext. Give the others defaults, or declare them as params and read ctx.params."
+            f"func {getattr(func, '__qualname__', func)} needs the arguments {', '.join(required)}: "
+            "a job function "
+            "takes no argument, or one JobContext. Give the others defaults, "
+            "or declare them as params and read "
+            "ctx.params."
         )
     if required:
         return True
@@ -122,24 +125,27 @@ def takes_context(func: Callable[..., Any]) -> bool:
 
 
 def shown_id(job_id: object) -> str:
-    """Show an id that may be anything, as short printable text."""
+    """Return any value that was given as an id as short printable text."""
     text = job_id if isinstance(job_id, str) else _shown(job_id)
     return "".join(letter if letter.isprintable() else "?" for letter in storable(text))[:64] or "?"
 
 
 def _id_faults(values: Mapping[str, Any]) -> list[str]:
     found = []
-    rule = "write 1 to 64 lower-case letters, digits, '_', '.' or '-', starting with a letter or digit, such as 'daily-report'."
+    rule = (
+        "write 1 to 64 lower-case letters, digits, '_', '.' or '-', starting with a letter or digit, "
+        "such as 'daily-report'."
+    )
     job_id, former = values["id"], values["renamed_from"]
     if job_id is None:
         found.append(f"id is missing: {rule}")
     elif not (isinstance(job_id, str) and ID.fullmatch(job_id)):
         found.append(f"id is {_shown(job_id)}: {rule}")
     if former is not None and not (isinstance(former, str) and ID.fullmatch(former)):
-        found.append(f"renamed_from is {_shown(former)}: write the job's former id.")
+        found.append(f"renamed_from is {_shown(former)}: write the former id of the job.")
     elif former is not None and former == job_id:
         found.append(
-            f"renamed_from is {_shown(former)}, the job's own id: write its former id, or leave it out."
+            f"renamed_from is {_shown(former)}, the present id of the job: write its former id, or remove it."
         )
     return found
 
@@ -182,11 +188,14 @@ def _func_faults(func: Any) -> list[str]:
         return ["func is a coroutine: write func=run, not func=run()."]
     if not callable(func):
         return [
-            f"func is {_shown(func)}: write the function itself, such as func=run (no quotes, no parentheses)."
+            (
+                f"func is {_shown(func)}: write the function itself, without quotes and parentheses, "
+                "such as func=run."
+            )
         ]
     inner: Any = inspect.unwrap(getattr(func, "func", func))
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        return ["func has a yield, so calling it runs nothing: write a function that returns, without yield."]
+        return ["func has a yield, so a call of it runs nothing: write a function without yield."]
     try:
         takes_context(func)
     except ValueError as error:
@@ -197,7 +206,10 @@ def _func_faults(func: Any) -> list[str]:
 def _command_faults(command: Any) -> list[str]:
     if isinstance(command, str):
         return [
-            f"command is {_shown(command)}: write a list, {_split(command)!r}. There is no shell; use ['sh', '-c', ...] for one."
+            (
+                f"command is {_shown(command)}: write a list, {_split(command)!r}. "
+                "There is no shell; use ['sh', '-c', ...] for one."
+            )
         ]
     if (
         not isinstance(command, list | tuple)
@@ -206,7 +218,7 @@ def _command_faults(command: Any) -> list[str]:
     ):
         return [f"command is {_shown(command)}: write a list of texts, such as ['df', '-h']."]
     if not command[0] or any("\0" in word for word in command):
-        return [f"command is {_shown(command)}: its first word names a program, and no word holds a NUL."]
+        return [f"command is {_shown(command)}: write a program as its first word, and no NUL in any word."]
     return []
 
 
@@ -224,9 +236,7 @@ def _tag_faults(tags: Any) -> list[str]:
 
 
 def _secret_faults(secrets: Any) -> list[str]:
-    advice = (
-        "write a list of names, such as ['API_TOKEN'], [] for none, or None for the compatible environment."
-    )
+    advice = "write a list of names, such as ['API_TOKEN'], [], or None for the compatible environment."
     if secrets is None:
         return []
     if not isinstance(secrets, list | tuple):
@@ -236,7 +246,8 @@ def _secret_faults(secrets: Any) -> list[str]:
         name = secret.get("key") if isinstance(secret, Mapping) else secret
         if not (isinstance(name, str) and SECRET_NAME.fullmatch(name)):
             found.append(
-                f"secrets holds {_shown(secret)}: write a name such as 'API_TOKEN', or a dict with such a 'key'."
+                f"secrets holds {_shown(secret)}: write a name such as 'API_TOKEN', "
+                "or a dict with it as 'key'."
             )
         elif name in names:
             found.append(f"secrets names {name!r} twice: write it once.")
@@ -249,13 +260,19 @@ def _params_faults(params: Any) -> list[str]:
         return []
     if not isinstance(params, Mapping) and not callable(getattr(params, "model_json_schema", None)):
         return [
-            f"params is {_shown(params)}: write a model (the class) of pydantic 2 or newer, or a JSON Schema as a dict."
+            (
+                f"params is {_shown(params)}: write a model class of pydantic 2 or newer, "
+                "or a JSON Schema as a dict."
+            )
         ]
     try:
         json.dumps(schema_of(params), allow_nan=False)
     except Exception as error:  # noqa: BLE001 - a model's schema is made by the bundle's code
         return [
-            f"params makes no JSON Schema: {type(error).__name__}: {error}. Write a pydantic model or a dict of plain values."
+            (
+                f"params is not a valid JSON Schema: {type(error).__name__}: {error}. "
+                "Write a pydantic model, or a dict of plain values."
+            )
         ]
     return []
 

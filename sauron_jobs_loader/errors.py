@@ -1,34 +1,35 @@
-"""The errors of the loader: what a source, a start-up or a job definition got wrong.
+"""The errors of the loader: faults of a source, of a boot or of a job definition.
 
-Every message says what was wrong, where, and what to write instead; the facts it was
-made of stay on the error as attributes. Errors carry no credentials: whoever raises one
-with text from another program has redacted it before.
+Every message says what is wrong, where, and what to write instead; the facts are attributes of the error. No
+error holds credentials: text of another program is masked before an error quotes it.
 """
 
 from enum import StrEnum
 
 
 class SourceFault(StrEnum):
-    """What kind of thing is wrong with a bundle source."""
+    """The kinds of faults of a bundle source."""
 
     ADDRESS = "address"  # the URL, path or ref is not one that is accepted
     ACCESS = "access"  # token or key missing, wrong or not allowed
-    HOST_KEY = "host_key"  # the SSH server is not the one that known_hosts names, or not named there
+    HOST_KEY = "host_key"  # the SSH server's key differs from the one in known_hosts, or is missing there
     CERTIFICATE = "certificate"  # the TLS certificate is not trusted
     UNREACHABLE = "unreachable"  # no such host, refused, broken off
     TIMED_OUT = "timed_out"  # git was ended at the time limit
-    NOT_A_REPOSITORY = "not_a_repository"  # something answers, but it is no git repository
+    NOT_A_REPOSITORY = (
+        "not_a_repository"  # a server replies, or a folder exists, but it is not a git repository
+    )
     EMPTY = "empty"  # a repository without commits
     UNKNOWN_REF = "unknown_ref"  # no such branch, tag or commit
     UNSAFE_CONTENT = "unsafe_content"  # a link that leaves the tree
-    STORAGE = "storage"  # our own folder cannot be written
+    STORAGE = "storage"  # the folder of the revisions cannot be written
     BUSY = "busy"  # another process holds the lock for too long
     TOOL = "tool"  # git or ssh is missing
-    FAILED = "failed"  # git failed in words that are not known here
+    FAILED = "failed"  # git failed with a message that is not known here
 
 
 class LoaderError(Exception):
-    """Something the loader was asked to do cannot be done as it stands."""
+    """The base of all errors of the loader."""
 
 
 class SourceError(LoaderError):
@@ -53,4 +54,4 @@ class BootError(LoaderError):
 
 
 class DefinitionError(LoaderError):
-    """A job definition does not say what a job needs to say."""
+    """A job definition is missing or invalid."""

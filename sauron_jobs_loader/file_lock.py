@@ -1,10 +1,8 @@
 """A lock between processes and threads, made of one file.
 
-The lock belongs to the open file, so it is gone when the last process that has the file
-open is gone, `kill -9` included; nothing left behind can hold it. A child that is given
-the file descriptor keeps the lock until it ends as well.
-Limits: one machine, a local file system; taking it twice in one thread waits for itself
-until the time limit.
+The lock belongs to the open file, so it ends with the last process that has the file open, also by `kill -9`.
+A child that inherits the file descriptor keeps the lock until it ends. Limits: one machine, a local file
+system; a thread that takes the lock twice waits for itself until the time limit.
 """
 
 import fcntl
@@ -22,7 +20,10 @@ _POLL_SECONDS = 0.02
 
 @contextmanager
 def file_lock(path: Path, *, timeout: timedelta, shared: bool = False) -> Iterator[int]:
-    """Hold the lock at `path` and return its file descriptor; SourceError after `timeout` of waiting."""
+    """Hold the lock at `path` and yield its file descriptor.
+
+    Raises SourceError after waiting for `timeout`.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -36,7 +36,7 @@ def without_credentials(text: str) -> str:
 
 
 def credentials_in(text: str) -> Iterator[str]:
-    """Find the user information of the addresses in a text: the whole of it and, if there is one, the password."""
+    """Find the user information of addresses in a text: the whole and, if there is one, the password."""
     for whole in _USER_INFORMATION.findall(text):
         _user, _colon, password = whole.partition(":")
         for secret in filter(None, (whole, password)):
@@ -44,7 +44,7 @@ def credentials_in(text: str) -> Iterator[str]:
 
 
 def public_address(url: str) -> str:
-    """Return one address to show: without user and password (of ssh: without the password), query and fragment."""
+    """Return one address without credentials, query and fragment. The user name of ssh is kept."""
     if "://" not in url:
         return url
     parts = urlsplit(url)
@@ -71,7 +71,7 @@ class Masker:
         return self._text.sub(MASK, text) if self._text else text
 
     def value(self, value: Any) -> Any:
-        """Return a JSON value with the values masked: in its texts, in the keys of its objects, and as numbers."""
+        """Return a JSON value with the values masked: in texts, in the keys of objects, and as numbers."""
         if self._text is None:
             return value
         if isinstance(value, str):
@@ -119,7 +119,10 @@ class Masker:
 
 
 class MaskedStream:
-    """Masks bytes as they come. The possible beginning of a value is held back until more bytes, or the end, have come."""
+    """Masks bytes as they come.
+
+    A possible beginning of a value is held back until more bytes, or the end, come.
+    """
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -137,7 +140,7 @@ class MaskedStream:
 
 
 def _grouped(forms: Iterable[str]) -> str:
-    """Write the pattern of all forms, those with one first letter together: several times faster than a flat list."""
+    """Return the pattern of all forms, grouped by first letter: several times faster than a flat list."""
     groups: dict[str, list[str]] = {}
     for form in forms:
         groups.setdefault(form[0], []).append(re.escape(form[1:]))
@@ -168,7 +171,7 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _base64_forms(raw: bytes) -> Iterator[str]:
-    """Write a value in base64: as it is, in broken lines, and the letters that stand for it inside a longer encoded text."""
+    """Return a value in base64: whole, in broken lines, and its letters inside a longer encoded text."""
     whole = base64.b64encode(raw).decode()
     forms = [whole, whole.rstrip("=")]
     for line in BASE64_LINES:

@@ -1,9 +1,8 @@
 """The jobs that a manifest registers: `JobConfig` is one, `job_registry` holds them all.
 
-A fault in one job never stops a manifest: `JobConfig` takes anything, `register` checks it, and a job with a
-fault is left out with its id, the place of its definition and the reason. The first of two jobs with one id
-is kept. Cron expressions and zones are only checked to be text here; whether they mean anything is the
-application's to say.
+A fault in one job never stops a manifest: `JobConfig` accepts any value, `register` checks it, and a job with
+a fault is left out with its id, the place of its definition and the reason. The first of two jobs with one id
+is kept. Cron expressions and zones are only checked to be text here; the application reads them.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class JobConfig:
-    """One job: what runs, when, and the policies around it. Field by field as in the manual."""
+    """One job: what it runs, when, and its policies. docs/jobs.md describes the fields."""
 
     id: str
     cron: str
@@ -51,7 +50,7 @@ class JobConfig:
     renamed_from: str | None = None
     isolation: str = "fork"
 
-    # editors and mypy see the fields as written above; at run time nothing given here can raise
+    # editors and mypy see the fields above; at run time no value that is given here raises
     if not TYPE_CHECKING:
 
         def __init__(self, *args: Any, **fields: Any) -> None:
@@ -70,12 +69,12 @@ class JobConfig:
 
     @property
     def place(self) -> str:
-        """Where it was written: file and line, relative to the bundle."""
+        """File and line of the definition, relative to the bundle."""
         return str(getattr(self, "_place", "?"))
 
     @property
     def wants_context(self) -> bool:
-        """Whether `func` takes a JobContext; looked up once, before attempts are forked."""
+        """Whether `func` takes a JobContext; found out once, before attempts are forked."""
         known: bool | None = getattr(self, "_wants_context", None)
         if known is None:
             known = self.func is not None and definition.takes_context(self.func)
@@ -83,12 +82,12 @@ class JobConfig:
         return known
 
     def faults(self) -> list[str]:
-        """Say what is wrong with this definition, one sentence each, with what to write instead."""
+        """Return the faults of this definition, each a sentence with what to write instead."""
         values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
         return [*definition.unknown_fields(getattr(self, "_surplus", {}), values), *definition.faults(values)]
 
     def record(self) -> dict[str, Any]:
-        """Return the definition as JSON data: every field but `func`, plus `entrypoint` and `place`. The job has no faults."""
+        """Return a job without faults as JSON data: every field but `func`, plus `entrypoint` and `place`."""
         values = {
             entry.name: getattr(self, entry.name)
             for entry in dataclasses.fields(self)
@@ -117,19 +116,20 @@ class JobRegistry:
         self._rejected: list[Rejected] = []
 
     def register(self, config: object) -> None:
-        """Add a job, or leave it out with its reason. Never raises: the other jobs of the manifest go on."""
+        """Add a job, or leave it out with the reason. Never raises, so the rest of the manifest is read."""
         place = getattr(config, "_place", None) or caller()
         if not isinstance(config, JobConfig):
             self.reject(
                 "?",
                 place,
-                f"register() takes a JobConfig, not {type(config).__name__}. Write register(JobConfig(...)).",
+                f"register() got a {type(config).__name__} instead of a JobConfig. "
+                "Write register(JobConfig(...)).",
             )
             return
         job_id = definition.shown_id(config.id)
         try:
             faults = config.faults()
-        except Exception as error:  # noqa: BLE001 - values of a manifest can have any behaviour, also when looked at
+        except Exception as error:  # noqa: BLE001 - a value of a manifest may run any code
             faults = [f"its definition cannot be read: {type(error).__name__}: {error}"]
         if faults:
             self.reject(job_id, place, " ".join(faults))
@@ -137,14 +137,15 @@ class JobRegistry:
             self.reject(
                 job_id,
                 place,
-                f"id {job_id!r} is taken by the job at {first.place}; the first is kept. Choose another id.",
+                f"the job at {first.place} has the id {job_id!r} already, and the first is kept. "
+                "Choose another id.",
             )
         else:
             self._jobs[job_id] = config
             _ = config.wants_context
 
     def reject(self, job_id: str, place: str, reason: str) -> None:
-        """Record a job that is left out, and warn."""
+        """Record and log a job that is left out."""
         self._rejected.append(Rejected(job_id, place, reason))
         _log.warning("job %s at %s is left out: %s", job_id, place, reason)
 
@@ -153,7 +154,7 @@ class JobRegistry:
         return self._jobs.get(job_id)
 
     def require(self, job_id: str) -> JobConfig:
-        """Return a registered job. Raises DefinitionError with the reason when there is none."""
+        """Return a registered job. Raises DefinitionError with the reason if it is not registered."""
         if config := self._jobs.get(job_id):
             return config
         for rejected in self._rejected:
@@ -174,7 +175,7 @@ class JobRegistry:
 
 
 def caller() -> str:
-    """Return file and line of the nearest frame outside the loader, relative to the current folder where it is below."""
+    """Return file and line of the nearest frame outside of the loader."""
     frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every source file of the stack
     while frame.f_back and frame.f_code.co_filename.rpartition("/")[0] == _OWN_FOLDER:
         frame = frame.f_back
@@ -182,8 +183,8 @@ def caller() -> str:
 
 
 def shown_place(filename: str, line: int) -> str:
-    """Shorten a place in the bundle to what its author sees."""
-    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - no pathlib in the process that is forked
+    """Return a place as `file:line`, the file relative to the current folder if it is below."""
+    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118 - no pathlib in the forked process
     return f"{filename.removeprefix(here)}:{line}"
 
 

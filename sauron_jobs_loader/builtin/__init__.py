@@ -1,6 +1,5 @@
-"""Jobs that Sauron brings along: a bundle like any other, in this folder, whose jobs may ask the runner about Sauron itself.
+"""Sauron's builtin jobs: a bundle like any other, whose jobs may ask the runner about Sauron itself.
 
-They are listed, switched, triggered and recorded like the jobs of the operator's bundle. What they do to the
-store is done by the runner, a bounded piece at a time, each time they ask for it; they hold no credential but
-those for mail.
+They are listed, enabled, triggered and recorded like the jobs of the operator's bundle. The runner changes
+the store on their request, a bounded part at a time. They hold no credentials except those for mail.
 """

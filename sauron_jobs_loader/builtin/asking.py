@@ -1,4 +1,4 @@
-"""How a builtin job asks the runner about Sauron. Jobs of other bundles are refused there."""
+"""The requests of builtin jobs to the runner, which refuses them from jobs of other bundles."""
 
 from typing import Any
 
@@ -6,5 +6,5 @@ from sauron_jobs_loader.context import JobContext
 
 
 def ask(ctx: JobContext, what: str, value: Any = None) -> Any:
-    """Ask for one thing and wait for the answer. Raises StateError with the runner's reason."""
-    return ctx._link.ask("sauron", what, value)  # noqa: SLF001 - the context offers this to nobody else
+    """Send one request and return the reply. Raises StateError with the runner's reason."""
+    return ctx._link.ask("sauron", what, value)  # noqa: SLF001 - for builtin jobs alone

@@ -1,4 +1,4 @@
-"""The daily digest: what ran, failed, was late or missed since the last one, what is wrong now, and what is due next."""
+"""The daily digest: runs and failures since the last digest, present problems, and what is due next."""
 
 import html
 from typing import Any
@@ -12,7 +12,7 @@ ORDER = ("succeeded", "degraded", "failed", "timed_out", "cancelled", "skipped",
 
 
 def run(ctx: JobContext) -> dict[str, Any]:
-    """Send the digest of the time since the one before (a day, the first time). Not sent is failure: it is tried again."""
+    """Send the digest since the last one (the first time: of a day). If it cannot be sent, the run fails."""
     found: dict[str, Any] = ask(ctx, "digest", ctx.state.get("until"))
     subject = f"{found['scheduler']}: {headline(found)}"
     sections = written(found)
@@ -28,7 +28,7 @@ def run(ctx: JobContext) -> dict[str, Any]:
 
 
 def headline(found: dict[str, Any]) -> str:
-    """Say the whole in one line."""
+    """Return the digest in one line."""
     totals = found["totals"]
     runs = sum(totals.get(state, 0) for state in ORDER[:5])
     bad = counted(totals, ORDER[1:])
@@ -37,12 +37,12 @@ def headline(found: dict[str, Any]) -> str:
 
 
 def counted(states: dict[str, int], order: tuple[str, ...]) -> list[str]:
-    """Say how many runs ended in each of these states, those with none left out."""
+    """Return how many runs ended in each of these states, without states that have no run."""
     return [f"{states[state]} {state.replace('_', ' ')}" for state in order if states.get(state)]
 
 
 def written(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
-    """Return the digest's sections, those without a line left out."""
+    """Return the sections of the digest that have lines."""
     jobs = [f"{job['job_id']}: {', '.join(counted(job['states'], ORDER))}" for job in found["jobs"]]
     failures = [
         f"{one['at']}  {one['job_id']}  {one['state']}: {one['error']}  {one['link']}"
@@ -62,13 +62,13 @@ def written(found: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 
 def as_text(subject: str, sections: list[tuple[str, list[str]]]) -> str:
-    """Write the digest as plain text."""
+    """Return the digest as plain text."""
     parts = [subject, *(f"{title}\n" + "\n".join(f"  {line}" for line in lines) for title, lines in sections)]
     return "\n\n".join(parts) + "\n"
 
 
 def as_html(subject: str, sections: list[tuple[str, list[str]]]) -> str:
-    """Write the digest as HTML."""
+    """Return the digest as HTML."""
     body = "".join(
         f"<h2>{html.escape(title)}</h2><ul>{''.join(f'<li>{html.escape(line)}</li>' for line in lines)}</ul>"
         for title, lines in sections

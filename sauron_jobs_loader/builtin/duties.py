@@ -1,4 +1,4 @@
-"""Health monitor, retention and backup: each asks the runner, logs what it hears and returns it as the run's result."""
+"""Health monitor, retention and backup: each asks the runner, and logs and returns the reply."""
 
 from typing import Any
 
@@ -8,7 +8,10 @@ from .asking import ask
 
 
 def health(ctx: JobContext) -> dict[str, Any]:
-    """Say how Sauron is; degraded while something of it is wrong. Who is to be told is told by alerts, not by this job."""
+    """Return the status of Sauron; degraded while it has a problem.
+
+    Alerts are sent elsewhere, not by this job.
+    """
     found: dict[str, Any] = ask(ctx, "health")
     for fault in found["faults"]:
         ctx.log.warning("%s", fault)
@@ -19,7 +22,7 @@ def health(ctx: JobContext) -> dict[str, Any]:
 
 
 def retention(ctx: JobContext) -> dict[str, Any]:
-    """Delete what is old, a piece at a time, so that runs are claimed and recorded meanwhile."""
+    """Delete old rows, a part at a time, so that runs can be claimed and recorded meanwhile."""
     total: dict[str, int] = {}
     while True:
         pruned = ask(ctx, "prune")

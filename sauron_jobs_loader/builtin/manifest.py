@@ -1,4 +1,4 @@
-"""Registers the builtin jobs. Their schedules are UTC; whether they are enabled is decided by the settings."""
+"""Register the builtin jobs. Their schedules are UTC; settings decide whether they are enabled."""
 
 from sauron_jobs_loader.registry import job_registry
 

@@ -1,20 +1,19 @@
-"""A bundle's requirements.txt -> a virtual environment, made once and shared by all revisions that ask for the same.
+"""Virtual environments for the requirements of bundles, each shared by all revisions with equal requirements.
 
-An environment is named by a hash of the requirements, this Python and the platform. It is built in its own
-place, because it cannot be moved, under a file lock that the installer inherits; a marker written last makes
-it one that may be used. So a kill at any moment leaves nothing half-made in use: what has no marker is made
-anew, or removed by the next pruning.
+An environment is named by a hash of the requirements, this Python and the platform. It is built in its final
+place, because it cannot be moved, under a file lock that the installer inherits. A marker, written last, says
+that it is complete. So a kill at any moment leaves no unfinished environment in use: one without a marker is
+made again, or removed by the next pruning.
 
-The bundle's packages come first in it, Sauron's own packages after them, so a bundle may pin another version
-of a library that Sauron has too. Limits: one installation at a time; an editable install in a bundle does not
-win over a package of Sauron's with the same name; whoever prunes names the checkouts of all runs that still
-go on.
+The packages of the bundle come first in it, Sauron's own packages after them, so a bundle may pin another
+version of a library that Sauron uses too. Limits: one installation at a time; an editable install in a bundle
+does not take precedence over a package of Sauron with the same name; the caller of `prune` names the
+checkouts of all running runs.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
 import re
 import shutil
@@ -35,6 +34,7 @@ from sauron_jobs_loader.masking import credentials_in
 
 from . import requirements
 from .installation import Installation, InstallLog
+from .installers import commands
 from .requirements import IGNORED, REQUIREMENTS, Requirements, RequirementsError
 
 __all__ = ["Environments", "RequirementsError"]
@@ -65,7 +65,11 @@ class Environments:
         timeout: timedelta = timedelta(minutes=10),
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Return the environments at `root`; `environ` is all that the installer gets, `timeout` ends an installation."""
+        """Manage the environments below `root`, without touching the disk yet.
+
+        `environ` is the whole environment of the installer, `variables` are the values of `${NAME}` in
+        requirements, `timeout` ends an installation, `now` is the wall clock in seconds.
+        """
         self._root = root.absolute()
         self._environ = {name: value for name, value in environ.items() if name not in _ELSEWHERE}
         self._variables = variables or {}
@@ -76,20 +80,26 @@ class Environments:
         self._closed = False
 
     def key(self, folder: Path) -> str | None:
-        """Return the name of the environment that a checkout needs; None if it needs none. Raises RequirementsError."""
+        """Return the name of the environment of a checkout, None if it needs none.
+
+        Raises RequirementsError.
+        """
         with _translated(folder):
             wanted = requirements.read(folder)
         return None if wanted is None else _key(wanted)
 
     def log_file(self, folder: Path) -> Path | None:
-        """Return where the log of a checkout's installation is, or will be; None if it needs none. Raises RequirementsError."""
+        """Return the path of the installation log of a checkout, None if nothing is installed for it.
+
+        Raises RequirementsError.
+        """
         key = self.key(folder)
         return None if key is None else self._root / f"{key}.log"
 
     def python(self, folder: Path) -> Path:
         """Return the interpreter to run a checkout with, once its requirements are installed.
 
-        Raises RequirementsError with the end of what the installer said; SourceError when another process
+        Raises RequirementsError with the end of the installer's output; SourceError if another process
         installs for too long.
         """
         with _translated(folder):
@@ -104,10 +114,10 @@ class Environments:
             return home / "bin" / "python"
 
     def prune(self, folders: Collection[Path]) -> list[str]:
-        """Remove the environments that no checkout among `folders` needs; return the removed ones, sorted.
+        """Remove the environments that no checkout among `folders` needs; return their names, sorted.
 
-        What a crash left goes as well, and old logs. While something is being installed nothing is removed.
-        Never raises.
+        Removes leftovers of crashes and old logs as well, but nothing while an installation runs. Never
+        raises.
         """
         needed = set()
         for folder in folders:
@@ -126,14 +136,17 @@ class Environments:
             return []
 
     def close(self) -> None:
-        """End an installation that runs, with a RequirementsError for who waits for it, and begin none any more."""
+        """End a running installation, whose caller gets a RequirementsError, and start no other."""
         with self._changing:
             self._closed = True
             if self._installing is not None:
                 self._installing.stop()
 
     def _goes(self, entry: Path, needed: Collection[str | None]) -> bool:
-        """Return whether an entry is an environment to remove; remove what is none and not of use any more."""
+        """Return whether an entry is an environment to remove.
+
+        Remove old logs and renamed environments at once.
+        """
         if entry.suffix == ".gone":
             shutil.rmtree(entry, ignore_errors=True)
         elif entry.suffix == ".log" and entry.stem not in needed:
@@ -169,7 +182,7 @@ class Environments:
             log.say("Complete.")
 
     def _secrets(self, wanted: Requirements) -> Iterator[str]:
-        """Find what the installer knows and nobody should read: passwords in addresses, and variables that hold secrets."""
+        """Find secrets in the installer's environment, by the names of variables and in addresses."""
         for name, value in self._environ.items():
             if name in wanted.variables or _SECRET_NAME.search(name):
                 yield value
@@ -178,43 +191,16 @@ class Environments:
     def _install(
         self, folder: Path, wanted: Requirements, home: Path, installation: Installation, log: InstallLog
     ) -> None:
-        """Make the environment, step by step; the marker is last."""
+        """Make the environment: venv, packages, Sauron's own packages, a trial import, the marker."""
 
         def run(command: list[str], what: str, cwd: Path = self._root) -> None:
             if code := installation.run(command, cwd=cwd):
                 raise self._fault(what, code, installation, log, home)
 
-        python = str(home / "bin" / "python")
-        uv = shutil.which("uv", path=self._environ.get("PATH", os.defpath))
-        if uv:
-            make = [uv, "venv", "--no-project", "--python", sys.executable, str(home)]
-            install = [
-                uv,
-                "pip",
-                "install",
-                "--compile-bytecode",
-                "--no-progress",
-                "--python",
-                python,
-                "-r",
-                REQUIREMENTS,
-            ]
-        else:
-            ours = importlib.util.find_spec("pip") is not None
-            make = [sys.executable, "-m", "venv", *(["--without-pip"] if ours else []), str(home)]
-            pip = [sys.executable, "-m", "pip", "--python", python] if ours else [python, "-m", "pip"]
-            install = [
-                *pip,
-                "install",
-                "--disable-pip-version-check",
-                "--no-input",
-                "--progress-bar=off",
-                "-r",
-                REQUIREMENTS,
-            ]
-        run(make, "no virtual environment can be made for it")
+        make, install = commands(home, self._environ)
+        run(make, "its virtual environment cannot be made")
         place = folder
-        if wanted.local:  # a build writes into its folder, and a checkout is not written to
+        if wanted.local:  # a build writes into its folder, and a checkout is never edited
             place = Path(
                 shutil.copytree(
                     folder, home / "bundle", symlinks=True, ignore=shutil.ignore_patterns(*IGNORED)
@@ -225,8 +211,8 @@ class Environments:
             shutil.rmtree(place)
         _add_own_packages(home)
         run(
-            [python, "-I", "-c", "import sauron_jobs_loader"],
-            "with its packages Sauron's own cannot be imported; pin others",
+            [str(home / "bin" / "python"), "-I", "-c", "import sauron_jobs_loader"],
+            "with its packages those of Sauron cannot be imported; pin other versions",
         )
         os.sync()
         (home / MARKER).touch()
@@ -239,12 +225,11 @@ class Environments:
         words = f"{REQUIREMENTS} cannot be installed: {what} (the installer ended with exit code {code})."
         if installation.timed_out:
             words = (
-                f"{REQUIREMENTS} was not installed within {self._timeout.total_seconds():g} s, so the installer was ended. "
-                "Pin versions that have wheels, or allow more time."
+                f"{REQUIREMENTS} was not installed within {self._timeout.total_seconds():g} s, "
+                "so the installer was "
+                "ended. Pin versions that have wheels, or allow more time."
             )
-        message = (
-            f"{words} Its log is {home.with_suffix('.log')}. It said at the end:\n{log.tail[-_TAIL_SHOWN:]}"
-        )
+        message = f"{words} Its log is {home.with_suffix('.log')}. The end of it:\n{log.tail[-_TAIL_SHOWN:]}"
         return RequirementsError(message, exit_code=None if installation.timed_out else code)
 
 
@@ -265,7 +250,7 @@ def _usable(home: Path) -> bool:
 
 
 def _discard(folder: Path) -> bool:
-    """Remove an environment: at once for whoever looks for it, then from the disk. False if it resists."""
+    """Rename an environment, so that it is no longer found, and delete it. False if it cannot be renamed."""
     doomed = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.gone")
     with suppress(OSError):
         folder.rename(doomed)
@@ -275,7 +260,7 @@ def _discard(folder: Path) -> bool:
 
 
 def _add_own_packages(home: Path) -> None:
-    """Have the environment import from this interpreter's places too, after its own and with their .pth files."""
+    """Let the environment import this interpreter's packages too, after its own, with their .pth files."""
     own = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
     lines = [f"import site; site.addsitedir({place!r})" for place in own if Path(place).is_dir()]
     if str(_LIBRARY) not in own:
@@ -291,5 +276,7 @@ def _translated(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise RequirementsError(
-            f"{REQUIREMENTS} of {folder} cannot be installed: {error}. Is the disk full, or not writable for this user?"
+            f"{REQUIREMENTS} of {folder} cannot be installed: {error}. Is the disk full, "
+            "or the folder not writable "
+            "for this user?"
         ) from error

@@ -96,7 +96,7 @@ class Installation:
         self.timed_out = False
 
     def run(self, command: Sequence[str], *, cwd: Path) -> int:
-        """Run a command to its end and return its exit code; not 0 if it was ended, see `stopped` and `timed_out`."""
+        """Run a command and return its exit code, which is not 0 if it was stopped or timed out."""
         self._log.say(f"$ {' '.join(command)}")
         child = self._start(command, cwd)
         if child is None:

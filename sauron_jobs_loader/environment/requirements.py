@@ -1,11 +1,11 @@
-"""What a checkout's requirements.txt asks for, with a digest of everything that may change it.
+"""The requirements of a checkout, with a digest of everything in it that may change them.
 
-The digest covers the file, every file that it includes by `-r` or `-c`, and the files of every path of the
-checkout that it installs or looks for packages in. An include or install that leaves the checkout is refused:
-what lies there may change unseen.
+The digest covers requirements.txt, every file that it includes by `-r` or `-c`, and the files of every path
+of the checkout that it installs or looks for packages in. An include or install outside of the checkout is
+refused, because it may change unnoticed.
 
-Limit: what an index or another address answers is no part of it; a requirement without a version is resolved
-once per digest.
+Limit: the content of indexes and other addresses is not part of the digest; a requirement without a version
+is resolved once per digest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sauron_jobs_loader.masking import credentials_in
 
 REQUIREMENTS = "requirements.txt"
 IGNORED = frozenset({".git", ".venv", "__pycache__"})
-"""Folders that are no part of a bundle."""
+"""Folders that are not part of a bundle."""
 
 _INCLUDING = frozenset({"-r", "--requirement", "-c", "--constraint"})
 _CONSTRAINING = frozenset({"-c", "--constraint"})
@@ -37,7 +37,10 @@ _EXTRAS = re.compile(r"\[[^\]/]*\]$")
 
 
 class RequirementsError(LoaderError):
-    """What a bundle's requirements.txt asks for cannot be had. `exit_code` is the installer's; None if it did not end itself."""
+    """The requirements of a bundle cannot be installed.
+
+    `exit_code` is the installer's, if it ended by itself.
+    """
 
     def __init__(self, message: str, *, exit_code: int | None = None) -> None:
         super().__init__(message)
@@ -46,13 +49,12 @@ class RequirementsError(LoaderError):
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What is asked for. `local`: something in the checkout is installed; `editable`: and stays where it is.
+    """The requirements of a checkout.
 
-    `wanted` are the requirements with their places, such as ("requirements.txt:3", "httpx>=0.27"), without
-    constraints.
-
-    `credentials` are the user information of addresses; `variables` are the names used as `${NAME}`, which
-    often hold some too.
+    `local`: a path of the checkout is installed; `editable`: and used where it is. `wanted` are the
+    requirements with their places, such as ("requirements.txt:3", "httpx>=0.27"), without constraints.
+    `credentials` are those in addresses; `variables` are the names used as `${NAME}`, which often hold
+    credentials too.
     """
 
     digest: str
@@ -64,7 +66,10 @@ class Requirements:
 
 
 def read(folder: Path) -> Requirements | None:
-    """Return what the checkout in `folder` asks for; None if nothing. Raises RequirementsError for a path that is refused."""
+    """Return the requirements of a checkout, None if there are none.
+
+    Raises RequirementsError for a refused path.
+    """
     file = folder / REQUIREMENTS
     if not file.is_file() or not any(True for _ in _lines(_text(file))):
         return None
@@ -85,7 +90,7 @@ def _text(file: Path) -> str:
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Return the logical lines with their numbers: joined at a backslash, without comments and empty ones."""
+    """Return the logical lines with their numbers: joined at backslashes, no comments, no empty lines."""
     held, first = "", 0
     for number, line in enumerate([*text.splitlines(), ""], 1):
         if not held:
@@ -100,7 +105,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 class _Reader:
-    """Follows the files of one checkout and takes up all that counts."""
+    """Reads the requirement files of one checkout and all that they include."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -114,7 +119,7 @@ class _Reader:
         self._constraining = False
 
     def read(self, file: Path, name: str) -> None:
-        """Take up one file and all it leads to."""
+        """Read one file and the files that it includes."""
         if file in self._seen:
             return
         self._seen.add(file)
@@ -141,8 +146,8 @@ class _Reader:
             inside = self._inside(path, base)
             if inside is None:
                 raise RequirementsError(
-                    f"{place} installs {path!r}, which is not in the bundle. Put it into the repository, or name the package "
-                    "and the folder of its wheels with --find-links."
+                    f"{place} installs {path!r}, which is not in the bundle. Put it into the repository, "
+                    "or name the package and the folder of its wheels with --find-links."
                 )
             self.local = True
             self.editable |= bool(option)
@@ -155,11 +160,13 @@ class _Reader:
                 f"{place} includes {value!r}, which is not in the bundle. Put the file into the repository."
             )
         if not file.is_file():
-            raise RequirementsError(f"{place} includes {value!r}, which is not there. Is the file committed?")
+            raise RequirementsError(
+                f"{place} includes {value!r}, which does not exist. Is the file committed?"
+            )
         self.read(file, str(file.relative_to(self._folder)))
 
     def _inside(self, path: str, base: Path) -> Path | None:
-        """Return the place of a path in the checkout: relative to its top, or, if nothing is there, to the file that names it."""
+        """Return a path in the checkout: relative to its top or, if that does not exist, to the file."""
         places = [
             place
             for start in (self._folder, base)
@@ -182,7 +189,7 @@ class _Reader:
 
 
 def _option(line: str) -> tuple[str, str]:
-    """Split a line into its option, if it begins with one, and the value."""
+    """Split a line into its option ("" without one) and the value."""
     if not line.startswith("-"):
         return "", line
     try:
@@ -198,7 +205,10 @@ def _option(line: str) -> tuple[str, str]:
 
 
 def _path(text: str, *, plain: bool = False) -> str | None:
-    """Return the path that a requirement is, by pip's rules; None for a name or an address. `plain`: any word is a path."""
+    """Return the path that a requirement names by pip's rules, None if it is a name or an address.
+
+    With `plain` any word is a path.
+    """
     text = re.split(r"\s+--|\s*;", text, maxsplit=1)[0].strip()
     text = _NAMED.sub("", text)
     if text.startswith("file:"):

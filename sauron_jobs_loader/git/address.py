@@ -1,10 +1,10 @@
-"""The address of a bundle: which ones are accepted, and where their credentials go.
+"""The address of a bundle: which addresses are accepted, and where their credentials go.
 
-Accepted are https, ssh (as a URL or as `git@host:org/repo.git`), file:// and local paths that
-are absolute or start with `./`; http only to this machine. Everything else is refused with
-what to write instead: git runs commands for `ext::...` and takes an address that starts with
-`-` for an option.
-Credentials written into an address are moved out of it at once: `url` and `display` never hold any.
+Accepted are https, ssh (as a URL or as `git@host:org/repo.git`), file:// and local paths that are absolute or
+start with `./`; http only to this machine. Any other address is refused with what to write instead: git runs
+commands for `ext::...` and takes an address that starts with `-` for an option.
+
+Credentials in an address are moved out of it at once: `url` and `display` never hold any.
 """
 
 import base64
@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.masking import MASK, without_credentials
 
-DEFAULT_USER = "x-access-token"  # what GitHub asks for; GitLab and Gitea take any name
+DEFAULT_USER = "x-access-token"  # the name that GitHub requires; GitLab and Gitea take any
 _SCP_LIKE = re.compile(
     r"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(?P<path>[^/:].*|/.+)"
 )
@@ -35,7 +35,7 @@ _ACCEPTED = (
 
 @dataclass(frozen=True, slots=True)
 class GitAddress:
-    """One accepted address. `url` is what git is given; `display` is for people. Neither holds credentials."""
+    """One accepted address. `url` is for git, `display` for people. Neither holds credentials."""
 
     scheme: str  # https, http, ssh or file
     url: str
@@ -47,7 +47,7 @@ class GitAddress:
 
     @property
     def protocols(self) -> tuple[str, ...]:
-        """The transports git may use for it; http may be redirected to https, never the other way round."""
+        """The transports that git may use. http may be redirected to https, never https to http."""
         return ("http", "https") if self.scheme == "http" else (self.scheme,)
 
     @property
@@ -56,7 +56,7 @@ class GitAddress:
         return Path(self.url) if self.scheme == "file" else None
 
     def config(self) -> list[tuple[str, str]]:
-        """Return the git configuration that carries the token, limited to this host."""
+        """Return the git configuration that holds the token, limited to this host."""
         if self.scheme not in ("http", "https"):
             return []
         parts = urlsplit(self.url)
@@ -68,11 +68,11 @@ class GitAddress:
 
     @property
     def authorization(self) -> str | None:
-        """What the Authorization header holds for this very host; None without a token."""
+        """The value of the Authorization header for this host alone; None without a token."""
         return None if self.token is None else f"Basic {self._basic()}"
 
     def redact(self, text: str) -> str:
-        """Return `text` without the token in any of its forms and without the user part of any URL."""
+        """Return `text` with the token in all its forms masked, and the user information of every URL."""
         if self.token:
             for secret in (self._basic(), self.token, quote(self.token, safe="")):
                 text = text.replace(secret, MASK)
@@ -83,7 +83,7 @@ class GitAddress:
 
 
 def parse_address(url: str, *, token: str | None = None) -> GitAddress:
-    """Return the address that `url` and `token` make, or raise SourceError with what to write instead."""
+    """Return the address of `url` with `token`. Raises SourceError with what to write instead."""
     token = _checked_token(token)
     url = url.strip()
     if not url:
@@ -95,19 +95,19 @@ def parse_address(url: str, *, token: str | None = None) -> GitAddress:
     if _UNPRINTABLE.search(url):
         _refuse(url, "contains a space or a control character")
     if re.match(r"[A-Za-z0-9+.-]*::", url):
-        _refuse(url, "names a program for git to run")
+        _refuse(url, "would make git run a program")
     return _from_url(url, token) if "://" in url else _from_words(url)
 
 
 def _from_words(url: str) -> GitAddress:
     if match := _LOOKS_LIKE_HOST.fullmatch(url):
         host, path = match["host"], match["path"]
-        _refuse(url, "has no scheme", f"write https://{host}/{path} or git@{host}:{path}")
+        _refuse(url, "lacks a scheme", f"write https://{host}/{path} or git@{host}:{path}")
     if url.startswith("~"):
         _refuse(url, "starts with ~, which is different for every user", f"write {Path(url).expanduser()}")
     match = _SCP_LIKE.fullmatch(url)
     if match is None:
-        _refuse(url, "is not an address of a git repository", f"{_ACCEPTED} (a relative path starts with ./)")
+        _refuse(url, "is not a valid repository address", f"{_ACCEPTED} (a relative path starts with ./)")
     host = match["host"].strip("[]")
     _check_host(url, host)
     if match["path"].startswith("-"):
@@ -120,25 +120,27 @@ def _from_url(url: str, token: str | None) -> GitAddress:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        _refuse(url, f"is not a URL ({error})")
+        _refuse(url, f"is not a valid URL ({error})")
     if parts.query or parts.fragment:
         _refuse(
             re.split(r"[?#]", url)[0],
             "has a query or a fragment",
-            "leave out what follows ? or #, and give a token as JOBS_GIT_TOKEN",
+            "remove the ? or # and everything after it, and set a token as JOBS_GIT_TOKEN",
         )
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
-            _refuse(url, f"is a file URL of another machine ({parts.hostname})", "write file:///path/to/repo")
+            _refuse(
+                url, f"names another machine ({parts.hostname}) in a file URL", "write file:///path/to/repo"
+            )
         return _local(url, Path(unquote(parts.path)))
     if parts.scheme not in ("https", "http", "ssh"):
-        _refuse(url, f"uses {parts.scheme}://, which is not accepted")
+        _refuse(url, f"has the unsupported scheme {parts.scheme}://")
     host = parts.hostname
     if not host:
-        _refuse(url, "names no host")
+        _refuse(url, "lacks a host name")
     _check_host(url, host)
     if not parts.path.strip("/"):
-        _refuse(url, "names no repository on that host")
+        _refuse(url, "lacks the path of a repository on that host")
     if parts.scheme == "ssh":
         return _ssh(url, parts, host, port)
     if parts.scheme == "http" and not is_loopback(host):
@@ -163,12 +165,12 @@ def _ssh(url: str, parts: SplitResult, host: str, port: int | None) -> GitAddres
     if parts.password is not None:
         _refuse(
             url,
-            "holds a password, and ssh is used with a key here",
-            "leave the password out and give a key file",
+            "holds a password, but ssh works with a key here",
+            "remove the password and set SSH_PRIVATE_KEY_B64 or SAURON_SSH_KEY_PATH",
         )
     user = f"{parts.username}@" if parts.username else ""
     if user and not re.fullmatch(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*@", user):
-        _refuse(url, "has a user name that ssh could misread")
+        _refuse(url, "has an invalid user name")
     clean = f"ssh://{user}{_netloc(host, port)}{parts.path}"
     return GitAddress("ssh", clean, clean, host=host, port=port)
 
@@ -192,9 +194,9 @@ def _check_host(url: str, host: str) -> None:
         try:
             ip_address(host)
         except ValueError:
-            _refuse(url, f"has a host that is none ({host})")
+            _refuse(url, f"has an invalid IPv6 address ({host})")
     elif not _HOST.fullmatch(host):
-        _refuse(url, f"has a host that is none ({host})")
+        _refuse(url, f"has an invalid host name ({host})")
 
 
 def is_loopback(host: str | None) -> bool:
@@ -213,7 +215,7 @@ def _checked_token(token: str | None) -> str | None:
         return None
     if _UNPRINTABLE.search(token) or not token.isascii():
         raise SourceError(
-            "the git token contains a space, a line break or another character that no token has; "
+            "the git token contains a space, a line break or another character that is not valid in a token; "
             "set JOBS_GIT_TOKEN to the token alone",
             fault=SourceFault.ACCESS,
         )

@@ -1,10 +1,9 @@
-"""The folder of checked-out revisions: which are there, and which may go.
+"""The folder of checked-out revisions: which exist, and which may be deleted.
 
-A folder `revisions/<sha>` is complete from the moment it has that name, and never edited. What
-is deleted is renamed first, so nobody finds half a revision; a crash in the midst leaves a
-`.gone` folder that the next pruning removes. Pruning never raises for a folder that resists.
-Limit: whoever activates a revision and whoever prunes hold `lock()`, or a revision could be
-pruned between its checkout and its first use.
+A folder `revisions/<sha>` is complete from the moment it has that name, and it is never edited. A folder to
+delete is renamed first, so a reader never finds half a revision; a crash meanwhile leaves a `.gone` folder
+that the next pruning removes. Pruning skips a folder that cannot be removed. Limit: activating a revision and
+pruning both need `lock()`, or a revision could be pruned between its checkout and its first use.
 """
 
 import re
@@ -37,11 +36,11 @@ class Checkouts:
         return folder if FULL_SHA.fullmatch(sha) and folder.is_dir() else None
 
     def lock(self, *, timeout: timedelta = _LOCK_TIMEOUT) -> AbstractContextManager[int]:
-        """Hold this to be the only sync, among processes and threads alike; not twice in one thread."""
+        """Hold the lock that only one sync among all processes and threads has; not twice in one thread."""
         return file_lock(self._lock_file, timeout=timeout)
 
     def prune(self, keep: Collection[str]) -> list[str]:
-        """Delete every revision not in `keep` and what crashes left behind; return the deleted ones, sorted."""
+        """Delete revisions not in `keep` and the leftovers of crashes; return what was deleted, sorted."""
         pruned = []
         for entry in self._entries():
             if FULL_SHA.fullmatch(entry.name):

@@ -65,7 +65,7 @@ class GitResult:
 def git_environment(
     *, protocols: Sequence[str] = (), config: Sequence[tuple[str, str]] = (), ssh_command: str | None = None
 ) -> dict[str, str]:
-    """Return the whole environment of a git command; nothing else is inherited."""
+    """Return the whole environment of a git command. No other variable is inherited."""
     environ = {name: os.environ[name] for name in _KEPT if name in os.environ}
     if "SSL_CERT_FILE" in os.environ:
         environ.setdefault("GIT_SSL_CAINFO", os.environ["SSL_CERT_FILE"])
@@ -97,9 +97,10 @@ def run_git(
     deadline: float,
     pass_fds: Sequence[int] = (),
 ) -> GitResult:
-    """Run git until it ends or until the monotonic `deadline`. Raises SourceError only if git is not installed.
+    """Run git until it ends or until the monotonic `deadline`.
 
-    `pass_fds` stay open in git and all its children: a lock passed on this way lasts as long as they do.
+    Raises SourceError only if git is not installed. `pass_fds` stay open in git and all its children: a lock
+    passed on this way lasts as long as they do.
     """
     stdout, stderr = BoundedOutput(first=_STDOUT_LIMIT), BoundedOutput(last=_STDERR_LIMIT)
     with BoundedProcess(

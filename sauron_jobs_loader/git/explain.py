@@ -1,7 +1,7 @@
-"""What git's complaints mean, in words that say what to do.
+"""The meaning of git's error messages: which fault it is, and what to do about it.
 
-git and ssh speak English here (LC_ALL=C) and have said the same things for many versions; what
-is not recognised is passed on as it is. Whatever is quoted from them was redacted first.
+git and ssh write English here (LC_ALL=C), in words that have been the same for many versions. A message that
+is not recognised is passed on as it is. Quoted messages are masked first.
 """
 
 import re
@@ -14,7 +14,7 @@ from .command import GitResult
 
 _QUOTE_LIMIT = 400
 
-# Order matters: what is said about the cause comes before what follows from it.
+# Order matters: the signs of a cause come before the signs of its effects.
 _SIGNS: tuple[tuple[SourceFault, str], ...] = (
     (SourceFault.STORAGE, r"No space left on device|Disk quota exceeded|Read-only file system"),
     (
@@ -63,7 +63,8 @@ _SIGNS: tuple[tuple[SourceFault, str], ...] = (
 
 _PLAIN_ADVICE = {
     SourceFault.TIMED_OUT: (
-        "it took longer than {seconds} seconds and was ended; check that {host} is not stalled, or allow more time"
+        "it took longer than {seconds} seconds and was ended; check that {host} answers, "
+        "or allow more time (SAURON_GIT_TIMEOUT_SECONDS)"
     ),
     SourceFault.CERTIFICATE: (
         "the TLS certificate of {host} is not trusted; if it was issued by a CA of your own, "
@@ -71,12 +72,14 @@ _PLAIN_ADVICE = {
     ),
     SourceFault.NOT_A_REPOSITORY: (
         "there is no git repository at that address; check the path "
-        "(a private repository also looks like this to those who may not read it)"
+        "(without access, a private repository looks like this too)"
     ),
-    SourceFault.UNREACHABLE: "{where} cannot be reached or broke off; check the name, the network and the server",
+    SourceFault.UNREACHABLE: (
+        "{where} cannot be reached, or the connection broke off; check the name, the network and the server"
+    ),
     SourceFault.STORAGE: "the folder for revisions cannot be written; free some space or make it writable",
     SourceFault.TOOL: "a program that git needs is missing; for ssh addresses install openssh-client",
-    SourceFault.ADDRESS: "git refuses this address or where it leads; write the final https or ssh address",
+    SourceFault.ADDRESS: "git refuses this address or its redirect; write the final https or ssh address",
 }
 
 
@@ -88,7 +91,7 @@ def explain(
     known_hosts: str | None = None,
     key: str | None = None,
 ) -> SourceError:
-    """Return the error that a failed fetch from `address` amounts to."""
+    """Return the error for a failed fetch from `address`."""
     said = address.redact(result.stderr)
     if result.timed_out:
         fault = SourceFault.TIMED_OUT
@@ -107,7 +110,7 @@ def fault_error(
     key: str | None = None,
     speaker: str = "git",
 ) -> SourceError:
-    """Return the error for a fault of which `speaker` said the redacted words `said`."""
+    """Return the error for a fault. `said` is the masked message of `speaker`."""
     advice = _advice(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
     message = f"cannot fetch the bundle from {address.display}: {advice or speaker + ' failed'}"
     if quoted := last_words(said):
@@ -136,14 +139,14 @@ def _advice(
 
 def _access_advice(address: GitAddress, host: str, key: str | None) -> str:
     if address.scheme == "ssh":
-        named = f"the key {key} is" if key else "no ssh key of this user is"
+        refused = f"the key {key}" if key else "any ssh key of this user"
         return (
-            f"{named} not accepted by {host}; add its public half there as a deploy key with read access, "
-            "and keep the private one at mode 0600 and without a passphrase"
+            f"{host} does not accept {refused}; add its public half there as a deploy key with read access, "
+            "and keep the private half at mode 0600 and without a passphrase"
         )
     if address.token is None:
         return f"{host} asks for a token; set JOBS_GIT_TOKEN to one that may read the repository"
-    return f"{host} does not accept the token; set JOBS_GIT_TOKEN to one that is valid and may read the repository"
+    return f"{host} does not accept the token; set JOBS_GIT_TOKEN to a valid one that may read the repository"
 
 
 def _host_key_advice(address: GitAddress, host: str, said: str, known_hosts: str | None) -> str:
@@ -161,7 +164,7 @@ def _host_key_advice(address: GitAddress, host: str, said: str, known_hosts: str
 
 
 def last_words(said: str) -> str:
-    """Return the lines of git's output that say why, as one line."""
+    """Return the lines of git's output that name the cause, as one line."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     telling = [
         line for line in lines if re.match(r"(fatal|error|remote|ssh|ERROR|Load key|Host key)\b.{3,}", line)

@@ -1,9 +1,9 @@
 """Write one commit of a mirror into a folder that is complete or does not exist.
 
-The tree is written beside its place, made durable, and renamed; so a crash leaves a `.tmp`
-folder (pruned later) and two exporters at once leave one complete folder. Files come out as in
-a fresh clone: nothing is left out for export-ignore, no filter program runs, submodules stay
-empty folders. A symbolic link that leaves the tree refuses the commit.
+The tree is written beside its place, made durable and renamed. So a crash leaves a `.tmp` folder (pruned
+later), and two exports at once leave one complete folder. Files come out as in a fresh clone: export-ignore
+is not applied, no filter program runs, submodules stay empty folders. A commit with a symbolic link that
+leaves the tree is refused.
 """
 
 import ctypes
@@ -21,17 +21,17 @@ from sauron_jobs_loader.errors import SourceError, SourceFault
 from .command import GitResult
 
 RunGit = Callable[[Sequence[str], dict[str, str]], GitResult]
-"""Runs git with the arguments and the additional environment, and answers how it ended."""
+"""Runs git with the arguments and the additional environment, and returns how it ended."""
 
 
 class DamagedMirrorError(Exception):
-    """The mirror lacks, or cannot read, something of the commit."""
+    """The mirror lacks a part of the commit, or cannot read it."""
 
 
 def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
     """Write commit `sha` to `final` and return it.
 
-    DamagedMirrorError if git cannot read it completely, OSError if it cannot be written.
+    Raises DamagedMirrorError if git cannot read it completely, OSError if it cannot be written.
     """
     temporary = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
     tree = temporary / "tree"
@@ -59,7 +59,7 @@ def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
 
 
 def refuse_escaping_links(tree: Path, sha: str) -> None:
-    """Raise SourceError if a symbolic link below `tree` leads out of it, by whatever detour."""
+    """Raise SourceError if a symbolic link below `tree` leads out of it, directly or over other links."""
     inside = tree.resolve()
     for folder, folders, files in os.walk(tree):
         for name in (*folders, *files):
@@ -70,19 +70,21 @@ def refuse_escaping_links(tree: Path, sha: str) -> None:
             if not target.is_absolute() and Path(os.path.realpath(link)).is_relative_to(inside):
                 continue
             raise SourceError(
-                f"revision {sha[:12]} holds the link {str(link.relative_to(tree))!r} to {str(target)!r}, which leaves "
-                "the bundle; put the file itself into the repository, or link to a relative path inside it",
+                f"revision {sha[:12]} holds the link {str(link.relative_to(tree))!r} to "
+                f"{str(target)!r}, which "
+                "leaves the bundle; put the file itself into the repository, "
+                "or link to a relative path inside it",
                 fault=SourceFault.UNSAFE_CONTENT,
                 ref=sha,
             )
 
 
 def publish(tree: Path, final: Path) -> None:
-    """Give a complete tree its name; harmless if another process was faster."""
+    """Give a complete tree its final name. If another process was faster, its equal tree stays."""
     try:
         tree.rename(final)
     except OSError:
-        if not final.is_dir():  # otherwise another process was faster, and its tree is the same
+        if not final.is_dir():  # another process was faster, and its tree is the same
             raise
         return
     folder = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -93,7 +95,7 @@ def publish(tree: Path, final: Path) -> None:
 
 
 def make_durable(tree: Path) -> None:
-    """Bring the whole tree to disk with one call; a call for each file takes seconds for thousands."""
+    """Write the whole tree to disk with one call. A call for each of thousands of files takes seconds."""
     folder = os.open(tree, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(AttributeError):  # a C library without syncfs

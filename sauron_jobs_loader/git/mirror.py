@@ -1,10 +1,10 @@
 """The bare copy of the bundle's repository that revisions are checked out from.
 
-It belongs to whoever holds the lock exclusively while changing it. A new copy is built beside
-its place and renamed when it is complete, so a `kill -9` at any moment leaves the old copy, the
-new one, or none; the next update takes it from there. Lock files and half-received packs of
-killed git processes are swept away first; a copy that git cannot work with, or that was made from
-another address, is replaced. The old copy stays until the new one is complete.
+The caller holds the lock exclusively while it changes the copy. A new copy is built beside its place and
+renamed when it is complete, so a `kill -9` at any moment leaves the old copy, the new one, or none, and the
+next update continues from there. Lock files and half-received packs of killed git processes are removed
+first. A copy that git cannot work with, or that was made from another address, is replaced; the old one stays
+until the new one is complete.
 """
 
 import re
@@ -45,7 +45,7 @@ class Mirror:
         self._explain = explain
 
     def is_usable(self) -> bool:
-        """Return whether there is a copy of this very address; says nothing of its health."""
+        """Return whether a copy of exactly this address exists. It may still be damaged."""
         try:
             return (self.folder / _MADE_FROM).read_text("utf-8") == self._address.display
         except (OSError, UnicodeDecodeError):
@@ -78,14 +78,14 @@ class Mirror:
             self._sweep_beside()
 
     def fetch_commit(self, sha: str) -> bool:
-        """Ask for one commit that no branch or tag leads to; return whether the other side gave it."""
+        """Fetch one commit that no branch or tag leads to; return whether the server handed it out."""
         result = self._fetch(self.folder, f"+{sha}:refs/asked-for/{sha}")
         if not result.ok and (error := self._explain(result)).fault is not SourceFault.FAILED:
             raise error
         return result.ok and self.has(sha)
 
     def has(self, sha: str) -> bool:
-        """Return whether commit `sha` is here."""
+        """Return whether the copy holds commit `sha`."""
         return self.is_usable() and self._commit(sha) is not None
 
     def resolve(self, ref: str) -> str | None:
@@ -100,7 +100,10 @@ class Mirror:
         return self._in_mirror("for-each-ref", "--format=%(refname:strip=2)", "refs/heads").stdout.split()
 
     def collect_garbage(self) -> None:
-        """Let git pack what many small fetches brought, when it thinks it worth while; no matter if it fails."""
+        """Let git repack the objects of many small fetches if it finds that worthwhile.
+
+        A failure is ignored.
+        """
         self._in_mirror("gc", "--auto", "--quiet")
 
     def _commit(self, name: str) -> str | None:
@@ -112,7 +115,7 @@ class Mirror:
         if refspecs == _EVERYTHING:
             options.append("--prune")
         if self._address.scheme == "file":
-            # The folder may belong to another user, and git hands no configuration on to the other side.
+            # the folder may belong to another user, and git passes no configuration to the upload side
             options.append("--upload-pack=git -c safe.directory='*' upload-pack")
         return self._run(["fetch", *options, "--", self._address.url, *refspecs], {"GIT_DIR": str(folder)})
 
@@ -127,7 +130,10 @@ class Mirror:
         return self.folder.with_name(f"{self.folder.name}.{uuid.uuid4().hex}.{suffix}")
 
     def _sweep(self) -> None:
-        """Remove what killed processes left; nobody else is at work here while we hold the lock."""
+        """Remove the leftovers of killed processes.
+
+        No other process works here while the caller holds the lock.
+        """
         self._sweep_beside()
         for pattern in _LEFTOVERS:
             for leftover in self.folder.glob(pattern):

@@ -1,11 +1,12 @@
 """Where a bundle comes from: a git repository over https, ssh or a local path.
 
-`fetch` asks the network which commit a branch, tag or commit id is; `checkout` turns a commit into
-a folder. Both may be repeated, killed or run by several processes at once: changes to the mirror
-are made under a file lock that git inherits, and checkouts appear complete or not at all. A
-force-push, another branch or another address need no cleaning up by hand.
-The token reaches git in its environment alone; it is in no URL, argument, file or message.
-Limits: no submodules, no LFS; a history rewritten away stays available only while it is checked out.
+`fetch` asks the network which commit a branch, tag or commit id is; `checkout` turns a commit into a folder.
+Both may be repeated, killed or run by several processes at once: changes to the mirror are made under a file
+lock that git inherits, and a checkout appears complete or not at all. A force-push, another branch or another
+address need no cleaning up by hand.
+
+The token reaches git in its environment alone; it is in no URL, argument, file or message. Limits: no
+submodules, no LFS; a commit that was rewritten away stays available only while it is checked out.
 """
 
 import shlex
@@ -44,7 +45,7 @@ class GitSource:
         known_hosts_file: Path | None = None,
         timeout: timedelta = _LIMIT,
     ) -> None:
-        """Check the address and the branch name at once; the network is first used by `fetch`."""
+        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError."""
         self._address = parse_address(url, token=token)
         self.display_url = self._address.display
         self._branch = checked_ref(branch)
@@ -57,7 +58,7 @@ class GitSource:
     def fetch(self, ref: str | None = None) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
 
-        A full commit id that is in the mirror is answered without the network.
+        A full commit id that is in the mirror is returned without the network. Raises SourceError.
         """
         wanted = self._branch if ref is None else checked_ref(ref)
         try:
@@ -76,7 +77,10 @@ class GitSource:
             raise unwritable(self._root, error, self.display_url) from error
 
     def checkout(self, sha: str) -> Path:
-        """Return the folder that holds exactly commit `sha`; fetches it if it is not in the mirror."""
+        """Return the folder that holds exactly commit `sha`; fetch it if it is not in the mirror.
+
+        Raises SourceError.
+        """
         require_full(sha)
         if (done := self._revisions.path(sha)) is not None:
             return done
@@ -99,7 +103,7 @@ class GitSource:
             raise unwritable(final, error, self.display_url) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
-        """Return `subject`, `author` and `authored_at` (aware) of a commit for display, or None."""
+        """Return `subject`, `author` and `authored_at` (aware) of a commit, or None if it cannot be read."""
         import git
 
         environ = git_environment() | {"GIT_DIR": str(self._root / "mirror.git")}
@@ -158,21 +162,21 @@ class GitSource:
         return shlex.join(["ssh", *(part for option in options for part in ("-o", option))])
 
     def _check_access_files(self) -> None:
-        """Say what is missing on this machine before the network is asked."""
+        """Raise SourceError if a file that the fetch needs is missing on this machine."""
         require_local(self._address)
         if self._address.scheme != "ssh":
             return
         for file, what in ((self._ssh_key_file, "ssh key"), (self._known_hosts_file, "known_hosts file")):
             if file is not None and not file.is_file():
                 raise SourceError(
-                    f"there is no {what} at {file}; put it there (a key with mode 0600)",
+                    f"the {what} {file} does not exist; put it there (a key with mode 0600)",
                     fault=SourceFault.ACCESS,
                     url=self.display_url,
                 )
 
 
 class _Runner:
-    """Runs git for one operation: one environment, one deadline, one lock handed on."""
+    """Runs git for one operation: one environment, one deadline, one inherited lock."""
 
     def __init__(self, environ: dict[str, str], cwd: Path, deadline: float, lock: int) -> None:
         self._environ = environ
@@ -191,5 +195,5 @@ class _Runner:
 
 
 def _ssh_quoted(file: Path) -> str:
-    """Quote a path for ssh's own option parser, which expands % and splits at spaces."""
+    """Quote a path for the option parser of ssh, which expands % and splits at spaces."""
     return '"' + str(file.absolute()).replace("%", "%%").replace('"', '\\"') + '"'

@@ -98,7 +98,7 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
     if config.command is not None:
         return _become_command(list(config.command), link)
     frame, code = _call(config, context)
-    context.tell_progress()
+    context.send_progress()
     return _send(link, frame, code)
 
 

@@ -47,7 +47,10 @@ class CommandResult:
 
 
 class CommandError(LoaderError):
-    """A program could not be started, failed, or was ended at its timeout. `result` is None if it did not start."""
+    """A program could not be started, failed, or was ended at its timeout.
+
+    `result` is None if it did not start.
+    """
 
     def __init__(self, message: str, result: CommandResult | None = None) -> None:
         super().__init__(message)
@@ -107,7 +110,7 @@ def run(
 
 
 def _followed(child: BoundedProcess, deadline: float | None, grace: float) -> bool:
-    """Follow a program to its end (True), or end it with everything that it started at the deadline (False)."""
+    """Follow a program to its end; at the deadline end it with everything it started and return False."""
     try:
         ended = child.follow(deadline)
         if not ended:
@@ -124,7 +127,7 @@ def _followed(child: BoundedProcess, deadline: float | None, grace: float) -> bo
 
 
 class _Log:
-    """Prints whole lines as they come, so that a secret in one line is found and masked; `close` prints the rest."""
+    """Prints whole lines as they come, so that a secret is not split; `close` prints the rest."""
 
     def __init__(self) -> None:
         self._line = b""
@@ -168,10 +171,10 @@ def _signal(pids: set[int], number: int) -> None:
 
 def _checked(argv: Sequence[str]) -> list[str]:
     if isinstance(argv, str | bytes):
-        raise CommandError(f"run() takes a list, such as {_example(argv)}: there is no shell.")
+        raise CommandError(f"run() got a text: write a list, such as {_example(argv)}. There is no shell.")
     words = [os.fspath(word) for word in argv]
     if not words or not all(isinstance(word, str) for word in words):
-        raise CommandError("run() takes a list of texts, such as ['df', '-h'].")
+        raise CommandError("run() got an invalid command: write a list of texts, such as ['df', '-h'].")
     return words
 
 

@@ -1,10 +1,10 @@
-"""Mail from a job, by Amazon SES. A mail that cannot be sent is logged and answered as None: it does not fail the job by itself.
+"""Email from a job, by Amazon SES.
 
-Settings are read from the environment of the job at each call: AWS_SES_ACCESS_KEY_ID,
-AWS_SES_SECRET_ACCESS_KEY, AWS_SES_REGION, FROM_EMAIL, and NOTIFY_EMAIL, ALERT_EMAIL or DIGEST_EMAIL as the
-recipient when none is given. A job that declares its secrets declares these too. AWS_ENDPOINT_URL is
-honoured. Values of the job's secrets are blotted out of subject, text and HTML, within the limits that
-`sauron_jobs_loader.masking` states.
+A mail that cannot be sent is logged and returns None; it does not fail the job. Settings are read from the
+environment of the job at each call: AWS_SES_ACCESS_KEY_ID, AWS_SES_SECRET_ACCESS_KEY, AWS_SES_REGION,
+FROM_EMAIL, and NOTIFY_EMAIL, ALERT_EMAIL or DIGEST_EMAIL as the default recipient. A job that declares its
+secrets declares these too. AWS_ENDPOINT_URL is used if it is set. Values of the job's secrets are masked in
+subject, text and HTML, within the limits of `sauron_jobs_loader.masking`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NOT_SECRET = frozenset(
         "SAURON_SSH_KNOWN_HOSTS",
     }
 )
-"""A job declares these with its secrets to be given them, but a mail may say what they are."""
+"""A job declares these among its secrets to get them, but their values may be in a mail."""
 
 
 def send_email(
@@ -63,8 +63,8 @@ def send_email(
 ) -> str | None:
     """Send one mail; return its Message-ID, or None with the reason in the log.
 
-    `to_email` is an address, several with ',' between them, or a list; NOTIFY_EMAIL when none is given.
-    `alert_type`, `job_id` and `metadata` are what older callers say for their own records; they are logged.
+    `to_email` is an address, several separated by commas, or a list; the default is NOTIFY_EMAIL.
+    `alert_type`, `job_id` and `metadata` come from older callers; they are logged.
     """
     recipients = addresses(to_email) or addresses(os.environ.get("NOTIFY_EMAIL"))
     sender = from_email or os.environ.get("FROM_EMAIL")
@@ -76,7 +76,7 @@ def send_email(
             if not recipients
             else "a sender (from_email= or FROM_EMAIL)"
         )
-        _log.warning("mail %r is not sent: it lacks %s", subject, missing)
+        _log.warning("mail %r was not sent: it lacks %s", subject, missing)
         return None
     mailer = _mailer(
         os.environ.get("AWS_SES_REGION") or "us-east-1",
@@ -94,8 +94,8 @@ def send_email(
             reply_to=addresses(reply_to),
         )
     except MailError as error:
-        later = " (it may be taken later)" if error.temporary else ""
-        _log.warning("mail %r is not sent: %s%s", subject, masker.text(str(error)), later)
+        later = " (a later attempt may succeed)" if error.temporary else ""
+        _log.warning("mail %r was not sent: %s%s", subject, masker.text(str(error)), later)
         return None
     facts = {"job_id": job_id, "type": alert_type, **(metadata or {})}
     said = "".join(f", {name}={value!r}" for name, value in facts.items() if value is not None)
@@ -106,7 +106,7 @@ def send_email(
 def send_alert_email(
     subject: str, body: str = "", html: str | None = None, *, level: str = "ERROR", **more: Any
 ) -> str | None:
-    """Send a mail to ALERT_EMAIL (or NOTIFY_EMAIL), its subject marked with the level."""
+    """Send a mail to ALERT_EMAIL (or NOTIFY_EMAIL) with the level before its subject."""
     to_email = more.pop("to_email", None) or os.environ.get("ALERT_EMAIL") or None
     return send_email(f"[{level.upper()}] {subject}", body, html, to_email=to_email, **more)
 
@@ -127,7 +127,7 @@ def _mailer(
 
 
 def _secret_values() -> Iterator[str]:
-    """List what a mail must not hold: the secrets of this job, and what is well known to be one."""
+    """Return the values to mask in mails: the secrets of this job, and variables that hold secrets."""
     names = set(WELL_KNOWN_SECRETS)
     job = context.running()
     if job is not None:

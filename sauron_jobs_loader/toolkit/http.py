@@ -1,9 +1,9 @@
-"""HTTP from a job: an `httpx.Client` with timeouts, retries and a name.
+"""HTTP from a job: an `httpx.Client` with timeouts, retries and a user agent.
 
-A request that may be repeated (RFC 9110: GET, HEAD, OPTIONS, TRACE, PUT, DELETE) is repeated after a lost
-connection, a timeout or an answer of 429, 502, 503 or 504; the last answer is yours to judge. Other requests
-are only repeated while no connection was made. Proxies of the environment are honoured. Limit: a body that is
-a generator is sent once.
+An idempotent request (RFC 9110: GET, HEAD, OPTIONS, TRACE, PUT, DELETE) is retried after a lost connection, a
+timeout or a response of 429, 502, 503 or 504. The last response is returned; check its status. Other requests
+are only retried while no connection was made. Proxies of the environment are used. Limit: a body that is a
+generator is sent once.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ def client(
     headers: Mapping[str, str] | None = None,
     token: str | None = None,
 ) -> httpx.Client:
-    """Make a client; use it as a context manager. `token` is sent as `Authorization: Bearer` and nowhere else.
+    """Return a client; use it as a context manager.
 
-    `timeout_seconds` is that of connecting and of each wait for data, not of the whole request.
+    `token` is sent as `Authorization: Bearer` and nowhere else. `timeout_seconds` limits connecting and each
+    wait for data, not the whole request. Raises ValueError.
     """
     import httpx
 
@@ -50,7 +51,7 @@ def client(
         token = token.strip()
         if not (token.isascii() and token.isprintable()):  # httpx would show it in its own error
             raise ValueError(
-                "token holds letters that a header cannot carry: look at the variable it comes from."
+                "token holds characters that are not valid in a header: check the variable it comes from."
             )
         known["Authorization"] = f"Bearer {token}"
 
@@ -64,7 +65,7 @@ def client(
 
 
 def user_agent() -> str:
-    """Name this job to the servers it asks."""
+    """Return the User-Agent, which names this job to servers."""
     try:
         name = f"sauron-job/{importlib.metadata.version('sauron')}"
     except importlib.metadata.PackageNotFoundError:
@@ -74,7 +75,10 @@ def user_agent() -> str:
 
 
 def pause_before(attempt: int, retry_after: str | None, now: datetime) -> float:
-    """Return the seconds to wait before a retry, `attempt` counted from 1: what the server asks for, or ever longer; capped."""
+    """Return the seconds to wait before a retry; `attempt` counts from 1.
+
+    The server's Retry-After, or an exponential backoff; at most LONGEST_PAUSE_SECONDS.
+    """
     asked = _asked_for(retry_after, now)
     if asked is None:
         asked = FIRST_PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(1, 1.25)  # noqa: S311 - a spread, no secret
@@ -82,7 +86,7 @@ def pause_before(attempt: int, retry_after: str | None, now: datetime) -> float:
 
 
 def _asked_for(retry_after: str | None, now: datetime) -> float | None:
-    """Read Retry-After: seconds, or a date."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date."""
     if not retry_after:
         return None
     if retry_after.isascii() and retry_after.strip().isdigit():
@@ -97,7 +101,7 @@ def _asked_for(retry_after: str | None, now: datetime) -> float | None:
 def _retrying(
     inner: httpx.BaseTransport, retries: int, sleep: Callable[[float], None] = time.sleep
 ) -> httpx.BaseTransport:
-    """Wrap a transport so that what may be repeated is repeated."""
+    """Return a transport that retries idempotent requests."""
     import httpx
 
     class Retrying(httpx.BaseTransport):
@@ -108,7 +112,7 @@ def _retrying(
                 try:
                     response = inner.handle_request(request)
                 except (httpx.ConnectError, httpx.ConnectTimeout):
-                    raise  # the transport below has tried these again already
+                    raise  # the inner transport has retried these already
                 except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.TimeoutException) as error:
                     reason = type(error).__name__
                 else:
@@ -117,7 +121,7 @@ def _retrying(
                     response.close()
                     reason, retry_after = str(response.status_code), response.headers.get("Retry-After")
                 pause = pause_before(attempt, retry_after, datetime.now(UTC))
-                _log.info("%s %s: %s, again in %.1f s", request.method, request.url.host, reason, pause)
+                _log.info("%s %s: %s, retry in %.1f s", request.method, request.url.host, reason, pause)
                 sleep(pause)
             return inner.handle_request(request)
 
@@ -128,7 +132,10 @@ def _retrying(
 
 
 def _proxies() -> dict[str, str | None]:
-    """Read the proxies of the environment as httpx mounts; None is "directly". httpx reads none for a transport of one's own."""
+    """Return the proxies of the environment as httpx mounts, None for a direct connection.
+
+    httpx does not read them for a custom transport.
+    """
     known = urllib.request.getproxies()
     direct = [name.strip().lower() for name in known.get("no", "").split(",") if name.strip()]
     if "*" in direct:

@@ -1,8 +1,7 @@
-"""Whether the key that an ssh server shows is the one that is known: known_hosts as sshd(8) describes it.
+"""Check the key of an ssh server against known_hosts, the format of which sshd(8) describes.
 
 Plain and hashed names, `[host]:port`, patterns with `*`, `?` and `!`, comments and `@revoked` are read. Every
-refusal says what to do about it. Limit: `@cert-authority` lines are passed over; a line that cannot be read
-knows nobody.
+refusal says what to do about it. Limit: `@cert-authority` lines, and lines that cannot be read, are ignored.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ _LEAST_FIELDS = 3
 
 
 class HostKeyError(LoaderError):
-    """The server's key is not the known one, or none is known."""
+    """The key of the server differs from the known one, or no key is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """One line: for whom, which key, and whether it is revoked."""
+    """One line: the names of hosts, their key, and whether it is revoked."""
 
     names: str
     kind: str
@@ -40,7 +39,7 @@ class KnownKey:
     revoked: bool
 
     def is_for(self, name: str) -> bool:
-        """Return whether the line speaks of a host."""
+        """Return whether the line is about a host."""
         if self.names.startswith(_HASHED):
             return _hash_fits(self.names, name)
         patterns = self.names.lower().split(",")
@@ -51,18 +50,18 @@ class KnownKey:
 
 @dataclass(frozen=True, slots=True)
 class KnownHosts:
-    """The keys that are known, and where a new one is to be written."""
+    """The known keys, and the place where a new one is added."""
 
     keys: tuple[KnownKey, ...]
     place: str
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> KnownHosts:
-        """Read the lines, or the file, that SAURON_SSH_KNOWN_HOSTS holds, and ~/.ssh/known_hosts. Raises HostKeyError."""
+        """Read SAURON_SSH_KNOWN_HOSTS (lines or a file) and ~/.ssh/known_hosts. Raises HostKeyError."""
         given = environ.get(VARIABLE, "").strip()
         texts = [text_of(given)] if given else []
         place = given if given and not is_inline(given) else VARIABLE
-        # there need be none, and an account may have no home
+        # the file may be missing, and so may the home of the account
         with contextlib.suppress(OSError, RuntimeError):
             texts.append(
                 Path("~/.ssh/known_hosts").expanduser().read_text(encoding="utf-8", errors="replace")
@@ -70,15 +69,16 @@ class KnownHosts:
         return cls(tuple(parsed(line for text in texts for line in text.splitlines())), place)
 
     def kinds(self, name: str) -> list[str]:
-        """Return the kinds of the keys that are known of a host, in the order of their lines."""
+        """Return the kinds of the known keys of a host, in the order of their lines."""
         return list(dict.fromkeys(key.kind for key in self.keys if not key.revoked and key.is_for(name)))
 
     def check(self, name: str, kind: str, blob: bytes) -> None:
-        """Return if this is the known key of a host. Raises HostKeyError with what to do."""
+        """Check a key that a host shows. Raises HostKeyError with what to do if it is not the known one."""
         about = [key for key in self.keys if key.is_for(name)]
         if any(key.revoked and key.blob == blob for key in about):
             raise HostKeyError(
-                f"the host key of {name} ({fingerprint(blob)}) is marked @revoked in {self.place}: do not connect."
+                f"the host key of {name} ({fingerprint(blob)}) is marked @revoked in {self.place}: "
+                "do not connect"
             )
         known = [key for key in about if not key.revoked]
         if any(key.kind == kind and key.blob == blob for key in known):
@@ -86,29 +86,35 @@ class KnownHosts:
         line = f"{name} {kind} {base64.b64encode(blob).decode()}"
         if same_kind := [key for key in known if key.kind == kind]:
             raise HostKeyError(
-                f"WARNING: the host key of {name} has CHANGED. Known is {fingerprint(same_kind[0].blob)}, the server shows "
-                f"{fingerprint(blob)} ({kind}). Somebody may be between you and it. Only if the machine was set up anew: after "
-                f"checking it, replace the old line in {self.place} by this one:\n{line}"
+                f"WARNING: the host key of {name} has CHANGED from {fingerprint(same_kind[0].blob)} to "
+                f"{fingerprint(blob)} ({kind}). The connection may be intercepted. "
+                "Only if the machine was installed "
+                f"again: verify the new key, then replace the old line in {self.place} by this one:\n{line}"
             )
         if known:
             kinds = ", ".join(dict.fromkeys(key.kind for key in known))
             raise HostKeyError(
-                f"the server {name} shows a key of another kind ({kind}, {fingerprint(blob)}) than is known of it ({kinds}). "
-                f"After checking it, add this line to {self.place}:\n{line}"
+                f"the host key of {name} is of the kind {kind} ({fingerprint(blob)}), "
+                f"and only {kinds} is known. "
+                f"Verify the key, then add this line to {self.place}:\n{line}"
             )
         raise HostKeyError(
-            f"the host key of {name} is not found in known_hosts ({kind}, {fingerprint(blob)}). After checking it, "
-            f"add this line to {self.place}:\n{line}"
+            f"the host key of {name} is not found in known_hosts ({kind}, {fingerprint(blob)}). "
+            "Verify the key, "
+            f"then add this line to {self.place}:\n{line}"
         )
 
 
 def is_inline(text: str) -> bool:
-    """Return whether a setting is known_hosts lines rather than a file's path."""
+    """Return whether a setting holds known_hosts lines. Otherwise it is the path of a file."""
     return "\n" in text or re.search(r"[ \t](ssh-|ecdsa-|sk-)", text) is not None
 
 
 def text_of(given: str) -> str:
-    """Return the known_hosts lines that a setting holds, or those of the file that it names. Raises HostKeyError."""
+    """Return the known_hosts lines that a setting holds, or those of the file that it names.
+
+    Raises HostKeyError.
+    """
     if is_inline(given):
         return given
     try:
@@ -119,12 +125,12 @@ def text_of(given: str) -> str:
 
 
 def host_name(host: str, port: int) -> str:
-    """Write a host as known_hosts does."""
+    """Return the name of a host as known_hosts writes it."""
     return host.lower() if port == DEFAULT_PORT else f"[{host.lower()}]:{port}"
 
 
 def fingerprint(blob: bytes) -> str:
-    """Show a public key as ssh-keygen does."""
+    """Return the fingerprint of a public key as ssh-keygen shows it."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
@@ -145,7 +151,7 @@ def parsed(lines: Iterable[str]) -> Iterator[KnownKey]:
 
 
 def _fits(pattern: str, name: str) -> bool:
-    """Match `*` and `?`, and nothing else: brackets stand for themselves here."""
+    """Match a pattern in which only `*` and `?` are special."""
     words = "".join(
         ".*" if letter == "*" else "." if letter == "?" else re.escape(letter) for letter in pattern
     )

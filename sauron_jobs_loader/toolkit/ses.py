@@ -1,8 +1,8 @@
-"""The one place that speaks to Amazon SES. It reads no setting from the environment: whoever makes a `Mailer` hands them in.
+"""The client of Amazon SES. It reads no setting from the environment: the caller passes them to `Mailer`.
 
-A mail that SES accepted has a Message-ID; whether it arrives is SES's to do. Throttling, faults of the server
-and lost connections are retried, so a mail whose answer was lost may be sent twice. Limit: no attachments, at
-most RECIPIENTS_LIMIT recipients, who see each other.
+A mail that SES accepted has a Message-ID; SES delivers it. Throttling, server errors and lost connections are
+retried, so a mail whose response was lost may be sent twice. Limit: no attachments, at most RECIPIENTS_LIMIT
+recipients, who see each other.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import Masker
 
 TIMEOUT_SECONDS = 10.0
-"""How long connecting, and then each wait for an answer, may take; of one attempt."""
+"""How long connecting, and then each wait for a response, may take in one attempt."""
 
 ATTEMPTS = 3
-"""The first included. Between them botocore's standard mode waits up to 20 s."""
+"""Including the first. Between them botocore's standard mode waits up to 20 s."""
 
 RECIPIENTS_LIMIT = 50
-"""What SES takes in one message."""
+"""The most recipients that SES accepts for one message."""
 
 _TEMPORARY = frozenset(
     {
@@ -42,7 +42,10 @@ _BETWEEN_ADDRESSES = re.compile(r'[,;\n](?=(?:[^"]*"[^"]*")*[^"]*$)')  # not ins
 
 
 class MailError(LoaderError):
-    """A mail was not sent. `temporary`: the same mail may be taken later; otherwise something must be changed first."""
+    """A mail was not sent.
+
+    `temporary`: the same mail may be accepted later; otherwise change something first.
+    """
 
     def __init__(self, message: str, temporary: bool) -> None:
         super().__init__(message)
@@ -50,7 +53,7 @@ class MailError(LoaderError):
 
 
 class Mailer:
-    """Sends mail from one sender in one region. Safe to share between threads; its client is made once, at the first mail."""
+    """Sends mail from one sender in one region. Safe to share between threads. Connects at the first mail."""
 
     def __init__(
         self,
@@ -80,15 +83,19 @@ class Mailer:
         *,
         reply_to: Sequence[str] = (),
     ) -> str:
-        """Send one mail in UTF-8, as text, HTML or both; return its Message-ID. Raises MailError, whose text holds no secret."""
+        """Send one mail in UTF-8 as text, HTML or both; return its Message-ID.
+
+        Raises MailError without secrets.
+        """
         to = addresses(recipients)
         if not to:
             raise MailError(
-                "a mail needs a recipient: write an address such as ops@example.com", temporary=False
+                "the mail has no recipient: write an address such as ops@example.com", temporary=False
             )
         if len(to) > RECIPIENTS_LIMIT:
             raise MailError(
-                f"{len(to)} recipients, and SES takes {RECIPIENTS_LIMIT}: send several mails, or to a list.",
+                f"the mail has {len(to)} recipients, SES accepts {RECIPIENTS_LIMIT}: "
+                "send several mails, or to a list",
                 temporary=False,
             )
         message: dict[str, Any] = {"Subject": _part(" ".join(subject.split())), "Body": {}}
@@ -103,8 +110,8 @@ class Mailer:
                 Message=message,
                 ReplyToAddresses=addresses(reply_to),
             )
-        except Exception as error:  # noqa: BLE001 - a library and a network: whatever it is, it is a MailError
-            raise self._fault(error) from None  # the chain could show what the message leaves out
+        except Exception as error:  # noqa: BLE001 - a library and a network may raise anything
+            raise self._fault(error) from None  # the chain could show a secret
         return str(answer["MessageId"])
 
     def _connected(self) -> Any:
@@ -136,23 +143,23 @@ class Mailer:
             said = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             temporary = said.get("Code") in _TEMPORARY or status >= _SERVER_FAULT
-            words = f"SES answers {said.get('Code', status)}: {said.get('Message', '')}"
+            words = f"SES replied {said.get('Code', status)}: {said.get('Message', '')}"
         elif isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
             words = "no SES credentials: set AWS_SES_ACCESS_KEY_ID and AWS_SES_SECRET_ACCESS_KEY"
         else:
-            words = f"{type(error).__name__}: {words}" + (" SES is not reached." if temporary else "")
+            words = f"{type(error).__name__}: {words}" + (" SES cannot be reached." if temporary else "")
         return MailError(self._masker.text(words)[:1000], temporary)
 
 
 def addresses(given: str | Iterable[str] | None) -> list[str]:
-    """Read addresses: text with ',' or ';' between them, or a list of such texts. Each is answered once, in the order given."""
+    """Return the addresses in a text (separated by ',' or ';') or in a list of texts, each once."""
     texts = [given] if isinstance(given, str) else given or ()
     found = (address.strip() for text in texts for address in _BETWEEN_ADDRESSES.split(text))
     return list(dict.fromkeys(_encoded(address) for address in found if address))
 
 
 def _encoded(address: str) -> str:
-    """Write a name that is not ASCII as mail headers do (RFC 2047)."""
+    """Return an address with its name encoded as mail headers require (RFC 2047)."""
     name, plain = parseaddr(address)
     return formataddr((name, plain)) if plain.isascii() and name and not name.isascii() else address
 

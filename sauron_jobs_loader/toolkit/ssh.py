@@ -1,10 +1,10 @@
-"""Commands on other machines, by ssh with verified host keys. Nothing raises: a failure is a result with returncode -1.
+"""Commands on other machines, by ssh with verified host keys.
 
-The key is `key_path`, or SAURON_SSH_KEY_PATH, or SSH_PRIVATE_KEY_B64 (decoded in memory). Host keys are
-looked up in SAURON_SSH_KNOWN_HOSTS (a file, or the lines themselves) and in ~/.ssh/known_hosts; an unknown
-host is refused, and the reason holds the line to add. Limit: at the timeout the connection is closed; whether
-the command then ends is up to the other machine (`timeout 60 ...` there is sure). Of each stream LIMIT bytes
-are kept, half from its beginning and half from its end.
+No function raises: a failure has returncode -1. The key is `key_path`, or SAURON_SSH_KEY_PATH, or
+SSH_PRIVATE_KEY_B64 (decoded in memory). Host keys are looked up in SAURON_SSH_KNOWN_HOSTS (a file, or the
+lines themselves) and in ~/.ssh/known_hosts. An unknown host is refused, and the reason holds the line to add.
+Limit: at the timeout the connection is closed, and the command may go on there (`timeout 60 ...` ends it). Of
+each stream LIMIT bytes are kept, half from its beginning and half from its end.
 """
 
 from __future__ import annotations
@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 
 LIMIT = 8 << 20
 QUIET_SECONDS = 1.0
-"""How long output may still arrive after the exit code; a daemon that was left on the host keeps its stream open for ever."""
+"""How long output may pause after the exit code. A daemon left on the host keeps the stream open."""
 
 _LOOK_SECONDS = 0.5
-"""The exit code alone does not wake the one who waits; output and its end, which come with it, do."""
+"""How often the exit code is looked at: it does not wake the poll, but output and its end do."""
 
 
 @dataclass(frozen=True, slots=True)
 class SSHResult:
-    """How a command on another machine ended. `returncode` is -1 when it did not run or not to its end; `stderr` says why."""
+    """How a command on another machine ended.
+
+    `returncode` is -1 if it did not run to its end; `stderr` has the reason.
+    """
 
     success: bool
     stdout: str
@@ -51,10 +54,10 @@ def run_ssh_command(
     key_path: str | None = None,
     bastion_host: str | None = None,
 ) -> SSHResult:
-    """Run a command line on a host (its shell reads it), through `bastion_host` if one is given.
+    """Run a command line in the shell of a host, through `bastion_host` if one is given.
 
-    `timeout` counts seconds for everything: connecting, authenticating and running. A bastion is
-    `user@host[:port]`, an IPv6 address in brackets; several, with ',' between them, are passed in their
+    `timeout` limits the seconds of connecting, authenticating and running together. A bastion is
+    `user@host[:port]`, an IPv6 address in brackets; several are separated by commas and passed in their
     order, as by ProxyJump.
     """
     deadline = time.monotonic() + timeout
@@ -68,8 +71,8 @@ def run_ssh_command(
         with connected(target, _bastions(bastion_host, target.user), key_path, deadline) as transport:
             code = ran.run(transport, command, deadline)
     except TimeoutError:
-        return ran.failed(f"ssh to {address}: no end within {timeout:g} s")
-    except Exception as error:  # noqa: BLE001 - a library, a network and another machine: whatever it is, it is a result
+        return ran.failed(f"ssh to {address}: did not end within {timeout:g} s")
+    except Exception as error:  # noqa: BLE001 - a library and a network may raise anything
         return ran.failed(f"ssh to {address}: {str(error) or type(error).__name__}")
     if code < 0:
         return ran.failed(f"ssh to {address}: the command was ended by a signal, or the connection was lost")
@@ -77,22 +80,22 @@ def run_ssh_command(
 
 
 def test_ssh_connection(host: str, **how: object) -> bool:
-    """Return whether a command can be run on the host; takes what `run_ssh_command` takes."""
+    """Return whether a command can be run on the host. The options are those of `run_ssh_command`."""
     return run_ssh_command(host, "true", **how).success  # type: ignore[arg-type]
 
 
-test_ssh_connection.__test__ = False  # type: ignore[attr-defined] # pytest: its name is older than this suite
+test_ssh_connection.__test__ = False  # type: ignore[attr-defined] # not a test, in spite of its name
 
 
 class _Ran:
-    """A command and what it has printed so far, which a failure does not lose."""
+    """A command and its output so far, which a failure does not lose."""
 
     def __init__(self) -> None:
         self.out = BoundedOutput(first=LIMIT // 2, last=LIMIT // 2)
         self.err = BoundedOutput(first=LIMIT // 2, last=LIMIT // 2)
 
     def run(self, transport: paramiko.Transport, command: str, deadline: float) -> int:
-        """Run the command; return its exit code, below 0 when it has none. Raises TimeoutError."""
+        """Run the command and return its exit code, below 0 if it has none. Raises TimeoutError."""
         with contextlib.closing(transport.open_session(timeout=left(deadline))) as channel:
             channel.settimeout(left(deadline))
             channel.exec_command(command)
@@ -103,13 +106,13 @@ class _Ran:
             return channel.recv_exit_status()
 
     def failed(self, reason: str) -> SSHResult:
-        """Return a failure, with what was printed before it."""
+        """Return a failure, with the output before it."""
         said = self.err.text()
         gap = "\n" if said and not said.endswith("\n") else ""
         return SSHResult(success=False, stdout=self.out.text(), stderr=f"{said}{gap}{reason}", returncode=-1)
 
     def _listen(self, channel: paramiko.Channel, deadline: float) -> None:
-        """Take output until it ends, or is quiet after the exit code."""
+        """Read output until it ends, or pauses after the exit code."""
         poll = select.poll()
         poll.register(channel.fileno(), select.POLLIN)
         ended_at: float | None = None
@@ -126,7 +129,7 @@ class _Ran:
             poll.poll(min(left(deadline), _LOOK_SECONDS) * 1000 + 1)
 
     def _take(self, channel: paramiko.Channel) -> bool:
-        """Take what has arrived; return whether anything had."""
+        """Read the output that has arrived; return whether there was any."""
         moved = False
         for ready, receive, kept in (
             (channel.recv_ready, channel.recv, self.out),

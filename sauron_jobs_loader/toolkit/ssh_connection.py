@@ -1,7 +1,7 @@
-"""One verified, authenticated ssh connection, through as many bastions as are named, within one deadline.
+"""One verified, authenticated ssh connection, through any number of bastions, within one deadline.
 
-Every machine on the way shows its host key and is checked; the same key opens each of them. There is no
-agent, no password, nobody to ask. Limit: looking up a name is the resolver's, which keeps its own time.
+The host key of every machine on the way is checked, and each gets the same private key. No agent, password or
+prompt is used. Limit: a name lookup has the time limit of the resolver.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS = 15
 HIGHEST_PORT = 65535
 _ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
-"""Which algorithms prove a key of a kind; the others are named as their kind is."""
+"""The signature algorithms of a kind of key; for the other kinds the algorithm has the name of the kind."""
 
 
 class ConnectError(LoaderError):
-    """A machine cannot be reached, or lets this key do nothing."""
+    """A machine cannot be reached, or does not accept the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where to connect and as whom."""
+    """Host, port and user of a connection."""
 
     host: str
     port: int
@@ -49,7 +49,10 @@ class Machine:
 
 
 def machine(text: str, *, port: int = DEFAULT_PORT, user: str | None = None) -> Machine:
-    """Read `[user@]host[:port]`; an IPv6 address is written in brackets, or without a port. Raises ConnectError."""
+    """Read `[user@]host[:port]`; an IPv6 address is written in brackets, or without a port.
+
+    Raises ConnectError.
+    """
     named, _, address = text.strip().rpartition("@")
     if address.startswith("["):
         host, _, rest = address[1:].partition("]")
@@ -60,13 +63,13 @@ def machine(text: str, *, port: int = DEFAULT_PORT, user: str | None = None) -> 
         host, _, given = address.partition(":")
     if not host or (given and not (given.isascii() and given.isdigit() and 0 < int(given) <= HIGHEST_PORT)):
         raise ConnectError(
-            f"{text!r} is no machine: write user@host, user@host:port or user@[IPv6 address]:port."
+            f"{text!r} is not a valid machine: write user@host, user@host:port or user@[IPv6 address]:port"
         )
     return Machine(host, int(given or port), named or user or _own_name())
 
 
 def left(deadline: float) -> float:
-    """Return the seconds to a deadline of the monotonic clock. Raises TimeoutError when it has passed."""
+    """Return the seconds to a monotonic deadline. Raises TimeoutError if it has passed."""
     seconds = deadline - time.monotonic()
     if seconds <= 0:
         raise TimeoutError
@@ -77,11 +80,14 @@ def left(deadline: float) -> float:
 def connected(
     target: Machine, bastions: Sequence[Machine], key_path: str | None, deadline: float
 ) -> Iterator[paramiko.Transport]:
-    """Connect to a machine, verified and authenticated. Raises TimeoutError, and LoaderError with what to do."""
+    """Connect to a machine, verified and authenticated.
+
+    Raises TimeoutError, and LoaderError with what to do.
+    """
     for name in ("paramiko", "paramiko.transport"):
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
-            # the result says it all; a library's tracebacks in the job's log say less
+            # the result holds the reason; tracebacks of the library do not belong into the job's log
             logger.setLevel(logging.CRITICAL)
     known = KnownHosts.read(os.environ)
     with contextlib.ExitStack() as stack:
@@ -96,7 +102,7 @@ def connected(
             except (LoaderError, TimeoutError):
                 raise
             except Exception as error:
-                left(deadline)  # what a library raises at its own timeout is ours
+                left(deadline)  # at the deadline any error of the library is a TimeoutError
                 raise ConnectError(_words(hop, target, error)) from error
         assert transport is not None  # noqa: S101 - the target is a hop
         yield transport
@@ -115,7 +121,7 @@ def _opened(
 def _greeted(
     hop: Machine, pipe: socket.socket | paramiko.Channel, known: KnownHosts, deadline: float
 ) -> paramiko.Transport:
-    """Agree on keys with a server and check who it is."""
+    """Exchange keys with a server and check its host key."""
     import paramiko
 
     name = host_name(hop.host, hop.port)
@@ -132,7 +138,7 @@ def _greeted(
             *(one for one in offered if one not in wanted),
         ]
         transport.start_client(timeout=seconds)
-        left(deadline)  # start_client returns at its timeout as if all were well
+        left(deadline)  # start_client returns at its timeout without an error
         shown = transport.get_remote_server_key()
         known.check(name, shown.get_name(), shown.asbytes())
     except BaseException:
@@ -152,26 +158,25 @@ def _admitted(hop: Machine, transport: paramiko.Transport, key: paramiko.PKey, d
     except paramiko.BadAuthenticationType as error:
         ways = ", ".join(error.allowed_types)
         raise ConnectError(
-            f"the server takes no keys from {hop.user}, but {ways}: allow public keys there."
+            f"the server accepts from {hop.user} only {ways}: allow public keys there"
         ) from error
     except paramiko.AuthenticationException as error:
         left(deadline)
         raise ConnectError(
-            f"the server does not accept the key {shown} for user {hop.user}: add its public half to the authorized_keys of "
-            f"{hop.user} there, or correct user or key."
+            f"the server does not accept the key {shown} for user {hop.user}: add its public half to the "
+            f"authorized_keys of {hop.user} there, or correct user or key"
         ) from error
     if more:
         raise ConnectError(
-            f"the server wants more than the key {shown}: {', '.join(more)}. A job has nobody to ask."
+            f"the server requires more than the key {shown}: {', '.join(more)}, which a job cannot give; "
+            "allow the key alone"
         )
 
 
 def _words(hop: Machine, target: Machine, error: Exception) -> str:
     words = str(error) or type(error).__name__
     if type(error).__name__ == "IncompatiblePeer":
-        words += (
-            " (the server is too old, or allows too little: it must offer ed25519, ECDSA or RSA with SHA-2)"
-        )
+        words += " (the server is too old or too restricted: it must offer ed25519, ECDSA or RSA with SHA-2)"
     return words if hop is target else f"bastion {hop.address}: {words}"
 
 
@@ -179,4 +184,4 @@ def _own_name() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        raise ConnectError("no user is given, and this account has no name: write user=.") from None
+        raise ConnectError("no user is given, and this account has no name: write user=") from None

@@ -1,6 +1,6 @@
 """The private key that a job's ssh uses: ed25519, RSA or ECDSA, in OpenSSH or PEM form, without a passphrase.
 
-It is read where it is, never written anywhere. Errors say which key is meant and never show it.
+The key is read where it is and never written. Errors name the place of the key and never show it.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ USUAL_FILES = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
 
 
 class KeyFileError(LoaderError):
-    """There is no private key, or not one that can be used."""
+    """There is no private key, or it cannot be used."""
 
 
 def private_key(path: str | None, environ: Mapping[str, str]) -> paramiko.PKey:
-    """Return the first that is named: path, SAURON_SSH_KEY_PATH, SSH_PRIVATE_KEY_B64; or a usual file. Raises KeyFileError."""
+    """Return the private key of a job. Raises KeyFileError.
+
+    The first of: `path`, SAURON_SSH_KEY_PATH, SSH_PRIVATE_KEY_B64, the usual files below ~/.ssh.
+    """
     for named, where in ((path, "key_path"), (environ.get("SAURON_SSH_KEY_PATH"), "SAURON_SSH_KEY_PATH")):
         if named:
             return _parsed(_content(named, where), f"the file {named}")
@@ -42,7 +45,8 @@ def private_key(path: str | None, environ: Mapping[str, str]) -> paramiko.PKey:
         if file.is_file():
             return _parsed(_content(str(file), "~/.ssh"), f"the file {file}")
     raise KeyFileError(
-        "there is no private key: set SSH_PRIVATE_KEY_B64 (the output of `base64 -w0 <key file>`), or give key_path."
+        "there is no private key: set SSH_PRIVATE_KEY_B64 (the output of `base64 -w0 <key file>`), "
+        "or pass key_path"
     )
 
 
@@ -56,7 +60,7 @@ def _content(path: str, where: str) -> bytes:
 
 
 def _parsed(text: bytes, where: str) -> paramiko.PKey:
-    """Read any of the forms by cryptography and hand it to paramiko in the one form that it reads of all kinds."""
+    """Read a key in any form with cryptography, and pass it to paramiko in the OpenSSH form."""
     import paramiko
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
@@ -76,12 +80,14 @@ def _parsed(text: bytes, where: str) -> paramiko.PKey:
         key = load(text, password=None)
     except TypeError:
         raise KeyFileError(
-            f"{where} is protected by a passphrase, and nobody is there to type it: make a key of the job's own without one."
+            f"{where} is protected by a passphrase, which a job cannot type: "
+            "make a key without a passphrase for the jobs"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise KeyFileError(
-            f"{where} holds no private key that can be read: it begins with -----BEGIN ... PRIVATE KEY----- and is ed25519, "
-            "RSA or ECDSA, in the OpenSSH or PEM form."
+            f"{where} is not a valid private key: write one that begins with -----BEGIN ... "
+            "PRIVATE KEY-----, "
+            "of the kind ed25519, RSA or ECDSA, in the OpenSSH or PEM form"
         ) from None
     kinds: dict[type, type[paramiko.PKey]] = {
         ed25519.Ed25519PrivateKey: paramiko.Ed25519Key,
@@ -94,4 +100,6 @@ def _parsed(text: bytes, where: str) -> paramiko.PKey:
                 serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
             )
             return reader.from_private_key(io.StringIO(plain.decode()))
-    raise KeyFileError(f"{where} is a {type(key).__name__.lower()}: make one with `ssh-keygen -t ed25519`.")
+    raise KeyFileError(
+        f"{where} is an unsupported {type(key).__name__}: make a key with `ssh-keygen -t ed25519`"
+    )

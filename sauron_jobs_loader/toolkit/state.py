@@ -1,8 +1,8 @@
-"""What the current job keeps between its runs, for jobs that take no context: the same store as `ctx.state`.
+"""The state that a job keeps between its runs: the same as `ctx.state`, for jobs without a context.
 
-A value that was put is there for the next run, also after a crash of the job or the runner. Limit: keys of
-256 characters, JSON values of 64 KiB; two runs of one job at the same time see each other's values, and
-nothing here locks.
+A value that was put exists in the next run, also after a crash of the job or the runner. Limit: keys of 256
+characters, JSON values of 64 KiB; two runs of one job at the same time see each other's values, without a
+lock.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from sauron_jobs_loader.context import StateError, current
 
 
 def get(key: str, default: Any = None) -> Any:
-    """Return a stored value, or the default. Raises StateError when the store does not answer."""
+    """Return a stored value, or the default. Raises StateError if the store does not reply."""
     return current().state.get(key, default)
 
 
 def put(key: str, value: Any) -> None:
-    """Store a JSON value. Raises StateError when it is none, or too large."""
+    """Store a JSON value. Raises StateError if it is not valid JSON, or too large."""
     current().state[key] = value
 
 
 def delete(key: str) -> None:
-    """Forget a key, whether it is there or not."""
+    """Delete a key if it exists."""
     current().state.delete(key)
 
 
 def keys() -> list[str]:
-    """Return the keys that are stored."""
+    """Return the stored keys."""
     return list(current().state)
 
 
 def changed(key: str, value: Any, *, first: bool = True) -> bool:
-    """Return whether a value differs from the stored one, and store it. `first` is the answer when nothing was stored.
+    """Return whether a value differs from the stored one, and store it.
 
-    It is stored before you act on it: when what you do then must not be lost, compare with `get`, act, and
-    `put` at the end.
+    `first` is returned if none was stored. The value is stored before you act on it. If the act must not be
+    lost, compare with `get`, act, and `put` at the end.
     """
     state = current().state
     try:
@@ -53,12 +53,12 @@ def changed(key: str, value: Any, *, first: bool = True) -> bool:
 
 
 def rose(key: str, number: float, *, first: bool = False) -> bool:
-    """Return whether a number is above the stored one, and store it. `first` is the answer when no number was stored.
+    """Return whether a number is above the stored one, and store it. `first` is returned if none was stored.
 
     It is stored before you act on it, as with `changed`.
     """
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        raise StateError(f"rose({key!r}, ...) takes a finite number, not {number!r:.80}.")
+        raise StateError(f"rose({key!r}, ...) got {number!r:.80}: write a finite number.")
     state = current().state
     before = state.get(key)
     state[key] = number
@@ -68,8 +68,8 @@ def rose(key: str, number: float, *, first: bool = False) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """Show a value as the store gives it back: tuples as lists, keys as text."""
+    """Return a value as the store returns it: tuples as lists, keys as text."""
     try:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError, RecursionError):
-        return value  # the store says what is wrong with it
+        return value  # the store refuses it with the reason

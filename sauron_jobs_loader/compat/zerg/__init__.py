@@ -1,1 +1,1 @@
-"""The names that bundles written for the earlier system import. New bundles import `sauron_jobs_loader`."""
+"""Names for bundles that were written for the earlier system. New bundles import `sauron_jobs_loader`."""

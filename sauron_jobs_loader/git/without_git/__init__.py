@@ -1,1 +1,1 @@
-"""The same where there is no git binary: Lambda."""
+"""The source of a bundle where there is no git binary, as on AWS Lambda."""

@@ -1,7 +1,7 @@
-"""Connections to the server of a bundle: certificates verified, through the proxy of the environment, sockets at hand.
+"""Connections to the server of a bundle: with verified certificates, through the proxy of the environment.
 
-A connection keeps its socket as `wire` even where an answer has taken it over, so that its time limit can
-shrink while one reads. Without certificates of its own a system is given certifi's.
+A connection keeps its socket as `wire` even after a response has taken it over, so that its time limit can
+shrink while the response is read. On a system without certificates those of certifi are used.
 """
 
 import os
@@ -19,14 +19,14 @@ from sauron_jobs_loader.git.address import GitAddress, is_loopback
 
 class _Http(HTTPConnection):
     def connect(self) -> None:
-        """Connect, and keep the socket at hand: its time limit shrinks while an answer is read."""
+        """Connect, and keep the socket: its time limit shrinks while a response is read."""
         super().connect()
         self.wire = self.sock
 
 
 class _Https(HTTPSConnection):
     def connect(self) -> None:
-        """Connect, and keep the socket at hand: its time limit shrinks while an answer is read."""
+        """Connect, and keep the socket: its time limit shrinks while a response is read."""
         super().connect()
         self.wire = self.sock
 
@@ -40,7 +40,10 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 def connections_to(address: GitAddress) -> urllib3.PoolManager:
-    """Return connections that verify certificates, through the proxy of the environment unless the host is this machine."""
+    """Return connections that verify certificates.
+
+    They use the proxy of the environment unless the host is this machine.
+    """
     trusted = ssl.create_default_context(cafile=os.environ.get("GIT_SSL_CAINFO") or None)
     defaults = ssl.get_default_verify_paths()
     if not any(os.environ.get(name) for name in ("GIT_SSL_CAINFO", "SSL_CERT_FILE")) and not (

@@ -1,9 +1,9 @@
-"""Git's raw objects, read without git: a commit's files, and what a commit is about.
+"""Git's raw objects, read without git: the files, the subject and the author of a commit.
 
-Every object is hashed before it is believed, so a commit id vouches for each byte that is written. Files come
-out as in a fresh clone: executable or not, symbolic links as links, submodules as empty folders, no filter,
-no line ending changed. What a hostile tree could hold is refused: names that lead elsewhere, and one name
-twice, which could write through a link.
+Every object is hashed before it is used, so a commit id guarantees each byte that is written. Files come out
+as in a fresh clone: executable or not, symbolic links as links, submodules as empty folders, no filter, no
+line ending changed. A hostile tree is refused: one with names that lead elsewhere, or with one name twice,
+which could write through a link.
 
 Limit: one file at a time is held in memory; SHA-1 repositories only.
 """
@@ -21,7 +21,10 @@ from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git.export import DamagedMirrorError
 
 ReadObject = Callable[[bytes], tuple[int, bytes]]
-"""Answers the type number and the content of the object with that hexadecimal id; KeyError if it is not there."""
+"""Returns type number and content of the object with that hexadecimal id.
+
+Raises KeyError if it does not exist.
+"""
 
 _COMMIT, _TREE, _BLOB = 1, 2, 3
 _TYPES = {_COMMIT: b"commit", _TREE: b"tree", _BLOB: b"blob"}
@@ -35,21 +38,24 @@ _ID_BYTES = 20
 
 
 def write_files(sha: str, read: ReadObject, folder: Path) -> bytes:
-    """Write the files of commit `sha` into the empty `folder`; return the commit's own content.
+    """Write the files of commit `sha` into the empty `folder`; return the content of the commit object.
 
-    DamagedMirrorError if an object is missing or is not what its id says, SourceError for a tree that is
-    refused, OSError if a file cannot be written, KeyError if there is no such commit.
+    Raises DamagedMirrorError if an object is missing or does not match its id, SourceError for a tree that is
+    refused, OSError if a file cannot be written, KeyError if the commit does not exist.
     """
     commit = _verified(read, sha.encode(), _COMMIT)
     found = _TREE_LINE.match(commit)
     if found is None:
-        raise DamagedMirrorError(f"commit {sha} names no tree")
+        raise DamagedMirrorError(f"commit {sha} lacks its tree")
     _write_tree(read, found[1], folder, sha)
     return commit
 
 
 def about(sha: str, commit: bytes) -> dict[str, Any] | None:
-    """Return `subject`, `author` and `authored_at` (aware) of a commit's content; None if it is not commit `sha`."""
+    """Return `subject`, `author` and `authored_at` (aware) from a commit's content.
+
+    None if the content is not that of commit `sha`, or cannot be read.
+    """
     if _id(b"commit", commit) != sha.encode():
         return None
     head, _, message = commit.partition(b"\n\n")
@@ -93,7 +99,7 @@ def _verified(read: ReadObject, name: bytes, kind: int) -> bytes:
             f"object {name.decode()} cannot be read: {type(error).__name__}: {error}"
         ) from error
     if found != kind or _id(_TYPES[kind], content) != name:
-        raise DamagedMirrorError(f"object {name.decode()} is not what its id says")
+        raise DamagedMirrorError(f"object {name.decode()} does not match its id")
     return content
 
 
@@ -107,7 +113,7 @@ def _part(read: ReadObject, name: bytes, kind: int) -> bytes:
 def _write_tree(read: ReadObject, name: bytes, folder: Path, sha: str) -> None:
     for mode, entry, target in _entries(_part(read, name, _TREE)):
         if entry in (b"", b".", b"..") or b"/" in entry or entry.lower() == b".git":
-            raise _refused(sha, f"holds a file that is named {os.fsdecode(entry)!r}, which no bundle may")
+            raise _refused(sha, f"holds a file with the forbidden name {os.fsdecode(entry)!r}")
         place = folder / os.fsdecode(entry)
         try:
             if stat.S_ISDIR(mode):
@@ -117,7 +123,7 @@ def _write_tree(read: ReadObject, name: bytes, folder: Path, sha: str) -> None:
                 place.symlink_to(os.fsdecode(_part(read, target, _BLOB)))
             elif stat.S_ISREG(mode):
                 _write_file(place, _part(read, target, _BLOB), executable=bool(mode & stat.S_IXUSR))
-            elif mode == 0o160000:  # noqa: PLR2004 - git's own number for a submodule
+            elif mode == 0o160000:  # noqa: PLR2004 - git's number for a submodule
                 place.mkdir()
             else:
                 raise DamagedMirrorError(f"tree {name.decode()} holds the mode {mode:o}")

@@ -1,12 +1,12 @@
-"""A git repository elsewhere, as dulwich reads it: over http(s), or on this disk. No git binary is asked.
+"""A git repository as dulwich reads it, over http(s) or on this disk. No git binary is used.
 
-`refs` answers which commits the branches and tags are at; `objects` opens what one commit needs, without its
-history. The token goes to the very host, port and scheme of the address, in a header. Redirects are followed
-only while looking for the repository, only to https (to http only from and on this machine), and take no
-token to another host.
+`refs` returns which commits the branches and tags are at; `objects` opens the objects of one commit, without
+its history. The token goes only to the host, port and scheme of the address, in a header. Redirects are
+followed only while looking for the repository and only to https (to http only from and on this machine), and
+never take the token to another host.
 
-Every request, and every piece of an answer, has what is left of one time limit. Limits: a resolver that does
-not answer, and headers that come byte by byte, are waited for; SHA-256 repositories are not read.
+All requests, and all reading of responses, share one time limit. Limits: a name lookup that does not end, and
+headers that come byte by byte, are waited for; SHA-256 repositories are not read.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class LocalRepository:
 
     @contextmanager
     def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:  # noqa: ARG002 - the same shape as RemoteRepository's
-        """Open what is needed to read commit `sha`."""
+        """Open the objects of commit `sha`."""
         with self._opened() as repo:
             yield lambda name: repo.object_store.get_raw(ObjectID(name))
 
@@ -110,7 +110,10 @@ class RemoteRepository(AbstractHttpGitClient):
 
     @contextmanager
     def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:
-        """Fetch commit `sha` alone into `scratch` and open it; what is not given out is a KeyError when it is read."""
+        """Fetch commit `sha` alone into `scratch` and open it.
+
+        Reading an object the server withholds is a KeyError.
+        """
         store = DiskObjectStore.init(scratch / "objects")
         try:
             self._bring(sha, store)
@@ -135,7 +138,10 @@ class RemoteRepository(AbstractHttpGitClient):
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn whatever the other side makes dulwich raise into a SourceError; an OSError is our own disk's."""
+        """Turn what dulwich raises because of the server into SourceError.
+
+        An OSError is one of the local disk.
+        """
         try:
             yield
         except (SourceError, OSError):
@@ -162,7 +168,7 @@ class RemoteRepository(AbstractHttpGitClient):
         data: bytes | Iterator[bytes] | None = None,
         raise_for_status: bool = True,
     ) -> tuple[Any, Callable[[int], bytes]]:
-        """Return a response and the function that reads it, as dulwich asks for; raises SourceError or urllib3's errors."""
+        """Return a response and the function that reads it, for dulwich. Raises SourceError, HTTPError."""
         asked = url
         for _ in range(_REDIRECTS + 1):
             sent = {"User-Agent": "git/2 (sauron)", "Pragma": "no-cache", **(headers or {})}
@@ -207,11 +213,14 @@ class RemoteRepository(AbstractHttpGitClient):
 
 
 class _NotGivenError(Exception):
-    """The other side does not give out the commit."""
+    """The server does not hand out the commit."""
 
 
 class _Answer:
-    """A response with the attributes that dulwich reads; each piece of it is waited for until the deadline."""
+    """A response with the attributes that dulwich reads.
+
+    Each piece of it is waited for until the deadline.
+    """
 
     def __init__(
         self, response: urllib3.BaseHTTPResponse, left: Callable[[], float], *, moved_to: str
@@ -225,7 +234,7 @@ class _Answer:
 
     @property
     def complaint(self) -> str:
-        """What the other side says where it gives an error for an answer; dulwich passes over it."""
+        """The error message that the server sent instead of a response; dulwich ignores it."""
         return (
             self._began[8:].decode("utf-8", "replace").strip() if self._began[4:].startswith(b"ERR ") else ""
         )
@@ -248,7 +257,7 @@ class _Answer:
         return taken
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Release the connection."""
         self._response.close()
 
 

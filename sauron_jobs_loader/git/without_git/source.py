@@ -1,15 +1,15 @@
-"""Where a bundle comes from where there is no git binary, as on AWS Lambda: https, http on this machine, or a local path.
+"""The source of a bundle without a git binary: https, http on this machine, or a local path.
 
-It has the surface of `GitSource` and makes the same promises, with less on the disk: no mirror is kept.
-`fetch` asks the network which commit a branch or tag is at, nothing more; `checkout` brings that one commit
-without its history, and keeps its files and what the commit is about. So a repository with a long past costs
-what its newest files weigh.
+It has the methods of `GitSource` and keeps the same promises, with less on the disk: there is no mirror.
+`fetch` only asks the network which commit a branch or tag is at. `checkout` fetches that one commit without
+its history, and keeps its files, subject and author. So the cost of a repository does not grow with its
+history.
 
 Both may be repeated, killed or run by several processes at once: a checkout is made under a file lock and
-appears complete or not at all; what a killed one left is removed by the next. The token is in no URL,
-argument, file or message. Limits: no ssh, submodules or LFS; a commit id may be abbreviated only if a branch
-or tag is at it, or it is checked out; a pruned revision is fetched again, which some servers refuse for a
-commit that no branch or tag leads to.
+appears complete or not at all, and the next one removes the leftovers of a killed one. The token is in no
+URL, argument, file or message. Limits: no ssh, submodules or LFS; a commit id may be abbreviated only if a
+branch or tag is at it, or it is checked out; a pruned revision is fetched again, which some servers refuse
+for a commit that no branch or tag leads to.
 """
 
 import re
@@ -60,7 +60,7 @@ class DulwichSource:
         known_hosts_file: Path | None = None,  # noqa: ARG002
         timeout: timedelta = _LIMIT,
     ) -> None:
-        """Check the address and the branch name at once; the network is first used by `fetch`."""
+        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError."""
         self._address = parse_address(url, token=token)
         if self._address.scheme == "ssh":
             raise _needs_git(self._address)
@@ -74,7 +74,8 @@ class DulwichSource:
     def fetch(self, ref: str | None = None) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
 
-        A full commit id that is checked out is answered without the network; one that is not is checked out.
+        A full commit id that is checked out is returned without the network; otherwise it is checked out.
+        Raises SourceError.
         """
         wanted = self._branch if ref is None else checked_ref(ref)
         if FULL_SHA.fullmatch(wanted):
@@ -98,7 +99,10 @@ class DulwichSource:
         return sha
 
     def checkout(self, sha: str) -> Path:
-        """Return the folder that holds exactly commit `sha`; fetches it if it is not there."""
+        """Return the folder that holds exactly commit `sha`; fetch it if it does not exist.
+
+        Raises SourceError.
+        """
         require_full(sha)
         if (done := self._revisions.path(sha)) is not None:
             return done
@@ -114,7 +118,7 @@ class DulwichSource:
             raise unwritable(final, error, self.display_url) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
-        """Return `subject`, `author` and `authored_at` (aware) of a checked-out commit for display, or None."""
+        """Return `subject`, `author` and `authored_at` (aware) of a checked-out commit, or None."""
         if not FULL_SHA.fullmatch(sha):
             return None
         try:
@@ -123,7 +127,7 @@ class DulwichSource:
             return None
 
     def _brought(self, sha: str, final: Path) -> Path:
-        # by a killed process: nobody else is at work while we hold the lock
+        # of a killed process: no other one works here while this one holds the lock
         for left_over in final.parent.glob("*.tmp"):
             shutil.rmtree(left_over, ignore_errors=True)
         scratch = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
@@ -141,7 +145,7 @@ class DulwichSource:
         return final
 
     def _remember(self, sha: str, commit: bytes, scratch: Path) -> None:
-        """Keep what the commit is about, and no longer what pruned ones were."""
+        """Keep the commit object, and forget those of pruned revisions."""
         self._commits.mkdir(exist_ok=True)
         for known in self._commits.iterdir():
             if self._revisions.path(known.name) is None:
@@ -171,8 +175,9 @@ class DulwichSource:
 def _needs_git(address: GitAddress) -> SourceError:
     path = urlsplit(address.url).path if "://" in address.url else address.url.partition(":")[2]
     return SourceError(
-        f"the bundle address {address.display!r} uses ssh, and there is no git on PATH to use it with; "
-        f"write https://{address.host}/{path.lstrip('/')} and give a token as JOBS_GIT_TOKEN, or install git and ssh",
+        f"the bundle address {address.display!r} uses ssh, which needs git, and git is not on PATH; "
+        f"write https://{address.host}/{path.lstrip('/')} and set a token as JOBS_GIT_TOKEN, "
+        "or install git and ssh",
         fault=SourceFault.ADDRESS,
         url=address.display,
     )

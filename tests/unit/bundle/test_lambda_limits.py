@@ -106,7 +106,7 @@ def test_what_the_package_holds_is_met(text: str) -> None:
     [
         (
             "pandas",
-            "requirements.txt:1 asks for pandas, which the Lambda package does not hold: do without it, or run",
+            "requirements.txt:1 asks for pandas, which the Lambda package does not hold: do without it, or",
         ),
         ("pandas>=2", "asks for pandas, which"),
         (

@@ -1,4 +1,4 @@
-"""A bundle is type-checked against the loader as installed: mypy finds its types and accepts strict bundles."""
+"""mypy finds the types of the installed loader, and accepts strictly typed bundles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from jobs.report import Params, report
 
 from sauron_jobs_loader import JobConfig, job_registry
 
-job_registry.register(JobConfig(id="report", cron="0 8 * * *", func=report, params=Params, secrets=["CRM_TOKEN"]))
+job = JobConfig(id="report", cron="0 8 * * *", func=report, params=Params, secrets=["CRM_TOKEN"])
+job_registry.register(job)
 """,
     "jobs/report.py": """
 from pydantic import BaseModel

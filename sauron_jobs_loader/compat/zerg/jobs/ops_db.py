@@ -1,4 +1,7 @@
-"""`zerg.jobs.ops_db`, as older bundles import it. Sauron publishes every run itself, so nothing is written from here."""
+"""`zerg.jobs.ops_db`, as older bundles import it.
+
+Sauron publishes every run itself, so nothing is written here.
+"""
 
 import logging
 import os
@@ -7,7 +10,7 @@ _log = logging.getLogger(__name__)
 
 
 def emit_job_run(*_values: object, **facts: object) -> None:
-    """Log what a job says of its own run. The run's record is made by Sauron, also when the job could not say anything."""
+    """Log what a job reports about its own run. Sauron records the run in any case."""
     _log.info(
         "job run reported by the job itself: %s",
         ", ".join(f"{name}={value!r:.200}" for name, value in facts.items()),

@@ -165,7 +165,7 @@ def test_pins_that_break_saurons_own_packages_are_refused(
 ) -> None:
     write_wheel(wheels, "sauron_jobs_loader", "1", "raise ImportError('not the real one')")
     folder = require(tmp_path / "a", "sauron_jobs_loader", wheels=wheels)
-    with pytest.raises(RequirementsError, match=r"(?s)Sauron's own cannot be imported.*not the real one"):
+    with pytest.raises(RequirementsError, match=r"(?s)those of Sauron cannot be imported.*not the real one"):
         environments.python(folder)
     assert left(environments, folder) == []
 

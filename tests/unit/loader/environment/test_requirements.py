@@ -95,7 +95,7 @@ def test_a_path_is_taken_from_the_top_of_the_checkout_or_from_the_file_that_name
         ("../lib", "'../lib'"),
         ("-e ../lib", "'../lib'"),
         ("x @ file:///opt/x.whl", "'/opt/x.whl'"),
-        ("-r gone.txt", "'gone.txt', which is not there"),
+        ("-r gone.txt", "'gone.txt', which does not exist"),
     ],
 )
 def test_a_path_that_leaves_the_checkout_is_refused_with_its_place(

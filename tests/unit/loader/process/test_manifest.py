@@ -1,4 +1,4 @@
-"""The small parts of the loader: frames, the tree of processes, what a result holds, and what a context refuses."""
+"""The small parts of the loader: frames, process trees, results, and the refusals of a context."""
 
 from __future__ import annotations
 

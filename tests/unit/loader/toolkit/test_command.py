@@ -52,7 +52,8 @@ def test_at_its_timeout_a_program_ends_with_all_it_started(tmp_path: Path, handl
         f"signal.signal(signal.SIGTERM, signal.{handler})\n"
         "child = subprocess.Popen(['sh', '-c', 'trap \"\" TERM; sleep 600'], start_new_session=True)\n"
         f"open({str(tmp_path / 'a')!r}, 'w').write(f'{{child.pid}}\\n')\n"
-        f"open({str(tmp_path / 'b')!r}, 'w').write(f'{{os.getpid()}}\\n')\nprint('begun', flush=True)\ntime.sleep(600)"
+        f"open({str(tmp_path / 'b')!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
+        "print('begun', flush=True)\ntime.sleep(600)"
     )
     with pytest.raises(
         CommandError, match=r"did not end within 2 s\. The end of its output:\nbegun"
@@ -74,7 +75,7 @@ def test_what_a_program_leaves_behind_does_not_hold_the_job() -> None:
 def test_a_program_that_cannot_be_started_is_said() -> None:
     with pytest.raises(CommandError, match=r"no-such-program cannot be started: No such file.*Install it"):
         run(["no-such-program"], check=False)
-    with pytest.raises(CommandError, match="there is no shell"):
+    with pytest.raises(CommandError, match="There is no shell"):
         run("df -h")
     with pytest.raises(CommandError, match="a list of texts"):
         run([])

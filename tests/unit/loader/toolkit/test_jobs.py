@@ -16,7 +16,10 @@ from sauron_jobs_loader.launch.launcher import Launcher
 from sauron_jobs_loader.toolkit import progress, state
 from tests.bundle_runs import Runs
 
-IMPORTS = "from sauron_jobs_loader.toolkit import command, progress, state\nfrom sauron_jobs_loader import context\n"
+IMPORTS = """
+from sauron_jobs_loader import context
+from sauron_jobs_loader.toolkit import command, progress, state
+"""
 
 
 @pytest.fixture(params=["fork", "spawn"])
@@ -76,7 +79,8 @@ def test_track_tells_how_many_are_done(runs: Runs) -> None:
     body = """
 def run():
     context.PROGRESS_INTERVAL_SECONDS = 0
-    return [item for item in progress.track("ab", note=lambda item: f"file {item}")] + list(progress.track(iter("c")))
+    items = list(progress.track("ab", note=lambda item: f"file {item}"))
+    return items + list(progress.track(iter("c")))
 """
     told = runs.job(IMPORTS + body)
     assert told.facts.result == {"ok": True, "value": ["a", "b", "c"]}, told.output

@@ -1,4 +1,4 @@
-"""Without a git binary a bundle is read over https just as safely, and leaves no more on the disk than its files."""
+"""Without a git binary a bundle is read over https as safely, and only its files are on the disk."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ from sauron_jobs_loader.git.export import DamagedMirrorError
 from sauron_jobs_loader.git.without_git.objects import about, write_files
 from sauron_jobs_loader.git.without_git.source import DulwichSource
 from tests.git_servers import BundleRepository, GitHttpServer, git, make_certificate, serve_http
+from tests.unit.loader.git.sources import PROJECT, TOKEN
 
-TOKEN = "ghp_s3cret/token+1"
-PROJECT = Path(__file__).resolve().parents[5]
 WITHOUT_GIT = """
 import json, shutil, sys
 from pathlib import Path
@@ -35,26 +34,9 @@ from sauron_jobs_loader.git.without_git.source import DulwichSource
 source = DulwichSource(sys.argv[1], root=Path(sys.argv[2]), token=sys.argv[3])
 sha = source.fetch()
 folder = source.checkout(sha)
-print(json.dumps([shutil.which("git"), sha, sorted(file.name for file in folder.iterdir()), source.metadata(sha)["subject"]]))
+names = sorted(file.name for file in folder.iterdir())
+print(json.dumps([shutil.which("git"), sha, names, source.metadata(sha)["subject"]]))
 """
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> BundleRepository:
-    repository = BundleRepository.create(tmp_path / "served" / "bundle")
-    repository.commit({"manifest.py": "one\n", "jobs/report.py": "run = 1\n"}, "the first")
-    return repository
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "state with space"
-
-
-@pytest.fixture
-def http(tmp_path: Path, bundle: BundleRepository) -> Iterator[GitHttpServer]:
-    with serve_http(tmp_path / "served", token=TOKEN) as server:
-        yield server
 
 
 def source_of(http: GitHttpServer, root: Path, timeout: float = 60) -> DulwichSource:
@@ -168,7 +150,7 @@ def test_a_wrong_token_leaves_what_is_checked_out(
 def test_a_commit_that_is_not_given_out_is_said_to_be_unknown(
     http: GitHttpServer, bundle: BundleRepository, root: Path
 ) -> None:
-    with pytest.raises(SourceError, match="there is no commit 0123") as caught:
+    with pytest.raises(SourceError, match="has no commit 0123") as caught:
         source_of(http, root).fetch("0123456789" * 4)
     assert caught.value.fault is SourceFault.UNKNOWN_REF
     assert list((root / "revisions").iterdir()) == []
@@ -188,7 +170,7 @@ def test_an_abbreviated_id_of_an_older_commit_is_refused(
 @pytest.mark.parametrize("url", ["git@github.com:org/repo.git", "ssh://git@github.com/org/repo.git"])
 def test_an_ssh_address_is_refused_with_the_https_one(url: str, root: Path) -> None:
     with pytest.raises(
-        SourceError, match=r"write https://github.com/org/repo\.git and give a token as JOBS_GIT_TOKEN"
+        SourceError, match=r"write https://github.com/org/repo\.git and set a token as JOBS_GIT_TOKEN"
     ) as caught:
         DulwichSource(url, root=root)
     assert caught.value.fault is SourceFault.ADDRESS
@@ -337,7 +319,7 @@ def test_an_object_that_is_not_what_its_id_says_is_refused(tmp_path: Path) -> No
     blob = objects.add(3, b"honest")
     sha = objects.commit(objects.tree((b"100644", b"manifest.py", blob)))
     objects.held[blob] = (3, b"forged")
-    with pytest.raises(DamagedMirrorError, match="not what its id says"):
+    with pytest.raises(DamagedMirrorError, match="does not match its id"):
         write_files(sha, objects.read, tmp_path)
     del objects.held[blob]
     with pytest.raises(DamagedMirrorError, match="is missing"):
