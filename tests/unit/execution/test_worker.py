@@ -4,14 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import structlog
+from sqlalchemy import update
 
 from chalicelib.execution.running_attempts import RunningAttempt
 from chalicelib.execution.worker import Worker
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Run, RunState
 from chalicelib.operations.operations import Operations
+from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, bundle, history, log_chunks
 from chalicelib.store.queue import leases
+from chalicelib.store.schema import jobs
 from sauron_jobs_loader.launch.facts import AttemptFacts
 from tests.attempts import attempt_facts
 from tests.conftest import ManualClock, define
@@ -20,7 +24,7 @@ pytestmark = pytest.mark.every_store
 
 
 class Launching:
-    """Stands where processes are started: it prints a line, lets the keeper flush, prints another and returns."""
+    """No processes: its job prints a line, has the log flushed, prints another and returns."""
 
     def __init__(self) -> None:
         self.worker: Worker | None = None
@@ -46,7 +50,7 @@ def activate(store: Store) -> None:
         bundle.change(tx, active_sha="a" * 40)
 
 
-def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(
+def test_every_line_is_stored_once_however_the_renewer_and_the_end_meet(
     store: Store, clock: ManualClock
 ) -> None:
     define(store, clock, "j", "0 0 1 1 *")
@@ -57,7 +61,7 @@ def test_every_line_is_stored_once_however_the_keeper_and_the_end_meet(
     [run], _ = worker.claim(5)
     assert worker.execute(run) is None
     [live] = launching.seen
-    assert not live.log.dirty  # a keeper that waited for this log finds nothing to write again
+    assert not live.log.dirty  # a renewer that waited for this log finds nothing to write again
     with store.write() as tx:
         live.log.flush(tx, now=clock.now())
         assert "".join(chunk.text for chunk in log_chunks.read(tx, asked.id)) == "first\nsecond\n"
@@ -115,3 +119,32 @@ def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
     worker.release(run)
     worker.running_attempts.heartbeat()
     assert live.stopped == "its lease was taken over"
+
+
+def test_what_a_claim_decides_is_logged_by_the_state_it_gave_the_run(
+    store: Store, clock: ManualClock
+) -> None:
+    for job_id in ("off", "rejected"):
+        define(store, clock, job_id)
+    define(store, clock, "gone", "0 0 1 1 *")
+    asked = Operations(store, clock).trigger("gone")
+    tick(store, clock)
+    Operations(store, clock).disable("off")
+    with store.write() as tx:
+        tx.execute(
+            update(jobs).where(jobs.c.job_id == "rejected").values(rejected="bad cron", next_fire_at=None)
+        )
+        tx.execute(
+            update(jobs).where(jobs.c.job_id == "gone").values(removed_at=clock.now(), next_fire_at=None)
+        )
+    clock.move(seconds=30)
+    worker = Worker(store, clock, Launching(), owner="me")
+    with structlog.testing.capture_logs() as logged:
+        while worker.claim(1)[1]:
+            pass
+    assert sorted((one["event"], one["job_id"], one["reason"]) for one in logged) == [
+        ("run.failed_before_start", "gone", "job 'gone' was removed from the bundle before this run started"),
+        ("run.missed", "rejected", "definition rejected"),
+        ("run.skipped", "off", "disabled"),
+    ]
+    assert [one["run_id"] for one in logged if one["job_id"] == "gone"] == [asked.id]

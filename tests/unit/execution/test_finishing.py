@@ -1,0 +1,162 @@
+"""From an attempt's end to its record: on a store that refuses, and on one whose COMMIT gets no reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from chalicelib.execution.finishing import End, Finisher
+from chalicelib.execution.retry import decide_retry
+from chalicelib.execution.running_attempts import RunningAttempts
+from chalicelib.model.runs import Outcome, Run, RunId, RunState, Verdict
+from chalicelib.operations.operations import Operations
+from chalicelib.store import Store, bundle, history, log_chunks, outbox
+from chalicelib.store.database import Tx
+from chalicelib.store.queue import claims
+from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
+from tests.conftest import ManualClock, define
+
+T = TypeVar("T")
+DOWN = OperationalError("an end", None, Exception("the disk is full"))
+DONE, FAILED = Verdict(Outcome.SUCCEEDED), Verdict(Outcome.FAILED, "no disk", "OSError")
+
+
+class Faulty(Store):
+    """A real store that can refuse transactions, or do them and give no reply."""
+
+    refuse = swallow = 0
+
+    def writing(self, act: Callable[[Tx], T]) -> T:
+        if self.refuse:
+            self.refuse -= 1
+            raise DOWN
+        done = super().writing(act)
+        if self.swallow:
+            self.swallow -= 1
+            raise DOWN
+        return done
+
+
+class Scene:
+    """One claimed run, whose attempt has printed a line, and another run that is due."""
+
+    def __init__(self, store: Faulty, clock: ManualClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.waited: list[float] = []
+        self.unconfirmed = UnconfirmedClaims("me")
+        self.finisher = Finisher(
+            store, clock, owner="me", publish=True, unconfirmed=self.unconfirmed, wait=self.wait
+        )
+        define(store, clock, "j", "0 0 1 1 *", overlap="allow")
+        with store.write() as tx:
+            bundle.change(tx, active_sha="a" * 40)
+        operations = Operations(store, clock)
+        operations.trigger("j")
+        operations.trigger("j")
+        run = self.claim()
+        assert run
+        self.running = RunningAttempts(store, clock, owner="me").begin(run)
+        self.running.log.write(b"printed\n")
+
+    def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
+        self.clock.move(seconds=seconds)
+
+    def claim(self) -> Run | None:
+        with self.store.write() as tx:
+            return claims.claim(tx, owner="me", now=self.clock.now()).run
+
+    def end(self, verdict: Verdict) -> End:
+        return End(self.running, None, verdict)
+
+    def stored(self) -> tuple[Run, str, int]:
+        """The run, its log, and how many of its ends wait for Life Hub."""
+        run_id = RunId(self.running.run.id)
+        with self.store.read() as tx:
+            run = history.run(tx, run_id)
+            text = "".join(chunk.text for chunk in log_chunks.read(tx, run_id))
+            ends = [one for one in outbox.waiting(tx, 10) if one.kind is outbox.Kind.ATTEMPT]
+        assert run
+        return run, text, len(ends)
+
+
+@pytest.fixture
+def scene(tmp_path: Path, clock: ManualClock) -> Iterator[Scene]:
+    store = Faulty(f"sqlite:///{tmp_path}/queue.db")
+    store.migrate()
+    yield Scene(store, clock)
+    store.close()
+
+
+def nothing() -> bool:
+    return False
+
+
+def test_an_end_is_recorded_with_its_log_and_its_row_for_life_hub_and_the_next_run_is_claimed(
+    scene: Scene,
+) -> None:
+    finished = scene.finisher.finish(scene.end(DONE), claim_next=lambda: True)
+    assert (finished.recorded, finished.retry_at, scene.waited) == (True, None, [])
+    assert finished.claimed.run
+    assert finished.claimed.run.id != scene.running.run.id
+    run, text, ends = scene.stored()
+    assert (run.state, text, ends) == (RunState.SUCCEEDED, "printed\n", 1)
+
+
+def test_while_the_store_refuses_the_end_is_kept_and_tried_again_ever_more_seldom(scene: Scene) -> None:
+    scene.store.refuse = 6
+    began = scene.clock.now()
+    with structlog.testing.capture_logs() as logged:
+        finished = scene.finisher.finish(scene.end(FAILED), claim_next=nothing)
+    assert scene.waited == [1, 2, 4, 8, 10, 10]
+    assert scene.clock.now() > began
+    assert finished.retry_at == decide_retry(scene.running.run, FAILED, None, now=scene.clock.now())
+    run, text, ends = scene.stored()
+    assert (run.state, run.due_at, text, ends) == (RunState.QUEUED, finished.retry_at, "printed\n", 1)
+    assert [one["event"] for one in logged] == ["run.finish_not_stored"]
+
+
+def test_only_the_first_try_claims_the_next_run_and_a_claim_without_a_reply_is_released(scene: Scene) -> None:
+    scene.store.swallow = 1
+    asked: list[bool] = []
+
+    def claim_next() -> bool:
+        asked.append(True)
+        return True
+
+    finished = scene.finisher.finish(scene.end(DONE), claim_next=claim_next)
+    assert (len(asked), finished.claimed.run) == (1, None)
+    assert scene.claim() is None  # it was claimed in the transaction that got no reply
+    with scene.store.write() as tx:
+        scene.unconfirmed.release(tx)
+    released = scene.claim()
+    assert released
+    assert released.attempt == 1
+
+
+def test_an_end_whose_commit_got_no_reply_is_found_and_not_written_again(scene: Scene) -> None:
+    scene.store.swallow = 1
+    tried_at = scene.clock.now()
+    finished = scene.finisher.finish(scene.end(FAILED), claim_next=nothing)
+    assert finished.recorded
+    run, text, ends = scene.stored()
+    assert (run.state, text, ends) == (RunState.QUEUED, "printed\n", 1)
+    assert run.due_at == finished.retry_at == decide_retry(run, FAILED, None, now=tried_at)
+
+
+def test_whoever_lost_the_lease_records_nothing_but_may_claim(scene: Scene) -> None:
+    with scene.store.write() as tx:
+        tx.exec_driver_sql(
+            "UPDATE job_queue SET lease_generation = lease_generation + 1 WHERE state = 'running'"
+        )
+    finished = scene.finisher.finish(scene.end(FAILED), claim_next=lambda: True)
+    assert (finished.recorded, finished.retry_at) == (False, None)
+    assert finished.claimed.run
+    assert scene.stored()[0].state is RunState.RUNNING
+    assert scene.stored()[2] == 0
