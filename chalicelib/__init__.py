@@ -1,22 +1,26 @@
 """Sauron, the application. It runs unchanged in the container, under `chalice local` and on Lambda.
 
-The map, from the outside in; imports go one way only, downwards (import-linter holds it):
+The map, from the outside in. Imports go downwards only, which import-linter checks. docs/architecture.md
+follows a run through these folders file by file.
 
-    api/ web/      HTTP: one blueprint per noun, tokens, problems; the page
-    local message  the clock and the workers that stand in for EventBridge and SQS (`errands`); one message on Lambda
-    wiring         settings become live objects; the one door; with `loading` and `job_environ`, the seam to the loader
-    dispatch sync_function parameters         AWS: SQS messages, a sync by another function, settings in SSM
-    targets        what Lambda cannot run, and why
-    tick sync work upkeep operate explain     the duties, what a person may do, and pure questions
-    incidents symptoms alerts delivery heartbeat     what is wrong, and telling people
-    lifehub/       copying runs and definitions out
-    builtin retention                         what the builtin jobs ask for; what is kept for how long
-    live attempt_log verdict                  attempts under way, what they wrote, and what their end means
-    store/         SQLAlchemy Core: one module per noun; `ledger` keeps every occurrence accounted for, `turn` joins an
-                   attempt's end and the next claim, `unheard` hands back claims whose commit was not answered
-    occurrences event_clock                   the arithmetic between a schedule and the ledger; EventBridge's events
-    jobs runs retry schedule                  values and rules: no store, no clock
-    settings logs clock peers errors     the ground
+    api, web            HTTP: one blueprint per noun, tokens, problems; the page's templates
+    runtime             the threads of a runner; one SQS message on Lambda
+    wiring              composition: settings become objects
+    operations          what a person or the assistant may do: trigger, enable, cancel, retry, drain
+    bundle              sync, revisions, the environment of jobs: the only way to the loader
+    duties              what the scheduled handlers do: tick, and the steps of upkeep
+    wakeup              who is told that runs are due; which runners exist
+    maintenance         retention, backup, builtin jobs, dead man's switch
+    scheduling          the tick: time becomes rows
+    execution           worker, running attempts, log, verdict, retry, rescue
+    answers             pure questions: the audit
+    alerting            checks, incidents, messages, delivery
+    lifehub             copying attempts and definitions to Life Hub
+    aws                 SQS messages, SSM parameters, EventBridge events
+    store               tables and statements, one module per noun; queue and postgres inside
+    model               values and rules without store and clock: jobs, runs, occurrences, backoff
+    cron                cron expression and zone to fire times
+    settings, settings_readers, text, logs, clock, errors     the ground
 """
 
 __version__ = "3.0.0"
