@@ -1,4 +1,4 @@
-# `make` prints what there is. Everything lives in .venv; only git, make and Python 3.11+ with venv must be there already.
+# `make` lists the targets. Everything is installed into .venv; needed are git, make and Python 3.11+ with venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN ?= .venv/bin
 ARGS ?=
@@ -58,8 +58,8 @@ faults: install ## Kill, cut off, freeze and skew four runners and their Postgre
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-# Packaged from a clean copy, because Chalice ships every file it finds, caches included. One zip serves all functions here:
-# CloudFormation uploads it once. The layer of stage prod is for `chalice deploy`, which uploads once per function.
+# Packaged from a clean copy, because Chalice packs every file it finds, caches included. One zip serves all
+# functions: CloudFormation uploads it once. The layer is for `chalice deploy`, which uploads once per function.
 package: install ## Build the Lambda zip and its SAM template in build/lambda
 	@rm -rf build/src build/lambda && mkdir -p build/src/.chalice
 	@cp -RP app.py chalicelib sauron_jobs_loader vendor requirements.txt build/src

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Turns what a container is given (variables, a mounted /data) into what Sauron and its jobs read, then becomes the command.
-# Repeating it is harmless: the same files are replaced whole. Host keys are always verified; nothing here loosens that.
+# Prepare the environment of Sauron and its jobs from the container's variables and /data, then run the command.
+# Repeating it is harmless: files are replaced as a whole. Host keys are always verified.
 set -eu
 umask 077
 
@@ -9,24 +9,24 @@ refuse() {
   exit 1
 }
 
-# 1. A variable that is passed on empty, as docker-compose.yml does, is unset: the image's defaults hold.
+# 1. A variable that docker-compose.yml passes on empty is unset: the image's defaults apply.
 store=sqlite:////data/sauron.sqlite3
 if [ -n "${JOB_QUEUE_DB_URL_FILE:-}" ] && [ "${JOB_QUEUE_DB_URL:-$store}" = "$store" ]; then
-  unset JOB_QUEUE_DB_URL # the file was chosen; the default must not win over it
+  unset JOB_QUEUE_DB_URL # the operator named a file; the default must not override it
 else
   export JOB_QUEUE_DB_URL="${JOB_QUEUE_DB_URL:-$store}"
 fi
 export JOBS_DIR="${JOBS_DIR:-/data/jobs}"
 export API_HOST="${API_HOST:-0.0.0.0}"
 
-# 2. Life Hub is known by two names; jobs of older bundles read either.
+# 2. Life Hub has two names; jobs of older bundles read either.
 if [ -n "${DATABASE_URL:-}" ]; then
   export LIFE_HUB_DB_URL="${LIFE_HUB_DB_URL:-$DATABASE_URL}"
 elif [ -n "${LIFE_HUB_DB_URL:-}" ]; then
   export DATABASE_URL="$LIFE_HUB_DB_URL"
 fi
 
-# 3. What Sauron writes to must be writable before it starts: a wrong owner of the volume has one cure, so it is said.
+# 3. The folders of the store and the bundle must be writable. If not, print the command that fixes the owner.
 must_be_writable() {
   if ! { mkdir -p "$1" && probe=$(mktemp "$1/.writable.XXXXXX") && rm "$probe"; } 2>/dev/null; then
     refuse "$1 is not writable by user $(id -u). Run this as root where the volume is mounted, then start again:" \
@@ -39,7 +39,7 @@ case ${JOB_QUEUE_DB_URL:-} in
 esac
 must_be_writable "$JOBS_DIR"
 
-# 4. Keys go to files that only this user reads, in memory where the runtime folder is a tmpfs.
+# 4. Keys are written to files that only this user can read; in memory if the runtime folder is a tmpfs.
 private_folder() {
   if [ -z "${keys:-}" ]; then
     if [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -w "$XDG_RUNTIME_DIR" ]; then
@@ -49,7 +49,7 @@ private_folder() {
     fi
   fi
 }
-write_private() { # name, text: in one step, so that nobody reads half a file
+write_private() { # name, text: renamed into place, so that no process reads half a file
   private_folder
   printf '%s\n' "$2" >"$keys/$1.new.$$"
   mv "$keys/$1.new.$$" "$keys/$1"

@@ -77,7 +77,7 @@ def _start(text: str | None, zone: str) -> datetime:
 @command("init")
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def init(client: Client, *, folder: Path) -> None:
-    """Create an example bundle in DIR: a git repository with a first commit."""
+    """Create an example bundle in DIR. It is a git repository with a first commit."""
     client.local_only("init")
     if folder.exists() and any(folder.iterdir()):
         raise SauronError(

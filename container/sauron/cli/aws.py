@@ -29,7 +29,7 @@ STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 @click.group("aws")
 def aws() -> None:
-    """Run Sauron on AWS Lambda: `up` creates or changes a stage, `down` removes it."""
+    """Run Sauron on AWS Lambda."""
 
 
 aws.params.extend(shared_options())
@@ -44,11 +44,9 @@ def _stage(_context: click.Context, _option: click.Parameter, value: str) -> str
 
 
 @command("up")
-@click.option(
-    "--stage", default="prod", show_default=True, callback=_stage, help="Which of several deployments."
-)
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--stage", default="prod", show_default=True, callback=_stage, help="Which deployment.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
+@click.option("--yes", is_flag=True, help="Apply the plan without asking.")
 @click.option(
     "--env-file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -82,7 +80,7 @@ def up(
     alarm_email: str | None,
     again: bool,
 ) -> int:
-    """Create a stage in AWS, or update it to the settings and this checkout."""
+    """Create or update a stage in AWS. It gets the settings and the code of this checkout."""
     client.local_only("aws up")
     from sauron.aws import desired
     from sauron.aws.names import Names
@@ -126,11 +124,9 @@ def up(
 
 
 @command("down")
-@click.option(
-    "--stage", default="prod", show_default=True, callback=_stage, help="Which of several deployments."
-)
-@click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--stage", default="prod", show_default=True, callback=_stage, help="Which deployment.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
+@click.option("--yes", is_flag=True, help="Apply the plan without asking.")
 def down(client: Client, *, stage: str, dry_run: bool, yes: bool) -> int:
     """Remove a stage from AWS: everything but the database."""
     client.local_only("aws down")

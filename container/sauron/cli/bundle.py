@@ -14,7 +14,7 @@ from .output import say, show, show_json, waiting
 @click.option("--ref", help="Pin the bundle to this branch, tag or commit, until a sync without --ref.")
 @click.option("--accept-removals", is_flag=True, help="Activate the revision even if it removes most jobs.")
 def sync(client: Client, *, ref: str | None, accept_removals: bool) -> int:
-    """Fetch the bundle and activate its newest revision, all or nothing."""
+    """Fetch the bundle and activate its newest revision. All or nothing: a fault changes nothing."""
     with waiting("Syncing the bundle"):
         report = client.post("/sync", {"ref": ref, "accept_removals": accept_removals or None}, slow=True)
     return _tell(client, report)
@@ -23,7 +23,7 @@ def sync(client: Client, *, ref: str | None, accept_removals: bool) -> int:
 @command("rollback")
 @click.argument("sha", metavar="SHA")
 def rollback(client: Client, *, sha: str) -> int:
-    """Activate an earlier revision and keep it until the next `sauron sync`."""
+    """Activate an earlier revision, until the next sync."""
     with waiting("Rolling back"):
         report = client.post("/rollback", {"sha": sha}, slow=True)
     return _tell(client, report)

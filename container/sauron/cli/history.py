@@ -30,7 +30,7 @@ SHOWN = 20  # runs per page without --limit
     help="Only runs in this state. May be repeated.",
 )
 @click.option(
-    "--since", type=Instant(back=True), help="Only runs due since this time, or since so long: 90m, 12h, 3d."
+    "--since", type=Instant(back=True), help="Only runs due since then. A time, or 90m, 12h, 3d ago."
 )
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many runs."

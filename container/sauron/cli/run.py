@@ -49,7 +49,7 @@ def run_job(
     force: bool,
     reason: str | None,
 ) -> int:
-    """Run a job now: queue a run, which a running Sauron starts at once."""
+    """Run a job now. The run is queued, and a running Sauron starts it at once."""
     if direct and (wait or force or reason):
         raise click.UsageError(
             "--direct does not use the queue and records nothing: leave --wait, --force and --reason out"

@@ -11,7 +11,7 @@ from .output import show, show_json
 @command("drain")
 @click.argument("name", metavar="RUNNER")
 def drain(client: Client, *, name: str) -> None:
-    """Stop a runner (see `sauron status`) from claiming runs; its running attempts finish."""
+    """Stop a runner from claiming runs. Its running attempts finish; `sauron status` names the runners."""
     _post(
         client,
         name,

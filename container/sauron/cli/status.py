@@ -24,7 +24,7 @@ def version(client: Client) -> None:
 
 @command("status")
 def status(client: Client) -> None:
-    """Show the status: clock, queue, bundle, runners, and what is wrong."""
+    """Show clock, queue, bundle, runners, and what is wrong."""
     found = client.get("/status")
     if client.json:
         show_json(found)

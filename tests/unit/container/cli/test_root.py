@@ -14,6 +14,7 @@ def test_help_lists_every_command_with_a_sentence_in_order(cli: Cli) -> None:
     assert said.code == 0
     listed = re.findall(r"^  ([a-z-]+) +\S", said.out.partition("Commands:")[2], re.MULTILINE)
     assert listed == [command.name for command in COMMANDS]
+    assert "..." not in said.out.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("name", [command.name or "" for command in COMMANDS])
