@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from moto.ses.models import ses_backends
 
+from sauron_jobs_loader import JobConfig
 from sauron_jobs_loader.launch.launcher import Launcher
 from tests.bundle_runs import ENVIRON, SHA, Runs, Told
 from tests.http_receiver import Answer, receive
@@ -49,6 +51,11 @@ def run(runs: Runs, name: str, fields: str = "", **request: Any) -> Told:
 def summary(told: Told) -> str:
     assert told.facts.result
     return str(told.facts.result["value"]["summary"])
+
+
+def test_every_field_of_a_job_is_explained() -> None:
+    table = PAGE.partition("## Fields of a job")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w+)`", table)) >= {field.name for field in fields(JobConfig)}
 
 
 def test_every_python_block_names_its_file_and_has_a_test_here() -> None:
