@@ -7,8 +7,13 @@ user may create databases); each test gets a database of its own, copied from a 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import functools
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,24 +115,41 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 class Databases:
-    """A real PostgreSQL in which a test gets a new database."""
+    """A real PostgreSQL in which a test gets a new database, copied from one that was migrated once."""
 
-    def __init__(self, root: str) -> None:
+    TEMPLATE = "sauron_template"
+
+    def __init__(self, root: str, lock: Path) -> None:
         self._root = root
+        self._lock = lock  # held while the template is made: other processes of this run share the server
         self._numbers = itertools.count()
-        self._template: str | None = None
         self._there: set[str] = set()
 
     def make(self, *, migrated: bool = True) -> str:
         """Make a database and return its URL."""
-        if migrated and self._template is None:
-            template = Store(self.make(migrated=False))
+        if migrated:
+            self._ensure_template()
+        name = f"sauron_test_{os.getpid()}_{next(self._numbers)}"
+        self._make(name, f" TEMPLATE {self.TEMPLATE}" if migrated else "")
+        return self._url(name)
+
+    @functools.cache  # noqa: B019 - one object a run
+    def _ensure_template(self) -> None:
+        with locked(self._lock):
+            if self._ask(f"SELECT 1 FROM pg_database WHERE datname = '{self.TEMPLATE}'"):
+                return
+            making = f"{self.TEMPLATE}_{os.getpid()}"
+            self._ask(f"CREATE DATABASE {making}")
+            template = Store(self._url(making))
             template.migrate()
             template.close()
-            self._template = template.url.database
-        name = f"sauron_test_{os.getpid()}_{next(self._numbers)}"
-        self._ask(f"CREATE DATABASE {name}" + (f" TEMPLATE {self._template}" if migrated else ""))
+            self._ask(f"ALTER DATABASE {making} RENAME TO {self.TEMPLATE}")
+
+    def _make(self, name: str, how: str) -> None:
+        self._ask(f"CREATE DATABASE {name}{how}")
         self._there.add(name)
+
+    def _url(self, name: str) -> str:
         base, _, query = self._root.partition("?")
         return base.rpartition("/")[0] + f"/{name}" + (f"?{query}" if query else "")
 
@@ -139,33 +161,57 @@ class Databases:
         for name in list(self._there):
             self.drop(name)
 
-    def _ask(self, statement: str) -> None:
+    def _ask(self, statement: str) -> list[tuple[Any, ...]]:
         from tests.life_hub import ask
 
-        ask(self._root, statement)
+        return ask(self._root, statement)
+
+
+@contextlib.contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold a lock file that other processes of this run of the tests wait for."""
+    with file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
-def databases() -> Iterator[Databases]:
-    """A PostgreSQL for the whole run of the tests."""
+def databases(testrun_uid: str) -> Iterator[Databases]:
+    """One PostgreSQL for the whole run of the tests, shared by the processes that run them."""
     from tests.life_hub import Server, ask
 
-    server = None if GIVEN else Server()
-    if server:
-        ask(server.url(), "ALTER SYSTEM SET fsync = off")  # no test cuts its power
-        ask(server.url(), "SELECT pg_reload_conf()")
-    made = Databases(server.url() if server else GIVEN)
+    home = Path(tempfile.gettempdir()) / f"sauron-{testrun_uid[:12]}"
+    home.mkdir(mode=0o700, exist_ok=True)
+    server = None
+    if not GIVEN:
+        with locked(home / "lock"):
+            server = Server(home)
+            ask(server.url(), "ALTER SYSTEM SET fsync = off")  # no test cuts its power
+            ask(server.url(), "SELECT pg_reload_conf()")
+    made = Databases(server.url() if server else GIVEN, home / "lock")
     yield made
     made.drop_all()
-    if server:
-        server.close()
+    with locked(home / "lock"):
+        if server:
+            server.close()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite store at the newest schema, to be copied: migrating takes longer than most tests."""
+    file = tmp_path_factory.mktemp("template") / "store.sqlite3"
+    made = Store(f"sqlite:///{file}")
+    made.migrate()
+    made.backup(file.with_name("copy.sqlite3"))
+    made.close()
+    return file.with_name("copy.sqlite3")
 
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if getattr(request, "param", "sqlite") == "sqlite":
+        shutil.copy(request.getfixturevalue("empty_store"), tmp_path / "store.sqlite3")
         made = Store(f"sqlite:///{tmp_path}/store.sqlite3")
-        made.migrate()
     else:
         made = Store(request.getfixturevalue("databases").make())
     yield made

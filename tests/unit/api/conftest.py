@@ -10,24 +10,12 @@ import pytest
 
 from chalicelib import wiring
 from chalicelib.settings import Settings
-from chalicelib.store import Store
 from chalicelib.wiring import LAMBDA, Sauron
 from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client
 
 Build = Callable[..., Sauron]
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated store, to be copied: migrating takes longer than most of these tests."""
-    file = tmp_path_factory.mktemp("template") / "store.sqlite3"
-    made = Store(f"sqlite:///{file}")
-    made.migrate()
-    made.backup(file.with_name("copy.sqlite3"))
-    made.close()
-    return file.with_name("copy.sqlite3")
 
 
 @pytest.fixture
