@@ -61,7 +61,7 @@ def test_every_field_of_a_job_is_explained() -> None:
 def test_every_python_block_names_its_file_and_has_a_test_here() -> None:
     assert PAGE.count("```python") == len(BLOCKS)
     shown = {Path(name).stem for name in JOBS}
-    tested = set(re.findall(r'run\(runs, "(\w+)"', Path(__file__).read_text(encoding="utf-8")))
+    tested = set(re.findall(r'run\(\s*runs, "(\w+)"', Path(__file__).read_text(encoding="utf-8")))
     assert shown == tested
 
 
