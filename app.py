@@ -16,13 +16,14 @@ from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate, SQSE
 
 from chalicelib import wiring
 from chalicelib.api import alerts, bundle, health, jobs, page, runners, runs, schedule
-from chalicelib.api.middleware import gate
+from chalicelib.api.middleware import MIDDLEWARE
 from chalicelib.runtime import lambda_worker
 from chalicelib.wiring import PROCESS
 
 # Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
 app = Chalice(app_name="sauron", configure_logs=False, env={})
-app.register_middleware(gate, "http")
+for step in MIDDLEWARE:
+    app.register_middleware(step, "http")
 for module in (health, jobs, runs, bundle, schedule, alerts, runners, page):
     app.register_blueprint(module.blueprint)
 

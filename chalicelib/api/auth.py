@@ -1,14 +1,13 @@
-"""Who is asking, and what they may do.
+"""Authentication and authorization: who sends a request, and what they may do.
 
-Tokens have one scope each, and scopes include those before them: read < trigger < operate < admin. With no
-token configured the API is open on a private network; on AWS, where there is none, it answers 401 to
-everything but `/health`. Tokens are compared in constant time over all of them, and no answer or log repeats
-what was sent.
+A token has one scope, and a scope includes those before it: read < trigger < operate < admin. Without any
+configured token the API is open, because it is on a private network; on AWS it then answers 401 to everything
+but `/health`. Every token is compared, in constant time, and no response or log repeats a credential.
 
 Browsers sign in to the page by HTTP Basic (any name, a token as the password); the API itself takes bearer
 tokens only.
 
-Limit: there is no lock-out after wrong tokens; a token is at least 8 characters and is to be random.
+Limit: there is no lock-out after wrong tokens. A token has at least 8 characters and should be random.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ from chalicelib.settings_readers import SCOPES, Token
 
 from .problems import ProblemError
 
-# What each route needs. GET (and HEAD) needs `read`; a POST that is not listed needs `admin`, so that
-# forgetting a line closes a route instead of opening it.
-NEEDED = {
+# The scope of each POST route. GET and HEAD need `read`; a POST that is not listed needs `admin`, so that a
+# forgotten line closes a route instead of opening it.
+SCOPE_OF_ROUTE = {
     "/jobs/{job_id}/trigger": "trigger",
     "/jobs/{job_id}/enable": "operate",
     "/jobs/{job_id}/disable": "operate",
@@ -55,13 +54,13 @@ REALM = 'realm="Sauron"'
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the token's name (None where the API is open) and the highest scope they reach."""
+    """The sender of a request: the name of the token (None while the API is open) and its scope."""
 
     name: str | None
     scope: str
 
     def may(self, scope: str) -> bool:
-        """Whether this scope is within reach."""
+        """Return whether the caller's scope includes this one."""
         return SCOPES.index(self.scope) >= SCOPES.index(scope)
 
 
@@ -70,48 +69,48 @@ EVERYONE = Caller(None, "read")
 
 @functools.cache
 def internal_token() -> str:
-    """Return the token by which this very process may ask itself anything: random, never stored, never sent elsewhere."""
+    """Return the token with which this process calls itself: random, never stored, never sent elsewhere."""
     return secrets.token_urlsafe(32)
 
 
 def is_public(request: Request) -> bool:
-    """Whether anyone may ask this."""
+    """Return whether a request needs no token."""
     return str(request.path) in PUBLIC
 
 
 def is_page(pattern: str) -> bool:
-    """Whether a route is for browsers."""
+    """Return whether a route is for browsers."""
     return pattern == "/" or pattern.startswith("/ui/")
 
 
 def is_open(settings: Settings) -> bool:
-    """Whether anyone may call: no token is configured, and this is not AWS."""
+    """Return whether the API is open: no token is configured, and this is not AWS."""
     return not settings.api_tokens and settings.function is None
 
 
-def needed(method: str, pattern: str) -> str:
+def scope_needed(method: str, pattern: str) -> str:
     """Return the scope that a route needs."""
-    return "read" if method in {"GET", "HEAD"} else NEEDED.get(pattern, "admin")
+    return "read" if method in {"GET", "HEAD"} else SCOPE_OF_ROUTE.get(pattern, "admin")
 
 
-def admit(request: Request, settings: Settings) -> Caller:
-    """Return who is asking. Raises ProblemError: 401 for an unknown caller, 403 for one whose scope does not reach."""
+def authorize(request: Request, settings: Settings) -> Caller:
+    """Return the caller. Raises ProblemError: 401 for an unknown one, 403 for a scope that is too low."""
     caller = _identify(request, settings)
-    scope = needed(request.method, str(request.path))
+    scope = scope_needed(request.method, str(request.path))
     if not caller.may(scope):
         raise ProblemError(
             403,
-            f"This needs a token of scope {scope!r}; yours is {caller.scope!r}. Scopes: {' < '.join(SCOPES)}.",
+            f"This needs a token of scope {scope!r}; yours has {caller.scope!r} ({' < '.join(SCOPES)}).",
             needed=scope,
         )
     return caller
 
 
 def refuse_other_sites(request: Request) -> None:
-    """Raise ProblemError 403 for a change that another site's page made a browser send.
+    """Raise ProblemError 403 for a change that a page of another site made a browser send.
 
-    Browsers say where a request comes from (Sec-Fetch-Site, Origin) and pages cannot change it; other
-    programs say nothing.
+    Browsers name the site of a request (Sec-Fetch-Site, Origin), and pages cannot change that; other
+    programs send neither header.
     """
     if request.method in {"GET", "HEAD"}:
         return
@@ -124,7 +123,7 @@ def refuse_other_sites(request: Request) -> None:
         refused = origin is not None and urlsplit(origin).netloc.lower() not in hosts
     if refused:
         raise ProblemError(
-            403, "A page of another site sent this. Send it from Sauron's own page, or without a browser."
+            403, "A page of another site sent this request. Use Sauron's own page, or no browser."
         )
 
 
@@ -142,7 +141,7 @@ def _identify(request: Request, settings: Settings) -> Caller:
         if known:
             return Caller(known[0].name, known[0].scope)
     if not tokens:
-        detail = "No tokens are configured, so nothing but /health is answered here. Set SAURON_API_TOKENS."
+        detail = "No API tokens are configured. On AWS only /health is open; set SAURON_API_TOKENS."
     elif not scheme:
         detail = "A token is needed: send 'Authorization: Bearer <token>', one of those in SAURON_API_TOKENS."
     else:
@@ -152,7 +151,7 @@ def _identify(request: Request, settings: Settings) -> Caller:
 
 
 def _credential(request: Request) -> tuple[str, bytes]:
-    """Return the scheme in lower case and the token that was sent; a header that cannot be read sends an empty token."""
+    """Return the scheme in lower case and the token; the token of an unreadable header is empty."""
     scheme, _, rest = request.headers.get("authorization", "").strip().partition(" ")
     value = rest.strip().encode("utf-8", "replace")
     if scheme.lower() == "basic":

@@ -1,7 +1,7 @@
 """Request bodies: read as JSON, checked by pydantic, refused with every fault at once.
 
-An empty body is an empty object. What a store could not hold (text that is no Unicode, NUL, endless nesting)
-is refused here.
+An empty body is an empty object. Values that no store can hold are refused: lone surrogates, NUL, infinite
+numbers, deep nesting.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 
 
 class Body(BaseModel):
-    """What every body has in common: unknown members are refused, so that a typo is not silence."""
+    """Base of all bodies: an unknown member is refused, so that a typo does not pass unnoticed."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,7 +58,10 @@ B = TypeVar("B", bound=Body)
 
 
 def read(model: type[B], request: Request) -> B:
-    """Return the request's body. Raises ProblemError: 400 not JSON, 415 not said to be JSON, 422 with `faults`."""
+    """Return the request's body.
+
+    Raises ProblemError: 400 for a body that is not JSON, 415 for another content type, 422 with `faults`.
+    """
     raw = request.raw_body or b""
     text = raw if isinstance(raw, str) else _decoded(raw)
     value: Any = {}
@@ -66,7 +69,8 @@ def read(model: type[B], request: Request) -> B:
         kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
         if kind != "application/json":
             raise ProblemError(
-                415, f"The body is sent as {kind}. Send JSON with 'Content-Type: application/json'."
+                415,
+                f"The content type of the body is {kind}. Send JSON with 'Content-Type: application/json'.",
             )
         value = _parsed(text)
     try:
@@ -88,7 +92,7 @@ def _decoded(raw: bytes) -> str:
 def _parsed(text: str) -> Any:
     try:
         value = json.loads(text, parse_constant=_no_constant)
-        _sound(value, MAX_DEPTH)
+        _check_storable(value, MAX_DEPTH)
     except json.JSONDecodeError as error:
         raise ProblemError(
             400, f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
@@ -109,8 +113,8 @@ def _no_constant(name: str) -> Never:
     raise ValueError(f"JSON has no {name}; leave it out or send null")
 
 
-def _sound(value: Any, depth: int) -> None:
-    """Raise ValueError for what a store cannot hold."""
+def _check_storable(value: Any, depth: int) -> None:
+    """Raise ValueError for a value that no store can hold."""
     if depth == 0:
         raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
     if isinstance(value, str):
@@ -120,17 +124,17 @@ def _sound(value: Any, depth: int) -> None:
         raise ValueError("it holds a number that is too large; write a smaller one, or text")
     elif isinstance(value, dict):
         for key, item in value.items():
-            _sound(key, depth - 1)
-            _sound(item, depth - 1)
+            _check_storable(key, depth - 1)
+            _check_storable(item, depth - 1)
     elif isinstance(value, list):
         for item in value:
-            _sound(item, depth - 1)
+            _check_storable(item, depth - 1)
 
 
 def _fault(fault: Any, model: type[Body]) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "body"
     if fault["type"] == "extra_forbidden":
-        return f"{where}: there is no such member here; there are {', '.join(model.model_fields)}"
+        return f"{where}: this member does not exist here; send one of {', '.join(model.model_fields)}"
     if fault["type"] == "timezone_aware":
         return f"{where}: the time has no zone; write for example 2026-01-31T08:00:00Z"
     return f"{where}: {fault['msg']}"

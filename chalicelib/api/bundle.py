@@ -14,21 +14,21 @@ blueprint = Blueprint(__name__)
 
 @post(blueprint, "/sync")
 def sync() -> dict[str, Any]:
-    """Sync now and let go of an earlier pin, or pin the bundle to `ref`. A failed sync is answered with 200 and its reason."""
+    """Sync now: drop an earlier pin, or pin the bundle to `ref`. A failed sync is a 200 with the reason."""
     from .bodies import SyncBody, read
 
-    call = current_request()
-    body = read(SyncBody, call.request)
+    current = current_request()
+    body = read(SyncBody, current.request)
     return serializers.sync(
-        call.sauron.sync_requests.sync(ref=body.ref, accept_removals=body.accept_removals, by=call.by)
+        current.sauron.sync_requests.sync(ref=body.ref, accept_removals=body.accept_removals, by=current.by)
     )
 
 
 @post(blueprint, "/rollback")
 def rollback() -> dict[str, Any]:
-    """Activate a revision that was active before and pin it until the next sync that someone asks for."""
+    """Activate an earlier revision and pin it until the next sync that is requested."""
     from .bodies import RollbackBody, read
 
-    call = current_request()
-    body = read(RollbackBody, call.request)
-    return serializers.sync(call.sauron.sync_requests.rollback(body.sha.lower(), by=call.by))
+    current = current_request()
+    body = read(RollbackBody, current.request)
+    return serializers.sync(current.sauron.sync_requests.rollback(body.sha.lower(), by=current.by))

@@ -12,7 +12,7 @@ from chalicelib.bundle.install_log import install_log
 from chalicelib.clock import iso
 from chalicelib.lifehub.publisher import DUTY
 from chalicelib.operations.missing_secrets import missing_secrets
-from chalicelib.store import alerts, incidents, outbox, runners
+from chalicelib.store import alerts, outbox, runners
 from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report
@@ -24,75 +24,78 @@ blueprint = Blueprint(__name__)
 
 @get(blueprint, "/health")
 def health() -> Response:
-    """Say whether this process does its work: 503 when its clock or workers have stopped. Where it has none, it answers."""
+    """Return 200 while this process works, 503 when its clock or its workers have stopped.
+
+    A process without a clock or workers of its own is healthy when it responds.
+    """
     sauron = PROCESS.built
-    fault = status_report.stopped(sauron) if sauron else None
+    fault = status_report.stopped_part(sauron) if sauron else None
     now = sauron.clock.now() if sauron else datetime.now(UTC)
-    answer: dict[str, Any] = {"status": "healthy", "version": __version__, "timestamp": iso(now)}
-    return (
-        as_json(answer) if fault is None else as_json(answer | {"status": "unhealthy", "detail": fault}, 503)
-    )
+    body: dict[str, Any] = {"status": "healthy", "version": __version__, "timestamp": iso(now)}
+    if fault is None:
+        return as_json(body)
+    return as_json(body | {"status": "unhealthy", "detail": fault}, 503)
 
 
 @get(blueprint, "/ready")
-def ready() -> Response:
-    """Say part by part whether runs can be taken on. The bundle's line never decides: git may be down."""
+def readiness() -> Response:
+    """Return part by part whether runs can be taken on. The bundle never decides: git may be down."""
     sauron = current_request().sauron
     with sauron.store.read() as tx:
-        found = status_report.look(sauron, tx)
+        report = status_report.measure(sauron, tx)
     parts = {
         "store": "ready",
-        "clock": "ready" if found.scheduler_running else "no tick yet, or none for three minutes",
-        "workers": "ready" if found.workers_alive else "stopped",
+        "clock": "ready" if report.scheduler_running else "no tick yet, or none for three minutes",
+        "workers": "ready" if report.workers_alive else "stopped",
     }
-    fine = all(line == "ready" for line in parts.values())
-    if found.state.active_sha:
-        parts["bundle"] = f"revision {found.state.active_sha[:12]}, {found.jobs_count} jobs"
+    ready = all(line == "ready" for line in parts.values())
+    if report.state.active_sha:
+        parts["bundle"] = f"revision {report.state.active_sha[:12]}, {report.jobs_count} jobs"
     elif sauron.settings.jobs_git_repo_url:
         parts["bundle"] = "not synced yet"
     else:
         parts["bundle"] = "none configured (JOBS_GIT_REPO_URL)"
-    return as_json({"ready": fine, "parts": parts}, 200 if fine else 503)
+    return as_json({"ready": ready, "parts": parts}, 200 if ready else 503)
 
 
 @get(blueprint, "/status")
 def status() -> dict[str, Any]:
-    """Say everything an operator asks first."""
+    """Return what an operator wants to know first."""
     sauron = current_request().sauron
     settings = sauron.settings
     with sauron.store.read() as tx:
-        found = status_report.look(sauron, tx)
-        upcoming = status_report.next_runs(tx, now=found.now)
-        copied = serializers.outbox(outbox.lag(tx), runners.duty(tx, DUTY), now=found.now)
+        report = status_report.measure(sauron, tx)
+        upcoming = status_report.next_runs(tx, now=report.now)
+        copied = serializers.outbox(outbox.lag(tx), runners.duty(tx, DUTY), now=report.now)
         missing = missing_secrets(tx, sauron.job_environment.missing)
-        told = serializers.alerts(incidents.open_incidents(tx), alerts.waiting(tx), alerts.last_error(tx))
-    age = (found.now - found.last_tick).total_seconds() if found.last_tick else None
+        alerted = serializers.alerts(report.incidents, alerts.waiting(tx), alerts.last_error(tx))
+    age = (report.now - report.last_tick).total_seconds() if report.last_tick else None
     return {
-        "scheduler_running": found.scheduler_running,
-        "workers_running": found.workers_alive,
-        "jobs_count": found.jobs_count,
-        "git_sync_status": status_report.git_sync(settings, found.state, found.revision)
-        | {"install_log": install_log(settings, sauron.job_environment, found.state.active_sha)},
+        "scheduler_running": report.scheduler_running,
+        "workers_running": report.workers_alive,
+        "jobs_count": report.jobs_count,
+        "git_sync_status": status_report.git_sync(settings, report.state, report.revision)
+        | {"install_log": install_log(settings, sauron.job_environment, report.state.active_sha)},
         "next_runs": upcoming,
-        "queue": {**found.counts, "claiming": settings.queue_enabled},
+        "queue": {**report.counts, "claiming": settings.queue_enabled},
         "last_tick": {
-            "at": serializers.when(found.last_tick),
+            "at": serializers.when(report.last_tick),
             "age_seconds": None if age is None else round(age, 1),
         },
-        "rejected": [dict(one) for one in found.state.rejected],
+        "rejected": [dict(one) for one in report.state.rejected],
         "outbox": None if settings.life_hub_url is None else copied,
-        "alerts": told,
+        "alerts": alerted,
         "missing_secrets": missing,
-        "runners": [serializers.runner(one) for one in found.runners],
+        "runners": [serializers.runner(one) for one in report.runners],
         "version": __version__,
         "scheduler_name": settings.scheduler_name,
-        "timestamp": iso(found.now),
+        "timestamp": iso(report.now),
         "api_open": is_open(settings),
         "warnings": warnings(is_open(settings), settings.warnings),
     }
 
 
 def warnings(api_open: bool, settings_warnings: tuple[str, ...]) -> list[str]:
-    """Say what an operator should know although it works."""
-    unguarded = ["The API is open: anyone who reaches it may run and change jobs. Set SAURON_API_TOKENS."]
-    return [*(unguarded if api_open else []), *settings_warnings]
+    """Return what an operator should change although Sauron works."""
+    open_api = ["The API is open: everyone who can reach it may run and change jobs. Set SAURON_API_TOKENS."]
+    return [*(open_api if api_open else []), *settings_warnings]

@@ -1,4 +1,4 @@
-"""/jobs: listing, one in full, trigger, enable, disable."""
+"""/jobs: the list, one job in full, trigger, enable, disable."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ blueprint = Blueprint(__name__)
 
 @get(blueprint, "/jobs")
 def jobs() -> dict[str, Any]:
-    """List the jobs in the order of their ids: all of them, or at most `limit` of those after an id."""
-    call = current_request()
-    query = Query(call.request, "enabled_only", "tag", "project", "limit", "after")
+    """List the jobs by id: all of them, or at most `limit` after an id."""
+    current = current_request()
+    query = Query(current.request, "enabled_only", "tag", "project", "limit", "after")
     enabled_only, tag, project = query.flag("enabled_only"), query.text("tag"), query.text("project")
     limit = query.whole("limit", low=1, high=1000, default=0)
-    now = call.sauron.clock.now()
-    with call.sauron.store.read() as tx:
+    now = current.sauron.clock.now()
+    with current.sauron.store.read() as tx:
         found = [
             job
             for job in registry.all_jobs(tx, after=query.text("after"))
@@ -44,7 +44,7 @@ def jobs() -> dict[str, Any]:
 
 @get(blueprint, "/jobs/{job_id}")
 def job(job_id: str) -> dict[str, Any]:
-    """Return one job in full; one that left its bundle is answered as long as it is kept."""
+    """Return one job in full; a job that left its bundle is returned as long as it is kept."""
     sauron = current_request().sauron
     with sauron.store.read() as tx:
         found = registry.job(tx, job_id)
@@ -58,19 +58,19 @@ def job(job_id: str) -> dict[str, Any]:
 
 @post(blueprint, "/jobs/{job_id}/trigger")
 def trigger(job_id: str) -> dict[str, Any]:
-    """Queue a run now. It is stored when this answers."""
+    """Queue a run now. It is stored before the response is sent."""
     from .bodies import TriggerBody, read
 
-    call = current_request()
-    body = read(TriggerBody, call.request)
+    current = current_request()
+    body = read(TriggerBody, current.request)
     request = TriggerRequest(
         params=body.params,
         reason=body.reason,
         force=body.force,
-        idempotency_key=_idempotency_key(call.request.headers.get("idempotency-key")),
-        by=call.by,
+        idempotency_key=_idempotency_key(current.request.headers.get("idempotency-key")),
+        by=current.by,
     )
-    run = call.sauron.operations.trigger(job_id, request)
+    run = current.sauron.operations.trigger(job_id, request)
     return {
         "job_id": job_id,
         "queued": True,
@@ -81,24 +81,24 @@ def trigger(job_id: str) -> dict[str, Any]:
 
 @post(blueprint, "/jobs/{job_id}/enable")
 def enable(job_id: str) -> dict[str, Any]:
-    """Turn a job on, over what its bundle says."""
+    """Enable a job, whatever its bundle says."""
     return _switch(job_id, enabled=True)
 
 
 @post(blueprint, "/jobs/{job_id}/disable")
 def disable(job_id: str) -> dict[str, Any]:
-    """Turn a job off, over what its bundle says. What runs already runs on."""
+    """Disable a job, whatever its bundle says. Runs in progress go on."""
     return _switch(job_id, enabled=False)
 
 
 def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
     from .bodies import SwitchBody, read
 
-    call = current_request()
-    body = read(SwitchBody, call.request)
-    operations = call.sauron.operations
+    current = current_request()
+    body = read(SwitchBody, current.request)
+    operations = current.sauron.operations
     act = operations.enable if enabled else operations.disable
-    found = act(job_id, SwitchRequest(reason=body.reason, until=body.until, by=call.by))
+    found = act(job_id, SwitchRequest(reason=body.reason, until=body.until, by=current.by))
     override = None if found.override is None else serializers.override(found.override)
     return {"job_id": job_id, "enabled": found.enabled, "override": override}
 

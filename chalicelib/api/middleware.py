@@ -1,13 +1,15 @@
-"""What every request passes on its way in and out.
+"""The middleware that every HTTP request passes, outermost first.
 
-In: its size, the site it comes from, its token. Out: every refusal is a problem (a page for browsers), no
-answer is cached, a HEAD has no body. A fault inside is logged and answered without internals.
+1. `complete_response`: no response is cached, a HEAD has no body, an error on the page is a page.
+2. `errors_as_problems`: an error becomes problem+json; the details of an unexpected one are logged only.
+3. `admit_request`: the size of the body, the token, the site; then the request becomes the current one.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from chalice.app import Request, Response
@@ -18,60 +20,70 @@ from chalicelib.web.rendering import render
 from chalicelib.wiring import PROCESS
 
 from . import problems
-from .auth import EVERYONE, admit, is_page, is_public, refuse_other_sites
+from .auth import EVERYONE, authorize, is_page, is_public, refuse_other_sites
 from .problems import ProblemError
-from .routing import Call, answering, mount
+from .routing import CurrentRequest, handled_as, mount
 
 log = logs.get(__name__)
 
 MAX_BODY = 64 * 1024
 
+Next = Callable[[Request], Response]
 
-def gate(request: Request, view: Callable[[Request], Response]) -> Response:
-    """Chalice's middleware for HTTP."""
+
+def complete_response(request: Request, handle: Next) -> Response:
+    """Give every response the headers and the form that its kind of caller needs."""
+    response = handle(request)
+    wants_page = is_page(str(request.path)) and "text/html" in request.headers.get("accept", "")
+    if response.status_code >= HTTPStatus.BAD_REQUEST and wants_page:
+        response = _as_page(request, response)
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.method == "HEAD":
+        response.body = ""
+    return response
+
+
+def errors_as_problems(request: Request, handle: Next) -> Response:
+    """Turn every error, also those that Chalice itself answers, into a problem."""
     try:
-        answer = _admitted(request, view)
+        return _without_chalice_errors(handle(request))
     except SauronError as error:
-        answer = problems.of(error)
+        return problems.response_to(error)
     except Exception:
         log.exception("request.failed", path=request.path)
-        answer = problems.response(500, problems.INTERNAL)
-    answer = _shaped(answer)
-    if (
-        answer.status_code >= 400  # noqa: PLR2004 - HTTP
-        and is_page(str(request.path))
-        and "text/html" in request.headers.get("accept", "")
-    ):
-        answer = _as_page(request, answer)
-    answer.headers.setdefault("Cache-Control", "no-store")
-    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if request.method == "HEAD":
-        answer.body = ""
-    return answer
+        return problems.response(HTTPStatus.INTERNAL_SERVER_ERROR, problems.INTERNAL)
 
 
-def _admitted(request: Request, view: Callable[[Request], Response]) -> Response:
+def admit_request(request: Request, handle: Next) -> Response:
+    """Let a request through to its handler. Raises ProblemError: 413, 401, 403."""
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
-    caller = EVERYONE if is_public(request) else admit(request, PROCESS.settings())
+    caller = EVERYONE if is_public(request) else authorize(request, PROCESS.settings())
     refuse_other_sites(request)
-    return answering(Call(request, caller), lambda: view(request))
+    with handled_as(CurrentRequest(request, caller)):
+        return handle(request)
 
 
-def _shaped(answer: Response) -> Response:
-    """Give what Chalice itself refused (405, 415, 500) our shape."""
-    body: Any = answer.body
+MIDDLEWARE = (complete_response, errors_as_problems, admit_request)
+
+
+def _without_chalice_errors(response: Response) -> Response:
+    """Give our shape to the responses that Chalice makes for an error (405, 415, 500)."""
+    body: Any = response.body
     if not (isinstance(body, dict) and set(body) == {"Code", "Message"}):
-        return answer
-    kept = {name: str(value) for name, value in answer.headers.items() if name.lower() == "allow"}
-    detail = problems.INTERNAL if answer.status_code == 500 else f"{body['Message']}."  # noqa: PLR2004 - HTTP
-    return problems.response(answer.status_code, detail, headers=kept)
+        return response
+    allow = {name: str(value) for name, value in response.headers.items() if name.lower() == "allow"}
+    internal = response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    detail = problems.INTERNAL if internal else f"{body['Message']}."
+    return problems.response(response.status_code, detail, headers=allow)
 
 
-def _as_page(request: Request, answer: Response) -> Response:
-    said = json.loads(answer.body)
+def _as_page(request: Request, response: Response) -> Response:
     kept = {
-        name: value for name, value in answer.headers.items() if name.lower() in {"allow", "www-authenticate"}
+        name: value
+        for name, value in response.headers.items()
+        if name.lower() in {"allow", "www-authenticate"}
     }
-    text, headers = render("problem.html", problem=said, mount=mount(request))
-    return Response(body=text, headers={**headers, **kept}, status_code=answer.status_code)
+    text, headers = render("problem.html", problem=json.loads(response.body), mount=mount(request))
+    return Response(body=text, headers={**headers, **kept}, status_code=response.status_code)

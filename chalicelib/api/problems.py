@@ -1,7 +1,7 @@
-"""Errors as problem+json (RFC 9457): one shape for everything that is refused, whoever refuses it.
+"""Errors as problem+json (RFC 9457), the one shape of every refusal.
 
-A problem says what was wrong and what to send instead. It holds no traceback, no SQL and nothing that the
-caller sent as a credential.
+A problem says what was wrong and what to send instead. It holds no traceback, no SQL and no credential that
+the caller sent.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _FACTS = ("job_id", "run_id", "state", "faults", "sha", "key")
 
 
 class ProblemError(SauronError):
-    """A request is refused at the edge: the status, the detail, and facts that go into the answer."""
+    """A request that is refused before anything is done: status, detail, and facts for the response."""
 
     def __init__(
         self, status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
@@ -65,7 +65,7 @@ class ProblemError(SauronError):
 def problem(
     status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
 ) -> tuple[dict[str, str], str]:
-    """Return the headers and the JSON text of a problem; `facts` are added as members of their own."""
+    """Return the headers and the JSON text of a problem; `facts` become members of their own."""
     body = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -80,12 +80,15 @@ def problem(
 
 def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:
     """Return a problem as a response."""
-    written, body = problem(status, detail, headers=headers, **facts)
-    return Response(body=body, headers={**written}, status_code=status)
+    sent, body = problem(status, detail, headers=headers, **facts)
+    return Response(body=body, headers={**sent}, status_code=status)
 
 
-def of(error: SauronError) -> Response:
-    """Return the response for an error that a user may see; one that users cannot mend is logged and kept general."""
+def response_to(error: SauronError) -> Response:
+    """Return the response to an error.
+
+    An error that no caller can mend is logged in full; its response stays general.
+    """
     if isinstance(error, ProblemError):
         return response(error.status, str(error), headers=error.headers, **error.facts)
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), None)

@@ -1,4 +1,4 @@
-"""Reading query parameters: what is misspelt or out of range is refused by name, never ignored."""
+"""Query parameters: an unknown name or a value out of range is refused by name, never ignored."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ RUN_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class Query:
-    """The query parameters of a request; those not among `known` are refused. Every method raises ProblemError 400."""
+    """The query parameters of a request; names outside `known` are refused.
+
+    Every method raises ProblemError 400.
+    """
 
     def __init__(self, request: Request, *known: str) -> None:
         sent = request.query_params
         self._sent: dict[str, list[str]] = {name: sent.getlist(name) for name in sent} if sent else {}
         for name in self._sent:
             if name not in known:
-                raise _refused(name, f"there is no such parameter here; there are {', '.join(known)}")
+                raise _refused(name, f"it does not exist here; send one of {', '.join(known)}")
 
     def text(self, name: str) -> str | None:
-        """Return the parameter as it stands; empty counts as not sent."""
+        """Return a text, None if it is missing or empty."""
         values = self._sent.get(name, [])
         if len(values) > 1:
             raise _refused(name, "send it once")
         if values and "\x00" in values[0]:
-            raise _refused(name, "it holds a NUL character, which nothing here does")
+            raise _refused(name, "it holds a NUL character; leave it out")
         return (values[0].strip() or None) if values else None
 
     def texts(self, name: str) -> list[str]:
-        """Return a parameter that may be repeated, or hold several values separated by commas."""
+        """Return the values of a parameter that may be repeated or hold several, separated by commas."""
         return [
             part.strip() for value in self._sent.get(name, []) for part in value.split(",") if part.strip()
         ]
@@ -51,19 +54,19 @@ class Query:
         return int(text)
 
     def flag(self, name: str) -> bool:
-        """Return true or false; not sent is false."""
+        """Return true or false; a missing parameter is false."""
         text = (self.text(name) or "false").lower()
         if text not in {"true", "1", "yes", "false", "0", "no"}:
             raise _refused(name, f"{text!r} is not true or false")
         return text in {"true", "1", "yes"}
 
     def instant(self, name: str) -> datetime | None:
-        """Return an aware instant."""
+        """Return an aware instant, None if it is missing."""
         text = self.text(name)
         if text is None:
             return None
         try:
-            # A plus sign that was not escaped arrives as a space.
+            # An unescaped plus sign arrives as a space.
             instant = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
         except ValueError:
             instant = None
@@ -85,9 +88,9 @@ class Query:
         """Return a run's id."""
         text = self.text(name)
         if text is not None and not RUN_ID.fullmatch(text):
-            raise _refused(name, f"{text!r} is not a run's id; send the next_after of the page before")
+            raise _refused(name, f"{text!r} is not the id of a run; send the next_after of the page before")
         return text
 
 
-def _refused(name: str, why: str) -> ProblemError:
-    return ProblemError(400, f"Query parameter {name!r}: {why}.", parameter=name)
+def _refused(name: str, reason: str) -> ProblemError:
+    return ProblemError(400, f"Query parameter {name!r}: {reason}.", parameter=name)

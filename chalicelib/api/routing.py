@@ -1,7 +1,7 @@
-"""Declaring routes, and what a view is told about the request it answers.
+"""Declare routes, and give each handler the request that it answers.
 
-The request travels in a context variable that the gate sets: Chalice keeps the current request in one
-attribute of the application, where requests of other threads overwrite it.
+The current request travels in a context variable that the middleware sets: Chalice keeps it in one attribute
+of the application, where requests of other threads overwrite it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -27,18 +28,14 @@ from .auth import Caller
 
 log = logs.get(__name__)
 
-View = Callable[..., Any]
+Handler = Callable[..., Any]
 
-# What a POST may say about its body. A body that is not JSON is refused by `bodies`, an empty one may call
-# itself anything.
-POSTED = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
-
-# bytes of one page of an answer as Lambda sends it, which takes 6 MB; who asks reads on from its `after`
-AT_MOST = 4 << 20
+# Content types that a POST may name. `bodies` refuses a body that is not JSON; an empty body may have any.
+POST_TYPES = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CurrentRequest:
     """One request: as Chalice read it, and who sent it."""
 
     request: Request
@@ -46,17 +43,17 @@ class Call:
 
     @property
     def sauron(self) -> Sauron:
-        """The process's Sauron, built when it is first asked for."""
+        """The process's Sauron, built on first use."""
         return PROCESS.get()
 
     @property
     def by(self) -> str | None:
-        """The name to record with what this call does."""
+        """The name to record with what this request does."""
         return self.caller.name
 
     @property
     def mount(self) -> str:
-        """The path in front of our own."""
+        """The path in front of the application's own paths."""
         return mount(self.request)
 
 
@@ -67,66 +64,60 @@ def mount(request: Request) -> str:
     return "".join(f"/{part}" for part in path[: len(path) - len(own)])
 
 
-_current: ContextVar[Call] = ContextVar("call")
+_current: ContextVar[CurrentRequest] = ContextVar("current_request")
 
 
-def current_request() -> Call:
-    """Return the call that is being answered."""
+def current_request() -> CurrentRequest:
+    """Return the request that this thread is handling."""
     return _current.get()
 
 
-def answering(call: Call, view: Callable[[], Response]) -> Response:
-    """Run `view` as the answer to this call."""
-    token = _current.set(call)
+@contextmanager
+def handled_as(current: CurrentRequest) -> Iterator[None]:
+    """Make this the current request for as long as the block lasts."""
+    token = _current.set(current)
     try:
-        return view()
+        yield
     finally:
         _current.reset(token)
 
 
-def get(blueprint: Blueprint, path: str) -> Callable[[View], View]:
-    """Declare a view for GET and HEAD."""
+def get(blueprint: Blueprint, path: str) -> Callable[[Handler], Handler]:
+    """Declare a handler for GET and HEAD."""
     return _route(blueprint, path, methods=["GET", "HEAD"])
 
 
-def post(blueprint: Blueprint, path: str) -> Callable[[View], View]:
-    """Declare a view for POST."""
-    return _route(blueprint, path, methods=["POST"], content_types=POSTED)
+def post(blueprint: Blueprint, path: str) -> Callable[[Handler], Handler]:
+    """Declare a handler for POST."""
+    return _route(blueprint, path, methods=["POST"], content_types=POST_TYPES)
 
 
-def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[View], View]:
-    def declare(view: View) -> View:
-        @functools.wraps(view)
-        def answer(**captured: str) -> Response:
-            named = {name: unquote(value) for name, value in captured.items()}
-            if any("\0" in value for value in named.values()):  # PostgreSQL could not even be asked
-                return problems.response(
-                    404, "A name in the path holds a NUL, so there is nothing of that name."
-                )
+def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[Handler], Handler]:
+    def declare(handler: Handler) -> Handler:
+        @functools.wraps(handler)
+        def respond(**captured: str) -> Response:
+            names = {name: unquote(value) for name, value in captured.items()}
+            if any("\0" in value for value in names.values()):  # PostgreSQL refuses NUL in a parameter
+                return problems.response(404, "A name in the path holds a NUL character. No name does.")
             try:
-                found = view(**named)
+                value = handler(**names)
             except SauronError as error:
-                return problems.of(error)
+                return problems.response_to(error)
             except DBAPIError:
                 log.exception("request.failed", path=path)
                 return problems.response(
                     503, "The store cannot be used right now. Try again; Sauron's log has the reason."
                 )
-            return found if isinstance(found, Response) else as_json(found)
+            return value if isinstance(value, Response) else as_json(value)
 
-        blueprint.route(path, **options)(answer)
-        return answer
+        blueprint.route(path, **options)(respond)
+        return respond
 
     return declare
 
 
-def sent_bytes(text: str) -> int:
-    """Return how many bytes a piece of a body is in what Lambda sends: there a body is a string of JSON, all of it ASCII."""
-    return len(json.dumps(text)) - 2
-
-
 def as_json(value: Any, status: int = 200) -> Response:
-    """Return a value as JSON. What JSON cannot say (NaN, infinity) becomes null."""
+    """Return a value as a JSON response. NaN and infinity, which JSON does not know, become null."""
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
     except ValueError:

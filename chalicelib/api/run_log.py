@@ -1,25 +1,27 @@
-"""A run's log as one text: its chunks in order, the attempts kept apart by a line where there are several.
+"""A run's log as one text: its chunks in order, with a line before each attempt where there are several.
 
-The position of the last chunk is what a live tail sends as `after`. Asking twice for the same position
-answers the same text, whatever was read before.
+The position of the last chunk is what a live tail sends as `after`. The same position always gives the same
+text, whatever was read before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from chalicelib.model.runs import Run
 from chalicelib.store import log_chunks
 from chalicelib.store.database import Tx
+from chalicelib.store.log_chunks import Chunk
 
-from .routing import AT_MOST, sent_bytes
+from .response_size import sent_bytes, take_within
 
-BATCH = 200
+BATCH = 200  # chunks read in one statement
 
 
 @dataclass(frozen=True, slots=True)
 class LogText:
-    """Text, the position after which it goes on, and whether more of it is there already."""
+    """A page of a log: its text, the position to read on from, and whether more is stored already."""
 
     text: str
     last: int
@@ -27,23 +29,42 @@ class LogText:
 
 
 def read(tx: Tx, run: Run, *, after: int = 0) -> LogText:
-    """Return what a run wrote after a position."""
-    before = log_chunks.read(tx, run.id, after=after - 1, limit=1) if after else []
-    known = bool(before) and before[0].id == after
-    attempt = before[0].attempt if known else None
-    ended = not known or before[0].text.endswith("\n")
-    parts: list[str] = []
-    last, size = after, 0
-    while True:
-        chunks = log_chunks.read(tx, run.id, after=last, limit=BATCH)
-        if not chunks:
-            return LogText("".join(parts), last, more=False)
-        for chunk in chunks:
-            size += sent_bytes(chunk.text)
-            if size > AT_MOST and last > after:
-                return LogText("".join(parts), last, more=True)
-            if chunk.attempt != attempt and (chunk.attempt > 1 or run.attempt > 1):
-                parts.append(f"{'' if ended else chr(10)}--- attempt {chunk.attempt} ---\n")
-            attempt, ended = chunk.attempt, chunk.text.endswith("\n")
-            parts.append(chunk.text)
-            last = chunk.id
+    """Return what a run wrote after a position, at most one response of it."""
+    chunks, more = take_within(_chunks(tx, run.id, after), size=lambda chunk: sent_bytes(chunk.text))
+    text = "".join(with_headings(chunks, _chunk_at(tx, run.id, after), several=run.attempt > 1))
+    return LogText(text, chunks[-1].id if chunks else after, more)
+
+
+def tail(tx: Tx, run: Run, *, characters: int) -> tuple[str, bool]:
+    """Return the last characters of a log, and whether something comes before them."""
+    page = read(tx, run)
+    end = page.text
+    while page.more:
+        page = read(tx, run, after=page.last)
+        end = end[-characters - 1 :] + page.text
+    return end[-characters:], len(end) > characters
+
+
+def with_headings(chunks: Iterable[Chunk], previous: Chunk | None, *, several: bool) -> Iterator[str]:
+    """Yield the chunks' texts, with a heading where an attempt begins; a run's only attempt has none.
+
+    `previous` is the chunk before the first one, None at the beginning of the log.
+    """
+    for chunk in chunks:
+        begins = previous is None or previous.attempt != chunk.attempt
+        if begins and (several or chunk.attempt > 1):
+            line_is_open = previous is not None and not previous.text.endswith("\n")
+            yield f"{chr(10) if line_is_open else ''}--- attempt {chunk.attempt} ---\n"
+        yield chunk.text
+        previous = chunk
+
+
+def _chunks(tx: Tx, run_id: str, after: int) -> Iterator[Chunk]:
+    while batch := log_chunks.read(tx, run_id, after=after, limit=BATCH):
+        yield from batch
+        after = batch[-1].id
+
+
+def _chunk_at(tx: Tx, run_id: str, position: int) -> Chunk | None:
+    found = log_chunks.read(tx, run_id, after=position - 1, limit=1) if position else []
+    return found[0] if found and found[0].id == position else None

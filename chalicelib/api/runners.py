@@ -1,4 +1,4 @@
-"""/runners: having one of several runners claim nothing more before it is taken away."""
+"""/runners: drain a runner before it is stopped."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ blueprint = Blueprint(__name__)
 
 @post(blueprint, "/runners/{name}/drain")
 def drain(name: str) -> dict[str, Any]:
-    """Have a runner claim nothing more; what it runs goes on to its end. It lasts until it is resumed or ends."""
+    """Stop a runner from claiming runs until it is resumed or restarted; its running attempts finish."""
     current_request().sauron.operations.drain(name, draining=True)
     return {"name": name, "draining": True}
 
 
 @post(blueprint, "/runners/{name}/resume")
 def resume(name: str) -> dict[str, Any]:
-    """Have a runner claim again."""
+    """Let a drained runner claim again."""
     current_request().sauron.operations.drain(name, draining=False)
     return {"name": name, "draining": False}

@@ -1,4 +1,4 @@
-"""/next and /audit: what comes, and whether all that was to come is accounted for."""
+"""/next and /audit: the runs to come, and whether every past occurrence is accounted for."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ blueprint = Blueprint(__name__)
 @get(blueprint, "/next")
 def list_upcoming() -> dict[str, Any]:
     """List the next fire times over all enabled jobs, soonest first."""
-    call = current_request()
-    count = Query(call.request, "count").whole("count", low=1, high=1000, default=10)
-    with call.sauron.store.read() as tx:
-        fires = audit.upcoming(tx, now=call.sauron.clock.now(), count=count)
+    current = current_request()
+    count = Query(current.request, "count").whole("count", low=1, high=1000, default=10)
+    with current.sauron.store.read() as tx:
+        fires = audit.upcoming(tx, now=current.sauron.clock.now(), count=count)
     items = [
         {"job_id": job.id, "cron": job.spec.cron, "timezone": job.spec.timezone, "next_run_at": iso(fire_at)}
         for job, fire_at in fires
@@ -34,10 +34,10 @@ def list_upcoming() -> dict[str, Any]:
 
 @get(blueprint, "/audit")
 def audit_ledger() -> dict[str, Any]:
-    """Hold the ledger against the schedules that were in force."""
-    call = current_request()
-    job_id = Query(call.request, "job_id").text("job_id")
-    with call.sauron.store.read() as tx:
+    """Check the ledger against the schedules that were in force."""
+    current = current_request()
+    job_id = Query(current.request, "job_id").text("job_id")
+    with current.sauron.store.read() as tx:
         if job_id is not None and registry.job(tx, job_id) is None:
             raise UnknownJobError(job_id)
-        return serializers.audit(audit.audit(tx, now=call.sauron.clock.now(), job_id=job_id))
+        return serializers.audit(audit.audit(tx, now=current.sauron.clock.now(), job_id=job_id))

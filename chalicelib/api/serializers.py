@@ -1,4 +1,7 @@
-"""Values as JSON: the shapes of the API, each in one place. Times are ISO 8601 UTC with a Z; None is null."""
+"""The JSON shapes of the API, each in one place. Times are ISO 8601 UTC with a Z; None is null.
+
+A shape names its members: a field that a value gains stays inside until it is named here.
+"""
 
 from __future__ import annotations
 
@@ -22,71 +25,61 @@ INCIDENTS_SHOWN = 20  # in /status; /alerts has them all
 
 
 def when(instant: datetime | None) -> str | None:
-    """Write an instant, or null."""
+    """Return an instant as JSON."""
     return None if instant is None else iso(instant)
 
 
+def members(value: Any, *names: str) -> dict[str, Any]:
+    """Return attributes under their own names; instants are written as text."""
+    found = {name: getattr(value, name) for name in names}
+    return {name: iso(item) if isinstance(item, datetime) else item for name, item in found.items()}
+
+
 def page_of(name: str, items: list[Any], *, next_after: str | None = None) -> dict[str, Any]:
-    """Write a list: the items under their name, how many these are, and what to send as `after` for the next page."""
+    """Return a page of a list: its items, their number, and the `after` of the next page."""
     return {name: items, "count": len(items), "next_after": next_after}
 
 
 def job(found: Job, last: Run | None, *, now: datetime) -> dict[str, Any]:
-    """Write a job as the lists show it."""
+    """Return a job as the lists show it."""
     spec = found.spec
     upcoming = found.next_fires(now=now, count=1)
     return {
-        "id": found.id,
-        "cron": spec.cron,
-        "enabled": found.enabled,
+        **members(found, "id", "enabled", "source", "rejected"),
+        **members(spec, "cron", "project", "description", "timezone", "max_attempts"),
         "timeout_seconds": int(spec.timeout.total_seconds()),
         "tags": list(spec.tags),
-        "project": spec.project,
-        "description": spec.description,
-        "timezone": spec.timezone,
         "schedule_text": describe(spec.cron, spec.timezone),
         "next_run_at": when(upcoming[0] if upcoming else None),
         "last_run": None if last is None else last_run(last),
         "override": None if found.override is None else override(found.override),
-        "max_attempts": spec.max_attempts,
-        "source": found.source,
-        "rejected": found.rejected,
     }
 
 
 def job_in_full(found: Job, last: Run | None, executed: Sequence[Run], *, now: datetime) -> dict[str, Any]:
-    """Write one job with its policies, the next five runs, and how the newest executed runs went."""
+    """Return one job with its policies, the next five runs, and how the newest executed runs ended."""
     spec = found.spec
     judged = [run.state for run in executed if run.state is not RunState.CANCELLED]
     good = sum(state in GOOD for state in judged)
-    record = spec.record
-    return job(found, last, now=now) | {
+    return {
+        **job(found, last, now=now),
+        **members(spec, "overlap", "catchup", "catchup_max", "alert_after", "queue_mode", "isolation"),
+        **members(spec, "renamed_from", "params_schema", "entrypoint", "place"),
+        **members(found, "revision", "removed_at"),
         "next_runs": [iso(fire_at) for fire_at in found.next_fires(now=now, count=5)],
         "success_rate": round(good / len(judged), 4) if judged else None,
         "durations": durations(executed),
         "runs_counted": len(executed),
         "enabled_in_bundle": spec.enabled,
-        "overlap": spec.overlap,
-        "catchup": spec.catchup,
         "catchup_window_seconds": int(spec.catchup_window.total_seconds()),
-        "catchup_max": spec.catchup_max,
-        "jitter_minutes": record["jitter_minutes"],
+        "jitter_minutes": spec.record["jitter_minutes"],
         "retry_backoff_seconds": int(spec.retry_backoff.total_seconds()),
-        "alert_after": spec.alert_after,
-        "queue_mode": spec.queue_mode,
-        "isolation": spec.isolation,
-        "renamed_from": spec.renamed_from,
         "secrets": None if spec.secrets is None else [secret["key"] for secret in spec.secrets],
-        "params_schema": spec.params_schema,
-        "entrypoint": spec.entrypoint,
-        "place": spec.place,
-        "revision": found.revision,
-        "removed_at": when(found.removed_at),
     }
 
 
 def durations(executed: Sequence[Run]) -> dict[str, Any]:
-    """Write how long runs that ended well took, retries and the waits between them included. Seconds."""
+    """Return how many seconds good runs took, retries and the waits between them included."""
     taken = sorted(
         (run.finished_at - run.started_at).total_seconds()
         for run in executed
@@ -102,85 +95,47 @@ def durations(executed: Sequence[Run]) -> dict[str, Any]:
 
 
 def override(found: Override) -> dict[str, Any]:
-    """Write an operator's switch."""
-    return {
-        "enabled": found.enabled,
-        "reason": found.reason,
-        "by": found.by,
-        "at": iso(found.at),
-        "until": when(found.until),
-    }
+    """Return an operator's override."""
+    return members(found, "enabled", "reason", "by", "at", "until")
 
 
 def last_run(found: Run) -> dict[str, Any]:
-    """Write what a job's line says about its last run."""
-    return {
-        "id": found.id,
-        "state": found.state,
-        "started_at": when(found.started_at),
-        "finished_at": when(found.finished_at),
-        "error": found.error,
-    }
+    """Return a job's last run as the lists show it."""
+    return members(found, "id", "state", "started_at", "finished_at", "error")
 
 
 def scheduled_for(found: Run) -> datetime:
-    """Return the time a run stands for: the schedule's, or for a trigger when it was asked for."""
+    """Return the time a run stands for: its fire time, or the time of its trigger."""
     return found.fire_at or found.created_at
 
 
 def run(found: Run, attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """Write a run with its attempts. `gap` is set on a `missed` row that stands for several occurrences."""
+    """Return a run with its attempts. `gap` is set on a `missed` row that stands for several occurrences."""
     gap = None
     if found.gap_from is not None:
         gap = {"from": iso(found.gap_from), "to": when(found.fire_at), "count": found.gap_count}
     return {
-        "id": found.id,
-        "job_id": found.job_id,
-        "state": found.state,
-        "origin": found.origin,
+        **members(found, "id", "job_id", "state", "origin", "due_at", "attempt", "max_attempts", "revision"),
+        **members(found, "params", "requested_by", "reason", "force", "created_at", "started_at"),
+        **members(found, "finished_at", "progress", "progress_note", "cancel_reason", "error", "error_type"),
         "scheduled_for": iso(scheduled_for(found)),
-        "due_at": iso(found.due_at),
-        "attempt": found.attempt,
-        "max_attempts": found.max_attempts,
-        "revision": found.revision,
-        "params": found.params,
-        "requested_by": found.requested_by,
-        "reason": found.reason,
-        "force": found.force,
         "gap": gap,
-        "created_at": iso(found.created_at),
-        "started_at": when(found.started_at),
-        "finished_at": when(found.finished_at),
-        "progress": found.progress,
-        "progress_note": found.progress_note,
-        "cancel_reason": found.cancel_reason,
         "runner": found.lease_owner,
-        "error": found.error,
-        "error_type": found.error_type,
         "result": found.result,
         "attempts": [attempt(one) for one in attempts],
     }
 
 
 def attempt(found: Attempt) -> dict[str, Any]:
-    """Write one attempt; `outcome` is null while it runs."""
+    """Return one attempt; `outcome` is null while it runs."""
     return {
-        "number": found.number,
-        "started_at": iso(found.started_at),
-        "finished_at": when(found.finished_at),
-        "outcome": found.outcome,
-        "runner": found.runner,
-        "exit_code": found.exit_code,
-        "signal": found.signal,
-        "error": found.error,
-        "error_type": found.error_type,
-        "max_rss_kb": found.max_rss_kb,
-        "cpu_seconds": found.cpu_seconds,
+        **members(found, "number", "started_at", "finished_at", "outcome", "runner", "exit_code", "signal"),
+        **members(found, "error", "error_type", "max_rss_kb", "cpu_seconds"),
     }
 
 
 def sync(report: SyncReport) -> dict[str, Any]:
-    """Write how a sync or a rollback went; the jobs are named by their ids."""
+    """Return the result of a sync or a rollback, with the ids of the jobs it changed."""
     return {
         "success": report.success,
         "message": report.message,
@@ -193,7 +148,7 @@ def sync(report: SyncReport) -> dict[str, Any]:
 
 
 def audit(report: AuditReport) -> dict[str, Any]:
-    """Write what the audit found."""
+    """Return the result of an audit."""
     holes = [{"job_id": hole.job_id, "fire_at": iso(hole.fire_at), "why": hole.why} for hole in report.holes]
     return page_of("holes", holes) | {
         "clean": not holes,
@@ -204,41 +159,32 @@ def audit(report: AuditReport) -> dict[str, Any]:
     }
 
 
-def outbox(
-    lag: Lag, noted: tuple[datetime, dict[str, Any] | None] | None, *, now: datetime
-) -> dict[str, Any]:
-    """Write how far the copy to Life Hub is behind, and what its last fault was."""
-    said = (noted[1] if noted else None) or {}
+def outbox(lag: Lag, last: tuple[datetime, dict[str, Any] | None] | None, *, now: datetime) -> dict[str, Any]:
+    """Return how far the copy to Life Hub is behind; `last` is the publisher's last pass and its detail."""
+    detail = (last[1] if last else None) or {}
     return {
-        "waiting": lag.waiting,
-        "oldest_at": when(lag.oldest_at),
+        **members(lag, "waiting", "oldest_at", "refused"),
         "lag_seconds": 0.0 if lag.oldest_at is None else round((now - lag.oldest_at).total_seconds(), 1),
-        "refused": lag.refused,
-        "last_error": said.get("error"),
-        "failing_since": said.get("failing_since"),
-        "last_success": said.get("last_success"),
+        "last_error": detail.get("error"),
+        "failing_since": detail.get("failing_since"),
+        "last_success": detail.get("last_success"),
     }
 
 
+def incident(found: Incident) -> dict[str, Any]:
+    """Return an incident."""
+    return members(found, "id", "subject", "kind", "job_id", "run_id", "reason", "since", "told_at")
+
+
 def alerts(opened: Sequence[Incident], waiting: int, last_error: str | None) -> dict[str, Any]:
-    """Write in brief what is wrong and what people have not been told yet."""
-    shown = [
-        {"subject": one.subject, "kind": one.kind, "since": iso(one.since)}
-        for one in opened[:INCIDENTS_SHOWN]
-    ]
+    """Return the open incidents in brief, and how many alerts wait for delivery."""
+    shown = [members(one, "subject", "kind", "since") for one in opened[:INCIDENTS_SHOWN]]
     return {"open": shown, "open_count": len(opened), "waiting": waiting, "last_error": last_error}
 
 
 def runner(found: Runner) -> dict[str, Any]:
-    """Write a runner."""
+    """Return a runner."""
     return {
-        "name": found.name,
-        "host": found.host,
-        "pid": found.pid,
-        "version": found.version,
-        "started_at": iso(found.started_at),
-        "seen_at": iso(found.seen_at),
-        "running": found.running,
-        "revision": found.revision,
+        **members(found, "name", "host", "pid", "version", "started_at", "seen_at", "running", "revision"),
         "draining": found.draining,
     }

@@ -1,6 +1,6 @@
-"""Rendering pages: templates with every value escaped, and the headers that let a page do nothing but show itself.
+"""Render pages: templates that escape every value, and headers that let a page load and run nothing.
 
-The style sheet stands in the page, named in the content policy by its hash, so that a page is one request.
+The style sheet is part of the page; the content security policy names its hash, so a page is one request.
 """
 
 from __future__ import annotations
