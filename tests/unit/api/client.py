@@ -1,4 +1,4 @@
-"""A caller of the real application, asking as a gateway asks it."""
+"""A client of the real application that calls it as a gateway does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.conftest import ManualClock
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,7 +42,7 @@ class Answer:
 
 
 class Client:
-    """A caller of the API; `headers` go with every request."""
+    """A client of the API that sends `headers` with every request."""
 
     def __init__(self, headers: Mapping[str, str] | None = None) -> None:
         self.headers = dict(headers or {})
@@ -75,6 +75,11 @@ def bearer(token: str) -> Client:
 
 def basic(token: str) -> Client:
     return Client({"Authorization": "Basic " + base64.b64encode(f"anyone:{token}".encode()).decode()})
+
+
+def trigger(client: Client) -> str:
+    """Trigger the nightly backup and return the run's id."""
+    return str(client.post("/jobs/nightly-backup/trigger", {"params": {"n": 1}}).json["queue_id"])
 
 
 def execute(

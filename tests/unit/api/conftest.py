@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
-from chalicelib import wiring
+from chalicelib import logs, wiring
 from chalicelib.settings import Settings
 from chalicelib.wiring import LAMBDA, Sauron
 from chalicelib.wiring import build as build_sauron
@@ -60,3 +63,14 @@ def sauron(build: Build, clock: ManualClock) -> Sauron:
 @pytest.fixture
 def client() -> Client:
     return Client()
+
+
+@pytest.fixture
+def log_text() -> Iterator[io.StringIO]:
+    """The text of Sauron's log."""
+    before = logging.getLogger().handlers[:]
+    stream = io.StringIO()
+    logs.configure(stream=stream)
+    yield stream
+    logging.getLogger().handlers[:] = before
+    structlog.reset_defaults()

@@ -3,13 +3,16 @@ from __future__ import annotations
 import pytest
 
 import app as application
-from chalicelib.api.auth import NEEDED, internal_token, needed
+from chalicelib.api.auth import SCOPE_OF_ROUTE, internal_token, scope_needed
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, basic, bearer
 from tests.unit.api.conftest import Build
 
-TOKENS = "grafana:read:read-token-1,bot:trigger:trigger-token-1,jarvis:operate:operate-token-1,root:admin:admin-token-1"
+TOKENS = (
+    "grafana:read:read-token-1,bot:trigger:trigger-token-1,jarvis:operate:operate-token-1,"
+    "root:admin:admin-token-1"
+)
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_health_needs_no_token(guarded: Sauron) -> None:
     ],
 )
 def test_a_scope_reaches_what_it_includes_and_no_more(guarded: Sauron, token: str, allowed: set[str]) -> None:
-    for path, scope in {"/jobs": "read", **NEEDED}.items():
+    for path, scope in {"/jobs": "read", **SCOPE_OF_ROUTE}.items():
         if path.startswith("/ui/"):
             continue
         method = "GET" if scope == "read" else "POST"
@@ -63,8 +66,8 @@ def test_a_scope_reaches_what_it_includes_and_no_more(guarded: Sauron, token: st
 
 def test_every_change_is_in_the_table_of_scopes() -> None:
     posts = {path for path, methods in application.app.routes.items() if "POST" in methods}
-    assert posts == set(NEEDED)
-    assert needed("POST", "/not/in/the/table") == "admin"
+    assert posts == set(SCOPE_OF_ROUTE)
+    assert scope_needed("POST", "/not/in/the/table") == "admin"
 
 
 def test_the_name_of_the_token_is_recorded(guarded: Sauron) -> None:

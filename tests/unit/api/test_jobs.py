@@ -190,30 +190,3 @@ def test_until_must_lie_ahead_and_have_a_zone(sauron: Sauron, client: Client) ->
 def test_job_ids_may_come_escaped(sauron: Sauron, client: Client) -> None:
     assert client.get("/jobs/nightly%2Dbackup").json["id"] == "nightly-backup"
     assert client.get("/jobs/nightly%2Fbackup").problem["status"] == 404
-
-
-def test_next_lists_what_fires_first(sauron: Sauron, client: Client, clock: ManualClock) -> None:
-    define(sauron.store, clock, "pulse", "*/30 * * * *")
-    answer = client.get("/next?count=3").json
-    assert [(run["job_id"], run["next_run_at"]) for run in answer["next_runs"]] == [
-        ("pulse", "2026-03-02T12:30:00Z"),
-        ("pulse", "2026-03-02T13:00:00Z"),
-        ("pulse", "2026-03-02T13:30:00Z"),
-    ]
-    assert answer["count"] == 3
-
-
-def test_audit_is_clean_until_a_row_is_lost(sauron: Sauron, client: Client, clock: ManualClock) -> None:
-    define(sauron.store, clock, "pulse", "* * * * *")
-    sauron.duties.tick()
-    clock.move(minutes=2)
-    sauron.duties.tick()
-    clean = client.get("/audit").json
-    assert (clean["clean"], clean["holes"], clean["count"]) == (True, [], 0)
-    assert clean["occurrences"] > 0
-    lost = client.get("/runs?job_id=pulse").json["runs"][-1]
-    with sauron.store.write() as tx:
-        tx.exec_driver_sql("DELETE FROM job_queue WHERE id = ?", (lost["id"],))
-    holed = client.get("/audit?job_id=pulse").json
-    assert (holed["clean"], holed["count"]) == (False, 1)
-    assert holed["holes"][0]["fire_at"] == lost["scheduled_for"]

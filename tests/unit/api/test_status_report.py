@@ -1,163 +1,74 @@
 from __future__ import annotations
 
-import dataclasses
-
-import pytest
-
-from chalicelib import __version__, wiring
-from chalicelib.store import bundle, runners
-from chalicelib.wakeup.vitals import Vitals
+from chalicelib.api.status_report import INCIDENTS_SHOWN
+from chalicelib.model.runs import Outcome, Verdict
+from chalicelib.store import bundle
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.client import Client
+from tests.unit.api.client import Client, execute
 from tests.unit.api.conftest import Build
 
 
-def running_here(sauron: Sauron) -> tuple[Sauron, Vitals]:
-    """The same, as a runner's process has it."""
-    vitals = Vitals(sauron.clock)
-    ours = dataclasses.replace(sauron, vitals=vitals)
-    wiring.PROCESS.set(ours)
-    return ours, vitals
+def subjects(client: Client) -> list[str]:
+    return [str(incident["subject"]) for incident in client.get("/status").json["alerts"]["open"]]
 
 
-def test_health_says_healthy_with_version_and_time(sauron: Sauron, client: Client) -> None:
-    answer = client.get("/health")
-    assert answer.status == 200
-    assert answer.json == {"status": "healthy", "version": __version__, "timestamp": "2026-03-02T12:00:30Z"}
-
-
-def test_health_is_answered_before_anything_was_built(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+def test_the_page_and_status_show_the_same_open_incidents(
+    build: Build, client: Client, clock: ManualClock
 ) -> None:
-    monkeypatch.setenv("JOB_QUEUE_DB_URL", "postgresql://me@127.0.0.1:9/away")
-    wiring.PROCESS.set(None)
-    assert client.get("/health").json["status"] == "healthy"
-    assert wiring.PROCESS.built is None
-
-
-@pytest.mark.parametrize("word", ["clock", "workers"])
-def test_health_is_503_when_the_clock_or_the_workers_stopped(
-    sauron: Sauron, client: Client, clock: ManualClock, word: str
-) -> None:
-    _, vitals = running_here(sauron)
-    assert client.get("/health").status == 200
-    clock.move(minutes=2)
-    vitals.ticked() if word == "workers" else vitals.looked()
-    assert client.get("/health").status == 200
-    clock.move(minutes=2)
-    answer = client.get("/health")
-    assert (answer.status, answer.json["status"]) == (503, "unhealthy")
-    assert word in answer.json["detail"]
-
-
-def test_health_does_not_depend_on_git(sauron: Sauron, client: Client) -> None:
-    with sauron.store.write() as tx:
-        bundle.change(tx, last_error="git is down", consecutive_failures=9)
-    assert client.get("/health").status == 200
-
-
-def test_ready_has_a_line_for_each_part(sauron: Sauron, client: Client) -> None:
-    before = client.get("/ready")
-    assert (before.status, before.json["ready"]) == (503, False)
-    assert "no tick" in before.json["parts"]["clock"]
-    sauron.membership.join()
-    sauron.duties.tick()
-    after = client.get("/ready")
-    assert (after.status, after.json["ready"]) == (200, True)
-    assert set(after.json["parts"]) == {"store", "clock", "workers", "bundle"}
-
-
-def test_scheduler_running_is_measured(sauron: Sauron, client: Client, clock: ManualClock) -> None:
-    assert client.get("/status").json["scheduler_running"] is False
-    sauron.membership.join()
-    sauron.duties.tick()
-    assert client.get("/status").json["scheduler_running"] is True
-    clock.move(minutes=4)
-    late = client.get("/status").json
-    assert (late["scheduler_running"], late["last_tick"]["age_seconds"]) == (False, 240.0)
-    running_here(sauron)
-    assert client.get("/status").json["scheduler_running"] is True
-
-
-def test_status_says_what_an_operator_asks_first(build: Build, client: Client, clock: ManualClock) -> None:
     sauron = build(
-        JOBS_GIT_REPO_URL="https://x-access-token:ghp_verysecret@git.test/team/jobs.git?key=abc",
-        JOBS_GIT_TOKEN="ghp_verysecret",
-        JOBS_GIT_BRANCH="live",
+        JOBS_GIT_REPO_URL="https://x:ghp_verysecret@git.test/jobs.git", JOBS_GIT_TOKEN="ghp_verysecret"
     )
-    rejected = [{"job_id": "bad", "place": "manifest.py:7", "reason": "cron has 4 fields"}]
+    define(sauron.store, clock, "nightly-backup", "0 3 * * *")
+    client.post("/jobs/nightly-backup/trigger")
+    execute(sauron, clock, Verdict(Outcome.TIMED_OUT, error="took too long"))
     with sauron.store.write() as tx:
         bundle.change(
             tx,
-            active_sha="b" * 40,
-            pinned_ref="v1",
-            last_sync=clock.now(),
-            last_error="fetch with ghp_verysecret failed",
-            consecutive_failures=2,
-            rejected=rejected,
+            last_error="no such branch\nfor ghp_verysecret",
+            fault="fetch",
+            failing_since=clock.now(),
+            fault_count=3,
+            consecutive_failures=3,
+            rejected=[{"job_id": "odd", "reason": "cron has 4 fields"}],
         )
-        runners.runner_seen(tx, runners.Runner("r1", "box", 7, "3", clock.now(), clock.now(), 2))
-    answer = client.get("/status")
-    said = answer.json
-    assert "verysecret" not in answer.body
-    assert said["git_sync_status"] == {
-        "current_sha": "b" * 40,
-        "last_sync": "2026-03-02T12:00:30Z",
-        "last_error": "fetch with *** failed",
-        "consecutive_failures": 2,
-        "repo_url": "https://git.test/team/jobs.git",
-        "branch": "live",
-        "local_path": str(sauron.settings.jobs_dir),
-        "pinned_ref": "v1",
-        "subject": None,
-        "author": None,
-        "install_log": None,
-    }
-    assert said["rejected"] == rejected
-    assert (said["jobs_count"], said["next_runs"], said["version"]) == (0, [], __version__)
-    assert (said["queue"]["queued"], said["queue"]["running"]) == (0, 0)
-    assert said["runners"][0]["name"] == "r1"
-    assert said["api_open"] is True
-    assert "SAURON_API_TOKENS" in said["warnings"][0]
+    sauron.duties.review()
+    page = client.get("/").body
+    assert "<title>4 problems" in page
+    assert "<li>The scheduler is not running: it has never ticked.</li>" in page
+    assert "<li>The bundle cannot be fetched: no such branch for ***.</li>" in page
+    assert "<li>nightly-backup is failing: took too long.</li>" in page
+    assert "<li>odd is rejected: cron has 4 fields.</li>" in page
+    assert "no such branch\nfor *** (3 times in a row)" in page
+    assert sorted(subjects(client)) == ["nightly-backup", "odd", "sauron"]
+    assert "verysecret" not in page
 
 
-def test_status_shows_the_next_runs_soonest_first(sauron: Sauron, client: Client) -> None:
-    assert client.get("/status").json["next_runs"] == [
-        {"job_id": "nightly-backup", "cron": "0 3 * * *", "next_run_at": "2026-03-03T03:00:00Z"}
-    ]
+def test_a_failure_that_alerts_nobody_yet_is_no_problem_on_the_page(
+    build: Build, client: Client, clock: ManualClock
+) -> None:
+    sauron = build()
+    define(sauron.store, clock, "flaky", "0 3 * * *", alert_after=2)
+    sauron.membership.join()
+    sauron.duties.tick()
+    for wrong in (False, True):
+        client.post("/jobs/flaky/trigger")
+        execute(sauron, clock, Verdict(Outcome.FAILED, error="no route"))
+        sauron.duties.review()
+        assert ("All is well." in client.get("/").body) is not wrong
+        assert subjects(client) == ["flaky"] * wrong
 
 
-def test_sync_without_a_bundle_is_200_and_says_what_to_set(sauron: Sauron, client: Client) -> None:
-    answer = client.post("/sync")
-    assert answer.status == 200
-    said = answer.json
-    assert set(said) >= {"success", "message", "sha", "jobs_added", "jobs_removed", "jobs_rescheduled"}
-    assert said["success"] is False
-    assert "JOBS_GIT_REPO_URL" in said["message"]
-
-
-def test_rollback_to_an_unknown_revision_is_404(sauron: Sauron, client: Client) -> None:
-    assert client.post("/rollback", {"sha": "abcdef1"}).problem["status"] == 404
-    assert client.post("/rollback", {"sha": "main"}).problem["status"] == 422
-    assert client.post("/rollback").problem["status"] == 422
-
-
-def test_an_audit_of_a_job_there_is_not_is_404(client: Client, sauron: Sauron) -> None:
-    assert client.get("/audit?job_id=nightly-backup").status == 200
-    refused = client.get("/audit?job_id=nope")
-    assert refused.status == 404
-    assert "nope" in refused.json["detail"]
-    assert sauron.vitals is None
-
-
-def test_answering_http_builds_no_loader(build: Build, client: Client, clock: ManualClock) -> None:
-    sauron = build(JOBS_GIT_REPO_URL="/nowhere/bundle", SAURON_API_TOKENS="")
-    define(sauron.store, clock, "crm", secrets=[{"key": "CRM_TOKEN", "required": True}])
-    with sauron.store.write() as tx:
-        bundle.change(tx, active_sha="a" * 40)
-    assert client.get("/status").json["missing_secrets"] == [{"job_id": "crm", "missing": ["CRM_TOKEN"]}]
-    assert client.post("/jobs/crm/trigger", {"reason": "to see"}).status == 200
-    for path in ("/health", "/ready", "/jobs", "/jobs/crm", "/runs", "/alerts", "/audit", "/next"):
-        assert client.get(path).status in {200, 404, 503}, path
-    assert sauron.revisions.built is None
+def test_many_problems_are_counted_and_not_all_listed(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    sauron.membership.join()
+    sauron.duties.tick()
+    for number in range(INCIDENTS_SHOWN + 2):
+        define(sauron.store, clock, f"job-{number:02}", "0 3 * * *")
+        client.post(f"/jobs/job-{number:02}/trigger")
+        execute(sauron, clock, Verdict(Outcome.FAILED, error="no route"))
+    sauron.duties.review()
+    page = client.get("/").body
+    assert page.count("is failing: no route.") == INCIDENTS_SHOWN
+    assert "<li>2 more: `sauron alerts` lists all.</li>" in page
