@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import pytest
-
 from chalicelib.model.runs import Outcome, Verdict
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, bearer, execute
 from tests.unit.api.conftest import Build
-
-pytestmark = pytest.mark.every_store
 
 TOKENS = "jarvis:operate:operates,grafana:read:readsonly"
 
