@@ -1,8 +1,8 @@
-"""What a job may see: its environment, its secrets, and what is blotted out of all it says.
+"""The environment of a job, its secrets, and the values that are masked in its output.
 
-A fixed whitelist, who it is, and its declared secrets; under the compatible environment a job that declares
-nothing gets the container's variables without what opens Sauron itself. A fork shows its parent's environment
-in /proc, so a job that may see less than the process that has its bundle loaded is spawned.
+A job gets a fixed whitelist, its identity and its declared secrets. In the compatible environment a job that
+declares no secrets gets all variables of the container except Sauron's own credentials. A fork shows the
+environment of its parent in /proc, so a job that may see less than its zygote is spawned.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ WHITELIST = (
         "all_proxy",
     ),
 )
-INSTALLER = ("PIP_", "UV_")  # what begins so tells an installer where packages come from
+INSTALLER = ("PIP_", "UV_")  # prefixes of the variables that configure pip and uv
 MAIL = (
     "FROM_EMAIL",
     "NOTIFY_EMAIL",
@@ -55,32 +55,35 @@ MAIL = (
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_SES",
 )
-# who may have the one may read the other
+# a job that declares the key may read the path too
 SSH_KEY, SSH_KEY_PATH = "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KEY_PATH"
-# declared or not, they hold no secret
+# settings that are not secret, also if a job declares them
 PUBLIC_NAMES = frozenset(setting.name for setting in SETTINGS if not setting.secret)
-# they stand for each other
+# names of one setting
 ALIASES = tuple((setting.name, *setting.aliases) for setting in SETTINGS if setting.aliases)
 SECRET_NAMES = frozenset(
     name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases)
 )
-# names of secrets
+# names of variables that hold secrets
 LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")
-LIKELY_CHARS = 8  # a shorter value of such a variable may be an ordinary word
-# opens on Lambda what Sauron's own role may
+LIKELY_CHARS = 8  # a shorter value may be an ordinary word
+# the credentials of Sauron's own role on Lambda
 ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-# what begins so is between AWS and the function
+# prefixes of the variables of the Lambda runtime, hidden from jobs
 FUNCTION = (*ROLE, "AWS_LAMBDA_", "LAMBDA_", "_HANDLER", "_X_AMZN_")
-# opens Sauron, so no job sees it
+# Sauron's own credentials, which no job gets
 OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})
 
 
 class JobEnvironment:
-    """Decides what jobs see, from the settings and the secrets that jobs declare. Safe to share between threads."""
+    """Builds the environments of jobs from the settings and the secrets that jobs declare.
+
+    Safe to share between threads.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        # names of the secrets that jobs of loaded revisions declare
+        # names of the secrets that jobs declare
         self._declared: frozenset[str] = frozenset()
         self._learning = threading.Lock()
         self._known: tuple[frozenset[str], Masker] | None = None
@@ -94,7 +97,7 @@ class JobEnvironment:
         self._likely = frozenset(named.union(*(within(value) - {value} for value in environ.values())))
 
     def learn(self, names: Iterable[str]) -> None:
-        """Take note of secrets that jobs declare: their values are blotted out of what any job says."""
+        """Add names of secrets that jobs declare. Their values are masked in the output of every job."""
         with self._learning:
             self._declared |= frozenset(names) - PUBLIC_NAMES
 
@@ -104,7 +107,7 @@ class JobEnvironment:
 
     @property
     def masked_names(self) -> frozenset[str]:
-        """The variables whose values a job keeps out of its mails."""
+        """The variables whose values are masked in the mails of a job."""
         return (
             SECRET_NAMES
             | self._declared
@@ -112,7 +115,7 @@ class JobEnvironment:
         )
 
     def spawns(self, spec: JobSpec) -> bool:
-        """Say whether a job needs an interpreter of its own."""
+        """Return whether a job needs its own interpreter instead of a fork of the zygote."""
         return spec.isolation == "spawn" or (self._compatible and spec.secrets is not None)
 
     @property
@@ -120,7 +123,7 @@ class JobEnvironment:
         return bool(self._settings.job_env == "compatible")
 
     def zygote(self) -> dict[str, str]:
-        """Return the environment that a bundle is loaded in, which its forked jobs inherit."""
+        """Return the environment of a zygote, which its forked jobs inherit."""
         return self._compatible_environ() if self._compatible else self._whitelisted()
 
     def of(self, spec: JobSpec) -> dict[str, str]:
@@ -141,7 +144,7 @@ class JobEnvironment:
         return {} if path is None else {SSH_KEY_PATH: str(path)}
 
     def installer(self) -> dict[str, str]:
-        """Return the environment that a bundle's requirements are installed in."""
+        """Return the environment of an installer of requirements."""
         return self._whitelisted() | {
             name: value for name, value in self._settings.environ.items() if name.startswith(INSTALLER)
         }
@@ -152,7 +155,7 @@ class JobEnvironment:
         } | self._libraries()
 
     def _libraries(self) -> dict[str, str]:
-        """Return where jobs find the libraries Sauron offers: on Lambda they lie beside its code, where no interpreter looks."""
+        """Return the PYTHONPATH of Sauron's libraries on Lambda, where they lie beside its code."""
         if self._settings.function is None:
             return {}
         own = sysconfig.get_path("stdlib")
@@ -174,7 +177,7 @@ class JobEnvironment:
             | self._key_path()
             | self._libraries()
         )
-        for setting in SETTINGS:  # DATABASE_URL and LIFE_HUB_DB_URL stand for each other, and X_FILE for X
+        for setting in SETTINGS:  # aliases such as LIFE_HUB_DB_URL, and X_FILE for X
             if setting.secret and setting.name not in OWN and not setting.name.startswith("SAURON_"):
                 value = self._value(setting.name)
                 given |= (
@@ -185,10 +188,10 @@ class JobEnvironment:
         return given
 
     def masker(self) -> Masker:
-        """Return what blots out every secret that is known.
+        """Return the masker of every known secret.
 
-        Those are the settings' own, those that jobs declare, and what looks like one: by a variable's name,
-        or in an address.
+        Those are the secret settings, the secrets that jobs declare, and variables that look like a secret by
+        their name or hold one in an address.
         """
         values = self._likely.union(
             *(within(value) for name in self._declared if (value := self._value(name)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 from chalicelib.settings import Settings
@@ -14,11 +15,12 @@ from sauron_jobs_loader.toolkit import known_hosts
 
 
 class KeyFiles:
-    """The key files that the settings name, or whose text they hold. For one thread at a time."""
+    """The files of the key and the known hosts that settings name or hold. Safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._writing = threading.Lock()
 
     def key(self) -> Path | None:
         """Return the file with the private key, or None if no setting names one."""
@@ -42,10 +44,10 @@ class KeyFiles:
             self._folder.cleanup()
 
     def _written(self, name: str, content: bytes) -> Path:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="sauron-")
-        file = Path(self._folder.name) / name
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        return file
+        with self._writing:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="sauron-")
+            file = Path(self._folder.name) / name
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+                stream.write(content)
+            return file

@@ -1,8 +1,9 @@
 """The limits of AWS Lambda: why a job cannot run there, with what to write instead.
 
 Lambda ends a function after 15 minutes, installs nothing and has few programs. A bundle runs there with the
-packages of Sauron's own zip. So a job fits if it is short enough, its bundle requires no other package, and its
-command is Python or a file of the bundle. Versions and markers are read as PEP 440 and PEP 508 define them.
+packages of Sauron's own zip. So a job fits if it is short enough, its bundle requires no other package, and
+its command is Python or a file of the bundle. Versions and markers are read as PEP 440 and PEP 508 define
+them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ _LAMBDA = {
 def refusals(spec: JobSpec, *, unmet: Sequence[str], in_bundle: Callable[[str], bool]) -> list[str]:
     """Return why AWS Lambda cannot run a job, each reason with what to write instead; empty if it can.
 
-    `unmet` is what `unmet()` returns for the job's bundle; `in_bundle` returns whether a path is a file of it.
+    `unmet` is what `unmet()` returns for the job's bundle; `in_bundle` returns whether a path is a file of
+    it.
     """
     found = list(unmet)
     if spec.timeout > LONGEST:
@@ -57,7 +59,7 @@ def refusals(spec: JobSpec, *, unmet: Sequence[str], in_bundle: Callable[[str], 
 
 
 def is_file_of(folder: Path) -> Callable[[str], bool]:
-    """Return a function that says whether a path, as a command names it, is a file of the bundle in `folder`."""
+    """Return a function that says whether the first word of a command is a file of the bundle in `folder`."""
     whole = folder.resolve()
 
     def holds(program: str) -> bool:
@@ -76,7 +78,10 @@ def unmet(wanted: Iterable[tuple[str, str]], here: Mapping[str, str | None]) -> 
 
 
 def installed() -> dict[str, str | None]:
-    """Return the packages that this interpreter finds. On Lambda these are those of the zip and of the runtime."""
+    """Return the packages that this interpreter finds.
+
+    On Lambda these are those of the zip and of the runtime.
+    """
     return {
         str(canonicalize_name(one.name)): one.version
         for one in importlib.metadata.distributions()
@@ -105,7 +110,7 @@ def shipped() -> dict[str, str | None]:
 
 
 def _needs(name: str, extra: str) -> Iterator[tuple[str, str]]:
-    """Return what an installed package needs for one of its extras ("" for none), as names with their extras."""
+    """Return what an installed package needs for an extra ("" for none): names with their extras."""
     for line in importlib.metadata.requires(name) or ():
         needed = Requirement(line)
         if needed.marker is not None and not needed.marker.evaluate({**_LAMBDA, "extra": extra}):

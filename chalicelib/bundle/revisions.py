@@ -1,7 +1,7 @@
-"""The seam to the loader: the bundle's git repository and the processes that run its jobs, as the duties see them.
+"""The bundle's revisions: the one user of the loader's git, environment and launch parts.
 
-Here settings become the loader's arguments, and the loader's errors become ours, with every known secret
-blotted out.
+Settings become arguments of the loader, and errors of the loader become BundleError, with every known secret
+masked.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from .key_files import KeyFiles
 log = logs.get(__name__)
 
 BUILTIN_FOLDER = Path(sauron_jobs_loader.__file__).parent / "builtin"
-# of a job's record, written by the bundle's code
+# the fields of a job's record that the bundle's code writes freely
 TEXTS = ("description", "entrypoint", "command", "project", "tags", "params")
 
 
 class Revisions:
-    """The bundle's revisions: fetched, checked out, loaded, and running attempts of them. Safe to share between threads."""
+    """Fetches, checks out and loads revisions, and starts attempts of them. Safe to share between threads."""
 
     def __init__(
         self,
@@ -55,7 +55,6 @@ class Revisions:
         self._settings = settings
         self._environment = job_environment
         self._key_files = KeyFiles(settings)
-        self._inherited_lock_fd = inherited_lock_fd
         self._checkouts = Checkouts(settings.jobs_dir)
         self._environments = Environments(
             settings.jobs_dir / "environments",
@@ -63,18 +62,13 @@ class Revisions:
             variables=self._environment.zygote(),
             timeout=settings.install_timeout,
         )
+        self._launcher = Launcher(
+            grace=settings.kill_grace, boot_timeout=settings.load_timeout, inherited_lock_fd=inherited_lock_fd
+        )
         self._preloading = threading.Lock()
-        # by revision: a job may write into its folder, which changes nothing
+        # once a revision has its interpreter, requirements that a job writes into its folder change nothing
         self._pythons: dict[str, Path] = {}
         self.preloaded: str | None = None  # the revision that is loaded and ready
-
-    @cached_property
-    def _launcher(self) -> Launcher:
-        return Launcher(
-            grace=self._settings.kill_grace,
-            boot_timeout=self._settings.load_timeout,
-            inherited_lock_fd=self._inherited_lock_fd,
-        )
 
     @cached_property
     def _source(self) -> GitSource | DulwichSource:
@@ -97,21 +91,27 @@ class Revisions:
         except LoaderError as error:
             raise BundleError(self._environment.masker().text(str(error))) from None
 
-    # -- what sync asks -----------------------------------------------------------------------------------------------
+    # -- for syncs ----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other processes from syncing meanwhile."""
+        """Keep other processes from syncing meanwhile. Raises BundleError if one holds the lock too long."""
         with self._translated(), self._checkouts.lock():
             yield
 
     def fetch(self, ref: str | None) -> str:
-        """Fetch a branch, tag or commit and return its full id."""
+        """Fetch a branch, tag or commit (None: the configured branch); return its full id.
+
+        Raises BundleError.
+        """
         with self._translated():
             return self._source.fetch(ref)
 
     def load(self, sha: str) -> Loaded:
-        """Check a revision out and boot it."""
+        """Check a revision out and boot it.
+
+        Raises BundleError; single faulty jobs are returned as rejected.
+        """
         lacking = self._lacking(sha)
         try:
             with self._translated():
@@ -138,7 +138,10 @@ class Revisions:
         return Loaded(jobs, refused, commit.get("subject"), commit.get("author"))
 
     def _lacking(self, sha: str) -> list[str]:
-        """Say what a revision requires that this Lambda function does not have; elsewhere it is installed."""
+        """Return what a revision requires and this Lambda function lacks.
+
+        Elsewhere requirements are installed.
+        """
         if not self._settings.function:
             return []
         with self._translated():
@@ -146,7 +149,7 @@ class Revisions:
         return lambda_limits.unmet(wanted.wanted, lambda_limits.installed()) if wanted else []
 
     def retire(self, keep: Collection[str]) -> None:
-        """Let go of processes, checkouts and environments of revisions that are not in `keep`."""
+        """Release the processes, checkouts and environments of revisions that are not in `keep`."""
         self._launcher.retire(keep)
         self._checkouts.prune(keep)
         for sha in [sha for sha in self._pythons if sha not in keep]:
@@ -154,7 +157,10 @@ class Revisions:
         self._environments.prune([folder for sha in keep if (folder := self._checkouts.path(sha))])
 
     def preload(self, sha: str) -> None:
-        """Have the active revision loaded, so that its next run starts in milliseconds, and end the processes of others."""
+        """Load the active revision, so that its next run starts in milliseconds.
+
+        The idle processes of other revisions end. A revision that does not load is logged.
+        """
         with self._preloading:
             try:
                 self._boot(sha)
@@ -175,7 +181,10 @@ class Revisions:
         return bundle
 
     def _python(self, sha: str, folder: Path) -> Path:
-        """Return the interpreter of a revision, installing what it requires if that is not there; on Lambda it is our own."""
+        """Return the interpreter of a revision, after installing its requirements.
+
+        On Lambda it is Sauron's own.
+        """
         if self._settings.function:
             return Path(sys.executable)
         known = self._pythons.get(sha)
@@ -184,13 +193,14 @@ class Revisions:
         return known
 
     def _folder(self, sha: str) -> Path:
-        """Return a revision's checkout, making it anew if it is gone."""
+        """Return the checkout of a revision, made again if it is gone."""
         folder = self._checkouts.path(sha)
         if folder is not None:
             return folder
         if not self._settings.jobs_git_repo_url:
             raise BundleError(
-                f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, so it cannot be fetched."
+                f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, "
+                "so it cannot be fetched."
             )
         try:
             return self._source.checkout(sha)
@@ -199,13 +209,13 @@ class Revisions:
             return self._source.checkout(sha)
 
     def stop_installing(self) -> None:
-        """End an installation of requirements that is under way, and begin none any more."""
+        """End a running installation of requirements, and start no other."""
         self._environments.close()
 
-    # -- what work asks -----------------------------------------------------------------------------------------------
+    # -- for workers --------------------------------------------------------------------------------------
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
-        """Start the processes of an attempt. Raises BundleError, also when a required secret is not set."""
+        """Start the processes of an attempt. Raises BundleError, also if a required secret is not set."""
         secrets, missing = self._environment.secrets(spec)
         if missing:
             raise BundleError(
@@ -244,7 +254,7 @@ class Revisions:
                 )
             )
 
-    # -- others -------------------------------------------------------------------------------------------------------
+    # -- for the status -----------------------------------------------------------------------------------
 
     @property
     def display_url(self) -> str | None:
@@ -256,6 +266,5 @@ class Revisions:
     def close(self) -> None:
         """End every process and remove the key files."""
         self.stop_installing()
-        if "_launcher" in self.__dict__:
-            self._launcher.close()
+        self._launcher.close()
         self._key_files.close()

@@ -4,7 +4,7 @@ No function raises: a failure has returncode -1. The key is `key_path`, or SAURO
 SSH_PRIVATE_KEY_B64 (decoded in memory). Host keys are looked up in SAURON_SSH_KNOWN_HOSTS (a file, or the
 lines themselves) and in ~/.ssh/known_hosts. An unknown host is refused, and the reason holds the line to add.
 Limit: at the timeout the connection is closed, and the command may go on there (`timeout 60 ...` ends it). Of
-each stream LIMIT bytes are kept, half from its beginning and half from its end.
+each stream `keep_bytes` are kept, half from its beginning and half from its end.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def run_ssh_command(
     timeout: float = 30,
     key_path: str | None = None,
     bastion_host: str | None = None,
+    keep_bytes: int = LIMIT,
 ) -> SSHResult:
     """Run a command line in the shell of a host, through `bastion_host` if one is given.
 
@@ -61,7 +62,7 @@ def run_ssh_command(
     order, as by ProxyJump.
     """
     deadline = time.monotonic() + timeout
-    ran = _Ran()
+    ran = _Ran(keep_bytes)
     address = f"{host}:{port}"
     try:
         target = machine(
@@ -90,9 +91,9 @@ test_ssh_connection.__test__ = False  # type: ignore[attr-defined] # not a test,
 class _Ran:
     """A command and its output so far, which a failure does not lose."""
 
-    def __init__(self) -> None:
-        self.out = BoundedOutput(first=LIMIT // 2, last=LIMIT // 2)
-        self.err = BoundedOutput(first=LIMIT // 2, last=LIMIT // 2)
+    def __init__(self, keep_bytes: int) -> None:
+        self.out = BoundedOutput(first=keep_bytes // 2, last=keep_bytes // 2)
+        self.err = BoundedOutput(first=keep_bytes // 2, last=keep_bytes // 2)
 
     def run(self, transport: paramiko.Transport, command: str, deadline: float) -> int:
         """Run the command and return its exit code, below 0 if it has none. Raises TimeoutError."""

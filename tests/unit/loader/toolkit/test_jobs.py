@@ -89,8 +89,7 @@ def run():
     assert told.progress[-1] == (0.0, "1")
 
 
-def test_outside_a_job_it_is_said_where_they_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "_running", [])
+def test_outside_a_job_it_is_said_where_they_work() -> None:
     for use in (lambda: state.get("x"), lambda: progress.report(0.5), context.current):
         with pytest.raises(LoaderError, match="inside a job's function"):
             use()

@@ -58,8 +58,7 @@ def ses() -> Iterator[str]:
 
 
 @pytest.fixture
-def _settings(ses: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "_running", [])
+def _settings(ses: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in {
         "AWS_ENDPOINT_URL": ses,
         "AWS_SES_ACCESS_KEY_ID": "AKIAMADEUP",
@@ -70,6 +69,8 @@ def _settings(ses: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "DIGEST_EMAIL": "digests@example.com, boss@example.com",
     }.items():
         monkeypatch.setenv(name, value)
+    yield
+    context._running.clear()  # the job that a test made this process run
 
 
 def last() -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 import asyncssh
 import pytest
 
-from sauron_jobs_loader.toolkit import ssh
 from sauron_jobs_loader.toolkit.ssh import SSHResult, run_ssh_command, test_ssh_connection
 from tests.ssh_servers import ShellServer, serve_shell
 
@@ -47,11 +46,8 @@ def test_a_command_answers_its_output_and_exit_code(server: ShellServer) -> None
     assert len(run(server, "head -c 3000000 /dev/zero | tr '\\0' x").stdout) == 3_000_000
 
 
-def test_of_too_much_output_the_beginning_and_the_end_are_kept(
-    server: ShellServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ssh, "LIMIT", 1000)
-    told = run(server, "echo begin; head -c 100000 /dev/zero | tr '\\0' x; echo end")
+def test_of_too_much_output_the_beginning_and_the_end_are_kept(server: ShellServer) -> None:
+    told = run(server, "echo begin; head -c 100000 /dev/zero | tr '\\0' x; echo end", keep_bytes=1000)
     assert told.stdout.startswith("begin\nxxx")
     assert told.stdout.endswith("xxxend\n")
     assert "[... 99010 bytes left out ...]" in told.stdout
