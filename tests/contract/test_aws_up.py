@@ -387,7 +387,7 @@ def test_a_changed_secret_is_written_alone_and_the_functions_start_anew(deployed
     assert changed == {
         "secret JOBS_GIT_TOKEN",
         "functions, roles, rules and API (5 functions)",
-        "functions' /tmp and what they say they are",
+        "functions' /tmp size and description",
     }
     gone = {
         what: act

@@ -29,7 +29,7 @@ def digest_of(configuration: dict[str, Any]) -> str | None:
 
 def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool) -> Step:
     """Return the step that sets /tmp and description of every function after a deployment."""
-    what = "functions' /tmp and what they say they are"
+    what = "functions' /tmp size and description"
     there = inventory.functions(cloud, names)
     wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != _tmp_desired(handler)]
 
