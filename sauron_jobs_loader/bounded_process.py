@@ -27,7 +27,7 @@ DRAIN_SECONDS = 1.0
 _CHUNK = 1 << 16
 
 Sink = Callable[[bytes], None]
-"""Takes a piece of output; an empty one says that no more will come."""
+"""Takes a piece of output; an empty piece is the end of the stream."""
 
 
 class BoundedProcess:

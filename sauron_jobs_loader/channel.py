@@ -17,7 +17,7 @@ from typing import Any
 FRAME_LIMIT = 1 << 20
 """Bytes in one message of a job (its result, progress or state)."""
 
-ANSWER_LIMIT = 1 << 24
+REPLY_LIMIT = 1 << 24
 """Bytes in one message between the loader's processes (the reply of a boot holds every job of the bundle)."""
 
 _HEADER = struct.Struct("!I")
@@ -78,7 +78,7 @@ class FrameReader:
 
 
 def send(
-    sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = (), limit: int = ANSWER_LIMIT
+    sock: socket.socket, message: dict[str, Any], fds: Sequence[int] = (), limit: int = REPLY_LIMIT
 ) -> None:
     """Send one message with copies of `fds` attached. Raises OSError if the other end is closed."""
     data = encode(message, limit)
@@ -87,7 +87,7 @@ def send(
     sock.sendall(data)
 
 
-def receive(sock: socket.socket, limit: int = ANSWER_LIMIT) -> tuple[dict[str, Any], list[int]] | None:
+def receive(sock: socket.socket, limit: int = REPLY_LIMIT) -> tuple[dict[str, Any], list[int]] | None:
     """Wait for one message and its descriptors (close-on-exec). None if the other end is closed."""
     header, attached, _flags, _address = sock.recvmsg(
         _HEADER.size, socket.CMSG_LEN(_MOST_FDS * _FD_SIZE), socket.MSG_CMSG_CLOEXEC

@@ -24,7 +24,7 @@ def guarded(command: Sequence[str]) -> list[str]:
 
 
 def main(command: list[str]) -> int:
-    """Run `command` until it or our standard input ends; return its exit code, shell fashion."""
+    """Run `command` until it or standard input ends; return its exit code as a shell does (128 + signal)."""
     # meant for the group; a handler is not inherited, unlike SIG_IGN
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:

@@ -57,16 +57,16 @@ class Channel:
             self._asked += 1
             try:
                 self._send({"type": "state", "id": self._asked, "op": operation, "key": key, "value": value})
-                answer = self._answer(self._asked)
+                reply = self._reply(self._asked)
             except (OSError, channel.ChannelError) as error:
                 raise StateError(
                     f"The state store does not reply: {error}. The runner may be stopping."
                 ) from error
-        if answer.get("missing"):
+        if reply.get("missing"):
             raise KeyError(key)
-        if not answer.get("ok"):
-            raise StateError(f"State {operation} of {key!r} failed: {answer.get('error')}")
-        return answer.get("value")
+        if not reply.get("ok"):
+            raise StateError(f"State {operation} of {key!r} failed: {reply.get('error')}")
+        return reply.get("value")
 
     @property
     def usable(self) -> bool:
@@ -78,7 +78,7 @@ class Channel:
             raise channel.ChannelError("only the process that runs the job function can use its context")
         channel.send(self._socket, {"nonce": self._nonce, **message}, limit=channel.FRAME_LIMIT)
 
-    def _answer(self, asked: int) -> dict[str, Any]:
+    def _reply(self, asked: int) -> dict[str, Any]:
         while received := channel.receive(self._socket, channel.FRAME_LIMIT):
             if received[0].get("reply") == asked:
                 return received[0]

@@ -1,1 +1,1 @@
-"""The bundle: sync, revisions, what its jobs may see. The only room that uses the loader."""
+"""The bundle: syncs, revisions and the environment of jobs. The only package that uses the loader."""

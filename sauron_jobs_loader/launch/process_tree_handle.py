@@ -97,7 +97,7 @@ class ProcessTreeHandle:
 
     def answer(self, deadline: float, printed: Tail) -> dict[str, Any] | None:
         """Wait for the answer of a boot and keep the tail of what it prints. None when it ended without one; TimeoutError."""
-        reader = channel.FrameReader(channel.ANSWER_LIMIT)
+        reader = channel.FrameReader(channel.REPLY_LIMIT)
         poll = select.poll()
         poll.register(self._requests, select.POLLIN)
         poll.register(self.output, select.POLLIN)

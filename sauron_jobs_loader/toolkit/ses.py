@@ -104,7 +104,7 @@ class Mailer:
         if html is not None:
             message["Body"]["Html"] = _part(html)
         try:
-            answer = self._connected().send_email(
+            response = self._connected().send_email(
                 Source=_encoded(self.sender),
                 Destination={"ToAddresses": to},
                 Message=message,
@@ -112,7 +112,7 @@ class Mailer:
             )
         except Exception as error:  # noqa: BLE001 - a library and a network may raise anything
             raise self._fault(error) from None  # the chain could show a secret
-        return str(answer["MessageId"])
+        return str(response["MessageId"])
 
     def _connected(self) -> Any:
         with self._lock:

@@ -42,8 +42,8 @@ def test_every_job_of_the_example_bundle_runs_on_a_bare_machine(
     runs = Runs(launcher, folder, spawn)
     for job in bundle.jobs:
         facts = runs.run(job["id"]).facts
-        assert facts.result is not None
-        assert facts.result["ok"], (job["id"], facts)
+        done = facts.exit_code == 0 if facts.became_command else facts.result and facts.result["ok"]
+        assert done, (job["id"], facts)
 
 
 def test_the_example_job_with_params_is_degraded_above_its_limit(launcher: Launcher, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ KEEP_SECONDS = 30 * 86400
 
 
 def tidy_downloads(ctx: JobContext) -> dict[str, object]:
-    """Delete files that nobody has changed for 30 days."""
+    """Delete files that were not changed for 30 days."""
     files = [file for file in sorted(FOLDER.glob("*")) if file.is_file()]
     deleted = 0
     for number, file in enumerate(files, start=1):

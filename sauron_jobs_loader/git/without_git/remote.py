@@ -95,15 +95,13 @@ class RemoteRepository(AbstractHttpGitClient):
         self._limit = limit
         self._deadline = time.monotonic() + limit.total_seconds()
         self._pool = connections_to(address)
-        self._answer: _Answer | None = None
+        self._response: _Response | None = None
 
     def refs(self) -> dict[str, str]:
         """Return the commit ids by full names such as `refs/heads/main`."""
         with self._explained():
-            answered = self.get_refs("", ref_prefix=list(_PREFIXES)).refs
-        found = {
-            name: sha for name, sha in answered.items() if sha is not None and name.startswith(_PREFIXES)
-        }
+            refs = self.get_refs("", ref_prefix=list(_PREFIXES)).refs
+        found = {name: sha for name, sha in refs.items() if sha is not None and name.startswith(_PREFIXES)}
         peeled = {name.removesuffix(_PEELED): sha for name, sha in found.items() if name.endswith(_PEELED)}
         plain = {name: sha for name, sha in found.items() if not name.endswith(_PEELED)}
         return {os.fsdecode(name): sha.decode("ascii") for name, sha in (plain | peeled).items()}
@@ -149,7 +147,7 @@ class RemoteRepository(AbstractHttpGitClient):
         except HTTPError as error:
             raise self._fault(_kind(error), str(error)) from error
         except GitProtocolError as error:
-            said = self._answer.complaint if self._answer else ""
+            said = self._response.complaint if self._response else ""
             if "not our ref" in said:
                 raise _NotGivenError from error
             raise self._fault(SourceFault.FAILED, said or str(error)) from error
@@ -192,11 +190,11 @@ class RemoteRepository(AbstractHttpGitClient):
             response.close()
             fault = SourceFault.UNREACHABLE if response.status >= _SERVER_ERROR else SourceFault.FAILED
             raise self._fault(_FAULTS.get(response.status, fault), f"HTTP status {response.status}")
-        self._answer = answer = _Answer(response, self._left, moved_to="" if url == asked else url)
-        if data is None and "application/x-git-" not in (answer.content_type or ""):
-            answer.close()
+        self._response = body = _Response(response, self._left, moved_to="" if url == asked else url)
+        if data is None and "application/x-git-" not in (body.content_type or ""):
+            body.close()
             raise self._fault(SourceFault.NOT_A_REPOSITORY, "")
-        return answer, answer.read
+        return body, body.read
 
     def _allowed(self, url: str) -> str:
         parts = urlsplit(url)
@@ -216,7 +214,7 @@ class _NotGivenError(Exception):
     """The server does not hand out the commit."""
 
 
-class _Answer:
+class _Response:
     """A response with the attributes that dulwich reads.
 
     Each piece of it is waited for until the deadline.
