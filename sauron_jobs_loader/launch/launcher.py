@@ -31,6 +31,7 @@ __all__ = ["Attempt", "AttemptFacts", "AttemptRequest", "Bundle", "Launcher", "R
 
 NOTHING_SECRET = Masker(())
 START_PATIENCE = timedelta(seconds=60)
+FORK_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +104,33 @@ class Launcher:
 
     def start(self, request: AttemptRequest) -> Attempt:
         """Start an attempt and return once its process exists. Raises BootError when no process can be had."""
-        if not request.spawn:
-            # a zygote can be killed, by a job or for memory, at any moment before it forked
-            for _ in range(3):
-                bundle = self.boot(request.sha, request.folder, request.zygote_environ, python=request.python)
-                if bundle.threaded:
-                    break
-                with self._lock:
-                    tree = self._zygotes.get(request.sha)
-                if tree is None:
-                    continue
+        return self._spawn(request) if request.spawn else self._fork(request)
+
+    def _fork(self, request: AttemptRequest) -> Attempt:
+        """Have the revision's zygote fork; spawn if the revision can have none.
+
+        A job, or the kernel for want of memory, may kill a zygote at any moment before it forks. Then another
+        one is booted.
+        """
+        for _ in range(FORK_TRIES):
+            bundle = self.boot(request.sha, request.folder, request.zygote_environ, python=request.python)
+            if bundle.threaded:
+                return self._spawn(request)
+            with self._lock:
+                tree = self._zygotes.get(request.sha)
+            if tree is not None:
                 try:
                     return self._begin(tree, request, own_tree=False)
                 except TreeGoneError:
                     self._drop(tree)
-            else:
-                raise BootError(
-                    f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job."
-                )
-        tree = self._start_tree(
-            "spawn", request.sha, request.folder, {**request.environ, **request.secrets}, request.python
+        raise BootError(
+            f"Revision {request.sha[:12]} loads, but its process keeps ending before it can start a job."
         )
+
+    def _spawn(self, request: AttemptRequest) -> Attempt:
+        """Start a fresh interpreter, which loads the revision for this attempt alone."""
+        environ = {**request.environ, **request.secrets}
+        tree = self._start_tree("spawn", request.sha, request.folder, environ, request.python)
         tree.leave_output()
         try:
             return self._begin(tree, request, own_tree=True)
