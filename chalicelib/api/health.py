@@ -86,7 +86,9 @@ def status() -> dict[str, Any]:
         "outbox": None if settings.life_hub_url is None else copied,
         "alerts": alerted,
         "missing_secrets": missing,
-        "runners": [serializers.runner(one) for one in report.runners],
+        "runners": [
+            serializers.runner(one, running=report.running.get(one.name, 0)) for one in report.runners
+        ],
         "version": __version__,
         "scheduler_name": settings.scheduler_name,
         "timestamp": iso(report.now),

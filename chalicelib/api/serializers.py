@@ -182,9 +182,10 @@ def alerts(opened: Sequence[Incident], waiting: int, last_error: str | None) -> 
     return {"open": shown, "open_count": len(opened), "waiting": waiting, "last_error": last_error}
 
 
-def runner(found: Runner) -> dict[str, Any]:
-    """Return a runner."""
+def runner(found: Runner, *, running: int) -> dict[str, Any]:
+    """Return a runner and how many runs it executes."""
     return {
-        **members(found, "name", "host", "pid", "version", "started_at", "seen_at", "running", "revision"),
+        **members(found, "name", "host", "pid", "version", "started_at", "seen_at", "revision"),
+        "running": running,
         "draining": found.draining,
     }

@@ -24,6 +24,7 @@ from chalicelib.store import bundle, history, incidents, registry, runners
 from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
+from chalicelib.store.queue import leases
 from chalicelib.store.runners import Runner
 from chalicelib.wiring import Sauron
 from sauron_jobs_loader.masking import public_address
@@ -45,6 +46,7 @@ class StatusReport:
     revision: Revision | None
     counts: Mapping[str, int]
     runners: Sequence[Runner]
+    running: Mapping[str, int]  # runs that a runner executes, by its name
     jobs_count: int
     incidents: Sequence[Incident]
 
@@ -68,6 +70,7 @@ def measure(sauron: Sauron, tx: Tx) -> StatusReport:
         revision=next(iter(bundle.find_revisions(tx, state.active_sha)), None) if state.active_sha else None,
         counts=history.counts(tx),
         runners=alive,
+        running=leases.count_by_owner(tx),
         jobs_count=registry.count(tx),
         incidents=incidents.open_incidents(tx),
     )

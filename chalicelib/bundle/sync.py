@@ -166,7 +166,7 @@ def _load_and_activate(
         )
         report = activate(tx, found, sha, now=now)
         bundle.mark_activated(tx, sha, now=now)
-        bundle.change(tx, active_sha=sha, pinned_ref=pin, rejected=found.rejected, **_success_columns(now))
+        bundle.change(tx, active_sha=sha, pinned_ref=pin, **_success_columns(now))
         outbox.put_jobs(tx, now=now)
         keep = bundle.in_use(tx)
     loader.retire(keep)

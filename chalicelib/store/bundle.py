@@ -20,6 +20,8 @@ from .schema import bundle_state, job_queue, revisions
 class BundleState:
     """The bundle's state. `tried_at` is the last sync begun, `last_sync` the last that ended well.
 
+    `rejected` holds the definitions that the active revision left out.
+
     `fault` says where the last sync failed: fetch, load (the manifest, its requirements) or held (it removes
     most jobs); so many times in a row (`fault_count`) since `failing_since`.
     """
@@ -47,9 +49,14 @@ class Revision:
     author: str | None
 
 
+_state = select(bundle_state, revisions.c.rejected).join(
+    revisions, revisions.c.sha == bundle_state.c.active_sha, isouter=True
+)
+
+
 def state(tx: Tx) -> BundleState:
     """Return the bundle's state; all empty before the first sync."""
-    row = tx.execute(select(bundle_state)).first()
+    row = tx.execute(_state).first()
     if row is None:
         return BundleState()
     return BundleState(

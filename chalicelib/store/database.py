@@ -170,7 +170,7 @@ class Store:
         return version
 
     @staticmethod
-    def _upgrade(tx: Tx) -> None:
+    def _upgrade(tx: Tx, to: str = "head") -> None:
         from alembic import command
         from alembic.config import Config
 
@@ -178,7 +178,7 @@ class Store:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.set_main_option("path_separator", "os")
         config.attributes["connection"] = tx
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
 
     def _explain(self, error: DBAPIError) -> str:
         reason = str(error.orig)

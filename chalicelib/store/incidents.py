@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from chalicelib.model.runs import BAD, GOOD, OCCURRENCES, RunState
 
 from .database import Tx
-from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, log_chunks
+from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, log_chunks, revisions
 
 _i = incidents.c
 _q = job_queue.c
@@ -274,7 +274,11 @@ def ran_after_gap(tx: Tx, job_id: str, run_id: str | None) -> bool:
 def fault(tx: Tx) -> Fault:
     """Return what the last sync said; nothing is wrong before the first."""
     b = bundle_state.c
-    row = tx.execute(select(b.fault, b.failing_since, b.fault_count, b.last_error, b.rejected)).first()
+    row = tx.execute(
+        select(b.fault, b.failing_since, b.fault_count, b.last_error, revisions.c.rejected).join(
+            revisions, revisions.c.sha == b.active_sha, isouter=True
+        )
+    ).first()
     return Fault(*row[:4], tuple(row.rejected or ())) if row else Fault()
 
 

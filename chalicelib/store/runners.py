@@ -13,7 +13,6 @@ from .dialect import upsert
 from .schema import duties, runners
 
 TICK = "tick"
-SYNC = "sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,6 @@ class Runner:
     version: str
     started_at: datetime
     seen_at: datetime
-    running: int
     revision: str | None = None  # that it has loaded
     draining: bool = False  # it claims nothing any more
 
@@ -45,7 +43,7 @@ def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
 
 def runner_seen(tx: Tx, runner: Runner) -> None:
     """Register a runner or renew its presence."""
-    values = {"seen_at": runner.seen_at, "running": runner.running, "revision": runner.revision}
+    values = {"seen_at": runner.seen_at, "revision": runner.revision}
     first = {
         "host": runner.host,
         "pid": runner.pid,
@@ -82,6 +80,6 @@ def all_runners(tx: Tx) -> list[Runner]:
     """Return the runners there are, the longest-lived first."""
     rows = tx.execute(select(runners).order_by(runners.c.started_at))
     return [
-        Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.running, r.revision, r.draining)
+        Runner(r.name, r.host, r.pid, r.version, r.started_at, r.seen_at, r.revision, r.draining)
         for r in rows
     ]

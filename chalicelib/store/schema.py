@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0004"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0005"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -243,7 +243,6 @@ bundle_state = Table(
     Column("id", Integer, primary_key=True),
     Column("active_sha", String(40)),
     Column("pinned_ref", String(255)),
-    Column("rejected", Json),
     Column("tried_at", Instant),
     Column("last_sync", Instant),
     Column("last_error", Text),
@@ -272,7 +271,6 @@ runners = Table(
     Column("version", String(32), nullable=False),
     Column("started_at", Instant, nullable=False),
     Column("seen_at", Instant, nullable=False),
-    Column("running", Integer, nullable=False),
     Column("revision", String(40)),
     Column("draining", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
 )

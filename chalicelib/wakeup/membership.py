@@ -70,7 +70,6 @@ class Membership:
                 __version__,
                 self._started_at,
                 self._clock.now(),
-                0,
                 self._revision,
             )
             runners.runner_seen(tx, runner)

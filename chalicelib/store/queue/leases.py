@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import bindparam, case, func, select, update
 
 from chalicelib.model.runs import Run, RunId
 from chalicelib.store.database import Tx
@@ -63,6 +63,14 @@ def running(tx: Tx, *, owner: str | None = None) -> list[Lease]:
     """Return every live lease, or those of one owner."""
     query = _all if owner is None else _all.where(_q.lease_owner == owner)
     return [_as_lease(row) for row in tx.execute(query)]
+
+
+_counts = select(_q.lease_owner, func.count()).where(_q.state == RUNNING).group_by(_q.lease_owner)
+
+
+def count_by_owner(tx: Tx) -> dict[str, int]:
+    """Return how many runs each owner executes; an owner without one is not in it."""
+    return {owner: count for owner, count in tx.execute(_counts)}
 
 
 def beat(tx: Tx, run_ids: Sequence[str], *, owner: str, now: datetime) -> list[Lease]:

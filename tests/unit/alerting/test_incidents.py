@@ -102,6 +102,13 @@ class World:
         with self.store.write() as tx:
             bundle.change(tx, **columns)
 
+    def rejects(self, *definitions: dict[str, Any]) -> None:
+        """Let the active revision leave these definitions out."""
+        sha, now = "b" * 40, self.clock.now()
+        with self.store.write() as tx:
+            bundle.add_revision(tx, sha, [], definitions, subject=None, author=None, now=now)
+            bundle.change(tx, active_sha=sha)
+
 
 @pytest.fixture
 def world(store: Store, clock: ManualClock) -> World:
@@ -362,11 +369,9 @@ def test_a_gap_whose_job_ran_again_before_anybody_looked_is_told_all_the_same(wo
 
 def test_a_rejected_definition_is_told_and_that_it_is_no_longer(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY)
-    world.bundle(
-        rejected=[
-            {"job_id": "j", "place": "manifest.py:7", "reason": "cron has 4 fields"},
-            {"job_id": None, "place": "manifest.py:9", "reason": "id is missing"},
-        ]
+    world.rejects(
+        {"job_id": "j", "place": "manifest.py:7", "reason": "cron has 4 fields"},
+        {"job_id": None, "place": "manifest.py:9", "reason": "id is missing"},
     )
     told = world.look()
     assert [(type_, data["subject"], data["job_id"]) for type_, data in told] == [
@@ -376,13 +381,13 @@ def test_a_rejected_definition_is_told_and_that_it_is_no_longer(world: World) ->
     gap(world, 3, "definition rejected")
     assert world.types() == []  # people know why
     world.clock.move(hours=1)
-    world.bundle(rejected=[])
+    world.rejects()
     assert world.types() == ["job.recovered", "job.recovered"]
 
 
 def test_a_rejected_definition_of_a_disabled_job_is_silent(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY, enabled=False)
-    world.bundle(rejected=[{"job_id": "j", "place": "manifest.py:7", "reason": "cron has 4 fields"}])
+    world.rejects({"job_id": "j", "place": "manifest.py:7", "reason": "cron has 4 fields"})
     assert world.types() == []
 
 

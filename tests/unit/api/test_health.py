@@ -6,6 +6,7 @@ import pytest
 
 from chalicelib import __version__, wiring
 from chalicelib.store import bundle, runners
+from chalicelib.store.queue import claims
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
@@ -19,6 +20,19 @@ def running_here(sauron: Sauron) -> tuple[Sauron, Vitals]:
     ours = dataclasses.replace(sauron, vitals=vitals)
     wiring.PROCESS.set(ours)
     return ours, vitals
+
+
+def test_a_drained_runner_that_executes_a_job_is_shown_with_it_at_once(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    define(sauron.store, clock, "long")
+    sauron.membership.join()
+    sauron.operations.trigger("long")
+    with sauron.store.write() as tx:
+        assert claims.claim(tx, owner=sauron.name, now=clock.now()).run
+        assert runners.drain(tx, sauron.name, draining=True)
+    (shown,) = client.get("/status").json["runners"]
+    assert (shown["draining"], shown["running"]) == (True, 1)
 
 
 def test_health_says_healthy_with_version_and_time(sauron: Sauron, client: Client) -> None:
@@ -95,9 +109,9 @@ def test_status_says_what_an_operator_asks_first(build: Build, client: Client, c
             last_sync=clock.now(),
             last_error="fetch with ghp_verysecret failed",
             consecutive_failures=2,
-            rejected=rejected,
         )
-        runners.runner_seen(tx, runners.Runner("r1", "box", 7, "3", clock.now(), clock.now(), 2))
+        bundle.add_revision(tx, "b" * 40, [], rejected, subject=None, author=None, now=clock.now())
+        runners.runner_seen(tx, runners.Runner("r1", "box", 7, "3", clock.now(), clock.now()))
     answer = client.get("/status")
     said = answer.json
     assert "verysecret" not in answer.body

@@ -30,8 +30,10 @@ def test_the_page_and_status_show_the_same_open_incidents(
             failing_since=clock.now(),
             fault_count=3,
             consecutive_failures=3,
-            rejected=[{"job_id": "odd", "reason": "cron has 4 fields"}],
+            active_sha="b" * 40,
         )
+        odd = {"job_id": "odd", "reason": "cron has 4 fields"}
+        bundle.add_revision(tx, "b" * 40, [], [odd], subject=None, author=None, now=clock.now())
     sauron.duties.review()
     page = client.get("/").body
     assert "<title>4 problems" in page

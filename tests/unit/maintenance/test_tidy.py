@@ -14,7 +14,7 @@ def test_a_drained_runner_that_is_cut_off_is_still_drained_when_it_is_back(
 ) -> None:
     def seen(name: str) -> None:
         with store.write() as tx:
-            runners.runner_seen(tx, runners.Runner(name, "host", 1, "3.0.0", clock.now(), clock.now(), 0))
+            runners.runner_seen(tx, runners.Runner(name, "host", 1, "3.0.0", clock.now(), clock.now()))
 
     seen("drained")
     seen("gone")

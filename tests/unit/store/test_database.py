@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import inspect, text
 
 from chalicelib.errors import StoreError
-from chalicelib.store import Store, schema
+from chalicelib.store import Store, bundle, runners, schema
+from chalicelib.store.queue import leases
 
 EARLIER = """
 CREATE TABLE job_queue (id INTEGER PRIMARY KEY, job_id TEXT, status TEXT, scheduled_for TEXT, attempts INT, max_attempts INT,
@@ -175,3 +176,38 @@ def test_a_backup_is_a_whole_copy_and_overwrites_nothing(store: Store, tmp_path:
         store.backup(file)
     with pytest.raises(StoreError, match="cannot be written"):
         store.backup(tmp_path / "no" / "folder.sqlite3")
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+def test_a_populated_store_of_before_loses_only_what_other_tables_tell(store: Store) -> None:
+    sha, at = "b" * 40, "2026-03-02T12:00:30.000000Z"
+    before = (
+        "DROP TABLE alembic_version",
+        *(f"DROP TABLE {name}" for name in reversed(schema.metadata.tables)),
+    )
+    rows = (
+        "INSERT INTO runners (name, host, pid, version, started_at, seen_at, running, revision, draining)"
+        f" VALUES ('r1', 'box', 7, '3.0.0', '{at}', '{at}', 2, '{sha}', true)",
+        "INSERT INTO revisions (sha, booted_at, jobs, rejected)"
+        f""" VALUES ('{sha}', '{at}', '[]', '[{{"job_id": "odd", "reason": "cron"}}]')""",
+        "INSERT INTO bundle_state (id, active_sha, rejected, consecutive_failures)"
+        f""" VALUES (1, '{sha}', '[{{"job_id": "odd", "reason": "cron"}}]', 4)""",
+        f"INSERT INTO duties (name, at) VALUES ('tick', '{at}'), ('upkeep', '{at}')",
+        "INSERT INTO job_queue (id, job_id, state, origin, due_at, max_attempts, created_at, lease_owner)"
+        f" VALUES ('01', 'long', 'running', 'manual', '{at}', 1, '{at}', 'r1')",
+    )
+    with store.write() as tx:
+        for statement in before:
+            tx.execute(text(statement))
+        Store._upgrade(tx, "0004")
+        for statement in rows:
+            tx.exec_driver_sql(statement)
+    store.migrate()
+    with store.read() as tx:
+        (runner,) = runners.all_runners(tx)
+        assert (runner.name, runner.revision, runner.draining) == ("r1", sha, True)
+        assert leases.count_by_owner(tx) == {"r1": 1}
+        state = bundle.state(tx)
+        assert [dict(one) for one in state.rejected] == [{"job_id": "odd", "reason": "cron"}]
+        assert (state.active_sha, state.consecutive_failures) == (sha, 4)
+        assert tx.execute(text("SELECT name FROM duties")).scalars().all() == ["tick"]
