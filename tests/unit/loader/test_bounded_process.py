@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import signal
 import sys
 import time
 from pathlib import Path
@@ -110,9 +112,14 @@ def test_a_child_that_cannot_be_started_raises_and_leaves_no_descriptor() -> Non
     assert descriptors() == before
 
 
-def test_a_closed_child_is_never_killed_again() -> None:
-    child, _out, _err = started("true")
+def test_once_a_child_is_closed_its_number_is_never_used_again() -> None:
+    child, out, _err = started("sh", "-c", "sleep 600 & echo $!")
     with child:
         child.follow(None)
+        child.drain()
+    left = os.pidfd_open(int(b"".join(out)))
     child.kill()
+    assert select.select([left], [], [], 0.2)[0] == []
+    signal.pidfd_send_signal(left, signal.SIGKILL)
+    os.close(left)
     assert child.returncode == 0
