@@ -19,7 +19,10 @@ from sauron_jobs_loader.launch.launcher import Attempt, AttemptFacts, AttemptReq
 
 SHA = "c0ffee" + "0" * 34
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
-IMPORTS = "import os, signal, subprocess, sys, threading, time\nfrom sauron_jobs_loader import JobConfig, job_registry\n"
+IMPORTS = (
+    "import os, signal, subprocess, sys, threading, time\n"
+    "from sauron_jobs_loader import JobConfig, job_registry\n"
+)
 
 
 def write_bundle(folder: Path, manifest: str, **modules: str) -> Path:

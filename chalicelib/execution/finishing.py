@@ -37,7 +37,10 @@ PAUSES = Backoff.doubling(timedelta(seconds=1), timedelta(seconds=10))  # while 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What came of an end. `recorded` is false if the lease was taken over; `retry_at` is None for a final end."""
+    """The outcome of `Finisher.finish`.
+
+    `recorded` is false if the lease was taken over; `retry_at` is None for a final end.
+    """
 
     recorded: bool
     retry_at: datetime | None
@@ -80,7 +83,10 @@ class Finisher:
         self._wait = wait
 
     def finish(self, end: End, *, claim_next: Callable[[], bool]) -> Finished:
-        """Record an end, however long the store refuses; the first try also claims the next run if `claim_next` says so."""
+        """Record an end, however long the store refuses.
+
+        The first try also claims the next run if `claim_next` says so.
+        """
         end.attempt.log.close()
         tried: list[datetime] = []
         while True:

@@ -2,7 +2,7 @@
 
 `write` takes bytes as fast as the job prints them and only ever touches memory; `flush` moves what came since
 to the store as chunks. The first HEAD characters and the last TAIL characters are kept; what falls between is
-replaced by one line that says how much is missing. A live reader sees the tail move.
+replaced by one line that says how much is missing. Who follows the log sees the tail move.
 
 After a crash of the runner: what was flushed is there, at most a second older than what the job printed.
 """
@@ -26,7 +26,10 @@ NEWEST = outbox.TAIL_CHARS
 
 @dataclass(slots=True)
 class _Stored:
-    """What of the tail is in the store: the chunks with their lengths, the line before them, and how much newer ones evicted."""
+    """The stored part of the tail.
+
+    Its chunks with their lengths, the line before them, and the characters that newer ones evicted.
+    """
 
     chunks: deque[tuple[int, int]] = field(default_factory=deque)
     chars: int = 0
@@ -110,7 +113,7 @@ class AttemptLog:
             self._store_tail(tx, tail, now)
 
     def settled(self) -> None:
-        """Say that the transaction of the last flush is committed; without that the next flush writes it again."""
+        """Note that the transaction of the last flush is committed; else the next flush writes it again."""
         with self._lock:
             self._in_doubt = None
 

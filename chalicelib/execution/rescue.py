@@ -81,7 +81,10 @@ class ExpiryDetector:
         self._clock = clock
 
     def dead(self, watched: Sequence[Lease], wait: Wait) -> list[Lease]:
-        """Return the leases that have expired and still stand at a second look; none if the wait was cut short."""
+        """Return the leases that have expired and still stand at a second look.
+
+        None are dead if the wait was cut short.
+        """
         now = self._clock.now()
         expired = [lease for lease in watched if (now - lease.renewed_at).total_seconds() >= LEASE_SECONDS]
         if not expired:
@@ -111,8 +114,8 @@ class Rescuer:
     ) -> None:
         """Rescue in the name of `owner`.
 
-        `gone` says of another owner that it is certainly gone, `holds` of a run that an attempt of it is under
-        way in this process. With `publish`, the ends are also put into Life Hub's outbox.
+        `gone` says of another owner that it is certainly gone, `holds` of a run that this process has an
+        attempt of it under way. With `publish`, the ends are also put into Life Hub's outbox.
         """
         self._store = store
         self._clock = clock

@@ -51,7 +51,10 @@ class Attempt(Protocol):
 
 @dataclass(slots=True)
 class RunningAttempt:
-    """An attempt under way. `stopped` is the reason once it was ordered to end, also before its processes exist."""
+    """An attempt under way.
+
+    `stopped` is the reason once it was ordered to end, also before its processes exist.
+    """
 
     run: Run
     log: AttemptLog

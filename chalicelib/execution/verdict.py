@@ -84,7 +84,7 @@ def judge(facts: AttemptFacts, *, timeout: timedelta) -> Verdict:
 
 
 def not_started(error: Exception, *, stopped: str | None) -> Verdict:
-    """Return the verdict on an attempt that got no process; `stopped` is why it was to end before it had one."""
+    """Return the verdict on an attempt that got no process; `stopped` is why it was to end before that."""
     if stopped == RUNNER_STOPPED:
         return Verdict(Outcome.INTERRUPTED, stopped, "interrupted")
     return Verdict(Outcome.FAILED, str(error), "not_started")
@@ -106,7 +106,7 @@ _Judged = tuple[Outcome, str | None, str | None, Any]
 
 
 def _judged(facts: AttemptFacts, timeout: timedelta) -> _Judged:
-    """Decide by the first fact that explains the end: a stop, the timeout, a result, a command's exit, a crash."""
+    """Decide by the first fact that explains the end: a stop, the timeout, a result, an exit, a crash."""
     # a supervisor that cannot report may have been killed while it carried out the order
     stop = facts.stop_reason if facts.stopped or not facts.reported else None
     if stop is not None:

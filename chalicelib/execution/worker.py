@@ -41,7 +41,7 @@ DECIDED_EVENTS = {
 
 
 class Launcher(Protocol):
-    """Starts attempts. Raises BundleError if the revision cannot be loaded or a required secret is missing."""
+    """Starts attempts. Raises BundleError if the revision cannot be loaded or a secret is missing."""
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt."""

@@ -34,7 +34,10 @@ class Backoff:
         return cls(tuple(steps), spread)
 
     def delay(self, failures: int, fraction: float) -> timedelta:
-        """Return the delay after so many failures in a row, from 1. `fraction` in [0, 1] picks a point of the spread."""
+        """Return the delay after so many failures in a row, from 1.
+
+        `fraction` in [0, 1] picks a point of the spread.
+        """
         step = self.steps[min(max(failures, 1), len(self.steps)) - 1]
         low, high = self.spread
         return step * (low + (high - low) * fraction)
@@ -46,5 +49,5 @@ def stable_fraction(name: str) -> float:
 
 
 def retry_delay(base: timedelta, attempt: int, run_id: str) -> timedelta:
-    """Return the delay after failed attempt number `attempt`: base, 2 x base ... at most an hour, plus up to 10 %."""
+    """Return the delay after failed attempt `attempt`: base, 2 x base ... up to an hour, plus up to 10 %."""
     return Backoff.doubling(base, RETRY_CEILING).delay(attempt, stable_fraction(f"{run_id}/{attempt}"))

@@ -26,7 +26,7 @@ BUILTIN_PREFIX = "sauron."  # ids that begin so are Sauron's own
 
 
 class Overlap(StrEnum):
-    """What an occurrence does while a run of its job is running, or queued and due. A trigger waits its turn."""
+    """What an occurrence does while a run of its job is running, or queued and due. A trigger waits."""
 
     SKIP = "skip"
     QUEUE = "queue"
@@ -73,7 +73,10 @@ class JobSpec:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> JobSpec:
-        """Build a spec from a boot answer's record (keys are the fields of `JobConfig`); `check` says whether it can be kept."""
+        """Build a spec from the record of a booted bundle, whose keys are the fields of `JobConfig`.
+
+        The schedule is not looked at: see `check`.
+        """
         params = record.get("params")
         return cls(
             id=JobId(record["id"]),
@@ -103,7 +106,7 @@ class JobSpec:
         )
 
     def check(self) -> None:
-        """Raise JobSpecError for an id of Sauron's own, a refused schedule or params, a jitter not shorter than the interval."""
+        """Raise JobSpecError for a reserved id, a refused schedule or params, or too long a jitter."""
         if self.builtin:
             raise JobSpecError(
                 f"Ids that begin with {BUILTIN_PREFIX!r} are Sauron's own. Choose another id.", job_id=self.id
@@ -116,13 +119,13 @@ class JobSpec:
             self._check_params(dict(self.params_schema))
         if self.jitter and self.jitter >= (interval := schedule.shortest_interval()):
             raise JobSpecError(
-                f"jitter_minutes={self.record['jitter_minutes']} is not shorter than the interval of {self.cron!r} "
-                f"({interval}). Write fewer minutes.",
+                f"jitter_minutes={self.record['jitter_minutes']} is not shorter than the interval of"
+                f" {self.cron!r} ({interval}). Write fewer minutes.",
                 job_id=self.id,
             )
 
     def params_faults(self, params: Mapping[str, Any]) -> list[Any]:
-        """Hold params against the schema and answer jsonschema's faults. References are resolved inside the schema only."""
+        """Validate params and return jsonschema's errors. References are resolved inside the schema only."""
         import jsonschema
         import referencing
 
@@ -139,7 +142,10 @@ class JobSpec:
             self.params_faults({})
         except jsonschema.SchemaError as error:
             where = "/".join(str(part) for part in error.absolute_path) or "params"
-            message = f"params is no JSON Schema: {where}: {error.message}. Write a JSON Schema, or a pydantic model."
+            message = (
+                f"params is not a valid JSON Schema: {where}: {error.message}."
+                " Write a JSON Schema, or a pydantic model."
+            )
             raise JobSpecError(message, job_id=self.id) from error
         except referencing.exceptions.Unresolvable as error:
             message = f"params refers to {error.ref!r}, which is not in the schema. Write it out under $defs."
@@ -162,7 +168,7 @@ class JobSpec:
         return hashlib.sha256(json.dumps(written, sort_keys=True, default=str).encode()).hexdigest()
 
     def due_at(self, fire_at: datetime) -> datetime:
-        """Return when an occurrence may start: its fire time plus a delay in [0, jitter] that is a stable hash of the job id."""
+        """Return when an occurrence may start: its fire time plus its jitter, a stable share of the job's."""
         if not self.jitter:
             return fire_at
         return fire_at + self.jitter * stable_fraction(self.id)
@@ -170,7 +176,7 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """An operator's switch: it wins over what git says until `until` (None: until cleared by the opposite switch)."""
+    """An operator's switch. It wins over git until `until` (None: until the opposite switch clears it)."""
 
     enabled: bool
     reason: str | None
@@ -205,7 +211,10 @@ class Job:
         return self.spec.id
 
     def next_fires(self, *, now: datetime, count: int) -> list[datetime]:
-        """Return the next fire times after now; none while the job is off, rejected or removed. Raises ScheduleError."""
+        """Return the next fire times after now; none while the job is off, rejected or removed.
+
+        Raises ScheduleError.
+        """
         if not self.enabled or self.removed_at is not None or self.rejected is not None:
             return []
         fires: list[datetime] = []

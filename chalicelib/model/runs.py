@@ -1,11 +1,11 @@
 """Runs and attempts as values, and the moves a run may make.
 
-    (occurrence) ----+------------------------------> skipped | missed        final at birth, or decided when due
+    (occurrence) ----+----------------------------> skipped | missed      final at birth, or decided when due
                      v
     (trigger) --> queued --claim--> running --finish--> succeeded | degraded | failed | timed_out | cancelled
                      ^                 |
-                     +---- retry ------+              back to queued with a later due time, while attempts remain
-                     +- released ---+              a stopping runner returns what it had not started
+                     +---- retry ------+            back to queued with a later due time, if attempts remain
+                     +---- release ----+            a stopping runner returns what it had not started
 
 A run is the stored record that one execution was asked for. Every attempt of it is numbered from 1. At most
 one run exists for an occurrence (job, fire time), ever.
@@ -149,7 +149,7 @@ _last = 0
 
 
 def new_run_id() -> RunId:
-    """Make a run id: a UUID of version 7 (RFC 9562), so that ids sort by creation, those of one process without exception."""
+    """Make a run id: a UUID of version 7 (RFC 9562). Ids of one process sort by creation."""
     global _last  # noqa: PLW0603 - the last 60 bits given out: milliseconds, and a counter that begins anywhere in its first half
     with _lock:
         _last = max(_last + 1, (time.time_ns() // 1_000_000) << 12 | secrets.randbits(11))

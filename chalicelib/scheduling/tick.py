@@ -61,9 +61,9 @@ def tick(store: Store, clock: Clock) -> TickReport:
 
 
 def _take_back(tx: Tx, now: datetime) -> bool:
-    """After a time without ticks, return to the schedule what was queued for that time and nobody could claim.
+    """After downtime, return to the schedule what was queued for that time and could not be claimed.
 
-    Answer whether there was such a time.
+    Return whether there was downtime.
     """
     last = runners.duty(tx, runners.TICK)
     if last is None or not was_down(last[0], now):

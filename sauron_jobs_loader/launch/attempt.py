@@ -30,7 +30,7 @@ LINGER = timedelta(seconds=2)
 
 DRAIN_LIMIT = 1 << 22
 REPORT_PATIENCE = timedelta(seconds=12)
-"""How long after the last limit the supervisor may take to report, before it counts as frozen and is killed."""
+"""How long after the last limit the supervisor may take to report before it is killed as frozen."""
 
 LONGEST_WAIT_SECONDS = 1.0
 """One wait of the loop: `stop` may bring the deadline forward from another thread."""
@@ -74,7 +74,10 @@ class Attempt:
         self._deadline = float("inf")
 
     def stop(self, reason: str) -> None:
-        """End the attempt: TERM to its whole tree, KILL after the grace. Repeats are harmless; the first reason is kept."""
+        """End the attempt: TERM to its whole tree, KILL after the grace.
+
+        Repeats are harmless; the first reason is kept.
+        """
         self.abandon(reason)
         self._deadline = min(self._deadline, time.monotonic() + self._patience)
         self._order({"order": "stop", "grace": self._grace})
@@ -94,7 +97,9 @@ class Attempt:
     def watch(
         self, *, timeout: timedelta, on_output: OnOutput, on_progress: OnProgress, on_state: OnState
     ) -> AttemptFacts:
-        """Wait until the attempt is over, at most about `timeout` and the grace, and return the facts about its end.
+        """Wait until the attempt is over, and return the facts about its end.
+
+        That takes at most about `timeout` and the grace.
 
         The callbacks run in this thread. What one raises is raised here, after the attempt was ended.
         """

@@ -1,4 +1,4 @@
-"""The answer of a boot: what a revision defines, or why it cannot be loaded, in words that name the place and the fix."""
+"""The reply of a boot: what a revision defines, or why it cannot be loaded, with the place and the fix."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a revision defines: the records of its jobs (see `JobConfig.record`). `threaded`: its attempts are always spawned."""
+    """What a revision defines: the records of its jobs (see `JobConfig.record`).
+
+    The attempts of a `threaded` bundle are always spawned.
+    """
 
     sha: str
     jobs: tuple[dict[str, Any], ...]
@@ -42,8 +45,8 @@ def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
     except TimeoutError:
         raise BootError(
             _with_tail(
-                f"{MANIFEST} did not finish loading within {patience.total_seconds():g} s. A manifest only registers jobs: move "
-                "loops, downloads and waits into the job functions.",
+                f"{MANIFEST} did not finish loading within {patience.total_seconds():g} s. A manifest only"
+                " registers jobs: move loops, downloads and waits into the job functions.",
                 printed,
             )
         ) from None
@@ -65,7 +68,10 @@ def _vanished(status: int | None) -> str:
         how = f"its process was killed by signal {os.WTERMSIG(status)}"
     elif status is not None:
         how = f"its process ended with exit code {os.WEXITSTATUS(status)}"
-    return f"{MANIFEST} did not finish loading: {how}. Look for os._exit, closed descriptors or a crashing extension module."
+    return (
+        f"{MANIFEST} did not finish loading: {how}."
+        " Look for os._exit, closed descriptors or a crashing extension module."
+    )
 
 
 def _with_tail(message: str, printed: Tail) -> str:

@@ -1,4 +1,4 @@
-"""What is known of an attempt that is over. It judges nothing: the application decides what the facts mean."""
+"""The facts about an attempt that is over. The application judges what they mean."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class AttemptFacts:
-    """The facts about an attempt's end, from its supervisor's report, its job's frames and the runner's own orders.
+    """The facts: the supervisor's report, the job's frames, and the runner's own orders.
 
-    `reported` is false if the supervisor was killed before it could report; then nothing is known of the job's
-    process. `exit_code` and `signal` are the job process's. `result` is its result frame: `ok`, then `value`
-    or `error` and `error_type`. `became_command`: the job's process was replaced by a command. `stop_reason`
-    was given with an order to stop; `stopped` says that the supervisor carried the order out. `leftovers`
-    counts processes that had to be killed after the job's own had ended. `cpu_seconds` and `max_rss_kb` (peak
-    memory) include the job's children.
+    `reported` is false if the supervisor was killed before it could report; then nothing is known of the
+    job's process. `exit_code` and `signal` are the job process's. `result` is its result frame: `ok`, then
+    `value` or `error` and `error_type`. `became_command`: the job's process was replaced by a command.
+    `stop_reason` was given with an order to stop; `stopped` says that the supervisor carried the order out.
+    `leftovers` counts processes that had to be killed after the job's own had ended. `cpu_seconds` and
+    `max_rss_kb` (peak memory) include the children that the job waited for.
     """
 
     reported: bool

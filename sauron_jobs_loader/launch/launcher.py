@@ -36,8 +36,9 @@ FORK_TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class AttemptRequest:
-    """What to run, and with what. `environ` is added to a forked job's environment and is the whole of a spawned one's.
+    """What to run, and with what.
 
+    `environ` is added to a forked job's environment and is the whole of a spawned one's.
     `masker` blots secrets out of all the job says; `masked_names` are the variables whose values the job
     itself keeps out of mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote,
     if none is up for the revision. `python` is the interpreter of the bundle's environment (None: Sauron's
@@ -91,7 +92,9 @@ class Launcher:
     def boot(
         self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None
     ) -> Bundle:
-        """Load a revision and return what it defines; keep it warm for attempts. Raises BootError, with nothing left running.
+        """Load a revision, return what it defines, and keep it loaded for attempts.
+
+        Raises BootError, with nothing left running.
 
         `python` is the interpreter to load it with; None is Sauron's own.
         """
@@ -103,7 +106,7 @@ class Launcher:
             return self._boot(sha, folder, environ, python)
 
     def start(self, request: AttemptRequest) -> Attempt:
-        """Start an attempt and return once its process exists. Raises BootError when no process can be had."""
+        """Start an attempt and return once its process exists. Raises BootError if none can be started."""
         return self._spawn(request) if request.spawn else self._fork(request)
 
     def _fork(self, request: AttemptRequest) -> Attempt:
@@ -188,7 +191,8 @@ class Launcher:
     def _boot(self, sha: str, folder: Path, environ: Mapping[str, str], python: Path | None) -> Bundle:
         if folder.is_dir() and not (folder / MANIFEST).is_file():
             raise BootError(
-                f"The bundle has no {MANIFEST} at its top. Add one that registers the jobs (`sauron init` writes an example)."
+                f"The bundle has no {MANIFEST} at its top."
+                " Add one that registers the jobs (`sauron init` writes an example)."
             )
         tree = self._start_tree("zygote", sha, folder, environ, python)
         bundle = None
@@ -283,7 +287,10 @@ def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
 
 
 def _started(control: socket.socket) -> tuple[int, int]:
-    """Wait for the supervisor; return its pid and the job's. Raises TreeGoneError if nothing started, BootError if refused."""
+    """Wait for the supervisor and return its pid and the job's.
+
+    Raises TreeGoneError if nothing started, BootError if refused.
+    """
     control.settimeout(START_PATIENCE.total_seconds())
     supervisor = 0
     while True:

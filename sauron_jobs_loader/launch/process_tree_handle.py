@@ -1,7 +1,7 @@
-"""The runner's handle on one tree handle process tree: start it, send it requests, learn how it ended, end it.
+"""The runner's handle on one process tree: start it, send it requests, learn how it ended, end it.
 
 The tree lives as long as the runner holds its end of the guard's socket, which no other process inherits, so
-the death of the runner ends the tree without anybody's help.
+the death of the runner ends the tree.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ProcessTreeHandle:
         python: Path | None = None,
         inherited_lock_fd: int | None = None,
     ) -> None:
-        """Start the guard, which holds `inherited_lock_fd` open until its tree is gone. Raises BootError when refused.
+        """Start the guard, which holds `inherited_lock_fd` open until its tree is gone. Raises BootError.
 
         `python` is the interpreter of the bundle's environment, whose programs then come first on PATH; None
         is Sauron's own.
@@ -96,7 +96,10 @@ class ProcessTreeHandle:
                 raise TreeGoneError from error
 
     def answer(self, deadline: float, printed: Tail) -> dict[str, Any] | None:
-        """Wait for the answer of a boot and keep the tail of what it prints. None when it ended without one; TimeoutError."""
+        """Wait for the reply of a boot, and keep the tail of its output.
+
+        Return None if it ended without a reply. Raises TimeoutError.
+        """
         reader = channel.FrameReader(channel.REPLY_LIMIT)
         poll = select.poll()
         poll.register(self._requests, select.POLLIN)
@@ -193,7 +196,7 @@ class ProcessTreeHandle:
 
 
 def with_programs(environ: Mapping[str, str], python: Path | None) -> dict[str, str]:
-    """Put the folder of an environment's programs first on PATH, so that commands find what the bundle requires."""
+    """Put the folder of an environment's programs first on PATH, for the commands of the bundle."""
     if python is None or python == Path(sys.executable):
         return dict(environ)
     return {**environ, "PATH": os.pathsep.join((str(python.parent), environ.get("PATH") or os.defpath))}

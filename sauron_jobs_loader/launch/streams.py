@@ -1,4 +1,4 @@
-"""The three streams on which a runner listens to an attempt: output, the job's channel, the supervisor's reports.
+"""The streams on which a runner listens to an attempt: output, the job's channel, the supervisor's reports.
 
 Each has one small handler, which takes what is there without waiting. What the job sends is trusted no
 further than its frames: garbage on its channel counts as silence. Known secrets are masked in all it says
@@ -20,10 +20,10 @@ from sauron_jobs_loader.masking import Masker
 OnOutput = Callable[[bytes], None]
 OnProgress = Callable[[float, str], None]
 OnState = Callable[[str, str | None, Any], Any]
-"""Told (operation, key, value), operation being one of OPERATIONS. Raises KeyError for a key that is not there."""
+"""Serves (operation, key, value), the operation one of OPERATIONS. Raises KeyError for an unknown key."""
 
 OPERATIONS = ("get", "set", "delete", "keys", "sauron")
-"""What a job may ask of the runner: its own durable state, and for builtin jobs what `key` names of Sauron itself."""
+"""The requests of a job: for its own durable state; of builtin jobs also what `key` names of Sauron."""
 
 CHUNK = 1 << 16
 NOTE_CHARS = 500
@@ -84,7 +84,7 @@ class Output:
 
 
 class JobChannel:
-    """What the job sends over its private channel: its result, progress, and requests, which are replied to."""
+    """What the job sends over its private channel: its result, its progress, and requests."""
 
     def __init__(
         self,
@@ -172,7 +172,8 @@ class JobChannel:
         given = [frame.get("key"), frame.get("value")]
         if frame["op"] == "set" and self._masker.value(given) != given:
             raise ValueError(
-                "it holds the value of a secret. Keep secrets in Sauron's environment, and in the state what they open"
+                "it holds the value of a secret."
+                " Keep secrets in Sauron's environment, and in the state what they open"
             )
 
 
@@ -184,7 +185,7 @@ class Reports:
     def __init__(self, control: socket.socket) -> None:
         self.ended = False
         self.report: dict[str, Any] | None = None
-        """The report of the attempt's end; still None at the end of the stream if the supervisor was killed."""
+        """The report of the attempt's end. None at the end of the stream: the supervisor was killed."""
 
         self._control = control
         self._frames = channel.FrameReader()

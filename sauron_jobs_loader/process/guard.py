@@ -73,7 +73,7 @@ def _become_child(mode: str, sha: str, requests: socket.socket, guard: int) -> N
 
 
 def _drop_added_locale() -> None:
-    """Take back the LC_CTYPE that Python itself adds in the C locale (PEP 538): a job's environment is exact."""
+    """Remove the LC_CTYPE that Python adds in the C locale (PEP 538): a job's environment is exact."""
     with open("/proc/self/environ", "rb") as given:  # noqa: PTH123 - pathlib would cost every process start
         if not any(entry.startswith(b"LC_CTYPE=") for entry in given.read().split(b"\0")):
             os.environ.pop("LC_CTYPE", None)
@@ -133,14 +133,17 @@ class _Guard:
         return True
 
     def _sweep(self, supervisor: int) -> int:
-        """Kill what a supervisor that was killed leaves behind: its children are ours from the moment it is a zombie."""
+        """Kill what a killed supervisor leaves behind: its children are ours once it is a zombie."""
         deadline = time.monotonic() + SWEEP_SECONDS
         while (process := tree.look_at(supervisor)) and process.alive and time.monotonic() < deadline:
             time.sleep(0.0005)
         return self._kill_unsupervised()
 
     def _kill_unsupervised(self) -> int:
-        """Kill our children that are neither the zygote nor a supervisor, with all below them; return how many."""
+        """Kill our children that are neither the zygote nor a supervisor, with all below them.
+
+        Return how many were killed.
+        """
         ours, own_session = os.getpid(), os.getsid(0)
 
         def stray(process: Process) -> bool:

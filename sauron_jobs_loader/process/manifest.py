@@ -1,4 +1,4 @@
-"""Runs a bundle's `manifest.py` in this process, once, and answers what it defines.
+"""Run a bundle's `manifest.py` in this process, once, and return what it defines.
 
 A manifest that cannot be executed raises BootError with the file and line of the fault that are the bundle's
 own. The revision's folder is not written to (no bytecode is left in it). Limit: a process loads one bundle in
@@ -45,11 +45,12 @@ def loaded() -> Loaded | None:
 
 
 def load(folder: str, sha: str) -> None:
-    """Run the manifest of the bundle in `folder`, which is made the first place to import from. Raises BootError."""
+    """Run the manifest of the bundle in `folder`, the first place to import from. Raises BootError."""
     path = os.path.join(folder, MANIFEST)
     if not os.path.isfile(path):
         raise BootError(
-            f"The bundle has no {MANIFEST} at its top. Add one that registers the jobs (`sauron init` writes an example)."
+            f"The bundle has no {MANIFEST} at its top."
+            " Add one that registers the jobs (`sauron init` writes an example)."
         )
     sys.dont_write_bytecode = True
     sys.path[:0] = [folder, COMPAT_FOLDER]
@@ -78,7 +79,7 @@ def definitions() -> dict[str, Any]:
 
 
 def prepare() -> None:
-    """Do now, once, what every attempt would do again: set up logging unless the bundle did, and import what jobs need."""
+    """Do once what every attempt would do: set up logging unless the bundle did, import what jobs need."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
     if any(inspect.iscoroutinefunction(config.func) for config in job_registry.list_jobs()):
         importlib.import_module("asyncio")
@@ -86,7 +87,10 @@ def prepare() -> None:
 
 def _exited(error: SystemExit, folder: str) -> str:
     place = _place(error, folder)
-    return f"{place}: the manifest called sys.exit({error.code!r}) while loading. Remove it: a manifest only registers jobs."
+    return (
+        f"{place}: the manifest called sys.exit({error.code!r}) while loading."
+        " Remove it: a manifest only registers jobs."
+    )
 
 
 def _fault(error: BaseException, folder: str) -> str:
@@ -126,7 +130,7 @@ def _place(error: BaseException, folder: str) -> str:
 
 
 def metadata(job_id: str) -> dict[str, str] | None:
-    """Return where the code of a job comes from: `script_source`, `git_sha`, `loaded_at`. None for a job that is not loaded."""
+    """Return where its code is from: `script_source`, `git_sha`, `loaded_at`; None if it is not loaded."""
     held = loaded()
     if held is None or job_registry.get(job_id) is None:
         return None

@@ -65,7 +65,7 @@ def failure(message: str, error_type: str) -> dict[str, Any]:
 
 
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
-    """Skip the leading frames of a traceback that are the loader's, and asyncio's between them and the job."""
+    """Skip the leading frames of a traceback that are the loader's, and asyncio's before the job's."""
     while (
         trace
         and trace.tb_next

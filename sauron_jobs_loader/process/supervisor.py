@@ -38,7 +38,10 @@ def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
 
 
 def supervise(sha: str, request: dict[str, Any], fds: list[int]) -> NoReturn:
-    """Run one attempt to its end. `fds` are the control socket, the job's channel and its output pipe. Never returns."""
+    """Run one attempt to its end; never return.
+
+    `fds` are the control socket, the job's channel and its output pipe.
+    """
     try:
         os.setpgid(0, 0)
         tree.adopt_orphans()
@@ -95,7 +98,7 @@ class _Supervision:
         self._stopped = False
 
     def wait(self) -> dict[str, Any] | None:
-        """Wait, end what is left, and return the report; None when the runner is gone and nobody would read it."""
+        """Wait, end what is left, and return the report; None if the runner, its reader, is gone."""
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
         poll.register(self._children, select.POLLIN)

@@ -1,9 +1,8 @@
-"""What the kernel lets us say about processes: adopt orphans, die with the parent, find every descendant and end it.
+"""Process trees: adopt orphans, die with the parent, find every descendant and end it.
 
 A process that called `adopt_orphans` becomes the parent of every descendant whose own parent ended, also of
 daemons in sessions of their own, so "no child is left" means "nothing of the tree is left". Limit: a process
-in an uninterruptible wait (a dead network disk) cannot be killed by anybody; after a bounded time it is given
-up.
+in an uninterruptible wait (a dead network disk) cannot be killed; after a bounded time it is given up.
 """
 # this is loaded before every job, pathlib would cost it a few milliseconds
 # ruff: noqa: PTH123, PTH208
@@ -34,7 +33,7 @@ FROM_OUTSIDE = (
     signal.SIGALRM,
     signal.SIGTSTP,
 )
-"""Signals that our own processes ignore (they obey their sockets) and that a job gets back at their defaults."""
+"""Signals that our own processes ignore (their sockets say when to end); a job has their defaults."""
 
 OnExit = Callable[[int, int, Any], None]
 """Told (pid, wait status, resource usage) of every child that ended."""
@@ -56,12 +55,12 @@ class Process(NamedTuple):
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER). Not inherited by children."""
+    """Become the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER). Not inherited."""
     _checked(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def die_with_parent(parent: int) -> None:
-    """Be killed when the parent ends (PR_SET_PDEATHSIG); at once if it has ended already. The parent has one thread."""
+    """Be killed when the parent, which has one thread, ends (PR_SET_PDEATHSIG), or now if it has ended."""
     _checked(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
@@ -88,7 +87,10 @@ def look_at(pid: int) -> Process | None:
 
 
 def descendants(root: int) -> list[Process]:
-    """Find all descendants of a process, children before grandchildren. One pass over /proc: a snapshot with races."""
+    """Find all descendants of a process, children before grandchildren.
+
+    One pass over /proc: a snapshot with races.
+    """
     below: dict[int, list[Process]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (process := look_at(int(entry))):
@@ -116,7 +118,7 @@ def reap(on_exit: OnExit | None = None) -> bool:
 
 
 def signal_descendants(number: int, which: Callable[[Process], bool] = lambda _: True) -> set[int]:
-    """Send a signal to every live descendant that `which` picks, those below them included; return their pids."""
+    """Send a signal to every live descendant that `which` picks and all below it; return their pids."""
     chosen: set[int] = set()
     for process in descendants(os.getpid()):
         if not (process.parent in chosen or which(process)):
@@ -129,7 +131,7 @@ def signal_descendants(number: int, which: Callable[[Process], bool] = lambda _:
 
 
 def kill_descendants(on_exit: OnExit | None = None) -> set[int]:
-    """KILL and collect everything below this process, until nothing is left; return the pids that were alive."""
+    """KILL and collect everything below this process until nothing is left; return the pids killed."""
     killed: set[int] = set()
     give_up = time.monotonic() + UNKILLABLE_AFTER_SECONDS
     pause = 0.0002

@@ -110,7 +110,8 @@ def test_nonsense_that_is_returned_is_shown_and_marked(runs: Runs, value: str, r
 
 def test_a_value_that_holds_itself_or_is_too_large_keeps_its_status(runs: Runs) -> None:
     told = runs.job(
-        "def run():\n    value = {'status': 'failed', 'blob': 'x' * 3_000_000}\n    value['me'] = value\n    return value"
+        "def run():\n    value = {'status': 'failed', 'blob': 'x' * 3_000_000}\n"
+        "    value['me'] = value\n    return value"
     )
     assert told.facts.result is not None
     assert told.facts.result["value"]["status"] == "failed"
@@ -155,7 +156,8 @@ def test_garbage_on_the_channel_is_no_result(runs: Runs) -> None:
         """
         def run():
             for entry in os.listdir("/proc/self/fd"):
-                if os.path.exists(f"/proc/self/fd/{entry}") and os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
+                path = f"/proc/self/fd/{entry}"
+                if os.path.exists(path) and os.readlink(path).startswith("socket:"):
                     os.write(int(entry), b"\\xff" * 100 + b'{"type": "result", "ok": true}')
             return {"status": "success"}
         """
@@ -224,7 +226,8 @@ def test_threads_that_hang_after_the_result_end_soon_and_the_result_stands(runs:
 
 def test_what_is_registered_at_exit_is_called(runs: Runs) -> None:
     told = runs.job(
-        "import atexit\ndef run():\n    atexit.register(print, 'good', 'bye')\n    sys.stdout.write('no newline ')"
+        "import atexit\ndef run():\n    atexit.register(print, 'good', 'bye')\n"
+        "    sys.stdout.write('no newline ')"
     )
     assert told.output.endswith("no newline good bye\n")
 
@@ -385,7 +388,8 @@ def test_progress_and_state_reach_the_runner(runs: Runs) -> None:
             ctx.state.set("n", 1)
             ctx.state.delete("n")
             ctx.state.delete("n")
-            return [ctx.state["seen"], ctx.state.get("none", 5), "none" in ctx.state, list(ctx.state.keys()), ctx.state.get("o")]
+            state = ctx.state
+            return [state["seen"], state.get("none", 5), "none" in state, list(state.keys()), state.get("o")]
         """
     )
     assert told.facts.result == {"ok": True, "value": [{"ids": [1, 2]}, 5, False, ["seen"], None]}
@@ -408,7 +412,8 @@ def test_a_context_knows_its_run_and_its_secrets(runs: Runs) -> None:
         """
         def run(ctx):
             ctx.log.info("a line for the log")
-            known = [ctx.job_id, ctx.run_id, ctx.attempt, ctx.scheduled_for.isoformat(), ctx.params, ctx.secrets]
+            scheduled_for = ctx.scheduled_for.isoformat()
+            known = [ctx.job_id, ctx.run_id, ctx.attempt, scheduled_for, ctx.params, ctx.secrets]
             assert ctx.scheduled_for.utcoffset() is not None
             assert (ctx.require_secret("TOKEN"), ctx.get_secret("OTHER", "none")) == ("s3cret", "none")
             print(known)
@@ -426,7 +431,8 @@ def test_a_context_knows_its_run_and_its_secrets(runs: Runs) -> None:
 
 
 def test_params_of_a_model_arrive_validated(runs: Runs) -> None:
-    body = "import pydantic\nclass P(pydantic.BaseModel):\n    n: int = 3\ndef run(ctx):\n    return ctx.params.n + 1"
+    model = "import pydantic\nclass P(pydantic.BaseModel):\n    n: int = 3\n"
+    body = f"{model}def run(ctx):\n    return ctx.params.n + 1"
     assert runs.job(body, "func=run, params=P", params={"n": "4"}).facts.result == {"ok": True, "value": 5}
     refused = runs.run(params={"n": "x"}).facts.result
     assert refused is not None

@@ -152,7 +152,8 @@ def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(
     runs = Runs(launcher, tmp_path, spawn=False)
     write_job(
         tmp_path,
-        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\ndef run():\n    return os.getppid()",
+        "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+        "def run():\n    return os.getppid()",
     )
     assert launcher.boot(SHA, tmp_path, ENVIRON).threaded
     told = runs.run(environ=ENVIRON)
@@ -204,7 +205,8 @@ def test_a_job_that_kills_a_group_of_ours_leaves_nothing_and_the_next_attempt_st
 ) -> None:
     write_job(
         tmp_path,
-        f"def run():\n    if os.environ.get('KIND'):\n        return 1\n    os.killpg({target}, 9)\n    time.sleep(600)",
+        "def run():\n    if os.environ.get('KIND'):\n        return 1\n"
+        f"    os.killpg({target}, 9)\n    time.sleep(600)",
     )
     runs = Runs(launcher, tmp_path, spawn=False)
     attempt = runs.start()
@@ -236,7 +238,8 @@ def test_a_kept_revision_stays_warm(launcher: Launcher, tmp_path: Path) -> None:
 def test_attempts_of_several_threads_do_not_mix(launcher: Launcher, tmp_path: Path) -> None:
     write_job(
         tmp_path,
-        "def run(ctx):\n    print(os.environ['N'] * 3)\n    ctx.state[os.environ['N']] = 1\n    return os.environ['N']",
+        "def run(ctx):\n    print(os.environ['N'] * 3)\n"
+        "    ctx.state[os.environ['N']] = 1\n    return os.environ['N']",
     )
     runs = Runs(launcher, tmp_path, spawn=False)
     faults: list[object] = []

@@ -20,7 +20,8 @@ from importlib.metadata import version
 def run():
     import jsonschema
     program = subprocess.run(["tiny"], capture_output=True, text=True, check=True).stdout.strip()
-    return {"status": "success", "tiny": tiny.__version__, "program": program, "pid": os.getppid(), "prefix": sys.prefix}
+    process = {"pid": os.getppid(), "prefix": sys.prefix}
+    return {"status": "success", "tiny": tiny.__version__, "program": program, **process}
 """
 MODULE = "def main():\n    print('tiny', __version__)\n"
 

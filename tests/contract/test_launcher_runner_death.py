@@ -22,9 +22,11 @@ RUNNER = """
     from sauron_jobs_loader.launch.launcher import AttemptRequest, Launcher
 
     environ = {"PATH": os.environ["PATH"], "TAG": os.environ["TAG"]}
-    request = AttemptRequest("a" * 40, Path(sys.argv[2]), "job", "r", 1, None, None, environ, {}, sys.argv[3] == "spawn", environ)
+    folder, spawn = Path(sys.argv[2]), sys.argv[3] == "spawn"
+    request = AttemptRequest("a" * 40, folder, "job", "r", 1, None, None, environ, {}, spawn, environ)
     attempt = Launcher().start(request)
-    print(attempt.watch(timeout=timedelta(seconds=60), on_output=lambda _: None, on_progress=print, on_state=print))
+    minute = timedelta(seconds=60)
+    print(attempt.watch(timeout=minute, on_output=lambda _: None, on_progress=print, on_state=print))
 """
 
 TREE = """
@@ -47,7 +49,8 @@ TREE = """
 def test_kill_9_of_the_runner_ends_the_whole_tree(tmp_path: Path, isolation: str, moment: str) -> None:
     body = dedent(TREE)
     if moment == "loading":
-        body = f'open(os.path.dirname(__file__) + "/../pid", "w").write(f"{{os.getpid()}}\\n")\nwhile True:\n    pass\n{body}'
+        tell = 'open(os.path.dirname(__file__) + "/../pid", "w").write(f"{os.getpid()}\\n")'
+        body = f"{tell}\nwhile True:\n    pass\n{body}"
     folder = write_job(tmp_path / "bundle", body)
     tag = f"runner-death-{os.getpid()}-{isolation}-{moment}"
     command = [sys.executable, "-c", dedent(RUNNER), str(ROOT), str(folder), isolation]

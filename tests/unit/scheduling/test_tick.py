@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.answers.audit import audit
+from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Origin, RunState
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
-from chalicelib.store import Store, history, registry
+from chalicelib.store import Store, history, ledger, registry
 from chalicelib.store.queue import claims
-from tests.conftest import ManualClock, define
+from tests.conftest import ManualClock, define, job_record
 
 pytestmark = pytest.mark.every_store
 
@@ -202,7 +203,8 @@ def test_a_job_whose_zone_is_no_more_stops_no_other_job(store: Store, clock: Man
     with store.write() as tx:
         tx.execute(
             text(
-                "UPDATE jobs SET record = replace(record, 'UTC', 'Mars/Olympus'), definition_hash = 'x' WHERE job_id = 'bad'"
+                "UPDATE jobs SET record = replace(record, 'UTC', 'Mars/Olympus'), definition_hash = 'x'"
+                " WHERE job_id = 'bad'"
             )
         )
     clock.move(minutes=2)
@@ -236,3 +238,19 @@ def test_after_downtime_what_a_former_schedule_queued_is_not_taken_back(
     clock.move(hours=5)
     tick(store, clock)
     assert holes(store, clock) == 0
+
+
+@pytest.mark.parametrize("count", [100, 101, 250])
+def test_one_tick_handles_every_job_that_is_due_however_many_batches_it_takes(
+    store: Store, clock: ManualClock, count: int
+) -> None:
+    with store.write() as tx:
+        for number in range(count):
+            spec = JobSpec.from_record(job_record(f"job-{number}", "3 12 * * *"))
+            ledger.define(tx, spec, None, source="bundle", revision="a" * 40, now=clock.now())
+    clock.move(minutes=1, seconds=1)
+    report = tick(store, clock)
+    assert (report.jobs, report.queued) == (count, count)
+    with store.read() as tx:
+        assert history.counts(tx)["queued"] == count
+    assert tick(store, clock).queued == 0
