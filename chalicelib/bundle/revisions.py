@@ -29,7 +29,6 @@ from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, Launcher
 
-from . import lambda_limits
 from .activation import Loaded
 from .job_environment import JobEnvironment
 from .key_files import KeyFiles
@@ -126,6 +125,8 @@ class Revisions:
             for one in bundle.rejected
         ]
         if self._settings.function:
+            from . import lambda_limits
+
             in_bundle = lambda_limits.is_file_of(self._folder(sha))
             for record in list(jobs):
                 if reasons := lambda_limits.refusals(
@@ -144,6 +145,8 @@ class Revisions:
         """
         if not self._settings.function:
             return []
+        from . import lambda_limits
+
         with self._translated():
             wanted = requirements.read(self._folder(sha))
         return lambda_limits.unmet(wanted.wanted, lambda_limits.installed()) if wanted else []
