@@ -31,7 +31,7 @@ class Aws:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What makes boto3, Chalice and Sauron take this server for AWS; no file of the operator's is read."""
+        """Return variables that make boto3, Chalice and Sauron use this server and no local profile."""
         files = {"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"}
         region = {"AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true"}
         return {"AWS_ENDPOINT_URL": self.url, **KEY, **region, **files}

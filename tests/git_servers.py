@@ -1,4 +1,4 @@
-"""Real git servers on loopback for tests: smart http(s) with a token, ssh with a key, and a git that keeps a diary."""
+"""Real git servers on loopback: smart http(s) with a token, ssh with a key, and a git that logs its calls."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ class GitSshServer:
 
 @contextmanager
 def serve_ssh(folder: Path) -> Iterator[GitSshServer]:
-    """Serve git over ssh on a free port of 127.0.0.1; keys are made in `folder`, whose name may have spaces."""
+    """Serve git over ssh on a free port of 127.0.0.1, with keys in `folder`, whose name may have spaces."""
     folder.mkdir(parents=True)
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     client_key = asyncssh.generate_private_key("ssh-ed25519")

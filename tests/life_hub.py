@@ -1,4 +1,4 @@
-"""Life Hub for tests: a real PostgreSQL that can be stopped, frozen and filled, and runs that end as they end in real life."""
+"""Life Hub for tests: a real PostgreSQL that can be stopped, frozen and filled, and runs that end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DONE = Verdict(Outcome.SUCCEEDED, result={"summary": "well done"}, exit_code=0)
 
 
 class Server:
-    """A PostgreSQL of its own, without passwords, on a socket in a folder that no other test run closes to its user."""
+    """A PostgreSQL of its own, without passwords, on a socket in a folder that other runs leave alone."""
 
     def __init__(self, home: Path | None = None) -> None:
         """Start one in a new folder, or join the one that other processes share in `home`."""
@@ -134,7 +134,7 @@ def run_ends(
     said: tuple[str, ...] = (),
     retry: bool = False,
 ) -> tuple[str, int]:
-    """Let a run of a job be triggered (unless one waits), claimed and finished as the worker does it; return run and attempt."""
+    """Trigger a run (unless one waits), claim and finish it as the worker does; return run and attempt."""
     with store.write() as tx:
         claim = claims.claim(tx, owner="me", now=clock.now()).run
         if claim is None:

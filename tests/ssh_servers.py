@@ -1,4 +1,4 @@
-"""A real ssh server on loopback, in a process of its own, that runs what it is asked in a shell and serves as a bastion too."""
+"""A real ssh server on loopback in its own process: it runs commands in a shell and serves as a bastion."""
 
 from __future__ import annotations
 

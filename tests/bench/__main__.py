@@ -39,7 +39,7 @@ def plain_exec() -> float:
 
 
 def plain_sqlite(count: int = 500) -> float:
-    """Claims and finishes a second, as two transactions each, synchronous=FULL: the limit of any queue on this disk."""
+    """Claims and finishes a second, two transactions each, synchronous=FULL: a queue's limit here."""
     with (
         tempfile.TemporaryDirectory(prefix="sauron-bench-") as name,
         contextlib.closing(sqlite3.connect(f"{name}/q.db", isolation_level=None)) as db,
@@ -55,7 +55,8 @@ def plain_sqlite(count: int = 500) -> float:
         for _ in range(count):
             db.execute("BEGIN IMMEDIATE")
             [(key,)] = db.execute(
-                "UPDATE q SET state = 'running' WHERE id = (SELECT id FROM q WHERE state = 'queued' LIMIT 1) RETURNING id"
+                "UPDATE q SET state = 'running'"
+                " WHERE id = (SELECT id FROM q WHERE state = 'queued' LIMIT 1) RETURNING id"
             ).fetchall()
             db.execute("COMMIT")
             db.execute("BEGIN IMMEDIATE")
@@ -84,7 +85,7 @@ def bench_trigger() -> None:
 
 
 def bench_lateness() -> None:
-    """How late runs start that were queued ahead for an instant, as a tick queues them, with all workers idle."""
+    """How late runs start that a tick queued ahead for an instant, with all workers idle."""
     from chalicelib.model.runs import new_run_id
     from chalicelib.store import Store, history
     from chalicelib.store.queue import finish
@@ -252,7 +253,14 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(BENCHES)} (all)")
     names = parser.parse_args().names or list(BENCHES)
     sys.stdout.write(
-        f"{json.dumps({'cpus': os.cpu_count(), 'python': sys.version.split()[0], 'sqlite': sqlite3.sqlite_version})}\n"
+        json.dumps(
+            {
+                "cpus": os.cpu_count(),
+                "python": sys.version.split()[0],
+                "sqlite": sqlite3.sqlite_version,
+            }
+        )
+        + "\n"
     )
     for name in names:
         if name not in BENCHES:

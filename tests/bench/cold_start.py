@@ -1,4 +1,4 @@
-"""How long the Lambda zip takes to its first answer, and to each after it: real awslambdaric, PostgreSQL, parameters from SSM.
+"""Time to the Lambda zip's first response and to later ones: real awslambdaric, PostgreSQL and SSM.
 
 Cold is from starting the process until the answer is posted, the store opened and read. No compiled file is
 written: the code's own come from the zip or not at all. Beside the time on the clock stands the processor

@@ -1,4 +1,4 @@
-"""Run by PEERS_PYTHON: drain a queue of no-op jobs with one worker of a peer that takes one at a time; return jobs a second.
+"""Run by PEERS_PYTHON: drain a queue of no-op jobs with one sequential worker of a peer; print jobs a second.
 
 Each peer is used as its documents say, with its own schema, and its clock runs from ready to the last end
 recorded.

@@ -1,4 +1,4 @@
-"""What a runner's way through PostgreSQL reaches of plain SKIP LOCKED and beside its peers, with one runner and with several.
+"""The store on PostgreSQL beside plain SKIP LOCKED and beside other queues, with one runner and with several.
 
 All take the same: runs that wait in a table, one connection per process, `synchronous_commit` on, each end
 durable before the next claim is made, tables vacuumed before. Plain is two prepared statements in a
@@ -69,7 +69,7 @@ def postgres() -> Iterator[str]:
 
 
 def together(work: Callable[..., None], processes: int, *given: object) -> float:
-    """Return the seconds that so many processes take to do the same until it is done, from when all are ready."""
+    """Return the seconds that so many processes need to do the same work, from when all are ready."""
     context = multiprocessing.get_context("spawn")
     ready, ends = context.Barrier(processes + 1), context.SimpleQueue()
     started = [
@@ -98,14 +98,15 @@ def plain_work(ready: Any, ends: Any, _name: str, url: str) -> None:
 
 
 def plain(url: str, processes: int, count: int) -> float:
-    """Claims and finishes a second on a bare table, as two prepared statements each: the limit of any queue on this server."""
+    """Claims and finishes a second on a bare table, two prepared statements each: any queue's limit here."""
     import psycopg
 
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as db:
         db.execute("DROP TABLE IF EXISTS plain")
         db.execute(
             "CREATE TABLE plain (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, payload jsonb NOT NULL,"
-            " state smallint NOT NULL DEFAULT 0, created timestamptz DEFAULT now(), started timestamptz, finished timestamptz)"
+            " state smallint NOT NULL DEFAULT 0, created timestamptz DEFAULT now(),"
+            " started timestamptz, finished timestamptz)"
         )
         db.execute("CREATE INDEX ON plain (id) WHERE state = 0")
         db.execute(
@@ -141,7 +142,7 @@ def store_work(ready: Any, ends: Any, name: str, url: str, publish: bool) -> Non
 def store_path(
     url: str, processes: int, count: int, *, jobs: int, overlap: str, publish: bool = False
 ) -> float:
-    """Runs a second through runners whose attempts do nothing: claimed, executed and recorded in the store, each once."""
+    """Runs a second through runners whose attempts do nothing: each claimed, executed and recorded once."""
     from chalicelib.clock import SystemClock
     from chalicelib.model.jobs import JobSpec
     from chalicelib.model.runs import new_run_id
@@ -165,7 +166,10 @@ def store_path(
         connection.exec_driver_sql("VACUUM (ANALYZE)")
     took = together(store_work, processes, url, publish)
     with store.engine.connect() as connection:
-        done = "SELECT count(*) FROM job_queue JOIN attempts ON run_id = id WHERE created_at = %s AND state = 'succeeded'"
+        done = (
+            "SELECT count(*) FROM job_queue JOIN attempts ON run_id = id"
+            " WHERE created_at = %s AND state = 'succeeded'"
+        )
         assert connection.exec_driver_sql(f"{done} AND attempt = 1", (now,)).scalar() == count
     store.close()
     return count / took
@@ -188,7 +192,7 @@ def peer(name: str, url: str, count: int) -> float | None:
 
 
 def bench_postgres(count: int = 300, rounds: int = 9) -> None:
-    """One runner's way through the store beside plain SKIP LOCKED and, where they are installed, the peers."""
+    """One runner's store operations beside plain SKIP LOCKED and, where installed, other queues."""
     rates: dict[str, list[float]] = {}
     shares: dict[str, list[float]] = {}
     with postgres() as url:
@@ -221,7 +225,7 @@ def bench_runners(count: int = 10_000, rounds: int = 3) -> None:
 
 
 def bench_bell(count: int = 50) -> None:
-    """From a trigger at a runner that executes nothing to the first line of the job, in another runner: NOTIFY wakes it."""
+    """From a trigger at an idle runner to the job's first line in another runner, which NOTIFY wakes."""
     with postgres() as url, tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
         shared = {
             "JOBS_GIT_REPO_URL": str(bundle(Path(name) / "bundle")),

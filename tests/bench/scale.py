@@ -1,4 +1,4 @@
-"""What sizes cost on PostgreSQL: a tick over very many jobs, the bytes that a run leaves, the connections that a runner holds.
+"""What size costs on PostgreSQL: a tick over very many jobs, the bytes of a run, a runner's connections.
 
 The numbers behind docs/scaling.md that no other bench gives.
 """
@@ -17,9 +17,11 @@ from tests.bench.postgres import postgres, store_path
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 # Copies of one job whose next fire times are spread over the day that begins in an hour.
 COPIES = text(
-    "INSERT INTO jobs (job_id, source, revision, record, definition_hash, overlap, enabled, cursor, next_fire_at, ledger_from)"
+    "INSERT INTO jobs (job_id, source, revision, record, definition_hash, overlap, enabled, cursor,"
+    " next_fire_at, ledger_from)"
     " SELECT 'copy-' || n, source, revision, record, definition_hash, overlap, enabled, cursor,"
-    " CAST(:soon AS timestamptz) + n % 1440 * interval '1 minute', ledger_from FROM jobs, generate_series(1, :count) n"
+    " CAST(:soon AS timestamptz) + n % 1440 * interval '1 minute', ledger_from"
+    " FROM jobs, generate_series(1, :count) n"
     " WHERE job_id = 'first'"
 )
 

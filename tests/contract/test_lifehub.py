@@ -1,4 +1,4 @@
-"""What arrives in Life Hub, and what does not change there: against a real PostgreSQL with tables of ours and of others."""
+"""What arrives in Life Hub and what stays as it was: a real PostgreSQL with our tables and foreign ones."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ pytestmark = pytest.mark.every_store
 
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 LATER = "0 0 1 1 *"
-EARLIER_RUNS = """CREATE TABLE ops.runs (job_key varchar(80) NOT NULL, started_at timestamp(3) NOT NULL, status text NOT NULL
-    CHECK (status IN ('success', 'degraded', 'failure', 'timeout')), error_message varchar(20), tags jsonb, theirs int)"""
-EARLIER_JOBS = "CREATE TABLE ops.jobs (job_key text, enabled boolean, next_run_at timestamptz, theirs text DEFAULT 'kept')"
+EARLIER_RUNS = """CREATE TABLE ops.runs (job_key varchar(80) NOT NULL, started_at timestamp(3) NOT NULL,
+    status text NOT NULL CHECK (status IN ('success', 'degraded', 'failure', 'timeout')),
+    error_message varchar(20), tags jsonb, theirs int)"""
+EARLIER_JOBS = """CREATE TABLE ops.jobs (job_key text, enabled boolean, next_run_at timestamptz,
+    theirs text DEFAULT 'kept')"""
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +312,8 @@ def test_jobs_are_told_as_they_stand_removed_ones_marked(store: Store, clock: Ma
     publish(store, clock, hub)
     rows = ask(
         hub,
-        "SELECT job_key, enabled, next_run_at IS NULL, metadata->'override'->>'reason' FROM ops.jobs ORDER BY job_key",
+        "SELECT job_key, enabled, next_run_at IS NULL, metadata->'override'->>'reason'"
+        " FROM ops.jobs ORDER BY job_key",
     )
     assert rows == [
         ("other:x", True, True, None),
@@ -438,7 +441,8 @@ def test_the_schema_is_made_where_it_is_missing_and_never_altered(bare: str) -> 
     ]
     columns = ask(
         bare,
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'ops' AND table_name = 'runs'",
+        "SELECT column_name FROM information_schema.columns"
+        " WHERE table_schema = 'ops' AND table_name = 'runs'",
     )
     assert ("summary",) not in columns
 

@@ -9,8 +9,9 @@ JOB_KEYS = {
     "next_run_at", "last_run", "override",
 }  # fmt: skip
 RUN_KEYS = {
-    "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision", "params",
-    "requested_by", "reason", "created_at", "started_at", "finished_at", "error", "error_type", "result", "attempts",
+    "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision",
+    "params", "requested_by", "reason", "created_at", "started_at", "finished_at", "error", "error_type",
+    "result", "attempts",
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def gone(pid: int) -> bool:
 
 
 def environ_of(**more: str) -> dict[str, str]:
-    """The environment of a process under test: nothing of whoever runs the tests but what finds Python and git."""
+    """The environment of a process under test: of the tester's own, only what finds Python and git."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return {**kept, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'container'}", "TZ": "UTC", **more}
 
@@ -225,13 +225,15 @@ SAMPLE = {
 from sauron_jobs_loader import JobConfig, job_registry
 from jobs.sample import children, fails, greet, hello, slow
 
-job_registry.register(JobConfig(id="hello", cron="0 8 1 1 *", func=hello, tags=["t"], project="p", description="Says so"))
+job_registry.register(
+    JobConfig(id="hello", cron="0 8 1 1 *", func=hello, tags=["t"], project="p", description="Says so"))
 job_registry.register(JobConfig(id="greet", cron="0 9 * * 1-5", func=greet, timezone="Europe/Berlin", params={
     "type": "object", "properties": {"name": {"type": "string"}, "times": {"type": "integer", "maximum": 5}},
     "required": ["name"], "additionalProperties": False}))
 job_registry.register(JobConfig(id="fails", cron="0 8 1 * *", func=fails, max_attempts=1))
 job_registry.register(JobConfig(id="slow", cron="0 8 1 * *", func=slow, max_attempts=1))
-job_registry.register(JobConfig(id="children", cron="0 8 1 * *", func=children, max_attempts=1, timeout_seconds=600))
+job_registry.register(
+    JobConfig(id="children", cron="0 8 1 * *", func=children, max_attempts=1, timeout_seconds=600))
 job_registry.register(JobConfig(id="listing", cron="@hourly", command=["ls"]))
 job_registry.register(JobConfig(id="idle", cron="@daily", func=hello, enabled=False))
 """,
@@ -261,7 +263,8 @@ def children():
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     print("pids", os.getpid(), child.pid, flush=True)
     print("files", *sorted(os.readlink(f"/proc/self/fd/{n}") for n in os.listdir("/proc/self/fd")
-                           if os.path.exists(f"/proc/self/fd/{n}") or os.path.islink(f"/proc/self/fd/{n}")), flush=True)
+                           if os.path.exists(f"/proc/self/fd/{n}")
+                           or os.path.islink(f"/proc/self/fd/{n}")), flush=True)
     time.sleep(600)
 """,
 }

@@ -1,4 +1,4 @@
-"""Bad bundles from outside: each has a message naming the place and the fix; the last good revision keeps running."""
+"""Bad bundles from outside: a message names the place and the fix; the last good revision keeps running."""
 
 from __future__ import annotations
 
@@ -167,9 +167,12 @@ def kills_its_parent():
 def returns_nonsense(): return {"status": object(), 3: {1, 2}}
 def fine(): return "ok"
 
-for job in (raises, exits, exits_badly, leaves_early, crashes, leaves_a_daemon, floods, kills_its_parent, returns_nonsense, fine):
-    job_registry.register(JobConfig(id=job.__name__.replace("_", "-"), cron="0 0 1 1 *", func=job, max_attempts=1))
-job_registry.register(JobConfig(id="ignores-term", cron="0 0 1 1 *", func=ignores_term, max_attempts=1, timeout_seconds=1))
+for job in (raises, exits, exits_badly, leaves_early, crashes, leaves_a_daemon, floods, kills_its_parent,
+            returns_nonsense, fine):
+    name = job.__name__.replace("_", "-")
+    job_registry.register(JobConfig(id=name, cron="0 0 1 1 *", func=job, max_attempts=1))
+job_registry.register(
+    JobConfig(id="ignores-term", cron="0 0 1 1 *", func=ignores_term, max_attempts=1, timeout_seconds=1))
 """
 
 VERDICTS = {
@@ -246,7 +249,8 @@ def test_a_required_secret_that_is_missing_is_named_before_the_job_starts(
         {
             "manifest.py": """
 from sauron_jobs_loader import JobConfig, job_registry
-job_registry.register(JobConfig(id="crm", cron="@daily", func=lambda: print("it started"), secrets=["CRM_TOKEN"], max_attempts=1))
+job_registry.register(JobConfig(
+    id="crm", cron="@daily", func=lambda: print("it started"), secrets=["CRM_TOKEN"], max_attempts=1))
 """
         }
     )

@@ -22,7 +22,7 @@ from tests.e2e.outside import SAMPLE, Cli, Repository, Said, Serve, environ_of, 
 
 
 def failed(said: Said, code: int) -> str:
-    """Check that a refusal is its exit code, nothing on standard output, and no traceback; return what was said."""
+    """Check that a refusal has its exit code, no standard output and no traceback; return its text."""
     assert said.code == code, said
     assert said.out == ""
     assert said.err.startswith("sauron: ")

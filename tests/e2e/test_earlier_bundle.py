@@ -1,4 +1,4 @@
-"""A bundle written for the earlier Sauron runs unchanged: ten jobs, its imports, its helpers, its return values."""
+"""A bundle written for Sauron 2.x runs unchanged: ten jobs, its imports, helpers and return values."""
 
 from __future__ import annotations
 

@@ -85,7 +85,8 @@ def test_jobs_are_listed_with_every_field_and_filtered(http: httpx.Client) -> No
     assert answer["count"] == len(answer["jobs"]) == 7 + BUILTIN_JOBS
     assert set(answer["jobs"][0]) >= JOB_KEYS
     assert {job["id"] for job in http.get("/jobs?enabled_only=true").json()["jobs"]} == {
-        "hello", "greet", "fails", "slow", "children", "listing", "sauron.health", "sauron.retention", "sauron.backup",
+        "hello", "greet", "fails", "slow", "children", "listing",
+        "sauron.health", "sauron.retention", "sauron.backup",
     }  # fmt: skip
     assert len(http.get("/jobs?tag=builtin").json()["jobs"]) == BUILTIN_JOBS
     assert [job["id"] for job in http.get("/jobs?tag=t&project=p").json()["jobs"]] == ["hello"]

@@ -1,4 +1,4 @@
-"""Sauron in place of the earlier system: its queue file, its bundle, its variables. What was queued runs, what was is shown."""
+"""Sauron takes over from 2.x: its queue file, bundle and variables. Queued runs run, history is shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from tests.life_hub import Server, ask
 BUNDLE = Path(__file__).parents[1] / "bundles" / "earlier"
 TABLE = """
 CREATE TABLE job_queue (id VARCHAR(36) PRIMARY KEY, job_id VARCHAR(255) NOT NULL, status VARCHAR(20) NOT NULL,
-  scheduled_for DATETIME NOT NULL, attempts INTEGER, max_attempts INTEGER, lease_owner VARCHAR(255), lease_expires_at DATETIME,
+  scheduled_for DATETIME NOT NULL, attempts INTEGER, max_attempts INTEGER, lease_owner VARCHAR(255),
+  lease_expires_at DATETIME,
   dedupe_key VARCHAR(255) UNIQUE, payload TEXT, last_error TEXT, started_at DATETIME, finished_at DATETIME,
   created_at DATETIME, updated_at DATETIME);
 CREATE INDEX ix_job_queue_due ON job_queue (status, scheduled_for);
@@ -63,13 +64,17 @@ def file(tmp_path: Path) -> Path:
 
 OPS = """
 CREATE SCHEMA ops;
-CREATE TABLE ops.jobs (job_key text PRIMARY KEY, job_id text NOT NULL, scheduler text, cron text, enabled boolean, tags text[],
+CREATE TABLE ops.jobs (job_key text PRIMARY KEY, job_id text NOT NULL, scheduler text, cron text,
+  enabled boolean, tags text[],
   next_run_at timestamptz, last_seen_at timestamptz);
-CREATE TABLE ops.runs (id bigserial PRIMARY KEY, job_key text, job_id text NOT NULL, started_at timestamptz NOT NULL,
-  ended_at timestamptz, duration_ms integer, status text, error_message text, metadata jsonb, UNIQUE (job_key, started_at));
-INSERT INTO ops.jobs VALUES ('sauron:backup-postgres', 'backup-postgres', 'sauron', '0 1 * * *', true, '{old}', NULL, NULL);
+CREATE TABLE ops.runs (id bigserial PRIMARY KEY, job_key text, job_id text NOT NULL,
+  started_at timestamptz NOT NULL, ended_at timestamptz, duration_ms integer, status text,
+  error_message text, metadata jsonb, UNIQUE (job_key, started_at));
+INSERT INTO ops.jobs VALUES
+  ('sauron:backup-postgres', 'backup-postgres', 'sauron', '0 1 * * *', true, '{old}', NULL, NULL);
 INSERT INTO ops.runs (job_key, job_id, started_at, status)
-  SELECT 'sauron:backup-postgres', 'backup-postgres', now() - n * interval '1 day', 'success' FROM generate_series(1, 60) n;
+  SELECT 'sauron:backup-postgres', 'backup-postgres', now() - n * interval '1 day', 'success'
+  FROM generate_series(1, 60) n;
 """
 
 

@@ -1,4 +1,4 @@
-"""The bundle of real ops jobs against real parts: ssh through a bastion, SES, a webhook receiver, Life Hub's PostgreSQL, pip."""
+"""A bundle of ops jobs against real parts: ssh through a bastion, SES, a webhook, Life Hub, pip."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WEBHOOK_KEY = b"0123456789abcdef0123456789abcdef"
 DAY = 86400
 
 
-# -- real parts --------------------------------------------------------------------------------------------------------
+# -- real parts ----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -195,7 +195,7 @@ def life_hub(tmp_path: Path) -> Iterator[str]:
     server.close()
 
 
-# -- the bundle runs ---------------------------------------------------------------------------------------------------
+# -- the bundle runs -----------------------------------------------------------------------------
 
 
 @pytest.fixture

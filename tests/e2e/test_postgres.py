@@ -94,7 +94,8 @@ def test_a_runner_takes_up_what_a_killed_one_left(
             "manifest.py": """
 from sauron_jobs_loader import JobConfig, job_registry
 from jobs.sample import slow
-job_registry.register(JobConfig(id="slow", cron="0 8 1 * *", func=slow, max_attempts=2, retry_backoff_seconds=0))
+job_registry.register(
+    JobConfig(id="slow", cron="0 8 1 * *", func=slow, max_attempts=2, retry_backoff_seconds=0))
 """
         }
     )

@@ -1,4 +1,4 @@
-"""The process from outside: how it starts, what it says, how it stops, and what is true after it was killed."""
+"""The process from outside: its start, its output, its stop, and what is true after it was killed."""
 
 from __future__ import annotations
 

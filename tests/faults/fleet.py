@@ -1,4 +1,4 @@
-"""Four real runners on one real PostgreSQL, each over a network of its own, under triggers and schedules of every minute."""
+"""Four real runners on one real PostgreSQL, each behind its own network, with triggers and schedules."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ job_registry.register(JobConfig(id="note", cron="0 0 1 1 *", func=note, overlap=
 job_registry.register(JobConfig(id="some", cron="0 0 1 1 *", func=some, overlap="allow", **often))
 job_registry.register(JobConfig(id="alone", cron="0 0 1 1 *", func=note, overlap="queue", **often))
 job_registry.register(JobConfig(id="lasting", cron="0 0 1 1 *", func=lasting, timeout_seconds=900, **often))
-job_registry.register(JobConfig(id="patient", cron="0 0 1 1 *", func=patient, overlap="allow", max_attempts=1))
+job_registry.register(
+    JobConfig(id="patient", cron="0 0 1 1 *", func=patient, overlap="allow", max_attempts=1))
 for number in range(6):
     job_registry.register(JobConfig(id=f"minute-{number}", cron="* * * * *", func=note, **often))
 """
@@ -72,7 +73,7 @@ def patient(ctx):
 
 
 class Workload:
-    """Triggers at every runner in turn, as people and assistants send them: what is acknowledged is noted, what fails is not."""
+    """Triggers sent to every runner in turn; the acknowledged ones are noted, the failed ones are not."""
 
     def __init__(self, runners: list[Served]) -> None:
         self.runners = runners
@@ -122,7 +123,7 @@ class Fleet:
         together: bool = False,
         environs: Sequence[dict[str, str]] = (),
     ) -> None:
-        """Start all; `together`: they share a folder as runners of one machine do, and so see each other die."""
+        """Start all; `together`: they share a folder, as on one machine, and see each other's death."""
         repository.commit({"manifest.py": MANIFEST, "jobs/work.py": JOBS})
         socket = next(iter(Path(server.url().partition("host=")[2]).glob(".s.PGSQL.*[0-9]")))
         self.server, self.home, self._repository = server, home, repository
@@ -210,7 +211,7 @@ class Fleet:
         return int(ask(self.server.url(), query, f"%-{self.runners[number].process.pid}-%")[0][0])
 
     def all_answer(self, since: float, *, but: frozenset[int] = frozenset(), seconds: float = 60) -> float:
-        """Wait until each runner (but those) has acknowledged a trigger after an instant; return the seconds it took."""
+        """Wait until each runner (but those) acknowledged a trigger after an instant; return the seconds."""
         wanted = set(range(RUNNERS)) - but
         wait_for(
             lambda: self.workload.since(since, wanted) == wanted,

@@ -1,4 +1,4 @@
-"""A small TCP proxy before PostgreSQL: a network between runner and store that a test cuts, freezes and robs of answers."""
+"""A small TCP proxy in front of PostgreSQL: a network that tests cut, freeze and make lose replies."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Proxy:
         self._waker.send(b"!")
 
     def swallow(self, mark: bytes) -> None:
-        """Let the next transaction with a statement that holds `mark` commit, and reset its connection instead of the answer."""
+        """Let the next transaction with `mark` in a statement commit, then reset it instead of replying."""
         with self._lock:
             self._mark = mark
 

@@ -1,4 +1,4 @@
-"""Life Hub stopped, frozen, read-only and full while thousands of runs finish: all arrive afterwards, once."""
+"""Life Hub stopped, frozen, read-only and full while thousands of runs finish: all arrive later, once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Runs:
             define(store, clock, f"j{n}", "0 0 1 1 *")
 
     def end(self, count: int) -> float:
-        """Let so many runs end, the publisher trying all the while; return the median seconds that one took."""
+        """Let so many runs end while the publisher keeps trying; return the median seconds of one."""
         over = threading.Event()
 
         def copy() -> None:
@@ -119,7 +119,7 @@ def locked(server: Server) -> Callable[[], None]:
 
 
 def full(server: Server) -> Callable[[], None]:
-    """A disk without room: a real one of 8 MB where one may be mounted, else the error that such a disk gives."""
+    """A full disk: a real one of 8 MB where mounting is allowed, else the error that such a disk gives."""
     disk = server.home / "disk"
     disk.mkdir()
     size = "size=8m"
@@ -127,7 +127,8 @@ def full(server: Server) -> Callable[[], None]:
         ["mount", "-t", "tmpfs", "-o", size, "tmpfs", disk], capture_output=True, check=False
     ).returncode:
         ask(server.url(), "CREATE FUNCTION ops.full() RETURNS trigger LANGUAGE plpgsql AS "
-            "$$ BEGIN RAISE 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END $$")  # fmt: skip
+            "$$ BEGIN RAISE 'could not extend file: No space left on device'"
+            " USING ERRCODE = 'disk_full'; END $$")  # fmt: skip
         ask(
             server.url(),
             "CREATE TRIGGER filled BEFORE INSERT ON ops.runs FOR EACH ROW EXECUTE FUNCTION ops.full()",

@@ -1,4 +1,4 @@
-"""SQS as it is: messages that come ten times, in any order, hours late or garbled, and an environment that is killed mid-run.
+"""SQS at its worst: repeated, reordered, late or garbled messages, and an environment killed mid-run.
 
 Each environment is a process of its own that calls the handlers of `app` with the events Lambda gives; the
 store is PostgreSQL.

@@ -21,7 +21,8 @@ MANIFEST = """
 from sauron_jobs_loader import JobConfig, job_registry
 from jobs.work import forever, once, note
 
-job_registry.register(JobConfig(id="forever", cron="0 0 1 1 *", func=forever, max_attempts=2, retry_backoff_seconds=1))
+job_registry.register(
+    JobConfig(id="forever", cron="0 0 1 1 *", func=forever, max_attempts=2, retry_backoff_seconds=1))
 job_registry.register(JobConfig(id="once", cron="0 0 1 1 *", func=once, max_attempts=1))
 job_registry.register(JobConfig(id="note", cron="* * * * *", func=note, overlap="allow", max_attempts=5))
 """
@@ -147,7 +148,8 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_trigger_and_leaves_no_run_ru
     assert (
         rows(
             served,
-            "SELECT job_id, fire_at, count(*) FROM job_queue WHERE fire_at IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1",
+            "SELECT job_id, fire_at, count(*) FROM job_queue WHERE fire_at IS NOT NULL"
+            " GROUP BY 1, 2 HAVING count(*) > 1",
         )
         == []
     )
@@ -201,7 +203,8 @@ def test_a_frozen_runner_that_lost_its_lease_records_nothing(
     served.process.send_signal(signal.SIGSTOP)
     with sqlite3.connect(store_of(served), timeout=30) as db:
         db.execute(
-            "UPDATE job_queue SET lease_owner = 'other', lease_generation = lease_generation + 1 WHERE id = ?",
+            "UPDATE job_queue SET lease_owner = 'other', lease_generation = lease_generation + 1"
+            " WHERE id = ?",
             (run_id,),
         )
     db.close()
@@ -257,7 +260,7 @@ def test_ctrl_c_reaches_the_runner_alone(bundle: Repository, serve: Serve, tmp_p
 def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
-    """So a rescued run never runs beside itself: with the guard frozen, the job lives on and nobody takes its run."""
+    """A rescued run never runs beside itself: the guard is frozen, so the job lives and keeps its run."""
     served = serve(HOME=str(tmp_path)).until_synced()
     run_id = served.trigger("forever")
     pids = pids_of(tmp_path / "pids", 1)

@@ -1,4 +1,4 @@
-"""Four runners on one PostgreSQL while one is killed, one is cut off and PostgreSQL is restarted: the quick part, run each time.
+"""Four runners on one PostgreSQL: one is killed, one is cut off, PostgreSQL restarts. The quick part.
 
 `make faults` runs the rest: leases that lapse, networks that freeze, a server that is read-only or full, lost
 answers, other clocks.

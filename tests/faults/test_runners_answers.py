@@ -1,4 +1,4 @@
-"""Commits that are made and not answered, at every runner in turn: nothing is done twice, and no attempt is lost to it."""
+"""Commits whose reply is lost, at every runner in turn: nothing is done twice, and no attempt is lost."""
 
 from __future__ import annotations
 

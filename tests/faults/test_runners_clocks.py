@@ -1,4 +1,4 @@
-"""Runners whose own clocks are five minutes early and late: all go by the database's; no occurrence is early or double."""
+"""Runners with clocks five minutes off follow the database's: no occurrence is early or doubled."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and
     late = sorted(seconds for seconds, _ in ask(four.server.url(), FIRED))
     owners = {owner for _, owner in ask(four.server.url(), FIRED)}
     print(
-        f"clocks: occurrences began {late[0] * 1000:.0f} to {late[-1] * 1000:.0f} ms after their time at {len(owners)} runners"
+        f"clocks: occurrences began {late[0] * 1000:.0f} to {late[-1] * 1000:.0f} ms after their time"
+        f" at {len(owners)} runners"
     )
     print(f"clocks: {figures}")
     assert late[0] >= -0.2  # the server's clock is read over a network

@@ -1,4 +1,4 @@
-"""PostgreSQL itself in trouble: crashed, down for longer than a lease, read-only, out of connections. No run is lost or doubled.
+"""PostgreSQL crashed, down longer than a lease, read-only, out of connections: no run lost or doubled.
 
 A job that executes through the whole outage goes on and is recorded: its owner lives, only the store does
 not.
@@ -43,7 +43,8 @@ def crowded(server: Server) -> Callable[[], None]:
         with contextlib.suppress(psycopg.OperationalError):
             while True:
                 others.enter_context(psycopg.connect(address, autocommit=True))
-        if not first.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'sauron'"
+        if not first.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                             " WHERE application_name = 'sauron'"
                              ).fetchall()[0][0]:  # fmt: skip
             break
     return others.close
@@ -70,7 +71,8 @@ def test_a_database_that_crashes_again_and_again_costs_no_attempt(fleet: FleetOf
         four.server.start()
         back.append(four.all_answer(time.monotonic()))
     print(
-        f"crashed three times: all took triggers {', '.join(f'{one:.1f}' for one in back)} s after it was there"
+        f"crashed three times: all took triggers {', '.join(f'{one:.1f}' for one in back)} s after"
+        " it was there"
     )
     figures = four.settle()
     print(f"crashed three times: {figures}, refused {dict(four.workload.refused)}")
@@ -90,7 +92,8 @@ def test_no_living_owner_loses_its_lease_to_an_outage_that_is_longer(
     mend()
     mended = time.monotonic()
     print(
-        f"{trouble.__name__} for {LONGER_THAN_A_LEASE:.0f} s: all took triggers {four.all_answer(mended):.1f} s after the end"
+        f"{trouble.__name__} for {LONGER_THAN_A_LEASE:.0f} s: all took triggers"
+        f" {four.all_answer(mended):.1f} s after the end"
     )
     figures = four.settle(seconds=90)
     print(f"{trouble.__name__}: {figures}, refused {dict(four.workload.refused)}")

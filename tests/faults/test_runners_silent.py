@@ -1,4 +1,4 @@
-"""A runner that is silent for longer than its lease: dead on another machine, stopped, cut off or behind a frozen network.
+"""A runner silent for longer than its lease: dead elsewhere, stopped, cut off, or its network frozen.
 
 Others take its runs over once the lease has lapsed. One that comes back ends what it lost and records nothing
 of it. While it is away it may still execute: that is the limit of any lease, and the only place where a run

@@ -1,4 +1,4 @@
-"""What is true after a fault, whatever the runners say of it: told by the database's own triggers and by the jobs' own journal.
+"""What is true after a fault, by the database's own triggers and the jobs' journal, not by the runners.
 
 The triggers note every claim and every end of an attempt as PostgreSQL saw it: a finish that did not test its
 fence shows. Each job notes its start and its end in one file, and holds a file lock of its run while it
@@ -24,7 +24,8 @@ BEGIN
     INSERT INTO witness VALUES (DEFAULT, NEW.id, 'claimed', NEW.lease_generation, NEW.lease_owner, NEW.state);
   ELSIF OLD.state = 'running' AND NEW.state <> 'running' THEN
     INSERT INTO witness VALUES (DEFAULT, NEW.id, 'ended', OLD.lease_generation, OLD.lease_owner, NEW.state);
-  ELSIF OLD.finished_at IS NOT NULL AND (OLD.state, OLD.finished_at) IS DISTINCT FROM (NEW.state, NEW.finished_at) THEN
+  ELSIF OLD.finished_at IS NOT NULL
+    AND (OLD.state, OLD.finished_at) IS DISTINCT FROM (NEW.state, NEW.finished_at) THEN
     INSERT INTO witness VALUES (DEFAULT, NEW.id, 'revived', OLD.lease_generation, OLD.state, NEW.state);
   END IF;
   RETURN NEW;
@@ -32,7 +33,10 @@ END $$;
 CREATE TRIGGER watch AFTER UPDATE ON job_queue FOR EACH ROW EXECUTE FUNCTION watch();
 """
 DOUBLE = "SELECT job_id, fire_at FROM job_queue WHERE fire_at IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1"
-OPEN = "SELECT count(*) FROM job_queue WHERE finished_at IS NULL AND (due_at <= now() OR attempt > 0 OR origin = 'trigger')"
+OPEN = (
+    "SELECT count(*) FROM job_queue WHERE finished_at IS NULL"
+    " AND (due_at <= now() OR attempt > 0 OR origin = 'trigger')"
+)
 ENDED = "SELECT run, generation FROM witness WHERE act = 'ended' GROUP BY 1, 2 HAVING count(*) > 1"
 OVERWRITTEN = """
 SELECT a.run_id, a.number FROM attempts a JOIN job_queue q ON q.id = a.run_id
@@ -83,7 +87,7 @@ class Witness:
         return int(ask(self.url, OPEN)[0][0])
 
     def attest(self, acknowledged: Sequence[str], *, beside: int = 0) -> Figures:
-        """Assert what every fault must leave true; `beside`: how many attempts may have begun beside a lost one."""
+        """Assert what holds after every fault; `beside` attempts may have begun beside a lost one."""
         states = dict(ask(self.url, "SELECT id, state FROM job_queue"))
         assert [run for run in acknowledged if run not in states] == []  # no acknowledged trigger is lost
         wrong = [run for run in acknowledged if states[run] != "succeeded"]

@@ -102,7 +102,7 @@ def _target_of(item: pytest.Item) -> str | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """End the last target with the suite's last test: others come after it, and share its stand-in for AWS."""
+    """End the last target with the suite's last test: later suites share its stand-in for AWS."""
     yield
     if nextitem is None or nextitem.path.parent != HERE:
         item.config.stash[OPEN].close()

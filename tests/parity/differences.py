@@ -1,4 +1,4 @@
-"""The README's table of what is not the same everywhere, as data: its first column names a row, the others are the targets."""
+"""The README's table of differences as data: its first column names a row, the others are the targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The events that AWS hands to a function, in the shape of the real ones, and an API Gateway answer back to HTTP.
+"""Events as AWS hands them to a function, and an API Gateway response turned back into HTTP.
 
 Sources: "Lambda proxy integrations in API Gateway" (REST API, payload 1.0), "Using Lambda with Amazon SQS",
 "Schedule events" of EventBridge, and "Amazon API Gateway important notes" for the headers it renames.
@@ -87,7 +87,7 @@ class Api:
 def proxy_event(
     api: Api, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes, *, source_ip: str
 ) -> dict[str, Any] | None:
-    """Write the event of one HTTP request to `/<stage>/...`; None where the API has no such resource or method."""
+    """Return the event of an HTTP request to `/<stage>/...`, None for an unknown resource or method."""
     parts = urlsplit(target)
     prefix = f"/{api.stage}"
     if parts.path != prefix and not parts.path.startswith(f"{prefix}/"):

@@ -1,4 +1,4 @@
-"""What AWS does around the functions of one deployed stage: API Gateway in front, EventBridge's clock, the queue's event source.
+"""What AWS does around a stage's functions: API Gateway, EventBridge's clock, the queue's event source.
 
 The queue and the parameters are moto's; the functions, routes and limits are those of the packaged SAM
 template. After `stop` nothing is invoked and no environment is left; messages, parameters and the database
@@ -66,7 +66,7 @@ class Cloud:
         return f"http://{self._front.address}/{self.api.stage}"
 
     def start(self, environ: Mapping[str, str], secrets: Mapping[str, str], *, clock: bool = True) -> None:
-        """Deploy the functions with these variables and parameters, and begin to invoke them; `clock` fires each minute."""
+        """Deploy the functions with variables and parameters and invoke them; `clock` fires each minute."""
         for name, value in secrets.items():
             self._ssm.put_parameter(
                 Name=f"/sauron/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True
@@ -129,7 +129,7 @@ class Cloud:
         self._requests.shutdown(wait=False, cancel_futures=True)
         self.lambdas.close()
 
-    # -- EventBridge ----------------------------------------------------------------------------------------------------
+    # -- EventBridge ------------------------------------------------------------------------------
 
     def fire(self, duty: str, detail: Mapping[str, Any] | None = None) -> bytes:
         """Let a rule fire once, and return what its function answered; a failure raises."""
@@ -150,7 +150,7 @@ class Cloud:
             with contextlib.suppress(FunctionError):  # its log says so
                 self.fire_all()
 
-    # -- the queue's event source ---------------------------------------------------------------------------------------
+    # -- the queue's event source -----------------------------------------------------------------
 
     def _poll(self) -> None:
         """Hand each message to `work` in an environment of its own, as long as more may be busy at once."""
@@ -166,13 +166,13 @@ class Cloud:
                     busy |= {workers.submit(self._work, sqs, message) for message in found}
 
     def _work(self, sqs: Any, message: Mapping[str, Any]) -> None:
-        """Delete a message whose function succeeded; another is seen again when its time is over, as on AWS."""
+        """Delete a message if its function succeeded; else it reappears after its timeout, as on AWS."""
         event = events.sqs_event(queue_arn("runs"), [message])
         outcome = self.lambdas.invoke(self.function("work"), json.dumps(event).encode())
         if outcome.error is None:
             sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
 
-    # -- API Gateway ----------------------------------------------------------------------------------------------------
+    # -- API Gateway ------------------------------------------------------------------------------
 
     def answer(
         self, method: str, target: str, headers: list[tuple[str, str]], body: bytes, source_ip: str

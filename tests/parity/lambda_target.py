@@ -1,4 +1,4 @@
-"""The packaged Lambda zip as a target of the parity suite: its functions, a queue, parameters and a PostgreSQL, on one machine.
+"""The packaged Lambda zip as a parity target: functions, a queue, parameters, PostgreSQL, on one machine.
 
 Settings that are secrets, and what looks like one, are SSM parameters; the rest are the functions' variables.
 The rules of the clock fire each minute, as EventBridge does, and at once when the suite asks.

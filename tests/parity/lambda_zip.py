@@ -1,4 +1,4 @@
-"""The Lambda zip as `make package` makes it, unzipped, and beside it what AWS has in its runtime: nothing else is on the path.
+"""The unzipped Lambda zip of `make package` beside what AWS has in its runtime; nothing else is on the path.
 
 Packaging takes ten seconds and the network, so what it made is kept in a folder of this user below the
 temporary one, named by a hash of all that goes into it. A kill leaves nothing half-made in use: a folder gets
@@ -59,7 +59,7 @@ PROGRAMS = (
 
 @dataclass(frozen=True)
 class Package:
-    """What is deployed: the unzipped code, its SAM template, and the folder and interpreter of the runtime it meets."""
+    """What is deployed: the unzipped code, its SAM template, the runtime's folder and interpreter."""
 
     folder: Path
 
@@ -108,7 +108,7 @@ def copy_of_the_tree(folder: Path) -> Path:
 
 @functools.cache
 def package() -> Package:
-    """Package this tree, or answer the package of an earlier run; skips the test where the package index cannot be reached."""
+    """Package this tree or return an earlier package; skip the test if the package index is unreachable."""
     home = Path(tempfile.gettempdir()) / f"sauron-lambda-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
     assert home.stat().st_uid == os.getuid(), f"{home} belongs to someone else"
@@ -125,7 +125,7 @@ def package() -> Package:
 
 
 def _in_use(folder: Path, how: int) -> int | None:
-    """Lock a package until this process ends, and return the descriptor that does; None if someone else's lock forbids it."""
+    """Lock a package until this process ends and return the descriptor; None if another lock is held."""
     descriptor = os.open(folder.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The targets that are processes of this machine: the container's, two of them on one PostgreSQL, and `chalice local`."""
+"""The targets that are local processes: one runner, two on one PostgreSQL, and `chalice local`."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Postgres(Runners):
 
 
 class ChaliceLocal(Runners):
-    """`chalice local` as `make dev` starts it, in a project folder of links: Chalice goes where its project is."""
+    """`chalice local` as `make dev` starts it, in a folder of links, since Chalice changes to its project."""
 
     name = "chalice-local"
     ends_with = signal.SIGINT

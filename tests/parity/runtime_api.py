@@ -1,4 +1,4 @@
-"""Lambda's Invoke API on loopback: functions by name, each with as many execution environments as are busy at once.
+"""Lambda's Invoke API on loopback: named functions, each with as many environments as are busy at once.
 
 An environment that is free serves the next invocation, else one more is started; one that ran into its
 timeout or exited is not used again. `POST /2015-03-31/functions/<name>/invocations` is answered as AWS does,
@@ -71,7 +71,7 @@ class Lambda:
         return outcome
 
     def invoke_later(self, name: str, payload: bytes) -> None:
-        """Invoke a function and wait for nothing. Lambda would try again twice after a failure; this does not."""
+        """Invoke a function without waiting. Unlike Lambda it does not retry twice after a failure."""
         self._asynchronous.submit(self.invoke, name, payload)
 
     def sandboxes(self, name: str | None = None) -> list[Sandbox]:

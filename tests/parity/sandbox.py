@@ -1,4 +1,4 @@
-"""One execution environment of a Lambda function: an awslambdaric process with a Runtime API of its own on loopback.
+"""One execution environment of a function: an awslambdaric process with its own Runtime API on loopback.
 
 As on Lambda: one invocation at a time; nothing of it runs between invocations (every process is stopped by a
 signal until the next one); what outlives the function's timeout is killed with all its processes; PATH leads
@@ -49,7 +49,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended: the function's answer, or `error` as the Invoke API names it with the error as payload."""
+    """The end of an invocation: the function's result, or the Invoke API's `error` with its payload."""
 
     payload: bytes
     error: str | None = None
@@ -65,7 +65,7 @@ class _Invocation:
 
 
 class Sandbox:
-    """An environment that was started for a function; it serves one invocation after the other until it is ended."""
+    """A started environment of a function; it serves one invocation after the other until it is ended."""
 
     def __init__(self, package: Package, function: Function, log: Path, *, folder: Path) -> None:
         """Start the process; its output is appended to `log`."""
@@ -119,7 +119,7 @@ class Sandbox:
         }
 
     def invoke(self, payload: bytes) -> Outcome:
-        """Hand over an event and return how the function ended. Initialization is not counted, as on Lambda."""
+        """Hand over an event and return the function's end. Initialization does not count, as on Lambda."""
         waiting_until = time.monotonic() + INIT_SECONDS
         while not self._idle.wait(0.05):
             if self.process.poll() is not None or time.monotonic() > waiting_until:
@@ -150,7 +150,7 @@ class Sandbox:
                     f"RequestId: {current.id} Error: Runtime exited without providing a reason",
                 )
 
-    # -- what the Runtime API tells -------------------------------------------------------------------------------------
+    # -- what the Runtime API tells ---------------------------------------------------------------
 
     def next(self) -> _Invocation | None:
         """Wait for the next invocation while everything stands still; None when the environment ends."""
@@ -169,7 +169,7 @@ class Sandbox:
         if self._current is not None and self._current.id == invocation_id:
             self._current.answered.put(outcome)
 
-    # -- its processes --------------------------------------------------------------------------------------------------
+    # -- its processes ----------------------------------------------------------------------------
 
     def processes(self) -> list[int]:
         """The process and all its descendants."""

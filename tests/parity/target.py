@@ -37,11 +37,11 @@ class Target(ABC):
         self._turn = itertools.count()
         self._client = httpx.Client(timeout=40, trust_env=False)
 
-    # -- what each target does in its own way ---------------------------------------------------------------------------
+    # -- what each target does in its own way -----------------------------------------------------
 
     @abstractmethod
     def start(self, **environ: str) -> None:
-        """Start over the state that is there, with these settings (secrets among them); return once GET /ready is 200.
+        """Start over the existing state with these settings and secrets; return once GET /ready is 200.
 
         `environ` holds what an operator would set: JOBS_GIT_REPO_URL (http on loopback), JOBS_GIT_TOKEN,
         SAURON_API_TOKENS, SAURON_KILL_GRACE_SECONDS, ... and what jobs expect to find. Keep it in
@@ -62,7 +62,7 @@ class Target(ABC):
 
     @abstractmethod
     def tick_now(self) -> None:
-        """See that one whole pass of the minute's clock (tick, sync, upkeep) has begun and ended since this was called."""
+        """Wait until one whole pass of the clock (tick, sync, upkeep) began and ended after this call."""
 
     @property
     @abstractmethod
@@ -79,7 +79,7 @@ class Target(ABC):
     def written(self) -> str:
         """Everything its processes have printed and logged so far."""
 
-    # -- what the suite uses --------------------------------------------------------------------------------------------
+    # -- what the suite uses ----------------------------------------------------------------------
 
     def restart(self) -> None:
         """Stop and start again."""

@@ -1,4 +1,4 @@
-"""The clock: what becomes of occurrences. All of them fall due in one minute, for which the suite has prepared itself."""
+"""The clock: what becomes of occurrences. All are due in one minute, for which the suite has prepared."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _requirements(world: World, cell: str) -> None:
 
 @contextmanager
 def changed(world: World, *lines: str, files: dict[str, str] | None = None) -> Iterator[dict[str, Any]]:
-    """Sync the bundle with lines added to its manifest and files added to it, answer the report, and take them away again."""
+    """Sync the bundle with these manifest lines and files added, return the report, and remove them again."""
     world.commit({"manifest.py": world.manifest(*lines), **(files or {})})
     try:
         yield world.target.post("/sync")

@@ -1,4 +1,4 @@
-"""Downtime: what was acknowledged, switched and missed while Sauron was not there. These come last; they restart it."""
+"""Downtime: what was acknowledged, switched and missed meanwhile. These restart Sauron, so they run last."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_was_missed_while_it_was_down_is_caught_up_as_each_job_says(world: 
 
 
 def caught_up(target: Target, job_id: str) -> list[dict[str, Any]]:
-    """Return what became of the occurrences that were missed, the oldest first, once nothing of it is open."""
+    """Return the runs of the missed occurrences, the oldest first, once all are finished."""
 
     def all_over() -> list[dict[str, Any]] | None:
         runs = [run for run in target.get(f"/runs?job_id={job_id}")["runs"] if run["origin"] == "catchup"]

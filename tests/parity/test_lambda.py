@@ -1,4 +1,4 @@
-"""What only Lambda has: the zip with nothing beside it but boto3, environments that freeze, limits that kill, a queue."""
+"""What only Lambda has: a zip with nothing but boto3 beside it, frozen environments, hard limits, a queue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ HANDLERS = """
 import os, subprocess, sys, threading, time
 
 def echo(event, context):
-    return {"event": event, "left": context.get_remaining_time_in_millis(), "pid": os.getpid(), "name": context.function_name,
+    return {"event": event, "left": context.get_remaining_time_in_millis(), "pid": os.getpid(),
+            "name": context.function_name,
             "environ": dict(os.environ), "cwd": os.getcwd(), "path": sys.path}
 
 def fails(event, context):
@@ -40,7 +41,8 @@ def hangs(event, context):
     time.sleep(600)
 
 def api(event, context):
-    return {"statusCode": 200, "body": __import__("json").dumps(event), "headers": {"WWW-Authenticate": "Basic"},
+    return {"statusCode": 200, "body": __import__("json").dumps(event),
+            "headers": {"WWW-Authenticate": "Basic"},
             "multiValueHeaders": {"X-Twice": ["1", "2"]}}
 
 counted = []

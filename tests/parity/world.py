@@ -1,4 +1,4 @@
-"""What stands around a target: a bundle served by git over http, a folder where jobs find files, a receiver of alerts."""
+"""The surroundings of a target: a bundle served over http, a folder for its jobs, a receiver of alerts."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class World:
 
 @contextmanager
 def begin(target: Target, folder: Path, *, minute: bool) -> Iterator[World]:
-    """Start a target over the suite's bundle; with `minute`, prepare what the clock's coming minute is to meet."""
+    """Start a target over the suite's bundle; with `minute`, prepare for the clock's next minute."""
     root, jobs = folder / "served", folder / "files"
     for made in (root, jobs):
         made.mkdir()
@@ -97,7 +97,7 @@ def begin(target: Target, folder: Path, *, minute: bool) -> Iterator[World]:
 
 
 def _prepare(world: World) -> None:
-    """Set the clock's jobs to a minute that comes soon, and have a run of each overlap policy running until then."""
+    """Schedule the clock's jobs for a minute soon, with a run of each overlap policy in progress by then."""
     target = world.target
     while world.minute is None:
         # what starts cold is given time
