@@ -75,11 +75,11 @@ class UnknownRunError(SauronError):
 
 
 class UnknownRunnerError(SauronError):
-    """No such runner is there."""
+    """No runner has this name."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         self.name = name
-        there = f"There are {', '.join(known)}." if known else "None is there at all."
+        there = f"Known runners: {', '.join(known)}." if known else "No runner is alive."
         super().__init__(f"There is no runner {name!r}. {there}")
 
 

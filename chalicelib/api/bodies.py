@@ -135,6 +135,8 @@ def _fault(fault: Any, model: type[Body]) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "body"
     if fault["type"] == "extra_forbidden":
         return f"{where}: this member does not exist here; send one of {', '.join(model.model_fields)}"
+    if fault["type"] == "string_pattern_mismatch":  # of `sha`, the one member with a pattern
+        return f"{where}: write a commit id of 7 to 40 hexadecimal digits"
     if fault["type"] == "timezone_aware":
         return f"{where}: the time has no zone; write for example 2026-01-31T08:00:00Z"
     return f"{where}: {fault['msg']}"

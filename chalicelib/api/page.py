@@ -60,7 +60,7 @@ def home() -> Response:
         message=_MESSAGES.get(query.text("did") or ""),
         message_run=run if run and RUN_ID.fullmatch(run) else None,
         problems=status_report.problems(report, sauron.settings),
-        summary=f"{enabled} of {len(own)} jobs are enabled, {report.counts['running']} running now."
+        summary=f"{enabled} of {len(own)} jobs are enabled. Runs in progress: {report.counts['running']}."
         if own
         else "There are no jobs yet.",
         notices=warnings(is_open(sauron.settings), ()),

@@ -7,7 +7,9 @@ are added.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, select, update
@@ -22,37 +24,20 @@ AT_ONCE = 500  # jobs asked for in one statement
 _q = job_queue.c
 
 
+_run_fields = attrgetter(*(field.name for field in fields(Run)))
+_attempt_fields = attrgetter(*(field.name for field in fields(Attempt)))
+
+
 def as_run(row: Any) -> Run:
-    """Build the value from a row that holds all columns of the table."""
-    return Run(
-        id=RunId(row.id),
-        job_id=JobId(row.job_id),
-        state=RunState(row.state),
-        origin=Origin(row.origin),
-        fire_at=row.fire_at,
-        due_at=row.due_at,
-        gap_from=row.gap_from,
-        gap_count=row.gap_count,
-        revision=row.revision,
-        attempt=row.attempt,
-        max_attempts=row.max_attempts,
-        params=row.params,
-        requested_by=row.requested_by,
-        reason=row.reason,
-        force=row.force,
-        created_at=row.created_at,
-        started_at=row.started_at,
-        finished_at=row.finished_at,
-        error=row.error,
-        error_type=row.error_type,
-        result=row.result,
-        progress=row.progress,
-        progress_note=row.progress_note,
-        cancel_reason=row.cancel_reason,
-        lease_owner=row.lease_owner,
-        lease_generation=row.lease_generation,
-        lease_beat=row.lease_beat,
-    )
+    """Build the value from a row that holds all columns of the table, which are named like its fields."""
+    run_id, job_id, state, origin, *others = _run_fields(row)
+    return Run(RunId(run_id), JobId(job_id), RunState(state), Origin(origin), *others)
+
+
+def as_attempt(row: Any) -> Attempt:
+    """Build the value from a row of the table `attempts`."""
+    number, started_at, finished_at, outcome, *others = _attempt_fields(row)
+    return Attempt(number, started_at, finished_at, Outcome(outcome) if outcome else None, *others)
 
 
 _one = select(job_queue).where(_q.id == bindparam("run"))
@@ -119,22 +104,7 @@ def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:
 def attempts_of(tx: Tx, run_id: str) -> list[Attempt]:
     """Return a run's attempts in their order."""
     rows = tx.execute(select(attempts).where(attempts.c.run_id == run_id).order_by(attempts.c.number))
-    return [
-        Attempt(
-            number=row.number,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            outcome=Outcome(row.outcome) if row.outcome else None,
-            runner=row.runner,
-            exit_code=row.exit_code,
-            signal=row.signal,
-            error=row.error,
-            error_type=row.error_type,
-            max_rss_kb=row.max_rss_kb,
-            cpu_seconds=row.cpu_seconds,
-        )
-        for row in rows
-    ]
+    return [as_attempt(row) for row in rows]
 
 
 def counts(tx: Tx) -> dict[str, int]:

@@ -40,6 +40,7 @@ def test_a_body_that_is_no_json_object_is_400_and_says_where(
         (TRIGGER, {"params": [1]}, "params: Input should be a valid dictionary"),
         (TRIGGER, {"force": "perhaps"}, "force: Input should be a valid boolean, unable to interpret input"),
         (TRIGGER, {"reason": "x" * 501}, "reason: String should have at most 500 characters"),
+        ("/rollback", {"sha": "main"}, "sha: write a commit id of 7 to 40 hexadecimal digits"),
         ("/sync", {"ref": ""}, "ref: String should have at least 1 character"),
         (
             "/sync",
