@@ -4,7 +4,7 @@ One pass:
 1. Read the leases of other owners, and own leases that no attempt in this process stands behind.
 2. Take the leases whose owner is certainly gone: the operating system freed its lock file on this machine,
    which it does when the owner and all processes it started have ended.
-3. Let the detector say which of the other leases are dead: nobody renewed them for a whole lease.
+3. Let the detector say which of the other leases are dead: not renewed for a whole lease.
 4. End each dead lease's attempt, on condition that this very lease (generation and heartbeat) still stands,
    and queue its run again while attempts remain.
 
@@ -49,7 +49,7 @@ class Detector(Protocol):
     """Says which leases are dead."""
 
     def dead(self, watched: Sequence[Lease], wait: Wait) -> list[Lease]:
-        """Return the leases that nobody renews any more; `wait` pauses between two looks."""
+        """Return the leases that are no longer renewed; `wait` pauses between two looks."""
 
 
 class StandstillDetector:

@@ -110,7 +110,7 @@ class RunningAttempts:
             del self._by_lease[ended.run.id, ended.run.lease_generation]
 
     def renew_leases(self, stopping: threading.Event) -> None:
-        """Renew leases and flush logs until told to stop; sleeps while nothing runs."""
+        """Renew leases and flush logs until `stopping` is set; sleep while nothing runs."""
         renewed = self._clock.monotonic()
         while not stopping.is_set():
             if not self._by_lease:
@@ -128,7 +128,7 @@ class RunningAttempts:
                 log.error("lease.renewal_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 
     def wake(self) -> None:
-        """Let `renew_leases` look at once, so that it ends soon after it was told to."""
+        """Let `renew_leases` look at once, so that it ends soon after `stopping` is set."""
         self._changed.set()
 
     def flush(self) -> None:

@@ -1,6 +1,6 @@
 """Jobs as values: what a bundle defines (`JobSpec`) and what the registry holds (`Job`).
 
-A `JobSpec` is built from the record that a bundle's boot answers and holds no state. `check` refuses it as a
+A `JobSpec` is built from the record of a booted bundle and holds no state. `check` refuses it as a
 whole if its schedule cannot be kept: the good jobs of a manifest load without the bad one.
 """
 

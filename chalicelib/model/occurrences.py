@@ -1,8 +1,8 @@
 """What becomes of a job's occurrences: the pure arithmetic between a schedule and the ledger.
 
-`account` answers, for the time from a job's cursor to a horizon, one row for every occurrence: a run to
+`account` returns, for the time from a job's cursor to a horizon, one row for every occurrence: a run to
 queue, or one `missed` row for a gap that policy says not to run. It reads no store and no clock: tick, sync
-and the operator's switches write what it answers in the transaction in which they act.
+and the operator's switches write the rows in the transaction in which they act.
 """
 
 from __future__ import annotations

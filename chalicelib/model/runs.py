@@ -68,7 +68,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"  # its runner stopped or died; nobody knows how far it got
+    INTERRUPTED = "interrupted"  # its runner stopped or died; how far it got is unknown
 
 
 FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT)  # tried again after a backoff while attempts remain

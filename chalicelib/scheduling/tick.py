@@ -5,7 +5,7 @@ harmless, and a crash between two batches is continued by the next pass. A pass 
 exists.
 
 Limit: a pass looks HORIZON ahead, so a clock that stands still for longer makes occurrences late; after
-DOWNTIME without a tick what was queued for that time and never claimed is accounted for anew, under each
+DOWNTIME without a tick what was queued for that time and never claimed is accounted for again, under each
 job's catch-up policy.
 """
 

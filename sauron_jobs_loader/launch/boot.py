@@ -38,10 +38,10 @@ class Bundle:
 
 
 def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
-    """Wait for the zygote's answer. Raises BootError with the place of the fault and what was printed."""
+    """Wait for the zygote's reply. Raises BootError with the place of the fault and what was printed."""
     printed = Tail()
     try:
-        answer = tree.answer(time.monotonic() + patience.total_seconds(), printed)
+        reply = tree.reply(time.monotonic() + patience.total_seconds(), printed)
     except TimeoutError:
         raise BootError(
             _with_tail(
@@ -54,12 +54,12 @@ def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
         raise BootError(
             _with_tail(f"Loading {MANIFEST} broke the loader's own connection: {error}", printed)
         ) from error
-    if answer is None:
+    if reply is None:
         raise BootError(_with_tail(_vanished(tree.child_status(timedelta(seconds=5))), printed))
-    if answer["event"] == "refused":
-        raise BootError(_with_tail(answer["message"], printed))
-    rejected = tuple(Rejection(*entry) for entry in answer["rejected"])
-    return Bundle(sha, tuple(answer["jobs"]), rejected, bool(answer["threaded"]))
+    if reply["event"] == "refused":
+        raise BootError(_with_tail(reply["message"], printed))
+    rejected = tuple(Rejection(*entry) for entry in reply["rejected"])
+    return Bundle(sha, tuple(reply["jobs"]), rejected, bool(reply["threaded"]))
 
 
 def _vanished(status: int | None) -> str:

@@ -39,7 +39,7 @@ class AttemptRequest:
     """What to run, and with what.
 
     `environ` is added to a forked job's environment and is the whole of a spawned one's.
-    `masker` blots secrets out of all the job says; `masked_names` are the variables whose values the job
+    `masker` masks secrets in all the job says; `masked_names` are the variables whose values the job
     itself keeps out of mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote,
     if none is up for the revision. `python` is the interpreter of the bundle's environment (None: Sauron's
     own), for a spawned attempt and for such a zygote.

@@ -86,7 +86,7 @@ class ProcessTreeHandle:
             os.close(output_end)
 
     def send(self, message: dict[str, Any], fds: Sequence[int]) -> None:
-        """Ask for an attempt. Raises TreeGoneError when nobody can take the request."""
+        """Ask for an attempt. Raises TreeGoneError if the zygote is gone."""
         with self._lock:
             if self._retired:
                 raise TreeGoneError
@@ -95,7 +95,7 @@ class ProcessTreeHandle:
             except OSError as error:
                 raise TreeGoneError from error
 
-    def answer(self, deadline: float, printed: Tail) -> dict[str, Any] | None:
+    def reply(self, deadline: float, printed: Tail) -> dict[str, Any] | None:
         """Wait for the reply of a boot, and keep the tail of its output.
 
         Return None if it ended without a reply. Raises TimeoutError.

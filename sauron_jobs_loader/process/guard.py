@@ -100,22 +100,22 @@ class _Guard:
         poll = select.poll()
         poll.register(self._runner, select.POLLIN)
         poll.register(self._children, select.POLLIN)
-        while tree.reap(self._ended) and self._keep():
+        while tree.reap(self._ended) and self._anything_left():
             for descriptor, _event in poll.poll():
                 if descriptor == self._children:
                     tree.empty(self._children)
-                elif not self._obey():
+                elif not self._take_order():
                     tree.kill_descendants()
                     return
 
-    def _keep(self) -> bool:
+    def _anything_left(self) -> bool:
         """Return whether anything is left that should be, once what should not be is killed."""
         if not self._child_gone:
             return True
         self._kill_unsupervised()
         return tree.reap(self._ended)
 
-    def _obey(self) -> bool:
+    def _take_order(self) -> bool:
         try:
             received = channel.receive(self._runner)
         except (OSError, channel.ChannelError):

@@ -21,7 +21,7 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.text import storable
 
 DEEPEST = 20
-ERROR_LIMIT = 20_000  # more than is kept: secrets are blotted out before it is cut to that
+ERROR_LIMIT = 20_000  # more than is kept: secrets are masked before it is cut to that
 LONGEST_REPR = 2000
 VALUE_LIMIT = channel.FRAME_LIMIT - (1 << 16)
 STATUS_KEYS = ("status", "error", "error_message", "error_type", "summary", "message")

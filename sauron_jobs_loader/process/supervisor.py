@@ -109,7 +109,7 @@ class _Supervision:
             ):
                 if descriptor == self._children:
                     tree.empty(self._children)
-                elif not self._obey():
+                elif not self._take_order():
                     tree.kill_descendants(self._ended)
                     return None
         killed = tree.kill_descendants(self._ended)
@@ -133,8 +133,8 @@ class _Supervision:
         self._deadline = time.monotonic() + self._grace
         tree.signal_descendants(signal.SIGTERM)
 
-    def _obey(self) -> bool:
-        """Do what the runner says; answer False when it is gone."""
+    def _take_order(self) -> bool:
+        """Carry out an order of the runner; return False if the runner is gone."""
         try:
             received = channel.receive(self._control)
         except (OSError, channel.ChannelError):

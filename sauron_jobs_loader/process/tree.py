@@ -147,7 +147,7 @@ def kill_descendants(on_exit: OnExit | None = None) -> set[int]:
 
 
 def watch_children() -> int:
-    """Make the end of a child readable: answer a descriptor to poll, to be emptied by reading it."""
+    """Make the end of a child readable: return a descriptor to poll, to be emptied by reading it."""
     reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.signal(signal.SIGCHLD, _noticed)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

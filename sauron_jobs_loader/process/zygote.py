@@ -1,8 +1,8 @@
 """The zygote: holds one revision loaded, and forks one supervisor per attempt.
 
-It loads the manifest once, answers what it defines, and then serves fork requests one at a time. A fork
+It loads the manifest once, sends what it defines, and then serves fork requests one at a time. A fork
 copies only what is written to, so an attempt starts in milliseconds with all imports of the bundle in place.
-It has one thread: a bundle whose loading starts threads is answered as `threaded` and is not served from
+It has one thread: a bundle whose loading starts threads is reported as `threaded` and is not served from
 here, because locks that other threads hold would stay locked in a fork.
 
 If it is killed, the supervisors it forked go on under the guard; the launcher boots another zygote for the
@@ -27,12 +27,12 @@ from . import manifest, supervisor, tree
 
 
 def serve(sha: str, requests: socket.socket) -> NoReturn:
-    """Load the bundle in the current folder, answer its jobs, and fork attempts until the socket closes."""
+    """Load the bundle in the current folder, send its jobs, and fork attempts until the socket closes."""
     tree.name_process("sauron-zygote")
-    answer = _load(sha)
+    reply = _load(sha)
     _flush()
-    channel.send(requests, answer)
-    if answer["event"] == "booted" and not answer["threaded"]:
+    channel.send(requests, reply)
+    if reply["event"] == "booted" and not reply["threaded"]:
         _settle()
         _fork_on_request(sha, requests)
     os._exit(0)
