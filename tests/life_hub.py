@@ -23,7 +23,7 @@ from chalicelib.lifehub.publisher import Publisher
 from chalicelib.model.runs import Origin, Outcome, Run, RunState, Verdict, new_run_id
 from chalicelib.store import Store, log_chunks, outbox
 from chalicelib.store.database import Tx
-from chalicelib.store.queue import claims
+from chalicelib.store.queue import claims, enqueue
 from chalicelib.store.queue import finish as queue
 from chalicelib.store.schema import outbox as outbox_table
 from tests.conftest import ManualClock
@@ -145,7 +145,7 @@ def run_ends(
                 "origin": Origin.TRIGGER,
                 "max_attempts": 3,
             }
-            queue.put(tx, [row | {"force": True, "created_at": clock.now(), "due_at": clock.now()}])
+            enqueue.put(tx, [row | {"force": True, "created_at": clock.now(), "due_at": clock.now()}])
             claim = claims.claim(tx, owner="me", now=clock.now()).run
     assert claim is not None
     assert claim.job_id == job_id

@@ -23,7 +23,7 @@ from chalicelib.model.backoff import Backoff
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Run, Verdict
 from chalicelib.store import Store
-from chalicelib.store.queue import finish, turn
+from chalicelib.store.queue import finish
 from chalicelib.store.queue.claims import Claim
 from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 
@@ -117,13 +117,13 @@ class Finisher:
     def _write(self, end: End, now: datetime, *, claim: bool) -> Finished:
         retry_at = decide_retry(end.run, end.verdict, end.spec, now=now)
         output = end.attempt.log
-        recorded, claimed = turn.record(
+        done = finish.finish_and_claim(
             self._store,
-            turn.End(
+            finish.End(
                 end.run, end.spec, end.verdict, self._owner, now, retry_at, self._publish, output.newest
             ),
             flush=functools.partial(output.flush, now=now) if output.dirty else None,
             claim=claim,
             on_unconfirmed=self._unconfirmed.note,
         )
-        return Finished(recorded, retry_at if recorded else None, claimed)
+        return Finished(done.recorded, retry_at if done.recorded else None, done.claim)

@@ -152,7 +152,9 @@ class RunningAttempts:
         """Renew every lease, and stop the attempts whose lease is lost or whose run is cancelled."""
         renewing = self._all()
         with self._store.write() as tx:
-            held = leases.beat(tx, [one.run.id for one in renewing], owner=self._owner, now=self._clock.now())
+            held = leases.heartbeat(
+                tx, [one.run.id for one in renewing], owner=self._owner, now=self._clock.now()
+            )
         self._act_on(renewing, held, missing_too=True)
 
     def check_cancellations(self) -> None:

@@ -27,7 +27,7 @@ from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import FINAL, Origin, Run
 from chalicelib.store import Store, history, ledger, outbox, registry, runners
 from chalicelib.store.database import Tx
-from chalicelib.store.queue import finish
+from chalicelib.store.queue import enqueue, finish
 from sauron_jobs_loader.masking import Masker
 
 from .requests import check_params, find_job, new_row
@@ -118,7 +118,7 @@ class Operations:
         )
         row |= {"force": request.force, "idempotency_key": key}
         with self._store.write() as tx:
-            if finish.put(tx, [row]) == 0 and key is not None:  # somebody with the same key was faster
+            if enqueue.put(tx, [row]) == 0 and key is not None:  # somebody with the same key was faster
                 known = history.by_idempotency_key(tx, job_id, key)
             if known is not None:
                 return _same_request(known, request)
@@ -188,7 +188,7 @@ class Operations:
                 by=by,
                 reason=f"retry of {former.id}",
             )
-            finish.put(tx, [row])
+            enqueue.put(tx, [row])
             made = _run(tx, row["id"])
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()

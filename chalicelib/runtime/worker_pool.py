@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chalicelib import logs
 from chalicelib.model.runs import Run
 from chalicelib.store import registry
-from chalicelib.store.queue import finish
+from chalicelib.store.queue import enqueue
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wiring import Sauron
 
@@ -109,7 +109,7 @@ class WorkerPool:
             if runs or decided:
                 return
             with sauron.store.read() as tx:
-                due, switched = finish.next_due(tx, now=now), registry.next_override_end(tx)
+                due, switched = enqueue.next_due(tx, now=now), registry.next_override_end(tx)
             if switched is not None and switched <= now:
                 self._tick_now()
                 return

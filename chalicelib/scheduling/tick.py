@@ -20,7 +20,7 @@ from chalicelib.model.liveness import was_down
 from chalicelib.model.occurrences import HORIZON, ON_TIME
 from chalicelib.store import Store, ledger, outbox, registry, runners
 from chalicelib.store.database import Tx
-from chalicelib.store.queue import finish
+from chalicelib.store.queue import enqueue
 
 log = logs.get(__name__)
 
@@ -69,7 +69,7 @@ def _take_back(tx: Tx, now: datetime) -> bool:
     if last is None or not was_down(last[0], now):
         return False
     log.warning("tick.downtime_detected", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
-    for job_id, first in finish.take_back(tx, after=last[0], until=now).items():
+    for job_id, first in enqueue.take_back(tx, after=last[0], until=now).items():
         registry.rewind(tx, job_id, before=first)
     return True
 

@@ -2,7 +2,7 @@
 
 `write()` is one short transaction that holds the write lock from its first statement (BEGIN IMMEDIATE on
 SQLite: a deferred transaction that writes later is refused at once, whatever the busy timeout says). On
-PostgreSQL writers go side by side and lock what they decide about (`postgres.hold_ledger`, `claims`).
+PostgreSQL writers go side by side and lock what they decide about (`postgres.locks`, `claims`).
 `read()` sees one consistent state.
 
 After a crash: SQLite runs in WAL with synchronous=FULL, so what was committed is there. Two processes that
@@ -36,6 +36,7 @@ from chalicelib.errors import StoreError
 from . import schema
 from .migrations import takeover
 from .postgres import engine as postgres
+from .postgres import locks
 
 BUSY_SECONDS = 30.0
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint
@@ -146,7 +147,7 @@ class Store:
                 if not self.sqlite:
                     for limit in ("statement_timeout", "lock_timeout"):  # an earlier queue may be long
                         tx.execute(text("SELECT set_config(:name, '0', true)"), {"name": limit})
-                    tx.execute(text("SELECT pg_advisory_xact_lock(7235420190)"))
+                    locks.hold(tx, locks.MIGRATION)
                 version = self._version(tx)
                 if version == schema.HEAD:
                     return

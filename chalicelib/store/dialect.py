@@ -1,4 +1,4 @@
-"""One row, written whether it is there or not, in one statement: two writers at once both succeed, and the later one stands."""
+"""What SQLite and PostgreSQL share beyond standard SQL: inserts that say what to do about a row that is there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from chalicelib.text import storable
 from .database import Tx
 
 
+def insert(tx: Tx, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return this database's own insert, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
+    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+
+
 def upsert(
     tx: Tx,
     table: Table,
@@ -21,15 +26,17 @@ def upsert(
     *,
     first: Mapping[str, Any] | None = None,
 ) -> sqlite.Insert | postgresql.Insert:
-    """Return the statement that sets `values` of the row with this key; a new row gets `first` as well."""
-    new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    statement = new(table).values(
-        {name: _kept(value) for name, value in {**key, **values, **(first or {})}.items()}
+    """Return the statement that sets `values` of the row with this key; a new row gets `first` as well.
+
+    Of two writers at once both succeed, and the values of the later one stay.
+    """
+    statement = insert(tx, table).values(
+        {name: _stored(value) for name, value in {**key, **values, **(first or {})}.items()}
     )
     return statement.on_conflict_do_update(
         index_elements=list(key), set_={name: statement.excluded[name] for name in values}
     )
 
 
-def _kept(value: Any) -> Any:
+def _stored(value: Any) -> Any:
     return storable(value) if isinstance(value, str) else value

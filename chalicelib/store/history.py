@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import and_, bindparam, case, delete, func, select, update
 
 from chalicelib.model.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
-from chalicelib.store.postgres.engine import hold_ledger
+from chalicelib.store.postgres.locks import hold_ledger
 
 from .database import Tx
 from .schema import attempts, job_queue, jobs, log_chunks

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam, delete, func, select, update
 
 from chalicelib.model.runs import BAD, GOOD, OCCURRENCES, RunState
 
 from .database import Tx
+from .dialect import insert
+from .postgres import locks
 from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, log_chunks, revisions
 
 _i = incidents.c
@@ -60,8 +61,7 @@ class Fault:
 
 def take_turns(tx: Tx) -> None:
     """Let one transaction at a time decide about incidents (SQLite has one writer anyway)."""
-    if tx.dialect.name == "postgresql":
-        tx.execute(text("SELECT pg_advisory_xact_lock(7235420191)"))
+    locks.hold(tx, locks.INCIDENTS)
 
 
 # -- incidents ---------------------------------------------------------------------------------------------------------
@@ -114,7 +114,6 @@ def begin(
     run_id: str | None,
 ) -> Incident | None:
     """Open an incident; return it, or None if there is one already."""
-    new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     row = {
         "subject": subject,
         "kind": kind,
@@ -124,7 +123,7 @@ def begin(
         "since": since,
         "told_at": told_at,
     }
-    made = tx.execute(new(incidents).values(row).on_conflict_do_nothing().returning(_i.id)).scalar()
+    made = tx.execute(insert(tx, incidents).values(row).on_conflict_do_nothing().returning(_i.id)).scalar()
     return open_incident(tx, subject, kind) if made is not None else None
 
 

@@ -18,11 +18,11 @@ from chalicelib.errors import SauronError
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.occurrences import HORIZON, ON_TIME, account
 from chalicelib.model.runs import JobId, RunState
-from chalicelib.store.postgres.engine import hold_ledger
+from chalicelib.store.postgres.locks import hold_ledger
 
 from . import registry
 from .database import Tx
-from .queue import finish
+from .queue import enqueue
 
 
 def time_of_act(tx: Tx, clock: Clock) -> datetime:
@@ -51,7 +51,7 @@ def fill(
         except SauronError as error:  # a zone that an update dropped: the other jobs go on
             registry.put(tx, dataclasses.replace(job, rejected=str(error), next_fire_at=None))
     rows = [row for one in accountings for row in one.rows]
-    finish.put(tx, rows)
+    enqueue.put(tx, rows)
     registry.move_cursors(tx, accountings)
     missed = sum(row["gap_count"] for row in rows if row["state"] is RunState.MISSED)
     return Filled(len(jobs), sum(row["state"] is RunState.QUEUED for row in rows), missed)
@@ -79,7 +79,7 @@ def retire(tx: Tx, job: Job, *, now: datetime) -> None:
     if job.enabled:
         fill(tx, [job], now=now, until=now)
         registry.close_period(tx, job.id, until=now)
-    finish.forget_future(tx, [job.id], after=now)
+    enqueue.forget_future(tx, [job.id], after=now)
     registry.put(tx, dataclasses.replace(job, cursor=now, next_fire_at=None, rejected=None, removed_at=now))
 
 
@@ -92,7 +92,7 @@ def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
     """Give a job a new id: accounted for up to now under the old one, its queued future occurrences forgotten."""
     if job.enabled:
         fill(tx, [job], now=now, until=now)
-    finish.forget_future(tx, [job.id], after=now)
+    enqueue.forget_future(tx, [job.id], after=now)
     ahead = registry.job(tx, job.id)
     if ahead is not None and ahead.enabled:
         cursor = min(ahead.cursor, now)
@@ -126,7 +126,7 @@ def define(
             return False
         if before.enabled:
             fill(tx, [before], now=now, until=now)
-        finish.forget_future(tx, [before.id], after=now)
+        enqueue.forget_future(tx, [before.id], after=now)
     same_times = (
         stood
         and before is not None

@@ -21,7 +21,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from chalicelib.model.jobs import Job, JobSpec, Override
 from chalicelib.model.occurrences import Accounting
-from chalicelib.store.postgres.engine import hold_ledger
+from chalicelib.store.postgres.locks import hold_ledger
 
 from .database import Tx
 from .dialect import upsert

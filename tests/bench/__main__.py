@@ -88,7 +88,7 @@ def bench_lateness() -> None:
     """How late runs start that a tick queued ahead for an instant, with all workers idle."""
     from chalicelib.model.runs import new_run_id
     from chalicelib.store import Store, history
-    from chalicelib.store.queue import finish
+    from chalicelib.store.queue import enqueue
     from chalicelib.wakeup.peers import Peers
 
     with serving() as server:
@@ -109,7 +109,9 @@ def bench_lateness() -> None:
                 ids = [new_run_id() for _ in range(at_once)]
                 due = now + timedelta(seconds=0.5)
                 with store.write() as tx:
-                    finish.put(tx, [row | {"id": run_id, "created_at": now, "due_at": due} for run_id in ids])
+                    enqueue.put(
+                        tx, [row | {"id": run_id, "created_at": now, "due_at": due} for run_id in ids]
+                    )
                 Peers(server.folder / ".sauron" / "sauron.sqlite3.runners").notify()
                 time.sleep(1.2)  # asking takes processor time: never while runs are due
                 with store.read() as tx:
@@ -123,7 +125,7 @@ def bench_throughput(count: int = 1500) -> None:
     """Isolated no-op runs, each recorded durably."""
     from chalicelib.model.runs import new_run_id
     from chalicelib.store import Store
-    from chalicelib.store.queue import finish
+    from chalicelib.store.queue import enqueue
 
     with serving() as server:
         store = Store(f"sqlite:///{server.folder}/.sauron/sauron.sqlite3")
@@ -137,7 +139,7 @@ def bench_throughput(count: int = 1500) -> None:
             "due_at": now,
         }
         with store.write() as tx:
-            finish.put(tx, [blank | {"id": new_run_id()} for _ in range(count)])
+            enqueue.put(tx, [blank | {"id": new_run_id()} for _ in range(count)])
         began = time.perf_counter()
         server.http.post("/jobs/noop/trigger")
         server.wait(lambda: _unfinished(store) == 0, seconds=240)

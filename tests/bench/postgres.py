@@ -123,12 +123,12 @@ def store_work(ready: Any, ends: Any, name: str, url: str, publish: bool) -> Non
     from chalicelib.clock import SystemClock
     from chalicelib.execution.worker import Worker
     from chalicelib.store import Store
-    from chalicelib.store.queue import finish
+    from chalicelib.store.queue import enqueue
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     store, clock = Store(url), SystemClock()
     with store.read() as tx:
-        finish.next_due(tx, now=clock.now())
+        enqueue.next_due(tx, now=clock.now())
     worker = Worker(store, clock, Noop(), owner=name, publish=publish)
     ready.wait(60)
     while (found := worker.claim(1))[0] or found[1]:
@@ -147,7 +147,7 @@ def store_path(
     from chalicelib.model.jobs import JobSpec
     from chalicelib.model.runs import new_run_id
     from chalicelib.store import Store, bundle, ledger, registry
-    from chalicelib.store.queue import finish
+    from chalicelib.store.queue import enqueue
     from tests.conftest import job_record
 
     store, now = Store(url), SystemClock().now()
@@ -159,7 +159,7 @@ def store_path(
         for name in names:
             spec = JobSpec.from_record(job_record(name, "0 0 1 1 *", overlap=overlap))
             ledger.define(tx, spec, registry.job(tx, name), source="bundle", revision="a" * 40, now=now)
-        finish.put(
+        enqueue.put(
             tx, [blank | {"id": new_run_id(), "job_id": names[number % jobs]} for number in range(count)]
         )
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

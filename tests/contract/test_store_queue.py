@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from chalicelib.model.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
 from chalicelib.store import Store, history, ledger, registry
-from chalicelib.store.queue import claims, leases
+from chalicelib.store.queue import claims, enqueue, leases
 from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
 
@@ -57,7 +57,9 @@ def trigger(store: Store, clock: ManualClock, job_id: str, *, force: bool = Fals
         "force": force,
     }
     with store.write() as tx:
-        queue.put(tx, [row | {"created_at": clock.now(), "due_at": clock.now() + timedelta(seconds=due_in)}])
+        enqueue.put(
+            tx, [row | {"created_at": clock.now(), "due_at": clock.now() + timedelta(seconds=due_in)}]
+        )
     return run_id
 
 
@@ -108,7 +110,7 @@ def test_what_is_due_longest_is_claimed_first_and_nothing_before_its_time(
     sooner = trigger(store, clock, "b", due_in=10)
     assert claim(store, clock) is None
     with store.read() as tx:
-        assert queue.next_due(tx, now=clock.now()) == clock.now() + timedelta(seconds=10)
+        assert enqueue.next_due(tx, now=clock.now()) == clock.now() + timedelta(seconds=10)
     clock.move(seconds=30)
     assert [claimed(store, clock).id, claimed(store, clock).id] == [sooner, later]
 
@@ -321,7 +323,7 @@ def test_an_occurrence_that_was_queued_late_waits_for_a_run_that_was_due_after_i
     }
     due = clock.now() - timedelta(seconds=20)
     with store.write() as tx:
-        queue.put(tx, [row | {"created_at": clock.now(), "due_at": due, "fire_at": due}])
+        enqueue.put(tx, [row | {"created_at": clock.now(), "due_at": due, "fire_at": due}])
     assert claim(store, clock) is None
     finish(store, clock, running)
     assert claimed(store, clock).id == row["id"]
@@ -476,11 +478,11 @@ def test_a_lease_that_beats_is_renewed_and_one_lost_is_not_answered(store: Store
     trigger(store, clock, "j")
     run = claimed(store, clock)
     with store.write() as tx:
-        assert [lease.beat for lease in leases.beat(tx, [run.id], owner="me", now=clock.now())] == [1]
-        assert leases.beat(tx, [run.id], owner="other", now=clock.now()) == []
+        assert [lease.beat for lease in leases.heartbeat(tx, [run.id], owner="me", now=clock.now())] == [1]
+        assert leases.heartbeat(tx, [run.id], owner="other", now=clock.now()) == []
     finish(store, clock, run)
     with store.write() as tx:
-        assert leases.beat(tx, [run.id], owner="me", now=clock.now()) == []
+        assert leases.heartbeat(tx, [run.id], owner="me", now=clock.now()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""PostgreSQL's side of the store: connections that cannot hang, and the lock that stands where SQLite has one writer.
+"""PostgreSQL's side of the store: connections that cannot hang.
 
 A connection waits 10 s to be made, a statement 30 s, a lock 20 s; one left in the middle of a transaction is
 ended by the server after a minute, and a peer that vanished is noticed by keepalives. Whatever the URL says
@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, text
+from sqlalchemy import URL, Engine, PoolProxiedConnection, create_engine, event
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 from chalicelib.model.backoff import Backoff
@@ -44,7 +44,6 @@ LIMITS = (
     "-c statement_timeout=30000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
     " -c default_transaction_isolation=read\\ committed"
 )
-LEDGER = text("SELECT pg_advisory_xact_lock(7235420192)")
 _HOPELESS = (
     "authentication failed",
     "no password",
@@ -155,16 +154,6 @@ def pipelined(url: URL) -> bool:
 def victim(error: DBAPIError) -> bool:
     """Say whether the server ended the transaction in favour of another (deadlock, serialization): doing it again may succeed."""
     return getattr(error.orig, "sqlstate", None) in {"40P01", "40001"}
-
-
-def hold_ledger(tx: Connection) -> None:
-    """Let one transaction at a time read jobs in order to change them or their ledger; nothing where there is one writer.
-
-    It is taken before any row is locked or read for that, and nobody who holds a row of the queue asks for
-    it.
-    """
-    if tx.dialect.name == "postgresql" and tx.get_execution_options().get("write"):
-        tx.execute(LEDGER)
 
 
 def dumps(value: Any) -> str:

@@ -1,47 +1,39 @@
-"""Runs entering the queue and leaving it: put, finish, hand back, cancel, forget. Taking them is in `claims`.
+"""Ends: finish an attempt, release a claim, cancel a run; and finish with the next claim in one transaction.
 
-The tables make it true: a second insert for one occurrence does nothing, and a finish that does not hold the
-lease's owner and generation changes nothing.
+`finish_and_claim` takes one commit. On PostgreSQL both are sent at once, in one round trip, unless a log waits
+to be written with the end or a pooler that shares sessions stands between.
+
+After a crash: the end, its row for Life Hub and the claim are there together or not at all. A finish that does
+not hold the lease's owner and generation changes nothing.
+
+Limit: a next run that has to be decided about (overlap) is claimed in a transaction that follows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
-from chalicelib.model.runs import OCCURRENCES, Outcome, Run, RunId, RunState, Verdict
-from chalicelib.store.database import Tx
-from chalicelib.store.postgres import statements
-from chalicelib.store.postgres.engine import hold_ledger
-from chalicelib.store.schema import QUEUED, RUNNING, attempts, job_queue, jobs, periods
+from chalicelib.model.jobs import JobSpec, Overlap
+from chalicelib.model.runs import Outcome, Run, RunId, RunState, Verdict
+from chalicelib.store import outbox
+from chalicelib.store.database import Store, Tx
+from chalicelib.store.postgres import engine, statements
+from chalicelib.store.schema import QUEUED, RUNNING, attempts, job_queue
 from chalicelib.text import storable
+
+from . import claims
+from .claims import Claim
 
 ERROR_CHARS = 5000
 ERROR_TYPE_CHARS = 255
 
 _q = job_queue.c
-
-
-def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert runs, ignoring occurrences and idempotency keys that have one already; return how many were new."""
-    if not rows:
-        return 0
-    new = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    return tx.execute(new(job_queue).on_conflict_do_nothing(), list(rows)).rowcount
-
-
-_next_due = select(func.min(_q.due_at)).where(_q.state == QUEUED, _q.due_at > bindparam("now"))
-
-
-def next_due(tx: Tx, *, now: datetime) -> datetime | None:
-    """Return the earliest due time after `now`: those due before wait for something else than time."""
-    due: datetime | None = tx.execute(_next_due, {"now": now}).scalar()
-    return due
 
 
 _held = and_(
@@ -81,7 +73,7 @@ _end_attempt = (
 
 
 def ended_at(tx: Tx, run: Run) -> datetime | None:
-    """Return when this attempt's end was recorded, or None; an end that is being recorded is waited for."""
+    """Return when this attempt's end was recorded, or None; wait for a transaction that is recording it."""
     tx.execute(select(_q.id).where(_q.id == run.id).with_for_update())
     own = (attempts.c.run_id == run.id, attempts.c.number == run.attempt)
     ended: datetime | None = tx.execute(select(attempts.c.finished_at).where(*own)).scalar()
@@ -99,16 +91,16 @@ def _text(value: str | None, most: int) -> str | None:
 def finish(
     tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None
 ) -> bool:
-    """Record an attempt's end: final, or queued again for `retry_at`. Answer False if the lease was taken over meanwhile."""
+    """Record an attempt's end: final, or queued again for `retry_at`. Return False if the lease was taken over."""
     if tx.dialect.name == "postgresql":
         return statements.finish(tx, ending(run, verdict, owner=owner, now=now, retry_at=retry_at))
     if retry_at is not None and (why := tx.execute(_cancelled, {"run": run.id}).scalar()):
-        retry_at = None  # somebody cancelled it meanwhile: it is not tried again
+        retry_at = None  # a cancelled run is not tried again
         verdict = replace(verdict, outcome=Outcome.CANCELLED, error=why, error_type="cancelled")
     state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
     error = _text(verdict.error, ERROR_CHARS)
     error_type = _text(verdict.error_type, ERROR_TYPE_CHARS)
-    kept = tx.execute(
+    updated = tx.execute(
         _finish,
         {
             "run": run.id,
@@ -122,7 +114,7 @@ def finish(
             "result": storable(verdict.result),
         },
     )
-    if kept.rowcount != 1:
+    if updated.rowcount != 1:
         return False
     tx.execute(
         _end_attempt,
@@ -151,7 +143,7 @@ def ending(
     retry_at: datetime | None,
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return what `one_statement` records of an attempt's end, with `facts` also for Life Hub."""
+    """Return what `statements` records of an attempt's end, with `facts` also for Life Hub."""
     state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
     texts = {
         "error": _text(verdict.error, ERROR_CHARS),
@@ -166,7 +158,7 @@ _FINAL_STATE = {outcome: RunState(outcome) for outcome in Outcome if outcome is 
     Outcome.INTERRUPTED: RunState.FAILED
 }
 
-_hand_back = (
+_release = (
     update(job_queue)
     .where(_held)
     .values(
@@ -182,7 +174,7 @@ _hand_back = (
 def release(tx: Tx, run: Run, *, owner: str) -> bool:
     """Return a claimed run whose attempt was not started: as if it had not been claimed."""
     if (
-        tx.execute(_hand_back, {"run": run.id, "owner": owner, "generation": run.lease_generation}).rowcount
+        tx.execute(_release, {"run": run.id, "owner": owner, "generation": run.lease_generation}).rowcount
         != 1
     ):
         return False
@@ -191,8 +183,8 @@ def release(tx: Tx, run: Run, *, owner: str) -> bool:
 
 
 def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunState | None:
-    """Cancel a queued run, or ask the owner of a running one to stop it. Answer the state it was in if anything changed."""
-    # it stays in its state until this is over
+    """Cancel a queued run, or ask the owner of a running one to stop it. Return its state before, if anything changed."""
+    # no other transaction moves it before this one ends
     tx.execute(select(_q.id).where(_q.id == run_id).with_for_update())
     ended = tx.execute(
         update(job_queue)
@@ -207,46 +199,73 @@ def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunStat
     return RunState.RUNNING if told.rowcount else None
 
 
-def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:
-    """Delete queued occurrences that no one ever claimed and whose fire time is after `after`."""
-    for some in (job_ids[i : i + 500] for i in range(0, len(job_ids), 500)):
-        tx.execute(
-            delete(job_queue).where(
-                _q.job_id.in_(some),
-                _q.state == QUEUED,
-                _q.attempt == 0,
-                _q.origin.in_(OCCURRENCES),
-                _q.fire_at > after,
-            )
-        )
+@dataclass(frozen=True, slots=True)
+class End:
+    """How an attempt ended: for good, or until `retry_at`. `publish`: it is copied to Life Hub, with its `tail`."""
+
+    run: Run
+    spec: JobSpec | None
+    verdict: Verdict
+    owner: str
+    now: datetime
+    retry_at: datetime | None
+    publish: bool
+    tail: str
 
 
-def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime]:
-    """Delete occurrences of enabled jobs in (after, until] that nobody ever claimed; return each job's first of them.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What came of an end: whether the lease was still held, and what was claimed after it."""
 
-    Those of a schedule that is no longer in force stay: the one in force now would not have them again.
+    recorded: bool
+    claim: Claim = field(default=Claim(None))
+
+
+def finish_and_claim(
+    store: Store,
+    end: End,
+    *,
+    flush: Callable[[Tx], None] | None,
+    claim: bool,
+    on_unconfirmed: Callable[[datetime], None] = lambda _at: None,
+) -> Finished:
+    """Record an end after what `flush` writes, and claim the next run if `claim` is set.
+
+    `on_unconfirmed` is given the instant of a claim whose COMMIT got no reply after the end was recorded.
     """
-    hold_ledger(tx)
-    enabled = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))
-    in_force_since = (
-        select(periods.c.since)
-        .where(periods.c.job_id == _q.job_id, periods.c.until.is_(None))
-        .scalar_subquery()
+    if flush is None and store.pipelined and (end.spec is not None or not end.publish):
+        recorded, following = store.again(lambda: _in_one_round_trip(store, end, claim=claim))
+        return Finished(recorded, following or _claim_after(store, end, on_unconfirmed))
+    return store.writing(lambda tx: _one_by_one(tx, end, flush, claim=claim))
+
+
+def _one_by_one(tx: Tx, end: End, flush: Callable[[Tx], None] | None, *, claim: bool) -> Finished:
+    if flush:
+        flush(tx)
+    recorded = finish(tx, end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at)
+    if recorded and end.publish:
+        outbox.put_attempt(tx, end.run, end.verdict, now=end.now)
+    return Finished(recorded, claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None))
+
+
+def _in_one_round_trip(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim | None]:
+    """Return whether the end was recorded, and the claim; None for one that needs a transaction of its own."""
+    facts = (
+        outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now)
+        if end.publish and end.spec
+        else None
     )
-    gone = tx.execute(
-        delete(job_queue)
-        .where(
-            _q.state == QUEUED,
-            _q.attempt == 0,
-            _q.origin.in_(OCCURRENCES),
-            _q.fire_at > after,
-            _q.fire_at <= until,
-            _q.job_id.in_(enabled),
-            _q.fire_at > in_force_since,
-        )
-        .returning(_q.job_id, _q.fire_at)
-    )
-    first: dict[str, datetime] = {}
-    for row in gone:
-        first[row.job_id] = min(row.fire_at, first.get(row.job_id, row.fire_at))
-    return first
+    ended = ending(end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at, facts=facts)
+    # the next run is likely to be of such a job, too
+    alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW
+    with engine.direct(store.engine) as connection:
+        recorded, taken = statements.finish_and_take(connection, ended, take=claim, alone=alone)
+    return recorded, None if taken and taken.run is None else Claim(taken.run if taken else None)
+
+
+def _claim_after(store: Store, end: End, on_unconfirmed: Callable[[datetime], None]) -> Claim:
+    try:
+        return store.writing(lambda tx: claims.claim(tx, owner=end.owner, now=end.now))
+    except SQLAlchemyError:  # the end is recorded; the next look claims
+        on_unconfirmed(end.now)
+        return Claim(None)

@@ -43,7 +43,7 @@ _claimed_at = (
 )
 _renewed_at = case((_q.lease_beat_at > _claimed_at, _q.lease_beat_at), else_=_claimed_at)
 _all = select(*_columns, _renewed_at).where(_q.state == RUNNING)
-_beat = (
+_heartbeat = (
     update(job_queue)
     .where(
         _q.state == RUNNING,
@@ -70,12 +70,14 @@ _counts = select(_q.lease_owner, func.count()).where(_q.state == RUNNING).group_
 
 def count_by_owner(tx: Tx) -> dict[str, int]:
     """Return how many runs each owner executes; an owner without one is not in it."""
-    return {owner: count for owner, count in tx.execute(_counts)}
+    return {str(row[0]): int(row[1]) for row in tx.execute(_counts)}
 
 
-def beat(tx: Tx, run_ids: Sequence[str], *, owner: str, now: datetime) -> list[Lease]:
+def heartbeat(tx: Tx, run_ids: Sequence[str], *, owner: str, now: datetime) -> list[Lease]:
     """Renew an owner's leases of these runs at once and return them: what is missing was taken over."""
-    return [_as_lease(row) for row in tx.execute(_beat, {"owner": owner, "runs": list(run_ids), "now": now})]
+    return [
+        _as_lease(row) for row in tx.execute(_heartbeat, {"owner": owner, "runs": list(run_ids), "now": now})
+    ]
 
 
 def held(tx: Tx, lease: Lease) -> Run | None:

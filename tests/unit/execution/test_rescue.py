@@ -82,7 +82,7 @@ def test_a_rescuer_that_remembers_nothing_sees_that_a_lease_has_lapsed(
     run = running(store, clock, "far-away")
     clock.move(seconds=LEASE_SECONDS - 1)
     with store.write() as tx:
-        leases.beat(tx, [run.id], owner="far-away", now=clock.now())
+        leases.heartbeat(tx, [run.id], owner="far-away", now=clock.now())
     clock.move(seconds=LEASE_SECONDS - 1)
     assert rescuer(store, clock).rescue_dead(at_once) == []
     clock.move(seconds=1)
@@ -99,7 +99,7 @@ def test_an_owner_whose_server_was_away_has_the_time_to_renew_its_lease(
 
     def renewed(_seconds: float) -> None:
         with store.write() as tx:
-            leases.beat(tx, [run.id], owner="far-away", now=clock.now())
+            leases.heartbeat(tx, [run.id], owner="far-away", now=clock.now())
 
     assert rescuer(store, clock).rescue_dead(renewed) == []
     assert now_of(store, run).state is RunState.RUNNING
@@ -114,7 +114,7 @@ def test_a_lease_that_beats_is_never_rescued_whatever_the_wall_clock_does(
         clock.instant += timedelta(hours=1)
         clock.elapsed += LEASE_SECONDS - 1
         with store.write() as tx:
-            leases.beat(tx, [run.id], owner="far-away", now=clock.now())
+            leases.heartbeat(tx, [run.id], owner="far-away", now=clock.now())
         assert watcher.rescue_dead(at_once) == []
 
 
@@ -210,7 +210,7 @@ def test_a_lease_that_was_renewed_since_it_was_read_is_left_alone(store: Store, 
     with store.read() as tx:
         before = leases.running(tx)
     with store.write() as tx:
-        leases.beat(tx, [run.id], owner="dead", now=clock.now())
+        leases.heartbeat(tx, [run.id], owner="dead", now=clock.now())
     assert rescuer(store, clock, "dead", publish=True).rescue(before) == []
     assert now_of(store, run).state is RunState.RUNNING
     assert outbox_facts(store) == []

@@ -95,14 +95,14 @@ def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_th
         Operations(store, clock).trigger("j")
     worker = Worker(store, clock, Launching(), owner="me")
     first, second = worker.claim(2)[0]
-    renew, begun = leases.beat, [worker.running_attempts.begin(first)]
+    renew, begun = leases.heartbeat, [worker.running_attempts.begin(first)]
 
     def slow(*given: Any, **more: Any) -> list[leases.Lease]:
         held = renew(*given, **more)
         begun.append(worker.running_attempts.begin(second))
         return held
 
-    monkeypatch.setattr(leases, "beat", slow)
+    monkeypatch.setattr(leases, "heartbeat", slow)
     worker.running_attempts.heartbeat()
     assert [live.stopped for live in begun] == [None, None]
 

@@ -22,6 +22,23 @@ INSERT INTO job_queue (job_id, status) VALUES ('backup', 'success'), ('digest', 
 """
 
 
+OF_BEFORE = (  # rows of schema 0004
+    """INSERT INTO runners (name, host, pid, version, started_at, seen_at, running, revision, draining)
+    VALUES ('r1', 'box', 7, '3.0.0', '2026-03-02T12:00:30.000000Z', '2026-03-02T12:00:30.000000Z', 2,
+      'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', true)""",
+    """INSERT INTO revisions (sha, booted_at, jobs, rejected)
+    VALUES ('bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', '2026-03-02T12:00:30.000000Z', '[]',
+      '[{"job_id": "odd", "reason": "cron"}]')""",
+    """INSERT INTO bundle_state (id, active_sha, rejected, consecutive_failures)
+    VALUES (1, 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb', '[{"job_id": "odd", "reason": "cron"}]', 4)""",
+    """INSERT INTO duties (name, at)
+    VALUES ('tick', '2026-03-02T12:00:30.000000Z'), ('upkeep', '2026-03-02T12:00:30.000000Z')""",
+    """INSERT INTO job_queue (id, job_id, state, origin, due_at, max_attempts, created_at, lease_owner)
+    VALUES ('01', 'long', 'running', 'manual', '2026-03-02T12:00:30.000000Z', 1,
+      '2026-03-02T12:00:30.000000Z', 'r1')""",
+)
+
+
 def test_a_store_is_made_on_first_use_and_migrating_again_does_nothing(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/deep/er/store.sqlite3")
     store.migrate()
@@ -180,27 +197,12 @@ def test_a_backup_is_a_whole_copy_and_overwrites_nothing(store: Store, tmp_path:
 
 @pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
 def test_a_populated_store_of_before_loses_only_what_other_tables_tell(store: Store) -> None:
-    sha, at = "b" * 40, "2026-03-02T12:00:30.000000Z"
-    before = (
-        "DROP TABLE alembic_version",
-        *(f"DROP TABLE {name}" for name in reversed(schema.metadata.tables)),
-    )
-    rows = (
-        "INSERT INTO runners (name, host, pid, version, started_at, seen_at, running, revision, draining)"
-        f" VALUES ('r1', 'box', 7, '3.0.0', '{at}', '{at}', 2, '{sha}', true)",
-        "INSERT INTO revisions (sha, booted_at, jobs, rejected)"
-        f""" VALUES ('{sha}', '{at}', '[]', '[{{"job_id": "odd", "reason": "cron"}}]')""",
-        "INSERT INTO bundle_state (id, active_sha, rejected, consecutive_failures)"
-        f""" VALUES (1, '{sha}', '[{{"job_id": "odd", "reason": "cron"}}]', 4)""",
-        f"INSERT INTO duties (name, at) VALUES ('tick', '{at}'), ('upkeep', '{at}')",
-        "INSERT INTO job_queue (id, job_id, state, origin, due_at, max_attempts, created_at, lease_owner)"
-        f" VALUES ('01', 'long', 'running', 'manual', '{at}', 1, '{at}', 'r1')",
-    )
+    sha = "b" * 40
     with store.write() as tx:
-        for statement in before:
-            tx.execute(text(statement))
+        tx.execute(text("DROP TABLE alembic_version"))
+        schema.metadata.drop_all(tx)
         Store._upgrade(tx, "0004")
-        for statement in rows:
+        for statement in OF_BEFORE:
             tx.exec_driver_sql(statement)
     store.migrate()
     with store.read() as tx:

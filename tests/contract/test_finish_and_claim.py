@@ -18,7 +18,7 @@ from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.store import Store, bundle, history, log_chunks, outbox
 from chalicelib.store.database import Tx
 from chalicelib.store.postgres import engine
-from chalicelib.store.queue import claims, finish, turn
+from chalicelib.store.queue import claims, enqueue, finish
 from chalicelib.store.schema import job_queue
 from tests.conftest import ManualClock, define
 
@@ -44,7 +44,7 @@ def claimed(store: Store, clock: ManualClock, job_id: str = "j", **fields: Any) 
     return run
 
 
-def end(store: Store, clock: ManualClock, run: Run, verdict: Verdict, **more: Any) -> turn.End:
+def end(store: Store, clock: ManualClock, run: Run, verdict: Verdict, **more: Any) -> finish.End:
     spec = define(
         store, clock, run.job_id, "0 0 1 1 *", tags=["ops", "\U0001f600"], project="hub", overlap="allow"
     ).spec
@@ -55,7 +55,7 @@ def end(store: Store, clock: ManualClock, run: Run, verdict: Verdict, **more: An
         "publish": True,
         "tail": "the last\n",
     } | more
-    return turn.End(run, spec, verdict, **given)
+    return finish.End(run, spec, verdict, **given)
 
 
 def told(store: Store) -> list[dict[str, Any]]:
@@ -91,8 +91,8 @@ def test_what_life_hub_is_told_does_not_depend_on_the_way(
     run = claimed(store, clock, overlap="allow")
     with store.write() as tx:
         log_chunks.append(tx, run.id, 1, ["the last\n"], now=clock.now())
-    kept, _ = turn.record(store, end(store, clock, run, BROKE), flush=flush, claim=False)
-    assert kept
+    done = finish.finish_and_claim(store, end(store, clock, run, BROKE), flush=flush, claim=False)
+    assert done.recorded
     [facts] = told(store)
     times = {name: facts.pop(name) for name in ("started_at", "ended_at", "loaded_at")}
     assert datetime.fromisoformat(times["ended_at"]) - datetime.fromisoformat(
@@ -125,7 +125,7 @@ def test_a_run_cancelled_while_it_failed_is_over_and_life_hub_hears_so(
     with store.write() as tx:
         finish.request_cancel(tx, run.id, why="cancelled by ann", now=clock.now())
     failed = end(store, clock, run, BROKE, retry_at=clock.now() + timedelta(minutes=1))
-    assert turn.record(store, failed, flush=flush, claim=False)[0]
+    assert finish.finish_and_claim(store, failed, flush=flush, claim=False).recorded
     assert state(store, run) is RunState.CANCELLED
     [facts] = told(store)
     assert (facts["outcome"], facts["error"], facts["error_type"]) == (
@@ -144,10 +144,10 @@ def test_who_lost_the_lease_records_and_tells_nothing_but_may_claim(
             update(job_queue).where(job_queue.c.id == run.id).values(lease_owner="other", lease_generation=9)
         )
     second = Operations(store, clock).trigger("j")
-    kept, claim = turn.record(store, end(store, clock, run, BROKE), flush=flush, claim=True)
-    assert not kept
-    assert claim.run
-    assert claim.run.id == second.id
+    done = finish.finish_and_claim(store, end(store, clock, run, BROKE), flush=flush, claim=True)
+    assert not done.recorded
+    assert done.claim.run
+    assert done.claim.run.id == second.id
     assert state(store, run) is RunState.RUNNING
     assert told(store) == []
 
@@ -163,12 +163,12 @@ def test_the_job_that_ends_is_free_for_its_next_run_whatever_was_guessed(
     spec = define(store, clock, "spec", "0 0 1 1 *", overlap=guess).spec
     for following in (second, third):
         now = clock.move(seconds=1)
-        ended = turn.End(run, spec, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
-        kept, claim = turn.record(store, ended, flush=flush, claim=True)
-        assert kept
-        assert claim.run
-        assert (claim.run.id, claim.run.attempt, claim.run.lease_owner) == (following.id, 1, "me")
-        run = claim.run
+        ended = finish.End(run, spec, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
+        done = finish.finish_and_claim(store, ended, flush=flush, claim=True)
+        assert done.recorded
+        assert done.claim.run
+        run = done.claim.run
+        assert (run.id, run.attempt, run.lease_owner) == (following.id, 1, "me")
 
 
 def test_an_occurrence_that_policy_drops_is_decided_about_in_the_same_call(
@@ -183,13 +183,13 @@ def test_an_occurrence_that_policy_drops_is_decided_about_in_the_same_call(
         "max_attempts": 1,
     }
     with store.write() as tx:
-        finish.put(tx, [row | {"created_at": clock.now(), "fire_at": clock.now(), "due_at": clock.now()}])
+        enqueue.put(tx, [row | {"created_at": clock.now(), "fire_at": clock.now(), "due_at": clock.now()}])
     now = clock.move(seconds=1)
-    ended = turn.End(run, None, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
-    kept, claim = turn.record(store, ended, flush=flush, claim=True)
-    assert kept
-    assert claim.run is None
-    assert [(one.run_id, one.state) for one in claim.decided] == [("due-while-it-ran", RunState.SKIPPED)]
+    ended = finish.End(run, None, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
+    done = finish.finish_and_claim(store, ended, flush=flush, claim=True)
+    assert done.recorded
+    assert done.claim.run is None
+    assert [(one.run_id, one.state) for one in done.claim.decided] == [("due-while-it-ran", RunState.SKIPPED)]
 
 
 def test_an_end_that_fails_leaves_neither_end_nor_claim(store: Store, clock: ManualClock) -> None:
@@ -200,7 +200,7 @@ def test_an_end_that_fails_leaves_neither_end_nor_claim(store: Store, clock: Man
     with store.engine.begin() as connection:
         connection.execute(text("ALTER TABLE outbox ADD CONSTRAINT none CHECK (kind <> 'attempt')"))
     with pytest.raises(DBAPIError, match="none"):
-        turn.record(store, end(store, clock, run, BROKE), flush=None, claim=True)
+        finish.finish_and_claim(store, end(store, clock, run, BROKE), flush=None, claim=True)
     with store.read() as tx:
         states = {row.id: row.state for row in tx.execute(select(job_queue.c.id, job_queue.c.state))}
     assert states == {run.id: "running", second.id: "queued"}
@@ -255,7 +255,7 @@ def test_a_claim_after_an_end_that_may_have_been_made_is_told(
     define(store, clock, "alone", "0 0 1 1 *", overlap="queue")
     Operations(store, clock).trigger("alone")
     ended = end(store, clock, run, Verdict(Outcome.SUCCEEDED))
-    unheard: list[datetime] = []
+    unconfirmed: list[datetime] = []
 
     def answer_lost(act: Callable[[Tx], Any]) -> Any:
         with store.write() as tx:
@@ -263,11 +263,9 @@ def test_a_claim_after_an_end_that_may_have_been_made_is_told(
         raise DBAPIError("COMMIT", {}, psycopg.OperationalError("the connection was lost"))
 
     monkeypatch.setattr(store, "writing", answer_lost)
-    assert turn.record(store, ended, flush=None, claim=True, on_unconfirmed=unheard.append) == (
-        True,
-        claims.Claim(None),
-    )
-    assert unheard == [ended.now]
+    done = finish.finish_and_claim(store, ended, flush=None, claim=True, on_unconfirmed=unconfirmed.append)
+    assert done == finish.Finished(recorded=True)
+    assert unconfirmed == [ended.now]
     assert state(store, run) is RunState.SUCCEEDED
 
 

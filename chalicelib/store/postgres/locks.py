@@ -1,0 +1,28 @@
+"""Every advisory lock of a PostgreSQL store. All are held until the transaction ends; SQLite has one writer anyway.
+
+The ledger's lock is taken before any row is locked, and no transaction that holds a row of the queue asks for
+it, so the locks cannot deadlock.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, text
+
+MIGRATION = 7235420190  # one process migrates
+INCIDENTS = 7235420191  # one transaction at a time decides about incidents
+LEDGER = 7235420192  # one transaction at a time changes jobs or their ledger
+JOB = 72354202  # with hashtext(job id): one transaction at a time decides about a job's runs
+
+_LOCK = text("SELECT pg_advisory_xact_lock(:number)")
+
+
+def hold(tx: Connection, number: int) -> None:
+    """Wait for a lock and hold it until the transaction ends; nothing on SQLite."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(_LOCK, {"number": number})
+
+
+def hold_ledger(tx: Connection) -> None:
+    """Hold the ledger's lock in a write transaction, so that what it reads of jobs stays true until it ends."""
+    if tx.get_execution_options().get("write"):
+        hold(tx, LEDGER)
