@@ -6,7 +6,7 @@ ARGS ?=
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test parity faults check fmt bench package lock release first-bundle
+.PHONY: help install run dev test quick parity faults check fmt bench package lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,11 @@ dev: first-bundle ## Start Sauron under `chalice local`, for work on the handler
 
 test: install ## Run the tests (ARGS="tests/unit -k cron")
 	@$(BIN)/pytest $(ARGS)
+
+# Rules and commands: no process, no server, SQLite alone.
+QUICK = $(addprefix tests/unit/,cron model scheduling operations container/cli test_settings.py)
+quick: install ## Run the quick tests: those that need no process and no server
+	@$(BIN)/pytest -q -x -k "not postgresql" $(QUICK) $(ARGS)
 
 parity: install ## One suite on container, PostgreSQL, chalice local and Lambda (ARGS="-k sync")
 	@$(BIN)/pytest tests/parity --parity=all $(ARGS)

@@ -69,6 +69,12 @@ def test_prose_has_lines_of_up_to_110_characters(page: Path) -> None:
     assert [line for line in lines if len(line) > 110] == []
 
 
+def test_every_make_target_that_a_page_names_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = {word for page in PAGES for word in re.findall(r"`make ([a-z-]+)", page.read_text("utf-8"))}
+    assert named - targets == set()
+
+
 def test_the_index_leads_to_every_page() -> None:
     index = ROOT / "docs/index.md"
     linked = {(index.parent / target).resolve() for target, _ in LINK.findall(prose(index))}
