@@ -12,53 +12,23 @@ import secrets as randomness
 import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
-from sauron_jobs_loader.masking import Masker
 from sauron_jobs_loader.process.manifest import MANIFEST
 
 from .attempt import REPORT_PATIENCE, Attempt
 from .boot import Bundle, Rejection, bundle_of
 from .facts import AttemptFacts
-from .process_tree_handle import ProcessTreeHandle, TreeGoneError, with_programs
+from .process_tree_handle import ProcessTreeHandle, TreeGoneError
+from .request import AttemptRequest, message_of
 
 __all__ = ["Attempt", "AttemptFacts", "AttemptRequest", "Bundle", "Launcher", "Rejection"]
 
-NOTHING_SECRET = Masker(())
 START_PATIENCE = timedelta(seconds=60)
 FORK_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRequest:
-    """What to run, and with what.
-
-    `environ` is added to a forked job's environment and is the whole of a spawned one's.
-    `masker` masks secrets in all the job says; `masked_names` are the variables whose values the job
-    itself keeps out of mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote,
-    if none is up for the revision. `python` is the interpreter of the bundle's environment (None: Sauron's
-    own), for a spawned attempt and for such a zygote.
-    """
-
-    sha: str
-    folder: Path
-    job_id: str
-    run_id: str
-    attempt: int
-    scheduled_for: str | None
-    params: dict[str, Any] | None
-    environ: Mapping[str, str]
-    secrets: Mapping[str, str]
-    spawn: bool
-    zygote_environ: Mapping[str, str]
-    masker: Masker = NOTHING_SECRET
-    masked_names: Collection[str] = ()
-    python: Path | None = None
 
 
 class Launcher:
@@ -216,7 +186,7 @@ class Launcher:
         output, output_end = os.pipe2(os.O_CLOEXEC)
         try:
             try:
-                tree.send(_message(request, nonce), (control_end.fileno(), link_end.fileno(), output_end))
+                tree.send(message_of(request, nonce), (control_end.fileno(), link_end.fileno(), output_end))
             finally:
                 control_end.close()
                 link_end.close()
@@ -267,23 +237,6 @@ class Launcher:
             self._retiring = [tree for tree in self._retiring if tree not in over]
         for tree in over:
             tree.wait()
-
-
-def _message(request: AttemptRequest, nonce: str) -> dict[str, Any]:
-    # otherwise the job has the PATH of its zygote
-    python = request.python if "PATH" in request.environ else None
-    return {
-        "nonce": nonce,
-        "folder": str(request.folder.resolve()),
-        "job_id": request.job_id,
-        "run_id": request.run_id,
-        "attempt": request.attempt,
-        "scheduled_for": request.scheduled_for,
-        "params": request.params,
-        "environ": with_programs(request.environ, python),
-        "secrets": dict(request.secrets),
-        "masked_names": list(request.masked_names),
-    }
 
 
 def _started(control: socket.socket) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from chalicelib.model.runs import Run, RunState
 from chalicelib.operations.operations import Operations
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, bundle, history, log_chunks
-from chalicelib.store.queue import leases
+from chalicelib.store.database import Tx
 from chalicelib.store.schema import jobs
 from sauron_jobs_loader.launch.facts import AttemptFacts
 from tests.attempts import attempt_facts
@@ -60,10 +61,10 @@ def test_every_line_is_stored_once_however_the_renewer_and_the_end_meet(
     launching.worker = worker = Worker(store, clock, launching, owner="me")
     [run], _ = worker.claim(5)
     assert worker.execute(run) is None
-    [live] = launching.seen
-    assert not live.log.dirty  # a renewer that waited for this log finds nothing to write again
+    [ended] = launching.seen
+    assert not ended.log.dirty  # a renewer that waited for this log finds nothing to write again
     with store.write() as tx:
-        live.log.flush(tx, now=clock.now())
+        ended.log.flush(tx, now=clock.now())
         assert "".join(chunk.text for chunk in log_chunks.read(tx, asked.id)) == "first\nsecond\n"
         after = history.run(tx, asked.id)
     assert after
@@ -86,25 +87,34 @@ def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(
     assert worker.execute(following, claim_next=lambda: True) is None
 
 
+class Interleaved(Store):
+    """A real store in which something happens right after the next write is committed."""
+
+    after_write: Callable[[], object] | None = None
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Tx]:
+        with super().write() as tx:
+            yield tx
+        after, self.after_write = self.after_write, None
+        if after:
+            after()
+
+
 def test_an_attempt_that_begins_while_leases_are_renewed_is_not_taken_for_one_that_lost_its_own(
-    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: ManualClock
 ) -> None:
     define(store, clock, "j", "0 0 1 1 *", overlap="allow")
     activate(store)
     for _ in range(2):
         Operations(store, clock).trigger("j")
-    worker = Worker(store, clock, Launching(), owner="me")
-    first, second = worker.claim(2)[0]
-    renew, begun = leases.heartbeat, [worker.running_attempts.begin(first)]
-
-    def slow(*given: Any, **more: Any) -> list[leases.Lease]:
-        held = renew(*given, **more)
-        begun.append(worker.running_attempts.begin(second))
-        return held
-
-    monkeypatch.setattr(leases, "heartbeat", slow)
-    worker.running_attempts.heartbeat()
-    assert [live.stopped for live in begun] == [None, None]
+    with contextlib.closing(Interleaved(store.url.render_as_string(hide_password=False))) as interleaved:
+        worker = Worker(interleaved, clock, Launching(), owner="me")
+        first, second = worker.claim(2)[0]
+        begun = [worker.running_attempts.begin(first)]
+        interleaved.after_write = lambda: begun.append(worker.running_attempts.begin(second))
+        worker.running_attempts.heartbeat()
+        assert [running.stopped for running in begun] == [None, None]
 
 
 def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
@@ -115,10 +125,10 @@ def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
     Operations(store, clock).trigger("j")
     worker = Worker(store, clock, Launching(), owner="me")
     [run], _ = worker.claim(1)
-    live = worker.running_attempts.begin(run)
+    running = worker.running_attempts.begin(run)
     worker.release(run)
     worker.running_attempts.heartbeat()
-    assert live.stopped == "its lease was taken over"
+    assert running.stopped == "its lease was taken over"
 
 
 def test_what_a_claim_decides_is_logged_by_the_state_it_gave_the_run(
