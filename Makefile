@@ -6,7 +6,7 @@ ARGS ?=
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev test quick parity faults check fmt bench package lock release first-bundle
+.PHONY: help install run dev quick test coverage mutants parity faults check fmt bench package lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,13 +36,22 @@ run: first-bundle ## Start Sauron: API, clock and workers (writes an example bun
 dev: first-bundle ## Start Sauron under `chalice local`, for work on the handlers
 	@exec $(BIN)/chalice local --stage dev --no-autoreload --host "$${API_HOST:-127.0.0.1}" --port "$${API_PORT:-8080}"
 
-test: install ## Run the tests (ARGS="tests/unit -k cron")
-	@$(BIN)/pytest $(ARGS)
+# Tests run on every core. Their files lie in memory where there is room for them: what they write need not last.
+TMP_IN_MEMORY := $(shell [ -w /dev/shm ] && [ "$$(df -Pk /dev/shm | awk 'NR == 2 { print $$4 }')" -gt 4000000 ] && echo TMPDIR=/dev/shm)
+WORKERS ?= auto
 
-# Rules and commands: no process, no server, SQLite alone.
-QUICK = $(addprefix tests/unit/,cron model scheduling operations container/cli test_settings.py)
-quick: install ## Run the quick tests: those that need no process and no server
-	@$(BIN)/pytest -q -x -k "not postgresql" $(QUICK) $(ARGS)
+quick: install ## The quick loop: what is pure and the store on SQLite, within a minute
+	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -n $(WORKERS) -m "not process and not postgresql and not long" tests/unit $(ARGS)
+
+test: install ## Run the tests (ARGS="tests/unit -k cron", WORKERS=0 for one process)
+	@$(TMP_IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+coverage: install ## Run the tests and print which share of the lines they reach, folder by folder
+	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -n $(WORKERS) --cov --cov-report= $(ARGS)
+	@$(BIN)/python -m tests.coverage_by_folder
+
+mutants: install ## Break the code in small ways and see that tests notice (ARGS="--seed 7 --count 40")
+	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.mutants $(ARGS)
 
 parity: install ## One suite on container, PostgreSQL, chalice local and Lambda (ARGS="-k sync")
 	@$(BIN)/pytest tests/parity --parity=all $(ARGS)

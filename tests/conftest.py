@@ -24,6 +24,7 @@ import pytest
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
 
+EVERY_STORE = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
 
@@ -111,7 +112,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         and not chosen
         and metafunc.definition.get_closest_marker("every_store")
     ):
-        metafunc.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+        metafunc.parametrize("store", EVERY_STORE, indirect=True)
 
 
 class Databases:
@@ -136,7 +137,7 @@ class Databases:
     @functools.cache  # noqa: B019 - one object a run
     def _ensure_template(self) -> None:
         with locked(self._lock):
-            if self._ask(f"SELECT 1 FROM pg_database WHERE datname = '{self.TEMPLATE}'"):
+            if self._ask(f"SELECT 1 FROM pg_database WHERE datname = '{self.TEMPLATE}'"):  # noqa: S608 - our own name
                 return
             making = f"{self.TEMPLATE}_{os.getpid()}"
             self._ask(f"CREATE DATABASE {making}")
