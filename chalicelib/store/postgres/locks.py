@@ -6,7 +6,9 @@ it, so the locks cannot deadlock.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, literal_column, text
 
 MIGRATION = 7235420190  # one process migrates
 INCIDENTS = 7235420191  # one transaction at a time decides about incidents
@@ -26,3 +28,8 @@ def hold_ledger(tx: Connection) -> None:
     """Hold the ledger's lock in a write transaction, so that what it reads of jobs stays true until it ends."""
     if tx.get_execution_options().get("write"):
         hold(tx, LEDGER)
+
+
+def try_job(job_id: ColumnElement[str]) -> ColumnElement[Any]:
+    """Return the condition that takes a job's lock, and is false without waiting if another transaction has it."""
+    return func.pg_try_advisory_xact_lock(literal_column(str(JOB)), func.hashtext(job_id))

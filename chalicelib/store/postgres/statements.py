@@ -1,108 +1,229 @@
-"""On PostgreSQL: claim and finish as one statement each, and an attempt's end with the next claim as one journey to the server.
+"""Single-statement claim and finish for PostgreSQL, and both sent in one round trip.
 
-`take` claims the run that is due longest when its policy leaves nothing to decide. A run whose job may run
-once at a time is decided about by one transaction at a time: `take` locks its row and tries the job's lock,
-and `take_alone` looks again under that lock, so that it sees what others committed before. Neither ever waits
-for a lock: what another transaction holds is left to it, so claims cannot deadlock, also not with what else
-their transaction holds. Which run `take_alone` is about, `take` leaves in a setting of the transaction, so
-that both can be sent before either is answered (`turn`).
+1. `take` claims the run that is due longest when its policy leaves nothing to decide.
+2. A run whose job may run once at a time is decided about by one transaction at a time: `take` locks its row and
+   tries the job's lock, and the second statement (`_take_alone`) looks again under that lock, so that it sees
+   what others committed before.
+3. What does need deciding (overlap, a job that is off or gone, a retry that is superseded) is left to `claims`.
 
-What does need deciding (overlap, a job that is off or gone, a retry that is superseded) is left to `claims`.
+Neither statement ever waits for a lock: what another transaction holds is left to it, so claims cannot
+deadlock. `take` leaves the run in a setting of the transaction, so that both can be sent before either is
+answered.
+
+The statements are built from the same conditions as those of SQLite (`queue.overlap`, `queue.attempt_end`),
+compiled once per process, and executed on the driver's cursor: it costs as much as the round trip to have
+thirty columns described at each call.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    String,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.expression import Executable, Select
 
+from chalicelib.model.jobs import BUILTIN
 from chalicelib.model.liveness import DOWNTIME
-from chalicelib.model.runs import Outcome, Run, Verdict
+from chalicelib.model.runs import Run, RunState, Verdict
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
-from chalicelib.store.schema import job_queue
+from chalicelib.store.queue import attempt_end, overlap
+from chalicelib.store.queue.attempt_end import END_RUN, NOW
+from chalicelib.store.queue.overlap import word
+from chalicelib.store.schema import QUEUED, attempts, bundle_state, duties, job_queue, jobs, outbox, revisions
 
+from . import locks
 from .engine import dumps
 
+TICK = word("tick")
+
+_q = job_queue.c
+_a = attempts.c
 _COLUMNS = tuple(job_queue.columns.keys())
-_NAMES = ", ".join(f"q.{name}" for name in _COLUMNS)
-_CLAIMED = f"""
-claimed AS (
-  UPDATE job_queue q
-  SET state = 'running', lease_owner = %(owner)s, lease_generation = q.lease_generation + 1, attempt = q.attempt + 1,
-      revision = coalesce(q.revision,
-        CASE WHEN c.source IS DISTINCT FROM 'builtin' THEN (SELECT active_sha FROM bundle_state) END),
-      started_at = coalesce(q.started_at, %(now)s::timestamptz), progress = NULL, progress_note = NULL
-  FROM candidate c WHERE q.id = c.candidate AND c.easy
-  RETURNING {_NAMES}
-), begun AS (
-  INSERT INTO attempts (run_id, number, started_at, runner) SELECT id, attempt, %(now)s, %(owner)s FROM claimed
-)
-"""  # noqa: S608 - the names of our own columns
-_DUE = """
-candidate AS MATERIALIZED (
-  SELECT q.id AS candidate, q.job_id AS of_job, j.source,
-    CASE WHEN q.origin IN ('schedule', 'catchup') AND q.attempt = 0
-      THEN coalesce(j.overlap = 'allow' AND j.enabled AND j.rejected IS NULL AND j.removed_at IS NULL, false)
-      ELSE (q.force OR coalesce(j.overlap = 'allow', false))
-        AND (q.revision IS NOT NULL OR (j.job_id IS NOT NULL AND j.rejected IS NULL AND j.removed_at IS NULL))
-    END AS easy
-  FROM job_queue q LEFT JOIN jobs j ON j.job_id = q.job_id
-  WHERE q.state = 'queued' AND q.due_at <= %(now)s
-    AND (j.job_id IS NOT NULL OR EXISTS (SELECT FROM bundle_state WHERE active_sha IS NOT NULL))
-    AND (q.attempt > 0 OR q.origin NOT IN ('schedule', 'catchup')
-      OR NOT EXISTS (SELECT FROM duties WHERE name = 'tick' AND at < %(silent)s))
-    AND (q.force OR j.overlap = 'allow'
-      OR NOT EXISTS (SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running')
-      OR (j.overlap IN ('skip', 'replace') AND q.origin = 'schedule' AND q.attempt = 0 AND (
-        SELECT CASE j.overlap WHEN 'skip' THEN bool_or((o.due_at, o.id) < (q.due_at, q.id))
-            ELSE bool_or(o.cancel_reason IS NULL) END
-        FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running')))
-"""
-_BUT = "AND q.id <> ALL(%(passed)s::text[]) AND q.job_id <> ALL(%(busy)s::text[])"
-_FIRST = """
-  ORDER BY q.due_at, q.id LIMIT 1
-  FOR UPDATE OF q SKIP LOCKED
-),"""
-_ANSWER = """
-SELECT candidate, of_job,
-  CASE WHEN easy OR candidate IS NULL THEN true
-    WHEN pg_try_advisory_xact_lock(72354202, hashtext(of_job)) THEN set_config('sauron.candidate', candidate, true) <> ''
-    ELSE false
-  END AS alone,
-  claimed.id IS NOT NULL, claimed.*
-"""
-_TAKEN = _ANSWER + "FROM candidate LEFT JOIN claimed ON true"
-_TAKE = "WITH" + _DUE + _FIRST + _CLAIMED + _TAKEN
-_TAKE_BUT = "WITH" + _DUE + _BUT + _FIRST + _CLAIMED + _TAKEN
-_TAKE_ALONE = (
-    """
-WITH candidate AS MATERIALIZED (
-  SELECT q.id AS candidate, j.source, true AS easy
-  FROM job_queue q JOIN jobs j ON j.job_id = q.job_id
-  CROSS JOIN LATERAL (SELECT q.attempt = 0 AND q.origin IN ('schedule', 'catchup') AS fresh) f
-  WHERE q.id = current_setting('sauron.candidate', true) AND q.state = 'queued'
-    AND CASE WHEN f.fresh OR q.revision IS NULL THEN j.rejected IS NULL AND j.removed_at IS NULL ELSE true END
-    AND (NOT f.fresh OR j.enabled)
-    AND NOT EXISTS (SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'running')
-    AND NOT (f.fresh AND EXISTS (
-      SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.state = 'queued' AND o.id <> q.id
-        AND (o.attempt > 0 OR (j.overlap <> 'queue' AND o.due_at <= %(now)s))))
-    AND NOT (f.fresh AND j.overlap = 'skip' AND EXISTS (
-      SELECT FROM job_queue o WHERE o.job_id = q.job_id AND o.finished_at > q.due_at AND o.due_at <= q.due_at))
-),"""  # noqa: S608 - constants put together: nothing of a caller is in them
-    + _CLAIMED
-    + "SELECT * FROM claimed"
-)
+_OWNER = bindparam("owner", type_=_q.lease_owner.type)
+_ENDED = bindparam("run", type_=_q.id.type)
+_CANDIDATE = word("sauron.candidate")  # the transaction's setting that says which run was looked at
+
+
+def _sql(statement: Executable) -> str:
+    return str(statement.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call, attr-defined]
+
+
+def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) -> CTE:
+    """Return the run that is due longest, locked, with whether it may start without a decision (`easy`)."""
+    bundle_known = exists().where(bundle_state.c.active_sha.is_not(None))
+    was_down = exists().where(
+        duties.c.name == TICK, duties.c.at < bindparam("silent", type_=duties.c.at.type)
+    )
+    due: Select[Any] = (
+        select(
+            _q.id.label("candidate"),
+            _q.job_id.label("of_job"),
+            jobs.c.source,
+            overlap.nothing_to_decide().label("easy"),
+        )
+        .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
+        .where(
+            _q.state == QUEUED,
+            _q.due_at <= NOW,
+            or_(jobs.c.job_id.is_not(None), bundle_known),
+            or_(_q.attempt > literal_column("0"), ~overlap.OCCURRENCE, ~was_down),
+            overlap.claimable(ended),
+        )
+    )
+    if excluding:
+        strings = ARRAY(String)
+        due = due.where(
+            _q.id != func.all(bindparam("passed", type_=strings)),
+            _q.job_id != func.all(bindparam("busy", type_=strings)),
+        )
+    due = due.order_by(_q.due_at, _q.id).limit(literal_column("1"))
+    return due.with_for_update(of=job_queue, skip_locked=True).cte("candidate").prefix_with("MATERIALIZED")
+
+
+def _claimed(candidate: CTE) -> tuple[CTE, CTE]:
+    """Return the claim of the candidate, if it is an easy one, and the beginning of its attempt."""
+    active_sha = select(bundle_state.c.active_sha).scalar_subquery()
+    claimed = (
+        update(job_queue)
+        .where(_q.id == candidate.c.candidate, candidate.c.easy)
+        .values(
+            state=word(RunState.RUNNING),
+            lease_owner=_OWNER,
+            lease_generation=_q.lease_generation + literal_column("1"),
+            attempt=_q.attempt + literal_column("1"),
+            revision=func.coalesce(
+                _q.revision, case((candidate.c.source.is_distinct_from(word(BUILTIN)), active_sha))
+            ),
+            started_at=func.coalesce(_q.started_at, NOW),
+            progress=null(),
+            progress_note=null(),
+        )
+        .returning(*job_queue.c)
+        .cte("claimed")
+    )
+    begun = (
+        insert(attempts)
+        .from_select(
+            ["run_id", "number", "started_at", "runner"],
+            select(claimed.c.id, claimed.c.attempt, NOW, _OWNER),
+        )
+        .cte("begun")
+    )
+    return claimed, begun
+
+
+def _with_claim(candidate: CTE, *first: ColumnElement[Any]) -> Select[Any]:
+    """Return `first`, what was looked at and what was claimed: one row, also if nothing is due, when `first` is given."""
+    claimed, begun = _claimed(candidate)
+    c = candidate.c
+    noted = func.set_config(_CANDIDATE, c.candidate, true()) != word("")
+    alone = case(
+        (or_(c.easy, c.candidate.is_(None)), true()),
+        (locks.try_job(c.of_job), noted),
+        else_=literal_column("false"),
+    )
+    answer = select(*first, c.candidate, c.of_job, alone, claimed.c.id.is_not(None), *claimed.c).add_cte(
+        begun
+    )
+    if not first:
+        return answer.select_from(candidate.outerjoin(claimed, true()))
+    one = select(literal_column("1").label("one")).subquery("one")
+    return answer.select_from(one.outerjoin(candidate, true()).outerjoin(claimed, true()))
+
+
+@functools.cache
+def _take(*, excluding: bool) -> str:
+    return _sql(_with_claim(_due(excluding=excluding)))
+
+
+@functools.cache
+def _take_alone() -> str:
+    candidate = (
+        select(_q.id.label("candidate"), jobs.c.source, true().label("easy"))
+        .join(jobs, jobs.c.job_id == _q.job_id)
+        .where(
+            _q.id == func.current_setting(_CANDIDATE, true()),
+            _q.state == QUEUED,
+            overlap.nothing_beside(NOW),
+        )
+        .cte("candidate")
+        .prefix_with("MATERIALIZED")
+    )
+    claimed, begun = _claimed(candidate)
+    return _sql(select(*claimed.c).add_cte(begun))
+
+
+@functools.cache
+def _finish(*, copied: bool, claims: bool) -> str:
+    """Return the statement that records an end; with its row for Life Hub, and with the claim of the next run."""
+    ended = END_RUN.cte("ended")
+    told = (
+        update(attempts)
+        .where(_a.run_id == ended.c.id, _a.number == attempt_end.NUMBER)
+        .values(
+            outcome=ended.c.outcome,
+            error=ended.c.error,
+            error_type=ended.c.error_type,
+            **attempt_end.OF_THE_PROCESS,
+        )
+        .returning(_a.started_at, _a.outcome, _a.error, _a.error_type)
+        .cte("told")
+    )
+    beside = [told, _copied(told)] if copied else [told]
+    recorded = select(func.count()).select_from(ended).scalar_subquery()
+    # What the statement ends still runs in its own eyes: it claims only what may run beside that. `_take_alone`
+    # sees it ended.
+    answer = _with_claim(_due(ended=_ENDED), recorded) if claims else select(recorded)
+    return _sql(answer.add_cte(ended, *beside))
+
+
+def _copied(told: CTE) -> CTE:
+    """Return the attempt's row for Life Hub, in which the facts that only the store knows are filled in."""
+    job = bindparam("job", type_=outbox.c.job_id.type)
+    source = select(jobs.c.source).where(jobs.c.job_id == job).scalar_subquery()
+    loaded_at = (
+        select(revisions.c.booted_at)
+        .where(revisions.c.sha == bindparam("revision", type_=revisions.c.sha.type))
+        .scalar_subquery()
+    )
+    known = {
+        **{name: told.c[name] for name in ("started_at", "outcome", "error", "error_type")},
+        "source": source,
+        "loaded_at": loaded_at,
+    }
+    pairs = [one for name, value in known.items() for one in (word(name), value)]
+    facts = bindparam("facts", type_=outbox.c.facts.type).op("||")(func.jsonb_build_object(*pairs))
+    row = select(word("attempt"), job, facts, NOW).select_from(told)
+    return insert(outbox).from_select(["kind", "job_id", "facts", "created_at"], row).cte("copied")
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What came of trying to claim: a run; or one that has to be decided about, whose job this transaction holds if `alone`."""
+    """What came of a claim: a run; or one to decide about, whose job this transaction holds if `alone`."""
 
     run: Run | None
     candidate: str
@@ -113,39 +234,38 @@ class Taken:
 def take(
     tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()
 ) -> Taken | None:
-    """Claim the run that is due longest, but for these runs and the runs of these jobs; answer None if none is due."""
+    """Claim the run that is due longest, except these runs and these jobs' runs; return None if none is due."""
     asked = _asked(owner, now)
     if passed or busy:
         asked |= {"passed": list(passed), "busy": list(busy)}
-    taken = _taken(_ask(tx, _TAKE_BUT if passed or busy else _TAKE, asked))
+    taken = _taken(_ask(tx, _take(excluding=bool(passed or busy)), asked))
     if taken is None or taken.run is not None or not taken.alone:
         return taken
-    found = _ask(tx, _TAKE_ALONE, asked)
+    found = _ask(tx, _take_alone(), asked)
     return replace(taken, run=_as_run(found)) if found else taken
 
 
 def finish_and_take(
     connection: Any, ended: dict[str, Any], *, take: bool, alone: bool
 ) -> tuple[bool, Taken | None]:
-    """Record an end and claim what is due longest, all sent at once on a connection in autocommit: one transaction.
+    """Record an end and claim what is due longest, in one round trip and one transaction of an autocommit connection.
 
-    `alone`: the run to claim is likely to need its job for itself. One that does, unexpectedly, is not
-    claimed.
+    `ended` comes from `end_values`. `alone`: the run to claim is likely to need its job for itself. One that
+    does, unexpectedly, is not claimed.
     """
-    if not take:
-        return connection.execute(_statement(ended), ended, prepare=True).fetchone() is not None, None
-    statement, asked = _TURN_TOLD if "facts" in ended else _TURN, ended | _asked(ended["owner"], ended["now"])
-    if not alone:
-        kept, *row = connection.execute(statement, asked, prepare=True).fetchone()
-        return kept == 1, _taken(row)
+    asked = ended | _asked(ended["owner"], ended["now"]) if take else ended
+    statement = _finish(copied="facts" in ended, claims=take)
+    if not (take and alone):
+        recorded, *row = connection.execute(statement, asked, prepare=True).fetchone()
+        return recorded == 1, _taken(row) if take else None
     with connection.pipeline():
         turned = connection.execute(statement, asked, prepare=True)
-        found = connection.execute(_TAKE_ALONE, asked, prepare=True)
-    kept, *row = turned.fetchone()
+        found = connection.execute(_take_alone(), asked, prepare=True)
+    recorded, *row = turned.fetchone()
     taken = _taken(row)
     if taken is not None and taken.run is None and (columns := found.fetchone()):
         taken = replace(taken, run=_as_run(columns))
-    return kept == 1, taken
+    return recorded == 1, taken
 
 
 def _asked(owner: str, now: datetime) -> dict[str, Any]:
@@ -164,7 +284,7 @@ def _as_run(columns: Sequence[Any]) -> Run:
 
 
 def _ask(tx: Tx, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Return the first row, straight from the driver: describing thirty columns at each call costs as much as the journey."""
+    """Return the first row, straight from the driver."""
     import psycopg
 
     connection: Any = tx.connection.dbapi_connection
@@ -177,58 +297,7 @@ def _ask(tx: Tx, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | No
     return row
 
 
-_FINISH = """
-WITH ended AS (
-  UPDATE job_queue
-  SET state = CASE WHEN %(again)s::boolean AND cancel_reason IS NOT NULL THEN 'cancelled' ELSE %(to)s END,
-      due_at = CASE WHEN %(again)s AND cancel_reason IS NULL THEN %(retry_at)s::timestamptz ELSE due_at END,
-      finished_at = CASE WHEN %(again)s AND cancel_reason IS NULL THEN NULL ELSE %(now)s::timestamptz END,
-      lease_owner = NULL,
-      dispatched_until = NULL,
-      error = CASE WHEN %(again)s AND cancel_reason IS NOT NULL THEN cancel_reason ELSE %(error)s::text END,
-      error_type = CASE WHEN %(again)s AND cancel_reason IS NOT NULL THEN 'cancelled' ELSE %(error_type)s::text END,
-      result = %(result)s::jsonb
-  WHERE id = %(run)s AND lease_owner = %(owner)s AND lease_generation = %(generation)s
-  RETURNING id, error, error_type, CASE WHEN state = 'cancelled' AND %(again)s THEN 'cancelled' ELSE %(outcome)s END AS outcome
-), told AS (
-  UPDATE attempts a
-  SET finished_at = %(now)s, outcome = e.outcome, exit_code = %(code)s::int, signal = %(sig)s::int, error = e.error,
-      error_type = e.error_type, max_rss_kb = %(rss)s::bigint, cpu_seconds = %(cpu)s::float8
-  FROM ended e WHERE a.run_id = e.id AND a.number = %(nth)s
-  RETURNING a.started_at, a.outcome, a.error, a.error_type
-)
-"""
-_NEWS = """
-, news AS (
-  INSERT INTO outbox (kind, job_id, facts, created_at)
-  SELECT 'attempt', %(job)s::varchar, %(facts)s::jsonb || jsonb_build_object(
-      'started_at', t.started_at, 'outcome', t.outcome, 'error', t.error, 'error_type', t.error_type,
-      'source', (SELECT source FROM jobs WHERE job_id = %(job)s),
-      'loaded_at', (SELECT booted_at FROM revisions WHERE sha = %(revision)s)), %(now)s
-  FROM told t
-)
-"""
-_ENDED = "SELECT 1 FROM ended"
-
-
-_FINISH_ONLY = _FINISH + _ENDED
-_FINISH_TOLD = _FINISH + _NEWS + _ENDED
-# What the statement ends still runs in its own eyes. It claims only what may run beside that; `take_alone`
-# sees it ended.
-_NEXT = (
-    "," + _DUE.replace("o.state = 'running'", "o.state = 'running' AND o.id <> %(run)s") + _FIRST + _CLAIMED
-)
-_NEXT += _ANSWER.replace("SELECT", "SELECT (SELECT count(*) FROM ended),")
-_NEXT += "FROM (SELECT) AS one LEFT JOIN candidate ON true LEFT JOIN claimed ON true"
-_TURN = _FINISH + _NEXT
-_TURN_TOLD = _FINISH + _NEWS + _NEXT
-
-
-def _statement(ended: dict[str, Any]) -> str:
-    return _FINISH_TOLD if "facts" in ended else _FINISH_ONLY
-
-
-def ending(
+def end_values(
     run: Run,
     verdict: Verdict,
     *,
@@ -236,29 +305,16 @@ def ending(
     now: datetime,
     retry_at: datetime | None,
     facts: dict[str, Any] | None = None,
-    **texts: str | None,
 ) -> dict[str, Any]:
-    """Return what `finish` and `finish_and_take` are given: an attempt's end, and the facts of its copy if it is to be copied."""
-    asked: dict[str, Any] = {
-        "run": run.id,
-        "owner": owner,
-        "generation": run.lease_generation,
-        "again": retry_at is not None,
-        "retry_at": retry_at,
-        "now": now,
-        "result": None if verdict.result is None else dumps(verdict.result),
-        "outcome": Outcome(verdict.outcome).value,
-        "nth": run.attempt,
-        "code": verdict.exit_code,
-        "sig": verdict.signal,
-        "rss": verdict.max_rss_kb,
-        "cpu": verdict.cpu_seconds,
-    }
+    """Return the parameters of an attempt's end, with the facts of its copy if it is to be copied."""
+    ended = attempt_end.values(run, verdict, owner=owner, now=now, retry_at=retry_at)
+    ended["result"] = None if verdict.result is None else dumps(verdict.result)
     if facts is not None:
-        asked |= {"facts": dumps(facts), "job": run.job_id, "revision": run.revision}
-    return asked | texts
+        ended |= {"facts": dumps(facts), "job": run.job_id, "revision": run.revision}
+    return ended
 
 
 def finish(tx: Tx, ended: dict[str, Any]) -> bool:
-    """Record an attempt's end as `queue.finish` does; a run that was cancelled meanwhile is not tried again."""
-    return _ask(tx, _statement(ended), ended) is not None
+    """Record an attempt's end; return False if the lease was taken over."""
+    row = _ask(tx, _finish(copied="facts" in ended, claims=False), ended)
+    return row is not None and row[0] == 1

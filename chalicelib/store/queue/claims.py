@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Select, and_, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Boolean, Select, bindparam, case, exists, func, insert, or_, select, update
 
 from chalicelib.model.jobs import BUILTIN, Overlap
 from chalicelib.model.liveness import was_down
@@ -26,7 +26,8 @@ from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
 
-_other = job_queue.alias("other")
+from . import overlap
+
 _q = job_queue.c
 
 
@@ -52,14 +53,6 @@ class Claim:
     cancelled: tuple[RunId, ...] = ()
 
 
-_running_beside = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING)
-# A run that is due later may have started already: a late tick, a retry. The occurrence waits for it.
-_earlier = or_(_other.c.due_at < _q.due_at, and_(_other.c.due_at == _q.due_at, _other.c.id < _q.id))
-_running_from_before = exists().where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING, _earlier)
-_running_unwarned = exists().where(
-    _other.c.job_id == _q.job_id, _other.c.state == RUNNING, _other.c.cancel_reason.is_(None)
-)
-_fresh_occurrence = and_(_q.origin == Origin.SCHEDULE, _q.attempt == 0, ~_q.force)
 # Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
 _known = or_(jobs.c.job_id.is_not(None), exists().where(bundle_state.c.active_sha.is_not(None)))
 _due = (
@@ -76,14 +69,8 @@ _due = (
         _q.state == QUEUED,
         _q.due_at <= bindparam("now"),
         _known,
-        or_(~bindparam("resuming", type_=Boolean), _q.attempt > 0, _q.origin.not_in(OCCURRENCES)),
-        or_(
-            _q.force,
-            jobs.c.overlap == Overlap.ALLOW,
-            and_(jobs.c.overlap == Overlap.SKIP, _fresh_occurrence, _running_from_before),
-            and_(jobs.c.overlap == Overlap.REPLACE, _fresh_occurrence, _running_unwarned),
-            ~_running_beside,
-        ),
+        or_(~bindparam("resuming", type_=Boolean), _q.attempt > 0, ~overlap.OCCURRENCE),
+        overlap.claimable(),
     )
 )
 _candidate = _due.order_by(_q.due_at, _q.id).limit(1)

@@ -12,62 +12,33 @@ Limit: a next run that has to be decided about (overlap) is claimed in a transac
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib.model.jobs import JobSpec, Overlap
-from chalicelib.model.runs import Outcome, Run, RunId, RunState, Verdict
+from chalicelib.model.runs import Run, RunId, RunState, Verdict
 from chalicelib.store import outbox
 from chalicelib.store.database import Store, Tx
 from chalicelib.store.postgres import engine, statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, job_queue
-from chalicelib.text import storable
 
-from . import claims
+from . import attempt_end, claims
 from .claims import Claim
-
-ERROR_CHARS = 5000
-ERROR_TYPE_CHARS = 255
 
 _q = job_queue.c
 
 
-_held = and_(
-    _q.id == bindparam("run"),
-    _q.state == RUNNING,
-    _q.lease_owner == bindparam("owner"),
-    _q.lease_generation == bindparam("generation"),
-)
-_finish = (
-    update(job_queue)
-    .where(_held)
-    .values(
-        state=bindparam("to"),
-        due_at=func.coalesce(bindparam("retry_at", type_=_q.due_at.type), _q.due_at),
-        finished_at=bindparam("ended"),
-        lease_owner=None,
-        dispatched_until=None,  # the message that brought this attempt is used up
-        error=bindparam("error"),
-        error_type=bindparam("error_type"),
-        result=bindparam("result"),
-    )
-)
 _end_attempt = (
     update(attempts)
-    .where(attempts.c.run_id == bindparam("run"), attempts.c.number == bindparam("nth"))
+    .where(attempts.c.run_id == bindparam("of"), attempts.c.number == attempt_end.NUMBER)
     .values(
-        finished_at=bindparam("now"),
-        outcome=bindparam("outcome"),
-        exit_code=bindparam("code"),
-        signal=bindparam("sig"),
-        error=bindparam("error"),
-        error_type=bindparam("error_type"),
-        max_rss_kb=bindparam("rss"),
-        cpu_seconds=bindparam("cpu"),
+        outcome=bindparam("as_outcome"),
+        error=bindparam("as_error"),
+        error_type=bindparam("as_type"),
+        **attempt_end.OF_THE_PROCESS,
     )
 )
 
@@ -80,87 +51,26 @@ def ended_at(tx: Tx, run: Run) -> datetime | None:
     return ended
 
 
-_cancelled = select(_q.cancel_reason).where(_q.id == bindparam("run"))
-
-
-def _text(value: str | None, most: int) -> str | None:
-    """Return what a store can hold of a text: no lone surrogate, no NUL, not too long."""
-    return str(storable(value))[:most] if value else None
-
-
 def finish(
     tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None
 ) -> bool:
-    """Record an attempt's end: final, or queued again for `retry_at`. Return False if the lease was taken over."""
+    """Record an attempt's end: final, or queued again for `retry_at`; return False if the lease was taken over."""
     if tx.dialect.name == "postgresql":
-        return statements.finish(tx, ending(run, verdict, owner=owner, now=now, retry_at=retry_at))
-    if retry_at is not None and (why := tx.execute(_cancelled, {"run": run.id}).scalar()):
-        retry_at = None  # a cancelled run is not tried again
-        verdict = replace(verdict, outcome=Outcome.CANCELLED, error=why, error_type="cancelled")
-    state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
-    error = _text(verdict.error, ERROR_CHARS)
-    error_type = _text(verdict.error_type, ERROR_TYPE_CHARS)
-    updated = tx.execute(
-        _finish,
-        {
-            "run": run.id,
-            "owner": owner,
-            "generation": run.lease_generation,
-            "to": state,
-            "retry_at": retry_at,
-            "ended": None if retry_at else now,
-            "error": error,
-            "error_type": error_type,
-            "result": storable(verdict.result),
-        },
-    )
-    if updated.rowcount != 1:
+        return statements.finish(
+            tx, statements.end_values(run, verdict, owner=owner, now=now, retry_at=retry_at)
+        )
+    values = attempt_end.values(run, verdict, owner=owner, now=now, retry_at=retry_at)
+    ended = tx.execute(attempt_end.END_RUN, values).first()
+    if ended is None:
         return False
-    tx.execute(
-        _end_attempt,
-        {
-            "run": run.id,
-            "nth": run.attempt,
-            "now": now,
-            "outcome": verdict.outcome,
-            "code": verdict.exit_code,
-            "sig": verdict.signal,
-            "error": error,
-            "error_type": error_type,
-            "rss": verdict.max_rss_kb,
-            "cpu": verdict.cpu_seconds,
-        },
-    )
+    said = {"of": ended.id, "as_outcome": ended.outcome, "as_error": ended.error, "as_type": ended.error_type}
+    tx.execute(_end_attempt, values | said)
     return True
 
 
-def ending(
-    run: Run,
-    verdict: Verdict,
-    *,
-    owner: str,
-    now: datetime,
-    retry_at: datetime | None,
-    facts: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return what `statements` records of an attempt's end, with `facts` also for Life Hub."""
-    state = RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]
-    texts = {
-        "error": _text(verdict.error, ERROR_CHARS),
-        "error_type": _text(verdict.error_type, ERROR_TYPE_CHARS),
-    }
-    return statements.ending(
-        run, verdict, owner=owner, now=now, retry_at=retry_at, facts=facts, to=state, **texts
-    )
-
-
-_FINAL_STATE = {outcome: RunState(outcome) for outcome in Outcome if outcome is not Outcome.INTERRUPTED} | {
-    Outcome.INTERRUPTED: RunState.FAILED
-}
-
 _release = (
     update(job_queue)
-    .where(_held)
+    .where(attempt_end.HELD)
     .values(
         state=RunState.QUEUED,
         lease_owner=None,
@@ -255,7 +165,9 @@ def _in_one_round_trip(store: Store, end: End, *, claim: bool) -> tuple[bool, Cl
         if end.publish and end.spec
         else None
     )
-    ended = ending(end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at, facts=facts)
+    ended = statements.end_values(
+        end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at, facts=facts
+    )
     # the next run is likely to be of such a job, too
     alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW
     with engine.direct(store.engine) as connection:

@@ -9,26 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, bindparam, exists, or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
-from chalicelib.model.jobs import Overlap
-from chalicelib.model.runs import Origin
 from chalicelib.store.database import Tx
 from chalicelib.store.schema import QUEUED, RUNNING, job_queue, jobs
 
+from . import overlap
+
 _q = job_queue.c
-_other = job_queue.alias("other")
-_before = or_(_other.c.due_at < _q.due_at, and_(_other.c.due_at == _q.due_at, _other.c.id < _q.id))
-_behind_another = exists().where(
-    _other.c.job_id == _q.job_id,
-    _other.c.finished_at.is_(None),
-    or_(_other.c.state == RUNNING, _before),
-    _other.c.id != _q.id,
-)
-_decided_when_due = and_(
-    jobs.c.overlap.in_((Overlap.SKIP, Overlap.REPLACE)), _q.origin == Origin.SCHEDULE, _q.attempt == 0
-)
-_ready = or_(_q.force, jobs.c.overlap == Overlap.ALLOW, _decided_when_due, ~_behind_another)
 _undispatched = (
     select(_q.id, _q.due_at)
     .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
@@ -36,7 +24,7 @@ _undispatched = (
         _q.state == QUEUED,
         _q.due_at <= bindparam("horizon"),
         or_(_q.dispatched_until.is_(None), _q.dispatched_until <= bindparam("now")),
-        _ready,
+        overlap.worth_a_message(),
     )
     .order_by(_q.due_at, _q.id)
     .limit(bindparam("most"))

@@ -1,0 +1,110 @@
+"""Which runs may start beside others of their job: the overlap policies, as conditions that both stores are asked with.
+
+The rules, for a run whose job has runs beside it:
+
+- allow, or a forced run: it starts.
+- queue, or a run that is no fresh occurrence (a trigger, a late occurrence, a retry): it waits until no run of
+  the job is running.
+- skip: a fresh occurrence is skipped if a run that was due before it is not over.
+- replace: a fresh occurrence asks the running ones to stop, waits for them, and gives way to a newer one.
+
+A condition is about the run in `job_queue` and its row in `jobs`, which the statement joins. `ended` is the run
+whose end the same statement records: it still counts as running in that statement's snapshot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal_column, or_
+
+from chalicelib.model.jobs import Overlap
+from chalicelib.model.runs import Origin
+from chalicelib.store.schema import QUEUED, RUNNING, job_queue, jobs
+
+_q = job_queue.c
+_other = job_queue.alias("other")
+_o = _other.c
+
+Condition = ColumnElement[bool]
+
+
+def word(value: str) -> ColumnElement[str]:
+    """Return one of our own words as SQL text, so that it is part of the plan and not a parameter."""
+    return literal_column(f"'{value}'")
+
+
+OCCURRENCE: Condition = or_(_q.origin == word(Origin.SCHEDULE), _q.origin == word(Origin.CATCHUP))
+# An occurrence of which no attempt was begun: it may be dropped. Policies are about those of the schedule.
+FRESH: Condition = and_(OCCURRENCE, _q.attempt == literal_column("0"))
+FRESH_ON_TIME: Condition = and_(
+    _q.origin == word(Origin.SCHEDULE), _q.attempt == literal_column("0"), ~_q.force
+)
+_allows = func.coalesce(jobs.c.overlap == word(Overlap.ALLOW), false())
+_skips = jobs.c.overlap == word(Overlap.SKIP)
+_replaces = jobs.c.overlap == word(Overlap.REPLACE)
+# A run that is due later may have started already: a late tick, a retry. The occurrence waits for it.
+_due_before = or_(_o.due_at < _q.due_at, and_(_o.due_at == _q.due_at, _o.id < _q.id))
+
+
+def _running(ended: ColumnElement[str] | None, *more: Condition) -> Condition:
+    """Say whether a run of the job is running for which all of `more` is true."""
+    others = (_o.job_id == _q.job_id, _o.state == RUNNING, *more)
+    return exists().where(*others, *(() if ended is None else (_o.id != ended,)))
+
+
+def claimable(ended: ColumnElement[str] | None = None) -> Condition:
+    """Say whether a due run may start now, or its policy has something to decide about it now."""
+    return or_(
+        _q.force,
+        _allows,
+        and_(_skips, FRESH_ON_TIME, _running(ended, _due_before)),
+        and_(_replaces, FRESH_ON_TIME, _running(ended, _o.cancel_reason.is_(None))),
+        ~_running(ended),
+    )
+
+
+def worth_a_message() -> Condition:
+    """Say whether a run may start, or is decided about, when it is due: nothing of its job is in its way."""
+    in_the_way = exists().where(
+        _o.job_id == _q.job_id,
+        _o.finished_at.is_(None),
+        or_(_o.state == RUNNING, _due_before),
+        _o.id != _q.id,
+    )
+    return or_(_q.force, _allows, and_(or_(_skips, _replaces), FRESH_ON_TIME), ~in_the_way)
+
+
+_job_stands = and_(jobs.c.job_id.is_not(None), jobs.c.rejected.is_(None), jobs.c.removed_at.is_(None))
+
+
+def job_lets_it_start() -> Condition:
+    """Say whether the job is there, accepted and on, as far as this run needs that: a bound retry needs nothing."""
+    return case(
+        (FRESH, and_(_job_stands, func.coalesce(jobs.c.enabled, false()))),
+        else_=or_(_q.revision.is_not(None), _job_stands),
+    )
+
+
+def nothing_to_decide() -> Condition:
+    """Say whether a claimable run may start whatever else its job does: it needs no other run to be looked at."""
+    return and_(job_lets_it_start(), or_(_allows, and_(_q.force, ~FRESH)))
+
+
+def nothing_beside(now: ColumnElement[Any]) -> Condition:
+    """Say whether a run may start because its job does nothing else that policy has to decide about.
+
+    True only for a transaction that holds the job's lock.
+    """
+    same_job = _o.job_id == _q.job_id
+    waiting = exists().where(
+        same_job,
+        _o.state == QUEUED,
+        _o.id != _q.id,
+        or_(
+            _o.attempt > literal_column("0"),
+            and_(jobs.c.overlap != word(Overlap.QUEUE), _o.due_at <= now),
+        ),
+    )
+    was_busy = exists().where(same_job, _o.finished_at > _q.due_at, _o.due_at <= _q.due_at)
+    return and_(job_lets_it_start(), ~_running(None), ~and_(FRESH, waiting), ~and_(FRESH, _skips, was_busy))
