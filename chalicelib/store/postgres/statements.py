@@ -68,8 +68,26 @@ _ENDED = bindparam("run", type_=_q.id.type)
 _CANDIDATE = word("sauron.candidate")  # the transaction's setting that says which run was looked at
 
 
-def _sql(statement: Executable) -> str:
-    return str(statement.compile(dialect=PGDialect_psycopg()))  # type: ignore[no-untyped-call, attr-defined]
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A compiled statement: its text, and the names of its parameters in the order of their numbers."""
+
+    text: str
+    names: tuple[str, ...]
+
+    def send(self, connection: Any, values: dict[str, Any], *, prepare: bool) -> Any:
+        """Execute it on the driver's connection; return the cursor. The text goes to the server as it is."""
+        import psycopg
+
+        return psycopg.RawCursor(connection).execute(  # the usual cursor would parse it at each call
+            self.text, [values[name] for name in self.names], prepare=prepare
+        )
+
+
+def _compiled(statement: Executable) -> Statement:
+    dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+    return Statement(str(compiled), tuple(dict.fromkeys(compiled.positiontup)))
 
 
 def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) -> CTE:
@@ -156,12 +174,12 @@ def _with_claim(candidate: CTE, *first: ColumnElement[Any]) -> Select[Any]:
 
 
 @functools.cache
-def _take(*, excluding: bool) -> str:
-    return _sql(_with_claim(_due(excluding=excluding)))
+def _take(*, excluding: bool) -> Statement:
+    return _compiled(_with_claim(_due(excluding=excluding)))
 
 
 @functools.cache
-def _take_alone() -> str:
+def _take_alone() -> Statement:
     candidate = (
         select(_q.id.label("candidate"), jobs.c.source, true().label("easy"))
         .join(jobs, jobs.c.job_id == _q.job_id)
@@ -174,11 +192,11 @@ def _take_alone() -> str:
         .prefix_with("MATERIALIZED")
     )
     claimed, begun = _claimed(candidate)
-    return _sql(select(*claimed.c).add_cte(begun))
+    return _compiled(select(*claimed.c).add_cte(begun))
 
 
 @functools.cache
-def _finish(*, copied: bool, claims: bool) -> str:
+def _finish(*, copied: bool, claims: bool) -> Statement:
     """Return the statement that records an end; with its row for Life Hub, and with the claim of the next run."""
     ended = END_RUN.cte("ended")
     told = (
@@ -198,7 +216,7 @@ def _finish(*, copied: bool, claims: bool) -> str:
     # What the statement ends still runs in its own eyes: it claims only what may run beside that. `_take_alone`
     # sees it ended.
     answer = _with_claim(_due(ended=_ENDED), recorded) if claims else select(recorded)
-    return _sql(answer.add_cte(ended, *beside))
+    return _compiled(answer.add_cte(ended, *beside))
 
 
 def _copied(told: CTE) -> CTE:
@@ -256,11 +274,11 @@ def finish_and_take(
     asked = ended | _asked(ended["owner"], ended["now"]) if take else ended
     statement = _finish(copied="facts" in ended, claims=take)
     if not (take and alone):
-        recorded, *row = connection.execute(statement, asked, prepare=True).fetchone()
+        recorded, *row = statement.send(connection, asked, prepare=True).fetchone()
         return recorded == 1, _taken(row) if take else None
     with connection.pipeline():
-        turned = connection.execute(statement, asked, prepare=True)
-        found = connection.execute(_take_alone(), asked, prepare=True)
+        turned = statement.send(connection, asked, prepare=True)
+        found = _take_alone().send(connection, asked, prepare=True)
     recorded, *row = turned.fetchone()
     taken = _taken(row)
     if taken is not None and taken.run is None and (columns := found.fetchone()):
@@ -283,17 +301,16 @@ def _as_run(columns: Sequence[Any]) -> Run:
     return as_run(SimpleNamespace(**dict(zip(_COLUMNS, columns, strict=True))))
 
 
-def _ask(tx: Tx, statement: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
+def _ask(tx: Tx, statement: Statement, values: dict[str, Any]) -> tuple[Any, ...] | None:
     """Return the first row, straight from the driver."""
     import psycopg
 
     connection: Any = tx.connection.dbapi_connection
+    prepare = connection.prepare_threshold is not None
     try:
-        row: tuple[Any, ...] | None = connection.execute(
-            statement, values, prepare=connection.prepare_threshold is not None
-        ).fetchone()
+        row: tuple[Any, ...] | None = statement.send(connection, values, prepare=prepare).fetchone()
     except psycopg.Error as error:
-        raise DBAPIError.instance(statement, None, error, psycopg.Error, dialect=tx.dialect) from error
+        raise DBAPIError.instance(statement.text, None, error, psycopg.Error, dialect=tx.dialect) from error
     return row
 
 
