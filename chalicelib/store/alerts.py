@@ -1,4 +1,4 @@
-"""Alerts: messages to people, one row per channel, from the moment they are owed until a while after they were delivered.
+"""Alerts, one row per channel: written when they are due, kept until a while after their delivery.
 
 A waiting alert has a time at which it is tried next; whoever tries it first moves that time ahead, so that of
 two processes one sends it, and one that dies over it leaves it to be sent again: at least once, never lost.
@@ -24,7 +24,7 @@ _waiting = _a.try_at.is_not(None)
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One message to one channel. `tries` counts those that failed; `try_at` is None once it was delivered."""
+    """One message to one channel. `tries` counts failed tries; `try_at` is None once it was delivered."""
 
     id: str
     channel: str
@@ -56,7 +56,7 @@ def put(tx: Tx, channels: Sequence[str], type_: str, data: Mapping[str, Any], *,
 
 
 def claim(tx: Tx, channel: str, *, now: datetime, until: datetime, most: int) -> list[Alert]:
-    """Take up to `most` alerts that are due, in the order in which they were written; nobody else tries them before `until`."""
+    """Take up to `most` due alerts, in the order of their writing; reserve them until `until`."""
     due = (
         select(alerts)
         .where(_a.try_at <= now, _a.channel == channel)

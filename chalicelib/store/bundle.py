@@ -123,7 +123,7 @@ def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:
 
 
 def prune_revisions(tx: Tx, *, before: datetime) -> None:
-    """Forget revisions that were last active, or booted, before an instant and that no run names, but for those in use."""
+    """Forget revisions not in use, named by no run, and last active (or booted) before an instant."""
     named = select(job_queue.c.revision).where(job_queue.c.revision == revisions.c.sha).exists()
     tx.execute(
         delete(revisions).where(
@@ -135,7 +135,7 @@ def prune_revisions(tx: Tx, *, before: datetime) -> None:
 
 
 def in_use(tx: Tx, *, recent: int = 5) -> set[str]:
-    """Return the revisions that must keep their checkout: active, named by an unfinished run, or active lately."""
+    """Return the revisions that must keep their checkout: active, of an unfinished run, or active lately."""
     used = set(
         tx.execute(
             select(job_queue.c.revision)

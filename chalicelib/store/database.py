@@ -114,7 +114,7 @@ class Store:
 
     @staticmethod
     def again(transaction: Callable[[], T]) -> T:
-        """Return what a transaction answers; a victim of a deadlock is begun anew, VICTIM_TRIES times in all."""
+        """Return the transaction's result; a deadlock victim is begun again, VICTIM_TRIES times in all."""
         for _ in range(VICTIM_TRIES - 1):
             try:
                 return transaction()
@@ -135,7 +135,7 @@ class Store:
                 yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to HEAD; tables of an earlier system that stand in the way are renamed, and its runs copied.
+        """Bring the schema to HEAD; rename tables of an earlier system in the way, and copy its runs.
 
         Raises StoreError when the file is no database, cannot be written, or was made by a newer Sauron.
         """
@@ -184,9 +184,11 @@ class Store:
     def _explain(self, error: DBAPIError) -> str:
         reason = str(error.orig)
         if self.path is None:
-            return f"The database {self.url.render_as_string(hide_password=True)} cannot be used: {reason.strip()}"
+            url = self.url.render_as_string(hide_password=True)
+            return f"The database {url} cannot be used: {reason.strip()}"
         if "not a database" in reason:
-            return f"{self.path} is not an SQLite database. Move the file away, or name another in JOB_QUEUE_DB_URL."
+            todo = "Move the file away, or name another in JOB_QUEUE_DB_URL."
+            return f"{self.path} is not an SQLite database. {todo}"
         if "unable to open" in reason or "readonly" in reason:
             return _unwritable(self.path, error)
         return f"The store {self.path} cannot be used: {reason}."
@@ -220,7 +222,7 @@ class Store:
         return self._checkpointer is not None
 
     def backup(self, file: Path) -> None:
-        """Write a consistent copy of an SQLite store to `file`, while it is in use. Raises StoreError on PostgreSQL."""
+        """Write a consistent copy of an SQLite store in use to `file`. Raises StoreError on PostgreSQL."""
         if not self.sqlite:
             raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron.")
         if file.exists():
@@ -246,7 +248,7 @@ class Store:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL. SQLite answers "locked" at once to whoever loses a race for that, whatever the timeout."""
+    """Switch the file to WAL; try again when another process does so too: SQLite does not wait for that."""
     give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -260,7 +262,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def claim_folder(folder: Path) -> None:
-    """Make a folder of ours if it is not there. Raises StoreError with the chown line when it cannot be written."""
+    """Make a folder if it is not there. Raises StoreError with the chown line when it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):

@@ -1,4 +1,4 @@
-"""What SQLite and PostgreSQL share beyond standard SQL: inserts that say what to do about a row that is there."""
+"""Inserts that say what to do about a row that is there: each database has its own kind."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def runs(
 
 
 def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:
-    """Return for each job the run that started last (running or executed); jobs that never ran are left out."""
+    """Return for each job the run that started last; jobs that never ran are left out."""
     found: dict[JobId, Run] = {}
     q = job_queue.alias()
     started = (
@@ -123,7 +123,7 @@ _ended = and_(_q.finished_at > bindparam("since"), _q.finished_at <= bindparam("
 
 
 def tally(tx: Tx, *, since: datetime, until: datetime) -> list[tuple[str, str, int]]:
-    """Return (job id, state, count) of the occurrences and triggers that ended in a time; a gap counts what it stands for."""
+    """Return (job id, state, count) of the runs that ended in a time; a gap counts its occurrences."""
     many = func.sum(case((_q.gap_count > 0, _q.gap_count), else_=1))
     query = select(_q.job_id, _q.state, many).where(_ended).group_by(_q.job_id, _q.state).order_by(_q.job_id)
     return [(row[0], row[1], int(row[2])) for row in tx.execute(query, {"since": since, "until": until})]
@@ -137,14 +137,14 @@ def failed(tx: Tx, *, since: datetime, until: datetime, most: int) -> list[Run]:
 
 
 def first_attempts(tx: Tx, *, since: datetime, until: datetime, most: int) -> list[Run]:
-    """Return the occurrences that ended in a time at their first attempt: their due time tells how late they started."""
+    """Return occurrences that ended at their first attempt; due times tell how late they started."""
     query = select(job_queue).where(_ended, _q.attempt == 1, _q.origin == Origin.SCHEDULE)
     rows = tx.execute(query.order_by(_q.finished_at.desc()).limit(most), {"since": since, "until": until})
     return [as_run(row) for row in rows]
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:
-    """Delete up to `most` final runs that ended before an instant, with their attempts and logs; return how many."""
+    """Delete up to `most` runs that ended before an instant, with attempts and logs; return how many."""
     old = tx.execute(
         select(_q.id, _q.job_id, _q.fire_at)
         .where(_q.finished_at < before)

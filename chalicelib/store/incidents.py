@@ -32,7 +32,7 @@ TAIL_CHUNKS = 200  # read for the end of a log
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One thing that is or was wrong with a subject: a job's id, a rejected definition's place, or Sauron itself.
+    """Something wrong with a subject: a job's id, a rejected definition's place, or Sauron itself.
 
     `told_at` is None while nobody could be told, because no channel was configured.
     """
@@ -50,7 +50,7 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What the last sync said: `kind` is fetch, load or held, None when all was well; `rejected` the definitions left out."""
+    """The last sync's failure: `kind` is fetch, load, held or None; `rejected` the definitions left out."""
 
     kind: str | None = None
     since: datetime | None = None
@@ -64,7 +64,7 @@ def take_turns(tx: Tx) -> None:
     locks.hold(tx, locks.INCIDENTS)
 
 
-# -- incidents ---------------------------------------------------------------------------------------------------------
+# -- incidents
 
 
 def open_incidents(
@@ -150,7 +150,7 @@ _last_end = select(func.max(_i.ended_at)).where(
 
 
 def last_end(tx: Tx, subject: str, kind: str) -> datetime | None:
-    """Return when an incident of a subject and kind last ended: what happened before was told, or was not to be."""
+    """Return when an incident of a subject and kind last ended; alerts about earlier events are settled."""
     end_: datetime | None = tx.execute(_last_end, {"subject": subject, "kind": kind}).scalar()
     return end_
 
@@ -172,7 +172,7 @@ def prune(tx: Tx, *, before: datetime, most: int) -> int:
     return len(old)
 
 
-# -- what is asked of runs ---------------------------------------------------------------------------------------------
+# -- what is asked of runs
 
 
 def ended_badly(tx: Tx, since: datetime) -> list[str]:
@@ -219,13 +219,13 @@ _running_beside = select(_other.c.id).where(_other.c.job_id == _q.job_id, _other
 
 
 def late_jobs(tx: Tx, edge: datetime) -> list[str]:
-    """Return the jobs of which an occurrence was due before an instant, while none of their runs is running."""
+    """Return the jobs with an occurrence due before an instant, while none of their runs is running."""
     query = _late.with_only_columns(_q.job_id).where(~_running_beside).distinct()
     return list(tx.execute(query, {"edge": edge}).scalars())
 
 
 def late_run(tx: Tx, job_id: str, edge: datetime) -> Any | None:
-    """Return (job_id, id, due_at) of a job's occurrence that was due first and before an instant, while none is running."""
+    """Return (job_id, id, due_at) of a job's first occurrence due before an instant, while none runs."""
     query = _late.where(_q.job_id == bindparam("job"), ~_running_beside).order_by(_q.due_at).limit(1)
     return tx.execute(query, {"edge": edge, "job": job_id}).first()
 
@@ -242,7 +242,7 @@ _gaps = (
 
 
 def gaps(tx: Tx, job_id: str, since: datetime, until: datetime) -> list[Any]:
-    """Return (id, fire_at, gap_from, gap_count, reason, finished_at) of what a job missed, recorded between two instants."""
+    """Return (id, fire_at, gap_from, gap_count, reason, finished_at) of gaps recorded in a time."""
     return list(tx.execute(_gaps, {"job": job_id, "since": since, "until": until}))
 
 

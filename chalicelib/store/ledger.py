@@ -26,7 +26,7 @@ from .queue import enqueue
 
 
 def time_of_act(tx: Tx, clock: Clock) -> datetime:
-    """Return the time for an act on the ledger, once it is this transaction's turn: so acts go by times in their order."""
+    """Wait for the ledger's lock and return the time: acts are stamped in the order in which they happen."""
     hold_ledger(tx)
     return clock.now()
 
@@ -43,7 +43,7 @@ class Filled:
 def fill(
     tx: Tx, jobs: Sequence[Job], *, now: datetime, until: datetime | None = None, on_time: timedelta = ON_TIME
 ) -> Filled:
-    """Write the rows of these enabled jobs' occurrences from their cursors to `until` (default: the horizon)."""
+    """Write the rows of enabled jobs' occurrences from their cursors to `until` (default: the horizon)."""
     accountings = []
     for job in jobs:
         try:
@@ -58,7 +58,7 @@ def fill(
 
 
 def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> None:
-    """Turn a job on or off as of `at`: a job turned on starts its cursor there, queued occurrences of one turned off stay."""
+    """Turn a job on or off as of `at`; its cursor starts there, and queued occurrences stay."""
     if enabled == job.enabled or job.removed_at is not None:
         return
     if enabled:
@@ -75,7 +75,7 @@ def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> N
 
 
 def retire(tx: Tx, job: Job, *, now: datetime) -> None:
-    """Take a job out of the schedule because it left the bundle: its history stays, its queued future occurrences go."""
+    """Take a job that left the bundle out of the schedule: history stays, queued future occurrences go."""
     if job.enabled:
         fill(tx, [job], now=now, until=now)
         registry.close_period(tx, job.id, until=now)
@@ -84,12 +84,12 @@ def retire(tx: Tx, job: Job, *, now: datetime) -> None:
 
 
 def reject(tx: Tx, job: Job, reason: str) -> None:
-    """Keep a job's schedule while its newest definition is refused: its occurrences will be recorded as missed."""
+    """Keep the schedule of a job whose newest definition is refused; its occurrences are missed."""
     registry.put(tx, dataclasses.replace(job, rejected=reason))
 
 
 def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
-    """Give a job a new id: accounted for up to now under the old one, its queued future occurrences forgotten."""
+    """Give a job a new id: account up to now under the old one, and forget its queued future occurrences."""
     if job.enabled:
         fill(tx, [job], now=now, until=now)
     enqueue.forget_future(tx, [job.id], after=now)

@@ -1,4 +1,4 @@
-"""What waits to be copied to Life Hub: rows written in the transaction that made the news, deleted once the copy is made.
+"""What waits to be copied to Life Hub: rows written with the change, and deleted once they are copied.
 
 An attempt's row carries its facts, because runs and logs may be pruned before Life Hub is there again. A
 job's row says only that the job, or all of them, changed: the publisher reads them as they stand after it
@@ -92,7 +92,7 @@ _put = insert(outbox)
 
 
 def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
-    """Note the end of an attempt, in the transaction that finished it and after `queue.finish` recorded it."""
+    """Note the end of an attempt, in the transaction that finished it, after the end was recorded."""
     told = tx.execute(
         _told, {"job": run.job_id, "revision": run.revision, "run": run.id, "nth": run.attempt}
     ).first()
@@ -113,7 +113,7 @@ def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
 def facts_of(
     run: Run, verdict: Verdict, record: Mapping[str, Any], *, tail: str | None, now: datetime
 ) -> dict[str, Any]:
-    """Return what is known of an attempt without the store; it adds start, outcome, error and where the definition is from."""
+    """Return an attempt's facts except those that the store adds: start, outcome, error, source."""
     return {
         "run_id": run.id,
         "attempt": run.attempt,
@@ -166,7 +166,7 @@ _forget_jobs = delete(outbox).where(_b.kind.in_((Kind.JOB, Kind.JOBS))).returnin
 
 
 def put_job(tx: Tx, job_id: str, *, now: datetime) -> int:
-    """Note that a job is to be copied as it stands, in the transaction that switched it; return the row's id."""
+    """Note that a job is to be copied, in the transaction that switched it; return the row's id."""
     gone = tx.execute(_forget_job, {"job": job_id}).all()
     row = {"kind": Kind.JOB, "job_id": job_id, "facts": None, "created_at": _since(gone, now)}
     key = tx.execute(_put, row).inserted_primary_key
@@ -174,7 +174,7 @@ def put_job(tx: Tx, job_id: str, *, now: datetime) -> int:
 
 
 def put_jobs(tx: Tx, *, now: datetime, anew: bool = False) -> None:
-    """Note that all jobs are to be copied as they stand, in the transaction of a sync or rollback, and at a start.
+    """Note that all jobs are to be copied, in the transaction of a sync or rollback, and at a start.
 
     Where there is no Life Hub the one row stays: rows for jobs never grow beyond the jobs. `anew`: it waits
     from now on.
@@ -185,7 +185,7 @@ def put_jobs(tx: Tx, *, now: datetime, anew: bool = False) -> None:
 
 
 def _since(gone: Sequence[Any], now: datetime) -> datetime:
-    """Return since when the news waits that a new row takes over; what was refused has not waited for Life Hub."""
+    """Return since when the rows wait that a new row replaces; refused rows do not wait for Life Hub."""
     since: datetime = min((now, *(row.created_at for row in gone if row.refused is None)))
     return since
 

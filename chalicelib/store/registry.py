@@ -1,4 +1,4 @@
-"""The jobs as stored records, the operator's overrides, and the periods during which each schedule was in force.
+"""Jobs as stored records, the operator's overrides, and the periods in which each schedule was in force.
 
 A job that left the bundle stays, marked removed, with its history and cursor. Periods are the ledger's other
 half: `audit` recomputes the pure schedule over them. One period at most is open per job, and it is open
@@ -42,7 +42,7 @@ _joined = select(
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A time during which a schedule was in force for a job: after `since`, up to and including `until` (None: still)."""
+    """A time in which a schedule was in force: after `since`, up to and including `until` (None: still)."""
 
     job_id: str
     since: datetime
@@ -89,7 +89,7 @@ _first = (
 def all_jobs(
     tx: Tx, *, removed: bool = False, source: str | None = None, after: str | None = None
 ) -> list[Job]:
-    """Return the jobs in the order of their ids, of one source, after an id, or all; with `removed` also those that left."""
+    """Return the jobs by id, all or of one source or after an id; with `removed` also those that left."""
     hold_ledger(tx)
     query = _all if removed else _all.where(_j.removed_at.is_(None))
     if source is not None:
@@ -126,7 +126,7 @@ def count(tx: Tx) -> int:
 
 
 def due(tx: Tx, *, horizon: datetime, most: int) -> list[Job]:
-    """Return up to `most` jobs that fire at or before the horizon, by an index: what is not due costs nothing."""
+    """Return up to `most` jobs that fire at or before the horizon; jobs that are not due cost nothing."""
     hold_ledger(tx)
     return [_as_job(row) for row in tx.execute(_due, {"horizon": horizon, "most": most})]
 
@@ -258,7 +258,7 @@ def ledger_from(tx: Tx, job_id: str) -> datetime:
 
 
 def ledger(tx: Tx, job_id: str, *, after: datetime) -> list[tuple[datetime, datetime | None, int]]:
-    """Return (fire_at, gap_from, gap_count) of every occurrence's row after an instant, in the order of time."""
+    """Return (fire_at, gap_from, gap_count) of every occurrence after an instant, in the order of time."""
     q = job_queue.c
     rows = tx.execute(
         select(q.fire_at, q.gap_from, q.gap_count)

@@ -69,7 +69,7 @@ def runner_gone(tx: Tx, name: str) -> None:
 
 
 def forget_runners(tx: Tx, *, before: datetime) -> None:
-    """Forget runners that were not seen since an instant; one that is drained a day later: it may only be cut off."""
+    """Forget runners not seen since an instant; a drained one a day later, as it may only be cut off."""
     forgotten = or_(
         and_(~runners.c.draining, runners.c.seen_at < before), runners.c.seen_at < before - timedelta(days=1)
     )

@@ -1,4 +1,4 @@
-"""The tables, one declaration for SQLite and PostgreSQL. `migrations/` builds them; a test holds the two against each other.
+"""The tables, declared once for SQLite and PostgreSQL. `migrations/` builds them; a test compares both.
 
 The database makes it true: at most one run per occurrence, a running run has an owner, a final run has an
 end. Times are aware UTC: TIMESTAMPTZ on PostgreSQL, fixed-width ISO 8601 text on SQLite, so that they sort

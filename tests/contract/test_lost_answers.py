@@ -1,4 +1,4 @@
-"""A commit whose answer is lost: done, though whoever asked for it saw an error. What they do next must not do it twice."""
+"""A COMMIT that got no reply was made, though its caller saw an error: the next try must not do it twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several runners on one store at once: what one writer at a time makes true on SQLite holds on PostgreSQL too."""
+"""Several runners on one store: what holds on SQLite with its one writer holds on PostgreSQL too."""
 
 from __future__ import annotations
 

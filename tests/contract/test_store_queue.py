@@ -216,7 +216,7 @@ def test_handing_back_makes_a_claim_undone(store: Store, clock: ManualClock) -> 
     assert claimed(store, clock).attempt == 1
 
 
-# -- overlap: what an occurrence does while its job is busy ------------------------------------------------------------
+# -- overlap: what an occurrence does while its job is busy
 
 
 def minutely(store: Store, clock: ManualClock, overlap: str, minutes: int = 1) -> None:
@@ -279,7 +279,8 @@ def test_times_are_stored_in_one_form(store: Store, clock: ManualClock) -> None:
     with store.read() as tx:
         row = tx.execute(
             text(
-                "SELECT fire_at, due_at, created_at, started_at, finished_at FROM job_queue WHERE state = 'succeeded'"
+                "SELECT fire_at, due_at, created_at, started_at, finished_at"
+                " FROM job_queue WHERE state = 'succeeded'"
             )
         ).first()
     assert row
@@ -422,7 +423,7 @@ def test_a_triggered_run_in_backoff_is_not_superseded(store: Store, clock: Manua
     assert RunState.QUEUED in states(store, "j")
 
 
-# -- switches decided at due time --------------------------------------------------------------------------------------
+# -- switches decided at due time
 
 
 def test_an_occurrence_of_a_job_disabled_meanwhile_is_skipped_with_the_reason(
@@ -455,7 +456,7 @@ def test_an_occurrence_of_a_rejected_definition_is_missed(store: Store, clock: M
     assert (run.state, run.reason) == (RunState.MISSED, "definition rejected")
 
 
-# -- cancelling and the tables' own word -------------------------------------------------------------------------------
+# -- cancelling and the tables' own word
 
 
 def test_cancelling_a_queued_run_ends_it_and_a_running_one_is_asked_to_stop(

@@ -41,7 +41,8 @@ PATIENCE_SECONDS = 5.0  # for a server that cannot be reached: it may be startin
 # there then.
 PLANS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c jit=off"
 LIMITS = (
-    "-c statement_timeout=30000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000 -c timezone=UTC"
+    "-c statement_timeout=30000 -c lock_timeout=20000 -c idle_in_transaction_session_timeout=60000"
+    " -c timezone=UTC"
     " -c default_transaction_isolation=read\\ committed"
 )
 _HOPELESS = (
@@ -102,7 +103,7 @@ def engine(url: URL) -> Engine:
 
 
 def connect(take: Callable[[], T]) -> T:
-    """Take a connection of a kind; while the server cannot be reached, try again for PATIENCE_SECONDS at random intervals."""
+    """Take a connection; retry an unreachable server for PATIENCE_SECONDS at random intervals."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     failures = 0
     while True:
@@ -118,7 +119,7 @@ def connect(take: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def direct(made: Engine) -> Iterator[Any]:
-    """Hand out the driver's own connection in autocommit: what is sent in one pipeline is one transaction, and one journey."""
+    """Hand out the driver's connection in autocommit: one pipeline is one transaction and one round trip."""
     import psycopg
 
     def explained(error: psycopg.Error) -> DBAPIError:
@@ -147,12 +148,12 @@ def direct(made: Engine) -> Iterator[Any]:
 
 
 def pipelined(url: URL) -> bool:
-    """Say whether statements may be prepared and sent at once: not where the URL speaks of a pooler that shares sessions."""
+    """Say whether statements may be prepared and pipelined: not behind a pooler that shares sessions."""
     return int(str(url.query.get("prepare_threshold") or PREPARE_AFTER)) > 0
 
 
 def victim(error: DBAPIError) -> bool:
-    """Say whether the server ended the transaction in favour of another (deadlock, serialization): doing it again may succeed."""
+    """Say whether the server ended this transaction in favour of another, so that a retry may succeed."""
     return getattr(error.orig, "sqlstate", None) in {"40P01", "40001"}
 
 

@@ -1,4 +1,4 @@
-"""Every advisory lock of a PostgreSQL store. All are held until the transaction ends; SQLite has one writer anyway.
+"""Every advisory lock of a PostgreSQL store, held until its transaction ends. SQLite has one writer anyway.
 
 The ledger's lock is taken before any row is locked, and no transaction that holds a row of the queue asks for
 it, so the locks cannot deadlock.
@@ -25,11 +25,11 @@ def hold(tx: Connection, number: int) -> None:
 
 
 def hold_ledger(tx: Connection) -> None:
-    """Hold the ledger's lock in a write transaction, so that what it reads of jobs stays true until it ends."""
+    """Hold the ledger's lock in a write transaction: jobs that it reads stay as they are until it ends."""
     if tx.get_execution_options().get("write"):
         hold(tx, LEDGER)
 
 
 def try_job(job_id: ColumnElement[str]) -> ColumnElement[Any]:
-    """Return the condition that takes a job's lock, and is false without waiting if another transaction has it."""
+    """Return the condition that takes a job's lock; false, without waiting, if another transaction has it."""
     return func.pg_try_advisory_xact_lock(literal_column(str(JOB)), func.hashtext(job_id))

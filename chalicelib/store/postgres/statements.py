@@ -1,10 +1,10 @@
 """Single-statement claim and finish for PostgreSQL, and both sent in one round trip.
 
 1. `take` claims the run that is due longest when its policy leaves nothing to decide.
-2. A run whose job may run once at a time is decided about by one transaction at a time: `take` locks its row and
-   tries the job's lock, and the second statement (`_take_alone`) looks again under that lock, so that it sees
-   what others committed before.
-3. What does need deciding (overlap, a job that is off or gone, a retry that is superseded) is left to `claims`.
+2. A run whose job may run once at a time is decided about by one transaction at a time: `take` locks its row
+   and tries the job's lock, and the second statement (`_take_alone`) looks again under that lock, so that
+   it sees what others committed before.
+3. What needs a decision (overlap, a job that is off or gone, a superseded retry) is left to `claims`.
 
 Neither statement ever waits for a lock: what another transaction holds is left to it, so claims cannot
 deadlock. `take` leaves the run in a setting of the transaction, so that both can be sent before either is
@@ -155,7 +155,7 @@ def _claimed(candidate: CTE) -> tuple[CTE, CTE]:
 
 
 def _with_claim(candidate: CTE, *first: ColumnElement[Any]) -> Select[Any]:
-    """Return `first`, what was looked at and what was claimed: one row, also if nothing is due, when `first` is given."""
+    """Return `first`, the candidate and the claim; with `first` there is a row also if nothing is due."""
     claimed, begun = _claimed(candidate)
     c = candidate.c
     noted = func.set_config(_CANDIDATE, c.candidate, true()) != word("")
@@ -197,7 +197,7 @@ def _take_alone() -> Statement:
 
 @functools.cache
 def _finish(*, copied: bool, claims: bool) -> Statement:
-    """Return the statement that records an end; with its row for Life Hub, and with the claim of the next run."""
+    """Return the statement that records an end, with its row for Life Hub and the claim of the next run."""
     ended = END_RUN.cte("ended")
     told = (
         update(attempts)
@@ -213,7 +213,7 @@ def _finish(*, copied: bool, claims: bool) -> Statement:
     )
     beside = [told, _copied(told)] if copied else [told]
     recorded = select(func.count()).select_from(ended).scalar_subquery()
-    # What the statement ends still runs in its own eyes: it claims only what may run beside that. `_take_alone`
+    # In its own snapshot the ended run still runs, so it claims only what may run beside that. `_take_alone`
     # sees it ended.
     answer = _with_claim(_due(ended=_ENDED), recorded) if claims else select(recorded)
     return _compiled(answer.add_cte(ended, *beside))
@@ -252,7 +252,7 @@ class Taken:
 def take(
     tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()
 ) -> Taken | None:
-    """Claim the run that is due longest, except these runs and these jobs' runs; return None if none is due."""
+    """Claim the run that is due longest, except these runs and these jobs'; return None if none is due."""
     asked = _asked(owner, now)
     if passed or busy:
         asked |= {"passed": list(passed), "busy": list(busy)}
@@ -266,7 +266,7 @@ def take(
 def finish_and_take(
     connection: Any, ended: dict[str, Any], *, take: bool, alone: bool
 ) -> tuple[bool, Taken | None]:
-    """Record an end and claim what is due longest, in one round trip and one transaction of an autocommit connection.
+    """Record an end and claim what is due longest, in one round trip and one transaction.
 
     `ended` comes from `end_values`. `alone`: the run to claim is likely to need its job for itself. One that
     does, unexpectedly, is not claimed.

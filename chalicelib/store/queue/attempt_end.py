@@ -1,6 +1,6 @@
-"""The end of an attempt as one conditional write, which both stores make: as a statement, or as a part of one.
+"""The end of an attempt as one conditional write that both stores make.
 
-A run that was cancelled meanwhile is not tried again, whatever the end says: that is decided here, by the row.
+A run that was cancelled meanwhile is not tried again, whatever the end says: the row decides.
 An end that does not hold the lease's owner and generation changes nothing.
 """
 

@@ -43,7 +43,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A run this owner may execute, and what was decided on the way to it. `run` is None when nothing is claimable now.
+    """A run to execute, or None, and what was decided on the way to it.
 
     `cancelled` names running runs that were told to stop (overlap replace).
     """
@@ -202,7 +202,7 @@ class _Looking:
         self._busy: list[str] = []  # jobs that another transaction decides about
 
     def next(self) -> Any | Run | None:
-        """Return a candidate to decide about with its job's standing, a run that was claimed already, or None."""
+        """Return a candidate to decide about with its job's state, a run claimed already, or None."""
         while not self._alone:
             taken = statements.take(
                 self._tx, owner=self._owner, now=self._now, passed=self._passed, busy=self._busy

@@ -21,7 +21,7 @@ _q = job_queue.c
 
 
 def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert runs, ignoring occurrences and idempotency keys that have one already; return how many were new."""
+    """Insert runs, except for occurrences and idempotency keys that have one; return how many were new."""
     if not rows:
         return 0
     return tx.execute(insert(tx, job_queue).on_conflict_do_nothing(), list(rows)).rowcount

@@ -1,10 +1,10 @@
 """Ends: finish an attempt, release a claim, cancel a run; and finish with the next claim in one transaction.
 
-`finish_and_claim` takes one commit. On PostgreSQL both are sent at once, in one round trip, unless a log waits
-to be written with the end or a pooler that shares sessions stands between.
+`finish_and_claim` takes one commit. On PostgreSQL both are sent at once, in one round trip, unless a log
+waits to be written with the end or a pooler that shares sessions stands between.
 
-After a crash: the end, its row for Life Hub and the claim are there together or not at all. A finish that does
-not hold the lease's owner and generation changes nothing.
+After a crash: the end, its row for Life Hub and the claim are there together or not at all. A finish that
+does not hold the lease's owner and generation changes nothing.
 
 Limit: a next run that has to be decided about (overlap) is claimed in a transaction that follows.
 """
@@ -54,7 +54,7 @@ def ended_at(tx: Tx, run: Run) -> datetime | None:
 def finish(
     tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None
 ) -> bool:
-    """Record an attempt's end: final, or queued again for `retry_at`; return False if the lease was taken over."""
+    """Record an attempt's end: final, or queued for `retry_at`; return False if the lease was taken over."""
     if tx.dialect.name == "postgresql":
         return statements.finish(
             tx, statements.end_values(run, verdict, owner=owner, now=now, retry_at=retry_at)
@@ -93,7 +93,7 @@ def release(tx: Tx, run: Run, *, owner: str) -> bool:
 
 
 def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunState | None:
-    """Cancel a queued run, or ask the owner of a running one to stop it. Return its state before, if anything changed."""
+    """Cancel a queued run, or ask the owner of a running one to stop; return its state before, if changed."""
     # no other transaction moves it before this one ends
     tx.execute(select(_q.id).where(_q.id == run_id).with_for_update())
     ended = tx.execute(
@@ -111,7 +111,7 @@ def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunStat
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How an attempt ended: for good, or until `retry_at`. `publish`: it is copied to Life Hub, with its `tail`."""
+    """How an attempt ended: for good, or until `retry_at`. With `publish` it is copied to Life Hub."""
 
     run: Run
     spec: JobSpec | None
@@ -159,7 +159,7 @@ def _one_by_one(tx: Tx, end: End, flush: Callable[[Tx], None] | None, *, claim: 
 
 
 def _in_one_round_trip(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim | None]:
-    """Return whether the end was recorded, and the claim; None for one that needs a transaction of its own."""
+    """Return whether the end was recorded, and the claim; None if it needs its own transaction."""
     facts = (
         outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now)
         if end.publish and end.spec

@@ -40,7 +40,7 @@ _mark = (
 def reserve(
     tx: Tx, *, now: datetime, horizon: datetime, live: timedelta, most: int
 ) -> list[tuple[str, datetime]]:
-    """Return id and due time of runs that are due until `horizon` and have no message under way, and note that they have one.
+    """Return id and due time of runs due until `horizon` without a message in flight, and note one for each.
 
     It counts as under way for `live` after the due time, or for as long again as the run has waited already.
     """

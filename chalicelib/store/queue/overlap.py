@@ -1,15 +1,15 @@
-"""Which runs may start beside others of their job: the overlap policies, as conditions that both stores are asked with.
+"""The overlap policies: which runs may start beside others of their job, as SQL that both stores share.
 
 The rules, for a run whose job has runs beside it:
 
 - allow, or a forced run: it starts.
-- queue, or a run that is no fresh occurrence (a trigger, a late occurrence, a retry): it waits until no run of
+- queue, or a run that is not a fresh occurrence (a trigger, a late one, a retry): it waits until no run of
   the job is running.
 - skip: a fresh occurrence is skipped if a run that was due before it is not over.
 - replace: a fresh occurrence asks the running ones to stop, waits for them, and gives way to a newer one.
 
-A condition is about the run in `job_queue` and its row in `jobs`, which the statement joins. `ended` is the run
-whose end the same statement records: it still counts as running in that statement's snapshot.
+A condition is about the run in `job_queue` and its row in `jobs`, which the statement joins. `ended` is the
+run whose end the same statement records: it still counts as running in that statement's snapshot.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _job_stands = and_(jobs.c.job_id.is_not(None), jobs.c.rejected.is_(None), jobs.c
 
 
 def job_lets_it_start() -> Condition:
-    """Say whether the job is there, accepted and on, as far as this run needs that: a bound retry needs nothing."""
+    """Say whether the job is there, accepted and on, as far as this run needs it: a bound retry does not."""
     return case(
         (FRESH, and_(_job_stands, func.coalesce(jobs.c.enabled, false()))),
         else_=or_(_q.revision.is_not(None), _job_stands),
@@ -87,7 +87,7 @@ def job_lets_it_start() -> Condition:
 
 
 def nothing_to_decide() -> Condition:
-    """Say whether a claimable run may start whatever else its job does: it needs no other run to be looked at."""
+    """Say whether a claimable run may start whatever its job's other runs do."""
     return and_(job_lets_it_start(), or_(_allows, and_(_q.force, ~FRESH)))
 
 

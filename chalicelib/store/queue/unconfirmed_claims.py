@@ -1,4 +1,4 @@
-"""Claims whose commit was not answered: made or not, nobody executes them. They are released at the next chance.
+"""Claims whose COMMIT got no reply: they may exist, but no thread runs them, so the next claim releases them.
 
 A claim is known by its instant, at which its attempt began. A run that was claimed goes back to the queue and
 lost no attempt. The commit may still be on its way, so an instant is looked for until no server would make it

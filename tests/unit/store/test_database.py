@@ -13,9 +13,10 @@ from chalicelib.store import Store, bundle, runners, schema
 from chalicelib.store.queue import leases
 
 EARLIER = """
-CREATE TABLE job_queue (id INTEGER PRIMARY KEY, job_id TEXT, status TEXT, scheduled_for TEXT, attempts INT, max_attempts INT,
-  lease_owner TEXT, lease_expires_at TEXT, dedupe_key TEXT UNIQUE, payload TEXT, last_error TEXT, started_at TEXT,
-  finished_at TEXT, created_at TEXT, updated_at TEXT);
+CREATE TABLE job_queue (id INTEGER PRIMARY KEY, job_id TEXT, status TEXT, scheduled_for TEXT,
+  attempts INT, max_attempts INT,
+  lease_owner TEXT, lease_expires_at TEXT, dedupe_key TEXT UNIQUE, payload TEXT, last_error TEXT,
+  started_at TEXT, finished_at TEXT, created_at TEXT, updated_at TEXT);
 CREATE INDEX ix_job_queue_due ON job_queue (status, scheduled_for);
 CREATE TABLE apscheduler_jobs (id TEXT PRIMARY KEY);
 INSERT INTO job_queue (job_id, status) VALUES ('backup', 'success'), ('digest', 'queued');

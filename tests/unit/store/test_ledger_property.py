@@ -1,4 +1,4 @@
-"""At random: ticks, syncs, switches, runs and crashes in any order. The audit stays clean and nothing runs twice."""
+"""Ticks, syncs, switches, runs and crashes in any order: the audit stays clean and nothing runs twice."""
 
 from __future__ import annotations
 

@@ -21,8 +21,9 @@ from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
 
 TABLE = """
-CREATE TABLE job_queue (id {key}, job_id VARCHAR(255), status VARCHAR(20), scheduled_for {time}, attempts INTEGER,
-  max_attempts INTEGER, lease_owner VARCHAR(255), lease_expires_at {time}, dedupe_key VARCHAR(255) UNIQUE, payload {json},
+CREATE TABLE job_queue (id {key}, job_id VARCHAR(255), status VARCHAR(20), scheduled_for {time},
+  attempts INTEGER, max_attempts INTEGER, lease_owner VARCHAR(255), lease_expires_at {time},
+  dedupe_key VARCHAR(255) UNIQUE, payload {json},
   last_error TEXT, started_at {time}, finished_at {time}, created_at {time}, updated_at {time})
 """
 SQLITE = TABLE.format(key="TEXT PRIMARY KEY", time="DATETIME", json="TEXT")

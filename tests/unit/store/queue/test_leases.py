@@ -1,4 +1,4 @@
-"""Leases: renewing, seeing and keeping the right to execute, with more than one run, owner and generation about."""
+"""Leases: renewing and losing the right to execute, with several runs, owners and generations."""
 
 from __future__ import annotations
 
