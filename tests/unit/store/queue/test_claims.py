@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import update
 
@@ -13,7 +15,7 @@ from tests.conftest import START, ManualClock, define
 
 pytestmark = pytest.mark.every_store
 
-GOING = {
+GOING: dict[str, dict[str, Any]] = {
     "removed": {"removed_at": START, "next_fire_at": None},
     "rejected": {"rejected": "cron has 4 fields"},
     "off": {"enabled": False, "next_fire_at": None},
