@@ -59,7 +59,7 @@ def _decided(record: Mapping[str, Any], store: Store, settings: Settings) -> dic
 
 
 class Answers:
-    """Answers what builtin jobs ask."""
+    """The operations that builtin jobs call."""
 
     def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
         self._store = store
