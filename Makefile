@@ -41,7 +41,7 @@ TMP_IN_MEMORY := $(shell [ -w /dev/shm ] && [ "$$(df -Pk /dev/shm | awk 'NR == 2
 WORKERS ?= auto
 
 quick: install ## The quick loop: what is pure and the store on SQLite, within a minute
-	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -n $(WORKERS) -m "not process and not postgresql and not long" tests/unit $(ARGS)
+	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -n $(WORKERS) -m "not process and not postgresql and not slow and not long" tests/unit $(ARGS)
 
 test: install ## Run the tests (ARGS="tests/unit -k cron", WORKERS=0 for one process)
 	@$(TMP_IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)

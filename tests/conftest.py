@@ -11,8 +11,10 @@ import contextlib
 import fcntl
 import functools
 import itertools
+import logging
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
@@ -88,6 +91,27 @@ def define(store: Store, clock: ManualClock, job_id: str, cron: str = "* * * * *
     return job
 
 
+_started: list[str] = []  # programs and processes that the current test started
+
+
+def _note_processes(event: str, args: tuple[Any, ...]) -> None:
+    if event in {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec"}:
+        _started.append(f"{event} {args[0] if args else ''}")
+
+
+sys.addaudithook(_note_processes)
+
+
+@pytest.fixture(autouse=True)
+def _honest_markers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A unit test that starts a process says so, so that the quick loop is what it promises."""
+    _started.clear()
+    yield
+    marked = any(request.node.get_closest_marker(name) for name in ("process", "postgresql"))
+    if _started and not marked and "unit" in request.node.path.parts:
+        pytest.fail(f"mark this test `process`: it started {_started[0]}")
+
+
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the operator's settings, and none runs in the project's folder."""
@@ -99,9 +123,27 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A test that configures logging, as every command does, changes it for no other."""
+    root, known = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**known)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for the server, beside the tests that run on every store."""
+    for item in items:
+        if "databases" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgresql)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

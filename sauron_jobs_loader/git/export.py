@@ -62,7 +62,8 @@ def refuse_escaping_links(tree: Path, sha: str) -> None:
     """Raise SourceError if a symbolic link below `tree` leads out of it, directly or over other links."""
     inside = tree.resolve()
     for folder, folders, files in os.walk(tree):
-        for name in (*folders, *files):
+        folders.sort()  # the same link is named on every file system
+        for name in (*folders, *sorted(files)):
             link = Path(folder) / name
             if not link.is_symlink():
                 continue

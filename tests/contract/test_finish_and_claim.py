@@ -247,7 +247,7 @@ def test_a_connection_that_is_gone_is_not_given_out_again(store: Store) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_a_claim_after_an_end_that_may_have_been_made_is_told(
     store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,7 +255,7 @@ def test_a_read_sees_one_state_whatever_is_written_meanwhile(store: Store, clock
         assert presence.duty(tx, "tick") is None
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_a_connection_that_is_lost_raises_and_the_next_transaction_has_a_new_one(
     store: Store, clock: ManualClock
 ) -> None:
@@ -270,7 +270,7 @@ def test_a_connection_that_is_lost_raises_and_the_next_transaction_has_a_new_one
         assert claims.claim(tx, owner="me", now=clock.now()).run
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_what_the_url_says_wins_over_what_the_store_would_choose(store: Store) -> None:
     def asked(url: str, *names: str) -> list[str]:
         chosen = Store(url)
@@ -291,7 +291,7 @@ def test_what_the_url_says_wins_over_what_the_store_would_choose(store: Store) -
     assert asked(f"{url}&prepare_threshold=0", "statement_timeout") == ["0"]  # a pooler gets no options
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_a_result_that_jsonb_does_not_take_is_recorded_as_near_as_it_does(
     store: Store, clock: ManualClock
 ) -> None:

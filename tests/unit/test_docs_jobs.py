@@ -22,6 +22,8 @@ from tests.bundle_runs import ENVIRON, SHA, Runs, Told
 from tests.http_receiver import Answer, receive
 from tests.ssh_servers import serve_shell
 
+pytestmark = pytest.mark.process
+
 PAGE = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(# (\S+)\n.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 JOBS = {name: text for text, name in BLOCKS if name != "manifest.py"}

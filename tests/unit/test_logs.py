@@ -7,11 +7,9 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from chalicelib import logs
 
@@ -21,16 +19,6 @@ SECRET = "hunter2-and-more"
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 class Address:
@@ -87,6 +75,7 @@ def test_no_secret_is_in_a_field_of_any_form(kind: type[io.StringIO]) -> None:
         assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["store.opened"] * 3
 
 
+@pytest.mark.process
 def test_a_crash_that_nothing_catches_is_masked_on_every_thread() -> None:
     program = f"""
 import threading

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 SCRIPT = Path(__file__).parents[2] / ".ci/release.py"
 CHANGELOG = "# Changelog\n\n## [Unreleased]\n{unreleased}\n## [{version}]{date}\n\n- A change.\n"
 AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.org")

@@ -474,6 +474,7 @@ def test_a_crash_between_the_change_and_its_alert_leaves_neither(
     assert world.types() == ["job.failing"]
 
 
+@pytest.mark.process
 def test_two_runners_that_look_at_once_tell_once(postgres: Store, clock: ManualClock) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -29,6 +29,7 @@ def test_chalice_would_deploy_these_routes() -> None:
     )
 
 
+@pytest.mark.process
 def test_importing_the_application_starts_and_opens_nothing(tmp_path: Path) -> None:
     code = (
         "import os, sys, threading; before = dict(os.environ); import app;"

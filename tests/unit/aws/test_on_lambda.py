@@ -124,7 +124,7 @@ def test_no_job_of_the_bundle_gets_what_the_functions_role_may(tmp_path: object)
     assert "role-secret-key" not in seen.masker().text("it is role-secret-key")
 
 
-@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
 def test_a_process_that_was_frozen_asks_the_server_for_the_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from chalicelib.errors import BundleError
 from chalicelib.settings import Settings
 from tests.git_servers import BundleRepository
 
+pytestmark = pytest.mark.process
+
 
 def revisions(tmp_path: Path, url: str, **environ: str) -> Revisions:
     settings = Settings.read({"JOBS_DIR": str(tmp_path / "state"), "JOBS_GIT_REPO_URL": url, **environ})

@@ -14,6 +14,8 @@ from chalicelib.wiring import COMMAND_LINE, RUNNER, Runtime, Sauron, build
 from tests.conftest import ManualClock
 from tests.e2e.outside import Repository
 
+pytestmark = pytest.mark.process
+
 EMPTY = "from sauron_jobs_loader import job_registry\n"
 
 Start = Callable[..., Sauron]

@@ -13,6 +13,8 @@ import pytest
 from chalicelib.settings import SETTINGS, Settings
 from sauron_jobs_loader.toolkit import known_hosts
 
+pytestmark = pytest.mark.process
+
 CONTAINER = Path(__file__).resolve().parents[3] / "container"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbm90IGEga2V5\n-----END OPENSSH PRIVATE KEY-----"
 HOSTS = "git.example.org ssh-ed25519 AAAA\nother.example.org ssh-ed25519 BBBB"

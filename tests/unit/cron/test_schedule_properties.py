@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -159,6 +160,7 @@ def test_in_utc_exactly_the_matching_minutes_are_fire_times(expression: str, at:
     assert schedule.count_between(start, end) == len(expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(expressions(), st.sampled_from(JUMPS), st.integers(-1800, 1800))
 def test_around_a_jump_the_fire_times_are_those_of_a_cron_that_watches_every_minute(

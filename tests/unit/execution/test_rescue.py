@@ -22,7 +22,9 @@ from tests.conftest import ManualClock, define
 
 pytestmark = pytest.mark.every_store
 
-ON_A_SERVER = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+ON_A_SERVER = pytest.mark.parametrize(
+    "store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
 YEARLY = "0 0 1 1 *"
 
 
@@ -75,6 +77,7 @@ def test_a_lease_that_stands_still_for_its_whole_length_is_rescued_and_not_a_mom
     assert [one.id for one in watcher.rescue_dead(at_once)] == [run.id]
 
 
+@pytest.mark.process
 @ON_A_SERVER
 def test_a_rescuer_that_remembers_nothing_sees_that_a_lease_has_lapsed(
     store: Store, clock: ManualClock

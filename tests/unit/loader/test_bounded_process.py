@@ -14,6 +14,8 @@ import pytest
 from sauron_jobs_loader.bounded_process import BoundedProcess
 from tests.bundle_runs import alive, eventually, pid_in
 
+pytestmark = pytest.mark.process
+
 ESCAPED = (
     "import os, subprocess, sys\n"
     "code = 'import time\\nwhile True: print(\"on and on\", flush=True)'\n"

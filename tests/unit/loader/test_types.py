@@ -12,6 +12,8 @@ import pytest
 
 import sauron_jobs_loader
 
+pytestmark = pytest.mark.process
+
 PACKAGE = Path(sauron_jobs_loader.__file__).parent
 
 TYPED = {

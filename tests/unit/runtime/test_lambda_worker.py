@@ -32,6 +32,8 @@ from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
 from tests.e2e.outside import Repository
 
+pytestmark = pytest.mark.process
+
 MANIFEST = """
 import time
 from sauron_jobs_loader import JobConfig, job_registry

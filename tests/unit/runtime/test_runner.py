@@ -97,6 +97,7 @@ def test_a_disabled_queue_claims_nothing_and_is_healthy(tmp_path: Path) -> None:
     quiet.close()
 
 
+@pytest.mark.process
 def test_the_scheduled_handlers_find_a_runner_from_their_first_call_and_the_bundle_is_loaded_by_it(
     tmp_path: Path,
 ) -> None:

@@ -51,7 +51,7 @@ def test_a_store_is_made_on_first_use_and_migrating_again_does_nothing(tmp_path:
         assert tx.execute(text("PRAGMA wal_autocheckpoint")).scalar() == 0
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.every_store
 def test_the_migrations_build_exactly_the_declared_schema(store: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
@@ -196,7 +196,7 @@ def test_a_backup_is_a_whole_copy_and_overwrites_nothing(store: Store, tmp_path:
         store.backup(tmp_path / "no" / "folder.sqlite3")
 
 
-@pytest.mark.parametrize("store", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.every_store
 def test_a_populated_store_of_before_loses_only_what_other_tables_tell(store: Store) -> None:
     sha = "b" * 40
     with store.write() as tx:

@@ -227,6 +227,7 @@ class Ledger(RuleBasedStateMachine):
                 self.databases.drop(str(self.store.url.database))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "examples"), [("sqlite", 40), ("postgresql", 8)])
 def test_whatever_happens_in_any_order_the_ledger_stays_whole(
     kind: str, examples: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch

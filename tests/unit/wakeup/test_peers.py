@@ -6,6 +6,8 @@ import textwrap
 import threading
 from pathlib import Path
 
+import pytest
+
 from chalicelib.wakeup.peers import Peers
 
 RUNNER = textwrap.dedent(
@@ -36,6 +38,7 @@ def other(folder: Path) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.process
 def test_a_wake_up_reaches_a_runner_in_another_process(tmp_path: Path) -> None:
     with other(tmp_path / "runners") as process:
         Peers(tmp_path / "runners").notify()
@@ -44,6 +47,7 @@ def test_a_wake_up_reaches_a_runner_in_another_process(tmp_path: Path) -> None:
         process.communicate()
 
 
+@pytest.mark.process
 def test_a_killed_runner_is_known_to_be_gone_at_once_and_a_living_one_is_not(tmp_path: Path) -> None:
     me = Peers(tmp_path)
     with other(tmp_path) as process:

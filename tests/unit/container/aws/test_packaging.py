@@ -133,6 +133,7 @@ def test_lambda_container_and_developer_run_the_same_versions() -> None:
             assert developer[name] == version
 
 
+@pytest.mark.process
 def test_make_prints_help_for_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
     phony = re.search(r"^\.PHONY: (.+)$", makefile, re.MULTILINE)
@@ -187,6 +188,7 @@ def test_vendor_is_a_link_into_the_project() -> None:
     assert str(link.readlink()) == "../sauron_jobs_loader"
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_container(
@@ -259,6 +261,7 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
     assert not list((tmp_path / "cwd").iterdir())
 
 
+@pytest.mark.process
 @pytest.mark.skipif(
     int(importlib.metadata.version("setuptools").split(".")[0]) < 77,
     reason="setuptools is older than the build needs; `make install` brings it",

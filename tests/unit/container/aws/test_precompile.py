@@ -5,7 +5,11 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from sauron.aws import precompile
+
+pytestmark = pytest.mark.process
 
 
 def compiled_name(source: str) -> str:

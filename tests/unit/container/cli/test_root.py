@@ -47,6 +47,7 @@ def test_no_command_is_exit_2_with_the_help(cli: Cli) -> None:
     assert "Commands:" in said.out + said.err
 
 
+@pytest.mark.process
 def test_a_command_imports_no_library_of_aws_and_no_git() -> None:
     import subprocess
 

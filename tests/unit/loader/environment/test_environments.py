@@ -23,6 +23,8 @@ from sauron_jobs_loader.errors import LoaderError
 from tests.bundle_runs import alive, eventually
 from tests.wheels import require, write_slow_source, write_wheel
 
+pytestmark = pytest.mark.process
+
 PROJECT = Path(__file__).resolve().parents[4]
 MAKE = """
 import os, sys

@@ -60,6 +60,7 @@ def test_pruning_never_raises_for_a_folder_that_resists(tmp_path: Path) -> None:
         (tmp_path / "revisions").chmod(0o755)
 
 
+@pytest.mark.process
 def test_pruning_a_revision_that_a_process_works_in_does_not_raise(tmp_path: Path) -> None:
     revisions = checked_out(tmp_path, A)
     with subprocess.Popen(
@@ -106,6 +107,7 @@ def test_a_lock_that_is_held_for_too_long_says_by_what_file(tmp_path: Path) -> N
     assert caught.value.fault is SourceFault.BUSY
 
 
+@pytest.mark.process
 def test_the_lock_of_a_killed_process_is_free_at_once(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from sauron_jobs_loader.git.checkouts import Checkouts\n"

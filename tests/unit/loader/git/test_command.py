@@ -14,6 +14,8 @@ from sauron_jobs_loader.git.source import GitSource
 from tests.git_servers import BundleRepository, GitHttpServer
 from tests.unit.loader.git.sources import TOKEN, Kind, processes_with, source_of, start_sync, until
 
+pytestmark = pytest.mark.process
+
 
 def test_hooks_settings_and_git_variables_of_the_user_are_not_used(
     kind: Kind, bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

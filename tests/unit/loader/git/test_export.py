@@ -12,6 +12,8 @@ from sauron_jobs_loader.errors import SourceError, SourceFault
 from tests.git_servers import BundleRepository
 from tests.unit.loader.git.sources import Kind, files_below, source_of
 
+pytestmark = pytest.mark.process
+
 
 def test_a_checkout_holds_exactly_the_commit(kind: Kind, bundle: BundleRepository, root: Path) -> None:
     bundle.commit({"bin/tool.sh": "#!/bin/sh\n", "nul": b"\0\xff\r\n"})

@@ -17,6 +17,8 @@ from sauron_jobs_loader.git.source import GitSource
 from tests.git_servers import BundleRepository
 from tests.unit.loader.git.sources import Kind, files_below, source_of, start_sync
 
+pytestmark = pytest.mark.process
+
 
 def test_a_changed_address_replaces_the_mirror_once_the_new_one_is_complete(
     bundle: BundleRepository, root: Path, tmp_path: Path

@@ -23,6 +23,8 @@ from tests.git_servers import (
 )
 from tests.unit.loader.git.sources import TOKEN, Kind, files_below
 
+pytestmark = pytest.mark.process
+
 
 def test_the_token_opens_the_repository_and_is_nowhere_to_be_seen(
     http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

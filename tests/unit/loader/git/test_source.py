@@ -13,6 +13,8 @@ from sauron_jobs_loader.errors import SourceError, SourceFault
 from tests.git_servers import BundleRepository, git, serve_http
 from tests.unit.loader.git.sources import Kind, source_of
 
+pytestmark = pytest.mark.process
+
 
 @pytest.mark.parametrize(
     "ref", ["", "-x", "--output=x", "a..b", "a b", "a:b", "a@{1}", "main^", "x.lock", "/a", "a/", "."]

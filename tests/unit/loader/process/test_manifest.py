@@ -64,6 +64,7 @@ def test_descriptors_travel_with_a_message_and_are_closed_by_an_exec() -> None:
         os.close(number)
 
 
+@pytest.mark.process
 def test_all_descendants_of_a_process_are_found() -> None:
     script = "import subprocess, sys; subprocess.run(['sh', '-c', 'read line; true'], start_new_session=True)"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as child:

@@ -12,6 +12,8 @@ import pytest
 from sauron_jobs_loader.toolkit.command import CommandError, run
 from tests.bundle_runs import alive, eventually, pid_in
 
+pytestmark = pytest.mark.process
+
 
 def test_output_goes_to_the_log_and_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     told = run(["sh", "-c", "echo out; echo err >&2; printf rest"])

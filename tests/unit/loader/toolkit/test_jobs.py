@@ -16,6 +16,8 @@ from sauron_jobs_loader.launch.launcher import Launcher
 from sauron_jobs_loader.toolkit import progress, state
 from tests.bundle_runs import Runs
 
+pytestmark = pytest.mark.process
+
 IMPORTS = """
 from sauron_jobs_loader import context
 from sauron_jobs_loader.toolkit import command, progress, state

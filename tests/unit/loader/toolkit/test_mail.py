@@ -196,6 +196,7 @@ def test_addresses_keep_names_with_commas_and_encode_what_is_not_ascii() -> None
     assert addresses(None) == addresses(" , ") == []
 
 
+@pytest.mark.process
 def test_importing_the_tools_imports_none_of_their_libraries() -> None:
     tools = "command, email, http, progress, ses, ssh, state"
     script = (

@@ -15,6 +15,8 @@ import pytest
 from sauron_jobs_loader.toolkit.ssh import SSHResult, run_ssh_command, test_ssh_connection
 from tests.ssh_servers import ShellServer, serve_shell
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -389,6 +389,7 @@ def postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     server.cleanup()
 
 
+@pytest.mark.process
 def test_an_earlier_queue_in_postgresql_is_copied_as_one_in_sqlite(postgresql: str) -> None:
     rows = [
         earlier_row("backup", "success", payload='{"full": true}'),

@@ -27,6 +27,8 @@ from sauron_jobs_loader.git.without_git.source import DulwichSource
 from tests.git_servers import BundleRepository, GitHttpServer, git, make_certificate, serve_http
 from tests.unit.loader.git.sources import PROJECT, TOKEN
 
+pytestmark = pytest.mark.process
+
 WITHOUT_GIT = """
 import json, shutil, sys
 from pathlib import Path
