@@ -15,6 +15,8 @@ from chalicelib.cron.describe import describe
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
 
+pytestmark = pytest.mark.slow
+
 MINUTE = timedelta(minutes=1)
 NAMES = {
     3: ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"),
@@ -160,7 +162,6 @@ def test_in_utc_exactly_the_matching_minutes_are_fire_times(expression: str, at:
     assert schedule.count_between(start, end) == len(expected)
 
 
-@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(expressions(), st.sampled_from(JUMPS), st.integers(-1800, 1800))
 def test_around_a_jump_the_fire_times_are_those_of_a_cron_that_watches_every_minute(
