@@ -95,5 +95,5 @@ def capture_crashes() -> None:
 
 
 def reason(error: BaseException) -> str:
-    """Return why something failed in one short text: of a database error the driver's words, without the statement."""
+    """Return why something failed, in short: a database error without its statement."""
     return str(error.__cause__ or error)

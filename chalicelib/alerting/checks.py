@@ -108,7 +108,7 @@ class Snapshot:
         return cls(now, since, settings, ticking, fault, rejected, _room(free_bytes))
 
     def late_jobs(self, tx: Tx) -> list[str]:
-        """Return the jobs that are late; after downtime the next tick decides first about what was queued before."""
+        """Return the jobs that are late: none after downtime, until a tick has decided what still runs."""
         return incidents.late_jobs(tx, self.now - LATE) if self.ticking else []
 
 

@@ -51,14 +51,14 @@ class Delivered:
 
 @dataclass(slots=True)
 class ChannelBackoff:
-    """A channel that could not be reached: how often in a row, and until when (monotonic) it is left alone."""
+    """Consecutive failures of a channel, and when (on the monotonic clock) to try it again."""
 
     faults: int = 0
     until: float = 0.0
 
 
 class Delivery:
-    """Sends the alerts of one store. One thread per channel may deliver; safe beside other processes that do so."""
+    """Sends the alerts of one store. One thread per channel may deliver, also beside other processes."""
 
     def __init__(
         self, store: Store, clock: Clock, settings: Settings, *, mailer: Callable[[], Mailer]
@@ -71,7 +71,10 @@ class Delivery:
         self._rests = {channel: ChannelBackoff() for channel in ALL_CHANNELS}
 
     def deliver(self, channel: str, *, most_seconds: float | None = None) -> Delivered:
-        """Send what is due through one channel, for at most about so long. Never raises for what the outside does."""
+        """Send what is due through one channel, for about `most_seconds` at most.
+
+        A failure outside is recorded, never raised.
+        """
         stop = None if most_seconds is None else self._clock.monotonic() + most_seconds
         with ExitStack() as opened:
             sent, error = {MAIL: self._mails, WEBHOOK: self._posts}[channel](opened, stop)
@@ -84,14 +87,14 @@ class Delivery:
         return Delivered(sent, waiting, error, self._next(channel, at))
 
     def _next(self, channel: str, at: datetime | None) -> float:
-        """Return in how many seconds the next alert is to be tried: when it is due, and its channel does not rest."""
+        """Return in how many seconds the next alert is due and its channel may be tried."""
         if at is None:
             return float("inf")
         due = (at - self._clock.now()).total_seconds()
         return max(0.0, due, self._rests[channel].until - self._clock.monotonic())
 
     def test(self) -> list[dict[str, Any]]:
-        """Send a test alert through each configured channel at once; return for each whether it was taken, and what was said."""
+        """Send a test alert through each configured channel at once; return how each went."""
         now = self._clock.now()
         said = []
         for channel in channels(self._settings):
@@ -108,8 +111,6 @@ class Delivery:
                 said.append({"channel": channel, "ok": False, "detail": str(error)})
         return said
 
-    # -- webhook ------------------------------------------------------------------------------------------------------
-
     def _posts(self, opened: ExitStack, stop: float | None) -> tuple[int, str | None]:
         """Post what is due, one by one, until the receiver cannot be reached."""
         client, count, said = None, 0, None
@@ -125,8 +126,6 @@ class Delivery:
                 count += self._sent(found)
         return count, said
 
-    # -- mail ---------------------------------------------------------------------------------------------------------
-
     def _mails(self, _opened: ExitStack, stop: float | None) -> tuple[int, str | None]:
         """Mail what is due: each alert by itself while they are few, else together."""
         count, said = 0, None
@@ -138,7 +137,9 @@ class Delivery:
         return count, said
 
     def _send(self, found: list[Alert]) -> tuple[int, str | None]:
-        """Send these as few mails; return how many alerts went out, and why SES cannot be reached if it cannot.
+        """Send these as few mails; return how many alerts went out.
+
+        Also return why SES cannot be reached, if it cannot.
 
         A mail about several that is refused is halved until the alert at fault stands alone. Two refused
         alone in a row mean that it is not they that are refused.
@@ -166,8 +167,6 @@ class Delivery:
                 count += self._sent(some)
         return count, None
 
-    # -- the table ----------------------------------------------------------------------------------------------------
-
     def _in_time(self, stop: float | None) -> bool:
         return stop is None or self._clock.monotonic() < stop
 
@@ -194,7 +193,9 @@ class Delivery:
         return len(some)
 
     def _failed(self, some: Sequence[Alert], error: RefusedError) -> str:
-        """Note why these were not taken, and that they, or their whole channel, are left alone for a while; return the reason.
+        """Record why these were not accepted and when they, or their channel, are tried again.
+
+        Return the reason.
 
         What is due stays due while its channel rests: so alerts go out in the order in which they were
         written.
@@ -216,5 +217,5 @@ class Delivery:
 
 
 def delay(tries: int, alert_id: str) -> timedelta:
-    """Return how long an alert waits after so many failures before this one, plus up to 10 % that is a stable hash of its id."""
+    """Return how long an alert waits after `tries` failures, plus up to 10 % by a stable hash of its id."""
     return DELAYS.delay(tries + 1, stable_fraction(f"{alert_id}/{tries}"))

@@ -1,7 +1,7 @@
 """What is wrong: one state machine per subject and kind, from what the store says now.
 
     (fine) --wrong--> open --a day without a word--> open, told again --fine--> ended
-                                                                       one message per arrow; none for a job that is off
+    One message per arrow; none for a job that is off.
 
 A pass compares stored state with the open incidents and opens, ends or repeats them, each with its alerts in
 the same transaction. It is derived from state, not from events: a pass that is repeated, cut off by a crash
@@ -144,7 +144,7 @@ def _act(this: _Pass, found: CheckResult, known: Incident | None) -> _Act | None
 
 
 def _settle(tx: Tx, this: _Pass, key: Key) -> int:
-    """Do for one subject and kind what is to be done, by what the store says in this transaction; return how many changes."""
+    """Bring one subject and kind up to date in this transaction; return how many changes that took."""
     for count in range(MOST_AT_ONCE):
         known = incidents.open_incident(tx, *key)
         found = _find(tx, this, key, known)

@@ -31,7 +31,10 @@ class Mailer(Protocol):
 
 
 def send(mailer: Mailer, some: Sequence[Alert], settings: Settings) -> str:
-    """Send one mail about these alerts and return its Message-ID; raise RefusedError when it was not accepted."""
+    """Send one mail about these alerts and return its Message-ID.
+
+    Raises RefusedError when it was not accepted.
+    """
     mail = as_mail(some, scheduler=settings.scheduler_name)
     try:
         return mailer.send([settings.alert_email or ""], mail.subject, mail.text, mail.html)

@@ -40,9 +40,9 @@ _WORDS = {
 TAIL_CHARS = 2000
 TAIL_OF_MANY = 400  # of each log in a mail about several alerts
 NO_CHANNEL = (
-    "No channel for alerts is configured. For mail set ALERT_EMAIL and FROM_EMAIL (and AWS_SES_ACCESS_KEY_ID with "
-    "AWS_SES_SECRET_ACCESS_KEY, unless the machine has credentials for SES); for a webhook set SAURON_ALERT_WEBHOOK_URL (and "
-    "SAURON_ALERT_WEBHOOK_SECRET to sign it)."
+    "No channel for alerts is configured. For mail set ALERT_EMAIL and FROM_EMAIL (and AWS_SES_ACCESS_KEY_ID "
+    "with AWS_SES_SECRET_ACCESS_KEY, unless the machine has credentials for SES); for a webhook set "
+    "SAURON_ALERT_WEBHOOK_URL (and SAURON_ALERT_WEBHOOK_SECRET to sign it)."
 )
 
 

@@ -1,4 +1,7 @@
-"""The webhook channel: one POST per alert, signed as Standard Webhooks (https://www.standardwebhooks.com) says."""
+"""The webhook channel: one POST per alert, signed as Standard Webhooks says.
+
+Source: https://www.standardwebhooks.com
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,10 @@ def open_client(settings: Settings) -> httpx.Client:
 
 
 def post(client: httpx.Client, alert: Alert, settings: Settings, *, now: datetime) -> str:
-    """Post one alert, signed, and return what the receiver answered; raise RefusedError when it did not accept it."""
+    """Post one alert, signed, and return what the receiver answered.
+
+    Raises RefusedError when the receiver did not accept it.
+    """
     body = as_webhook(alert)
     url = str(settings.alert_webhook_url)
     headers = signed(alert.id, int(now.timestamp()), body, settings.alert_webhook_secret)
@@ -53,7 +59,7 @@ def post(client: httpx.Client, alert: Alert, settings: Settings, *, now: datetim
 
 
 def signed(alert_id: str, timestamp: int, body: bytes, key: bytes | None) -> dict[str, str]:
-    """Return the headers of a webhook: its id, the time of this try, and their signature if there is a key."""
+    """Return the headers of a webhook: id, time of this try, and a signature if there is a key."""
     name = f"msg_{alert_id}"
     headers = {
         "Content-Type": "application/json",

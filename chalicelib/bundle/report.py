@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How a sync or rollback went, and the jobs it changed. `fault` is the step that failed: fetch, load, held."""
+    """How a sync or rollback went, and the jobs it changed. `fault`: the step that failed, if one did."""
 
     success: bool
     message: str

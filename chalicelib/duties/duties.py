@@ -183,7 +183,10 @@ class Duties:
         self._rescued(self._rescuer.rescue_gone())
 
     def rescue_dead(self, wait: Wait) -> None:
-        """Take up the runs of runners that are gone or whose lease has lapsed; `wait` pauses between two looks."""
+        """Take up the runs of runners that are gone or whose lease has lapsed.
+
+        `wait` pauses between two looks.
+        """
         self._rescued(self._rescuer.rescue_dead(wait))
 
     def _rescued(self, runs: Sequence[Run]) -> None:

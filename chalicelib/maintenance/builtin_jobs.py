@@ -1,4 +1,4 @@
-"""The builtin jobs as the application sees them: their definitions in the registry, and the answers to what they ask.
+"""The builtin jobs as the application sees them: their definitions, and the replies to their questions.
 
 They run like any job, in a process of their own. What one of them asks is answered here, in bounded pieces,
 and only a job whose id is Sauron's own is answered.
@@ -67,7 +67,7 @@ class Answers:
         self._settings = settings
 
     def __call__(self, job_id: str, what: str | None, value: Any) -> Any:
-        """Return one question. Raises StoreError with the reason; PermissionError for a job that is not Sauron's own."""
+        """Reply to one question. Raises StoreError, or PermissionError for a job of the bundle."""
         if not job_id.startswith(BUILTIN_PREFIX):
             raise PermissionError("only Sauron's builtin jobs may ask this")
         match what:
@@ -108,7 +108,7 @@ class Answers:
         return {"faults": faults, "facts": facts}
 
     def _digest(self, tx: Tx, last: Any) -> dict[str, Any]:
-        """Gather the digest of the time since `last` (ISO 8601; at most a week ago, at least a day when there is none)."""
+        """Gather the digest of the time since `last` (ISO 8601, at most a week ago; without it, of a day)."""
         now = self._clock.now()
         since = now - DAY
         if isinstance(last, str):

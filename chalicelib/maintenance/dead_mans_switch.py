@@ -1,4 +1,4 @@
-"""The dead-man's switch: an address outside is asked every minute while all is well; whoever watches it says when that stops.
+"""The dead man's switch: an outside monitor is pinged every minute while all is well, and alerts when not.
 
 The address is a secret: what goes wrong is told without it.
 """
@@ -41,7 +41,9 @@ def stale(
     last_sync: datetime | None,
     refresh_interval: timedelta,
 ) -> list[str]:
-    """Say what is not fresh; nothing at all means that all is well. With a `refresh_interval` of 0 no sync is owed.
+    """Return what is not fresh; an empty list means that all is well.
+
+    With a `refresh_interval` of 0 no sync is owed.
 
     The store needs no line: whoever asks has just read all this from it.
     """

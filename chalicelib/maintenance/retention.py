@@ -94,7 +94,8 @@ def backup(store: Store, clock: Clock, settings: Settings) -> Backup:
     needed = store.path.stat().st_size
     if free < 2 * needed:
         raise StoreError(
-            f"{folder} has {free >> 20} MB free and a copy takes {needed >> 20} MB. Free some space, or name a folder on another "
+            f"{folder} has {free >> 20} MB free and a copy takes {needed >> 20} MB. Free some space, "
+            "or name a folder on another "
             "disk in SAURON_BACKUP_DIR."
         )
     for cut_off in folder.glob("sauron-*.sqlite3.partial"):  # by a kill

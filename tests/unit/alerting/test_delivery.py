@@ -173,7 +173,7 @@ def mailing(store: Store, clock: ManualClock, ses: Ses) -> Delivery:
     return Delivery(store, clock, Settings.read(MAIL), mailer=ses.mailer)
 
 
-# -- webhook -----------------------------------------------------------------------------------------------------------
+# -- webhook
 
 
 def test_a_webhook_is_signed_as_standard_webhooks_says(
@@ -381,7 +381,7 @@ def test_what_was_delivered_is_pruned_and_what_waits_is_not(
         assert alerts.waiting(tx) == 1
 
 
-# -- mail --------------------------------------------------------------------------------------------------------------
+# -- mail
 
 
 def test_a_mail_says_what_is_wrong(store: Store, clock: ManualClock, ses: Ses) -> None:
@@ -492,7 +492,7 @@ def test_a_mailer_that_cannot_be_made_delays_mail_only(
     assert delivery.deliver("webhook").sent == 1
 
 
-# -- tests and delays --------------------------------------------------------------------------------------------------
+# -- tests and delays
 
 
 def test_a_test_goes_through_every_channel_at_once_past_the_table(

@@ -115,7 +115,7 @@ def world(store: Store, clock: ManualClock) -> World:
     return World(store, clock)
 
 
-# -- failing -----------------------------------------------------------------------------------------------------------
+# -- failing
 
 
 def test_a_job_is_failing_from_the_first_final_failure_and_people_hear_why(world: World) -> None:
@@ -270,7 +270,7 @@ def test_every_configured_channel_gets_its_own_alert(store: Store, clock: Manual
     assert world.types("j") == ["job.failing", "job.failing"]
 
 
-# -- late and missed ---------------------------------------------------------------------------------------------------
+# -- late and missed
 
 
 def test_a_run_that_is_due_for_more_than_five_minutes_is_late_until_it_starts(world: World) -> None:
@@ -364,7 +364,7 @@ def test_a_gap_whose_job_ran_again_before_anybody_looked_is_told_all_the_same(wo
     assert world.open() == []
 
 
-# -- definitions, the bundle, the rest ---------------------------------------------------------------------------------
+# -- definitions, the bundle, the rest
 
 
 def test_a_rejected_definition_is_told_and_that_it_is_no_longer(world: World) -> None:
@@ -454,7 +454,7 @@ def test_a_disk_is_low_below_its_bound_and_well_only_a_tenth_above(world: World)
     assert seen == [[], ["disk.low"], [], [], [], ["disk.recovered"], []]
 
 
-# -- repeats, crashes, several runners, many jobs ----------------------------------------------------------------------
+# -- repeats, crashes, several runners, many jobs
 
 
 def test_a_crash_between_the_change_and_its_alert_leaves_neither(

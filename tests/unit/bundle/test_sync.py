@@ -24,7 +24,7 @@ HOURLY = "0 * * * *"
 
 
 class Shelf:
-    """Revisions by their ids; the newest is what the branch points to. It stands where git and the zygote are."""
+    """Revisions by their ids; the branch points to the newest. It stands for git and the zygote."""
 
     def __init__(self) -> None:
         self.revisions: dict[str, Loaded | BundleError] = {}

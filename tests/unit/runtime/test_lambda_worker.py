@@ -41,7 +41,8 @@ def ok(): print("done")
 def endless(): time.sleep(600)
 job_registry.register(JobConfig(id="ok", cron="0 0 1 1 *", func=ok, retry_backoff_seconds=0, overlap="queue"))
 def fails(): raise ValueError("no")
-job_registry.register(JobConfig(id="fails", cron="0 0 1 1 *", func=fails, max_attempts=2, retry_backoff_seconds=5))
+twice = {"max_attempts": 2, "retry_backoff_seconds": 5}
+job_registry.register(JobConfig(id="fails", cron="0 0 1 1 *", func=fails, **twice))
 job_registry.register(JobConfig(id="many", cron="0 0 1 1 *", func=ok, overlap="allow"))
 job_registry.register(JobConfig(id="endless", cron="0 0 1 1 *", func=endless, max_attempts=1))
 """
