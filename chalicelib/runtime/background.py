@@ -56,7 +56,7 @@ class BackgroundLoops:
             try:
                 loop()
             except SQLAlchemyError as error:
-                log.error("background.store_unavailable", reason=str(error.__cause__ or error))  # noqa: TRY400
+                log.error("background.store_unavailable", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
                 self._stopping.wait(STORE_PAUSE_SECONDS)
             except Exception:
                 log.exception("background.loop_failed")

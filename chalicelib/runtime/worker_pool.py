@@ -93,7 +93,7 @@ class WorkerPool:
                 self._look()
                 self._vitals.looked()
             except SQLAlchemyError as error:  # a full disk, a locked file: it may pass
-                log.error("claim.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                log.error("claim.failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
                 self._stopping.wait(STORE_PAUSE_SECONDS)
 
     def _look(self) -> None:
@@ -144,7 +144,7 @@ class WorkerPool:
                     self._sauron.duties.rescue_dead(self._stopping.wait)
                 self._sauron.store.checkpoint()
             except SQLAlchemyError as error:
-                log.error("rescue.failed", reason=str(error.__cause__ or error))  # noqa: TRY400 - the reason is enough
+                log.error("rescue.failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 
     def _begin(self, run: Run) -> None:
         if not self._claiming.is_set():

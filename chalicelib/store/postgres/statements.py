@@ -11,8 +11,7 @@ deadlock. `take` leaves the run in a setting of the transaction, so that both ca
 answered.
 
 The statements are built from the same conditions as those of SQLite (`queue.overlap`, `queue.attempt_end`),
-compiled once per process, and executed on the driver's cursor: it costs as much as the round trip to have
-thirty columns described at each call.
+compiled once per process, and executed by `driver`.
 """
 
 from __future__ import annotations
@@ -41,9 +40,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql.expression import Executable, Select
+from sqlalchemy.sql.expression import Select
 
 from chalicelib.model.jobs import BUILTIN
 from chalicelib.model.liveness import DOWNTIME
@@ -56,6 +53,7 @@ from chalicelib.store.queue.overlap import word
 from chalicelib.store.schema import QUEUED, attempts, bundle_state, duties, job_queue, jobs, outbox, revisions
 
 from . import locks
+from .driver import Statement, compiled, first_row
 from .engine import dumps
 
 TICK = word("tick")
@@ -66,28 +64,6 @@ _COLUMNS = tuple(job_queue.columns.keys())
 _OWNER = bindparam("owner", type_=_q.lease_owner.type)
 _ENDED = bindparam("run", type_=_q.id.type)
 _CANDIDATE = word("sauron.candidate")  # the transaction's setting that says which run was looked at
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A compiled statement: its text, and the names of its parameters in the order of their numbers."""
-
-    text: str
-    names: tuple[str, ...]
-
-    def send(self, connection: Any, values: dict[str, Any], *, prepare: bool) -> Any:
-        """Execute it on the driver's connection; return the cursor. The text goes to the server as it is."""
-        import psycopg
-
-        return psycopg.RawCursor(connection).execute(  # the usual cursor would parse it at each call
-            self.text, [values[name] for name in self.names], prepare=prepare
-        )
-
-
-def _compiled(statement: Executable) -> Statement:
-    dialect = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
-    compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
-    return Statement(str(compiled), tuple(dict.fromkeys(compiled.positiontup)))
 
 
 def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) -> CTE:
@@ -175,7 +151,7 @@ def _with_claim(candidate: CTE, *first: ColumnElement[Any]) -> Select[Any]:
 
 @functools.cache
 def _take(*, excluding: bool) -> Statement:
-    return _compiled(_with_claim(_due(excluding=excluding)))
+    return compiled(_with_claim(_due(excluding=excluding)))
 
 
 @functools.cache
@@ -192,7 +168,7 @@ def _take_alone() -> Statement:
         .prefix_with("MATERIALIZED")
     )
     claimed, begun = _claimed(candidate)
-    return _compiled(select(*claimed.c).add_cte(begun))
+    return compiled(select(*claimed.c).add_cte(begun))
 
 
 @functools.cache
@@ -216,7 +192,7 @@ def _finish(*, copied: bool, claims: bool) -> Statement:
     # In its own snapshot the ended run still runs, so it claims only what may run beside that. `_take_alone`
     # sees it ended.
     answer = _with_claim(_due(ended=_ENDED), recorded) if claims else select(recorded)
-    return _compiled(answer.add_cte(ended, *beside))
+    return compiled(answer.add_cte(ended, *beside))
 
 
 def _copied(told: CTE) -> CTE:
@@ -256,10 +232,10 @@ def take(
     asked = _asked(owner, now)
     if passed or busy:
         asked |= {"passed": list(passed), "busy": list(busy)}
-    taken = _taken(_ask(tx, _take(excluding=bool(passed or busy)), asked))
+    taken = _taken(first_row(tx, _take(excluding=bool(passed or busy)), asked))
     if taken is None or taken.run is not None or not taken.alone:
         return taken
-    found = _ask(tx, _take_alone(), asked)
+    found = first_row(tx, _take_alone(), asked)
     return replace(taken, run=_as_run(found)) if found else taken
 
 
@@ -301,19 +277,6 @@ def _as_run(columns: Sequence[Any]) -> Run:
     return as_run(SimpleNamespace(**dict(zip(_COLUMNS, columns, strict=True))))
 
 
-def _ask(tx: Tx, statement: Statement, values: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Return the first row, straight from the driver."""
-    import psycopg
-
-    connection: Any = tx.connection.dbapi_connection
-    prepare = connection.prepare_threshold is not None
-    try:
-        row: tuple[Any, ...] | None = statement.send(connection, values, prepare=prepare).fetchone()
-    except psycopg.Error as error:
-        raise DBAPIError.instance(statement.text, None, error, psycopg.Error, dialect=tx.dialect) from error
-    return row
-
-
 def end_values(
     run: Run,
     verdict: Verdict,
@@ -333,5 +296,5 @@ def end_values(
 
 def finish(tx: Tx, ended: dict[str, Any]) -> bool:
     """Record an attempt's end; return False if the lease was taken over."""
-    row = _ask(tx, _finish(copied="facts" in ended, claims=False), ended)
+    row = first_row(tx, _finish(copied="facts" in ended, claims=False), ended)
     return row is not None and row[0] == 1
