@@ -49,7 +49,7 @@ class BundleService:
         *,
         on_preloaded: Callable[[str], None] | None,
     ) -> None:
-        """Sync with `revisions`; a runner gives `on_preloaded`, which is told each revision loaded anew."""
+        """Sync with `revisions`; a runner gives `on_preloaded`, which gets each revision newly loaded."""
         self._store = store
         self._clock = clock
         self._settings = settings

@@ -1,4 +1,4 @@
-"""What has to be done every minute, whoever is awake: turn time into runs, and keep everything well.
+"""What a runner or Lambda does every minute: turn time into runs, and keep everything well.
 
 `upkeep` is a list of steps, one for a runner and one for Lambda, in the order in which they are done. A
 runner has threads that send alerts and copy to Life Hub, so its list leaves both out. Each step is safe to
