@@ -27,6 +27,14 @@ import structlog
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
 
+HERE = Path(__file__).parent
+# What shares an expensive set-up, or loads the machine, is run by one process, one test after another.
+GROUPS = {
+    "parity": "parity",
+    "faults": "faults",
+    "contract/test_aws_up.py": "aws",
+    "unit/container/aws/test_packaging.py": "aws",
+}
 EVERY_STORE = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
@@ -115,6 +123,8 @@ def _honest_markers(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the operator's settings, and none runs in the project's folder."""
+    if boto3 := sys.modules.get("boto3"):  # its session keeps the credentials and profile it was made with
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     for name in list(os.environ):
         if name.startswith(("SAURON_", "JOB", "AWS_")) or name.endswith(
             ("_EMAIL", "_DB_URL", "DATABASE_URL")
@@ -144,6 +154,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "databases" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgresql)
+        place = item.path.relative_to(HERE)
+        if group := GROUPS.get(place.parts[0]) or GROUPS.get(str(place)):
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,10 +31,17 @@ def serve(tmp_path: Path, repository: Repository) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def cli(tmp_path: Path, repository: Repository) -> Cli:
-    """Run `sauron` as a process in the home folder of the test, over the test's repository."""
+def cli(tmp_path: Path, repository: Repository, empty_store: Path) -> Cli:
+    """Run `sauron` as a process in the home folder of the test, over the test's repository.
+
+    The folder `home` begins with an empty store: migrating one takes longer than most commands.
+    """
 
     def run(*arguments: str, folder: str = "home", seconds: float = 60, **environ: str) -> Said:
+        store = tmp_path / folder / ".sauron" / "sauron.sqlite3"
+        if folder == "home" and not store.parent.parent.exists():
+            store.parent.mkdir(parents=True)
+            shutil.copy(empty_store, store)
         known = {"JOBS_GIT_REPO_URL": str(repository.folder), **environ}
         return command(tmp_path / folder, *arguments, seconds=seconds, **known)
 

@@ -361,8 +361,8 @@ def test_a_terminal_gets_a_table_that_fits_and_a_pipe_no_escape_codes(
 def test_help_is_answered_without_opening_anything(
     cli: Cli, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    said = cli(*arguments, SAURON_WORKERS="many")
+    said = cli(*arguments, folder="bare", SAURON_WORKERS="many")
     assert said.code == 0
     assert "Usage: sauron" in said.out
-    assert not (tmp_path / "home" / ".sauron").exists()
+    assert not (tmp_path / "bare" / ".sauron").exists()
     assert json.dumps(said.err) == '""'
