@@ -7,17 +7,17 @@ follows a run through these folders file by file.
     runtime             the threads of a runner; one SQS message on Lambda
     wiring              composition: settings become objects
     operations          what a person or the assistant may do: trigger, enable, cancel, retry, drain
-    bundle              sync, revisions, the environment of jobs: the only way to the loader
+    bundle              sync, activation, revisions, what a job sees: the only way to the loader
     duties              what the scheduled handlers do: tick, and the steps of upkeep
-    wakeup              who is told that runs are due; which runners exist
+    wakeup              who is told that runs are due (sockets, NOTIFY, SQS); which runners exist
     maintenance         retention, backup, builtin jobs, dead man's switch
     scheduling          the tick: time becomes rows
-    execution           worker, running attempts, log, verdict, retry, rescue
+    execution           worker, running attempts and their heartbeat, log, verdict, retry, rescue
     answers             pure questions: the audit
-    alerting            checks, incidents, messages, delivery
+    alerting            checks (the rules), incidents, messages, delivery
     lifehub             copying attempts and definitions to Life Hub
     aws                 SQS messages, SSM parameters, EventBridge events
-    store               tables and statements, one module per noun; queue and postgres inside
+    store               tables and statements, one module per noun; queue: claims, overlap, leases, ends
     model               values and rules without store and clock: jobs, runs, occurrences, backoff
     cron                cron expression and zone to fire times
     settings, settings_readers, text, logs, clock, errors     the ground
