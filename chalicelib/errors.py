@@ -98,7 +98,8 @@ class UnknownRevisionError(SauronError):
     def __init__(self, sha: str) -> None:
         self.sha = sha
         super().__init__(
-            f"No earlier revision matches {sha!r}. `sauron status` shows the active one; give at least 7 hex digits of one "
+            f"No earlier revision matches {sha!r}. `sauron status` shows the active one; "
+            "give at least 7 hex digits of one "
             "that was active before."
         )
 

@@ -1,4 +1,4 @@
-"""Pure questions about schedules and the ledger: what comes next, and whether every occurrence is accounted for."""
+"""Pure questions about schedules and the ledger: what comes next, and is every occurrence accounted for."""
 
 from __future__ import annotations
 

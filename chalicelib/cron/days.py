@@ -54,7 +54,7 @@ class FireDays:
         return found
 
     def shortest_gap(self) -> timedelta:
-        """Return the smallest distance between fire days, seen over five years (or the first two, if rarer)."""
+        """Return the smallest distance between fire days, over five years (or the first two, if rarer)."""
         return _shortest_gap(self.patterns)
 
 

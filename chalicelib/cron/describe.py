@@ -45,7 +45,7 @@ def _sentence(fields: CronFields) -> str | None:
 
 
 def _plain(field: CronField, text: str, values: tuple[int, ...]) -> str:
-    """Write one field as cron-descriptor reads it well: no leading zeros, few steps, no `*` hidden in a list."""
+    """Write one field as cron-descriptor reads it well: no leading zeros, few steps, no `*` in a list."""
     every = 7 if field is DAY_OF_WEEK else field.high - field.low + 1
     if len(values) >= every:
         return "*"

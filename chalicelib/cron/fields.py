@@ -19,7 +19,7 @@ _DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class CronField:
-    """One of the five: its name in messages, its bounds, and the names that stand for values from the lowest."""
+    """One of the five fields: its name in messages, its bounds, and the names of its values, lowest first."""
 
     name: str
     low: int

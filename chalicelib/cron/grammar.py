@@ -34,12 +34,16 @@ _NTH = re.compile(r"([0-9]|[a-z]{3})#([1-5])", re.ASCII)
 
 @lru_cache(maxsize=16384)
 def parse_cron(expression: str) -> CronFields:
-    """Parse five fields or an alias; raise ScheduleError with the field, the bad token and what to write instead."""
+    """Parse five fields or an alias.
+
+    Raises ScheduleError with the field, the bad token and what to write instead.
+    """
     if len(expression) > MAX_LENGTH:
         raise _refusal(
             expression,
             None,
-            f"is {len(expression)} characters long; write at most {MAX_LENGTH}, or split it over several jobs",
+            f"is {len(expression)} characters long; write at most {MAX_LENGTH}, "
+            "or split it over several jobs",
         )
     text = expression.strip(" \t\r\n").lower()
     if text.startswith("@") and text not in ALIASES:
@@ -74,7 +78,8 @@ def parse_cron(expression: str) -> CronFields:
         raise _refusal(
             expression,
             texts[2],
-            f"never fires: no date has day of month {texts[2]!r}, month {texts[3]!r} and day of week {texts[4]!r}; "
+            f"never fires: no date has day of month {texts[2]!r}, month {texts[3]!r} "
+            f"and day of week {texts[4]!r}; "
             "write a day that those months have, or `L` for the last day of a month",
         )
     real_time = texts[0].startswith("*") or texts[1].startswith("*")
@@ -131,9 +136,15 @@ def _refusal(expression: str, token: str | None, reason: str) -> ScheduleError:
 
 def _alias_advice(text: str) -> str:
     if text.startswith("@reboot"):
-        return "is not a time; a job cannot fire at start. Write when it fires, such as '@hourly' or '*/5 * * * *'"
+        return (
+            "is not a time; a job cannot fire at start. Write when it fires, "
+            "such as '@hourly' or '*/5 * * * *'"
+        )
     if text.startswith("@every"):
-        return "is an interval; write the fields, such as '*/5 * * * *' (every 5 minutes) or '0 */2 * * *' (2 hours)"
+        return (
+            "is an interval; write the fields, such as '*/5 * * * *' (every 5 minutes) "
+            "or '0 */2 * * *' (2 hours)"
+        )
     return f"is not an alias; write one of {', '.join(ALIASES)}, alone, or five fields ({_FORM})"
 
 
@@ -155,13 +166,22 @@ def _token_advice(field: CronField, item: str) -> str:  # noqa: C901, PLR0911, P
     if "?" in item:
         return "there is no `?` here; write `*`"
     if item[0] in "hr" and not item[1:2].isalpha():
-        return "values are not drawn by hash or at random; write a fixed value, and spread jobs with `jitter_minutes`"
+        return (
+            "values are not drawn by hash or at random; write a fixed value, "
+            "and spread jobs with `jitter_minutes`"
+        )
     if "#" in item:
         if field is DAY_OF_WEEK:
-            return "write one weekday, `#`, and which of the month (1 to 5), such as 'fri#2', without range or step"
+            return (
+                "write one weekday, `#`, and which of the month (1 to 5), such as 'fri#2', "
+                "without range or step"
+            )
         return f"`#` belongs to the day of week; write {allowed}"
     if field is DAY_OF_MONTH and "w" in item and item != "w":
-        return "the nearest weekday is not known here; write the days, such as '15', or weekdays in the day of week"
+        return (
+            "the nearest weekday is not known here; write the days, such as '15', "
+            "or weekdays in the day of week"
+        )
     if field is DAY_OF_MONTH and "l" in item and not item.isalpha():
         return "`L` stands alone for the last day; write 'L', or the days themselves, such as '28-31'"
     if field is DAY_OF_WEEK and item.endswith("l"):
@@ -178,12 +198,18 @@ def _token_advice(field: CronField, item: str) -> str:  # noqa: C901, PLR0911, P
     if step and int(step) == 0:
         return "a step of 0 goes nowhere; write a step of 1 or more, or leave it out"
     if step and int(step) > high:
-        return f"the step {step} is wider than the field; write a step of at most {high}, or just the value {low}"
+        return (
+            f"the step {step} is wider than the field; write a step of at most {high}, "
+            f"or just the value {low}"
+        )
     first, last = field.number(start), field.number(end or start)
     if first is None or last is None:  # both were looked at above
         return f"write {allowed}"
     top = high - 1 if field is DAY_OF_WEEK else high
-    return f"the range runs backwards; write {_span(first, top)},{_span(low, last)} to go over the end, or swap the two"
+    return (
+        f"the range runs backwards; write {_span(first, top)},{_span(low, last)} to go over the end, "
+        "or swap the two"
+    )
 
 
 def _span(low: int, high: int) -> str:

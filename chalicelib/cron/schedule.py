@@ -5,7 +5,8 @@ by cron(8)'s rule for clocks that jump:
 
 - a reading inside the gap fires once, at the end of the gap; several such readings fire there together, once;
 - in the overlap a job fires at the first pass only;
-- a job whose minute or hour starts with `*` follows elapsed time: nothing for the gap, both passes of the overlap.
+- a job whose minute or hour starts with `*` follows elapsed time: nothing for the gap, both passes of the
+  overlap.
 
 Fire times are strictly ascending; `after`, `before`, `between` and `count_between` agree with each other.
 Schedules are immutable and shared between threads; what is remembered (parsed text, dates) is the same
@@ -33,7 +34,7 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9899
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """The fire times of `expression` in `zone` (an IANA name); equal if the texts are; ScheduleError if refused."""
+    """The fire times of `expression` in `zone` (an IANA name). Raises ScheduleError if refused."""
 
     expression: str
     zone: str = "UTC"
@@ -48,7 +49,7 @@ class Schedule:
 
     @staticmethod
     def parse(expression: object, zone: object = "UTC") -> Schedule:
-        """Return the schedule of untrusted values, remembered from an earlier call; ScheduleError if refused."""
+        """Return the schedule of untrusted values, cached by their texts. Raises ScheduleError."""
         if not isinstance(expression, str):
             raise refuse_type(expression)
         if not isinstance(zone, str):
@@ -108,7 +109,7 @@ class Schedule:
         return self.after(_utc(instant) - timedelta(microseconds=1)) == instant
 
     def shortest_interval(self) -> timedelta:
-        """Return the smallest distance between fire times on a clock that does not jump (five years of dates)."""
+        """Return the smallest distance between fire times, over five years, on a clock that never jumps."""
         return self.fields.shortest_gap()
 
     def _walk(self, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -117,7 +118,7 @@ class Schedule:
             start = fire_at
 
     def _first_pass(self, reading: datetime) -> datetime:
-        """Return the first instant at which the wall clock has reached a reading (a gap's end if it skips it)."""
+        """Return the first instant at which the wall clock has reached a reading, or the end of its gap."""
         before, after = offsets(self._tz, reading)
         if after > before:
             return jump(self._tz, reading)[0]

@@ -62,7 +62,7 @@ class Link:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        """One transaction, committed at the end of the block. Raises LifeHubError for whatever Life Hub's fault is."""
+        """Open a transaction, committed at the end of the block. Raises LifeHubError."""
         import psycopg
 
         out_of_time = threading.Event()
@@ -111,7 +111,7 @@ class Link:
 
 
 def own(connection: psycopg.Connection[dict[str, Any]], scheduler: str) -> bool:
-    """Take the lock that lets one publisher at a time write for a scheduler; it is let go with the transaction."""
+    """Take the lock by which one publisher at a time writes for a scheduler, until the transaction ends."""
     key = zlib.crc32(f"sauron life hub {scheduler}".encode()) << 16
     row = connection.execute("SELECT pg_try_advisory_xact_lock(%s::bigint) AS had", (key,)).fetchone()
     return bool(row and row["had"])
@@ -121,7 +121,7 @@ def own(connection: psycopg.Connection[dict[str, Any]], scheduler: str) -> bool:
 def _watched(
     connection: psycopg.Connection[dict[str, Any]], seconds: float, out_of_time: threading.Event
 ) -> Iterator[None]:
-    """Shut the connection's socket down if the block takes longer: whoever waits for an answer is told that it is gone."""
+    """Shut the connection's socket down if the block takes longer, so that no read waits for ever."""
     with socket.socket(fileno=os.dup(connection.fileno())) as twin:
 
         def end() -> None:

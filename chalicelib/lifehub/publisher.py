@@ -1,8 +1,14 @@
 """The publisher: copies what waits in the outbox to Life Hub, in order, in batches, each row once.
 
-One pass: 1. take this scheduler's turn in Life Hub; 2. pick the oldest rows and read the jobs they speak of as they stand now;
-3. write both in one Life Hub transaction; 4. delete the rows in one store transaction. Life Hub down, slow, frozen, read-only or
-full ends the pass and keeps everything; nothing that finishes runs ever waits for it.
+One pass:
+
+1. Take this scheduler's lock in Life Hub.
+2. Pick the oldest rows, and read the jobs that they name as they stand now.
+3. Write both in one Life Hub transaction.
+4. Delete the rows in one store transaction.
+
+Life Hub down, slow, frozen, read-only or full ends the pass and keeps everything; nothing that finishes runs
+ever waits for it.
 
 After a crash between 3 and 4 the rows are picked again and found to be there. A row that Life Hub refuses for
 itself is set aside with the reason, tried again once an hour, and keeps nothing behind it. One publisher at a
@@ -51,7 +57,7 @@ class Published:
 
 
 class Publisher:
-    """Copies to one Life Hub under one scheduler's name. For one thread at a time; any number of processes may have one."""
+    """Copies to one Life Hub under one scheduler's name. For one thread at a time in each process."""
 
     def __init__(
         self,
@@ -76,7 +82,7 @@ class Publisher:
 
     @property
     def next_try_in(self) -> float:
-        """Seconds until the next pass is worth making; 0 while Life Hub is well. `publish` itself tries whenever it is asked."""
+        """Seconds until the next pass is worth making; 0 while Life Hub is well."""
         return max(0.0, self._try_at - self._clock.monotonic())
 
     def close(self) -> None:
@@ -84,7 +90,10 @@ class Publisher:
         self._link.close()
 
     def publish(self, most_seconds: float | None = None) -> Published:
-        """Copy what waits, for as long as it lasts or `most_seconds`. Life Hub's faults are answered and noted, never raised."""
+        """Copy what waits, for `most_seconds` at most.
+
+        A fault of Life Hub is returned and recorded, never raised.
+        """
         began = self._clock.monotonic()
         copied = 0
         error = None
@@ -150,7 +159,10 @@ class Publisher:
         return len(entries)
 
     def _copy_all(self) -> dict[str, str] | None:
-        """Copy every job as it stands, some in each transaction; return those refused, None if another publisher is at it."""
+        """Copy every job as it stands, in several transactions; return those refused.
+
+        Return None if another publisher holds the lock.
+        """
         with self._store.read() as tx:
             ids = [job.id for job in registry.all_jobs(tx, removed=True)]
             synced = bundle.state(tx).active_sha is not None
@@ -221,7 +233,7 @@ class Publisher:
         self._failures, self._try_at = 0, 0.0
 
     def _failed(self, error: str) -> None:
-        """Note a fault once, and put the next try off: 5 seconds, doubling to 5 minutes, spread by a fifth."""
+        """Record a fault once and delay the next try: 5 seconds, doubling to 5 minutes, spread by a fifth."""
         self._failures += 1
         pause = PAUSES.delay(self._failures, self._random.random())
         self._try_at = self._clock.monotonic() + pause.total_seconds()

@@ -1,4 +1,4 @@
-"""What Life Hub is told, as rows: an attempt's facts and a job's standing under the names of Life Hub's columns."""
+"""Rows for Life Hub: an attempt's facts and a job's state under the names of Life Hub's columns."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def of_definition(row: Row) -> Row:
 
 
 def next_run_at(job: Job, *, now: datetime) -> datetime | None:
-    """Return a job's next fire time; None while it is off, rejected, gone, or its zone is no longer known here."""
+    """Return a job's next fire time; None while it is off, rejected, gone, or its zone is unknown here."""
     try:
         fires = job.next_fires(now=now, count=1)
     except ScheduleError:

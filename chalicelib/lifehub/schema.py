@@ -109,7 +109,10 @@ _RELATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that may be written: its type in information_schema, the characters it takes (None: any), its step in time."""
+    """A column that may be written: its type, the characters it takes (None: any), its step in time.
+
+    The type is that of information_schema.
+    """
 
     name: str
     type: str

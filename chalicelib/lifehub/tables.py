@@ -1,4 +1,6 @@
-"""Writing into Life Hub's tables as they are: the columns they have, with or without unique constraints, each row once.
+"""Writing into Life Hub's tables as they are, each row once.
+
+They may have any columns, with or without unique constraints.
 
 A row that Life Hub refuses for itself (a CHECK, a type, a trigger) does not keep the others out: a batch that
 fails for that is written again row by row. Any other fault is raised and ends the transaction. Rows of others
@@ -50,7 +52,8 @@ def check(tables: Tables) -> None:
         missing = [name for name in KEYS[table] if name not in tables[table]]
         if missing:
             raise LifeHubError(
-                f"Life Hub's table ops.{table} has no column {' and '.join(missing)} to write to. Add it there."
+                f"Life Hub's table ops.{table} has no column {' and '.join(missing)} to write to. "
+                "Add it there."
             )
 
 
@@ -99,7 +102,7 @@ def put_runs(connection: Connection, tables: Tables, rows: Sequence[Row]) -> Ref
 def switch_off_unknown(
     connection: Connection, tables: Tables, prefix: str, known: Sequence[str], *, now: datetime
 ) -> int:
-    """Mark jobs of this scheduler (their keys are `prefix` and a job id) that it no longer knows; return how many."""
+    """Mark this scheduler's jobs (keys: `prefix` and a job id) that it no longer knows; return how many."""
     from psycopg import sql
 
     columns = tables[JOBS]
@@ -123,7 +126,10 @@ def switch_off_unknown(
 
 
 def _each(connection: Connection, rows: Sequence[Row], put: Callable[[Sequence[Row]], object]) -> Refused:
-    """Write rows at once; while one of them is refused for itself, write them by halves, and answer those refused alone."""
+    """Write rows at once; return those refused for themselves.
+
+    While a row is refused, the rows are written by halves.
+    """
     import psycopg
 
     faults = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.RaiseException)
@@ -145,7 +151,7 @@ def _each(connection: Connection, rows: Sequence[Row], put: Callable[[Sequence[R
 
 @dataclass(slots=True)
 class _Held:
-    """Which keys are held near those of some rows, and by which runs: `whose` is None where the table cannot say it."""
+    """Which keys near those of some rows are taken, and by which runs (`whose`, None if that is unknown)."""
 
     keys: set[tuple[str, datetime]]
     whose: set[tuple[str, str, str]] | None
@@ -156,7 +162,8 @@ def _held(connection: Connection, tables: Tables, rows: Sequence[Row]) -> _Held:
     from psycopg import sql
 
     query = sql.SQL(
-        "SELECT r.job_key::text AS job_key, r.started_at::timestamptz AS at, {metadata} AS metadata FROM ops.runs r "
+        "SELECT r.job_key::text AS job_key, r.started_at::timestamptz AS at, {metadata} AS metadata "
+        "FROM ops.runs r "
         "JOIN (SELECT DISTINCT * FROM unnest(%s::text[], %s::timestamptz[])) AS w (job_key, at) "
         "ON r.job_key::text = w.job_key AND r.started_at >= w.at AND r.started_at < w.at + %s"
     )
@@ -207,7 +214,8 @@ def _insert(connection: Connection, tables: Tables, table: str, rows: Sequence[R
     columns = [tables[table][name] for name in rows[0] if name in tables[table]]
     keys = KEYS[table]
     query = sql.SQL(
-        "INSERT INTO ops.{table} ({names}) SELECT {values} WHERE NOT EXISTS (SELECT 1 FROM ops.{table} WHERE {same}) "
+        "INSERT INTO ops.{table} ({names}) SELECT {values} "
+        "WHERE NOT EXISTS (SELECT 1 FROM ops.{table} WHERE {same}) "
         "ON CONFLICT DO NOTHING"
     ).format(
         table=sql.Identifier(table),

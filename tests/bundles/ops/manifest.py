@@ -1,4 +1,4 @@
-"""The ops jobs of a small team: a backup that must be fresh, a disk that must not fill, a digest, a report, a long copy."""
+"""The ops jobs of a small team: backup freshness, disk space, a digest, a report, a long copy."""
 
 from jobs import backup_freshness, digest, disk_health, leak, long_copy, report
 

@@ -1,4 +1,4 @@
-"""Cron schedules by their laws: strictness, order, duality, and two oracles that look at every single minute."""
+"""Cron schedules by their laws: strictness, order, duality, and two oracles that look at every minute."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def expressions(draw: st.DrawFn) -> str:
 
 
 def schedule_of(expression: str, zone: str) -> Schedule | None:
-    """Build it, or answer None where no date can match, which is all that these expressions can be refused for."""
+    """Build it, or return None where no date can match: the one reason to refuse these expressions."""
     try:
         return Schedule(expression, zone)
     except ScheduleError as refused:

@@ -1,4 +1,4 @@
-"""Is the newest backup fresh? Asked over ssh through the bastion; told by mail only when the answer changes."""
+"""Is the newest backup fresh? Asked over ssh through the bastion; mailed only when the answer changes."""
 
 import shlex
 import time
