@@ -57,7 +57,6 @@ class _Pass:
 
     settings: Settings
     look: Snapshot
-    link: str | None
     channels: tuple[str, ...]
 
     @property
@@ -73,13 +72,11 @@ def review(
     *,
     jobs: Collection[str] | None = None,
     free_bytes: Callable[[], int] | None = None,
-    link: str | None = None,
 ) -> int:
     """Compare what is so with what people were told; open, end and repeat incidents. Answer how many changed.
 
     `jobs` limits the pass to jobs whose runs just ended; without it everything is looked at that is wrong or
-    ended since the last such pass. `free_bytes` answers the room where the store lies; `link` is where people
-    reach this Sauron.
+    ended since the last such pass. `free_bytes` returns the free space where the store lies.
     """
     now = clock.now()
     with store.read() as tx:
@@ -89,7 +86,7 @@ def review(
             look = Snapshot.whole(tx, now, settings, since=since, free_bytes=free_bytes)
         else:
             look = Snapshot.brief(tx, now, settings)
-        this = _Pass(settings, look, link, messages.channels(settings))
+        this = _Pass(settings, look, messages.channels(settings))
         found = incidents.open_incidents(tx, subjects=jobs)
         known = {(one.subject, Kind(one.kind)): one for one in found}
         asked = _of_all(tx, look, known) if jobs is None else _of_jobs(jobs, known)
@@ -202,7 +199,6 @@ def _tell(tx: Tx, this: _Pass, incident: Incident, found: CheckResult, act: _Act
         run_id=found.run_id,
         log_tail=incidents.log_tail(tx, found.run_id, messages.TAIL_CHARS) if found.run_id else "",
         facts=found.facts,
-        link=this.link,
         reminder=act is _Act.REMIND,
         down=down,
     )

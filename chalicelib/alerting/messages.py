@@ -107,13 +107,12 @@ def compose(
     run_id: str | None,
     log_tail: str,
     facts: Mapping[str, Any],
-    link: str | None = None,
     reminder: bool = False,
     down: timedelta | None = None,
 ) -> dict[str, Any]:
     """Return an alert's facts; `down` is how long it was wrong, when it is so no longer."""
     told = title(incident, facts, over=down is not None, reminder=reminder)
-    base = link or settings.base_link
+    base = settings.base_link
     return {
         "failures_in_row": 0,
         **{

@@ -16,20 +16,20 @@ SYNC_FRESH = timedelta(hours=1)
 INTERVALS = 3  # so many syncs may fail before the bundle is stale
 
 
-def ping(url: str) -> str | None:
+def ping(url: str, *, seconds: float = SECONDS) -> str | None:
     """Ask the address; answer None, or why that failed."""
     import httpx
 
     try:
         with (
             httpx.Client(
-                timeout=SECONDS, follow_redirects=False, headers={"User-Agent": f"sauron/{__version__}"}
+                timeout=seconds, follow_redirects=False, headers={"User-Agent": f"sauron/{__version__}"}
             ) as client,
             client.stream("GET", url) as answer,
         ):
             return None if answer.is_success else f"it answered {answer.status_code}"
     except Exception as error:  # noqa: BLE001 - whatever the network, a proxy or an address throw
-        return unreachable(error, SECONDS)
+        return unreachable(error, seconds)
 
 
 def stale(

@@ -36,34 +36,39 @@ class Pruned:
     more: bool = False
 
 
-def prune(store: Store, clock: Clock, settings: Settings) -> Pruned:
-    """Delete what is beyond its age, and a job's runs beyond their number."""
+def prune(
+    store: Store, clock: Clock, settings: Settings, *, batch: int = BATCH, most_batches: int = MOST_BATCHES
+) -> Pruned:
+    """Delete what is beyond its age, and a job's runs beyond their number.
+
+    A transaction deletes at most `batch` rows of a table, a pass makes at most `most_batches` of them.
+    """
     now = clock.now()
     runs = chunks = told = 0
-    for _ in range(MOST_BATCHES):
+    for _ in range(most_batches):
         with store.write() as tx:
             some = (
-                log_chunks.prune(tx, before=now - settings.keep_logs, most=BATCH),
-                history.prune(tx, before=now - settings.keep_runs, most=BATCH),
-                alerts.prune(tx, before=now - KEEP_ALERTS, most=BATCH)
-                + incidents.prune(tx, before=now - KEEP_ALERTS, most=BATCH),
+                log_chunks.prune(tx, before=now - settings.keep_logs, most=batch),
+                history.prune(tx, before=now - settings.keep_runs, most=batch),
+                alerts.prune(tx, before=now - KEEP_ALERTS, most=batch)
+                + incidents.prune(tx, before=now - KEEP_ALERTS, most=batch),
             )
         chunks, runs, told = chunks + some[0], runs + some[1], told + some[2]
-        if more := max(some) >= BATCH:
+        if more := max(some) >= batch:
             continue
         break
     with store.read() as tx:
-        crowded = history.crowded_jobs(tx, keep=settings.keep_runs_per_job + BATCH // 10)
-    for job_id in crowded[:MOST_BATCHES]:
+        crowded = history.crowded_jobs(tx, keep=settings.keep_runs_per_job + batch // 10)
+    for job_id in crowded[:most_batches]:
         with store.write() as tx:
-            gone = history.prune_job(tx, job_id, keep=settings.keep_runs_per_job, most=BATCH)
-        runs, more = runs + gone, more or gone >= BATCH
+            gone = history.prune_job(tx, job_id, keep=settings.keep_runs_per_job, most=batch)
+        runs, more = runs + gone, more or gone >= batch
     with store.write() as tx:
         registry.prune_periods(tx)
         bundle.prune_revisions(tx, before=now - settings.keep_runs)
     if runs:
         log.info("runs.pruned", count=runs)
-    return Pruned(runs, chunks, told, more or len(crowded) > MOST_BATCHES)
+    return Pruned(runs, chunks, told, more or len(crowded) > most_batches)
 
 
 @dataclass(frozen=True, slots=True)

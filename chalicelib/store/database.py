@@ -50,8 +50,12 @@ T = TypeVar("T")
 class Store:
     """The database behind one URL. Safe to share between threads."""
 
-    def __init__(self, url: str) -> None:
-        """Open the database without touching it; `migrate` makes it usable."""
+    def __init__(self, url: str, *, wal_bytes: int = WAL_BYTES) -> None:
+        """Open the database without touching it; `migrate` makes it usable.
+
+        A write-ahead log of at least `wal_bytes` is moved into the file by `checkpoint`.
+        """
+        self._wal_bytes = wal_bytes
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.pipelined = not self.sqlite and postgres.pipelined(self.url)
@@ -198,7 +202,7 @@ class Store:
         if self.path is None or not self._checkpoints():
             return
         with contextlib.suppress(FileNotFoundError):
-            if self.path.with_name(self.path.name + "-wal").stat().st_size < WAL_BYTES:
+            if self.path.with_name(self.path.name + "-wal").stat().st_size < self._wal_bytes:
                 return
         # beside writers it would never reach the end
         with self._writing, self.engine.connect() as connection:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
@@ -23,11 +24,16 @@ ASLEEP_SECONDS = 2.0
 class ServerClock:
     """A clock that shows the server's time. Safe to share between threads."""
 
-    def __init__(self, store: Store) -> None:
-        """Take the first reading. Raises SQLAlchemyError when the server does not answer."""
+    def __init__(self, store: Store, *, wall: Callable[[], float] = time.time) -> None:
+        """Take the first reading. Raises SQLAlchemyError when the server does not answer.
+
+        `wall` is this machine's wall clock, in seconds: it only shows when the process was frozen.
+        """
         self._store = store
+        self._wall = wall
         self._lock = threading.Lock()
-        self._read_at, self._moved_at, self._wall_at = datetime.now(UTC), time.monotonic(), time.time()
+        self._read_at, self._moved_at = datetime.fromtimestamp(wall(), UTC), time.monotonic()
+        self._wall_at = wall()
         self.measure()
 
     def measure(self) -> None:
@@ -39,11 +45,11 @@ class ServerClock:
             answered = time.monotonic()
         with self._lock:
             self._read_at, self._moved_at = said.astimezone(UTC), (asked + answered) / 2
-            self._wall_at = time.time() - (time.monotonic() - self._moved_at)
+            self._wall_at = self._wall() - (time.monotonic() - self._moved_at)
 
     def now(self) -> datetime:
         """Return the server's time as an aware UTC instant."""
-        if abs((time.time() - self._wall_at) - (time.monotonic() - self._moved_at)) > ASLEEP_SECONDS:
+        if abs((self._wall() - self._wall_at) - (time.monotonic() - self._moved_at)) > ASLEEP_SECONDS:
             with contextlib.suppress(SQLAlchemyError):
                 self.measure()
         with self._lock:

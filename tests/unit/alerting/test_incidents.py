@@ -511,6 +511,7 @@ def postgres(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # its plans are read
+@pytest.mark.slow
 def test_a_whole_pass_over_100000_healthy_jobs_reads_none_of_them(store: Store, clock: ManualClock) -> None:
     world = World(store, clock)
     define(store, clock, "j", YEARLY)

@@ -81,16 +81,14 @@ def test_what_is_not_over_is_never_pruned(store: Store, clock: ManualClock, sett
 
 
 def test_a_pass_is_bounded_and_says_that_there_is_more(
-    store: Store, clock: ManualClock, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    store: Store, clock: ManualClock, settings: Settings
 ) -> None:
-    monkeypatch.setattr("chalicelib.maintenance.retention.BATCH", 2)
-    monkeypatch.setattr("chalicelib.maintenance.retention.MOST_BATCHES", 2)
     for _ in range(9):
         finished(store, clock)
     clock.move(days=11)
     passes: list[Pruned] = []
     while not passes or passes[-1].more:
-        passes.append(prune(store, clock, settings))
+        passes.append(prune(store, clock, settings, batch=2, most_batches=2))
     assert sum(one.runs for one in passes) == 9
     assert len(passes) > 2
     assert max(one.runs for one in passes) <= 2 * 2 + 2

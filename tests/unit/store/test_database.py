@@ -172,14 +172,16 @@ def test_one_process_at_most_checkpoints_a_shared_file(tmp_path: Path) -> None:
     two.close()
 
 
-def test_a_long_write_ahead_log_is_moved_into_the_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_write_ahead_log_is_moved_into_the_file(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/long.sqlite3", wal_bytes=1000)
+    store.migrate()
     assert store.path
-    monkeypatch.setattr("chalicelib.store.database.WAL_BYTES", 1000)
     size = store.path.stat().st_size
     with store.write() as tx:
         tx.execute(text("INSERT INTO duties (name, at) VALUES ('x', :long)"), {"long": "y" * 500_000})
     store.checkpoint()
     assert store.path.stat().st_size > size + 400_000
+    store.close()
 
 
 def test_a_backup_is_a_whole_copy_and_overwrites_nothing(store: Store, tmp_path: Path) -> None:
