@@ -1,7 +1,7 @@
-"""What is so now with one subject, kind by kind: the questions by which `incidents` decides.
+"""The checks by which `incidents` decides: how one subject stands now, kind by kind.
 
-Each question is asked inside the caller's transaction and answers a `CheckResult`. Whoever knows of an open
-incident hands it in: some kinds begin at one bound and end at another.
+Each check runs inside the caller's transaction and returns a `CheckResult`. The open incident, if there is
+one, is an argument: some kinds begin at one bound and end at another.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
 class CheckResult:
     """How it stands: wrong or not, since when and why, shown by which run.
 
-    Where it is not wrong, `since` is when it ceased to be, and `silent` says that nobody needs to hear of it.
+    Where it is not wrong, `since` is when it ceased to be, and `silent` says that no alert is needed.
     `another` says that it is not the one that is open but a new one of its kind.
     """
 

@@ -1,7 +1,7 @@
 """Delivery: waiting alerts go out through their channels, and wait again when that fails.
 
-An alert that was delivered is never sent again by anybody who sees that it was; one that was not is tried for
-ever, ever more seldom. A channel that cannot be reached delays its own alerts and nothing else; an alert that
+A delivered alert is not sent again once that is recorded; an undelivered alert is retried indefinitely, at
+most every 30 minutes. A channel that cannot be reached delays its own alerts and nothing else; an alert that
 is refused for itself delays no other. Of two processes that deliver at once each alert is sent by one.
 
 After a crash between sending and noting it, an alert is sent once more, under the same webhook-id.
@@ -31,7 +31,7 @@ from .refusal import RefusedError
 
 log = logs.get(__name__)
 
-CLAIMED = timedelta(minutes=2)  # nobody else tries an alert meanwhile
+CLAIMED = timedelta(minutes=2)  # no other sender tries an alert meanwhile
 DELAYS = Backoff(tuple(timedelta(minutes=minutes) for minutes in (1 / 6, 1, 5, 15, 30)))
 SEVERAL = 5  # more mails than these at once are one
 MOST_IN_MAIL = 500

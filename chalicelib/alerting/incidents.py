@@ -47,7 +47,7 @@ class _Act(Enum):
     OPEN = auto()
     END = auto()
     RENEW = auto()  # the one that is open gives way to another of its kind
-    TELL = auto()  # nobody could be told when it began
+    TELL = auto()  # no channel was configured when it began
     REMIND = auto()
 
 

@@ -1,9 +1,9 @@
 """What people are told: the facts of an alert, and how they read as a mail and as a webhook's body.
 
-An alert's facts are composed once, in the transaction that changes its incident, and are complete: whoever
-delivers it later asks nothing else. Values of settings that are secrets are blotted out of them.
+An alert's facts are composed once, in the transaction that changes its incident, and are complete:
+delivering it later needs nothing else. Values of settings that are secrets are masked in them.
 
-Limit: of a run's log the end is told; a mail about many alerts holds less of each.
+Limit: of a run's log the end is included; a mail about many alerts includes less of each.
 """
 
 from __future__ import annotations

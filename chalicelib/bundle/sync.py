@@ -46,7 +46,7 @@ class Loader(Protocol):
 
 
 class _HeldError(BundleError):
-    """A revision would remove most of the jobs and nobody confirmed that."""
+    """A revision would remove most of the jobs and that was not confirmed."""
 
 
 class _LoadError(BundleError):

@@ -1,6 +1,6 @@
 """A schedule: cron expression and time zone give fire times, and nothing else. It holds no state.
 
-croniter walks the calendar (see `fire_days`); this module maps readings of the zone's wall clock to instants,
+croniter walks the calendar (see `days`); this module maps readings of the zone's wall clock to instants,
 by cron(8)'s rule for clocks that jump:
 
 - a reading inside the gap fires once, at the end of the gap; several such readings fire there together, once;
@@ -9,8 +9,8 @@ by cron(8)'s rule for clocks that jump:
   overlap.
 
 Fire times are strictly ascending; `after`, `before`, `between` and `count_between` agree with each other.
-Schedules are immutable and shared between threads; what is remembered (parsed text, dates) is the same
-whoever computes it.
+Schedules are immutable and shared between threads; what is cached (parsed text, dates) is the same
+in every thread.
 
 Limit: instants from 1900 to 9899. cron(8) takes a jump of more than three hours for a correction and forgets
 the gap; here every gap is honoured, also the day that Samoa skipped.

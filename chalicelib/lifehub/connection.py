@@ -46,7 +46,7 @@ class Patience:
 
 
 class Link:
-    """One connection to Life Hub, made anew after a fault. For one thread at a time."""
+    """One connection to Life Hub, made again after a fault. For one thread at a time."""
 
     def __init__(self, url: str, patience: Patience) -> None:
         """Read the address (SQLAlchemy's form) without touching it."""

@@ -176,7 +176,7 @@ class Publisher:
             if not own(connection, self._scheduler):
                 return None
             known = [job_key(self._scheduler, job_id) for job_id in ids]
-            if synced:  # before that nobody knows which jobs there are
+            if synced:  # before that the jobs are not known
                 prefix = job_key(self._scheduler, "")
                 switch_off_unknown(connection, tables_of(connection), prefix, known, now=self._clock.now())
         return refused

@@ -187,7 +187,7 @@ def _whom(metadata: str | None) -> tuple[str, str] | None:
 
 
 def _placed(rows: Sequence[Row], held: _Held, step: timedelta) -> list[Row]:
-    """Return the rows that are not there yet, each with a key that nobody holds."""
+    """Return the rows that are not there yet, each with a key that is free."""
     import psycopg
 
     before = frozenset(held.keys)

@@ -45,7 +45,7 @@ def stale(
 
     With a `refresh_interval` of 0 no sync is owed.
 
-    The store needs no line: whoever asks has just read all this from it.
+    The store needs no line: all this has just been read from it.
     """
     found = []
     if not is_ticking(last_tick, now):

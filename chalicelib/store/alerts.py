@@ -1,7 +1,8 @@
 """Alerts, one row per channel: written when they are due, kept until a while after their delivery.
 
-A waiting alert has a time at which it is tried next; whoever tries it first moves that time ahead, so that of
-two processes one sends it, and one that dies over it leaves it to be sent again: at least once, never lost.
+A waiting alert has a time at which it is tried next. The sender that tries it first moves that time ahead, so
+that of two processes one sends it; one that dies meanwhile leaves it to be sent again: at least once, never
+lost.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def claim(tx: Tx, channel: str, *, now: datetime, until: datetime, most: int) ->
 
 
 def hold(tx: Tx, ids: Sequence[str], *, until: datetime) -> None:
-    """Let nobody else try these before an instant."""
+    """Keep other senders from these until an instant."""
     if ids:
         tx.execute(update(alerts).where(_a.id.in_(ids), _waiting).values(try_at=until))
 

@@ -235,7 +235,7 @@ class Store:
         try:
             with self.engine.connect() as connection, contextlib.closing(sqlite3.connect(partial)) as target:
                 source: Any = connection.connection.dbapi_connection
-                source.backup(target, pages=-1)  # in one read: in steps every write would begin it anew
+                source.backup(target, pages=-1)  # in one read: in steps every write would start it over
             partial.rename(file)
         except (OSError, sqlite3.Error) as error:
             partial.unlink(missing_ok=True)

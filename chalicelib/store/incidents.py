@@ -1,7 +1,7 @@
 """Incidents in the store, and what is asked of the other tables to find out whether something is wrong.
 
-An incident is open until it ended; at most one is open per subject and kind, whoever opens it: of two that
-open the same only one is answered the incident, and of two that end it only one hears that it did. Every
+An incident is open until it ended; at most one is open per subject and kind, whichever process opens it. Of
+two that open the same one, only one gets the incident; of two that end it, only one learns that it did. Every
 question goes by an index, so that it costs what is wrong or recent and never what exists.
 """
 
@@ -34,7 +34,7 @@ TAIL_CHUNKS = 200  # read for the end of a log
 class Incident:
     """Something wrong with a subject: a job's id, a rejected definition's place, or Sauron itself.
 
-    `told_at` is None while nobody could be told, because no channel was configured.
+    `told_at` is None while no alert was possible, because no channel was configured.
     """
 
     id: int

@@ -173,14 +173,14 @@ def put_job(tx: Tx, job_id: str, *, now: datetime) -> int:
     return int(key[0]) if key else 0
 
 
-def put_jobs(tx: Tx, *, now: datetime, anew: bool = False) -> None:
+def put_jobs(tx: Tx, *, now: datetime, again: bool = False) -> None:
     """Note that all jobs are to be copied, in the transaction of a sync or rollback, and at a start.
 
-    Where there is no Life Hub the one row stays: rows for jobs never grow beyond the jobs. `anew`: it waits
+    Where there is no Life Hub the one row stays: rows for jobs never grow beyond the jobs. `again`: it waits
     from now on.
     """
     gone = tx.execute(_forget_jobs).all()
-    since = now if anew else _since(gone, now)
+    since = now if again else _since(gone, now)
     tx.execute(_put, {"kind": Kind.JOBS, "job_id": None, "facts": None, "created_at": since})
 
 

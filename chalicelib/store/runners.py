@@ -1,4 +1,4 @@
-"""Who is there and when duties were last done: what `/status`, liveness and missed time are measured by."""
+"""The runners that are alive, and when each scheduled duty last finished."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Membership:
         self._peers.join(self._name)
         self._started_at = now = self._clock.now()
         with self._store.write() as tx:
-            outbox.put_jobs(tx, now=now, anew=True)
+            outbox.put_jobs(tx, now=now, again=True)
         self.seen()
 
     def leave(self) -> None:

@@ -60,7 +60,7 @@ class Notifier:
                 with self._connected() as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     failures = 0
-                    on_notify()  # something may have been due while nobody listened
+                    on_notify()  # something may have been due while this did not listen
                     while not stopping.is_set():
                         for _notice in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                             on_notify()

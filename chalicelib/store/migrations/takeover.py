@@ -1,7 +1,7 @@
 """What an earlier system left in the database: its tables are set aside, and the runs of its queue are copied into ours.
 
 Its history stays readable and what was queued still runs. A run that was running has an interrupted attempt,
-because nobody knows how far it got, and is queued again while attempts remain. Rows are read as a stream, so
+because it is not known how far it got, and is queued again while attempts remain. Rows are read as a stream, so
 that a big queue costs time, not memory.
 
 After a crash: all of it is in the transaction that makes the new schema, so it is done once and whole, or not
@@ -48,7 +48,7 @@ _READ = (
     *("started_at", "finished_at", "created_at", "updated_at"),
 )
 _ENDED = {"success": RunState.SUCCEEDED, "failure": RunState.FAILED, "dead": RunState.FAILED}
-_INTERRUPTED = "the earlier system was running it when it was replaced; nobody knows how far it got"
+_INTERRUPTED = "the earlier system was running it when it was replaced; it is not known how far it got"
 
 Row = Mapping[str, str | None]
 

@@ -1,6 +1,6 @@
 """The time of the database server, which runners on several machines agree on whatever their own clocks say.
 
-A reading is the server's clock at one moment, carried on by this process's monotonic clock; it is taken anew
+A reading is the server's clock at one moment, carried on by this process's monotonic clock; it is taken again
 now and then, and when the machine was asleep (Lambda freezes a process between invocations): then its own two
 clocks have parted. While the server does not answer, time goes on from the last reading.
 """

@@ -83,7 +83,7 @@ _busy_at = (
         _q.id != bindparam("run"),
         or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
         _q.state.not_in((RunState.SKIPPED, RunState.MISSED)),
-        # Its owner was gone and nobody knows since when, unless it runs again.
+        # Its owner was gone and it is not known since when, unless it runs again.
         or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
         _q.due_at <= bindparam("due"),
         or_(_q.due_at < bindparam("due"), _q.id < bindparam("run")),

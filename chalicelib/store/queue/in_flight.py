@@ -1,7 +1,7 @@
 """Which runs a message is sent for, and until when it is believed to be on its way.
 
 Nothing depends on it but the number of messages: one too many finds nothing to claim, and for one that was
-lost the next tick sends another, ever more seldom the longer a run waits.
+lost the next tick sends another, after pauses that grow while a run waits.
 """
 
 from __future__ import annotations

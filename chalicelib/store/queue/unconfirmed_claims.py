@@ -21,7 +21,7 @@ from . import finish
 
 log = logs.get(__name__)
 
-LOOKED_FOR_SECONDS = 70.0  # longer than a server keeps a transaction that nobody ends
+LOOKED_FOR_SECONDS = 70.0  # longer than a server keeps a transaction that is not ended
 _of_job = and_(attempts.c.run_id == job_queue.c.id, attempts.c.number == job_queue.c.attempt)
 
 

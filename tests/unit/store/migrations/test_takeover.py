@@ -168,7 +168,7 @@ def test_what_was_running_is_interrupted_and_queued_again_while_attempts_remain(
     for run in found.values():
         [last] = tries(store, run)
         assert (last.outcome, last.started_at) == (Outcome.INTERRUPTED, at(8, 0, 1))
-        assert "nobody knows how far it got" in str(last.error)
+        assert "it is not known how far it got" in str(last.error)
 
 
 def test_a_second_run_for_one_instant_of_a_job_is_kept_beside_its_occurrence(migrated: Any) -> None:
