@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.clock import iso
+from chalicelib.model.faults import DEFINITION_REJECTED, FETCH, HELD, LOAD
 from chalicelib.model.jobs import Job
 from chalicelib.model.liveness import was_down
 from chalicelib.model.runs import GOOD, RunState
@@ -28,7 +29,6 @@ OUTBOX_STUCK = timedelta(minutes=15)
 FETCHES = 3  # failed in a row before people are told: a network may hiccup
 DISK_AGAIN = 1.1  # of the bound: room that swings about it is told once
 MB = 1 << 20
-REJECTED = "definition rejected"  # why a claim misses the occurrences of a rejected job
 
 
 class Kind(StrEnum):
@@ -187,7 +187,7 @@ def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckRe
     # Who knows that the definition is rejected need not hear of each occurrence that this costs.
     quiet = known is not None or job.id in look.rejected or any(one.kind == Kind.REJECTED for one in ended)
     for gap in incidents.gaps(tx, job.id, look.since, look.now + OVERLAP):
-        if gap.id in told or (gap.reason == REJECTED and quiet):
+        if gap.id in told or (gap.reason == DEFINITION_REJECTED and quiet):
             continue
         begin, count = gap.gap_from or gap.fire_at, max(1, gap.gap_count)
         facts = {"count": count, "from": iso(begin), "to": iso(gap.fire_at)}
@@ -217,7 +217,7 @@ def _sync(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
         return DROPPED
-    if fault.kind != "fetch" or (known is None and fault.failures < FETCHES):
+    if fault.kind != FETCH or (known is None and fault.failures < FETCHES):
         return CheckResult(False, "the bundle can be fetched again", look.now)
     return CheckResult(
         True,
@@ -231,7 +231,7 @@ def _manifest(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
         return DROPPED
-    if fault.kind in {"load", "held"}:
+    if fault.kind in {LOAD, HELD}:
         reason = fault.error or "it was refused"
         return CheckResult(
             True, reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures}

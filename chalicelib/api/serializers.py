@@ -12,9 +12,9 @@ from typing import Any
 
 from chalicelib.answers.audit import AuditReport
 from chalicelib.bundle.report import SyncReport
-from chalicelib.bundle.sync import HELD
 from chalicelib.clock import iso
 from chalicelib.cron.describe import describe
+from chalicelib.model.faults import HELD
 from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import GOOD, Attempt, Run, RunState
 from chalicelib.store.incidents import Incident

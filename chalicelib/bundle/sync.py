@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.errors import BundleError, UnknownRevisionError
+from chalicelib.model.faults import FETCH, HELD, LOAD
 from chalicelib.store import Store, bundle, ledger, outbox
 
 from .activation import Loaded, activate, check_definitions, why_held
@@ -25,7 +26,6 @@ from .report import SyncReport
 
 log = logs.get(__name__)
 
-FETCH, LOAD, HELD = "fetch", "load", "held"  # where a sync failed
 SHORTEST_ID = 7  # characters of a commit id, git's own shortest form
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Select, bindparam, case, exists, func, insert, or_, select, update
 
+from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import BUILTIN, Overlap
 from chalicelib.model.liveness import was_down
 from chalicelib.model.runs import OCCURRENCES, Origin, Run, RunId, RunState
@@ -233,7 +234,7 @@ def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
         if gone:
             return RunState.SKIPPED, "the job was removed"
         if row.rejected is not None:
-            return RunState.MISSED, "definition rejected"
+            return RunState.MISSED, DEFINITION_REJECTED
         return None if row.enabled else (RunState.SKIPPED, "disabled")
     if run.revision is None and (gone or row.rejected is not None):
         why = (
