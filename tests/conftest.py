@@ -121,16 +121,17 @@ def _honest_markers(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the operator's settings, and none runs in the project's folder."""
-    if boto3 := sys.modules.get("boto3"):  # its session keeps the credentials and profile it was made with
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     for name in list(os.environ):
         if name.startswith(("SAURON_", "JOB", "AWS_")) or name.endswith(
             ("_EMAIL", "_DB_URL", "DATABASE_URL")
         ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    yield
+    if boto3 := sys.modules.get("boto3"):  # its session keeps the credentials and profile it was made with
+        vars(boto3)["DEFAULT_SESSION"] = None
 
 
 @pytest.fixture(autouse=True)
