@@ -129,7 +129,10 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
         ):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    known = set(os.environ)
     yield
+    for name in set(os.environ) - known:  # what a command took from a .env file
+        del os.environ[name]
     if boto3 := sys.modules.get("boto3"):  # its session keeps the credentials and profile it was made with
         vars(boto3)["DEFAULT_SESSION"] = None
 

@@ -18,7 +18,8 @@ from tests.conftest import ManualClock
 from tests.unit.store.queue.test_leases import claimed
 
 FAILED = Verdict(Outcome.FAILED, "boom")
-postgresql = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+SERVER = pytest.param("postgresql", marks=pytest.mark.postgresql)
+postgresql = pytest.mark.parametrize("store", [SERVER], indirect=True)
 
 
 def after(store: Store, first: Callable[[Tx], object], then: Callable[[Tx], Any]) -> Any:
