@@ -18,9 +18,10 @@ from chalicelib.model.jobs import Job
 from chalicelib.model.liveness import was_down
 from chalicelib.model.runs import GOOD, RunState
 from chalicelib.settings import Settings
-from chalicelib.store import incidents, outbox, registry, runners
+from chalicelib.store import duties, incidents, outbox, registry, run_health
 from chalicelib.store.database import Tx
-from chalicelib.store.incidents import Fault, Incident
+from chalicelib.store.incidents import Incident
+from chalicelib.store.run_health import Fault
 
 SAURON = "sauron"  # the subject of what is wrong with Sauron itself
 LATE = timedelta(minutes=5)
@@ -85,7 +86,7 @@ class Snapshot:
     @classmethod
     def brief(cls, tx: Tx, now: datetime, settings: Settings) -> Snapshot:
         """See what concerns jobs whose runs just ended."""
-        ticked = runners.duty(tx, runners.TICK)
+        ticked = duties.duty(tx, duties.TICK)
         return cls(now, now - OVERLAP, settings, ticked is not None and not was_down(ticked[0], now))
 
     @classmethod
@@ -99,7 +100,7 @@ class Snapshot:
         free_bytes: Callable[[], int] | None,
     ) -> Snapshot:
         """See what concerns all subjects."""
-        fault = incidents.fault(tx) if settings.jobs_git_repo_url else Fault()
+        fault = run_health.fault(tx) if settings.jobs_git_repo_url else Fault()
         rejected = {
             str(one.get("job_id") or one.get("place") or "manifest.py")[: incidents.SUBJECT_CHARS]: one
             for one in fault.rejected
@@ -109,7 +110,7 @@ class Snapshot:
 
     def late_jobs(self, tx: Tx) -> list[str]:
         """Return the jobs that are late: none after downtime, until a tick has decided what still runs."""
-        return incidents.late_jobs(tx, self.now - LATE) if self.ticking else []
+        return run_health.late_jobs(tx, self.now - LATE) if self.ticking else []
 
 
 def _room(free_bytes: Callable[[], int] | None) -> int | None:
@@ -128,7 +129,7 @@ def find(
     if (
         kind is Kind.FAILING
         and known is None
-        and ((last := incidents.verdict(tx, subject)) is None or last.state in GOOD)
+        and ((last := run_health.verdict(tx, subject)) is None or last.state in GOOD)
     ):
         return FINE
     job = registry.job(tx, subject)
@@ -143,7 +144,7 @@ def find(
 
 
 def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> CheckResult:
-    last = incidents.verdict(tx, job.id)
+    last = run_health.verdict(tx, job.id)
     if last is None:
         return DROPPED
     if last.state in GOOD:
@@ -151,7 +152,7 @@ def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> Chec
         return CheckResult(False, reason, last.finished_at, job.id, last.id, {"state": last.state})
     if not in_full:
         return CheckResult(True)
-    row = incidents.failures(tx, job.id, least=1 if known else job.spec.alert_after)
+    row = run_health.failures(tx, job.id, least=1 if known else job.spec.alert_after)
     if not row:
         return FINE
     if known is None and (over := incidents.last_end(tx, job.id, Kind.FAILING)) and last.finished_at <= over:
@@ -174,7 +175,7 @@ def _ended(state: str) -> str:
 def _late(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResult:
     if not look.ticking:
         return CheckResult(known is not None)
-    run = incidents.late_run(tx, job.id, look.now - LATE)
+    run = run_health.late_run(tx, job.id, look.now - LATE)
     if run is None:
         return CheckResult(False, "its runs start again", look.now, job.id, known.run_id if known else None)
     reason = f"its run was due at {iso(run.due_at)} and has not started"
@@ -186,7 +187,7 @@ def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckRe
     told = {one.run_id for one in ended} | ({known.run_id} if known else set())
     # Who knows that the definition is rejected need not hear of each occurrence that this costs.
     quiet = known is not None or job.id in look.rejected or any(one.kind == Kind.REJECTED for one in ended)
-    for gap in incidents.gaps(tx, job.id, look.since, look.now + OVERLAP):
+    for gap in run_health.gaps(tx, job.id, look.since, look.now + OVERLAP):
         if gap.id in told or (gap.reason == DEFINITION_REJECTED and quiet):
             continue
         begin, count = gap.gap_from or gap.fire_at, max(1, gap.gap_count)
@@ -199,7 +200,7 @@ def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckRe
         return CheckResult(
             True, f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None
         )
-    if known is None or incidents.ran_after_gap(tx, job.id, known.run_id):
+    if known is None or run_health.ran_after_gap(tx, job.id, known.run_id):
         return DROPPED
     return CheckResult(True)
 

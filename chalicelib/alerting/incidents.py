@@ -22,7 +22,7 @@ from enum import Enum, auto
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.settings import Settings
-from chalicelib.store import Store, incidents, runners
+from chalicelib.store import Store, duties, incidents, run_health
 from chalicelib.store import alerts as owed
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
@@ -81,7 +81,7 @@ def review(
     now = clock.now()
     with store.read() as tx:
         if jobs is None:
-            last = runners.duty(tx, ALERTS)
+            last = duties.duty(tx, ALERTS)
             since = min(last[0], now) - checks.OVERLAP if last else now - FIRST_LOOK
             look = Snapshot.whole(tx, now, settings, since=since, free_bytes=free_bytes)
         else:
@@ -98,7 +98,7 @@ def review(
             changed += sum(_settle(tx, this, key) for key in some)
     if jobs is None:
         with store.write() as tx:
-            runners.duty_done(tx, ALERTS, at=now)
+            duties.duty_done(tx, ALERTS, at=now)
     return changed
 
 
@@ -114,7 +114,7 @@ def _of_all(tx: Tx, look: Snapshot, known: Collection[Key]) -> list[Key]:
     new += [(subject, Kind.REJECTED) for subject in look.rejected]
     new += [
         (job_id, kind)
-        for job_id in incidents.ended_badly(tx, look.since)
+        for job_id in run_health.ended_badly(tx, look.since)
         for kind in (Kind.FAILING, Kind.MISSED)
     ]
     new += [(job_id, Kind.LATE) for job_id in look.late_jobs(tx)]
@@ -197,7 +197,7 @@ def _tell(tx: Tx, this: _Pass, incident: Incident, found: CheckResult, act: _Act
         incident,
         reason=found.reason,
         run_id=found.run_id,
-        log_tail=incidents.log_tail(tx, found.run_id, messages.TAIL_CHARS) if found.run_id else "",
+        log_tail=run_health.log_tail(tx, found.run_id, messages.TAIL_CHARS) if found.run_id else "",
         facts=found.facts,
         reminder=act is _Act.REMIND,
         down=down,

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Job
-from chalicelib.store import registry, runners
+from chalicelib.store import duties, registry
 from chalicelib.store.database import Tx
-from chalicelib.store.runners import TICK
+from chalicelib.store.duties import TICK
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
     Rows of occurrences that were skipped or missed count as accounted for; so does a `missed` row that stands
     for a gap, if it counts exactly the occurrences the schedule has there. What was pruned is not looked at.
     """
-    last = runners.duty(tx, TICK)
+    last = duties.duty(tx, TICK)
     if last is None:
         return AuditReport((), 0, 0, None, None)
     until = min(last[0], now)

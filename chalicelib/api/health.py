@@ -12,7 +12,7 @@ from chalicelib.bundle.install_log import install_log
 from chalicelib.clock import iso
 from chalicelib.lifehub.publisher import DUTY
 from chalicelib.operations.missing_secrets import missing_secrets
-from chalicelib.store import alerts, outbox, runners
+from chalicelib.store import alerts, duties, outbox
 from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report
@@ -66,7 +66,7 @@ def status() -> dict[str, Any]:
     with sauron.store.read() as tx:
         report = status_report.measure(sauron, tx)
         upcoming = status_report.next_runs(tx, now=report.now)
-        copied = serializers.outbox(outbox.lag(tx), runners.duty(tx, DUTY), now=report.now)
+        copied = serializers.outbox(outbox.lag(tx), duties.duty(tx, DUTY), now=report.now)
         missing = missing_secrets(tx, sauron.job_environment.missing)
         alerted = serializers.alerts(report.incidents, alerts.waiting(tx), alerts.last_error(tx))
     age = (report.now - report.last_tick).total_seconds() if report.last_tick else None

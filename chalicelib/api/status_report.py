@@ -20,7 +20,7 @@ from chalicelib.alerting.messages import title
 from chalicelib.clock import iso
 from chalicelib.model.liveness import is_ticking
 from chalicelib.settings import Settings
-from chalicelib.store import bundle, history, incidents, registry, runners
+from chalicelib.store import bundle, duties, history, incidents, registry, runners
 from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
@@ -54,7 +54,7 @@ class StatusReport:
 def measure(sauron: Sauron, tx: Tx) -> StatusReport:
     """Return the facts as they are now."""
     now = sauron.clock.now()
-    tick = runners.duty(tx, runners.TICK)
+    tick = duties.duty(tx, duties.TICK)
     last_tick = tick[0] if tick else None
     alive = [runner for runner in runners.all_runners(tx) if not sauron.peers.gone(runner.name)]
     # SQLite serves one machine: without a live runner the process of the last tick has ended.

@@ -65,7 +65,7 @@ class Dispatcher:
         while True:
             now = self._clock.now()
             with self._store.write() as tx:
-                runs = in_flight.reserve(tx, now=now, horizon=now + HORIZON, live=IN_FLIGHT, most=AT_ONCE)
+                runs = in_flight.reserve(tx, now=now, horizon=now + HORIZON, at_least=IN_FLIGHT, most=AT_ONCE)
             taken: set[str] = set()
             try:
                 for start in range(0, len(runs), BATCH):

@@ -26,7 +26,7 @@ from chalicelib.maintenance.tidy import tidy
 from chalicelib.model.runs import Run
 from chalicelib.scheduling.tick import TickReport, tick
 from chalicelib.settings import Settings
-from chalicelib.store import Store, bundle, runners
+from chalicelib.store import Store, bundle, duties
 from chalicelib.store.database import Tx
 from chalicelib.store.postgres.server_clock import ServerClock
 from chalicelib.store.queue import in_flight, leases
@@ -139,7 +139,7 @@ class Duties:
         if url is None:
             return
         with self._store.read() as tx:
-            ticked, state = runners.duty(tx, runners.TICK), bundle.state(tx)
+            ticked, state = duties.duty(tx, duties.TICK), bundle.state(tx)
             workers_alive = self._runs_are_started(tx)
         stale = dead_mans_switch.stale(
             self._clock.now(),

@@ -27,7 +27,7 @@ from typing import Any
 from chalicelib import logs
 from chalicelib.clock import Clock, iso
 from chalicelib.model.backoff import Backoff
-from chalicelib.store import Store, bundle, outbox, registry, runners
+from chalicelib.store import Store, bundle, duties, outbox, registry
 from chalicelib.store.outbox import Entry, Kind
 
 from .connection import LifeHubError, Link, Patience, own
@@ -223,7 +223,7 @@ class Publisher:
             for entry_id, why in bad.items():
                 outbox.refuse(tx, entry_id, why)
             outbox.done(tx, [entry.id for entry in entries if entry.id not in bad])
-            runners.duty_done(
+            duties.duty_done(
                 tx, DUTY, at=now, detail={"error": None, "failing_since": None, "last_success": iso(now)}
             )
         for entry_id, why in bad.items():
@@ -239,7 +239,7 @@ class Publisher:
         self._try_at = self._clock.monotonic() + pause.total_seconds()
         now = self._clock.now()
         with self._store.read() as tx:
-            noted = runners.duty(tx, DUTY)
+            noted = duties.duty(tx, DUTY)
         before = (noted[1] if noted else None) or {}
         if before.get("error") == error:
             return
@@ -247,7 +247,7 @@ class Publisher:
         since = before.get("failing_since") or iso(now)
         detail = {"error": error, "failing_since": since, "last_success": before.get("last_success")}
         with self._store.write() as tx:
-            runners.duty_done(tx, DUTY, at=now, detail=detail)
+            duties.duty_done(tx, DUTY, at=now, detail=detail)
 
     def _retry_refused(self) -> None:
         """Let refused rows wait again, once an hour and after a start."""

@@ -9,22 +9,27 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import StoreError
 from chalicelib.model.jobs import BUILTIN, BUILTIN_PREFIX, JobSpec
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, history, incidents, ledger, outbox, registry, runners
-from chalicelib.store.database import Tx
+from chalicelib.store import (
+    Store,
+    alerts,
+    bundle,
+    duties,
+    history,
+    incidents,
+    ledger,
+    outbox,
+    registry,
+)
 
-from .retention import backup, prune
-
-DAY = timedelta(days=1)
-SECOND = timedelta(seconds=1)
-LATE = timedelta(minutes=1)  # a start later than this is in the digest
-SHOWN = 50  # lines of a section of the digest
+from .backup import backup
+from .digest import digest
+from .retention import prune
 
 
 def define(store: Store, clock: Clock, settings: Settings, records: Sequence[Mapping[str, Any]]) -> None:
@@ -81,7 +86,7 @@ class Answers:
                 return {"file": str(made.file), "bytes": made.size, "kept": made.kept}
             case "digest":
                 with self._store.read() as tx:
-                    return self._digest(tx, value)
+                    return digest(tx, self._settings, value, now=self._clock.now())
         raise StoreError(f"Sauron does not know how to answer {what!r}.")
 
     def _health(self) -> dict[str, Any]:
@@ -89,7 +94,7 @@ class Answers:
         now = self._clock.now()
         with self._store.read() as tx:
             faults = [one.reason for one in incidents.open_incidents(tx) if one.job_id is None]
-            ticked = runners.duty(tx, runners.TICK)
+            ticked = duties.duty(tx, duties.TICK)
             state = bundle.state(tx)
             facts: dict[str, Any] = {
                 **history.counts(tx),
@@ -106,62 +111,3 @@ class Answers:
             facts["store_mb"] = round(sum(file.stat().st_size for file in files if file.exists()) / 2**20, 1)
             facts["disk_free_mb"] = shutil.disk_usage(self._store.path.parent).free >> 20
         return {"faults": faults, "facts": facts}
-
-    def _digest(self, tx: Tx, last: Any) -> dict[str, Any]:
-        """Gather the digest of the time since `last` (ISO 8601, at most a week ago; without it, of a day)."""
-        now = self._clock.now()
-        since = now - DAY
-        if isinstance(last, str):
-            since = max(datetime.fromisoformat(last), now - 7 * DAY)
-        jobs: dict[str, dict[str, int]] = {}
-        totals: dict[str, int] = {}
-        for job_id, state, count in history.tally(tx, since=since, until=now):
-            jobs.setdefault(job_id, {})[state] = count
-            totals[state] = totals.get(state, 0) + count
-        return {
-            "scheduler": self._settings.scheduler_name,
-            "since": _minute(since),
-            "until": iso(now),
-            "now": _minute(now),
-            "totals": totals,
-            "jobs": [{"job_id": job_id, "states": states} for job_id, states in sorted(jobs.items())][
-                : 4 * SHOWN
-            ],
-            "failures": [
-                {
-                    "job_id": run.job_id,
-                    "at": _minute(run.finished_at or now),
-                    "state": run.state,
-                    "error": " ".join((run.error or "").split())[:200],
-                    "link": f"{self._settings.base_link}/ui/runs/{run.id}",
-                }
-                for run in history.failed(tx, since=since, until=now, most=SHOWN)
-            ],
-            "late": [
-                {
-                    "job_id": run.job_id,
-                    "due": _minute(run.due_at),
-                    "late_seconds": (run.started_at - run.due_at) // SECOND,
-                }
-                for run in history.first_attempts(tx, since=since, until=now, most=5000)
-                if run.started_at is not None and run.started_at - run.due_at > LATE
-            ][:SHOWN],
-            "incidents": [
-                {
-                    "subject": one.subject,
-                    "since": _minute(one.since),
-                    "reason": " ".join(one.reason.split())[:200],
-                }
-                for one in incidents.open_incidents(tx)[:SHOWN]
-            ],
-            "due": [
-                {"job_id": job.id, "at": _minute(fire_at)}
-                for job in registry.firing_first(tx, most=2 * SHOWN)
-                for fire_at in job.next_fires(now=now, count=1)
-                if fire_at <= now + DAY and job.source != BUILTIN
-            ][:SHOWN],
-        }
-
-
-def _minute(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""What is kept for how long, and the copies of the store: deleted and made a bounded piece at a time.
+"""Retention: what is too old, or too much, is deleted a bounded piece at a time.
 
 Each pass is small transactions, so runs are claimed and recorded meanwhile; a crash between two of them loses
 nothing that was to be kept. What a job's ledger needs to be audited goes together with the runs it stands
@@ -7,14 +7,11 @@ for.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from chalicelib import logs
 from chalicelib.clock import Clock
-from chalicelib.errors import StoreError
 from chalicelib.settings import Settings
 from chalicelib.store import Store, alerts, bundle, history, incidents, log_chunks, registry
 
@@ -23,7 +20,6 @@ log = logs.get(__name__)
 BATCH = 500  # rows deleted in one transaction
 MOST_BATCHES = 20  # in one pass: the rest waits for the next
 KEEP_ALERTS = timedelta(days=30)
-BACKUP_NAME = "sauron-{:%Y%m%d-%H%M%S}.sqlite3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,54 +65,3 @@ def prune(
     if runs:
         log.info("runs.pruned", count=runs)
     return Pruned(runs, chunks, told, more or len(crowded) > most_batches)
-
-
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A copy of the store that was made, and how many there are now."""
-
-    file: Path
-    size: int
-    kept: int
-
-
-def backup(store: Store, clock: Clock, settings: Settings) -> Backup:
-    """Copy an SQLite store beside the earlier copies and delete the oldest beyond their number.
-
-    Raises StoreError when the store is no file, the folder cannot be written, or the disk has no room for the
-    copy: a copy that fills the disk would stop what it is to protect.
-    """
-    if store.path is None:
-        raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable sauron.backup.")
-    folder = backup_folder(store, settings)
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise StoreError(
-            f"SAURON_BACKUP_DIR {folder} cannot be used: {error.strerror}. Name a folder that can be written."
-        ) from error
-    needed = store.path.stat().st_size
-    if free < 2 * needed:
-        raise StoreError(
-            f"{folder} has {free >> 20} MB free and a copy takes {needed >> 20} MB. Free some space, "
-            "or name a folder on another "
-            "disk in SAURON_BACKUP_DIR."
-        )
-    for cut_off in folder.glob("sauron-*.sqlite3.partial"):  # by a kill
-        cut_off.unlink(missing_ok=True)
-    file = folder / BACKUP_NAME.format(clock.now())
-    store.backup(file)
-    copies = sorted(folder.glob("sauron-*.sqlite3"))
-    for old in copies[: -settings.keep_backups]:
-        old.unlink(missing_ok=True)
-    return Backup(file, file.stat().st_size, min(len(copies), settings.keep_backups))
-
-
-def backup_folder(store: Store, settings: Settings) -> Path:
-    """Return where the copies of an SQLite store go."""
-    if settings.backup_dir is not None:
-        return Path(settings.backup_dir)
-    if store.path is None:
-        raise StoreError("A PostgreSQL store has no file to copy.")
-    return store.path.parent / "backups"

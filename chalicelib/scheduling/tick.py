@@ -18,7 +18,7 @@ from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.model.liveness import was_down
 from chalicelib.model.occurrences import HORIZON, ON_TIME
-from chalicelib.store import Store, ledger, outbox, registry, runners
+from chalicelib.store import Store, duties, ledger, outbox, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import enqueue
 
@@ -51,7 +51,7 @@ def tick(store: Store, clock: Clock) -> TickReport:
                 tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time
             )
             if batch.jobs < BATCH:
-                runners.duty_done(tx, runners.TICK, at=now)
+                duties.duty_done(tx, duties.TICK, at=now)
         jobs, queued, missed = jobs + batch.jobs, queued + batch.queued, missed + batch.missed
         if batch.jobs < BATCH:
             break
@@ -65,7 +65,7 @@ def _take_back(tx: Tx, now: datetime) -> bool:
 
     Return whether there was downtime.
     """
-    last = runners.duty(tx, runners.TICK)
+    last = duties.duty(tx, duties.TICK)
     if last is None or not was_down(last[0], now):
         return False
     log.warning("tick.downtime_detected", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))

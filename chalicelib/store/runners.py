@@ -1,18 +1,15 @@
-"""The runners that are alive, and when each scheduled duty last finished."""
+"""The runners: which processes execute runs, and which of them claim nothing more."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import and_, delete, or_, select, update
 
 from .database import Tx
 from .dialect import upsert
-from .schema import duties, runners
-
-TICK = "tick"
+from .schema import runners
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +26,8 @@ class Runner:
     draining: bool = False  # it claims nothing any more
 
 
-def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
-    """Note that a duty was done."""
-    values = {"at": at, "detail": detail}
-    tx.execute(upsert(tx, duties, {"name": name}, values))
-
-
-def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
-    """Return when a duty was last done and what it noted, or None."""
-    row = tx.execute(select(duties.c.at, duties.c.detail).where(duties.c.name == name)).first()
-    return (row[0], row[1]) if row else None
-
-
 def runner_seen(tx: Tx, runner: Runner) -> None:
-    """Register a runner or renew its presence."""
+    """Register a runner, or note that it is still alive."""
     values = {"seen_at": runner.seen_at, "revision": runner.revision}
     first = {
         "host": runner.host,

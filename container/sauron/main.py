@@ -2,9 +2,10 @@
 
     1. read the settings; report all faults at once and exit with 2
     2. send logs to standard error
-    3. open the store
-    4. serve HTTP
-    5. start the clock and the workers; the clock ticks with the stored registry, then syncs
+    3. open the store and bind the address
+    4. join the other runners; start the clock and the workers; the clock ticks with the stored registry,
+       then syncs
+    5. serve HTTP
     6. print where the API is, what is scheduled and how to change a job
     7. wait for SIGTERM, SIGINT or a thread that died
     8. stop claiming, let running attempts finish within the drain time, release unstarted claims,
@@ -75,8 +76,8 @@ def _serve(settings: Settings) -> int:
         from app import app
 
         server = Server(Gateway(app), host=settings.api_host, port=settings.api_port)
-        server.start()
         running = runner.start(app, sauron)
+        server.start()  # after the runner holds its lock: what a request starts is to hold it, too
         log.info(
             "runner.started",
             runner=sauron.name,

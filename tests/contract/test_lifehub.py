@@ -17,7 +17,7 @@ from chalicelib.lifehub.publisher import Published
 from chalicelib.lifehub.schema import COLUMNS, migrate
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import JobId, Outcome, Verdict
-from chalicelib.store import Store, bundle, history, ledger, outbox, registry, runners
+from chalicelib.store import Store, bundle, duties, history, ledger, outbox, registry
 from chalicelib.store.schema import outbox as outbox_table
 from tests.conftest import ManualClock, define
 from tests.life_hub import DONE, Server, ask, publisher, run_ends
@@ -391,7 +391,7 @@ def test_pauses_between_tries_grow_and_end_with_the_first_success(
         copier.publish()
         pauses.append(copier.next_try_in)
         with store.read() as tx:
-            at, told = runners.duty(tx, "lifehub") or (None, None)
+            at, told = duties.duty(tx, "lifehub") or (None, None)
         assert told == {
             "error": "Life Hub has no table ops.runs: run `sauron migrate --life-hub`.",
             "last_success": None,
@@ -403,7 +403,7 @@ def test_pauses_between_tries_grow_and_end_with_the_first_success(
     copier.close()
     assert copier.next_try_in == 0
     with store.read() as tx:
-        _, told = runners.duty(tx, "lifehub") or (None, None)
+        _, told = duties.duty(tx, "lifehub") or (None, None)
     assert told == {"error": None, "failing_since": None, "last_success": "2026-03-02T12:00:31.500000Z"}
 
 

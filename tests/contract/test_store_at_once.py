@@ -21,8 +21,7 @@ from chalicelib.execution.rescue import Rescuer, StandstillDetector
 from chalicelib.model.runs import FINAL, Outcome, Run, RunId, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
-from chalicelib.store import Store, bundle, history, job_state, registry
-from chalicelib.store import runners as presence
+from chalicelib.store import Store, bundle, duties, history, job_state, registry
 from chalicelib.store.queue import claims
 from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
@@ -238,7 +237,7 @@ def test_a_finish_and_a_rescue_at_once_end_an_attempt_once(store: Store, clock: 
 def test_two_first_writers_of_one_row_both_succeed(store: Store, clock: ManualClock) -> None:
     def write() -> None:
         with store.write() as tx:
-            presence.duty_done(tx, presence.TICK, at=clock.now())
+            duties.duty_done(tx, duties.TICK, at=clock.now())
             job_state.put(tx, "j", "k", 1, now=clock.now())
             bundle.change(tx, tried_at=clock.now())
 
@@ -249,10 +248,10 @@ def test_two_first_writers_of_one_row_both_succeed(store: Store, clock: ManualCl
 
 def test_a_read_sees_one_state_whatever_is_written_meanwhile(store: Store, clock: ManualClock) -> None:
     with store.read() as tx:
-        assert presence.duty(tx, "tick") is None
+        assert duties.duty(tx, "tick") is None
         with store.write() as other:
-            presence.duty_done(other, "tick", at=clock.now())
-        assert presence.duty(tx, "tick") is None
+            duties.duty_done(other, "tick", at=clock.now())
+        assert duties.duty(tx, "tick") is None
 
 
 @pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)

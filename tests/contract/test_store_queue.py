@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from chalicelib.model.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.store import Store, history, ledger, registry
+from chalicelib.store import Store, duties, history, ledger, registry
 from chalicelib.store.queue import claims, enqueue, leases
 from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
@@ -190,17 +190,16 @@ def test_what_no_store_can_hold_is_made_storable(store: Store, clock: ManualCloc
 def test_after_downtime_nothing_stale_is_claimed_before_the_next_tick(
     store: Store, clock: ManualClock
 ) -> None:
-    from chalicelib.store import runners
 
     minutely(store, clock, "skip")
     with store.write() as tx:
-        runners.duty_done(tx, runners.TICK, at=clock.now())
+        duties.duty_done(tx, duties.TICK, at=clock.now())
     clock.move(hours=4)
     asked = trigger(store, clock, "j")
     assert claimed(store, clock).id == asked
     assert claim(store, clock) is None
     with store.write() as tx:
-        runners.duty_done(tx, runners.TICK, at=clock.now())
+        duties.duty_done(tx, duties.TICK, at=clock.now())
 
 
 def test_handing_back_makes_a_claim_undone(store: Store, clock: ManualClock) -> None:

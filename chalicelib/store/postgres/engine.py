@@ -158,7 +158,7 @@ def victim(error: DBAPIError) -> bool:
 
 
 def dumps(value: Any) -> str:
-    """Write JSON as JSONB takes it: no NUL, no lone surrogate, no number that is none."""
+    """Write JSON as JSONB takes it: no NUL, no lone surrogate, no NaN or infinity."""
     try:
         written = json.dumps(value, allow_nan=False)
     except ValueError:

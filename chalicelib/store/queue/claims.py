@@ -5,8 +5,8 @@ job is busy (overlap) is decided when it is due, from the ledger's times, so tha
 on when a worker was free to ask.
 
 On PostgreSQL several claims go on at once: each locks the run it looks at and, unless the policy lets the job
-run beside itself, the job (`one_statement`); a run or job that another transaction has locked is left to that
-one.
+run beside itself, the job (`postgres.statements`); a run or job that another transaction has locked is left
+to that one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import BUILTIN, Overlap
 from chalicelib.model.liveness import was_down
 from chalicelib.model.runs import OCCURRENCES, Origin, Run, RunId, RunState
-from chalicelib.store import runners
+from chalicelib.store import duties
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
@@ -198,7 +198,7 @@ class _Looking:
         self._tx = tx
         self._owner = owner
         self._now = now
-        self._alone = tx.dialect.name == "sqlite"  # who writes is the only one
+        self._alone = tx.dialect.name == "sqlite"  # a writer is the only one
         self._passed: list[str] = []  # runs that another transaction's news lets wait
         self._busy: list[str] = []  # jobs that another transaction decides about
 
@@ -220,7 +220,7 @@ class _Looking:
         return self._read(_candidate)
 
     def _read(self, query: Select[Any], **more: Any) -> Any | None:
-        ticked = runners.duty(self._tx, runners.TICK)
+        ticked = duties.duty(self._tx, duties.TICK)
         # After downtime the next tick takes back what was queued before it: until then only what people asked
         # for may run.
         resuming = was_down(ticked[0] if ticked else None, self._now)

@@ -38,11 +38,11 @@ _mark = (
 
 
 def reserve(
-    tx: Tx, *, now: datetime, horizon: datetime, live: timedelta, most: int
+    tx: Tx, *, now: datetime, horizon: datetime, at_least: timedelta, most: int
 ) -> list[tuple[str, datetime]]:
     """Return id and due time of runs due until `horizon` without a message in flight, and note one for each.
 
-    It counts as under way for `live` after the due time, or for as long again as the run has waited already.
+    It counts as in flight for `at_least` after the due time, or for as long again as the run has waited.
     """
     runs = [
         (row.id, row.due_at)
@@ -50,13 +50,14 @@ def reserve(
     ]
     if runs:
         tx.execute(
-            _mark, [{"run": run_id, "until": max(now, due) + max(live, now - due)} for run_id, due in runs]
+            _mark,
+            [{"run": run_id, "until": max(now, due) + max(at_least, now - due)} for run_id, due in runs],
         )
     return runs
 
 
 def let_go(tx: Tx, run_ids: Collection[str]) -> None:
-    """Note that no message for these runs is under way: those that are queued still get another."""
+    """Note that no message for these runs is in flight: those still queued get another."""
     tx.execute(update(job_queue).where(_q.id.in_(run_ids), _q.state == QUEUED).values(dispatched_until=None))
 
 

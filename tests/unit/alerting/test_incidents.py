@@ -14,7 +14,7 @@ from chalicelib.alerting.incidents import review
 from chalicelib.model.runs import JobId, Origin, Outcome, Run, RunState, Verdict, new_run_id
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, ledger, log_chunks, registry, runners, schema
+from chalicelib.store import Store, alerts, bundle, duties, ledger, log_chunks, registry, schema
 from chalicelib.store import incidents as table
 from chalicelib.store.queue import claims, finish
 from tests.conftest import START, ManualClock, define
@@ -74,7 +74,7 @@ class World:
 
     def ticked(self) -> None:
         with self.store.write() as tx:
-            runners.duty_done(tx, runners.TICK, at=self.clock.now())
+            duties.duty_done(tx, duties.TICK, at=self.clock.now())
 
     def look(self, *jobs: str, free: int | None = None) -> list[tuple[str, dict[str, Any]]]:
         """Make a pass and return what people are told anew, as (type, data)."""

@@ -13,7 +13,7 @@ from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.settings import Settings
-from chalicelib.store import alerts, bundle, incidents, outbox, registry, runners
+from chalicelib.store import alerts, bundle, duties, incidents, outbox, registry
 from chalicelib.store.outbox import Kind
 from chalicelib.store.queue import claims, finish
 from chalicelib.wiring import LAMBDA, Sauron
@@ -68,7 +68,7 @@ def ended(sauron: Sauron, clock: ManualClock, verdict: Verdict) -> None:
 
 def fresh(sauron: Sauron, clock: ManualClock) -> None:
     with sauron.store.write() as tx:
-        runners.duty_done(tx, runners.TICK, at=clock.now())
+        duties.duty_done(tx, duties.TICK, at=clock.now())
         bundle.change(tx, last_sync=clock.now())
 
 

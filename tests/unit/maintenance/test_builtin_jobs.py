@@ -11,7 +11,7 @@ from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.settings import Settings
-from chalicelib.store import Store, incidents, registry, runners
+from chalicelib.store import Store, duties, incidents, registry
 from chalicelib.store.queue import claims, finish
 from sauron_jobs_loader.builtin import digest
 from sauron_jobs_loader.builtin.definitions import JOBS
@@ -104,7 +104,7 @@ def test_the_health_monitor_hears_what_is_wrong_with_sauron_and_not_with_jobs(
 ) -> None:
     ask = builtin_jobs.Answers(store, clock, Settings.read({}))
     with store.write() as tx:
-        runners.duty_done(tx, runners.TICK, at=clock.now())
+        duties.duty_done(tx, duties.TICK, at=clock.now())
     assert ask("sauron.health", "health", None)["faults"] == []
     with store.write() as tx:
         told: dict[str, Any] = {"since": clock.now(), "told_at": clock.now(), "run_id": None}

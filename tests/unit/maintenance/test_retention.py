@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from chalicelib.errors import StoreError
-from chalicelib.maintenance.retention import Pruned, backup, prune
+from chalicelib.maintenance.backup import backup
+from chalicelib.maintenance.retention import Pruned, prune
 from chalicelib.model.runs import Outcome, Run, RunState, Verdict
 from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.settings import Settings
@@ -155,15 +156,13 @@ def test_copies_of_the_store_are_whole_and_the_newest_are_kept(
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump
-def test_a_copy_that_would_fill_the_disk_is_refused_with_what_to_do(
-    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_that_would_fill_the_disk_is_refused_with_what_to_do(store: Store, clock: ManualClock) -> None:
     assert store.path is not None
     size = store.path.stat().st_size
-    monkeypatch.setattr("shutil.disk_usage", lambda _folder: type("Usage", (), {"free": 2 * size - 1}))
     with pytest.raises(StoreError, match=r"SAURON_BACKUP_DIR"):
-        backup(store, clock, Settings.read({}))
+        backup(store, clock, Settings.read({}), free_bytes=lambda _folder: 2 * size - 1)
     assert list(store.path.parent.glob("backups/*")) == []
+    assert backup(store, clock, Settings.read({}), free_bytes=lambda _folder: 2 * size).kept == 1
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump

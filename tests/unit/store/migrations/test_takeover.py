@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from chalicelib.answers import audit
 from chalicelib.model.runs import Attempt, Origin, Outcome, Run, RunState, new_run_id
 from chalicelib.scheduling import tick
-from chalicelib.store import Store, bundle, history, runners
+from chalicelib.store import Store, bundle, duties, history
 from chalicelib.store.migrations import takeover
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
@@ -358,7 +358,7 @@ def test_audit_finds_no_hole_in_what_was_copied_nor_after_it_was_pruned(
     define(store, clock, "backup", "* * * * *")
     clock.move(minutes=2)
     with store.write() as tx:
-        runners.duty_done(tx, runners.TICK, at=clock.now())
+        duties.duty_done(tx, duties.TICK, at=clock.now())
     tick.tick(store, clock)
     for kept in (31, 1):
         with store.read() as tx:

@@ -1,0 +1,71 @@
+"""Copies of an SQLite store, the oldest deleted beyond their number. A kill leaves no half copy behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chalicelib.clock import Clock
+from chalicelib.errors import StoreError
+from chalicelib.settings import Settings
+from chalicelib.store import Store
+
+BACKUP_NAME = "sauron-{:%Y%m%d-%H%M%S}.sqlite3"
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy of the store that was made, and how many there are now."""
+
+    file: Path
+    size: int
+    kept: int
+
+
+def backup(
+    store: Store, clock: Clock, settings: Settings, *, free_bytes: Callable[[Path], int] = _free
+) -> Backup:
+    """Copy an SQLite store beside the earlier copies and delete the oldest beyond their number.
+
+    Raises StoreError when the store is no file, the folder cannot be written, or the disk has no room for the
+    copy: a copy that fills the disk would stop what it is to protect.
+    """
+    if store.path is None:
+        raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable sauron.backup.")
+    folder = backup_folder(store, settings)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        free = free_bytes(folder)
+    except OSError as error:
+        raise StoreError(
+            f"SAURON_BACKUP_DIR {folder} cannot be used: {error.strerror}. Name a folder that can be written."
+        ) from error
+    needed = store.path.stat().st_size
+    if free < 2 * needed:
+        raise StoreError(
+            f"{folder} has {free >> 20} MB free and a copy takes {needed >> 20} MB. Free some space, "
+            "or name a folder on another disk in SAURON_BACKUP_DIR."
+        )
+    for cut_off in folder.glob("sauron-*.sqlite3.partial"):  # by a kill
+        cut_off.unlink(missing_ok=True)
+    file = folder / BACKUP_NAME.format(clock.now())
+    store.backup(file)
+    copies = sorted(folder.glob("sauron-*.sqlite3"))
+    for old in copies[: -settings.keep_backups]:
+        old.unlink(missing_ok=True)
+    return Backup(file, file.stat().st_size, min(len(copies), settings.keep_backups))
+
+
+def backup_folder(store: Store, settings: Settings) -> Path:
+    """Return where the copies of an SQLite store go."""
+    if settings.backup_dir is not None:
+        return Path(settings.backup_dir)
+    if store.path is None:
+        raise StoreError("A PostgreSQL store has no file to copy.")
+    return store.path.parent / "backups"
