@@ -6,10 +6,11 @@ one, is an argument: some kinds begin at one bound and end at another.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 
 from chalicelib.clock import iso
@@ -49,26 +50,36 @@ OF_RUNS = (Kind.FAILING, Kind.LATE, Kind.MISSED)
 OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
 
 
+class Standing(Enum):
+    """What a check found."""
+
+    OK = auto()
+    WRONG = auto()
+    UNCHANGED = auto()  # it cannot be seen now, or was not asked for: an open incident stays, none is opened
+    NOT_APPLICABLE = auto()  # the job is off or gone, or nothing is configured: an incident ends in silence
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """How it stands: wrong or not, since when and why, shown by which run.
+    """How a subject stands: since when and why, shown by which run.
 
-    Where it is not wrong, `since` is when it ceased to be, and `silent` says that no alert is needed.
-    `another` says that it is not the one that is open but a new one of its kind.
+    For OK, `since` is when it ceased to be wrong. `another` says that what is wrong is not the open incident
+    but a new one of its kind.
     """
 
-    wrong: bool
+    standing: Standing
     reason: str = ""
     since: datetime | None = None
     job_id: str | None = None
     run_id: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    silent: bool = False
     another: bool = False
 
 
-FINE = CheckResult(False)
-DROPPED = CheckResult(False, silent=True)
+ok = functools.partial(CheckResult, Standing.OK)
+wrong = functools.partial(CheckResult, Standing.WRONG)
+UNCHANGED = CheckResult(Standing.UNCHANGED)
+NOT_APPLICABLE = CheckResult(Standing.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +142,17 @@ def find(
         and known is None
         and ((last := run_health.verdict(tx, subject)) is None or last.state in GOOD)
     ):
-        return FINE
+        return ok()
     job = registry.job(tx, subject)
     stands = job is not None and job.removed_at is None
     if kind is Kind.REJECTED:
-        return DROPPED if job is not None and stands and not job.enabled else _rejected(look, subject, job)
+        return (
+            NOT_APPLICABLE
+            if job is not None and stands and not job.enabled
+            else _rejected(look, subject, job)
+        )
     if job is None or not stands or not job.enabled:
-        return DROPPED
+        return NOT_APPLICABLE
     if kind is Kind.FAILING:
         return _failing(tx, job, known, in_full=in_full)
     return _late(tx, look, job, known) if kind is Kind.LATE else _missed(tx, look, job, known)
@@ -146,26 +161,24 @@ def find(
 def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> CheckResult:
     last = run_health.verdict(tx, job.id)
     if last is None:
-        return DROPPED
+        return NOT_APPLICABLE
     if last.state in GOOD:
         reason = f"the run ended {last.state}; before that: {known.reason}" if known else ""
-        return CheckResult(False, reason, last.finished_at, job.id, last.id, {"state": last.state})
+        return ok(reason, last.finished_at, job.id, last.id, {"state": last.state})
     if not in_full:
-        return CheckResult(True)
+        return UNCHANGED
     row = run_health.failures(tx, job.id, least=1 if known else job.spec.alert_after)
     if not row:
-        return FINE
+        return ok()
     if known is None and (over := incidents.last_end(tx, job.id, Kind.FAILING)) and last.finished_at <= over:
-        return FINE  # it was switched off and on again: that failure was told
+        return ok()  # it was switched off and on again: that failure was told
     facts = {
         "state": last.state,
         "error": last.error,
         "error_type": last.error_type,
         "failures_in_row": len(row),
     }
-    return CheckResult(
-        True, last.error or f"the run {_ended(last.state)}", row[-1].finished_at, job.id, last.id, facts
-    )
+    return wrong(last.error or f"the run {_ended(last.state)}", row[-1].finished_at, job.id, last.id, facts)
 
 
 def _ended(state: str) -> str:
@@ -174,12 +187,12 @@ def _ended(state: str) -> str:
 
 def _late(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResult:
     if not look.ticking:
-        return CheckResult(known is not None)
+        return UNCHANGED
     run = run_health.late_run(tx, job.id, look.now - LATE)
     if run is None:
-        return CheckResult(False, "its runs start again", look.now, job.id, known.run_id if known else None)
+        return ok("its runs start again", look.now, job.id, known.run_id if known else None)
     reason = f"its run was due at {iso(run.due_at)} and has not started"
-    return CheckResult(True, reason, run.due_at, job.id, run.id, {"due_at": iso(run.due_at)})
+    return wrong(reason, run.due_at, job.id, run.id, {"due_at": iso(run.due_at)})
 
 
 def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResult:
@@ -197,31 +210,28 @@ def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckRe
             if count > 1
             else f"the occurrence of {iso(begin)}"
         )
-        return CheckResult(
-            True, f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None
-        )
+        return wrong(f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None)
     if known is None or run_health.ran_after_gap(tx, job.id, known.run_id):
-        return DROPPED
-    return CheckResult(True)
+        return NOT_APPLICABLE
+    return UNCHANGED
 
 
 def _rejected(look: Snapshot, subject: str, job: Job | None) -> CheckResult:
     one = look.rejected.get(subject)
     job_id = job.id if job else None
     if one is None:
-        return CheckResult(False, "its definition is no longer rejected", look.now, job_id)
+        return ok("its definition is no longer rejected", look.now, job_id)
     told = job_id or (str(one["job_id"])[:64] if one.get("job_id") else None)
-    return CheckResult(True, str(one.get("reason")), look.now, told, None, {"place": one.get("place")})
+    return wrong(str(one.get("reason")), look.now, told, None, {"place": one.get("place")})
 
 
 def _sync(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
-        return DROPPED
+        return NOT_APPLICABLE
     if fault.kind != FETCH or (known is None and fault.failures < FETCHES):
-        return CheckResult(False, "the bundle can be fetched again", look.now)
-    return CheckResult(
-        True,
+        return ok("the bundle can be fetched again", look.now)
+    return wrong(
         fault.error or "it failed",
         fault.since,
         facts={"fault": fault.kind, "failures_in_row": fault.failures},
@@ -231,46 +241,36 @@ def _sync(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
 def _manifest(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
-        return DROPPED
+        return NOT_APPLICABLE
     if fault.kind in {LOAD, HELD}:
         reason = fault.error or "it was refused"
-        return CheckResult(
-            True, reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures}
-        )
+        return wrong(reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures})
     unseen = known is not None and fault.kind is not None  # what cannot be fetched was not mended
-    return (
-        CheckResult(True)
-        if unseen
-        else CheckResult(False, "the bundle's newest revision is active", look.now)
-    )
+    return UNCHANGED if unseen else ok("the bundle's newest revision is active", look.now)
 
 
 def _outbox(tx: Tx, look: Snapshot, _known: Incident | None) -> CheckResult:
     if not look.settings.life_hub_url:
-        return DROPPED
+        return NOT_APPLICABLE
     lag = outbox.lag(tx)
     if lag.oldest_at is None or look.now - lag.oldest_at <= OUTBOX_STUCK:
-        return CheckResult(False, "copies are made again", look.now, facts={"waiting": lag.waiting})
+        return ok("copies are made again", look.now, facts={"waiting": lag.waiting})
     reason = f"{lag.waiting} rows wait to be copied to Life Hub, the oldest since {iso(lag.oldest_at)}"
-    return CheckResult(
-        True, reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)}
-    )
+    return wrong(reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)})
 
 
 def _disk(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     low = look.settings.disk_low_mb
     if not low:
-        return DROPPED
+        return NOT_APPLICABLE
     if look.free_bytes is None:
-        return CheckResult(known is not None)
+        return UNCHANGED
     free = look.free_bytes // MB
     bound = low * DISK_AGAIN if known else low
     facts = {"free_mb": free, "low_mb": low}
     if look.free_bytes < bound * MB:
-        return CheckResult(
-            True, f"{free} MB are free where the store lies, less than {low} MB", look.now, facts=facts
-        )
-    return CheckResult(False, f"{free} MB are free where the store lies", look.now, facts=facts)
+        return wrong(f"{free} MB are free where the store lies, less than {low} MB", look.now, facts=facts)
+    return ok(f"{free} MB are free where the store lies", look.now, facts=facts)
 
 
 _OF_SAURON: Mapping[Kind, Callable[[Tx, Snapshot, Incident | None], CheckResult]] = {

@@ -14,6 +14,7 @@ their rows.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
 from . import checks, messages
-from .checks import CheckResult, Kind, Snapshot
+from .checks import CheckResult, Kind, Snapshot, Standing
 
 log = logs.get(__name__)
 
@@ -42,7 +43,7 @@ Key = tuple[str, Kind]
 
 
 class _Act(Enum):
-    """What a finding asks for."""
+    """What a check's result asks for."""
 
     OPEN = auto()
     END = auto()
@@ -73,10 +74,16 @@ def review(
     jobs: Collection[str] | None = None,
     free_bytes: Callable[[], int] | None = None,
 ) -> int:
-    """Compare what is so with what people were told; open, end and repeat incidents. Answer how many changed.
+    """Open, end and repeat incidents by how everything stands now; return how many changed.
 
-    `jobs` limits the pass to jobs whose runs just ended; without it everything is looked at that is wrong or
-    ended since the last such pass. `free_bytes` returns the free space where the store lies.
+    1. Look: since the last pass, or with `jobs` only at jobs whose runs just ended.
+    2. List what to check: what is known to be wrong, and what may have become so.
+    3. Check each of it without a lock; most is as it was.
+    4. Bring what changed up to date, in transactions of `BATCH` subjects: check again under the lock, change
+       the incident, and write its alerts with it.
+    5. Remember the instant of a whole pass: the next one looks at what ended since.
+
+    `free_bytes` returns the free space where the store lies.
     """
     now = clock.now()
     with store.read() as tx:
@@ -89,8 +96,8 @@ def review(
         this = _Pass(settings, look, messages.channels(settings))
         found = incidents.open_incidents(tx, subjects=jobs)
         known = {(one.subject, Kind(one.kind)): one for one in found}
-        asked = _of_all(tx, look, known) if jobs is None else _of_jobs(jobs, known)
-        due = [key for key in asked if _act(this, _find(tx, this, key, known.get(key)), known.get(key))]
+        listed = _of_all(tx, look, known) if jobs is None else _of_jobs(jobs, known)
+        due = [key for key in listed if _act(this, _find(tx, this, key, known.get(key)), known.get(key))]
     changed = 0
     for some in (due[i : i + BATCH] for i in range(0, len(due), BATCH)):
         with store.write() as tx:
@@ -123,14 +130,17 @@ def _of_all(tx: Tx, look: Snapshot, known: Collection[Key]) -> list[Key]:
 
 def _find(tx: Tx, this: _Pass, key: Key, known: Incident | None) -> CheckResult:
     in_full = known is None or known.told_at is None or this.now - known.told_at >= REMINDED
-    return checks.find(tx, this.look, key[0], key[1], known, in_full=in_full)
+    found = checks.find(tx, this.look, key[0], key[1], known, in_full=in_full)
+    if known is not None and found.standing is Standing.UNCHANGED:  # an alert about it says what is known
+        return dataclasses.replace(found, reason=known.reason, run_id=known.run_id)
+    return found
 
 
 def _act(this: _Pass, found: CheckResult, known: Incident | None) -> _Act | None:
-    """Say what a finding asks for, beside the incident that is open."""
+    """Say what a check's result asks for, beside the incident that is open."""
     if known is None:
-        return _Act.OPEN if found.wrong else None
-    if not found.wrong:
+        return _Act.OPEN if found.standing is Standing.WRONG else None
+    if found.standing in {Standing.OK, Standing.NOT_APPLICABLE}:
         return _Act.END
     if found.another:
         return _Act.RENEW
@@ -154,13 +164,13 @@ def _settle(tx: Tx, this: _Pass, key: Key) -> int:
 
 
 def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, CheckResult], known: Incident | None) -> bool:
-    """Change one incident and tell it; return whether it was this pass that changed it."""
+    """Change one incident and alert; return whether it was this pass that changed it."""
     act, found = change
     if known is not None and act in {_Act.END, _Act.RENEW} and not incidents.end(tx, known, now=this.now):
         return False
     if act is _Act.END and known is not None:
-        # who never heard of it need not hear that it is over
-        told = not found.silent and known.told_at is not None
+        # an incident without an alert ends without one
+        told = found.standing is Standing.OK and known.told_at is not None
         if told:
             _tell(tx, this, known, found, act)
         log.info("incident.ended", subject=known.subject, kind=known.kind, told=told)
@@ -187,7 +197,7 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, CheckResult], known: 
 
 
 def _tell(tx: Tx, this: _Pass, incident: Incident, found: CheckResult, act: _Act) -> None:
-    """Owe people the message about a change, through every channel that is configured."""
+    """Write the alert about a change for every channel that is configured."""
     if not this.channels:
         return
     over = act is _Act.END

@@ -420,6 +420,19 @@ def test_a_manifest_is_rejected_at_once_and_stays_so_while_it_cannot_be_fetched(
     assert world.types() == ["manifest.recovered"]
 
 
+def test_a_reminder_of_what_cannot_be_seen_now_says_what_was_wrong(world: World) -> None:
+    world.bundle(fault="load", failing_since=START, last_error="manifest.py:3: SyntaxError")
+    assert world.types() == ["manifest.rejected"]
+    world.bundle(fault="fetch", fault_count=1, last_error="no route")
+    world.clock.move(days=1)
+    [(type_, data)] = world.look()
+    assert (type_, data["reminder"], data["reason"]) == (
+        "manifest.rejected",
+        True,
+        "manifest.py:3: SyntaxError",
+    )
+
+
 def test_one_fetch_that_fails_after_a_manifest_did_is_no_trouble_of_the_network(world: World) -> None:
     world.bundle(
         fault="load",
