@@ -481,6 +481,31 @@ def test_when_mail_refuses_everything_it_is_soon_left_alone(store: Store, clock:
     assert choosy.tries <= 12
 
 
+def test_mail_that_refused_everything_waits_as_a_whole_and_then_the_oldest_goes_first(
+    store: Store, clock: ManualClock
+) -> None:
+    for number in range(3):
+        owe(store, clock, f"job-{number}", "mail")
+        clock.move(milliseconds=1)
+    choosy = Choosy("job")
+    delivery = Delivery(store, clock, Settings.read(MAIL), mailer=lambda: choosy)
+    done = delivery.deliver("mail")
+    tries = choosy.tries
+    owe(store, clock, "job-late", "mail")
+    clock.move(seconds=done.next_try_in - 1)
+    delivery.deliver("mail")
+    assert choosy.tries == tries  # a new alert overtakes nobody
+    choosy.refuses = "nothing at all"
+    clock.move(seconds=2)
+    assert delivery.deliver("mail").sent == 4
+    assert [subject.rpartition("job-")[2].partition(" ")[0] for subject in choosy.subjects] == [
+        "0",
+        "1",
+        "2",
+        "late",
+    ]
+
+
 def test_a_mailer_that_cannot_be_made_delays_mail_only(
     store: Store, clock: ManualClock, receiver: Receiver
 ) -> None:

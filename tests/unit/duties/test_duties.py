@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.lifehub.publisher import DUTY
 from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
@@ -16,7 +18,8 @@ from chalicelib.settings import Settings
 from chalicelib.store import alerts, bundle, duties, incidents, outbox, registry
 from chalicelib.store.outbox import Kind
 from chalicelib.store.queue import claims, finish
-from chalicelib.wiring import LAMBDA, Sauron
+from chalicelib.wakeup.peers import Peers
+from chalicelib.wiring import LAMBDA, RUNNER, Runtime, Sauron
 from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
 from tests.http_receiver import Receiver, receive
@@ -31,13 +34,13 @@ Build = Callable[..., Sauron]
 def build(tmp_path: Path, clock: ManualClock) -> Iterator[Build]:
     made: list[Sauron] = []
 
-    def make(**environ: str) -> Sauron:
+    def make(runtime: Runtime = LAMBDA, **environ: str) -> Sauron:
         known = {
             "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3",
             "JOBS_DIR": f"{tmp_path}/jobs",
             **environ,
         }
-        made.append(build_sauron(Settings.read(known), clock=clock, runtime=LAMBDA))
+        made.append(build_sauron(Settings.read(known), clock=clock, runtime=runtime))
         define(made[-1].store, clock, "report", "0 8 * * *", max_attempts=1)
         return made[-1]
 
@@ -131,6 +134,64 @@ def test_where_no_thread_sees_to_it_upkeep_finds_and_tells(
     assert len(outside.asked) == 1
 
 
+def test_a_runner_leaves_alerts_and_copies_to_its_threads_and_lambda_does_both_in_upkeep(
+    build: Build, clock: ManualClock, outside: Receiver
+) -> None:
+    environ = {"SAURON_ALERT_WEBHOOK_URL": outside.url, "DATABASE_URL": "postgresql://127.0.0.1:9/life"}
+    runner = build(RUNNER, **environ)
+    runner.operations.enable("report")  # which is to be copied
+    ended(runner, clock, BAD)
+    runner.duties.upkeep()
+    assert runner.signals.review.wait(0) == {""}  # the alert senders look at once
+    assert (outside.asked, copied(runner)) == ([], None)
+    build(LAMBDA, **environ).duties.upkeep()
+    assert (len(outside.asked), copied(runner)) == (1, "tried")
+
+
+def copied(sauron: Sauron) -> str | None:
+    """Say whether a copy to Life Hub was tried: an address where none is leaves its mark."""
+    with sauron.store.read() as tx:
+        return "tried" if duties.duty(tx, DUTY) else None
+
+
+def listening(sauron: Sauron) -> Peers:
+    """Join beside a process, as another runner of its machine."""
+    assert sauron.store.path is not None
+    other = Peers(sauron.store.path.with_name(sauron.store.path.name + ".runners"))
+    other.join("other")
+    return other
+
+
+def test_other_runners_are_woken_by_a_tick_that_queued_runs_and_by_no_other(
+    build: Build, clock: ManualClock
+) -> None:
+    sauron = build(RUNNER)
+    define(sauron.store, clock, "soon", "4 12 * * *")
+    other = listening(sauron)
+    sauron.duties.tick()
+    assert not other.wait(0)
+    clock.move(minutes=2)
+    assert sauron.duties.tick().queued == 1
+    assert other.wait(0)
+    other.leave()
+
+
+def test_other_runners_are_woken_for_runs_that_were_rescued(build: Build, clock: ManualClock) -> None:
+    sauron = build(RUNNER)
+    dead = listening(sauron)
+    sauron.operations.trigger("report")
+    with sauron.store.write() as tx:
+        assert claims.claim(tx, owner="other", now=clock.now()).run is not None
+    dead.leave()
+    dead.join("other")
+    assert dead.lock_descriptor is not None
+    fcntl.flock(dead.lock_descriptor, fcntl.LOCK_UN)  # as when its process died
+    dead.wait(0)
+    sauron.duties.rescue_gone()
+    assert dead.wait(0)
+    dead.leave()
+
+
 def test_switching_a_job_off_ends_what_was_wrong_with_it_in_silence(
     build: Build, clock: ManualClock, outside: Receiver
 ) -> None:
@@ -143,10 +204,11 @@ def test_switching_a_job_off_ends_what_was_wrong_with_it_in_silence(
         assert alerts.waiting(tx) == 1
 
 
+@pytest.mark.parametrize("runtime", [RUNNER, LAMBDA], ids=lambda runtime: runtime.name)
 def test_the_switch_is_pinged_while_all_is_fresh_and_not_when_the_tick_stands(
-    build: Build, clock: ManualClock, outside: Receiver
+    build: Build, clock: ManualClock, outside: Receiver, runtime: Runtime
 ) -> None:
-    sauron = build(SAURON_HEARTBEAT_URL=f"{outside.url}/ping/abc", JOBS_GIT_REPO_URL="/nowhere")
+    sauron = build(runtime, SAURON_HEARTBEAT_URL=f"{outside.url}/ping/abc", JOBS_GIT_REPO_URL="/nowhere")
     sauron.duties.upkeep()
     assert outside.asked == []  # it has neither ticked nor synced
     fresh(sauron, clock)
@@ -198,5 +260,6 @@ def test_what_jobs_declare_is_known_from_the_first_moment_after_a_restart(
 
 def test_a_trigger_is_masked_without_building_the_loader(build: Build) -> None:
     sauron = build(SAURON_API_TOKENS="jarvis:operate:a-token-of-sixteen-signs")
-    sauron.operations.trigger("report", TriggerRequest(reason="with a-token-of-sixteen-signs"))
+    run = sauron.operations.trigger("report", TriggerRequest(reason="with a-token-of-sixteen-signs"))
+    assert run.reason == "with ***"
     assert sauron.revisions.built is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,8 +16,9 @@ from chalicelib.errors import (
 )
 from chalicelib.model.runs import Origin, Outcome, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
-from chalicelib.store import Store, history, ledger, registry
+from chalicelib.store import Store, history, ledger, registry, runners
 from chalicelib.store.queue import claims, finish
+from sauron_jobs_loader.masking import Masker
 from tests.conftest import ManualClock, define
 
 pytestmark = pytest.mark.every_store
@@ -146,6 +148,64 @@ def test_a_running_run_is_asked_to_stop(store: Store, clock: ManualClock) -> Non
             now=clock.now(),
             retry_at=None,
         )
+
+
+Act = Callable[[Operations, str], object]
+ACTS: dict[str, Act] = {
+    "trigger": lambda operations, _run: operations.trigger("j", TriggerRequest(force=True)),
+    "enable": lambda operations, _run: operations.enable("j"),
+    "disable": lambda operations, _run: operations.disable("j"),
+    "cancel": lambda operations, run: operations.cancel(run),
+    "drain": lambda operations, _run: operations.drain("one", draining=True),
+    "resume": lambda operations, _run: operations.drain("one", draining=False),
+}
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_every_act_wakes_the_workers_once_when_it_is_stored(
+    store: Store, clock: ManualClock, name: str
+) -> None:
+    define(store, clock, "j", YEARLY)
+    run = Operations(store, clock).trigger("j")
+    with store.write() as tx:
+        runners.runner_seen(tx, runners.Runner("one", "host", 1, "3", clock.now(), clock.now()))
+    before = stored(store)
+    seen: list[object] = []
+    ACTS[name](Operations(store, clock, wake=lambda: seen.append(stored(store))), run.id)
+    assert len(seen) == 1
+    assert seen[0] != before or name in {"enable", "resume"}  # it was on, and was not drained
+    assert seen[0] == stored(store)
+
+
+def test_a_retry_wakes_the_workers(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", YEARLY)
+    over = Operations(store, clock).cancel(Operations(store, clock).trigger("j").id)
+    seen: list[object] = []
+    made = Operations(store, clock, wake=lambda: seen.append(stored(store))).retry(over.id)
+    assert seen == [stored(store)]
+    with store.read() as tx:
+        assert history.run(tx, made.id) == made
+
+
+def stored(store: Store) -> object:
+    """Return what an act may change."""
+    with store.read() as tx:
+        job = registry.job(tx, "j")
+        runs = sorted((run.id, run.state, run.cancel_reason) for run in history.runs(tx, job_id="j", limit=9))
+        return (job and job.enabled, runs, [one.draining for one in runners.all_runners(tx)])
+
+
+def test_no_value_of_a_secret_is_stored_with_an_act(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", YEARLY)
+    operations = Operations(store, clock, masker=lambda: Masker(["hunter2-and-more"]))
+    run = operations.trigger("j", TriggerRequest(reason="with hunter2-and-more", params={"n": 1}))
+    job = operations.disable("j", SwitchRequest(reason="hunter2-and-more again"))
+    assert job.override is not None
+    assert (run.reason, job.override.reason) == ("with ***", "*** again")
+    operations.enable("j")
+    with pytest.raises(ParamsError, match="declare it in the job's `secrets`") as caught:
+        operations.trigger("j", TriggerRequest(params={"deep": ["hunter2-and-more"]}))
+    assert "hunter2" not in str(caught.value)
 
 
 def test_an_unknown_run_is_named(store: Store, clock: ManualClock) -> None:
