@@ -153,6 +153,7 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks for the server, beside the tests that run on every store."""
     for item in items:
