@@ -44,7 +44,7 @@ quick: install ## The quick loop: what is pure and the store on SQLite, within a
 	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -n $(WORKERS) -m "not process and not postgresql and not slow and not long" tests/unit $(ARGS)
 
 test: install ## Run the tests (ARGS="tests/unit -k cron", WORKERS=0 for one process)
-	@$(TMP_IN_MEMORY) $(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(TMP_IN_MEMORY) $(BIN)/pytest -n $(WORKERS) $(ARGS)
 
 coverage: install ## Run the tests and print which share of the lines they reach, folder by folder
 	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -n $(WORKERS) --cov --cov-report= $(ARGS)

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 import structlog
+from xdist.scheduler import LoadScopeScheduling
 
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
@@ -153,15 +154,24 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+class Groups(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out single tests, and each group of `GROUPS` as a whole."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        place = nodeid.partition("::")[0].removeprefix("tests/")
+        return GROUPS.get(place.partition("/")[0]) or GROUPS.get(place) or nodeid
+
+
+@pytest.hookimpl(optionalhook=True)  # without xdist there is one process, and nothing to hand out
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what asks for the server, beside the tests that run on every store."""
     for item in items:
         if "databases" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgresql)
-        place = item.path.relative_to(HERE)
-        if group := GROUPS.get(place.parts[0]) or GROUPS.get(str(place)):
-            item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
