@@ -26,9 +26,9 @@ WARM_LIMIT = 10.0
 def bench_cold_start() -> None:
     """First answers of /health and /jobs on Lambda, and warm ones."""
     from tests import aws_server
+    from tests.lambda_zip import package
     from tests.life_hub import Server
     from tests.parity.lambda_cloud import Cloud
-    from tests.parity.lambda_zip import package
     from tests.parity.sandbox import Sandbox
 
     found = package()

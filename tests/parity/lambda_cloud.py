@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.aws_server import Aws
+from tests.lambda_zip import Package
 from tests.parity import events
-from tests.parity.lambda_zip import Package
 from tests.parity.loopback import Handler, Server
 from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import ACCOUNT, REGION, Function

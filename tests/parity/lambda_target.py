@@ -16,8 +16,8 @@ from chalicelib.bundle.job_environment import LIKELY, OWN, SECRET_NAMES
 from tests import aws_server
 from tests.conftest import Databases
 from tests.e2e.outside import wait_for
+from tests.lambda_zip import package
 from tests.parity.lambda_cloud import Cloud
-from tests.parity.lambda_zip import package
 from tests.parity.target import Target
 
 

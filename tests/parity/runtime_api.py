@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote
 
-from tests.parity.lambda_zip import Package
+from tests.lambda_zip import Package
 from tests.parity.loopback import Handler, Server
 from tests.parity.sandbox import JSON, Function, Outcome, Sandbox
 

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.parity.lambda_zip import Package
+from tests.lambda_zip import Package
 from tests.parity.loopback import Handler, Server
 
 REGION, ACCOUNT = "us-east-1", "123456789012"

@@ -14,8 +14,8 @@ import pytest
 
 from tests import aws_server
 from tests.e2e.outside import wait_for
+from tests.lambda_zip import RUNTIME, Package, package
 from tests.parity.lambda_cloud import RECEIVED_MOST, Cloud
-from tests.parity.lambda_zip import RUNTIME, Package, package
 from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import Function, Outcome
 

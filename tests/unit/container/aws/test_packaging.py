@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -16,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from sauron.aws.names import HANDLERS, Names
+from tests import lambda_zip
+from tests.lambda_zip import LOCKS
 
 ROOT = Path(__file__).resolve().parents[4]
-LOCKS = ("requirements.txt", "requirements-container.txt", "requirements-dev.txt")
 GLIBC = re.compile(rb"GLIBC_(\d+(?:\.\d+)+)\0")
 SOURCES = ("chalicelib", "sauron_jobs_loader")
 MAIL = ("ses:SendEmail", "ses:SendRawEmail")
@@ -82,18 +82,6 @@ def wanted(*extras: str) -> set[str]:
 def compiled_name(source: str) -> str:
     path = Path(source)
     return str(path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc")
-
-
-def copy_of_the_tree(folder: Path) -> Path:
-    """Copy what git would hold, so that packaging never meets a file that another test is writing."""
-    copy = folder / "tree"
-    copy.mkdir()
-    for name in ("app.py", "Makefile", "pyproject.toml", "README.md", "LICENSE", *LOCKS):
-        shutil.copy(ROOT / name, copy)
-    for name in (*SOURCES, "vendor", "container", ".chalice"):
-        ignored = shutil.ignore_patterns("__pycache__", "deployments", "deployed")
-        shutil.copytree(ROOT / name, copy / name, symlinks=True, ignore=ignored)
-    return copy
 
 
 def shipped_files() -> set[str]:
@@ -194,32 +182,10 @@ def test_vendor_is_a_link_into_the_project() -> None:
 def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_container(
     tmp_path: Path,
 ) -> None:
-    asked = f"tzdata=={pins('requirements.txt')['tzdata']}"
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-qq",
-        "--retries=1",
-        "--no-deps",
-        "--dest",
-        str(tmp_path / "one"),
-        asked,
-    ]
-    if subprocess.run(pip, capture_output=True, check=False).returncode:
-        pytest.skip("the package index cannot be reached, and Chalice downloads what it packs")
-    tree = copy_of_the_tree(tmp_path)
-    (tree / "chalicelib/__pycache__").mkdir()
-    (tree / "chalicelib/__pycache__/stale.pyc").write_bytes(b"what an import leaves behind")
-    make = ["make", "-o", "install", "package", f"BIN={Path(sys.executable).parent}"]
-    made = subprocess.run(make, cwd=tree, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
-    package = tree / "build/lambda/deployment.zip"
-    assert package.stat().st_size < 50_000_000
-    with zipfile.ZipFile(package) as opened:
+    package = lambda_zip.package()
+    assert package.zip.stat().st_size < 50_000_000
+    with zipfile.ZipFile(package.zip) as opened:
         names = set(opened.namelist())
-        opened.extractall(tmp_path / "lambda")
     assert {"app.py"} | shipped_files() <= names
     assert not {name.split("/")[0] for name in names} & KEPT_OUT
     assert not [name for name in names if name.endswith((".sqlite3", ".env"))]
@@ -228,7 +194,7 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
     assert found <= {compiled_name(name) for name in names if name.endswith(".py")}
 
     # Lambda's Python 3.11 runs on glibc 2.26, which is older than what the newest wheels are made for.
-    for file in (tmp_path / "lambda").rglob("*.so*"):
+    for file in package.task_root.rglob("*.so*"):
         needed = {tuple(map(int, version.split(b"."))) for version in GLIBC.findall(file.read_bytes())}
         assert max(needed, default=(2, 0)) <= (2, 26), file
     dulwich = [
@@ -239,7 +205,7 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
         "import sys; sys.path.insert(0, sys.argv[1]); import sauron_jobs_loader.git.without_git.remote",
     ]
     ran = subprocess.run(
-        [*dulwich, str(tmp_path / "lambda")], env={"PATH": ""}, capture_output=True, text=True, check=False
+        [*dulwich, str(package.task_root)], env={"PATH": ""}, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
 
@@ -250,7 +216,7 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
     run += "print(app.app.app_name, threading.active_count())"
     run += f"; print(sorted({LAZY!r} & set(sys.modules)))"  # what a first answer has no time for
     imported = subprocess.run(
-        [sys.executable, "-S", "-B", "-c", run, str(tmp_path / "lambda")],
+        [sys.executable, "-S", "-B", "-c", run, str(package.task_root)],
         cwd=tmp_path / "cwd",
         env={"PATH": "/nonexistent"},
         capture_output=True,
@@ -267,7 +233,7 @@ def test_the_lambda_zip_holds_the_application_and_the_loader_and_nothing_of_the_
     reason="setuptools is older than the build needs; `make install` brings it",
 )
 def test_an_installed_sauron_holds_every_file_that_it_reads(tmp_path: Path) -> None:
-    tree = copy_of_the_tree(tmp_path)
+    tree = lambda_zip.copy_of_the_tree(tmp_path)
     pip = [
         sys.executable,
         "-m",

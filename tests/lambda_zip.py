@@ -26,7 +26,7 @@ import pytest
 
 from sauron_jobs_loader.file_lock import file_lock
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ("requirements.txt", "requirements-container.txt", "requirements-dev.txt")
 KEPT = 3  # packages of earlier states of the tree
 PATIENCE = timedelta(minutes=5)
@@ -67,6 +67,11 @@ class Package:
     def task_root(self) -> Path:
         """Where Lambda unzips to."""
         return self.folder / "task"
+
+    @property
+    def zip(self) -> Path:
+        """What is uploaded."""
+        return self.folder / "deployment.zip"
 
     @property
     def runtime(self) -> Path:
@@ -144,6 +149,8 @@ def _hash(tree: Path) -> str:
 
 
 def _make(tree: Path, made: Path) -> None:
+    (tree / "chalicelib/__pycache__").mkdir()
+    (tree / "chalicelib/__pycache__/stale.pyc").write_bytes(b"what an import leaves behind")
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AWS_"))}
     make = ["make", "-o", "install", "package", f"BIN={Path(sys.executable).parent}"]
     done = subprocess.run(make, cwd=tree, env=environ, capture_output=True, text=True, check=False)
@@ -152,7 +159,8 @@ def _make(tree: Path, made: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     with zipfile.ZipFile(tree / "build/lambda/deployment.zip") as opened:
         opened.extractall(made / "task")
-    shutil.copy(tree / "build/lambda/sam.json", made)
+    for name in ("deployment.zip", "sam.json"):
+        shutil.move(tree / "build/lambda" / name, made)
     installed = Path(pytest.__file__).parents[1]
     (made / "runtime").mkdir()
     for pattern in RUNTIME:
