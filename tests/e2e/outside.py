@@ -8,14 +8,17 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+
+from tests.e2e import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
@@ -106,7 +109,7 @@ class Served:
 
     folder: Path
     environ: dict[str, str]
-    process: subprocess.Popen[bytes]
+    process: warm.Process | subprocess.Popen[bytes]
     url: str = ""
     http: httpx.Client = field(default_factory=httpx.Client)
 
@@ -169,6 +172,25 @@ class Served:
         self.process.wait(PATIENCE)
 
 
+def begin(
+    module: str, arguments: Sequence[str], cwd: Path, environ: Mapping[str, str], streams: list[int]
+) -> warm.Process | subprocess.Popen[bytes]:
+    """Start `python -m module`: from one that has imported it, unless the interpreter is to begin anew."""
+    usual = environ_of()
+    own = {name for name in environ.keys() | usual if name.startswith(("PYTHON", "LD_"))}
+    if all(environ.get(name) == usual.get(name) for name in own):
+        return warm.warm(*usual.items()).start(module, arguments, cwd, environ, streams)
+    stdin, stdout, stderr = streams
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=cwd,
+        env=environ,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+    )
+
+
 Serve = Callable[..., Served]
 
 
@@ -176,15 +198,12 @@ def start(folder: Path, **environ: str) -> Served:
     """Start the process; a folder that was used before is a restart."""
     folder.mkdir(parents=True, exist_ok=True)
     known = environ_of(**{"API_PORT": "0", **environ})
-    with (folder / "stdout.txt").open("wb") as out, (folder / "stderr.txt").open("wb") as err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sauron.main"],
-            cwd=folder,
-            env=known,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-        )
+    with (
+        Path(os.devnull).open("rb") as nothing,
+        (folder / "stdout.txt").open("wb") as out,
+        (folder / "stderr.txt").open("wb") as err,
+    ):
+        process = begin("sauron.main", [], folder, known, [nothing.fileno(), out.fileno(), err.fileno()])
     return Served(folder, known, process)
 
 
@@ -207,17 +226,21 @@ Cli = Callable[..., Said]
 def command(home: Path, *arguments: str, seconds: float = 60, **environ: str) -> Said:
     """Run `sauron` as a process in a folder."""
     home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "sauron.cli", *arguments],
-        cwd=home,
-        env=environ_of(**environ),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=seconds,
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
+    with (
+        Path(os.devnull).open("rb") as nothing,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        streams = [nothing.fileno(), out.fileno(), err.fileno()]
+        process = begin("sauron.cli", arguments, home, environ_of(**environ), streams)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        for stream in (out, err):
+            stream.seek(0)
+        return Said(code, out.read().decode(), err.read().decode())
 
 
 SAMPLE = {
