@@ -38,7 +38,7 @@ class Aws:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of one service."""
-        makes: Any = boto3.client
+        makes: Any = _session().client
         return makes(
             service,
             region_name=REGION,
@@ -50,6 +50,12 @@ class Aws:
 
     def close(self) -> None:
         self.server.stop()
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """One for all: each would read the descriptions of the services anew."""
+    return boto3.Session()
 
 
 def start() -> Aws:

@@ -121,22 +121,6 @@ def _honest_markers(request: pytest.FixtureRequest) -> Iterator[None]:
         pytest.fail(f"mark this test `process`: it started {_started[0]}")
 
 
-def _aws_session() -> Any:
-    """Make a session that knows nothing yet; what it reads of the services' descriptions is read once."""
-    import botocore.session
-
-    made = botocore.session.Session()
-    made.register_component("data_loader", _descriptions())
-    return made
-
-
-@functools.cache
-def _descriptions() -> Any:
-    import botocore.session
-
-    return botocore.session.Session().get_component("data_loader")
-
-
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No test sees the operator's settings, and none runs in the project's folder."""
@@ -151,7 +135,7 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterat
     for name in set(os.environ) - known:  # what a command took from a .env file
         del os.environ[name]
     if boto3 := sys.modules.get("boto3"):  # its session keeps the credentials and profile it was made with
-        boto3.setup_default_session(botocore_session=_aws_session())
+        vars(boto3)["DEFAULT_SESSION"] = None
 
 
 @pytest.fixture(autouse=True)
