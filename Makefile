@@ -36,9 +36,9 @@ run: first-bundle ## Start Sauron: API, clock and workers (writes an example bun
 dev: first-bundle ## Start Sauron under `chalice local`, for work on the handlers
 	@exec $(BIN)/chalice local --stage dev --no-autoreload --host "$${API_HOST:-127.0.0.1}" --port "$${API_PORT:-8080}"
 
-# Tests run on every core. Their files lie in memory where there is room for them: what they write need not last.
+# Tests run on every core, with one process more, since many wait. Their files lie in memory where there is room for them: what they write need not last.
 TMP_IN_MEMORY := $(shell [ -w /dev/shm ] && [ "$$(df -Pk /dev/shm | awk 'NR == 2 { print $$4 }')" -gt 4000000 ] && echo TMPDIR=/dev/shm)
-WORKERS ?= auto
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 
 quick: install ## The quick loop: what is pure and the store on SQLite, within a minute
 	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -n $(WORKERS) -m "not process and not postgresql and not slow and not long" tests/unit $(ARGS)
