@@ -2,13 +2,13 @@
 
 `SETTINGS` is the one table: it validates, it documents (README, `.env.example` and docker-compose are tested
 against it) and it says which values are secrets. Empty means unset. For every secret `NAME_FILE` may name a
-file that holds the value. Nothing is read at import, and a `Settings` never changes.
+file that holds the value; a named file that holds nothing is a fault. Nothing is read at import, and a
+`Settings` never changes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import os
 from collections.abc import Callable, Mapping
@@ -23,6 +23,8 @@ from sauron_jobs_loader.masking import Masker, without_credentials
 from . import settings_readers as read
 from .errors import SettingsError
 from .settings_readers import Token
+from .sources import files
+from .sources import warnings as settings_warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,17 @@ SETTINGS: tuple[Setting, ...] = (
 )  # fmt: skip
 
 
+# the names that stand for one setting each
+ALIKE = tuple(
+    tuple(
+        f"{name}{end}"
+        for name in (one.name, *one.aliases)
+        for end in (("", "_FILE") if one.secret else ("",))
+    )
+    for one in SETTINGS
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All settings, read and checked: a field for each row of `SETTINGS`. None means unset, with no default.
@@ -145,13 +158,25 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Settings:
-        """Read every setting from `environ`.
+    def load(cls, folder: Path, parameters: Callable[[str], Mapping[str, str]] | None = None) -> Settings:
+        """Read every setting from `folder`/.env and this process's environment, which wins.
+
+        `parameters` reads what a SAURON_SSM_PATH leads to; the environment wins over that, too.
+        Raises SettingsError with all faults at once, those of `.env` included.
+        """
+        file, environ = _sources(folder)
+        if parameters and (path := environ.get("SAURON_SSM_PATH")):
+            environ = files.overlay(parameters(path), environ, ALIKE)
+        return cls.read(environ, file)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], file: files.EnvFile | None = None) -> Settings:
+        """Read every setting from `environ`, to which `file` has given its values.
 
         Raises SettingsError with all faults at once; no secret's value is in it.
         """
         values: dict[str, Any] = {}
-        faults: list[str] = []
+        faults: list[str] = list(file.faults) if file else []
         secrets: set[str] = set()
         for setting in SETTINGS:
             try:
@@ -178,7 +203,7 @@ class Settings:
             **values,
             environ=dict(environ),
             secret_values=tuple(sorted(secrets, key=len, reverse=True)),
-            warnings=tuple(_unknown(environ)),
+            warnings=(*(file.warnings if file else ()), *settings_warnings.unknown(environ, SETTINGS)),
         )
 
     @property
@@ -222,14 +247,7 @@ def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]
         if value := environ.get(name, "").strip():
             return name, value
         if setting.secret and (file := environ.get(f"{name}_FILE", "").strip()):
-            try:
-                text = Path(file).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not text"
-                raise ValueError(
-                    f"{name}_FILE={file!r} cannot be read ({reason}); name a readable file"
-                ) from None
-            return f"{name}_FILE", text or setting.default
+            return f"{name}_FILE", files.secret(name, file)
     return setting.name, setting.default
 
 
@@ -247,28 +265,17 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _unknown(environ: Mapping[str, str]) -> list[str]:
-    """Return a warning for each variable that starts with SAURON_ and is not a setting: a likely typo."""
-    known = {s.name for s in SETTINGS} | {f"{s.name}_FILE" for s in SETTINGS if s.secret}
-    known |= {"SAURON_URL", "SAURON_TOKEN"}  # the command line's own
-    # a job that calls Sauron
-    known |= {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR"}
-    warnings = []
-    for name in sorted(environ):
-        if name.startswith("SAURON_") and name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            warnings.append(
-                f"{name}: there is no such setting"
-                + (f"; did you mean {near[0]}?" if near else "; remove it")
-            )
-    return warnings
-
-
 def load_environ(folder: Path) -> dict[str, str]:
-    """Return `folder`/.env overlaid with this process's environment; an empty variable counts as unset."""
-    written: dict[str, str] = {}
-    if (file := folder / ".env").is_file():
-        from dotenv import dotenv_values
+    """Return `folder`/.env overlaid with this process's environment; an empty variable counts as unset.
 
-        written = {name: value for name, value in dotenv_values(file).items() if value}
-    return written | {name: value for name, value in os.environ.items() if value}
+    Raises SettingsError when `.env` cannot be read.
+    """
+    file, environ = _sources(folder)
+    if file.faults:
+        raise SettingsError(file.faults)
+    return environ
+
+
+def _sources(folder: Path) -> tuple[files.EnvFile, dict[str, str]]:
+    file = files.env_file(folder / ".env")
+    return file, files.overlay(file.values, os.environ, ALIKE)

@@ -156,9 +156,10 @@ def private_key(value: str) -> bytes:
 
 
 def tokens(value: str) -> tuple[Token, ...]:
-    """Read API tokens: name:scope:token, separated by commas."""
+    """Read API tokens: name:scope:token, separated by commas or one a line."""
     tokens: list[Token] = []
-    for number, entry in enumerate(filter(None, (part.strip() for part in value.split(","))), start=1):
+    entries = filter(None, (part.strip() for part in re.split(r"[,\r\n]", value)))
+    for number, entry in enumerate(entries, start=1):
         name, scope, secret = (*entry.split(":", 2), "", "")[:3]
         if (
             not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name)
@@ -174,6 +175,8 @@ def tokens(value: str) -> tuple[Token, ...]:
                 f"entry {number} repeats the token of another entry; give every user a token of its own"
             )
         tokens.append(Token(name, scope, secret))
+    if not tokens:
+        raise ValueError("it holds no token; write for example jarvis:operate:<at least 8 characters>")
     return tuple(tokens)
 
 

@@ -32,7 +32,7 @@ from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
-from chalicelib.settings import Settings, load_environ
+from chalicelib.settings import Settings
 from chalicelib.store import Store, registry
 from chalicelib.store.database import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
@@ -263,10 +263,7 @@ class Process:
             self._sauron, self._settings = sauron, None
 
     def _read(self) -> Settings:
-        environ = load_environ(Path.cwd())
-        if path := environ.get("SAURON_SSM_PATH"):
-            environ = ssm.read(path) | environ
-        settings = Settings.read(environ)
+        settings = Settings.load(Path.cwd(), parameters=ssm.read)
         if settings.function:
             logs.configure(settings.log_level, secrets=settings.secret_values)
         return settings

@@ -64,7 +64,7 @@ else
 fi
 if [ -n "$encoded" ] && [ -z "${SAURON_SSH_KEY_PATH:-}" ]; then
   cure="write the output of: base64 -w0 < ~/.ssh/id_ed25519"
-  key=$(printf '%s' "$encoded" | tr -d ' \r\n\t' | base64 -d 2>/dev/null) || key=
+  key=$(printf '%s' "$encoded" | tr -d ' \r\n\t\357\273\277' | base64 -d 2>/dev/null) || key=
   key=$(printf '%s' "$key" | tr -d '\r')
   case $key in
     *"-----BEGIN "*"PRIVATE KEY-----"*) ;;

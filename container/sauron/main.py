@@ -29,7 +29,7 @@ from types import FrameType
 from chalicelib import __version__, logs, wiring
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.runtime import runner
-from chalicelib.settings import Settings, load_environ
+from chalicelib.settings import Settings
 
 from .gateway import Gateway
 from .http import Server
@@ -53,7 +53,7 @@ def main() -> int:
         )
         return 0 if help_wanted else 2
     try:
-        settings = Settings.read(load_environ(Path.cwd()))
+        settings = Settings.load(Path.cwd())
     except SettingsError as error:
         sys.stderr.write(f"sauron: {error}\n")
         return 2

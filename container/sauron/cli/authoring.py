@@ -204,13 +204,13 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
     from chalicelib.model.jobs import JobSpec
-    from chalicelib.settings import Settings, load_environ
+    from chalicelib.settings import Settings
     from sauron_jobs_loader.environment import requirements
     from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
 
-    launcher, secrets = Launcher(), JobEnvironment(Settings.read(load_environ(Path.cwd())))
+    launcher, secrets = Launcher(), JobEnvironment(Settings.load(Path.cwd()))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
     environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree

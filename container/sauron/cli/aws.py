@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chalicelib.errors import SauronError, SettingsError
-from chalicelib.settings import load_environ
+from chalicelib.settings import ALIKE, load_environ
+from chalicelib.sources.files import env_file, overlay
 
 from .client import Client, command, shared_options
 from .output import clean, say, show, show_json, table, waiting
@@ -157,10 +158,10 @@ def _environ(file: Path | None) -> tuple[dict[str, str], list[str]]:
     """Return the environment merged over a file of settings, and the names in the file of --env-file."""
     if file is None:
         return load_environ(Path.cwd()), []
-    from dotenv import dotenv_values
-
-    written = {name: value for name, value in dotenv_values(file).items() if value}
-    return written | {name: value for name, value in os.environ.items() if value}, list(written)
+    written = env_file(file)
+    if written.faults:
+        raise SettingsError(written.faults)
+    return overlay(written.values, os.environ, ALIKE), list(written.values)
 
 
 def _export_aws_variables(environ: dict[str, str]) -> None:

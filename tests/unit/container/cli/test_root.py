@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +46,17 @@ def test_no_command_is_exit_2_with_the_help(cli: Cli) -> None:
     said = cli()
     assert said.code == 2
     assert "Commands:" in said.out + said.err
+
+
+@pytest.mark.parametrize("command", ["version", "list", "status", "serve"])
+def test_a_wrong_env_file_is_exit_2_and_no_traceback_for_every_command(
+    cli: Cli, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / ".env").write_bytes("#caf\u00e9\n".encode("latin-1"))
+    said = cli(command)
+    assert said.code == 2
+    assert f"{tmp_path}/.env cannot be read" in said.err
+    assert said.err.count("\n") == 2
 
 
 @pytest.mark.process
