@@ -1,1 +1,1 @@
-"""Where settings come from: `.env` and files of secrets, what they are worth, and what of them is not used."""
+"""Where settings come from: `.env` and files of secrets; what of them is not used."""
