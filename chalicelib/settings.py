@@ -12,7 +12,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,8 @@ from sauron_jobs_loader.masking import Masker, without_credentials
 from . import settings_readers as read
 from .errors import SettingsError
 from .settings_readers import Token
-from .sources import files
-from .sources import warnings as settings_warnings
+from .sources import environment as sources
+from .sources import files, warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ SETTINGS: tuple[Setting, ...] = (
     _row("JOB_QUEUE_DB_URL", None, read.store_url, "The store: sqlite:////path or postgresql://. Unset: .sauron/sauron.sqlite3", secret=True, attribute="store_url"),
     _row("DATABASE_URL", None, read.life_hub_url, "Life Hub's PostgreSQL, where runs are copied to. Unset: no copy", secret=True, attribute="life_hub_url", aliases=("LIFE_HUB_DB_URL",)),
     _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only"),
-    _row("JOBS_GIT_TOKEN", None, read.text, "Token for an https bundle", secret=True),
-    _row("JOBS_GIT_BRANCH", "main", read.text, "Branch of the bundle that is followed"),
+    _row("JOBS_GIT_TOKEN", None, read.word, "Token for an https bundle", secret=True),
+    _row("JOBS_GIT_BRANCH", "main", read.word, "Branch of the bundle that is followed"),
     _row("JOBS_DIR", ".sauron/jobs", read.path, "Where the bundle's mirror and revisions are kept"),
     _row("JOBS_REFRESH_INTERVAL_SECONDS", "300", read.seconds(0, 86400), "How often the bundle is synced; 0 = only when asked", attribute="refresh_interval"),
     _row("JOB_SCHEDULER_NAME", "sauron", read.text, "This scheduler's name in Life Hub and messages", attribute="scheduler_name"),
@@ -90,17 +90,6 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_SQS_QUEUE_URL", None, read.http_url, "The SQS queue runs are dispatched on, on AWS. Unset: runners look for themselves"),
     _row("SAURON_SSM_PATH", None, read.ssm_path, "Path of SSM parameters that stand for variables, on AWS: /sauron/prod/JOBS_GIT_TOKEN"),
 )  # fmt: skip
-
-
-# the names that stand for one setting each
-ALIKE = tuple(
-    tuple(
-        f"{name}{end}"
-        for name in (one.name, *one.aliases)
-        for end in (("", "_FILE") if one.secret else ("",))
-    )
-    for one in SETTINGS
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +155,7 @@ class Settings:
         """
         file, environ = _sources(folder)
         if parameters and (path := environ.get("SAURON_SSM_PATH")):
-            environ = files.overlay(parameters(path), environ, ALIKE)
+            environ = sources.overlay(parameters(path), environ, SETTINGS)
         return cls.read(environ, file)
 
     @classmethod
@@ -180,10 +169,11 @@ class Settings:
         secrets: set[str] = set()
         for setting in SETTINGS:
             try:
-                name, raw = _raw(setting, environ)
+                name, text = sources.chosen(setting, environ)
             except ValueError as error:
                 faults.append(str(error))
                 continue
+            raw = setting.default if text is None else text
             if raw is None:
                 values[setting.attribute] = None
                 continue
@@ -191,6 +181,10 @@ class Settings:
                 values[setting.attribute] = setting.read(raw)
                 if setting.secret:
                     secrets.update(within(raw, values[setting.attribute]))
+                    if isinstance(
+                        values[setting.attribute], str
+                    ):  # the address with its scheme in lower case
+                        secrets.update(within(values[setting.attribute]))
             except ValueError as error:
                 shown = "" if setting.secret else f"={without_credentials(raw)!r}"
                 faults.append(f"{name}{shown}: {error}")
@@ -203,7 +197,12 @@ class Settings:
             **values,
             environ=dict(environ),
             secret_values=tuple(sorted(secrets, key=len, reverse=True)),
-            warnings=(*(file.warnings if file else ()), *settings_warnings.unknown(environ, SETTINGS)),
+            warnings=(
+                *(file.warnings if file else ()),
+                *warnings.unused(environ, SETTINGS),
+                *warnings.unencrypted({one.name: values[one.attribute] for one in SETTINGS}),
+                *warnings.unknown(environ, SETTINGS),
+            ),
         )
 
     @property
@@ -241,16 +240,6 @@ def within(raw: str, value: Any = None) -> set[str]:
     return found
 
 
-def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """Find a setting's text: the variable, its alias, or (for secrets) the file that NAME_FILE names."""
-    for name in (setting.name, *setting.aliases):
-        if value := environ.get(name, "").strip():
-            return name, value
-        if setting.secret and (file := environ.get(f"{name}_FILE", "").strip()):
-            return f"{name}_FILE", files.secret(name, file)
-    return setting.name, setting.default
-
-
 def given(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the text of every setting that is not at its default, by its own name.
 
@@ -259,9 +248,9 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for setting in SETTINGS:
         with contextlib.suppress(ValueError):  # a file that cannot be read is `Settings.read`'s to report
-            _, raw = _raw(setting, environ)
-            if raw is not None and raw != setting.default:
-                found[setting.name] = raw
+            _, text = sources.chosen(setting, environ)
+            if text is not None and text != setting.default:
+                found[setting.name] = text
     return found
 
 
@@ -278,4 +267,5 @@ def load_environ(folder: Path) -> dict[str, str]:
 
 def _sources(folder: Path) -> tuple[files.EnvFile, dict[str, str]]:
     file = files.env_file(folder / ".env")
-    return file, files.overlay(file.values, os.environ, ALIKE)
+    faults = (*file.faults, *sources.untrusted(file, os.environ))
+    return replace(file, faults=faults), sources.overlay(file.values, os.environ, SETTINGS)

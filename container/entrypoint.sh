@@ -35,7 +35,7 @@ must_be_writable() {
   fi
 }
 case ${JOB_QUEUE_DB_URL:-} in
-  sqlite:///*) must_be_writable "$(dirname "${JOB_QUEUE_DB_URL#sqlite:///}")" ;;
+  [Ss][Qq][Ll][Ii][Tt][Ee]:///*) must_be_writable "$(dirname "${JOB_QUEUE_DB_URL#*:///}")" ;;
 esac
 must_be_writable "$JOBS_DIR"
 

@@ -8,7 +8,7 @@ cure, and shows nothing of the content, which may be a secret.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,20 +74,6 @@ def env_file(path: Path) -> EnvFile:
         there = path.is_symlink() or path.exists()
         return EnvFile(path, faults=(f"{path} {error}",)) if there else EnvFile(path)
     return _parsed(path, text)
-
-
-def overlay(
-    under: Mapping[str, str], over: Mapping[str, str], alike: Sequence[Sequence[str]]
-) -> dict[str, str]:
-    """Return variables overlaid with others, without empty ones.
-
-    `alike` lists the names that stand for one setting each (NAME, its alias, NAME_FILE): where `over` has one
-    of them, all of `under` are dropped.
-    """
-    over = {name: value for name, value in over.items() if value}
-    hidden = {name for names in alike if any(one in over for one in names) for name in names}
-    kept = {name: value for name, value in under.items() if value and name not in hidden}
-    return kept | over
 
 
 def _parsed(path: Path, text: str) -> EnvFile:

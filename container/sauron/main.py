@@ -59,6 +59,8 @@ def main() -> int:
         return 2
     logs.capture_crashes()
     logs.configure(settings.log_level, secrets=settings.secret_values)
+    if (file := Path.cwd() / ".env").is_file():
+        log.info("settings.file_read", path=str(file))
     for warning in settings.warnings:
         log.warning("setting.ignored", detail=warning)
     try:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chalicelib.errors import SauronError, SettingsError
-from chalicelib.settings import ALIKE, load_environ
-from chalicelib.sources.files import env_file, overlay
+from chalicelib.settings import SETTINGS, load_environ
+from chalicelib.sources.environment import overlay
+from chalicelib.sources.files import env_file
 
 from .client import Client, command, shared_options
 from .output import clean, say, show, show_json, table, waiting
@@ -161,7 +162,7 @@ def _environ(file: Path | None) -> tuple[dict[str, str], list[str]]:
     written = env_file(file)
     if written.faults:
         raise SettingsError(written.faults)
-    return overlay(written.values, os.environ, ALIKE), list(written.values)
+    return overlay(written.values, os.environ, SETTINGS), list(written.values)
 
 
 def _export_aws_variables(environ: dict[str, str]) -> None:
