@@ -145,3 +145,20 @@ def test_on_lambda_jobs_find_the_libraries_that_lie_beside_saurons_code(
         assert str(tmp_path) in places
         assert sysconfig.get_path("stdlib") not in places
         assert "PYTHONPATH" not in JobEnvironment(Settings.read({"SAURON_JOB_ENV": how})).zygote()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b" \n", b"\xef\xbb\xbf", "token-1234".encode("utf-16"), b"caf\xe9-1234"]
+)
+def test_a_job_does_not_start_with_a_secret_from_a_file_that_cannot_be_used(
+    tmp_path: Path, raw: bytes
+) -> None:
+    (tmp_path / "file").write_bytes(raw)
+    known = environ(DISK_LOGIN_FILE=str(tmp_path / "file"))
+    assert known.secrets(spec(secrets=secrets("DISK_LOGIN"))) == ({}, ["DISK_LOGIN"])
+
+
+def test_a_byte_order_mark_is_not_part_of_a_jobs_secret(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xef\xbb\xbftoken-1234\r\n")
+    known = environ(DISK_LOGIN_FILE=str(tmp_path / "file"))
+    assert known.secrets(spec(secrets=secrets("DISK_LOGIN"))) == ({"DISK_LOGIN": "token-1234"}, [])

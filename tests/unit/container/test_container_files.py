@@ -66,9 +66,10 @@ def test_the_ssh_key_becomes_a_file_that_only_its_user_reads(tmp_path: Path, end
     assert path.parent == tmp_path / "run"
 
 
-def test_the_ssh_key_may_come_wrapped_and_from_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_ssh_key_may_come_wrapped_and_from_a_file(tmp_path: Path, mark: str) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("\n".join(re.findall(".{1,20}", encoded(KEY))) + "\n")
+    secret.write_text(mark + "\n".join(re.findall(".{1,20}", encoded(KEY))) + "\n", encoding="utf-8")
     seen = environment(tmp_path, SSH_PRIVATE_KEY_B64="", SSH_PRIVATE_KEY_B64_FILE=str(secret))
     assert Path(seen["SAURON_SSH_KEY_PATH"]).read_text() == KEY + "\n"
 
