@@ -64,6 +64,7 @@ class GitAddress:
         pairs = [("http.proxy", "")] if is_loopback(self.host) else []
         if self.token is not None:
             pairs.append((f"http.{base}.extraHeader", f"Authorization: {self.authorization}"))
+            pairs.append(("http.followRedirects", "false"))  # git would take the header along
         return pairs
 
     @property
