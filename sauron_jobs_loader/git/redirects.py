@@ -13,7 +13,7 @@ from datetime import timedelta
 from urllib.parse import urljoin, urlsplit
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.masking import public_address
+from sauron_jobs_loader.masking import shown_address
 
 from .address import GitAddress, is_loopback
 
@@ -40,7 +40,7 @@ def allowed(address: GitAddress, url: str) -> str:
     if scheme != "https" and not plain:
         raise _refused(address, f"redirected to {scheme}://{host}, which is not https")
     if address.token is not None and leads_to != origin(address.url):
-        there = public_address(url).removesuffix(ASKED)
+        there = shown_address(url).removesuffix(ASKED)
         raise _refused(
             address,
             f"moved to {there}, and the token is not sent to another host or port; "

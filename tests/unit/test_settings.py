@@ -50,7 +50,7 @@ def test_a_fault_never_shows_what_opens_an_address() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read({"SAURON_PUBLIC_URL": "ftp://me:hunter2-and-more@files.test/"})
     assert "hunter2" not in str(caught.value)
-    assert "ftp://***@files.test/" in str(caught.value)
+    assert "'ftp://files.test/'" in str(caught.value)
 
 
 def test_empty_means_unset() -> None:
@@ -176,3 +176,8 @@ def test_no_secret_is_shown_when_settings_are_printed() -> None:
         "environ",
         "secret_values",
     }
+
+
+def test_what_opens_the_bundles_address_is_a_secret_from_the_start() -> None:
+    settings = Settings.read({"JOBS_GIT_REPO_URL": "https://bot:hunter2/and#more@git.test/jobs.git"})
+    assert settings.masked("said hunter2/and#more aloud") == "said *** aloud"
