@@ -71,7 +71,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_WORKERS", "8", read.whole(1, 256), "Attempts that run at once"),
     _row("SAURON_JOB_ENV", "compatible", read.one_of("compatible", "declared"), "declared = jobs get their declared secrets and nothing else of the environment"),
     _row("SAURON_KILL_GRACE_SECONDS", "5", read.seconds(0, 300), "Between TERM and KILL of an attempt's processes", attribute="kill_grace"),
-    _row("SAURON_DRAIN_SECONDS", "25", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
+    _row("SAURON_DRAIN_SECONDS", "15", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
     _row("SAURON_LOAD_TIMEOUT_SECONDS", "60", read.seconds(1, 600), "How long a bundle's manifest may take to load", attribute="load_timeout"),
     _row("SAURON_GIT_TIMEOUT_SECONDS", "120", read.seconds(1, 3600), "How long a fetch may take", attribute="git_timeout"),
     _row("SAURON_INSTALL_TIMEOUT_SECONDS", "600", read.seconds(1, 7200), "How long installing a bundle's requirements.txt may take", attribute="install_timeout"),
