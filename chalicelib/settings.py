@@ -16,9 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from sauron_jobs_loader.masking import Masker, without_credentials
+from sauron_jobs_loader.masking import Masker, address_credentials, shown_address
 
 from . import settings_readers as read
 from .errors import SettingsError
@@ -37,6 +36,7 @@ class Setting:
     read: Callable[[str], Any]
     help: str
     secret: bool = False
+    address: bool = False  # the user and password in it are secret
     aliases: tuple[str, ...] = ()
 
 
@@ -48,7 +48,7 @@ def _row(name: str, default: str | None, read: Callable[[str], Any], help_: str,
 SETTINGS: tuple[Setting, ...] = (
     _row("JOB_QUEUE_DB_URL", None, read.store_url, "The store: sqlite:////path or postgresql://. Unset: .sauron/sauron.sqlite3", secret=True, attribute="store_url"),
     _row("DATABASE_URL", None, read.life_hub_url, "Life Hub's PostgreSQL, where runs are copied to. Unset: no copy", secret=True, attribute="life_hub_url", aliases=("LIFE_HUB_DB_URL",)),
-    _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only"),
+    _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only", address=True),
     _row("JOBS_GIT_TOKEN", None, read.word, "Token for an https bundle", secret=True),
     _row("JOBS_GIT_BRANCH", "main", read.word, "Branch of the bundle that is followed"),
     _row("JOBS_DIR", ".sauron/jobs", read.path, "Where the bundle's mirror and revisions are kept"),
@@ -73,7 +73,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_WORKERS", "8", read.whole(1, 256), "Attempts that run at once"),
     _row("SAURON_JOB_ENV", "compatible", read.one_of("compatible", "declared"), "declared = jobs get their declared secrets and nothing else of the environment"),
     _row("SAURON_KILL_GRACE_SECONDS", "5", read.seconds(0, 300), "Between TERM and KILL of an attempt's processes", attribute="kill_grace"),
-    _row("SAURON_DRAIN_SECONDS", "25", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
+    _row("SAURON_DRAIN_SECONDS", "15", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
     _row("SAURON_LOAD_TIMEOUT_SECONDS", "60", read.seconds(1, 600), "How long a bundle's manifest may take to load", attribute="load_timeout"),
     _row("SAURON_GIT_TIMEOUT_SECONDS", "120", read.seconds(1, 3600), "How long a fetch may take", attribute="git_timeout"),
     _row("SAURON_INSTALL_TIMEOUT_SECONDS", "600", read.seconds(1, 7200), "How long installing a bundle's requirements.txt may take", attribute="install_timeout"),
@@ -83,7 +83,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_BACKUP_DIR", None, read.path, "Where the daily copies of an SQLite store go. Unset: backups beside the store"),
     _row("SAURON_KEEP_BACKUPS", "7", read.whole(1, 1000), "How many of these copies are kept"),
     _row("SAURON_DISK_LOW_MB", "500", read.whole(0, 10_000_000), "Alert when the store's disk has less free space than this; 0 = never"),
-    _row("SAURON_PUBLIC_URL", None, read.http_url, "Where people reach this Sauron, for the links in alerts. Unset: API_HOST and API_PORT"),
+    _row("SAURON_PUBLIC_URL", None, read.http_url, "Where people reach this Sauron, for the links in alerts. Unset: API_HOST and API_PORT", address=True),
     _row("SAURON_HEARTBEAT_URL", None, read.http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, read.http_url, "Where alerts are posted as signed JSON", secret=True),
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, read.webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
@@ -181,12 +181,16 @@ class Settings:
                 values[setting.attribute] = setting.read(raw)
                 if setting.secret:
                     secrets.update(within(raw, values[setting.attribute]))
-                    if isinstance(
-                        values[setting.attribute], str
-                    ):  # the address with its scheme in lower case
+                    if isinstance(values[setting.attribute], str):  # an address whose scheme is in lower case
                         secrets.update(within(values[setting.attribute]))
+                elif setting.address:
+                    secrets.update(address_credentials(raw))
             except ValueError as error:
-                shown = "" if setting.secret else f"={without_credentials(raw)!r}"
+                shown = (
+                    ""
+                    if setting.secret
+                    else f"={(shown_address(raw) if '://' in raw or setting.address else raw)!r}"
+                )
                 faults.append(f"{name}{shown}: {error}")
         if faults:
             raise SettingsError(faults)
@@ -232,9 +236,7 @@ def within(raw: str, value: Any = None) -> set[str]:
     """Return a secret as it was given, and what it holds: an address's password, a decoded key."""
     found = {raw}
     if "://" in raw:
-        parts = urlsplit(raw)
-        if parts.password and parts.password != parts.username:
-            found |= {parts.password, unquote(parts.password)}
+        found |= address_credentials(raw)
     if isinstance(value, bytes):
         found.add(value.decode("utf-8", "replace"))
     return found

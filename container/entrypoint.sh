@@ -16,6 +16,9 @@ if [ -n "${JOB_QUEUE_DB_URL_FILE:-}" ] && [ "${JOB_QUEUE_DB_URL:-$store}" = "$st
 else
   export JOB_QUEUE_DB_URL="${JOB_QUEUE_DB_URL:-$store}"
 fi
+for name in TZ HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+  if [ -z "$(printenv "$name")" ]; then unset "$name"; fi
+done
 export JOBS_DIR="${JOBS_DIR:-/data/jobs}"
 export API_HOST="${API_HOST:-0.0.0.0}"
 

@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 SHORTEST = 4
@@ -28,6 +28,18 @@ BASE64_LINES = (76, 64)  # letters after which MIME and base64(1), and PEM break
 # user and password of an address; the user name `git` alone opens nothing
 _USER_INFORMATION = re.compile(r"(?<=://)(?!git@)([^/\s]+)@")
 _ALTERNATIVE = str.maketrans("+/", "-_")
+
+UNREADABLE = "an address that cannot be read"
+_SCHEME = re.compile(r"\A(?:[a-z][a-z0-9+.-]*:)?/+", re.IGNORECASE)
+_SSH_USER = re.compile(r"(?:git\+)?ssh://[a-z0-9_.+-]+", re.IGNORECASE)
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<info>[^/?#@\s\\]*)@)?"
+    r"(?P<place>(?:\[[0-9a-f:.]+\]|[^/?#@\s\\:\[\]]+)(?::\d*)?(?:/[^?#@\s]*)?)(?:[?#][^@]*)?",
+    re.IGNORECASE,
+)
+_SCP_LIKE = re.compile(
+    r"(?:[a-z0-9_.+-]+@(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\]):|git@[a-z0-9_.-]+/)[^@\s]+", re.IGNORECASE
+)
 
 
 def without_credentials(text: str) -> str:
@@ -43,14 +55,37 @@ def credentials_in(text: str) -> Iterator[str]:
             yield from (secret, unquote(secret))
 
 
-def public_address(url: str) -> str:
-    """Return one address without credentials, query and fragment. The user name of ssh is kept."""
-    if "://" not in url:
+def address_credentials(url: str) -> set[str]:
+    """Return what of one address may be a secret: all that stands before its last @, whole and in pieces.
+
+    Nothing is guessed from the form of the address, because a password that holds `/`, `#` or `?` makes it
+    another one. The user name alone of an ssh address opens nothing and is none.
+    """
+    before, at, _ = url.rpartition("@")
+    if not at or _is_path(url) or _SCP_LIKE.fullmatch(url) or _SSH_USER.fullmatch(before):
+        return set()
+    whole = _SCHEME.sub("", before)
+    user, _, last = whole.rpartition(":")
+    pieces = {whole, whole.partition(":")[2], user if last in {"", "x-oauth-basic"} else ""}
+    return {form for piece in pieces if piece for form in (piece, unquote(piece))}
+
+
+def shown_address(url: str) -> str:
+    """Return one address for people, built from its parts without credentials, query and fragment.
+
+    An address whose parts cannot be told apart is UNREADABLE: what looks like its host may be a password.
+    """
+    if _is_path(url) or ("@" not in url and "://" not in url):
         return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = parts.username if parts.scheme.startswith("ssh") else None
-    return parts._replace(netloc=f"{user}@{host}" if user else host, query="", fragment="").geturl()
+    if found := _URL.fullmatch(url):
+        scheme = found["scheme"].lower()
+        user = f"{found['info']}@" if scheme.startswith("ssh") and ":" not in (found["info"] or ":") else ""
+        return f"{scheme}://{user}{found['place']}"
+    return url if _SCP_LIKE.fullmatch(url) else UNREADABLE
+
+
+def _is_path(url: str) -> bool:
+    return url.startswith((".", "~", "file:///")) or (url.startswith("/") and not url.startswith("//"))
 
 
 class Masker:

@@ -27,7 +27,7 @@ from chalicelib.store.incidents import Incident
 from chalicelib.store.queue import leases
 from chalicelib.store.runners import Runner
 from chalicelib.wiring import Sauron
-from sauron_jobs_loader.masking import public_address
+from sauron_jobs_loader.masking import shown_address
 
 INCIDENTS_SHOWN = 10  # sentences on the page; /alerts lists all
 REASON_CHARS = 300
@@ -95,7 +95,7 @@ def git_sync(settings: Settings, state: BundleState, revision: Revision | None) 
         "last_sync": None if state.last_sync is None else iso(state.last_sync),
         "last_error": None if error is None else settings.masked(error),
         "consecutive_failures": state.consecutive_failures,
-        "repo_url": None if url is None else settings.masked(public_address(url)),
+        "repo_url": None if url is None else settings.masked(shown_address(url)),
         "branch": settings.jobs_git_branch,
         "local_path": str(settings.jobs_dir),
         "pinned_ref": state.pinned_ref,

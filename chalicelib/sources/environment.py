@@ -79,8 +79,7 @@ def chosen(row: Row, environ: Mapping[str, str]) -> tuple[str, str | None]:
     else:
         return row.name, None
     if len(text) > 1 and text[0] + text[-1] in QUOTES:
-        shown = "" if row.secret else f"={text}"
-        raise ValueError(f"{name}{shown}: write it without quotes")
+        raise ValueError(f"{name}: write it without quotes")
     return name, text
 
 

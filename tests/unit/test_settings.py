@@ -50,7 +50,7 @@ def test_a_fault_never_shows_what_opens_an_address() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read({"SAURON_PUBLIC_URL": "ftp://me:hunter2-and-more@files.test/"})
     assert "hunter2" not in str(caught.value)
-    assert "ftp://***@files.test/" in str(caught.value)
+    assert "'ftp://files.test/'" in str(caught.value)
 
 
 def test_empty_means_unset() -> None:
@@ -194,6 +194,13 @@ def test_quotes_that_a_panel_keeps_are_refused_for_every_setting(
             Settings.read(environ)
 
 
+def test_a_value_in_quotes_is_not_shown() -> None:
+    for name in ("JOBS_GIT_REPO_URL", "SAURON_PUBLIC_URL", "JOBS_DIR"):
+        with pytest.raises(SettingsError) as caught:
+            Settings.read({name: '"https://bot:hunter2-and-more@h/o/r"'})
+        assert "hunter2" not in str(caught.value)
+
+
 def test_quotes_inside_a_value_are_part_of_it() -> None:
     sender = '"Ops at night" <ops@example.org>'
     assert Settings.read({"FROM_EMAIL": sender}).from_email == sender
@@ -319,3 +326,8 @@ def test_variables_of_jobs_are_not_warned_of() -> None:
         "PATH": "/",
     }
     assert Settings.read(environ).warnings == ()
+
+
+def test_what_opens_the_bundles_address_is_a_secret_from_the_start() -> None:
+    settings = Settings.read({"JOBS_GIT_REPO_URL": "https://bot:hunter2/and#more@git.test/jobs.git"})
+    assert settings.masked("said hunter2/and#more aloud") == "said *** aloud"

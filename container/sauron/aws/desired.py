@@ -17,7 +17,7 @@ from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
 from sauron_jobs_loader.errors import LoaderError, SourceError
 from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address
-from sauron_jobs_loader.masking import without_credentials
+from sauron_jobs_loader.masking import address_credentials
 from sauron_jobs_loader.toolkit import known_hosts
 
 from .names import Names
@@ -99,7 +99,7 @@ def read(
     faults += [
         f"{name}: everyone who may view a function could read the user and password before the @; remove them"
         for name, value in variables.items()
-        if name != "JOBS_GIT_REPO_URL" and without_credentials(value) != value
+        if name != "JOBS_GIT_REPO_URL" and "://" in value and address_credentials(value)
     ]
     variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
     if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:

@@ -16,7 +16,7 @@ import click
 
 from chalicelib.errors import SettingsError
 from chalicelib.sources.files import env_file
-from sauron_jobs_loader.masking import without_credentials
+from sauron_jobs_loader.masking import shown_address
 
 URL, TOKEN = "SAURON_URL", "SAURON_TOKEN"
 
@@ -32,7 +32,7 @@ class Remote:
     @property
     def shown(self) -> str:
         """The address for people: without credentials, with the file it is from."""
-        address = without_credentials(self.url)
+        address = shown_address(self.url)
         return address if self.file is None else f"{address} ({URL} in {self.file})"
 
 
@@ -54,7 +54,7 @@ def find(url: str | None, token: str | None, folder: Path, environ: Mapping[str,
         return None
     address, own = _address(url), file.values.get(TOKEN)
     if token and not own:
-        shown = without_credentials(address)
+        shown = shown_address(address)
         raise click.UsageError(
             f"{URL} is from {path} and the token is not, so the token is not sent to {shown}. "
             f"If that address is right, give it by hand: --url {shown}"
@@ -69,7 +69,7 @@ def _address(url: str) -> str:
     except ValueError:
         valid = False
     if not valid:
-        shown = without_credentials(url)
+        shown = shown_address(url)
         raise click.UsageError(f"--url {shown!r} is not a valid address. Write http://host:port")
     return f"{parts.scheme}{url[len(parts.scheme) :]}".rstrip("/")
 

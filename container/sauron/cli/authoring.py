@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import click
 
 from chalicelib.clock import iso
 from chalicelib.errors import JobSpecError, SauronError
+from sauron.typed_command import typed_command
 
 from .client import Client, command
 from .output import facts, moment, show, show_json, table, waiting
@@ -111,10 +113,11 @@ def init(client: Client, *, folder: Path) -> None:
     for file in files:
         show(f"  {file}")
     show("")
+    sauron = typed_command()
     facts(
         [
-            ("start it", f"JOBS_GIT_REPO_URL={where} sauron serve"),
-            ("change it", f"edit, commit, then: sauron check {where} && sauron sync"),
+            ("start it", f"JOBS_GIT_REPO_URL={shlex.quote(str(where))} {sauron} serve"),
+            ("change it", f"edit, commit, then: {sauron} check {shlex.quote(str(where))} && {sauron} sync"),
         ]
     )
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sauron_jobs_loader.masking import MASK, Masker, credentials_in, public_address, without_credentials
+from sauron_jobs_loader.masking import (
+    MASK,
+    Masker,
+    address_credentials,
+    credentials_in,
+    shown_address,
+    without_credentials,
+)
 
 SECRET = "s3cr3t/Of the+ops&team"
 KEY = (
@@ -149,14 +156,29 @@ def test_base64_in_lines_of_64_letters_is_found() -> None:
     [
         ("https://me:secret@git.test/a.git", "https://git.test/a.git"),
         ("https://secret@git.test:8443/a.git#x", "https://git.test:8443/a.git"),
-        ("ssh://git:secret@git.test:22/a.git", "ssh://git@git.test:22/a.git"),
-        ("git@git.test:team/a.git", "git@git.test:team/a.git"),
-        ("/srv/jobs.git", "/srv/jobs.git"),
-        ("file:///srv/jobs.git", "file:///srv/jobs.git"),
+        ("ssh://git:secret@git.test:22/a.git", "ssh://git.test:22/a.git"),
+        ("HTTPS://bot:pass@Host.example:8443/o/r", "https://Host.example:8443/o/r"),
+        ("https://user@host/o/r?token=abc#main", "https://host/o/r"),
+        ("https://[::1]:80/o/r", "https://[::1]:80/o/r"),
+        ("ssh://git@host:22/o/r", "ssh://git@host:22/o/r"),
+        ("git@host:o/r.git", "git@host:o/r.git"),
+        ("deploy@host:o/r.git", "deploy@host:o/r.git"),
+        ("/srv/repos@2/jobs", "/srv/repos@2/jobs"),
+        ("./jobs@2", "./jobs@2"),
+        ("file:///srv/repos@2/jobs", "file:///srv/repos@2/jobs"),
+        ("host/o/r", "host/o/r"),
+        ("https://host/o/r@2", "an address that cannot be read"),
     ],
 )
-def test_an_address_is_shown_without_what_opens_it(url: str, shown: str) -> None:
-    assert public_address(url) == shown
+def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url", ["git@host:o/r", "ssh://git@host/o/r", "/srv/a@b", "./a@b", "https://host/o/r"]
+)
+def test_the_user_of_ssh_and_a_path_are_no_secrets(url: str) -> None:
+    assert address_credentials(url) == set()
 
 
 @pytest.mark.parametrize(

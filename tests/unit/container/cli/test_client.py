@@ -164,3 +164,10 @@ def test_options_that_say_all_need_no_env_file(cli: Cli, tmp_path: Path) -> None
     (tmp_path / ".env").write_text("not a setting\n")
     with receive(HEALTH) as running:
         assert cli("version", "--url", running.url, "--token", "typed-token-1").code == 0
+
+
+@pytest.mark.parametrize("address", ["http://me:hunter2/more@127.0.0.1:9", "ftp://me:hunter2/more@host"])
+def test_the_password_of_an_address_that_cannot_be_read_is_not_shown(cli: Cli, address: str) -> None:
+    said = cli("list", "--url", address)
+    assert said.code == 2
+    assert "hunter2" not in said.err
