@@ -91,6 +91,7 @@ def test_a_bundle_of_the_earlier_system_loads_and_runs_unchanged(launcher: Launc
         "status": "partial",
         "host": "db1",
         "scheduler": "elrond",
+        "queue": True,
         "metadata": {"script_source": "git", "git_sha": SHA},
         "unknown": None,
         "jobs": ["backup", "digest"],
