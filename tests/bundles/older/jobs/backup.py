@@ -12,7 +12,7 @@ HOST = os.environ.get("BACKUP_HOST", "none")  # older bundles read their setting
 
 async def run():
     logger.info("backup of %s", HOST)
-    result = run_ssh_command("127.0.0.1", "true", user="nobody", port=9, timeout=5)
+    ok, _out, err, code = run_ssh_command("127.0.0.1", "true", user="nobody", port=9, timeout=5)
     reachable = test_ssh_connection("127.0.0.1", user="nobody", port=9, timeout=5)
     emit_job_run(job_id="backup", status="success", duration_ms=1)
     await emit_job_run(job_id="backup", status="success", duration_ms=1)
@@ -24,5 +24,5 @@ async def run():
         "metadata": get_manifest_metadata("backup"),
         "unknown": get_manifest_metadata("no-such-job"),
         "jobs": [config.id for config in job_registry.list_jobs(enabled_only=True)],
-        "ssh": [result.success, result.returncode, bool(result.stderr), reachable],
+        "ssh": [ok, code, bool(err), reachable],
     }
