@@ -113,6 +113,6 @@ def test_mail_that_cannot_be_sent_is_none_with_the_reason_in_the_log(launcher: L
         "ok": True,
         "value": {"status": "success", "sent": [None, None, None], "token": "t"},
     }
-    assert "mail 'Daily digest' was not sent: EndpointConnectionError" in told.output
-    assert "mail '[CRITICAL] It broke' was not sent: it lacks a recipient" in told.output
+    assert "mail 'ZERG DIGEST: Daily digest' was not sent: EndpointConnectionError" in told.output
+    assert "mail 'CRITICAL (ZERG): It broke' was not sent: it lacks a recipient" in told.output
     assert os.environ.get("FROM_EMAIL") != "sauron@example.org"
