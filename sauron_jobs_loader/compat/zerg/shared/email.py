@@ -20,9 +20,8 @@ def send_digest_email(subject: str, body: str = "", html: str | None = None, **h
 
 def send_job_failure_alert(failed_job_id: str, error: str) -> str | None:
     """Send a mail to ALERT_EMAIL about a job that failed. Sauron tells of failed runs by itself."""
-    body = (
-        f"A job failed.\n\nJob ID: {failed_job_id}\nError: {error}\n\nIts runs: sauron runs {failed_job_id}\n"
-    )
+    facts = f"Job ID: {failed_job_id}\nError: {error}"
+    body = f"A job failed:\n\n{facts}\n\nIts runs: sauron runs --job {failed_job_id}\n"
     return send_alert_email(
         f"Job failed: {failed_job_id}", body, alert_type="job_failure", job_id=failed_job_id
     )
