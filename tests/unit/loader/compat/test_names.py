@@ -1,4 +1,4 @@
-"""Every public name of the earlier modules that a bundle may import is there: one that is not stops a manifest."""
+"""Every public name of the earlier modules can be imported: one that is missing stops a whole manifest."""
 
 from __future__ import annotations
 
