@@ -155,8 +155,6 @@ def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None) -> i
 def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
     job = client.ensure_synced().get(path("jobs", job_id))
     reasons = _param_faults(job["params_schema"], params)
-    if job["removed_at"]:
-        reasons.append("the job was removed from its bundle")
     if not direct and not job["enabled"]:
         reasons.append(f"the job is disabled: sauron enable {job_id}")
     if job["rejected"]:

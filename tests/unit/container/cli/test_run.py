@@ -3,7 +3,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from chalicelib.store import Store
+from chalicelib.clock import iso
+from chalicelib.store import Store, ledger
 from sauron.cli.run import read_params
 from tests.conftest import ManualClock, define
 from tests.unit.container.cli.conftest import Cli
@@ -53,6 +54,21 @@ def test_a_preview_gives_the_reasons_and_keeps_their_older_key(
     assert said.json["would_run"] is False
     assert said.json["reasons"] == said.json["against"] == ["the job is disabled: sauron enable backup"]
     assert cli("runs", "--json").json["runs"] == []
+
+
+@pytest.mark.parametrize(
+    "act", [["run", "gone"], ["run", "gone", "--dry-run"], ["run", "gone", "--direct"], ["enable", "gone"]]
+)
+def test_a_job_that_left_its_bundle_is_told_from_one_that_never_was(
+    cli: Cli, store: Store, clock: ManualClock, act: list[str]
+) -> None:
+    job = define(store, clock, "gone", "0 3 1 1 *")
+    with store.write() as tx:
+        ledger.retire(tx, job, now=clock.now())
+    said = cli(*act)
+    assert (said.code, said.out) == (1, "")
+    assert f"Job 'gone' was removed at {iso(clock.now())}" in said.err
+    assert "sauron runs --job gone" in said.err
 
 
 def test_waiting_without_a_runner_fails_and_queues_nothing(
