@@ -71,6 +71,18 @@ def test_a_job_that_left_its_bundle_is_told_from_one_that_never_was(
     assert "sauron runs --job gone" in said.err
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_run_is_told_with_its_cron_expression_its_standing_and_its_limit(
+    cli: Cli, store: Store, clock: ManualClock, options: list[str]
+) -> None:
+    define(store, clock, "backup", "0 3 1 jan *", timeout_seconds=1800)
+    said = cli("run", "backup", *options)
+    assert said.code == 0
+    facts = dict(line.split(None, 1) for line in said.out.splitlines()[1:])
+    assert (facts["cron"], facts["enabled"]) == ("0 3 1 jan *", "yes")
+    assert "1800 s" in said.out
+
+
 def test_waiting_without_a_runner_fails_and_queues_nothing(
     cli: Cli, store: Store, clock: ManualClock
 ) -> None:
