@@ -47,6 +47,21 @@ class UnknownJobError(SauronError):
         super().__init__(f"There is no job {job_id!r}.{hint}")
 
 
+class RemovedJobError(UnknownJobError):
+    """The job has left the registry; its runs are kept. `revision` is the one that no longer had it."""
+
+    def __init__(self, job_id: str, removed_at: str, revision: str | None) -> None:
+        self.job_id = job_id
+        self.removed_at = removed_at
+        self.revision = revision
+        by = f" by revision {revision[:12]}" if revision else ""
+        SauronError.__init__(
+            self,
+            f"Job {job_id!r} was removed at {removed_at}{by}. Its runs are kept: /runs?job_id={job_id}, or "
+            f"`sauron runs --job {job_id}`. To have it back, define it in the bundle and sync.",
+        )
+
+
 class JobDisabledError(SauronError):
     """The job is off, so it cannot be triggered."""
 

@@ -34,7 +34,7 @@ WHITELIST = (
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ),
-    "SAURON_SSH_KNOWN_HOSTS",
+    *("SAURON_SSH_KNOWN_HOSTS", "JOB_SCHEDULER_NAME", "JOB_QUEUE_ENABLED"),
     *(
         "HTTP_PROXY",
         "HTTPS_PROXY",

@@ -284,8 +284,8 @@ def test_a_bundle_of_real_ops_jobs_does_its_work(
         ("succeeded", False),
     ]
     assert [subject for subject in mailbox.subjects() if "ackup" in subject] == [
-        "[ERROR] Backup is stale",
-        "[ERROR] Backup is fresh again",
+        "WARNING (SAURON): Backup is stale",
+        "WARNING (SAURON): Backup is fresh again",
     ]
 
     # the disk job mails only when the count rose; what it knows outlives the runner

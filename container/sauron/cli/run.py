@@ -62,6 +62,8 @@ def run_job(
     client.ensure_synced()
     if wait:
         _require_runner(client)
+    # read before anything is queued: what fails afterwards would look like a run that is not queued
+    job = {} if wait or client.json else client.get(path("jobs", job_id))
     answer = client.post(
         path("jobs", job_id, "trigger"), {"params": params, "force": force or None, "reason": reason}
     )
@@ -71,6 +73,7 @@ def run_job(
         show_json(answer)
         return 0
     show(answer["message"])
+    facts([*_standing(job), ("at most", _limit(job, job["max_attempts"]))])
     if not client.get("/status")["runners"]:
         say("No runner is up. The run starts when one is: `sauron serve`.")
     return 0
@@ -155,8 +158,6 @@ def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None) -> i
 def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
     job = client.ensure_synced().get(path("jobs", job_id))
     reasons = _param_faults(job["params_schema"], params)
-    if job["removed_at"]:
-        reasons.append("the job was removed from its bundle")
     if not direct and not job["enabled"]:
         reasons.append(f"the job is disabled: sauron enable {job_id}")
     if job["rejected"]:
@@ -189,15 +190,24 @@ def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, dire
         facts(
             [
                 ("why not", "\n".join(reasons)),
+                *_standing(job),
                 ("runs", job["entrypoint"]),
                 ("where", where),
                 ("revision", (job["revision"] or "")[:12]),
                 ("params", json.dumps(params) if params else None),
                 ("secrets", environment or "none"),
-                ("at most", f"{job['timeout_seconds']} s an attempt; attempts: {report['max_attempts']}"),
+                ("at most", _limit(job, report["max_attempts"])),
             ]
         )
     return 1 if reasons else 0
+
+
+def _standing(job: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return [("cron", job["cron"]), ("enabled", "yes" if job["enabled"] else "no")]
+
+
+def _limit(job: dict[str, Any], attempts: int) -> str:
+    return f"{job['timeout_seconds']} s an attempt; attempts: {attempts}"
 
 
 def _param_faults(schema: dict[str, Any] | None, params: dict[str, Any] | None) -> list[str]:

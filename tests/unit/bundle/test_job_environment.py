@@ -53,6 +53,12 @@ def test_a_job_that_declares_its_secrets_sees_the_whitelist() -> None:
     }
 
 
+def test_every_job_sees_the_name_of_its_scheduler_and_whether_runs_are_claimed() -> None:
+    told = {"JOB_SCHEDULER_NAME": "elrond", "JOB_QUEUE_ENABLED": "0"}
+    for declared in (None, [], secrets("CRM_LOGIN")):
+        assert environ(**told).of(spec(secrets=declared)).items() >= told.items()
+
+
 def test_who_may_have_the_ssh_key_may_read_its_file() -> None:
     assert environ().of(spec(secrets=secrets("SSH_PRIVATE_KEY_B64")))["SAURON_SSH_KEY_PATH"] == "/run/key"
     only_file = {name: value for name, value in GIVEN.items() if name != "SSH_PRIVATE_KEY_B64"}
