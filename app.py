@@ -92,5 +92,6 @@ if under_chalice_local(sys.argv, os.environ):
     ours = wiring.build(PROCESS.settings(), runtime=wiring.RUNNER)
     PROCESS.set(ours)
     logs.configure(ours.settings.log_level, secrets=ours.settings.secret_values)
+    logs.capture_crashes()
     running = runner.start(app, ours)
     atexit.register(running.stop, ours.settings.drain)

@@ -247,6 +247,12 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def secret_texts(environ: Mapping[str, str]) -> set[str]:
+    """Return what is to be masked of the secret settings, also where another setting is wrong."""
+    texts = given(environ)
+    return {part for one in SETTINGS if one.secret and one.name in texts for part in within(texts[one.name])}
+
+
 def _unknown(environ: Mapping[str, str]) -> list[str]:
     """Return a warning for each variable that starts with SAURON_ and is not a setting: a likely typo."""
     known = {s.name for s in SETTINGS} | {f"{s.name}_FILE" for s in SETTINGS if s.secret}

@@ -64,7 +64,7 @@ def main() -> int:
     try:
         return _serve(settings)
     except SauronError as error:
-        sys.stderr.write(f"sauron: {error}\n")
+        sys.stderr.write(f"sauron: {settings.masked(str(error))}\n")
         return 1
 
 
