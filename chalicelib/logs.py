@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from chalicelib.text import safe
 from sauron_jobs_loader.masking import Masker
 
 
@@ -69,6 +70,9 @@ def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextI
         # And after it, because a renderer writes out objects that were no text before.
         return handler.masker.text(line)
 
+    def drop_control_sequences(_logger: Any, _method: str, line: Any) -> str:
+        return safe(line, colours=True)  # a job's error may be in it
+
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -95,6 +99,7 @@ def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextI
                 structlog.processors.format_exc_info,
                 mask_values,
                 render,
+                *([drop_control_sequences] if stream.isatty() else []),
                 mask_rendered,
             ],
         )

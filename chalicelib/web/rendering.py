@@ -13,7 +13,7 @@ from typing import Any
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import ago, plain, taken
+from chalicelib.text import ago, safe, taken
 
 HERE = Path(__file__).parent
 
@@ -55,5 +55,5 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"iso": iso, "ago": ago, "taken": taken, "plain": plain}
+    environment.filters |= {"iso": iso, "ago": ago, "taken": taken, "plain": safe}
     return environment

@@ -30,6 +30,7 @@ from chalicelib import __version__, logs, wiring
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.runtime import runner
 from chalicelib.settings import Settings, load_environ
+from chalicelib.text import safe
 
 from .gateway import Gateway
 from .http import Server
@@ -64,7 +65,7 @@ def main() -> int:
     try:
         return _serve(settings)
     except SauronError as error:
-        sys.stderr.write(f"sauron: {settings.masked(str(error))}\n")
+        sys.stderr.write(f"sauron: {settings.masked(safe(str(error)))}\n")
         return 1
 
 
