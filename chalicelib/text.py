@@ -19,6 +19,7 @@ _STEPS = ((86400 * 2, 86400, "d"), (7200, 3600, "h"), (120, 60, "min"), (0, 1, "
 _MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\U000e0001"  # direction marks and their like
 _CONTROL = f"\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}"  # all but tabs and line feeds
 _STRING = "(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x1f\x7f-\x9f]*"  # a title, a clipboard, a picture
+_ANY = re.compile(f"[{_CONTROL}]")
 _OBEYED = re.compile(
     "(?P<colour>\x1b\\[[0-9;:]{0,99}m)"
     "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
@@ -129,6 +130,8 @@ class Cleaner:
 
 def safe(text: str, *, colours: bool = False) -> str:
     """Return a text of one or more lines without what a terminal obeys; with `colours`, these pass."""
+    if _ANY.search(text) is None:
+        return text
     cleaner = Cleaner(colours=colours)
     return cleaner.feed(text) + cleaner.end()
 
