@@ -87,7 +87,9 @@ if under_chalice_local(sys.argv, os.environ):
 
     from chalicelib import logs
     from chalicelib.runtime import runner
+    from chalicelib.runtime.closed_memory import close_memory
 
+    close_memory()
     logs.configure()
     ours = wiring.build(PROCESS.settings(), runtime=wiring.RUNNER)
     PROCESS.set(ours)

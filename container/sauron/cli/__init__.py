@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None, *, commands: Sequence[click.Command] | None = None) -> None:
     """Run one command and exit with its code. `commands` stand for Sauron's own."""
     from chalicelib import logs
+    from chalicelib.runtime.closed_memory import close_memory
 
     from . import root
 
+    close_memory()  # it may hold the store's password, and jobs of `run --direct` are of the same user
     logs.capture_crashes()
     sys.exit(root.invoke(arguments, commands=root.COMMANDS if commands is None else commands))
