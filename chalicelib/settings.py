@@ -256,6 +256,12 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
+def secret_texts(environ: Mapping[str, str]) -> set[str]:
+    """Return what is to be masked of the secret settings, also where another setting is wrong."""
+    texts = given(environ)
+    return {part for one in SETTINGS if one.secret and one.name in texts for part in within(texts[one.name])}
+
+
 def load_environ(folder: Path) -> dict[str, str]:
     """Return `folder`/.env overlaid with this process's environment; an empty variable counts as unset.
 

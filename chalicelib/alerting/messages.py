@@ -20,7 +20,7 @@ from chalicelib.model.runs import RunState
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
-from chalicelib.text import plain, storable, taken
+from chalicelib.text import safe, storable, taken
 from sauron_jobs_loader.mail_subjects import WARNING, alert_subject
 
 from .checks import OF_SAURON, SAURON, Kind
@@ -181,7 +181,7 @@ def _part(alert: Alert, chars: int) -> dict[str, Any]:
         ("job", data.get("job_id")),
         ("run", data.get("run_id")),
     ]
-    tail = plain(str(data.get("log_tail") or ""))[-chars:].strip()
+    tail = safe(str(data.get("log_tail") or ""))[-chars:].strip()
     known = [(name, str(value)) for name, value in facts if value is not None]
     title = _line(str(data.get("title") or alert.type), 120)
     return {

@@ -13,6 +13,7 @@ from chalicelib import __version__
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
 from chalicelib.store import bundle, registry
+from chalicelib.text import safe
 from chalicelib.wiring import Sauron
 from sauron_jobs_loader.masking import shown_address
 
@@ -86,7 +87,7 @@ class StartupBanner:
         self._print(lines)
 
     def _print(self, lines: list[str]) -> None:
-        sys.stdout.write(self._sauron.settings.masked("\n".join(lines)) + "\n")
+        sys.stdout.write(self._sauron.settings.masked(safe("\n".join(lines))) + "\n")
         sys.stdout.flush()
 
     def _schedule(self, job: Job) -> str:

@@ -19,9 +19,10 @@ from chalicelib.errors import SauronError, SettingsError
 from chalicelib.settings import SETTINGS, load_environ
 from chalicelib.sources.environment import overlay
 from chalicelib.sources.files import env_file
+from chalicelib.text import cell
 
 from .client import Client, command, shared_options
-from .output import clean, say, show, show_json, table, waiting
+from .output import say, show, show_json, table, waiting
 
 if TYPE_CHECKING:
     from sauron.aws.plan import Plan, Step
@@ -224,8 +225,8 @@ class _ProgressOnStderr:
 
         if sys.stderr.isatty():
             Console(stderr=True, highlight=False, markup=False, emoji=False).print(
-                clean(line), style=style, soft_wrap=True
+                cell(line), style=style, soft_wrap=True
             )
         else:
-            sys.stderr.write(clean(line) + "\n")
+            sys.stderr.write(cell(line) + "\n")
             sys.stderr.flush()

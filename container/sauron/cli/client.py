@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chalicelib import logs
 from chalicelib.errors import SauronError
+from sauron_jobs_loader.masking import credentials_in
 
 from . import address
 from .output import say, waiting
@@ -227,6 +229,10 @@ def shared_options() -> list[click.Parameter]:
         client = context.ensure_object(Client)
         if value and option.name:
             setattr(client, option.name, value)
+            if option.name == "token":
+                logs.add_secrets([value])
+            elif option.name == "url":
+                logs.add_secrets(credentials_in(value))
 
     def option(name: str, metavar: str | None, words: str) -> click.Option:
         return click.Option(
