@@ -34,7 +34,7 @@ from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
 from chalicelib.settings import Settings, load_environ
 from chalicelib.store import Store, registry
-from chalicelib.store.database import claim_folder
+from chalicelib.store.permissions import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
 from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.notify import Notifier
@@ -100,7 +100,7 @@ class Sauron:
 
 def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -> Sauron:
     """Open the store, bring it to the newest schema, and build what this runtime needs. Raises StoreError."""
-    store = Store(settings.store_url)
+    store = Store(settings.store_url, backups=settings.backup_dir)
     store.migrate()
     claim_folder(settings.jobs_dir)
     clock = clock or (SystemClock() if store.sqlite else ServerClock(store))
@@ -108,9 +108,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
 
     # Who is told that runs are due.
     signals = Signals()
-    peers = Peers(
-        store.path.with_name(store.path.name + ".runners") if store.path else settings.jobs_dir / "runners"
-    )
+    peers = Peers(runners_folder(store.path) if store.path else settings.jobs_dir / "runners")
     notifier = None if store.sqlite else Notifier(store)
     sqs = _sqs(store, clock, settings)
     ways: list[Way | None] = [signals, peers, notifier, sqs]
@@ -194,6 +192,11 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         operations=operations,
         direct_runs=DirectRuns(store, clock, revisions, worker.job_state),
     )
+
+
+def runners_folder(store: Path) -> Path:
+    """Return the folder of the lock files of those who live on an SQLite store."""
+    return store.with_name(store.name + ".runners")
 
 
 def _sqs(store: Store, clock: Clock, settings: Settings) -> SqsWakeUp | None:

@@ -12,7 +12,7 @@ from chalicelib import logs
 from chalicelib.errors import SauronError, ScheduleError, SettingsError
 from sauron_jobs_loader.errors import LoaderError
 
-from . import alerts, authoring, aws, bundle, history, jobs, process, run, runners, status
+from . import alerts, authoring, aws, bundle, history, jobs, process, restore, run, runners, status
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -42,6 +42,7 @@ COMMANDS: tuple[click.Command, ...] = (
     authoring.init,
     authoring.check,
     process.backup,
+    restore.restore_store,
     process.migrate,
     process.serve,
     aws.aws,
