@@ -101,6 +101,11 @@ class Sauron:
 def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -> Sauron:
     """Open the store, bring it to the newest schema, and build what this runtime needs. Raises StoreError."""
     store = Store(settings.store_url, backups=settings.backup_dir)
+    peers = Peers(runners_folder(store.path) if store.path else settings.jobs_dir / "runners")
+    if store.file is not None:
+        left = store.file.was_left_open and not peers.alive()
+        if left or (runtime.threads and store.file.is_soon_examined):
+            store.examine()
     store.migrate()
     claim_folder(settings.jobs_dir)
     clock = clock or (SystemClock() if store.sqlite else ServerClock(store))
@@ -108,7 +113,6 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
 
     # Who is told that runs are due.
     signals = Signals()
-    peers = Peers(runners_folder(store.path) if store.path else settings.jobs_dir / "runners")
     notifier = None if store.sqlite else Notifier(store)
     sqs = _sqs(store, clock, settings)
     ways: list[Way | None] = [signals, peers, notifier, sqs]

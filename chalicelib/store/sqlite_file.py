@@ -113,19 +113,27 @@ class SqliteFile:
         if not self.path.is_file():
             return
         try:
-            with contextlib.closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as connection:
+            # Read only: when the last connection closes, any other folds in a log that may be of another file.
+            address = f"{self.path.absolute().as_uri()}?mode=ro"
+            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
                 fault = copies.first_fault(connection)
         except sqlite3.Error as error:
-            if not copies.is_damage(error) or "not a database" in str(error):
+            if not copies.is_damage(error) or ("not a database" in str(error) and not self.is_store):
                 return  # whoever uses the file says what is wrong with it
             fault = str(error)
         if fault:
             raise self.note_damage(fault)
 
-    def worth_examining(self, *, unclean: bool) -> bool:
-        """Say whether to examine the file at start: always after an unclean stop, else if it is not large."""
+    @property
+    def was_left_open(self) -> bool:
+        """Whether there is a write-ahead log: another process uses the file, or was killed while it did."""
+        return copies.has_wal(self.path)
+
+    @property
+    def is_soon_examined(self) -> bool:
+        """Whether the file is small enough to be examined at every start."""
         with contextlib.suppress(OSError):
-            return unclean or self.path.stat().st_size <= EXAMINED_BYTES
+            return self.path.stat().st_size <= EXAMINED_BYTES
         return False
 
     def checkpoint(self, engine: Engine, *, at_once: bool = False) -> None:
