@@ -33,7 +33,7 @@ from chalicelib.maintenance import builtin_jobs
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
 from chalicelib.settings import Settings, load_environ
-from chalicelib.store import Store, registry
+from chalicelib.store import Store, permissions, registry
 from chalicelib.store.permissions import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
 from chalicelib.wakeup.membership import Membership
@@ -46,6 +46,8 @@ from chalicelib.wakeup.waker import Waker, Way
 
 if TYPE_CHECKING:
     from chalicelib.bundle.revisions import Revisions
+
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,17 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         left = store.file.was_left_open and not peers.alive()
         if left or (runtime.threads and store.file.is_soon_examined):
             store.examine()
-    store.migrate()
+    new = store.migrate()
+    if new and (left := _left_by_another(store, settings)):
+        log.warning(
+            "store.started_empty",
+            path=str(store.path or store.url.render_as_string(hide_password=True)),
+            found=str(left),
+            detail="The store is new, but this was left by an older one. Is it the right file? Go back to a copy "
+            "with: sauron restore FILE",
+        )
     claim_folder(settings.jobs_dir)
+    permissions.tighten([settings.jobs_dir, *(store.file.parts() if store.file else ())])
     clock = clock or (SystemClock() if store.sqlite else ServerClock(store))
     name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
 
@@ -201,6 +212,12 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
 def runners_folder(store: Path) -> Path:
     """Return the folder of the lock files of those who live on an SQLite store."""
     return store.with_name(store.name + ".runners")
+
+
+def _left_by_another(store: Store, settings: Settings) -> Path | None:
+    """Return a folder that an earlier store has filled, or None."""
+    folders = [settings.jobs_dir / "revisions", *([store.file.backups] if store.file else [])]
+    return next((folder for folder in folders if folder.is_dir() and any(folder.iterdir())), None)
 
 
 def _sqs(store: Store, clock: Clock, settings: Settings) -> SqsWakeUp | None:

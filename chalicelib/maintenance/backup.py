@@ -69,7 +69,7 @@ def backup(
 
 
 def _rotate(folder: Path, made: Path, *, keep: int) -> int:
-    """Delete what is older than the newest `keep` good copies, `made` among them; return how many are left."""
+    """Delete what is older than the newest `keep` good copies; return how many files are left."""
     there = [file for file in reversed(copies.daily(folder)) if file != made]
     good = left = 1
     for file in there:

@@ -33,6 +33,7 @@ log = logs.get(__name__)
 
 BUSY_SECONDS = 30.0
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint although it is written to
+OWN_FOLDER = ".sauron"  # where the store lies if no other place is set
 EXAMINED_BYTES = 256 << 20  # a larger file is examined at start only if it was not closed properly
 
 
@@ -55,6 +56,11 @@ class SqliteFile:
     def wal(self) -> Path:
         """The write-ahead log."""
         return self.path.with_name(self.path.name + "-wal")
+
+    def parts(self) -> list[Path]:
+        """Return what belongs to the store: the file with what lies beside it, its copies, its own folder."""
+        own = [self.path.parent] if self.path.parent.name == OWN_FOLDER else []
+        return [*own, *self.path.parent.glob(f"{self.path.name}*"), self.backups, *copies.daily(self.backups)]
 
     @property
     def damage(self) -> DamagedStoreError | None:
@@ -113,7 +119,7 @@ class SqliteFile:
         if not self.path.is_file():
             return
         try:
-            # Read only: when the last connection closes, any other folds in a log that may be of another file.
+            # Read only: any other connection, when it closes, may fold in the log of another file.
             address = f"{self.path.absolute().as_uri()}?mode=ro"
             with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
                 fault = copies.first_fault(connection)

@@ -1,7 +1,7 @@
 """The server process: HTTP, clock and workers, from reading the settings to draining the last run.
 
     1. read the settings; report all faults at once and exit with 2
-    2. send logs to standard error
+    2. keep new files private to this user, and send logs to standard error
     3. open the store and bind the address
     4. join the other runners; start the clock and the workers; the clock ticks with the stored registry,
        then syncs
@@ -30,6 +30,7 @@ from chalicelib import __version__, logs, wiring
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.runtime import runner
 from chalicelib.settings import Settings, load_environ
+from sauron_jobs_loader import job_umask
 
 from .gateway import Gateway
 from .http import Server
@@ -57,6 +58,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"sauron: {error}\n")
         return 2
+    job_umask.keep_files_private()
     logs.capture_crashes()
     logs.configure(settings.log_level, secrets=settings.secret_values)
     for warning in settings.warnings:

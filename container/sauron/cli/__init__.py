@@ -13,6 +13,9 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
+    from sauron_jobs_loader import job_umask
+
     from .root import invoke
 
+    job_umask.keep_files_private()
     sys.exit(invoke(arguments))

@@ -17,6 +17,7 @@ import click
 
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.settings import load_environ
+from sauron_jobs_loader import job_umask
 
 from .client import Client, command, shared_options
 from .output import clean, say, show, show_json, table, waiting
@@ -30,6 +31,7 @@ STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 @click.group("aws")
 def aws() -> None:
     """Run Sauron on AWS Lambda."""
+    job_umask.as_before()  # Lambda reads the package as another user
 
 
 aws.params.extend(shared_options())
