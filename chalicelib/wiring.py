@@ -49,6 +49,11 @@ if TYPE_CHECKING:
 
 log = logs.get(__name__)
 
+STARTED_EMPTY = (
+    "The store is new, but an older one left files here. Is it the right one? To go back to a copy: "
+    "sauron restore FILE"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -105,18 +110,14 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
     store = Store(settings.store_url, backups=settings.backup_dir)
     peers = Peers(runners_folder(store.path) if store.path else settings.jobs_dir / "runners")
     if store.file is not None:
-        left = store.file.was_left_open and not peers.alive()
-        if left or (runtime.threads and store.file.is_soon_examined):
+        unclean = store.file.was_left_open and not peers.alive()
+        if unclean or (runtime.threads and store.file.is_soon_examined):
             store.examine()
     new = store.migrate()
     if new and (left := _left_by_another(store, settings)):
-        log.warning(
-            "store.started_empty",
-            path=str(store.path or store.url.render_as_string(hide_password=True)),
-            found=str(left),
-            detail="The store is new, but this was left by an older one. Is it the right file? Go back to a copy "
-            "with: sauron restore FILE",
-        )
+        # Critical, so that a command says it too: whoever comes after it finds a store that is not new.
+        where = str(store.path or store.url.render_as_string(hide_password=True))
+        log.critical("store.started_empty", path=where, found=str(left), detail=STARTED_EMPTY)
     claim_folder(settings.jobs_dir)
     permissions.tighten([settings.jobs_dir, *(store.file.parts() if store.file else ())])
     clock = clock or (SystemClock() if store.sqlite else ServerClock(store))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import pwd
 import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 from chalicelib.errors import StoreError
+from sauron_jobs_loader.ownership import not_writable, owner_name
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
@@ -31,11 +31,17 @@ def claim_folder(folder: Path) -> None:
 
 
 def unwritable(path: Path, error: Exception) -> str:
-    """Return what cannot be written, whose it is, and the line that cures it."""
-    user = f"{os.getuid()}:{os.getgid()}"
-    there = path if path.is_dir() else path.parent
+    """Return what cannot be written, whose it is, and the line that cures it.
+
+    Beside a file its -wal and the folder are needed too: the one that is at fault is named.
+    """
+    candidates = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")] if not path.is_dir() else [path]
+    at_fault = [one for one in candidates if one.exists() and not os.access(one, os.W_OK)]
+    folder = path if path.is_dir() else path.parent
+    if not at_fault and path.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        at_fault = [folder]
     reason = getattr(error, "strerror", None) or "permission denied"
-    return f"{path} cannot be written by user {user} ({reason}). Run on the host: chown -R {user} {there}"
+    return not_writable(at_fault[0] if at_fault else path, reason, below=folder)
 
 
 def tighten(paths: Iterable[Path]) -> None:
@@ -61,13 +67,8 @@ def strangers(path: Path, *, uid: int) -> str | None:
     owner = near.stat().st_uid if near else uid
     if near is None or uid != 0 or owner == uid:
         return None
-    with contextlib.suppress(KeyError):
-        return _of_root(near, pwd.getpwuid(owner).pw_name)
-    return _of_root(near, str(owner))
-
-
-def _of_root(path: Path, owner: str) -> str:
+    name = owner_name(owner)
     return (
-        f"This runs as root, but {path} belongs to user {owner}, who cannot write the files that root makes. "
-        f"Run the command as that user: docker exec -u {owner} ..., or sudo -u {owner} ..."
+        f"This runs as root, but {near} belongs to user {name}, who cannot write the files that root makes. "
+        f"Run the command as that user: docker exec -u {owner} ..., or sudo -u {name} ..."
     )

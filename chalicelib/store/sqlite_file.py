@@ -109,9 +109,7 @@ class SqliteFile:
             if self._damage is None:
                 good = copies.newest_good(self.path, self.backups)
                 self._damage = DamagedStoreError(self.path, what, good)
-                log.critical(
-                    "store.damaged", path=str(self.path), reason=what, newest_copy=good and str(good)
-                )
+                log.error("store.damaged", path=str(self.path), reason=what, newest_copy=good and str(good))
             return self._damage
 
     def examine(self) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy.engine import make_url
 
 from chalicelib.clock import SystemClock, iso
 from chalicelib.errors import StoreError
@@ -15,7 +14,7 @@ from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
 from chalicelib.settings import Settings, load_environ
 
-from .client import Client, command
+from .client import Client, command, sqlite_path
 from .output import facts, moment, show, show_json, waiting
 
 SHOWN = 20  # lines of a list; --json has all
@@ -33,13 +32,12 @@ def restore_store(client: Client, *, file: Path) -> None:
     from chalicelib.wakeup.peers import Peers
     from chalicelib.wiring import runners_folder
 
-    url = make_url(Settings.read(load_environ(Path.cwd())).store_url)
-    if url.get_backend_name() != "sqlite":
+    store = sqlite_path(Settings.read(load_environ(Path.cwd())).store_url)
+    if store is None:
         raise StoreError(
             "A PostgreSQL store is restored by pg_restore, not by Sauron. To restore an SQLite store, name "
             "it in JOB_QUEUE_DB_URL."
         )
-    store = Path(url.database or "")
     with waiting("Checking and copying the file"):
         done = restore(store, file, SystemClock(), runners=Peers(runners_folder(store)).alive())
     if client.json:
@@ -126,14 +124,12 @@ def _print(done: Restored) -> None:
 def _print_holdings(holds: Holdings) -> None:
     show()
     show("It holds")
-    newest, subject = holds.newest, holds.revision.subject if holds.revision else None
+    run, subject = holds.newest, holds.revision.subject if holds.revision else None
+    newest = f"{run.id}  {run.job_id}, {run.state}, due {_at(run.due_at)}" if run else None
     facts(
         [
-            (
-                "  newest run",
-                newest and f"{newest.id}  {newest.job_id}, {newest.state}, due {_at(newest.due_at)}",
-            ),
-            ("  last tick", holds.last_tick and _at(holds.last_tick)),
+            ("  newest run", newest),
+            ("  last tick", _at(holds.last_tick) if holds.last_tick else None),
             ("  revision", " ".join(filter(None, [(holds.active_sha or "none")[:12], subject]))),
             ("  jobs", str(holds.jobs)),
             ("  switches", _lines([_switched(job) for job in holds.switched]) or "none"),

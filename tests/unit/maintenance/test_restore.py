@@ -45,7 +45,7 @@ def switched_off(path: Path) -> list[str]:
     opened = Store(f"sqlite:///{path}")
     opened.migrate()
     with opened.read() as tx:
-        found = [job.id for job in registry.all_jobs(tx) if not job.enabled]
+        found = [str(job.id) for job in registry.all_jobs(tx) if not job.enabled]
     opened.close()
     return found
 

@@ -22,6 +22,10 @@ def scribble(file: Path, *, begin: int = 8192) -> None:
         stream.write(b"\xff" * (size - begin))
 
 
+def damage_of(store: Store) -> DamagedStoreError | None:
+    return store.damage
+
+
 @pytest.fixture
 def place(store: Store) -> Path:
     assert store.path
@@ -60,15 +64,16 @@ def test_a_damaged_store_is_found_at_the_first_read_with_its_newest_good_copy(
     store.backup(later)
     scribble(later)
     store.migrate()
-    assert store.damage is None
+    assert damage_of(store) is None
     store.checkpoint(at_once=True)
     store.close()
     scribble(place)
     with pytest.raises(DatabaseError), store.read() as tx:
         tx.execute(text("SELECT * FROM jobs")).all()
-    assert store.damage
-    assert store.damage.newest_copy == good
-    assert f"sauron restore {good}" in str(store.damage)
+    damage = damage_of(store)
+    assert damage
+    assert damage.newest_copy == good
+    assert f"sauron restore {good}" in str(damage)
 
 
 def test_a_busy_store_or_a_wrong_statement_is_not_damage(store: Store) -> None:

@@ -165,6 +165,8 @@ def test_writers_in_many_threads_take_turns(store: Store) -> None:
 def test_one_process_at_most_checkpoints_a_shared_file(tmp_path: Path) -> None:
     one, two = (Store(f"sqlite:///{tmp_path}/store.sqlite3") for _ in range(2))
     one.migrate()
+    assert one.file
+    assert two.file
     assert one.file._checkpoints()
     assert not two.file._checkpoints()
     one.close()
