@@ -218,3 +218,11 @@ def test_a_populated_store_of_before_loses_only_what_other_tables_tell(store: St
         assert [dict(one) for one in state.rejected] == [{"job_id": "odd", "reason": "cron"}]
         assert (state.active_sha, state.consecutive_failures) == (sha, 4)
         assert tx.execute(text("SELECT name FROM duties")).scalars().all() == ["tick"]
+
+
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_database_that_lacks_a_table_is_refused_in_one_sentence(store: Store) -> None:
+    with store.write() as tx:
+        tx.execute(text("DROP TABLE outbox"))
+    with pytest.raises(StoreError, match=r"lacks the table outbox, .* pg_dump"):
+        store.migrate()
