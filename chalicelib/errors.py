@@ -7,6 +7,7 @@ message says what was wrong, where, and what to write instead. Expected races ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class SauronError(Exception):
@@ -143,3 +144,19 @@ class BundleError(SauronError):
 
 class StoreError(SauronError):
     """The store cannot be opened or is not ours."""
+
+
+class DamagedStoreError(StoreError):
+    """The file of the store is damaged; `newest_copy` is its newest copy that is whole, if there is one."""
+
+    def __init__(self, path: Path, what: str, newest_copy: Path | None) -> None:
+        self.path = path
+        self.what = what
+        self.newest_copy = newest_copy
+        todo = (
+            f"The newest good copy is {newest_copy}. Stop Sauron and run: sauron restore {newest_copy}"
+            if newest_copy
+            else "No good copy lies beside it. Stop Sauron, look for a file that `sauron backup` wrote, and "
+            f"run: sauron restore FILE. Without one, move {path} away: Sauron then starts with an empty store"
+        )
+        super().__init__(f"The store {path} is damaged ({what}). {todo}")

@@ -77,7 +77,15 @@ def measure(sauron: Sauron, tx: Tx) -> StatusReport:
 
 
 def stopped_part(sauron: Sauron) -> str | None:
-    """Return a sentence about the part of this process that has stopped, or None. Reads no store."""
+    """Return a sentence about the part of this process that does not work, or None. Reads no store.
+
+    Everyone may ask for it, so it names no folder.
+    """
+    if damage := sauron.store.damage:
+        copy = damage.newest_copy
+        return (
+            f"The store is damaged. {f'Its newest good copy is {copy.name}.' if copy else 'It has no copy.'}"
+        )
     if sauron.vitals is None:
         return None
     if not sauron.vitals.clock_alive():

@@ -2,7 +2,7 @@
 
     1. close the memory to other processes
     2. read the settings; report all faults at once and exit with 2
-    3. send logs to standard error
+    3. keep new files private to this user, and send logs to standard error
     4. open the store and bind the address
     5. join the other runners; start the clock and the workers; the clock ticks with the stored registry,
        then syncs
@@ -33,6 +33,7 @@ from chalicelib.runtime import runner
 from chalicelib.runtime.closed_memory import close_memory
 from chalicelib.settings import Settings
 from chalicelib.text import safe
+from sauron_jobs_loader import job_umask
 
 from .gateway import Gateway
 from .http import Server
@@ -61,6 +62,7 @@ def main() -> int:
     except SettingsError as error:
         sys.stderr.write(f"sauron: {error}\n")
         return 2
+    job_umask.keep_files_private()
     logs.capture_crashes()
     logs.configure(settings.log_level, secrets=settings.secret_values)
     if (file := Path.cwd() / ".env").is_file():

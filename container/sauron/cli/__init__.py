@@ -19,9 +19,11 @@ def main(arguments: Sequence[str] | None = None, *, commands: Sequence[click.Com
     """Run one command and exit with its code. `commands` stand for Sauron's own."""
     from chalicelib import logs
     from chalicelib.runtime.closed_memory import close_memory
+    from sauron_jobs_loader import job_umask
 
     from . import root
 
     close_memory()  # it may hold the store's password, and jobs of `run --direct` are of the same user
+    job_umask.keep_files_private()
     logs.capture_crashes()
     sys.exit(root.invoke(arguments, commands=root.COMMANDS if commands is None else commands))

@@ -16,6 +16,7 @@ import click
 from chalicelib.clock import iso
 from chalicelib.errors import JobSpecError, SauronError
 from sauron.typed_command import typed_command
+from sauron_jobs_loader import job_umask
 
 from .client import Client, command
 from .output import facts, moment, show, show_json, table, waiting
@@ -87,6 +88,7 @@ def init(client: Client, *, folder: Path) -> None:
         )
     if shutil.which("git") is None:
         raise SauronError("git was not found on PATH. Install it: a bundle is a git repository.")
+    job_umask.as_before()
     with waiting("Writing the bundle"):
         _write_example(folder)
         _git(folder, "init", "--quiet", "-b", "main")

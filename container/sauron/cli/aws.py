@@ -20,6 +20,7 @@ from chalicelib.settings import SETTINGS, load_environ
 from chalicelib.sources.environment import overlay
 from chalicelib.sources.files import env_file
 from chalicelib.text import cell
+from sauron_jobs_loader import job_umask
 
 from .client import Client, command, shared_options
 from .output import say, show, show_json, table, waiting
@@ -33,6 +34,7 @@ STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 @click.group("aws")
 def aws() -> None:
     """Run Sauron on AWS Lambda."""
+    job_umask.as_before()  # Lambda reads the package as another user
 
 
 aws.params.extend(shared_options())

@@ -113,8 +113,14 @@ class Client:
     def sauron(self) -> Sauron:
         """Return the Sauron of this process, for acts that the HTTP API does not have."""
         if self._local is None:
+            from chalicelib.store import permissions
             from chalicelib.wiring import PROCESS
 
+            settings = PROCESS.settings()
+            for place in (sqlite_path(settings.store_url), settings.jobs_dir):
+                if place and (warning := permissions.strangers(place, uid=os.geteuid())):
+                    say(warning)
+                    break
             self._local = PROCESS.get()
         return self._local
 
@@ -204,6 +210,14 @@ class Client:
 
                 self._client = client(self.sauron(), by=user_name())
         return self._client
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of an SQLite store, None for a database server."""
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def _quoted(part: str) -> str:

@@ -432,7 +432,8 @@ def test_300_alerts_wait_through_an_outage_of_mail_and_become_few_mails(
     while sent < 300:
         done = delivery.deliver("mail")
         sent += done.sent
-        clock.move(seconds=0 if done.waiting == 0 else done.next_try_in)
+        assert done.waiting or sent == 300, (sent, done)
+        clock.move(seconds=0 if done.waiting == 0 else done.next_try_in + 0.001)  # less moves no clock
     assert sent == 300
     text = "".join(ses.bodies)
     assert all(f"job {number:03} is failing" in text for number in range(300))
