@@ -2,7 +2,8 @@
 
 1. `complete_response`: no response is cached, a HEAD has no body, an error on the page is a page.
 2. `errors_as_problems`: an error becomes problem+json; the details of an unexpected one are logged only.
-3. `admit_request`: the size of the body, the token, the site; then the request becomes the current one.
+3. `admit_request`: the size of the body, the name it was sent to, the token, the site; then the request
+   becomes the current one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from . import problems
 from .auth import EVERYONE, authorize, is_page, is_public, refuse_other_sites
 from .problems import ProblemError
 from .routing import CurrentRequest, handled_as, mount
+from .served_hosts import refuse_foreign_name
 
 log = logs.get(__name__)
 
@@ -56,10 +58,14 @@ def errors_as_problems(request: Request, handle: Next) -> Response:
 
 
 def admit_request(request: Request, handle: Next) -> Response:
-    """Let a request through to its handler. Raises ProblemError: 413, 401, 403."""
+    """Let a request through to its handler. Raises ProblemError: 413, 421, 401, 403."""
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
-    caller = EVERYONE if is_public(request) else authorize(request, PROCESS.settings())
+    caller = EVERYONE
+    if not is_public(request):
+        settings = PROCESS.settings()
+        refuse_foreign_name(request, settings)
+        caller = authorize(request, settings)
     refuse_other_sites(request)
     with handled_as(CurrentRequest(request, caller)):
         return handle(request)

@@ -64,9 +64,13 @@ class Gateway:
         """Return the response to a request. `target` is the raw path and query of the request line."""
         if len(body) > BODY_BYTES:
             return problem_response(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
-        parts = urlsplit(
-            target if target.startswith("/") else f"/{target.partition('://')[2].partition('/')[2]}"
-        )
+        sent = {name.lower(): value for name, value in headers.items()}
+        if not target.startswith("/"):
+            authority, _, rest = target.partition("://")[2].partition("/")
+            target = f"/{rest}"
+            if authority:
+                sent["host"] = authority  # it overrides the header (RFC 9112, section 3.2.2)
+        parts = urlsplit(target)
         path = "/" + parts.path.lstrip("/")
         try:
             matcher = self._local.event_converter._route_matcher  # noqa: SLF001 - Chalice has no public way
@@ -87,7 +91,7 @@ class Gateway:
                 "identity": {"sourceIp": source_ip},
                 "path": path,
             },
-            "headers": {name.lower(): value for name, value in headers.items()},
+            "headers": sent,
             "pathParameters": {name: unquote(value) for name, value in match.captured.items()},
             "stageVariables": {},
             "multiValueQueryStringParameters": match.query_params or None,

@@ -51,7 +51,7 @@ class Client:
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        sent = {"Host": "sauron.test:8080", **self.headers, **(headers or {})}
+        sent = {"Host": "sauron:8080", **self.headers, **(headers or {})}
         got = self.gateway.handle_request(method, path, sent, body)
         flat = {name.lower(): str(value) for name, value in got["headers"].items()}
         return Answer(got["statusCode"], flat, got["body"])

@@ -114,10 +114,10 @@ def test_on_aws_without_tokens_everything_but_health_is_closed(build: Build) -> 
     "headers",
     [
         {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site", "Origin": "https://sauron.test:8080"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "https://sauron:8080"},
         {"Origin": "https://evil.test"},
         {"Origin": "null"},
-        {"Origin": "http://sauron.test"},
+        {"Origin": "http://sauron"},
     ],
 )
 def test_a_page_of_another_site_changes_nothing(
@@ -132,6 +132,6 @@ def test_a_page_of_another_site_changes_nothing(
 def test_our_own_page_may_post(sauron: Sauron, client: Client) -> None:
     path = "/ui/jobs/nightly-backup/trigger"
     assert client.ask("POST", path, headers={"Sec-Fetch-Site": "same-origin"}).status == 303
-    assert client.ask("POST", path, headers={"Origin": "http://sauron.test:8080"}).status == 303
+    assert client.ask("POST", path, headers={"Origin": "http://sauron:8080"}).status == 303
     behind = {"Origin": "https://public.test", "X-Forwarded-Host": "public.test"}
     assert client.ask("POST", path, headers=behind).status == 303

@@ -16,7 +16,11 @@ def gateway() -> Gateway:
     @app.route("/echo/{name}", methods=["GET"])
     def echo(name: str) -> dict[str, Any]:
         request: Any = app.current_request
-        return {"name": name, "ip": request.context["identity"]["sourceIp"]}
+        return {
+            "name": name,
+            "ip": request.context["identity"]["sourceIp"],
+            "host": request.headers.get("host"),
+        }
 
     @app.route("/text", methods=["GET", "POST"], content_types=["application/json"])
     def text() -> Response:
@@ -29,11 +33,26 @@ def gateway() -> Gateway:
 
 def test_path_parameters_are_unquoted_and_the_callers_address_arrives(gateway: Gateway) -> None:
     response = gateway.handle("GET", "/echo/a%2Fb%20c", {}, b"", source_ip="192.0.2.7")
-    assert json.loads(response.body) == {"name": "a/b c", "ip": "192.0.2.7"}
+    assert json.loads(response.body) == {"name": "a/b c", "ip": "192.0.2.7", "host": None}
 
 
 def test_a_target_with_scheme_and_host_is_its_path(gateway: Gateway) -> None:
     assert gateway.handle("GET", "http://host:80/text", {}, b"").body == "größe".encode()
+
+
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        ("/echo/x", "localhost"),
+        ("http://evil.example:81/echo/x", "evil.example:81"),
+        ("HTTP://evil.example/echo/x?y=http://localhost/", "evil.example"),
+        ("http://user@evil.example/echo/x", "user@evil.example"),
+    ],
+)
+def test_the_host_of_an_absolute_target_replaces_the_header(gateway: Gateway, target: str, host: str) -> None:
+    for name in ("Host", "host"):
+        response = gateway.handle("GET", target, {name: "localhost"}, b"")
+        assert json.loads(response.body)["host"] == host
 
 
 def test_head_is_get_without_a_body_and_with_its_length(gateway: Gateway) -> None:
