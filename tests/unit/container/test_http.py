@@ -3,7 +3,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from chalice.app import Chalice, Response
 
 from sauron.gateway import BODY_BYTES, Gateway
 from sauron.http import AddressError, Server
+from tests.facts import wait_until
 
 
 class Stage:
@@ -163,9 +164,9 @@ def test_stopping_answers_what_had_arrived_and_lets_go_of_the_port(stage: Stage)
             pool.submit(httpx.get, f"{stage.server.url}/wait", timeout=20, trust_env=False) for _ in range(12)
         ]
         channels = stage.server._server.active_channels
-        _wait_until(lambda: sum(bool(channel.requests) for channel in list(channels.values())) == 12)
+        wait_until(lambda: sum(bool(channel.requests) for channel in list(channels.values())) == 12)
         stopping = pool.submit(stage.server.stop, timedelta(seconds=15))
-        _wait_until(lambda: _refused(stage.server.port))
+        wait_until(lambda: _refused(stage.server.port))
         assert not stopping.done()
         stage.release.set()
         assert [answer.result().json() for answer in asked] == [{"waited": True}] * 12
@@ -199,10 +200,3 @@ def _refused(port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def _wait_until(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not fact():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.01)
