@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ import httpx
 import pytest
 from chalice.app import Chalice, Response
 
+from chalicelib.api.response_headers import SECURITY_HEADERS
 from sauron.gateway import BODY_BYTES, Gateway
 from sauron.http import AddressError, Server
 from tests.facts import wait_until
@@ -49,6 +51,10 @@ class Stage:
             self.entered.release()
             self.release.wait(20)
             return {"waited": True}
+
+        @app.route("/fault", methods=["GET"])
+        def fault() -> None:
+            raise ValueError("a fault of the app")
 
         @app.route("/text", methods=["GET"])
         def text() -> Response:
@@ -138,6 +144,30 @@ def test_what_is_not_http_is_refused_and_the_server_goes_on(stage: Stage) -> Non
         raw.settimeout(10)
         assert b" 400 " in raw.recv(4096)
     assert stage.http.get("/text").text == "größe"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"hello?\r\n\r\n", 400),
+        (b"GET /text HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431),
+        (b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 413),
+        (b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"OPTIONS /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 204),
+        (b"GET /fault HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 500),
+        (b"GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+    ],
+)
+def test_what_the_server_itself_answers_has_the_security_headers_too(
+    stage: Stage, request_bytes: bytes, status: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", stage.server.port), timeout=10) as raw:
+        raw.sendall(request_bytes)
+        response = http.client.HTTPResponse(raw)
+        response.begin()
+    assert response.status == status
+    for name, value in SECURITY_HEADERS.items():
+        assert response.headers.get_all(name) == [value]
 
 
 def test_several_values_of_one_header_stay_several(stage: Stage) -> None:
