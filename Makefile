@@ -15,6 +15,8 @@ install: .venv/.installed ## Make .venv with everything pinned in requirements-d
 
 .venv/.installed: requirements-dev.txt pyproject.toml
 	@$(or $(PYTHON),python3) -c 'import sys; sys.exit("Sauron needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(or $(PYTHON),python3) -c 'import ensurepip, venv' 2>/dev/null && command -v git >/dev/null || { \
+	  echo "Sauron needs git, and Python with venv. On Debian: sudo apt-get install git make python3-venv" >&2; exit 1; }
 	@echo "Installing into .venv; the first time takes a minute or two."
 	@.venv/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.txt

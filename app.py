@@ -87,10 +87,13 @@ if under_chalice_local(sys.argv, os.environ):
 
     from chalicelib import logs
     from chalicelib.runtime import runner
+    from chalicelib.runtime.closed_memory import close_memory
 
+    close_memory()
     logs.configure()
     ours = wiring.build(PROCESS.settings(), runtime=wiring.RUNNER)
     PROCESS.set(ours)
     logs.configure(ours.settings.log_level, secrets=ours.settings.secret_values)
+    logs.capture_crashes()
     running = runner.start(app, ours)
     atexit.register(running.stop, ours.settings.drain)

@@ -7,6 +7,7 @@ message says what was wrong, where, and what to write instead. Expected races ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class SauronError(Exception):
@@ -45,6 +46,21 @@ class UnknownJobError(SauronError):
         self.job_id = job_id
         hint = f" Did you mean {' or '.join(known)}?" if known else " `sauron list` shows the jobs there are."
         super().__init__(f"There is no job {job_id!r}.{hint}")
+
+
+class RemovedJobError(UnknownJobError):
+    """The job has left the registry; its runs are kept. `revision` is the one that no longer had it."""
+
+    def __init__(self, job_id: str, removed_at: str, revision: str | None) -> None:
+        self.job_id = job_id
+        self.removed_at = removed_at
+        self.revision = revision
+        by = f" by revision {revision[:12]}" if revision else ""
+        SauronError.__init__(
+            self,
+            f"Job {job_id!r} was removed at {removed_at}{by}. Its runs are kept: /runs?job_id={job_id}, or "
+            f"`sauron runs --job {job_id}`. To have it back, define it in the bundle and sync.",
+        )
 
 
 class JobDisabledError(SauronError):
@@ -128,3 +144,19 @@ class BundleError(SauronError):
 
 class StoreError(SauronError):
     """The store cannot be opened or is not ours."""
+
+
+class DamagedStoreError(StoreError):
+    """The file of the store is damaged; `newest_copy` is its newest copy that is whole, if there is one."""
+
+    def __init__(self, path: Path, what: str, newest_copy: Path | None) -> None:
+        self.path = path
+        self.what = what
+        self.newest_copy = newest_copy
+        todo = (
+            f"The newest good copy is {newest_copy}. Stop Sauron and run: sauron restore {newest_copy}"
+            if newest_copy
+            else "No good copy lies beside it. Stop Sauron, look for a file that `sauron backup` wrote, and "
+            f"run: sauron restore FILE. Without one, move {path} away: Sauron then starts with an empty store"
+        )
+        super().__init__(f"The store {path} is damaged ({what}). {todo}")

@@ -2,38 +2,76 @@
 
 One canonical record per run and per tick that did something; idle polling is silent. Job output goes to the
 store, not here. Values of settings that are secrets are masked in every record, tracebacks included, on a
-terminal as in a file.
+terminal as in a file. So are they in what Python itself would print: see `capture_crashes`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 
+from chalicelib.text import safe
 from sauron_jobs_loader.masking import Masker
+
+
+class MaskedHandler(logging.StreamHandler[TextIO]):
+    """Writes records to a stream, and knows the values to mask in them."""
+
+    def __init__(self, stream: TextIO, secrets: Sequence[str]) -> None:
+        """Write to `stream`; mask `secrets`."""
+        super().__init__(stream)
+        self.secrets = tuple(secrets)
+        self.masker = Masker(self.secrets)
+
+    def add_secrets(self, secrets: Iterable[str]) -> None:
+        """Mask these values too from now on."""
+        self.secrets = (*self.secrets, *secrets)
+        self.masker = Masker(self.secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's line. A record that has none, such as "%d" of a text, is named by its place."""
+        try:
+            return super().format(record)
+        except Exception as error:  # noqa: BLE001 - a library's record may raise anything
+            place = f"{record.pathname}:{record.lineno}"
+            invalid = {"event": "log.record_invalid", "logger": record.name, "place": place}
+            told = logging.LogRecord(record.name, logging.ERROR, place, record.lineno, "", None, None)
+            told.msg = {**invalid, "level": "error", "reason": str(error)}
+            told.__dict__.update(_logger=None, _name="error")  # as structlog marks its own
+            return super().format(told)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's name
+        """Say that a record could not be written, without its values: the stream may be full or closed."""
+        error = type(sys.exc_info()[1]).__name__
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"sauron: a log record of {record.name} could not be written ({error})\n")
 
 
 def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextIO | None = None) -> None:
     """Send structlog's and the standard library's records to `stream` (default standard error)."""
     stream = stream or sys.stderr
-    masker = Masker(secrets)
+    handler = MaskedHandler(stream, secrets)
 
     def mask_values(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         # Before rendering, because JSON escapes what a secret may hold.
         for key, value in event.items():
             if not key.startswith("_"):  # structlog's own
-                event[key] = masker.value(value)
+                event[key] = handler.masker.value(value)
         return event
 
     def mask_rendered(_logger: Any, _method: str, line: Any) -> str:
         # And after it, because a renderer writes out objects that were no text before.
-        return masker.text(line)
+        return handler.masker.text(line)
+
+    def drop_control_sequences(_logger: Any, _method: str, line: Any) -> str:
+        return safe(line, colours=True)  # a job's error may be in it
 
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -53,7 +91,6 @@ def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextI
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -62,6 +99,7 @@ def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextI
                 structlog.processors.format_exc_info,
                 mask_values,
                 render,
+                *([drop_control_sequences] if stream.isatty() else []),
                 mask_rendered,
             ],
         )
@@ -79,8 +117,25 @@ def get(name: str) -> Any:
     return structlog.stdlib.get_logger(name)
 
 
+def add_secrets(secrets: Iterable[str]) -> None:
+    """Mask these values too from now on, in the log that `configure` set up."""
+    for handler in _handlers():
+        handler.add_secrets(secrets)
+
+
+def masked(text: str) -> str:
+    """Return a text with the values masked that the log masks: for what is printed beside it."""
+    for handler in _handlers():
+        text = handler.masker.text(text)
+    return text
+
+
+def _handlers() -> list[MaskedHandler]:
+    return [one for one in logging.getLogger().handlers if isinstance(one, MaskedHandler)]
+
+
 def capture_crashes() -> None:
-    """Log an exception that nothing catches, on any thread, instead of printing it: the log is masked."""
+    """Log what Python would print unmasked: exceptions that nothing catches, on any thread, and warnings."""
     log = get(__name__)
 
     def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -90,8 +145,16 @@ def capture_crashes() -> None:
         if args.exc_value is not None:
             log.critical("thread.crashed", exc_info=(args.exc_type, args.exc_value, args.exc_traceback))
 
+    def finaliser_crashed(args: sys.UnraisableHookArgs) -> None:
+        if args.exc_value is not None:
+            where = getattr(args.object, "__qualname__", type(args.object).__name__)
+            trace = (args.exc_type, args.exc_value, args.exc_traceback)
+            log.error("finaliser.crashed", where=where, exc_info=trace)
+
     sys.excepthook = crashed
     threading.excepthook = thread_crashed
+    sys.unraisablehook = finaliser_crashed
+    logging.captureWarnings(capture=True)
 
 
 def reason(error: BaseException) -> str:

@@ -2,27 +2,28 @@
 
 `SETTINGS` is the one table: it validates, it documents (README, `.env.example` and docker-compose are tested
 against it) and it says which values are secrets. Empty means unset. For every secret `NAME_FILE` may name a
-file that holds the value. Nothing is read at import, and a `Settings` never changes.
+file that holds the value; a named file that holds nothing is a fault. Nothing is read at import, and a
+`Settings` never changes.
 """
 
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from sauron_jobs_loader.masking import Masker, without_credentials
+from sauron_jobs_loader.masking import Masker, address_credentials, shown_address
 
 from . import settings_readers as read
 from .errors import SettingsError
 from .settings_readers import Token
+from .sources import environment as sources
+from .sources import files, warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Setting:
     read: Callable[[str], Any]
     help: str
     secret: bool = False
+    address: bool = False  # the user and password in it are secret
     aliases: tuple[str, ...] = ()
 
 
@@ -46,9 +48,9 @@ def _row(name: str, default: str | None, read: Callable[[str], Any], help_: str,
 SETTINGS: tuple[Setting, ...] = (
     _row("JOB_QUEUE_DB_URL", None, read.store_url, "The store: sqlite:////path or postgresql://. Unset: .sauron/sauron.sqlite3", secret=True, attribute="store_url"),
     _row("DATABASE_URL", None, read.life_hub_url, "Life Hub's PostgreSQL, where runs are copied to. Unset: no copy", secret=True, attribute="life_hub_url", aliases=("LIFE_HUB_DB_URL",)),
-    _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only"),
-    _row("JOBS_GIT_TOKEN", None, read.text, "Token for an https bundle", secret=True),
-    _row("JOBS_GIT_BRANCH", "main", read.text, "Branch of the bundle that is followed"),
+    _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only", address=True),
+    _row("JOBS_GIT_TOKEN", None, read.word, "Token for an https bundle", secret=True),
+    _row("JOBS_GIT_BRANCH", "main", read.word, "Branch of the bundle that is followed"),
     _row("JOBS_DIR", ".sauron/jobs", read.path, "Where the bundle's mirror and revisions are kept"),
     _row("JOBS_REFRESH_INTERVAL_SECONDS", "300", read.seconds(0, 86400), "How often the bundle is synced; 0 = only when asked", attribute="refresh_interval"),
     _row("JOB_SCHEDULER_NAME", "sauron", read.text, "This scheduler's name in Life Hub and messages", attribute="scheduler_name"),
@@ -71,7 +73,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_WORKERS", "8", read.whole(1, 256), "Attempts that run at once"),
     _row("SAURON_JOB_ENV", "compatible", read.one_of("compatible", "declared"), "declared = jobs get their declared secrets and nothing else of the environment"),
     _row("SAURON_KILL_GRACE_SECONDS", "5", read.seconds(0, 300), "Between TERM and KILL of an attempt's processes", attribute="kill_grace"),
-    _row("SAURON_DRAIN_SECONDS", "25", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
+    _row("SAURON_DRAIN_SECONDS", "15", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
     _row("SAURON_LOAD_TIMEOUT_SECONDS", "60", read.seconds(1, 600), "How long a bundle's manifest may take to load", attribute="load_timeout"),
     _row("SAURON_GIT_TIMEOUT_SECONDS", "120", read.seconds(1, 3600), "How long a fetch may take", attribute="git_timeout"),
     _row("SAURON_INSTALL_TIMEOUT_SECONDS", "600", read.seconds(1, 7200), "How long installing a bundle's requirements.txt may take", attribute="install_timeout"),
@@ -81,7 +83,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_BACKUP_DIR", None, read.path, "Where the daily copies of an SQLite store go. Unset: backups beside the store"),
     _row("SAURON_KEEP_BACKUPS", "7", read.whole(1, 1000), "How many of these copies are kept"),
     _row("SAURON_DISK_LOW_MB", "500", read.whole(0, 10_000_000), "Alert when the store's disk has less free space than this; 0 = never"),
-    _row("SAURON_PUBLIC_URL", None, read.http_url, "Where people reach this Sauron, for the links in alerts. Unset: API_HOST and API_PORT"),
+    _row("SAURON_PUBLIC_URL", None, read.http_url, "Where people reach this Sauron, for the links in alerts. Unset: API_HOST and API_PORT", address=True),
     _row("SAURON_HEARTBEAT_URL", None, read.http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, read.http_url, "Where alerts are posted as signed JSON", secret=True),
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, read.webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
@@ -145,20 +147,33 @@ class Settings:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, environ: Mapping[str, str]) -> Settings:
-        """Read every setting from `environ`.
+    def load(cls, folder: Path, parameters: Callable[[str], Mapping[str, str]] | None = None) -> Settings:
+        """Read every setting from `folder`/.env and this process's environment, which wins.
+
+        `parameters` reads what a SAURON_SSM_PATH leads to; the environment wins over that, too.
+        Raises SettingsError with all faults at once, those of `.env` included.
+        """
+        file, environ = _sources(folder)
+        if parameters and (path := environ.get("SAURON_SSM_PATH")):
+            environ = sources.overlay(parameters(path), environ, SETTINGS)
+        return cls.read(environ, file)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], file: files.EnvFile | None = None) -> Settings:
+        """Read every setting from `environ`, to which `file` has given its values.
 
         Raises SettingsError with all faults at once; no secret's value is in it.
         """
         values: dict[str, Any] = {}
-        faults: list[str] = []
+        faults: list[str] = list(file.faults) if file else []
         secrets: set[str] = set()
         for setting in SETTINGS:
             try:
-                name, raw = _raw(setting, environ)
+                name, text = sources.chosen(setting, environ)
             except ValueError as error:
                 faults.append(str(error))
                 continue
+            raw = setting.default if text is None else text
             if raw is None:
                 values[setting.attribute] = None
                 continue
@@ -166,8 +181,16 @@ class Settings:
                 values[setting.attribute] = setting.read(raw)
                 if setting.secret:
                     secrets.update(within(raw, values[setting.attribute]))
+                    if isinstance(values[setting.attribute], str):  # an address whose scheme is in lower case
+                        secrets.update(within(values[setting.attribute]))
+                elif setting.address:
+                    secrets.update(address_credentials(raw))
             except ValueError as error:
-                shown = "" if setting.secret else f"={without_credentials(raw)!r}"
+                shown = (
+                    ""
+                    if setting.secret
+                    else f"={(shown_address(raw) if '://' in raw or setting.address else raw)!r}"
+                )
                 faults.append(f"{name}{shown}: {error}")
         if faults:
             raise SettingsError(faults)
@@ -178,7 +201,12 @@ class Settings:
             **values,
             environ=dict(environ),
             secret_values=tuple(sorted(secrets, key=len, reverse=True)),
-            warnings=tuple(_unknown(environ)),
+            warnings=(
+                *(file.warnings if file else ()),
+                *warnings.unused(environ, SETTINGS),
+                *warnings.unencrypted({one.name: values[one.attribute] for one in SETTINGS}),
+                *warnings.unknown(environ, SETTINGS),
+            ),
         )
 
     @property
@@ -208,29 +236,10 @@ def within(raw: str, value: Any = None) -> set[str]:
     """Return a secret as it was given, and what it holds: an address's password, a decoded key."""
     found = {raw}
     if "://" in raw:
-        parts = urlsplit(raw)
-        if parts.password and parts.password != parts.username:
-            found |= {parts.password, unquote(parts.password)}
+        found |= address_credentials(raw)
     if isinstance(value, bytes):
         found.add(value.decode("utf-8", "replace"))
     return found
-
-
-def _raw(setting: Setting, environ: Mapping[str, str]) -> tuple[str, str | None]:
-    """Find a setting's text: the variable, its alias, or (for secrets) the file that NAME_FILE names."""
-    for name in (setting.name, *setting.aliases):
-        if value := environ.get(name, "").strip():
-            return name, value
-        if setting.secret and (file := environ.get(f"{name}_FILE", "").strip()):
-            try:
-                text = Path(file).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                reason = error.strerror if isinstance(error, OSError) else "it is not text"
-                raise ValueError(
-                    f"{name}_FILE={file!r} cannot be read ({reason}); name a readable file"
-                ) from None
-            return f"{name}_FILE", text or setting.default
-    return setting.name, setting.default
 
 
 def given(environ: Mapping[str, str]) -> dict[str, str]:
@@ -241,34 +250,30 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for setting in SETTINGS:
         with contextlib.suppress(ValueError):  # a file that cannot be read is `Settings.read`'s to report
-            _, raw = _raw(setting, environ)
-            if raw is not None and raw != setting.default:
-                found[setting.name] = raw
+            _, text = sources.chosen(setting, environ)
+            if text is not None and text != setting.default:
+                found[setting.name] = text
     return found
 
 
-def _unknown(environ: Mapping[str, str]) -> list[str]:
-    """Return a warning for each variable that starts with SAURON_ and is not a setting: a likely typo."""
-    known = {s.name for s in SETTINGS} | {f"{s.name}_FILE" for s in SETTINGS if s.secret}
-    known |= {"SAURON_URL", "SAURON_TOKEN"}  # the command line's own
-    # a job that calls Sauron
-    known |= {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR"}
-    warnings = []
-    for name in sorted(environ):
-        if name.startswith("SAURON_") and name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            warnings.append(
-                f"{name}: there is no such setting"
-                + (f"; did you mean {near[0]}?" if near else "; remove it")
-            )
-    return warnings
+def secret_texts(environ: Mapping[str, str]) -> set[str]:
+    """Return what is to be masked of the secret settings, also where another setting is wrong."""
+    texts = given(environ)
+    return {part for one in SETTINGS if one.secret and one.name in texts for part in within(texts[one.name])}
 
 
 def load_environ(folder: Path) -> dict[str, str]:
-    """Return `folder`/.env overlaid with this process's environment; an empty variable counts as unset."""
-    written: dict[str, str] = {}
-    if (file := folder / ".env").is_file():
-        from dotenv import dotenv_values
+    """Return `folder`/.env overlaid with this process's environment; an empty variable counts as unset.
 
-        written = {name: value for name, value in dotenv_values(file).items() if value}
-    return written | {name: value for name, value in os.environ.items() if value}
+    Raises SettingsError when `.env` cannot be read.
+    """
+    file, environ = _sources(folder)
+    if file.faults:
+        raise SettingsError(file.faults)
+    return environ
+
+
+def _sources(folder: Path) -> tuple[files.EnvFile, dict[str, str]]:
+    file = files.env_file(folder / ".env")
+    faults = (*file.faults, *sources.untrusted(file, os.environ))
+    return replace(file, faults=faults), sources.overlay(file.values, os.environ, SETTINGS)

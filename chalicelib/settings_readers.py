@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 
 TOKEN_CHARS = 8  # a shorter token is guessed
 WEBHOOK_KEY_BYTES = 16  # a shorter one is guessed
+# parameters of an SQLite address that its driver takes and the store can live with
+SQLITE_OPTIONS = frozenset({"timeout", "isolation_level", "check_same_thread", "cached_statements"})
 SCOPES = ("read", "trigger", "operate", "admin")
 
 
@@ -31,6 +33,13 @@ class Token:
 
 def text(value: str) -> str:
     """Take a text as it is."""
+    return value
+
+
+def word(value: str) -> str:
+    """Take a text without spaces, such as a token or the name of a branch."""
+    if re.search(r"[\x00-\x20\x7f]", value):
+        raise ValueError("it holds a space or a line break; write the value alone")
     return value
 
 
@@ -92,6 +101,7 @@ def one_of(*choices: str) -> Callable[[str], str]:
 
 def store_url(value: str) -> str:
     """Read the address of a store; PostgreSQL's gets the driver that is used."""
+    value = _lower_scheme(value)
     if value.startswith("postgres://"):
         value = "postgresql://" + value.removeprefix("postgres://")
     if value.startswith("postgresql://"):
@@ -99,10 +109,27 @@ def store_url(value: str) -> str:
     if value.startswith("postgresql+psycopg://"):
         return _server_url(value)
     if value.startswith("sqlite:///"):
-        return value
+        return _sqlite_url(value)
     raise ValueError(
         "write sqlite:////absolute/path.sqlite3 or postgresql://user:password@host:5432/database"
     )
+
+
+def _lower_scheme(url: str) -> str:
+    """Return an address with its scheme in lower case: schemes have no case (RFC 3986, section 3.1)."""
+    return re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*(?=:)", lambda scheme: scheme[0].lower(), url)
+
+
+def _sqlite_url(value: str) -> str:
+    """Refuse what does not name one file that every process of Sauron finds."""
+    path, _, query = value.removeprefix("sqlite:///").partition("?")
+    if not path or path.endswith("/") or path.startswith((":memory:", "file:", "~")):
+        raise ValueError("the store must be a file on disk; write sqlite:////absolute/path.sqlite3")
+    if parse_qs(query, keep_blank_values=True).keys() - SQLITE_OPTIONS:
+        raise ValueError(
+            "a parameter after the ? is not one of SQLite's here; write sqlite:////absolute/path.sqlite3"
+        )
+    return value
 
 
 def _server_url(value: str) -> str:
@@ -126,7 +153,7 @@ def _server_url(value: str) -> str:
 
 def life_hub_url(value: str) -> str:
     """Read the address of a PostgreSQL database."""
-    if not value.startswith(("postgres://", "postgresql://", "postgresql+psycopg://")):
+    if not _lower_scheme(value).startswith(("postgres://", "postgresql://", "postgresql+psycopg://")):
         raise ValueError(
             "Life Hub is a PostgreSQL database: write postgresql://user:password@host:5432/database"
         )
@@ -156,9 +183,10 @@ def private_key(value: str) -> bytes:
 
 
 def tokens(value: str) -> tuple[Token, ...]:
-    """Read API tokens: name:scope:token, separated by commas."""
+    """Read API tokens: name:scope:token, separated by commas or one a line."""
     tokens: list[Token] = []
-    for number, entry in enumerate(filter(None, (part.strip() for part in value.split(","))), start=1):
+    entries = filter(None, (part.strip() for part in re.split(r"[,\r\n]", value)))
+    for number, entry in enumerate(entries, start=1):
         name, scope, secret = (*entry.split(":", 2), "", "")[:3]
         if (
             not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name)
@@ -174,14 +202,21 @@ def tokens(value: str) -> tuple[Token, ...]:
                 f"entry {number} repeats the token of another entry; give every user a token of its own"
             )
         tokens.append(Token(name, scope, secret))
+    if not tokens:
+        raise ValueError("it holds no token; write for example jarvis:operate:<at least 8 characters>")
     return tuple(tokens)
 
 
 def http_url(value: str) -> str:
     """Read an http(s) address."""
-    if not re.match(r"https?://[^/\s]+", value):
-        raise ValueError("write an address that starts with https:// (or http://)")
-    return value
+    try:
+        parts = urlsplit(value)
+        valid = bool(parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)
+    except ValueError:
+        valid = False
+    if not valid or re.search(r"\s", value):
+        raise ValueError("write an address that starts with https:// (or http://) and a host")
+    return _lower_scheme(value)
 
 
 def ssm_path(value: str) -> str:

@@ -1,7 +1,14 @@
-"""Texts that several modules write: spans of time, one line, what a terminal or a store can hold."""
+"""Texts that several modules write: spans of time, what a person's terminal and what a store can hold.
+
+What a job, a bundle or a commit holds may come from anywhere, and a terminal obeys control sequences: they
+clear the screen, move the cursor, set the clipboard or hide text. `safe` lets colours pass on a terminal;
+every other sequence goes as a whole, and so do control characters and direction marks. A carriage return
+becomes a new line where text would hide the text before it.
+"""
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -9,7 +16,25 @@ from datetime import datetime
 from typing import Any
 
 _STEPS = ((86400 * 2, 86400, "d"), (7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
-_ANSI = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|.)")
+_MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\U000e0001"  # direction marks and their like
+_CONTROL = f"\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}"  # all but tabs and line feeds
+_STRING = "(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x1f\x7f-\x9f]*"  # a title, a clipboard, a picture
+_ANY = re.compile(f"[{_CONTROL}]")
+_OBEYED = re.compile(
+    "(?P<colour>\x1b\\[[0-9;:]{0,99}m)"
+    "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
+    f"|{_STRING}(?:\x07|\x1b\\\\|\x9c)"
+    "|\x1b[ -/]*[0-~]"
+    f"|[{_CONTROL}]"
+)
+_UNFINISHED = re.compile(f"(?:\x1b[ -/]*|(?:\x1b\\[|\x9b)[0-?]*[ -/]*|{_STRING}\x1b?)\\Z")
+_LONGEST = 4096  # letters of a sequence that are waited for
+_IN_JSON = re.compile(f"[\x7f-\x9f{_MARKS}\ud800-\udfff]")  # the last are no text, so nothing can print them
+_JOINERS = "\u200c\u200d"  # within words of some scripts, and within emoji
+_RESET = "\x1b[0m"
+_CONCEAL = 8
+_PALETTE = {38, 48, 58}  # the numbers of a colour follow: 5 and one, or 2 and three
+_NUMBERS = {5: 2, 2: 4}
 
 
 def ago(instant: datetime, now: datetime) -> str:
@@ -34,11 +59,6 @@ def taken(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
-def plain(text: str) -> str:
-    """Return output without the sequences that colour a terminal."""
-    return _ANSI.sub("", text)
-
-
 def unreachable(error: Exception, seconds: float) -> str:
     """Say why an address could not be asked, without any of the address but its host."""
     import httpx
@@ -59,3 +79,80 @@ def storable(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return [storable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class Cleaner:
+    """Makes text safe as it comes. What may be the beginning of a sequence waits for the rest of it."""
+
+    def __init__(self, *, colours: bool) -> None:
+        """Begin a text; with `colours`, these pass."""
+        self._colours = colours
+        self._held = ""
+        self._line_begins = True
+        self._returned = False
+        self._coloured = False
+
+    def feed(self, text: str) -> str:
+        """Take text and return what is complete, made safe."""
+        text = self._held + text
+        unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST))
+        complete = unfinished.start() if unfinished else len(text)
+        self._held = text[complete:]
+        return self._clean(text[:complete])
+
+    def end(self) -> str:
+        """Return what was held back, and the end of the colours that are still on."""
+        text, self._held = self._held, ""
+        return self._clean(text) + (_RESET if self._coloured else "")
+
+    def _clean(self, text: str) -> str:
+        shown: list[str] = []
+        done = 0
+        for found in _OBEYED.finditer(text):
+            self._add(shown, text[done : found.start()])
+            done = found.end()
+            if found[0] == "\r":
+                self._returned = True
+            elif found["colour"] and self._colours and not _conceals(found[0]):
+                shown.append(found[0])
+                self._coloured = found[0] not in {"\x1b[m", _RESET}
+        self._add(shown, text[done:])
+        return "".join(shown)
+
+    def _add(self, shown: list[str], text: str) -> None:
+        if not text:
+            return
+        if self._returned and not self._line_begins and not text.startswith("\n"):
+            shown.append("\n")
+        shown.append(text)
+        self._returned, self._line_begins = False, text.endswith("\n")
+
+
+def safe(text: str, *, colours: bool = False) -> str:
+    """Return a text of one or more lines without what a terminal obeys; with `colours`, these pass."""
+    if _ANY.search(text) is None:
+        return text
+    cleaner = Cleaner(colours=colours)
+    return cleaner.feed(text) + cleaner.end()
+
+
+def cell(text: str) -> str:
+    """Return a text as one line, without what a terminal obeys."""
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in safe(text))
+
+
+def escaped(document: str) -> str:
+    """Return a JSON document with what a terminal obeys written as JSON escapes. Its value is the same."""
+    return _IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], document)
+
+
+def _conceals(colour: str) -> bool:
+    """Return whether a colour sequence hides the text after it."""
+    numbers = iter([int(number.partition(":")[0] or 0) for number in colour[2:-1].split(";")])
+    for number in numbers:
+        if number == _CONCEAL:
+            return True
+        if number in _PALETTE:
+            for _ in range(_NUMBERS.get(next(numbers, 0), 1) - 1):
+                next(numbers, None)
+    return False

@@ -32,9 +32,9 @@ from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
-from chalicelib.settings import Settings, load_environ
-from chalicelib.store import Store, registry
-from chalicelib.store.database import claim_folder
+from chalicelib.settings import Settings
+from chalicelib.store import Store, permissions, registry
+from chalicelib.store.permissions import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
 from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.notify import Notifier
@@ -46,6 +46,13 @@ from chalicelib.wakeup.waker import Waker, Way
 
 if TYPE_CHECKING:
     from chalicelib.bundle.revisions import Revisions
+
+log = logs.get(__name__)
+
+STARTED_EMPTY = (
+    "The store is new, but an older one left files here. Is it the right one? To go back to a copy: "
+    "sauron restore FILE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +107,24 @@ class Sauron:
 
 def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -> Sauron:
     """Open the store, bring it to the newest schema, and build what this runtime needs. Raises StoreError."""
-    store = Store(settings.store_url)
-    store.migrate()
+    store = Store(settings.store_url, backups=settings.backup_dir)
+    peers = Peers(runners_folder(store.path) if store.path else settings.jobs_dir / "runners")
+    if store.file is not None:
+        unclean = store.file.was_left_open and not peers.alive()
+        if unclean or (runtime.threads and store.file.is_soon_examined):
+            store.examine()
+    new = store.migrate()
+    if new and (left := _left_by_another(store, settings)):
+        # Critical, so that a command says it too: whoever comes after it finds a store that is not new.
+        where = str(store.path or store.url.render_as_string(hide_password=True))
+        log.critical("store.started_empty", path=where, found=str(left), detail=STARTED_EMPTY)
     claim_folder(settings.jobs_dir)
+    permissions.tighten([settings.jobs_dir, *(store.file.parts() if store.file else ())])
     clock = clock or (SystemClock() if store.sqlite else ServerClock(store))
     name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
 
     # Who is told that runs are due.
     signals = Signals()
-    peers = Peers(
-        store.path.with_name(store.path.name + ".runners") if store.path else settings.jobs_dir / "runners"
-    )
     notifier = None if store.sqlite else Notifier(store)
     sqs = _sqs(store, clock, settings)
     ways: list[Way | None] = [signals, peers, notifier, sqs]
@@ -196,6 +210,17 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
     )
 
 
+def runners_folder(store: Path) -> Path:
+    """Return the folder of the lock files of those who live on an SQLite store."""
+    return store.with_name(store.name + ".runners")
+
+
+def _left_by_another(store: Store, settings: Settings) -> Path | None:
+    """Return a folder that an earlier store has filled, or None."""
+    folders = [settings.jobs_dir / "revisions", *([store.file.backups] if store.file else [])]
+    return next((folder for folder in folders if folder.is_dir() and any(folder.iterdir())), None)
+
+
 def _sqs(store: Store, clock: Clock, settings: Settings) -> SqsWakeUp | None:
     url = settings.sqs_queue_url
     if url is None:
@@ -263,10 +288,7 @@ class Process:
             self._sauron, self._settings = sauron, None
 
     def _read(self) -> Settings:
-        environ = load_environ(Path.cwd())
-        if path := environ.get("SAURON_SSM_PATH"):
-            environ = ssm.read(path) | environ
-        settings = Settings.read(environ)
+        settings = Settings.load(Path.cwd(), parameters=ssm.read)
         if settings.function:
             logs.configure(settings.log_level, secrets=settings.secret_values)
         return settings

@@ -16,6 +16,9 @@ if [ -n "${JOB_QUEUE_DB_URL_FILE:-}" ] && [ "${JOB_QUEUE_DB_URL:-$store}" = "$st
 else
   export JOB_QUEUE_DB_URL="${JOB_QUEUE_DB_URL:-$store}"
 fi
+for name in TZ HTTP_PROXY HTTPS_PROXY NO_PROXY; do
+  if [ -z "$(printenv "$name")" ]; then unset "$name"; fi
+done
 export JOBS_DIR="${JOBS_DIR:-/data/jobs}"
 export API_HOST="${API_HOST:-0.0.0.0}"
 
@@ -35,7 +38,7 @@ must_be_writable() {
   fi
 }
 case ${JOB_QUEUE_DB_URL:-} in
-  sqlite:///*) must_be_writable "$(dirname "${JOB_QUEUE_DB_URL#sqlite:///}")" ;;
+  [Ss][Qq][Ll][Ii][Tt][Ee]:///*) must_be_writable "$(dirname "${JOB_QUEUE_DB_URL#*:///}")" ;;
 esac
 must_be_writable "$JOBS_DIR"
 
@@ -64,7 +67,7 @@ else
 fi
 if [ -n "$encoded" ] && [ -z "${SAURON_SSH_KEY_PATH:-}" ]; then
   cure="write the output of: base64 -w0 < ~/.ssh/id_ed25519"
-  key=$(printf '%s' "$encoded" | tr -d ' \r\n\t' | base64 -d 2>/dev/null) || key=
+  key=$(printf '%s' "$encoded" | tr -d ' \r\n\t\357\273\277' | base64 -d 2>/dev/null) || key=
   key=$(printf '%s' "$key" | tr -d '\r')
   case $key in
     *"-----BEGIN "*"PRIVATE KEY-----"*) ;;

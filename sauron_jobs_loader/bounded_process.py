@@ -18,6 +18,8 @@ from functools import partial
 from types import TracebackType
 from typing import IO, Self
 
+from sauron_jobs_loader import job_umask
+
 UNKILLABLE_AFTER_SECONDS = 10.0
 """How long a killed child is waited for. A child that hangs in the kernel cannot be killed."""
 
@@ -60,6 +62,7 @@ class BoundedProcess:
             cwd=cwd,
             start_new_session=True,
             pass_fds=tuple(pass_fds),
+            umask=job_umask.of_children(),
         )
         self.pid = self._process.pid
         try:

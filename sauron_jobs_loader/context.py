@@ -32,8 +32,8 @@ class StateError(LoaderError):
     """The state of a job cannot be read or written now."""
 
 
-class SecretError(LoaderError):
-    """A job asks for a secret that it did not get."""
+class SecretError(LoaderError, RuntimeError):
+    """A job asks for a secret that it did not get. Older jobs catch it as a RuntimeError."""
 
 
 class Channel:

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from .errors import SourceError, SourceFault
+from .ownership import cure
 
 _POLL_SECONDS = 0.02
 
@@ -29,7 +30,7 @@ def file_lock(path: Path, *, timeout: timedelta, shared: bool = False) -> Iterat
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise SourceError(
-            f"cannot open the lock file {path}: {error.strerror}; make the folder writable for this user",
+            f"cannot open the lock file {path}: {cure(path, error, below=path.parent)}",
             fault=SourceFault.STORAGE,
         ) from error
     try:

@@ -1,23 +1,25 @@
 """Masking of secrets in text before the text is kept, shown or sent.
 
-A known value is found as it is, in base64 (also inside a longer encoded text), URL-encoded, in hex, escaped
-for JSON or HTML, and in a stream also when it is split over writes. A value of several lines is found line by
-line. The user information of an address is found by its place. Masking a text twice changes nothing.
+A known value is found as it is, in base64 (also inside a longer encoded text), in hex, with any of its
+characters escaped as in an address, JSON, HTML, source code or a shell (`escapes.py`), and in a stream also
+when it is split over writes. A value of several lines is found line by line. The user information of an
+address is found by its place. Masking a text twice changes nothing.
 
-Limit: a value that a job transforms in another way (reversed, encrypted, one letter a line) is not found.
-Values shorter than SHORTEST (lines of a longer value: SHORTEST_LINE) are not masked, because they would mask
-ordinary words.
+Limit: a value that is transformed in another way (base32, reversed, encrypted, one letter a line) is not
+found. Values shorter than SHORTEST (lines of a longer value: SHORTEST_LINE) are not masked, because they
+would mask ordinary words.
 """
 
 from __future__ import annotations
 
 import base64
-import html
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import unquote
+
+from .escapes import Spellings, parts
 
 MASK = "***"
 SHORTEST = 4
@@ -28,6 +30,18 @@ BASE64_LINES = (76, 64)  # letters after which MIME and base64(1), and PEM break
 # user and password of an address; the user name `git` alone opens nothing
 _USER_INFORMATION = re.compile(r"(?<=://)(?!git@)([^/\s]+)@")
 _ALTERNATIVE = str.maketrans("+/", "-_")
+
+UNREADABLE = "an address that cannot be read"
+_SCHEME = re.compile(r"\A(?:[a-z][a-z0-9+.-]*:)?/+", re.IGNORECASE)
+_SSH_USER = re.compile(r"(?:git\+)?ssh://[a-z0-9_.+-]+", re.IGNORECASE)
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<info>[^/?#@\s\\]*)@)?"
+    r"(?P<place>(?:\[[0-9a-f:.]+\]|[^/?#@\s\\:\[\]]+)(?::\d*)?(?:/[^?#@\s]*)?)(?:[?#][^@]*)?",
+    re.IGNORECASE,
+)
+_SCP_LIKE = re.compile(
+    r"(?:[a-z0-9_.+-]+@(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\]):|git@[a-z0-9_.-]+/)[^@\s]+", re.IGNORECASE
+)
 
 
 def without_credentials(text: str) -> str:
@@ -43,28 +57,65 @@ def credentials_in(text: str) -> Iterator[str]:
             yield from (secret, unquote(secret))
 
 
-def public_address(url: str) -> str:
-    """Return one address without credentials, query and fragment. The user name of ssh is kept."""
-    if "://" not in url:
+def address_credentials(url: str) -> set[str]:
+    """Return what of one address may be a secret: all that stands before its last @, whole and in pieces.
+
+    Nothing is guessed from the form of the address, because a password that holds `/`, `#` or `?` makes it
+    another one. The user name alone of an ssh address opens nothing and is none.
+    """
+    before, at, _ = url.rpartition("@")
+    if not at or _is_path(url) or _SCP_LIKE.fullmatch(url) or _SSH_USER.fullmatch(before):
+        return set()
+    whole = _SCHEME.sub("", before)
+    user, _, last = whole.rpartition(":")
+    pieces = {whole, whole.partition(":")[2], user if last in {"", "x-oauth-basic"} else ""}
+    return {form for piece in pieces if piece for form in (piece, unquote(piece))}
+
+
+def shown_address(url: str) -> str:
+    """Return one address for people, built from its parts without credentials, query and fragment.
+
+    An address whose parts cannot be told apart is UNREADABLE: what looks like its host may be a password.
+    """
+    if _is_path(url) or ("@" not in url and "://" not in url):
         return url
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = parts.username if parts.scheme.startswith("ssh") else None
-    return parts._replace(netloc=f"{user}@{host}" if user else host, query="", fragment="").geturl()
+    if found := _URL.fullmatch(url):
+        scheme = found["scheme"].lower()
+        user = f"{found['info']}@" if scheme.startswith("ssh") and ":" not in (found["info"] or ":") else ""
+        return f"{scheme}://{user}{found['place']}"
+    return url if _SCP_LIKE.fullmatch(url) else UNREADABLE
+
+
+def _is_path(url: str) -> bool:
+    return url.startswith((".", "~", "file:///")) or (url.startswith("/") and not url.startswith("//"))
+
+
+Form = tuple[str | Spellings, ...]  # pieces that are written as they are, and characters with spellings
 
 
 class Masker:
     """Knows the values to mask. Safe to share between threads."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        forms = sorted({form for value in values for form in _forms(value)}, key=len, reverse=True)
-        encoded = [form.encode(errors="surrogateescape") for form in forms]
-        self._text = re.compile(_grouped(forms)) if forms else None
-        self._bytes = re.compile(_grouped(forms).encode(errors="surrogateescape")) if forms else None
-        self._longest = max(map(len, encoded), default=0)
-        self._by_first: dict[int, list[bytes]] = {}
-        for form in encoded:
-            self._by_first.setdefault(form[0], []).append(form)
+        forms = sorted({form for value in values for form in _forms(value)}, key=_length, reverse=True)
+        self._pattern = _grouped(forms)
+        self._longest = max(map(_length, forms), default=0)
+        self._by_first: dict[int, list[tuple[bytes | Spellings, ...]]] = {}
+        for form in forms:
+            encoded = tuple(
+                part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in form
+            )
+            first = encoded[0]
+            for letter in {first[0]} if isinstance(first, bytes) else first.trie:
+                self._by_first.setdefault(letter, []).append(encoded)
+
+    @cached_property
+    def _text(self) -> re.Pattern[str] | None:
+        return re.compile(self._pattern) if self._pattern else None
+
+    @cached_property
+    def _bytes(self) -> re.Pattern[bytes] | None:
+        return re.compile(self._pattern.encode(errors="surrogateescape")) if self._pattern else None
 
     def text(self, text: str) -> str:
         """Return a text with the values masked."""
@@ -108,9 +159,7 @@ class Masker:
         """Return where in `data` an incomplete value may begin, or its length. No form holds a line feed."""
         for start in range(max(len(data) - self._longest + 1, data.rfind(b"\n") + 1), len(data)):
             forms = self._by_first.get(data[start])
-            if forms and any(
-                len(form) > len(data) - start and form.startswith(data[start:]) for form in forms
-            ):
+            if forms and any(_may_go_on(form, data, start) for form in forms):
                 return start
         return len(data)
 
@@ -139,35 +188,64 @@ class MaskedStream:
         return self._masker._masked(rest)  # noqa: SLF001 - as above
 
 
-def _grouped(forms: Iterable[str]) -> str:
+def _length(form: Form) -> int:
+    """Return the bytes of a form where it is longest."""
+    return sum(
+        len(part.encode(errors="surrogateescape")) if isinstance(part, str) else part.longest for part in form
+    )
+
+
+def _may_go_on(form: tuple[bytes | Spellings, ...], data: bytes, start: int) -> bool:
+    """Return whether the end of `data` from `start` is the beginning of a form, and not the whole."""
+    places = {start}
+    for part in form:
+        after: set[int] = set()
+        for place in places:
+            if isinstance(part, bytes):
+                if data.startswith(part, place):
+                    after.add(place + len(part))
+                elif part.startswith(data[place : place + len(part)]):
+                    return True  # only the end of the data can be shorter
+            elif part.read(data, place, after):
+                return True
+        if not after:
+            return False
+        places = after
+    return False
+
+
+def _grouped(forms: Iterable[Form]) -> str:
     """Return the pattern of all forms, grouped by first letter: several times faster than a flat list."""
     groups: dict[str, list[str]] = {}
     for form in forms:
-        groups.setdefault(form[0], []).append(re.escape(form[1:]))
+        first, rest = form[0], "".join(map(_pattern, form[1:]))
+        if isinstance(first, str):
+            groups.setdefault(first[0], []).append(re.escape(first[1:]) + rest)
+            continue
+        for letter, after in first.by_first_letter():
+            groups.setdefault(letter, []).append(after + rest)
     return "|".join(f"{re.escape(first)}(?:{'|'.join(rests)})" for first, rests in groups.items())
 
 
-def _forms(value: str) -> Iterator[str]:
+def _pattern(part: str | Spellings) -> str:
+    return re.escape(part) if isinstance(part, str) else part.pattern
+
+
+def _forms(value: str) -> Iterator[Form]:
     """Return the ways in which a value may be written in one line."""
     value = value.strip()
     if len(value) < SHORTEST:
         return
     raw = value.encode("utf-8", "surrogateescape")
-    yield from _base64_forms(raw)
+    yield from ((form,) for form in (*_base64_forms(raw), raw.hex(), raw.hex().upper()))
     lines = [line.strip() for line in value.splitlines()]
-    if len(lines) > 1:
-        yield from (line for line in lines if len(line) >= SHORTEST_LINE and not line.startswith("-----"))
-        yield from (json.dumps(value)[1:-1], quote(raw, safe=""), quote_plus(raw), raw.hex())
+    if len(lines) == 1:
+        yield parts(value)
         return
-    urls = (quote(raw, safe=""), quote(raw), quote_plus(raw))
-    yield from (value, *urls, *(re.sub("%..", lambda found: found[0].lower(), form) for form in urls))
-    yield from (
-        json.dumps(value)[1:-1],
-        json.dumps(value, ensure_ascii=False)[1:-1],
-        repr(value)[1:-1],
-        html.escape(value),
-    )
-    yield from (raw.hex(), raw.hex().upper())
+    known = [line for line in lines if len(line) >= SHORTEST_LINE and not line.startswith("-----")]
+    yield from map(parts, known)
+    if any(line not in known and not line.startswith("-----") for line in lines):
+        yield parts("\n".join(lines))  # a short line is masked as a part of the whole only
 
 
 def _base64_forms(raw: bytes) -> Iterator[str]:

@@ -22,14 +22,16 @@ _OWN_FOLDER = __file__.rpartition("/")[0]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
+@dataclass
 class JobConfig:
-    """One job: what it runs, when, and its policies. docs/jobs.md describes the fields."""
+    """One job: what it runs, when, and its policies. docs/jobs.md describes the fields.
+
+    The first fields have the order that they had in the earlier system, for those who give them by position.
+    """
 
     id: str
     cron: str
     func: Callable[..., Any] | None = None
-    command: Sequence[str] | None = None
     enabled: bool = True
     timeout_seconds: float = 300
     max_attempts: int = 3
@@ -38,6 +40,7 @@ class JobConfig:
     description: str = ""
     queue_mode: bool = True
     secrets: Sequence[str | dict[str, Any]] | None = None
+    command: Sequence[str] | None = None
     jitter_minutes: float = 0
     timezone: str = "UTC"
     overlap: str = "skip"
@@ -115,8 +118,11 @@ class JobRegistry:
         self._jobs: dict[str, JobConfig] = {}
         self._rejected: list[Rejected] = []
 
-    def register(self, config: object) -> None:
-        """Add a job, or leave it out with the reason. Never raises, so the rest of the manifest is read."""
+    def register(self, config: object) -> bool:
+        """Add a job, or leave it out with the reason; return whether it was added.
+
+        It never raises, so the rest of the manifest is read.
+        """
         place = getattr(config, "_place", None) or caller()
         if not isinstance(config, JobConfig):
             self.reject(
@@ -125,7 +131,7 @@ class JobRegistry:
                 f"register() got a {type(config).__name__} instead of a JobConfig. "
                 "Write register(JobConfig(...)).",
             )
-            return
+            return False
         job_id = definition.shown_id(config.id)
         try:
             faults = config.faults()
@@ -143,6 +149,29 @@ class JobRegistry:
         else:
             self._jobs[job_id] = config
             _ = config.wants_context
+            return True
+        return False
+
+    def unregister(self, job_id: str) -> bool:
+        """Take a registered job back; return whether it was registered."""
+        return self._jobs.pop(job_id, None) is not None
+
+    def enable(self, job_id: str) -> bool:
+        """Let a registered job be enabled in the bundle; return whether it is registered."""
+        return self._switch(job_id, enabled=True)
+
+    def disable(self, job_id: str) -> bool:
+        """Let a registered job be disabled in the bundle; return whether it is registered."""
+        return self._switch(job_id, enabled=False)
+
+    def _switch(self, job_id: str, *, enabled: bool) -> bool:
+        if job_id in self._jobs:
+            self._jobs[job_id].enabled = enabled
+        return job_id in self._jobs
+
+    def snapshot_jobs(self) -> dict[str, str]:
+        """Return the cron expression of every registered job by its id."""
+        return {job_id: config.cron for job_id, config in self._jobs.items()}
 
     def reject(self, job_id: str, place: str, reason: str) -> None:
         """Record and log a job that is left out."""

@@ -94,6 +94,7 @@ class GitHttpServer:
     url: str = ""
     stalls: bool = False  # read the request, then say nothing
     redirect_to: str | None = None
+    renamed: dict[str, str] = field(default_factory=dict)  # parts of paths and what they are called now
     answered: list[int] = field(default_factory=list)
     credentials: set[str | None] = field(default_factory=set)  # what the Authorization headers held
     command_lines: set[str] = field(default_factory=set)  # the process list during every request
@@ -153,6 +154,8 @@ class _GitHandler(BaseHTTPRequestHandler):
         body = self._body()
         if self.state.redirect_to is not None:
             self._answer(302, {"Location": self.state.redirect_to + self.path})
+        elif known := [old for old in self.state.renamed if old in self.path]:
+            self._answer(301, {"Location": self.path.replace(known[0], self.state.renamed[known[0]])})
         elif not self.state.allows(self.headers.get("Authorization")):
             self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'})
         else:

@@ -201,7 +201,7 @@ def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckRe
     # Who knows that the definition is rejected need not hear of each occurrence that this costs.
     quiet = known is not None or job.id in look.rejected or any(one.kind == Kind.REJECTED for one in ended)
     for gap in run_health.gaps(tx, job.id, look.since, look.now + OVERLAP):
-        if gap.id in told or (gap.reason == DEFINITION_REJECTED and quiet):
+        if gap.id in told or (quiet and (gap.reason or "").startswith(DEFINITION_REJECTED)):
             continue
         begin, count = gap.gap_from or gap.fire_at, max(1, gap.gap_count)
         facts = {"count": count, "from": iso(begin), "to": iso(gap.fire_at)}

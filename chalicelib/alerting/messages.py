@@ -20,11 +20,13 @@ from chalicelib.model.runs import RunState
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
-from chalicelib.text import plain, storable, taken
+from chalicelib.text import safe, storable, taken
+from sauron_jobs_loader.mail_subjects import WARNING, alert_subject
 
 from .checks import OF_SAURON, SAURON, Kind
 
 MAIL = "mail"
+TEST = "test"  # the kind of an alert that somebody asked for
 WEBHOOK = "webhook"
 # What each channel needs; it is used when all of it is set.
 _WORDS = {
@@ -69,7 +71,7 @@ def type_of(kind: Kind, *, over: bool) -> str:
 
 def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder: bool) -> str:
     """Say in a line what is so."""
-    if incident.kind == "test":
+    if incident.kind == TEST:
         return "This is a test"
     kind, subject, still = Kind(incident.kind), incident.subject, "still " if reminder else ""
     if over:
@@ -136,7 +138,7 @@ def compose(
 
 def test_facts(settings: Settings, now: datetime) -> dict[str, Any]:
     """Return the facts of an alert that only tests the way."""
-    incident = Incident(0, SAURON, "test", None, None, "", now, now, None)
+    incident = Incident(0, SAURON, TEST, None, None, "", now, now, None)
     reason = "Somebody asked for a test of the alerts. Nothing is wrong."
     return compose(settings, incident, reason=reason, run_id=None, log_tail="", facts={})
 
@@ -157,7 +159,14 @@ def as_mail(alerts: Sequence[Alert], *, scheduler: str) -> Mail:
     text = "\n\n".join(_plain(part) for part in parts)
     if len(parts) > 1:
         text = "\n".join(f"- {title}" for title in titles) + "\n\n" + text
-    return Mail(_line(f"[{scheduler}] {subject}", 150), text + "\n", html)
+    level = "INFO" if all(map(_harmless, alerts)) else WARNING
+    subject = alert_subject(subject, level=level, source=scheduler)
+    return Mail(_line(subject, 150), text + "\n", html)
+
+
+def _harmless(alert: Alert) -> bool:
+    """Whether an alert tells of something that is over, or only tests the way."""
+    return alert.data.get("down_seconds") is not None or alert.data.get("kind") == TEST
 
 
 def _part(alert: Alert, chars: int) -> dict[str, Any]:
@@ -172,7 +181,7 @@ def _part(alert: Alert, chars: int) -> dict[str, Any]:
         ("job", data.get("job_id")),
         ("run", data.get("run_id")),
     ]
-    tail = plain(str(data.get("log_tail") or ""))[-chars:].strip()
+    tail = safe(str(data.get("log_tail") or ""))[-chars:].strip()
     known = [(name, str(value)) for name, value in facts if value is not None]
     title = _line(str(data.get("title") or alert.type), 120)
     return {

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalice.app import Blueprint, Response
+from sqlalchemy.exc import DBAPIError
 
 from chalicelib import __version__
 from chalicelib.bundle.install_log import install_log
@@ -17,14 +18,14 @@ from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report
 from .auth import is_open
-from .routing import as_json, current_request, get
+from .routing import as_json, current_request, get, known_damage
 
 blueprint = Blueprint(__name__)
 
 
-@get(blueprint, "/health")
+@get(blueprint, "/health", damaged_too=True)
 def health() -> Response:
-    """Return 200 while this process works, 503 when its clock or its workers have stopped.
+    """Return 200 while this process works, 503 when its clock or workers stopped or its store is damaged.
 
     A process without a clock or workers of its own is healthy when it responds.
     """
@@ -37,12 +38,21 @@ def health() -> Response:
     return as_json(body | {"status": "unhealthy", "detail": fault}, 503)
 
 
-@get(blueprint, "/ready")
+@get(blueprint, "/ready", damaged_too=True)
 def readiness() -> Response:
     """Return part by part whether runs can be taken on. The bundle never decides: git may be down."""
     sauron = current_request().sauron
-    with sauron.store.read() as tx:
-        report = status_report.measure(sauron, tx)
+    try:
+        with sauron.store.read() as tx:
+            report = status_report.measure(sauron, tx)
+    except DBAPIError:
+        if known_damage() is None:
+            raise
+    if damage := known_damage():
+        unknown = "unknown, because the store is damaged"
+        return as_json(
+            {"ready": False, "parts": {"store": str(damage), "clock": unknown, "workers": unknown}}, 503
+        )
     parts = {
         "store": "ready",
         "clock": "ready" if report.scheduler_running else "no tick yet, or none for three minutes",

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.errors import UnknownJobError
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
+from chalicelib.operations.requests import find_job
 from chalicelib.store import history, registry
 
 from . import serializers
@@ -44,13 +43,10 @@ def jobs() -> dict[str, Any]:
 
 @get(blueprint, "/jobs/{job_id}")
 def job(job_id: str) -> dict[str, Any]:
-    """Return one job in full; a job that left its bundle is returned as long as it is kept."""
+    """Return one job in full. A job that left its bundle is a 404 that says when, and where its runs are."""
     sauron = current_request().sauron
     with sauron.store.read() as tx:
-        found = registry.job(tx, job_id)
-        if found is None:
-            known = [one.id for one in registry.all_jobs(tx)]
-            raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
+        found = find_job(tx, job_id)
         last = history.last_runs(tx, [found.id]).get(found.id)
         executed = history.executed(tx, job_id)
     return serializers.job_in_full(found, last, executed, now=sauron.clock.now())

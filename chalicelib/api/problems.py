@@ -47,7 +47,7 @@ _STATUS: dict[type[SauronError], int] = {
     BundleError: 503,
     StoreError: 503,
 }
-_FACTS = ("job_id", "run_id", "state", "faults", "sha", "key")
+_FACTS = ("job_id", "run_id", "state", "faults", "sha", "key", "removed_at")
 
 
 class ProblemError(SauronError):

@@ -20,7 +20,7 @@ from chalice.app import Blueprint, Request, Response
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib import logs
-from chalicelib.errors import SauronError
+from chalicelib.errors import DamagedStoreError, SauronError
 from chalicelib.wiring import PROCESS, Sauron
 
 from . import problems
@@ -82,9 +82,9 @@ def handled_as(current: CurrentRequest) -> Iterator[None]:
         _current.reset(token)
 
 
-def get(blueprint: Blueprint, path: str) -> Callable[[Handler], Handler]:
-    """Declare a handler for GET and HEAD."""
-    return _route(blueprint, path, methods=["GET", "HEAD"])
+def get(blueprint: Blueprint, path: str, *, damaged_too: bool = False) -> Callable[[Handler], Handler]:
+    """Declare a handler for GET and HEAD. With `damaged_too` it is asked although the store is damaged."""
+    return _route(blueprint, path, damaged_too=damaged_too, methods=["GET", "HEAD"])
 
 
 def post(blueprint: Blueprint, path: str) -> Callable[[Handler], Handler]:
@@ -92,18 +92,30 @@ def post(blueprint: Blueprint, path: str) -> Callable[[Handler], Handler]:
     return _route(blueprint, path, methods=["POST"], content_types=POST_TYPES)
 
 
-def _route(blueprint: Blueprint, path: str, **options: Any) -> Callable[[Handler], Handler]:
+def known_damage() -> DamagedStoreError | None:
+    """Return what is known to be damaged in this process's store: nothing that is read from it holds then."""
+    sauron = PROCESS.built
+    return sauron.store.damage if sauron else None
+
+
+def _route(
+    blueprint: Blueprint, path: str, *, damaged_too: bool = False, **options: Any
+) -> Callable[[Handler], Handler]:
     def declare(handler: Handler) -> Handler:
         @functools.wraps(handler)
         def respond(**captured: str) -> Response:
             names = {name: unquote(value) for name, value in captured.items()}
             if any("\0" in value for value in names.values()):  # PostgreSQL refuses NUL in a parameter
                 return problems.response(404, "A name in the path holds a NUL character. No name does.")
+            if not damaged_too and (damage := known_damage()):
+                return problems.response_to(damage)
             try:
                 value = handler(**names)
             except SauronError as error:
                 return problems.response_to(error)
             except DBAPIError:
+                if damage := known_damage():
+                    return problems.response_to(damage)
                 log.exception("request.failed", path=path)
                 return problems.response(
                     503, "The store cannot be used right now. Try again; Sauron's log has the reason."

@@ -34,8 +34,9 @@ def list_upcoming() -> dict[str, Any]:
 
 @get(blueprint, "/audit")
 def audit_ledger() -> dict[str, Any]:
-    """Check the ledger against the schedules that were in force."""
+    """Check the ledger against the schedules that were in force. Nothing is said of a damaged store."""
     current = current_request()
+    current.sauron.store.examine()
     job_id = Query(current.request, "job_id").text("job_id")
     with current.sauron.store.read() as tx:
         if job_id is not None and registry.job(tx, job_id) is None:

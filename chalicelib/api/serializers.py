@@ -135,14 +135,17 @@ def attempt(found: Attempt) -> dict[str, Any]:
 
 
 def sync(report: SyncReport) -> dict[str, Any]:
-    """Return the result of a sync or a rollback, with the ids of the jobs it changed."""
+    """Return the result of a sync or a rollback: how many jobs it changed, and their ids."""
     return {
         "success": report.success,
         "message": report.message,
         "sha": report.sha,
-        "jobs_added": list(report.jobs_added),
-        "jobs_removed": list(report.jobs_removed),
-        "jobs_rescheduled": list(report.jobs_rescheduled),
+        "jobs_added": len(report.jobs_added),
+        "jobs_removed": len(report.jobs_removed),
+        "jobs_rescheduled": len(report.jobs_rescheduled),
+        "added": list(report.jobs_added),
+        "removed": list(report.jobs_removed),
+        "rescheduled": list(report.jobs_rescheduled),
         "held": report.fault == HELD,
     }
 

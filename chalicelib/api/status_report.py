@@ -27,7 +27,7 @@ from chalicelib.store.incidents import Incident
 from chalicelib.store.queue import leases
 from chalicelib.store.runners import Runner
 from chalicelib.wiring import Sauron
-from sauron_jobs_loader.masking import public_address
+from sauron_jobs_loader.masking import shown_address
 
 INCIDENTS_SHOWN = 10  # sentences on the page; /alerts lists all
 REASON_CHARS = 300
@@ -77,7 +77,15 @@ def measure(sauron: Sauron, tx: Tx) -> StatusReport:
 
 
 def stopped_part(sauron: Sauron) -> str | None:
-    """Return a sentence about the part of this process that has stopped, or None. Reads no store."""
+    """Return a sentence about the part of this process that does not work, or None. Reads no store.
+
+    Everyone may ask for it, so it names no folder.
+    """
+    if damage := sauron.store.damage:
+        copy = damage.newest_copy
+        return (
+            f"The store is damaged. {f'Its newest good copy is {copy.name}.' if copy else 'It has no copy.'}"
+        )
     if sauron.vitals is None:
         return None
     if not sauron.vitals.clock_alive():
@@ -95,7 +103,7 @@ def git_sync(settings: Settings, state: BundleState, revision: Revision | None) 
         "last_sync": None if state.last_sync is None else iso(state.last_sync),
         "last_error": None if error is None else settings.masked(error),
         "consecutive_failures": state.consecutive_failures,
-        "repo_url": None if url is None else settings.masked(public_address(url)),
+        "repo_url": None if url is None else settings.masked(shown_address(url)),
         "branch": settings.jobs_git_branch,
         "local_path": str(settings.jobs_dir),
         "pinned_ref": state.pinned_ref,

@@ -14,10 +14,10 @@ import sys
 import sysconfig
 import threading
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.settings import SETTINGS, Settings, within
+from chalicelib.sources import files
 from sauron_jobs_loader.masking import Masker
 
 WHITELIST = (
@@ -34,7 +34,7 @@ WHITELIST = (
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ),
-    "SAURON_SSH_KNOWN_HOSTS",
+    *("SAURON_SSH_KNOWN_HOSTS", "JOB_SCHEDULER_NAME", "JOB_QUEUE_ENABLED"),
     *(
         "HTTP_PROXY",
         "HTTPS_PROXY",
@@ -226,7 +226,6 @@ class JobEnvironment:
             if environ.get(other):
                 return environ[other]
             if file := environ.get(f"{other}_FILE"):
-                with contextlib.suppress(OSError, UnicodeDecodeError):
-                    if value := Path(file).read_text(encoding="utf-8").strip():
-                        return value
+                with contextlib.suppress(ValueError):  # the secret is missing, which is told of its jobs
+                    return files.secret(other, file)
         return None

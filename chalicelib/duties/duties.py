@@ -148,6 +148,7 @@ class Duties:
             bundle_configured=self._settings.jobs_git_repo_url is not None,
             last_sync=state.last_sync,
             refresh_interval=self._settings.refresh_interval,
+            store_whole=self._store.damage is None,
         )
         if stale:
             log.warning("dead_mans_switch.ping_withheld", stale=stale)

@@ -1,4 +1,9 @@
-"""Copies of an SQLite store, the oldest deleted beyond their number. A kill leaves no half copy behind."""
+"""Daily copies of an SQLite store, the oldest deleted beyond their number.
+
+A copy is checked before it is kept, and only then are older ones deleted, so that the last good copy is never
+among them: not while the store is damaged, not after the clock was set back, not behind copies of before that
+turn out damaged. A kill leaves no half copy behind.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.errors import StoreError
 from chalicelib.settings import Settings
-from chalicelib.store import Store
+from chalicelib.store import Store, copies
+
+log = logs.get(__name__)
 
 BACKUP_NAME = "sauron-{:%Y%m%d-%H%M%S}.sqlite3"
 
@@ -34,7 +42,8 @@ def backup(
     """Copy an SQLite store beside the earlier copies and delete the oldest beyond their number.
 
     Raises StoreError when the store is no file, the folder cannot be written, or the disk has no room for the
-    copy: a copy that fills the disk would stop what it is to protect.
+    copy: a copy that fills the disk would stop what it is to protect. Raises DamagedStoreError when the
+    copy is not whole.
     """
     if store.path is None:
         raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable sauron.backup.")
@@ -56,10 +65,24 @@ def backup(
         cut_off.unlink(missing_ok=True)
     file = folder / BACKUP_NAME.format(clock.now())
     store.backup(file)
-    copies = sorted(folder.glob("sauron-*.sqlite3"))
-    for old in copies[: -settings.keep_backups]:
-        old.unlink(missing_ok=True)
-    return Backup(file, file.stat().st_size, min(len(copies), settings.keep_backups))
+    return Backup(file, file.stat().st_size, _rotate(folder, file, keep=settings.keep_backups))
+
+
+def _rotate(folder: Path, made: Path, *, keep: int) -> int:
+    """Delete what is older than the newest `keep` good copies; return how many files are left."""
+    there = [file for file in reversed(copies.daily(folder)) if file != made]
+    good = left = 1
+    for file in there:
+        if good >= keep:
+            file.unlink(missing_ok=True)
+            continue
+        left += 1
+        try:
+            copies.examine(file)
+            good += 1
+        except StoreError as error:
+            log.warning("backup.found_damaged", file=str(file), reason=str(error))
+    return left
 
 
 def backup_folder(store: Store, settings: Settings) -> Path:

@@ -92,6 +92,8 @@ class Answers:
     def _health(self) -> dict[str, Any]:
         """Say what is wrong with Sauron itself, and how full it is."""
         now = self._clock.now()
+        if damage := self._store.damage:
+            raise damage
         with self._store.read() as tx:
             faults = [one.reason for one in incidents.open_incidents(tx) if one.job_id is None]
             ticked = duties.duty(tx, duties.TICK)

@@ -40,14 +40,15 @@ def stale(
     bundle_configured: bool,
     last_sync: datetime | None,
     refresh_interval: timedelta,
+    store_whole: bool = True,
 ) -> list[str]:
     """Return what is not fresh; an empty list means that all is well.
 
     With a `refresh_interval` of 0 no sync is owed.
 
-    The store needs no line: all this has just been read from it.
+    A store that cannot be read needs no line: all this has just been read from it.
     """
-    found = []
+    found = [] if store_whole else ["store"]
     if not is_ticking(last_tick, now):
         found.append("tick")
     if not workers_alive:

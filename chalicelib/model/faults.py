@@ -6,4 +6,4 @@ FETCH = "fetch"  # the bundle could not be fetched
 LOAD = "load"  # the newest revision does not load: its manifest or its requirements
 HELD = "held"  # the newest revision would remove most jobs and was not confirmed
 
-DEFINITION_REJECTED = "definition rejected"  # why an occurrence of such a job is missed
+DEFINITION_REJECTED = "definition rejected"  # how the reason of a missed occurrence of such a job begins

@@ -7,19 +7,25 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from chalicelib.errors import ParamsError, UnknownJobError
+from chalicelib.clock import iso
+from chalicelib.errors import ParamsError, RemovedJobError, UnknownJobError
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Origin, RunId, RunState, new_run_id
-from chalicelib.store import registry
+from chalicelib.store import bundle, registry
 from chalicelib.store.database import Tx
 
 CLOSE_AMONG = 5000  # ids looked at for a likely one
 
 
 def find_job(tx: Tx, job_id: str) -> Job:
-    """Return a job that is in force, on or off. Raises UnknownJobError with the nearest ids."""
+    """Return a job that is in force, on or off.
+
+    Raises UnknownJobError with the nearest ids, RemovedJobError for a job that has left.
+    """
     job = registry.job(tx, job_id)
-    if job is None or job.removed_at is not None:
+    if job is not None and job.removed_at is not None:
+        raise RemovedJobError(job_id, iso(job.removed_at), bundle.activated_at(tx, job.removed_at))
+    if job is None:
         known = registry.ids(tx, most=CLOSE_AMONG)
         raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
     return job

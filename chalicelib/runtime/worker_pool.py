@@ -85,7 +85,7 @@ class WorkerPool:
             return list(self._attempts)
 
     def _may_claim(self) -> bool:
-        return self._claiming.is_set() and not self._draining
+        return self._claiming.is_set() and not self._draining and self._sauron.store.damage is None
 
     def _dispatch(self) -> None:
         while not self._stopping.is_set():

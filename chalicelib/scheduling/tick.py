@@ -60,6 +60,18 @@ def tick(store: Store, clock: Clock) -> TickReport:
     return TickReport(now, jobs, queued, missed)
 
 
+def foresee(tx: Tx, *, now: datetime) -> list[tuple[str, str, int]]:
+    """Do a pass within the caller's transaction, which is then rolled back.
+
+    Return the ledger's rows that it would write for the past: job, state, and how many occurrences.
+    """
+    on_time = timedelta() if _take_back(tx, now) else ON_TIME
+    _expire_overrides(tx, now)
+    while ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time).jobs:
+        pass
+    return ledger.written(tx, at=now)
+
+
 def _take_back(tx: Tx, now: datetime) -> bool:
     """After downtime, return to the schedule what was queued for that time and could not be claimed.
 

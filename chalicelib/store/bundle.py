@@ -104,6 +104,14 @@ def mark_activated(tx: Tx, sha: str, *, now: datetime) -> None:
     tx.execute(update(revisions).where(revisions.c.sha == sha).values(activated_at=now))
 
 
+def activated_at(tx: Tx, instant: datetime) -> str | None:
+    """Return the revision whose activation at this instant was its last, or None."""
+    found: str | None = tx.execute(
+        select(revisions.c.sha).where(revisions.c.activated_at == instant).limit(1)
+    ).scalar()
+    return found
+
+
 def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
     """Return the revisions that were active once and whose id begins with `prefix`, the newest first."""
     c = revisions.c

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy import case, func, select
+
 from chalicelib.clock import Clock
 from chalicelib.errors import SauronError
 from chalicelib.model.jobs import Job, JobSpec
@@ -23,6 +25,7 @@ from chalicelib.store.postgres.locks import hold_ledger
 from . import registry
 from .database import Tx
 from .queue import enqueue
+from .schema import job_queue
 
 
 def time_of_act(tx: Tx, clock: Clock) -> datetime:
@@ -55,6 +58,19 @@ def fill(
     registry.move_cursors(tx, accountings)
     missed = sum(row["gap_count"] for row in rows if row["state"] is RunState.MISSED)
     return Filled(len(jobs), sum(row["state"] is RunState.QUEUED for row in rows), missed)
+
+
+def written(tx: Tx, *, at: datetime) -> list[tuple[str, str, int]]:
+    """Return the rows of occurrences up to `at` that were written at that instant: job, state, how many."""
+    c = job_queue.c
+    counted = func.sum(case((c.gap_from.is_(None), 1), else_=c.gap_count))
+    found = (
+        select(c.job_id, c.state, counted)
+        .where(c.created_at == at, c.fire_at <= at)
+        .group_by(c.job_id, c.state)
+        .order_by(c.job_id, c.state)
+    )
+    return [(job_id, state, count) for job_id, state, count in tx.execute(found)]
 
 
 def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> None:

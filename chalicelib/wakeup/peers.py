@@ -106,6 +106,11 @@ class Peers:
             os.close(descriptor)
         return True
 
+    def alive(self) -> list[str]:
+        """Return the names of the other runners of this machine that live, or whose jobs do."""
+        names = sorted(lock.name.removesuffix(".lock") for lock in self._folder.glob("*.lock"))
+        return [name for name in names if name != self._name and not self.gone(name)]
+
     def any_gone(self) -> bool:
         """Say whether a peer is gone and its files are still there."""
         return any(self.gone(lock.name.removesuffix(".lock")) for lock in self._folder.glob("*.lock"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import ago, plain, taken
+from chalicelib.text import ago, safe, taken
 
 HERE = Path(__file__).parent
 
@@ -39,6 +39,11 @@ def _headers() -> dict[str, str | list[str]]:
     return {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
 
 
+def _readable(value: Any) -> Any:
+    """Return a text without what would hide it or turn it around; HTML and other values as they are."""
+    return safe(value) if type(value) is str else value
+
+
 @functools.cache
 def _environment() -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -49,6 +54,7 @@ def _environment() -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_readable,
     )
-    environment.filters |= {"iso": iso, "ago": ago, "taken": taken, "plain": plain}
+    environment.filters |= {"iso": iso, "ago": ago, "taken": taken}
     return environment

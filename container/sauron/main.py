@@ -1,14 +1,15 @@
 """The server process: HTTP, clock and workers, from reading the settings to draining the last run.
 
-    1. read the settings; report all faults at once and exit with 2
-    2. send logs to standard error
-    3. open the store and bind the address
-    4. join the other runners; start the clock and the workers; the clock ticks with the stored registry,
+    1. close the memory to other processes
+    2. read the settings; report all faults at once and exit with 2
+    3. keep new files private to this user, and send logs to standard error
+    4. open the store and bind the address
+    5. join the other runners; start the clock and the workers; the clock ticks with the stored registry,
        then syncs
-    5. serve HTTP
-    6. print where the API is, what is scheduled and how to change a job
-    7. wait for SIGTERM, SIGINT or a thread that died
-    8. stop claiming, let running attempts finish within the drain time, release unstarted claims,
+    6. serve HTTP
+    7. print where the API is, what is scheduled and how to change a job
+    8. wait for SIGTERM, SIGINT or a thread that died
+    9. stop claiming, let running attempts finish within the drain time, release unstarted claims,
        stop HTTP and exit
 
 A second signal ends the process at once, as `kill -9` does. Its job processes notice that and end too, and
@@ -29,7 +30,10 @@ from types import FrameType
 from chalicelib import __version__, logs, wiring
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.runtime import runner
-from chalicelib.settings import Settings, load_environ
+from chalicelib.runtime.closed_memory import close_memory
+from chalicelib.settings import Settings
+from chalicelib.text import safe
+from sauron_jobs_loader import job_umask
 
 from .gateway import Gateway
 from .http import Server
@@ -52,19 +56,23 @@ def main() -> int:
             else f"sauron: unknown argument {wrong[0]!r}; sauron.main takes no arguments, only settings"
         )
         return 0 if help_wanted else 2
+    close_memory()
     try:
-        settings = Settings.read(load_environ(Path.cwd()))
+        settings = Settings.load(Path.cwd())
     except SettingsError as error:
         sys.stderr.write(f"sauron: {error}\n")
         return 2
+    job_umask.keep_files_private()
     logs.capture_crashes()
     logs.configure(settings.log_level, secrets=settings.secret_values)
+    if (file := Path.cwd() / ".env").is_file():
+        log.info("settings.file_read", path=str(file))
     for warning in settings.warnings:
         log.warning("setting.ignored", detail=warning)
     try:
         return _serve(settings)
     except SauronError as error:
-        sys.stderr.write(f"sauron: {error}\n")
+        sys.stderr.write(f"sauron: {settings.masked(safe(str(error)))}\n")
         return 1
 
 

@@ -13,7 +13,11 @@ from chalicelib import __version__
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
 from chalicelib.store import bundle, registry
+from chalicelib.text import safe
 from chalicelib.wiring import Sauron
+from sauron_jobs_loader.masking import shown_address
+
+from .typed_command import typed_command
 
 JOBS_SHOWN = 20
 
@@ -21,8 +25,9 @@ JOBS_SHOWN = 20
 class StartupBanner:
     """The report of the start, printed in two parts."""
 
-    def __init__(self, sauron: Sauron, url: str) -> None:
-        """Prepare the report; `url` is the address of the page."""
+    def __init__(self, sauron: Sauron, url: str, *, command: str | None = None) -> None:
+        """Prepare the report; `url` is the address of the page, `command` what starts the command line."""
+        self._command = command or typed_command()
         self._sauron = sauron
         self._url = url
         self._started_at = sauron.membership.started_at or sauron.clock.now()
@@ -65,22 +70,24 @@ class StartupBanner:
         lines = []
         if state.active_sha is None and error:
             lines += ["Nothing is scheduled yet, because the first sync failed:", f"  {error}"]
-            lines.append("  Fix the cause. Sauron tries again by itself; `sauron sync` tries at once.")
+            lines.append(
+                f"  Fix the cause. Sauron tries again by itself; `{self._command} sync` tries at once."
+            )
         if state.active_sha and jobs:
             lines.append(f"Scheduled (revision {state.active_sha[:12]}):")
         width = max((len(job.id) for job in jobs), default=0)
         for job in jobs[:JOBS_SHOWN]:
             lines.append(f"  {job.id:<{width}}  {self._schedule(job)}")
         if len(jobs) > JOBS_SHOWN:
-            lines.append(f"  and {len(jobs) - JOBS_SHOWN} more: sauron list")
+            lines.append(f"  and {len(jobs) - JOBS_SHOWN} more: {self._command} list")
         if own := sum(job.spec.builtin and job.enabled for job in all_jobs):
-            lines.append(f"  and {own} builtin jobs: sauron list --tag builtin")
+            lines.append(f"  and {own} builtin jobs: {self._command} list --tag builtin")
         lines += [f"Left out: {one.get('job_id')} ({one.get('reason')})" for one in state.rejected]
         lines.append(self._how_to_change())
         self._print(lines)
 
     def _print(self, lines: list[str]) -> None:
-        sys.stdout.write(self._sauron.settings.masked("\n".join(lines)) + "\n")
+        sys.stdout.write(self._sauron.settings.masked(safe("\n".join(lines))) + "\n")
         sys.stdout.flush()
 
     def _schedule(self, job: Job) -> str:
@@ -95,19 +102,21 @@ class StartupBanner:
         settings = self._sauron.settings
         if not settings.jobs_git_repo_url:
             return "none, because JOBS_GIT_REPO_URL is not set: only builtin jobs run"
-        return f"{self._sauron.revisions.get().display_url} (branch {settings.jobs_git_branch})"
+        where = self._sauron.revisions.get().display_url or shown_address(settings.jobs_git_repo_url)
+        return f"{where} (branch {settings.jobs_git_branch})"
 
     def _how_to_change(self) -> str:
         settings = self._sauron.settings
         url = settings.jobs_git_repo_url
         if not url:
             return (
-                "To add jobs: create a bundle with sauron init DIR, and restart with JOBS_GIT_REPO_URL=DIR."
+                f"To add jobs: create a bundle with {self._command} init DIR, "
+                "and restart with JOBS_GIT_REPO_URL=DIR."
             )
         folder = Path(url.removeprefix("file://")).expanduser()
         seconds = int(settings.refresh_interval.total_seconds())
-        later = f" or wait at most {seconds} s" if seconds else ""
+        sync = f"{self._command} sync" + (f" or wait at most {seconds} s" if seconds else "")
         if (folder / "manifest.py").is_file():
-            return f"To change a job: edit it in {folder.absolute()}, commit, then run sauron sync{later}."
+            return f"To change a job: edit it in {folder.absolute()}, commit, then run {sync}."
         branch = settings.jobs_git_branch
-        return f"To change a job: push to branch {branch} of the bundle, then run sauron sync{later}."
+        return f"To change a job: push to branch {branch} of the bundle, then run {sync}."

@@ -16,7 +16,9 @@ def run(ctx: JobContext) -> dict[str, Any]:
     found: dict[str, Any] = ask(ctx, "digest", ctx.state.get("until"))
     subject = f"{found['scheduler']}: {headline(found)}"
     sections = written(found)
-    message_id = send_digest_email(subject, as_text(subject, sections), as_html(subject, sections))
+    message_id = send_digest_email(
+        headline(found), as_text(subject, sections), as_html(subject, sections), source=found["scheduler"]
+    )
     if message_id is None:
         return {
             "status": "failed",

@@ -16,7 +16,7 @@ from typing import NoReturn
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.masking import MASK, without_credentials
+from sauron_jobs_loader.masking import MASK, UNREADABLE, shown_address, without_credentials
 
 DEFAULT_USER = "x-access-token"  # the name that GitHub requires; GitLab and Gitea take any
 _SCP_LIKE = re.compile(
@@ -64,6 +64,7 @@ class GitAddress:
         pairs = [("http.proxy", "")] if is_loopback(self.host) else []
         if self.token is not None:
             pairs.append((f"http.{base}.extraHeader", f"Authorization: {self.authorization}"))
+            pairs.append(("http.followRedirects", "false"))  # git would take the header along
         return pairs
 
     @property
@@ -90,6 +91,13 @@ def parse_address(url: str, *, token: str | None = None) -> GitAddress:
         _refuse(url, "is empty")
     if url.startswith("-"):
         _refuse(url, "starts with a dash, which git takes for an option")
+    if "@" in url and shown_address(url) == UNREADABLE:
+        _refuse(
+            url,
+            "has an @, and what stands before it cannot be told from the host",
+            "write https://host/org/repo.git, and set the token alone as JOBS_GIT_TOKEN "
+            "(in an address write %2F for /, %23 for #, %3F for ?, %3A for :, %40 for @ and %20 for a space)",
+        )
     if url.startswith(("/", "./", "../")) or url in (".", ".."):
         return _local(url, Path(url))
     if _UNPRINTABLE.search(url):
@@ -119,11 +127,11 @@ def _from_url(url: str, token: str | None) -> GitAddress:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        _refuse(url, f"is not a valid URL ({error})")
+    except ValueError:
+        _refuse(url, "is not a valid URL: after the host may come a colon and the number of a port")
     if parts.query or parts.fragment:
         _refuse(
-            re.split(r"[?#]", url)[0],
+            url,
             "has a query or a fragment",
             "remove the ? or # and everything after it, and set a token as JOBS_GIT_TOKEN",
         )
@@ -223,5 +231,6 @@ def _checked_token(token: str | None) -> str | None:
 
 
 def _refuse(url: str, why: str, instead: str = _ACCEPTED) -> NoReturn:
-    shown = without_credentials(url)
-    raise SourceError(f"the bundle address {shown!r} {why}; {instead}", fault=SourceFault.ADDRESS, url=shown)
+    shown = shown_address(url)
+    quoted = "" if shown == UNREADABLE else f" {shown!r}"
+    raise SourceError(f"the bundle address{quoted} {why}; {instead}", fault=SourceFault.ADDRESS, url=shown)

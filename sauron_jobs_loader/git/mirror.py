@@ -30,17 +30,28 @@ _LEFTOVERS = (
     "objects/incoming-*",
     "gc.pid",
 )
+_REDIRECTED = re.compile(r"returned error: 30[12378]")
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
 
 
 class Mirror:
-    """The bare repository `folder`, made from `address` by the git that `run` runs."""
+    """The bare repository `folder`, made from `address` by the git that `run` runs.
+
+    Where git is not to follow a redirect by itself, `locate` returns the place that is fetched from instead.
+    """
 
     def __init__(
-        self, folder: Path, address: GitAddress, run: RunGit, explain: Callable[[GitResult], SourceError]
+        self,
+        folder: Path,
+        address: GitAddress,
+        run: RunGit,
+        explain: Callable[[GitResult], SourceError],
+        locate: Callable[[], str],
     ) -> None:
         self.folder = folder
         self._address = address
+        self._url = address.url
+        self._locate = locate
         self._run = run
         self._explain = explain
 
@@ -117,7 +128,11 @@ class Mirror:
         if self._address.scheme == "file":
             # the folder may belong to another user, and git passes no configuration to the upload side
             options.append("--upload-pack=git -c safe.directory='*' upload-pack")
-        return self._run(["fetch", *options, "--", self._address.url, *refspecs], {"GIT_DIR": str(folder)})
+        result = self._run(["fetch", *options, "--", self._url, *refspecs], {"GIT_DIR": str(folder)})
+        if result.ok or self._address.token is None or not _REDIRECTED.search(result.stderr):
+            return result
+        self._url = self._locate()
+        return self._run(["fetch", *options, "--", self._url, *refspecs], {"GIT_DIR": str(folder)})
 
     def _in_mirror(self, *arguments: str) -> GitResult:
         return self._run(arguments, {"GIT_DIR": str(self.folder)})

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.ownership import cure
 
 from .address import GitAddress
 from .checkouts import FULL_SHA
@@ -97,8 +98,7 @@ def unreadable(sha: str, error: Exception, address: GitAddress) -> SourceError:
 def unwritable(place: Path, error: OSError, url: str) -> SourceError:
     """Return the error that the folder of the revisions cannot be written."""
     return SourceError(
-        f"cannot write below {place}: {error.strerror}; "
-        "free some space or make the folder writable for this user",
+        f"cannot write below {place}: {cure(Path(error.filename or place), error, below=place)}",
         fault=SourceFault.STORAGE,
         url=url,
     )

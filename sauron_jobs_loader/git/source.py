@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .command import GitResult, git_environment, run_git
 from .explain import explain
 from .export import DamagedMirrorError, export
 from .mirror import Mirror
+from .redirects import found_at
 from .refusals import checked_ref, no_commit, require_full, require_local, unknown_ref, unreadable, unwritable
 
 _LIMIT = timedelta(seconds=120)
@@ -130,7 +132,13 @@ class GitSource:
         raise no_commit(sha, self.display_url)
 
     def _mirror(self, lock: int) -> Mirror:
-        return Mirror(self._root / "mirror.git", self._address, self._runner(lock), self._explain)
+        return Mirror(
+            self._root / "mirror.git",
+            self._address,
+            self._runner(lock),
+            self._explain,
+            partial(found_at, self._address, limit=self._timeout),
+        )
 
     def _runner(self, lock: int) -> "_Runner":
         ssh = self._ssh_command() if self._address.scheme == "ssh" else None

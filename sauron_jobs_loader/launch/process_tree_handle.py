@@ -20,7 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sauron_jobs_loader import channel
+from sauron_jobs_loader import channel, job_umask
 from sauron_jobs_loader.bounded_output import BoundedOutput
 from sauron_jobs_loader.errors import BootError
 
@@ -74,6 +74,7 @@ class ProcessTreeHandle:
                 stderr=output_end,
                 pass_fds=fds,
                 start_new_session=True,
+                umask=job_umask.of_children(),
             )
         except (OSError, ValueError) as error:
             self._close()

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any
 
 from sauron_jobs_loader import context
+from sauron_jobs_loader.mail_subjects import WARNING, alert_subject, digest_subject
 from sauron_jobs_loader.masking import Masker
 
 from .ses import Mailer, MailError, addresses
@@ -57,6 +58,8 @@ def send_email(
     to_email: Recipients = None,
     from_email: str | None = None,
     reply_to: Recipients = None,
+    in_reply_to: str | None = None,
+    references: str | None = None,
     alert_type: str | None = None,
     job_id: str | None = None,
     metadata: dict[str, Any] | None = None,
@@ -64,6 +67,7 @@ def send_email(
     """Send one mail; return its Message-ID, or None with the reason in the log.
 
     `to_email` is an address, several separated by commas, or a list; the default is NOTIFY_EMAIL.
+    `in_reply_to` is the Message-ID of the mail that this one answers, `references` those before it.
     `alert_type`, `job_id` and `metadata` come from older callers; they are logged.
     """
     recipients = addresses(to_email) or addresses(os.environ.get("NOTIFY_EMAIL"))
@@ -92,6 +96,8 @@ def send_email(
             masker.text(body),
             None if html is None else masker.text(html),
             reply_to=addresses(reply_to),
+            in_reply_to=in_reply_to,
+            references=references,
         )
     except MailError as error:
         later = " (a later attempt may succeed)" if error.temporary else ""
@@ -104,17 +110,37 @@ def send_email(
 
 
 def send_alert_email(
-    subject: str, body: str = "", html: str | None = None, *, level: str = "ERROR", **more: Any
+    subject: str,
+    body: str = "",
+    html: str | None = None,
+    *,
+    level: str | None = WARNING,
+    source: str | None = None,
+    **more: Any,
 ) -> str | None:
-    """Send a mail to ALERT_EMAIL (or NOTIFY_EMAIL) with the level before its subject."""
+    """Send a mail to ALERT_EMAIL (or NOTIFY_EMAIL); its subject begins `LEVEL (SOURCE): `.
+
+    The source is JOB_SCHEDULER_NAME unless one is given.
+    """
     to_email = more.pop("to_email", None) or os.environ.get("ALERT_EMAIL") or None
-    return send_email(f"[{level.upper()}] {subject}", body, html, to_email=to_email, **more)
+    whole = alert_subject(subject, level=level, source=source or _scheduler())
+    return send_email(whole, body, html, to_email=to_email, **more)
 
 
-def send_digest_email(subject: str, body: str = "", html: str | None = None, **more: Any) -> str | None:
-    """Send a mail to DIGEST_EMAIL (or NOTIFY_EMAIL)."""
+def send_digest_email(
+    subject: str, body: str = "", html: str | None = None, *, source: str | None = None, **more: Any
+) -> str | None:
+    """Send a mail to DIGEST_EMAIL (or NOTIFY_EMAIL); its subject begins `SOURCE DIGEST: `.
+
+    The source is JOB_SCHEDULER_NAME unless one is given.
+    """
     to_email = more.pop("to_email", None) or os.environ.get("DIGEST_EMAIL") or None
-    return send_email(subject, body, html, to_email=to_email, **more)
+    whole = digest_subject(subject, source=source or _scheduler())
+    return send_email(whole, body, html, to_email=to_email, **more)
+
+
+def _scheduler() -> str:
+    return os.environ.get("JOB_SCHEDULER_NAME") or "sauron"
 
 
 @lru_cache(maxsize=4)

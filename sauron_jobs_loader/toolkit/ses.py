@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Sequence
+from email import policy
+from email.message import EmailMessage
 from email.utils import formataddr, parseaddr
 from typing import Any
 
@@ -82,10 +84,13 @@ class Mailer:
         html: str | None = None,
         *,
         reply_to: Sequence[str] = (),
+        in_reply_to: str | None = None,
+        references: str | None = None,
     ) -> str:
         """Send one mail in UTF-8 as text, HTML or both; return its Message-ID.
 
-        Raises MailError without secrets.
+        With `in_reply_to`, the Message-ID of a mail, it joins the thread of that mail; `references` names the
+        whole thread. Raises MailError without secrets.
         """
         to = addresses(recipients)
         if not to:
@@ -98,18 +103,34 @@ class Mailer:
                 "send several mails, or to a list",
                 temporary=False,
             )
-        message: dict[str, Any] = {"Subject": _part(" ".join(subject.split())), "Body": {}}
+        if in_reply_to:
+            reply = _reply(self.sender, to, subject, text, html)
+            reply["In-Reply-To"] = _line(in_reply_to)
+            reply["References"] = _line(references or in_reply_to)
+            if reply_to:
+                reply["Reply-To"] = ", ".join(addresses(reply_to))
+            return self._asked(
+                "send_raw_email",
+                Source=_encoded(self.sender),
+                Destinations=to,
+                RawMessage={"Data": reply.as_bytes()},
+            )
+        message: dict[str, Any] = {"Subject": _part(_line(subject)), "Body": {}}
         if text or html is None:
             message["Body"]["Text"] = _part(text)
         if html is not None:
             message["Body"]["Html"] = _part(html)
+        return self._asked(
+            "send_email",
+            Source=_encoded(self.sender),
+            Destination={"ToAddresses": to},
+            Message=message,
+            ReplyToAddresses=addresses(reply_to),
+        )
+
+    def _asked(self, operation: str, **request: Any) -> str:
         try:
-            response = self._connected().send_email(
-                Source=_encoded(self.sender),
-                Destination={"ToAddresses": to},
-                Message=message,
-                ReplyToAddresses=addresses(reply_to),
-            )
+            response = getattr(self._connected(), operation)(**request)
         except Exception as error:  # noqa: BLE001 - a library and a network may raise anything
             raise self._fault(error) from None  # the chain could show a secret
         return str(response["MessageId"])
@@ -162,6 +183,24 @@ def _encoded(address: str) -> str:
     """Return an address with its name encoded as mail headers require (RFC 2047)."""
     name, plain = parseaddr(address)
     return formataddr((name, plain)) if plain.isascii() and name and not name.isascii() else address
+
+
+def _reply(sender: str, to: Sequence[str], subject: str, text: str, html: str | None) -> EmailMessage:
+    """Write a mail whose headers are its sender's own: SES adds none to it."""
+    # the longest line that a mail may have: a Message-ID that is folded would no longer be recognised
+    mail = EmailMessage(policy=policy.SMTP.clone(max_line_length=998))
+    mail["Subject"] = _line(subject).encode("utf-8", "replace").decode()
+    mail["From"] = _encoded(sender)
+    mail["To"] = ", ".join(to)
+    mail.set_content(text.encode("utf-8", "replace").decode(), cte="quoted-printable")
+    if html is not None:
+        mail.add_alternative(html.encode("utf-8", "replace").decode(), subtype="html", cte="quoted-printable")
+    return mail
+
+
+def _line(text: str) -> str:
+    """Return a text as one line: a header's value has no line breaks."""
+    return " ".join(text.split())
 
 
 def _part(text: str) -> dict[str, str]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import select
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from sauron_jobs_loader.bounded_output import BoundedOutput
 
@@ -31,9 +31,8 @@ _LOOK_SECONDS = 0.5
 """How often the exit code is looked at: it does not wake the poll, but output and its end do."""
 
 
-@dataclass(frozen=True, slots=True)
-class SSHResult:
-    """How a command on another machine ended.
+class SSHResult(NamedTuple):
+    """How a command on another machine ended; a tuple, because jobs unpack it.
 
     `returncode` is -1 if it did not run to its end; `stderr` has the reason.
     """
@@ -51,7 +50,7 @@ def run_ssh_command(
     user: str | None = None,
     port: int = DEFAULT_PORT,
     timeout: float = 30,
-    key_path: str | None = None,
+    key_path: str | Path | None = None,
     bastion_host: str | None = None,
     keep_bytes: int = LIMIT,
 ) -> SSHResult:

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sauron_jobs_loader.errors import LoaderError
@@ -78,7 +79,7 @@ def left(deadline: float) -> float:
 
 @contextlib.contextmanager
 def connected(
-    target: Machine, bastions: Sequence[Machine], key_path: str | None, deadline: float
+    target: Machine, bastions: Sequence[Machine], key_path: str | Path | None, deadline: float
 ) -> Iterator[paramiko.Transport]:
     """Connect to a machine, verified and authenticated.
 

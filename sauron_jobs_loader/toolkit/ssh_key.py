@@ -24,7 +24,7 @@ class KeyFileError(LoaderError):
     """There is no private key, or it cannot be used."""
 
 
-def private_key(path: str | None, environ: Mapping[str, str]) -> paramiko.PKey:
+def private_key(path: str | Path | None, environ: Mapping[str, str]) -> paramiko.PKey:
     """Return the private key of a job. Raises KeyFileError.
 
     The first of: `path`, SAURON_SSH_KEY_PATH, SSH_PRIVATE_KEY_B64, the usual files below ~/.ssh.
@@ -50,7 +50,7 @@ def private_key(path: str | None, environ: Mapping[str, str]) -> paramiko.PKey:
     )
 
 
-def _content(path: str, where: str) -> bytes:
+def _content(path: str | Path, where: str) -> bytes:
     try:
         return Path(path).expanduser().read_bytes()
     except OSError as error:

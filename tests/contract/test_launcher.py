@@ -417,6 +417,10 @@ def test_a_context_knows_its_run_and_its_secrets(runs: Runs) -> None:
             assert ctx.scheduled_for.utcoffset() is not None
             assert (ctx.require_secret("TOKEN"), ctx.get_secret("OTHER", "none")) == ("s3cret", "none")
             print(known)
+            try:
+                ctx.require_secret("OTHER")
+            except RuntimeError:
+                print("caught as older jobs do")
             ctx.require_secret("OTHER")
         """,
         attempt=2,
@@ -426,6 +430,7 @@ def test_a_context_knows_its_run_and_its_secrets(runs: Runs) -> None:
     )
     assert "['job', 'run-1', 2, '2026-03-02T12:00:00+00:00', {'n': 1}, {'TOKEN': 's3cret'}]" in told.output
     assert "INFO job.job: a line for the log" in told.output
+    assert "caught as older jobs do" in told.output
     assert told.facts.result is not None
     assert "secrets=['OTHER']" in told.facts.result["error"]
 

@@ -91,6 +91,7 @@ def test_a_bundle_of_the_earlier_system_loads_and_runs_unchanged(launcher: Launc
         "status": "partial",
         "host": "db1",
         "scheduler": "elrond",
+        "queue": True,
         "metadata": {"script_source": "git", "git_sha": SHA},
         "unknown": None,
         "jobs": ["backup", "digest"],
@@ -112,6 +113,6 @@ def test_mail_that_cannot_be_sent_is_none_with_the_reason_in_the_log(launcher: L
         "ok": True,
         "value": {"status": "success", "sent": [None, None, None], "token": "t"},
     }
-    assert "mail 'Daily digest' was not sent: EndpointConnectionError" in told.output
-    assert "mail '[CRITICAL] It broke' was not sent: it lacks a recipient" in told.output
+    assert "mail 'ZERG DIGEST: Daily digest' was not sent: EndpointConnectionError" in told.output
+    assert "mail 'CRITICAL (ZERG): It broke' was not sent: it lacks a recipient" in told.output
     assert os.environ.get("FROM_EMAIL") != "sauron@example.org"

@@ -7,13 +7,14 @@ import threading
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlalchemy.exc import IntegrityError
 
 from chalicelib.model.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
 from chalicelib.store import Store, duties, history, ledger, registry
 from chalicelib.store.queue import claims, enqueue, leases
 from chalicelib.store.queue import finish as queue
+from chalicelib.store.schema import job_queue
 from tests.conftest import ManualClock, define
 
 pytestmark = pytest.mark.every_store
@@ -435,6 +436,27 @@ def test_an_occurrence_of_a_job_disabled_meanwhile_is_skipped_with_the_reason(
     assert claim(store, clock) is None
     run = all_runs(store, "j")[0]
     assert (run.state, run.reason) == (RunState.SKIPPED, "disabled")
+
+
+def test_a_decision_keeps_the_reason_that_a_run_was_born_with(store: Store, clock: ManualClock) -> None:
+    births = {"off": "of a move", "rejected": "of another", "gone": "of a third"}
+    for job_id, birth in births.items():
+        job = define(store, clock, job_id)
+        with store.write() as tx:
+            tx.execute(update(job_queue).where(job_queue.c.job_id == job_id).values(reason=birth))
+            if job_id == "off":
+                ledger.switch(tx, job, enabled=False, at=clock.now(), now=clock.now())
+            elif job_id == "rejected":
+                ledger.reject(tx, job, "bad cron")
+            else:
+                ledger.retire(tx, job, now=clock.now())
+    clock.move(minutes=1)
+    assert claim(store, clock) is None
+    assert {job_id: all_runs(store, job_id)[0].reason for job_id in births} == {
+        "off": "disabled; of a move",
+        "rejected": "definition rejected; of another",
+        "gone": "the job was removed; of a third",
+    }
 
 
 def test_a_trigger_acknowledged_before_the_switch_still_runs(store: Store, clock: ManualClock) -> None:

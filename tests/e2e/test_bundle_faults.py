@@ -219,7 +219,7 @@ def test_a_commit_is_live_after_a_sync_and_a_rollback_brings_the_old_code_back(
     still_runs(served)
     second = repository.commit({"manifest.py": GOOD.replace("still here", "changed").replace("0 8", "0 9")})
     answer = served.http.post("/sync").json()
-    assert (answer["success"], answer["sha"], answer["jobs_rescheduled"]) == (True, second, ["good"])
+    assert (answer["success"], answer["sha"], answer["rescheduled"]) == (True, second, ["good"])
     assert (git_state(served)["subject"], git_state(served)["author"]) == ("change", "t")
     assert served.log(served.ended(served.trigger("good"))["id"]) == "changed\n"
     assert served.http.post("/rollback", json={"sha": first[:10]}).json()["sha"] == first

@@ -164,7 +164,8 @@ def test_a_sync_changes_the_schedule_and_a_failing_one_is_200_and_leaves_it(
     second = repository.commit({"manifest.py": SAMPLE["manifest.py"].replace("0 8 1 1 *", "30 8 1 1 *")})
     answer = served.http.post("/sync").json()
     assert set(answer) >= {"success", "message", "sha", "jobs_added", "jobs_removed", "jobs_rescheduled"}
-    assert (answer["success"], answer["sha"], answer["jobs_rescheduled"]) == (True, second, ["hello"])
+    assert (answer["success"], answer["sha"], answer["rescheduled"]) == (True, second, ["hello"])
+    assert [answer[name] for name in ("jobs_added", "jobs_removed", "jobs_rescheduled")] == [0, 0, 1]
     assert served.http.get("/jobs/hello").json()["cron"] == "30 8 1 1 *"
     repository.commit({"manifest.py": "this is no python\n"})
     failed = served.http.post("/sync")

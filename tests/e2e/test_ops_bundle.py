@@ -284,8 +284,8 @@ def test_a_bundle_of_real_ops_jobs_does_its_work(
         ("succeeded", False),
     ]
     assert [subject for subject in mailbox.subjects() if "ackup" in subject] == [
-        "[ERROR] Backup is stale",
-        "[ERROR] Backup is fresh again",
+        "WARNING (SAURON): Backup is stale",
+        "WARNING (SAURON): Backup is fresh again",
     ]
 
     # the disk job mails only when the count rose; what it knows outlives the runner
@@ -305,7 +305,7 @@ def test_a_bundle_of_real_ops_jobs_does_its_work(
     repository.commit({"places.json": json.dumps(places | {"status_url": f"{served.url}/status"})})
     assert served.http.post("/sync").json()["success"]
     assert served.ended(served.trigger("morning-digest"))["state"] == "succeeded"
-    assert "What is due" in mailbox.subjects()
+    assert "SAURON DIGEST: What is due" in mailbox.subjects()
 
     # a long job says how far it is
     go = tmp_path / "go"
@@ -319,7 +319,7 @@ def test_a_bundle_of_real_ops_jobs_does_its_work(
     for job_id in ("sauron.health", "sauron.retention", "sauron.backup", "sauron.digest"):
         run = served.ended(served.trigger(job_id))
         assert run["state"] == "succeeded", (job_id, run["error"], served.log(run["id"]))
-    assert any(subject.startswith("sauron: ") for subject in mailbox.subjects())
+    assert any(subject.startswith("SAURON DIGEST: ") and "runs" in subject for subject in mailbox.subjects())
     [copy] = (served.folder / ".sauron" / "backups").iterdir()
     with sqlite3.connect(copy) as copied:
         assert copied.execute("SELECT count(*) FROM job_queue WHERE state = 'succeeded'").fetchone()[0] > 5

@@ -72,7 +72,8 @@ def test_it_says_where_the_api_is_what_is_scheduled_and_how_to_change_a_job(
     assert f"Scheduled (revision {sha[:12]})" in said
     assert re.search(r"hello +at 08:00, .*\(UTC\); next 20\d\d-", said)
     assert re.search(r"idle +off", said)
-    assert f"edit it in {repository.folder}, commit, then run sauron sync" in said
+    assert f"edit it in {repository.folder}, commit, then run " in said
+    assert "sauron sync or wait at most 300 s." in said
     assert "set SAURON_API_TOKENS" in said
 
 

@@ -83,14 +83,14 @@ def _cancel(world: World, cell: str) -> None:
 def _longest(world: World, cell: str) -> None:
     too_long = int(seconds(table()[LONGEST]["lambda"])) + 1
     with changed(world, f'job("longest", timeout_seconds={too_long})') as report:
-        assert ("longest" in report["jobs_added"]) is ("at most" not in cell)
+        assert ("longest" in report["added"]) is ("at most" not in cell)
         assert ("longest" in rejected(world)) is ("at most" in cell)
 
 
 @row("a `command` may be")
 def _commands(world: World, cell: str) -> None:
     with changed(world, 'job("echoes", command=["/bin/echo", "heard"])') as report:
-        assert ("echoes" in report["jobs_added"]) is (cell == "any program")
+        assert ("echoes" in report["added"]) is (cell == "any program")
         assert ("echoes" in rejected(world)) is (cell != "any program")
 
 
@@ -105,7 +105,7 @@ def _requirements(world: World, cell: str) -> None:
         if cell == "installed":
             assert target.log(target.ended(target.trigger("imports"))["id"]) == "of a wheel\n"
         else:
-            assert "imports" not in report["jobs_added"]
+            assert "imports" not in report["added"]
             assert "paritynames" in report["message"] + rejected(world)
 
 

@@ -50,7 +50,7 @@ def test_a_fault_never_shows_what_opens_an_address() -> None:
     with pytest.raises(SettingsError) as caught:
         Settings.read({"SAURON_PUBLIC_URL": "ftp://me:hunter2-and-more@files.test/"})
     assert "hunter2" not in str(caught.value)
-    assert "ftp://***@files.test/" in str(caught.value)
+    assert "'ftp://files.test/'" in str(caught.value)
 
 
 def test_empty_means_unset() -> None:
@@ -176,3 +176,158 @@ def test_no_secret_is_shown_when_settings_are_printed() -> None:
         "environ",
         "secret_values",
     }
+
+
+@pytest.mark.parametrize("quotes", ['""', "''", "``", "\u201c\u201d", "\u2018\u2019"])
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_quotes_that_a_panel_keeps_are_refused_for_every_setting(
+    setting: object, quotes: str, tmp_path: Path
+) -> None:
+    name, secret = setting.name, setting.secret  # type: ignore[attr-defined]
+    value = f"{quotes[0]}https://example.test/x{quotes[1]}"
+    given = [{name: value}]
+    if secret:
+        (tmp_path / "file").write_text(value)
+        given.append({f"{name}_FILE": str(tmp_path / "file")})
+    for environ in given:
+        with pytest.raises(SettingsError, match=rf"{name}.*: write it without quotes"):
+            Settings.read(environ)
+
+
+def test_a_value_in_quotes_is_not_shown() -> None:
+    for name in ("JOBS_GIT_REPO_URL", "SAURON_PUBLIC_URL", "JOBS_DIR"):
+        with pytest.raises(SettingsError) as caught:
+            Settings.read({name: '"https://bot:hunter2-and-more@h/o/r"'})
+        assert "hunter2" not in str(caught.value)
+
+
+def test_quotes_inside_a_value_are_part_of_it() -> None:
+    sender = '"Ops at night" <ops@example.org>'
+    assert Settings.read({"FROM_EMAIL": sender}).from_email == sender
+
+
+@pytest.mark.parametrize("name", ["JOBS_GIT_TOKEN", "JOBS_GIT_BRANCH"])
+def test_a_git_token_and_a_branch_are_one_word(name: str) -> None:
+    for value in ("two words", "line\nbreak"):
+        with pytest.raises(SettingsError, match=f"{name}.*: it holds a space or a line break"):
+            Settings.read({name: value})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:///:memory:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "sqlite:////data/x.sqlite3?mode=memory",
+        "sqlite:///file:/data/x.sqlite3?uri=true",
+        "sqlite:////data/",
+        "sqlite:///~/x.sqlite3",
+        "SQLite:///:memory:",
+    ],
+)
+def test_a_store_that_is_no_file_is_refused_with_what_to_write(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"JOB_QUEUE_DB_URL: .*sqlite:////absolute/path.sqlite3"):
+        Settings.read({"JOB_QUEUE_DB_URL": url})
+
+
+def test_the_scheme_of_every_address_has_no_case() -> None:
+    settings = Settings.read(
+        {
+            "JOB_QUEUE_DB_URL": "SQLite:////data/X.sqlite3",
+            "DATABASE_URL": "PostgreSQL://U:P@Host/Db",
+            "SAURON_PUBLIC_URL": "HTTPS://Sauron.test/Path",
+            "SAURON_HEARTBEAT_URL": "Https://hc.test/ping/AbC-dEf",
+        }
+    )
+    assert settings.store_url == "sqlite:////data/X.sqlite3"
+    assert settings.life_hub_url == "postgresql+psycopg://U:P@Host/Db"
+    assert settings.public_url == "https://Sauron.test/Path"
+    assert settings.heartbeat_url == "https://hc.test/ping/AbC-dEf"
+    assert Settings.read({"JOB_QUEUE_DB_URL": "POSTGRES://h/d"}).store_url == "postgresql+psycopg://h/d"
+    for spelling in ("Https://hc.test/ping/AbC-dEf", "https://hc.test/ping/AbC-dEf"):
+        assert settings.masked(f"at {spelling}") == "at ***"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["javascript:alert(1)", "file:///etc/passwd", "https:///x", "https://h:port/", "https://[::1/", "//h"],
+)
+@pytest.mark.parametrize(
+    "name", ["SAURON_PUBLIC_URL", "SAURON_HEARTBEAT_URL", "SAURON_ALERT_WEBHOOK_URL", "SAURON_SQS_QUEUE_URL"]
+)
+def test_addresses_are_http_or_https_with_a_host(name: str, url: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}.*: write an address that starts with https://"):
+        Settings.read({name: url})
+
+
+@pytest.mark.parametrize("name", ["SAURON_HEARTBEAT_URL", "SAURON_ALERT_WEBHOOK_URL"])
+def test_what_goes_out_unencrypted_is_warned_of(name: str) -> None:
+    for url in ("http://hooks.test/x", "HTTP://192.0.2.7:99/x"):
+        (warning,) = Settings.read({name: url}).warnings
+        assert warning.startswith(f"{name}: ")
+        assert "unencrypted" in warning
+        assert "write https://" in warning
+        assert "hooks" not in warning
+    for url in ("https://hooks.test/x", "http://localhost:8/x", "http://127.0.0.1/x", "http://[::1]:8/x"):
+        assert Settings.read({name: url}).warnings == ()
+
+
+@pytest.mark.parametrize("name", [s.name for s in SETTINGS if not s.secret])
+def test_a_file_for_a_setting_that_is_not_read_from_files_is_a_fault(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}_FILE: .*write the value as {name}$"):
+        Settings.read({f"{name}_FILE": "/run/x"})
+    assert Settings.read({f"{name}_FILE": " "}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "other"), [(s.name, n) for s in SETTINGS if s.secret for n in (s.name, *s.aliases)]
+)
+def test_a_value_and_a_file_for_one_setting_are_a_fault(name: str, other: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("https://example.test/x")
+    with pytest.raises(SettingsError, match=f"{name} and {other}_FILE are both set; remove one of them"):
+        Settings.read({name: "https://example.test/y", f"{other}_FILE": str(tmp_path / "file")})
+
+
+def test_a_second_name_with_another_value_is_told() -> None:
+    first, second = "postgresql://h/first", "postgresql://h/second"
+    settings = Settings.read({"DATABASE_URL": first, "LIFE_HUB_DB_URL": second})
+    assert settings.life_hub_url == "postgresql+psycopg://h/first"
+    assert settings.warnings == (
+        "LIFE_HUB_DB_URL: it is not used, because DATABASE_URL has another value; remove one of them",
+    )
+    assert Settings.read({"DATABASE_URL": first, "LIFE_HUB_DB_URL": first}).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("JOBS_GIT_URL", "did you mean JOBS_GIT_REPO_URL?"),
+        ("JOBS_GIT_TOKENS", "did you mean JOBS_GIT_TOKEN?"),
+        ("JOB_QUEUE_URL", "did you mean JOB_QUEUE_DB_URL?"),
+        ("jobs_git_token", "write JOBS_GIT_TOKEN"),
+        ("Sauron_Workers", "write SAURON_WORKERS"),
+        ("SAURON_XYZZY_PLUGH_4242424242", "remove it"),
+    ],
+)
+def test_a_name_that_is_close_to_a_setting_is_told(name: str, hint: str) -> None:
+    (warning,) = Settings.read({name: "1"}).warnings
+    assert warning.startswith(f"{name}: there is no such setting")
+    assert hint in warning
+
+
+def test_variables_of_jobs_are_not_warned_of() -> None:
+    environ = {
+        "JOBS_API_KEY": "x",
+        "GITHUB_TOKEN_2": "x",
+        "MY_FILE": "x",
+        "CRM_TOKEN_FILE": "/x",
+        "PATH": "/",
+    }
+    assert Settings.read(environ).warnings == ()
+
+
+def test_what_opens_the_bundles_address_is_a_secret_from_the_start() -> None:
+    settings = Settings.read({"JOBS_GIT_REPO_URL": "https://bot:hunter2/and#more@git.test/jobs.git"})
+    assert settings.masked("said hunter2/and#more aloud") == "said *** aloud"

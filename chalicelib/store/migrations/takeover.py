@@ -201,9 +201,7 @@ def _translate(row: Row, now: datetime) -> tuple[dict[str, Any], dict[str, Any] 
         "attempt": tried,
         "max_attempts": most,
         "params": _params(row),
-        "reason": f"from the earlier system, there run {said[:JOB_ID_CHARS]}"
-        if said and said.isprintable()
-        else None,
+        "reason": f"from the earlier system, there run {_shown(said)}" if said else None,
         "created_at": times["created_at"] or due,
         "started_at": began if tried else None,
         "finished_at": None if state is RunState.QUEUED else ended,
@@ -214,6 +212,11 @@ def _translate(row: Row, now: datetime) -> tuple[dict[str, Any], dict[str, Any] 
         return run, None
     attempt = {"number": tried, "started_at": began, "finished_at": ended, "outcome": outcome}
     return run, attempt | {"runner": RUNNER, "error": error, "error_type": kind}
+
+
+def _shown(earlier_id: str) -> str:
+    """Return an id whole, so that it is found again, with escapes for what cannot be shown."""
+    return earlier_id if earlier_id.isprintable() else earlier_id.encode("unicode_escape").decode()
 
 
 def _instant(row: Row, name: str) -> datetime | None:

@@ -17,11 +17,11 @@ import json
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, PoolProxiedConnection, create_engine, event
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 from chalicelib.model.backoff import Backoff
@@ -164,3 +164,9 @@ def dumps(value: Any) -> str:
     except ValueError:
         return json.dumps(storable(value))
     return json.dumps(storable(value)) if "\\u0000" in written or "\\ud" in written else written
+
+
+def lacking(tx: Connection, tables: Sequence[str]) -> list[str]:
+    """Return those of the tables that are not there."""
+    wanted = "SELECT name FROM unnest(CAST(:names AS text[])) AS name WHERE to_regclass(name) IS NULL"
+    return [f"the table {name}" for name in tx.execute(text(wanted), {"names": list(tables)}).scalars()]

@@ -34,7 +34,10 @@ _q = job_queue.c
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a claim recorded without executing: the run and its new state."""
+    """What a claim recorded without executing: the run and its new state.
+
+    The run's own reason follows this one in its row: a decision does not replace why the run was made.
+    """
 
     run_id: RunId
     job_id: str
@@ -183,10 +186,8 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
             return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
         state, reason = settled
         error = reason if state is RunState.FAILED else None
-        tx.execute(
-            _settle,
-            {"run": run.id, "to": state, "why": run.reason if error else reason, "err": error, "now": now},
-        )
+        both = "; ".join(filter(None, (None if error else reason, run.reason))) or None
+        tx.execute(_settle, {"run": run.id, "to": state, "why": both, "err": error, "now": now})
         decided.append(Decision(run.id, run.job_id, state, reason))
     return Claim(None, tuple(decided), tuple(cancelled))
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select
 
 from chalicelib.model.runs import OCCURRENCES
 from chalicelib.store.database import Tx
@@ -18,6 +18,8 @@ from chalicelib.store.postgres.locks import hold_ledger
 from chalicelib.store.schema import QUEUED, job_queue, jobs, periods
 
 _q = job_queue.c
+# A row of the schedule has no reason. A reason says where a row came from, and nothing else does.
+_of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0, _q.origin.in_(OCCURRENCES), _q.reason.is_(None))
 
 
 def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -37,23 +39,16 @@ def next_due(tx: Tx, *, now: datetime) -> datetime | None:
 
 
 def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:
-    """Delete queued occurrences that were never claimed and fire after `after`."""
+    """Delete queued occurrences that were never claimed and fire after `after`; those with a reason stay."""
     for some in (job_ids[i : i + 500] for i in range(0, len(job_ids), 500)):
-        tx.execute(
-            delete(job_queue).where(
-                _q.job_id.in_(some),
-                _q.state == QUEUED,
-                _q.attempt == 0,
-                _q.origin.in_(OCCURRENCES),
-                _q.fire_at > after,
-            )
-        )
+        tx.execute(delete(job_queue).where(_q.job_id.in_(some), _of_the_schedule, _q.fire_at > after))
 
 
 def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime]:
     """Delete never claimed occurrences of enabled jobs in (after, until]; return the first of each job.
 
-    Occurrences of an earlier schedule stay: the schedule in force now would not put them back.
+    Occurrences of an earlier schedule stay: the schedule in force now would not put them back. Those with a
+    reason stay too.
     """
     hold_ledger(tx)
     enabled = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))
@@ -65,9 +60,7 @@ def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime
     gone = tx.execute(
         delete(job_queue)
         .where(
-            _q.state == QUEUED,
-            _q.attempt == 0,
-            _q.origin.in_(OCCURRENCES),
+            _of_the_schedule,
             _q.fire_at > after,
             _q.fire_at <= until,
             _q.job_id.in_(enabled),

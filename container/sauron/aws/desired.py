@@ -17,7 +17,7 @@ from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
 from sauron_jobs_loader.errors import LoaderError, SourceError
 from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address
-from sauron_jobs_loader.masking import without_credentials
+from sauron_jobs_loader.masking import address_credentials
 from sauron_jobs_loader.toolkit import known_hosts
 
 from .names import Names
@@ -99,7 +99,7 @@ def read(
     faults += [
         f"{name}: everyone who may view a function could read the user and password before the @; remove them"
         for name, value in variables.items()
-        if name != "JOBS_GIT_REPO_URL" and without_credentials(value) != value
+        if name != "JOBS_GIT_REPO_URL" and "://" in value and address_credentials(value)
     ]
     variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
     if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:
@@ -115,11 +115,11 @@ def read(
 
 def _missing(raw: Mapping[str, str]) -> list[str]:
     faults = []
-    if not raw.get("JOB_QUEUE_DB_URL", "").startswith("postgres"):
+    if not raw.get("JOB_QUEUE_DB_URL", "").lower().startswith("postgres"):
         faults.append(
             "JOB_QUEUE_DB_URL: functions share no disk; write postgresql://user:password@host:5432/database"
         )
-    if not raw.get("JOBS_GIT_REPO_URL", "").startswith("https://"):
+    if not raw.get("JOBS_GIT_REPO_URL", "").lower().startswith("https://"):
         faults.append(
             "JOBS_GIT_REPO_URL: a function fetches over https only; write https://host/owner/repository.git"
         )
@@ -137,7 +137,7 @@ def _move_token(raw: dict[str, str], secrets: dict[str, str]) -> list[str]:
     GitHub accepts a token as the user or as the password before the @.
     """
     url, token = raw.get("JOBS_GIT_REPO_URL", ""), secrets.get("JOBS_GIT_TOKEN")
-    if not url.startswith("https://"):
+    if not url.lower().startswith("https://"):
         return []  # a fault already
     try:
         address = parse_address(url, token=token)

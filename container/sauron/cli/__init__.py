@@ -9,10 +9,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit with its code."""
-    from .root import invoke
+def main(arguments: Sequence[str] | None = None, *, commands: Sequence[click.Command] | None = None) -> None:
+    """Run one command and exit with its code. `commands` stand for Sauron's own."""
+    from chalicelib import logs
+    from chalicelib.runtime.closed_memory import close_memory
+    from sauron_jobs_loader import job_umask
 
-    sys.exit(invoke(arguments))
+    from . import root
+
+    close_memory()  # it may hold the store's password, and jobs of `run --direct` are of the same user
+    job_umask.keep_files_private()
+    logs.capture_crashes()
+    sys.exit(root.invoke(arguments, commands=root.COMMANDS if commands is None else commands))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,8 @@ import click
 
 from chalicelib.clock import iso
 from chalicelib.errors import JobSpecError, SauronError
+from sauron.typed_command import typed_command
+from sauron_jobs_loader import job_umask
 
 from .client import Client, command
 from .output import facts, moment, show, show_json, table, waiting
@@ -85,6 +88,7 @@ def init(client: Client, *, folder: Path) -> None:
         )
     if shutil.which("git") is None:
         raise SauronError("git was not found on PATH. Install it: a bundle is a git repository.")
+    job_umask.as_before()
     with waiting("Writing the bundle"):
         _write_example(folder)
         _git(folder, "init", "--quiet", "-b", "main")
@@ -111,10 +115,11 @@ def init(client: Client, *, folder: Path) -> None:
     for file in files:
         show(f"  {file}")
     show("")
+    sauron = typed_command()
     facts(
         [
-            ("start it", f"JOBS_GIT_REPO_URL={where} sauron serve"),
-            ("change it", f"edit, commit, then: sauron check {where} && sauron sync"),
+            ("start it", f"JOBS_GIT_REPO_URL={shlex.quote(str(where))} {sauron} serve"),
+            ("change it", f"edit, commit, then: {sauron} check {shlex.quote(str(where))} && {sauron} sync"),
         ]
     )
 
@@ -204,13 +209,13 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
     from chalicelib.model.jobs import JobSpec
-    from chalicelib.settings import Settings, load_environ
+    from chalicelib.settings import Settings
     from sauron_jobs_loader.environment import requirements
     from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
 
-    launcher, secrets = Launcher(), JobEnvironment(Settings.read(load_environ(Path.cwd())))
+    launcher, secrets = Launcher(), JobEnvironment(Settings.load(Path.cwd()))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
     environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chalicelib.errors import SauronError, SettingsError
-from chalicelib.settings import load_environ
+from chalicelib.settings import SETTINGS, load_environ
+from chalicelib.sources.environment import overlay
+from chalicelib.sources.files import env_file
+from chalicelib.text import cell
+from sauron_jobs_loader import job_umask
 
 from .client import Client, command, shared_options
-from .output import clean, say, show, show_json, table, waiting
+from .output import say, show, show_json, table, waiting
 
 if TYPE_CHECKING:
     from sauron.aws.plan import Plan, Step
@@ -30,6 +34,7 @@ STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 @click.group("aws")
 def aws() -> None:
     """Run Sauron on AWS Lambda."""
+    job_umask.as_before()  # Lambda reads the package as another user
 
 
 aws.params.extend(shared_options())
@@ -157,10 +162,10 @@ def _environ(file: Path | None) -> tuple[dict[str, str], list[str]]:
     """Return the environment merged over a file of settings, and the names in the file of --env-file."""
     if file is None:
         return load_environ(Path.cwd()), []
-    from dotenv import dotenv_values
-
-    written = {name: value for name, value in dotenv_values(file).items() if value}
-    return written | {name: value for name, value in os.environ.items() if value}, list(written)
+    written = env_file(file)
+    if written.faults:
+        raise SettingsError(written.faults)
+    return overlay(written.values, os.environ, SETTINGS), list(written.values)
 
 
 def _export_aws_variables(environ: dict[str, str]) -> None:
@@ -222,8 +227,8 @@ class _ProgressOnStderr:
 
         if sys.stderr.isatty():
             Console(stderr=True, highlight=False, markup=False, emoji=False).print(
-                clean(line), style=style, soft_wrap=True
+                cell(line), style=style, soft_wrap=True
             )
         else:
-            sys.stderr.write(clean(line) + "\n")
+            sys.stderr.write(cell(line) + "\n")
             sys.stderr.flush()

@@ -34,7 +34,7 @@ def _tell(client: Client, report: dict[str, Any]) -> int:
         show_json(report)
     elif report["success"]:
         show(report["message"])
-        for mark, name in (("+", "jobs_added"), ("-", "jobs_removed"), ("~", "jobs_rescheduled")):
+        for mark, name in (("+", "added"), ("-", "removed"), ("~", "rescheduled")):
             for job_id in report[name]:
                 show(f"  {mark} {job_id}")
     else:

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chalicelib import logs
 from chalicelib.errors import SauronError
-from chalicelib.settings import load_environ
+from sauron_jobs_loader.masking import credentials_in
 
+from . import address
 from .output import say, waiting
 
 if TYPE_CHECKING:
@@ -53,6 +55,17 @@ class LogPart:
     more: bool
 
 
+class _Members(dict[str, Any]):
+    """The members of an answer's object; a missing one says that the answer is not Sauron's."""
+
+    def __init__(self, found: dict[str, Any], missing: ClientError) -> None:
+        super().__init__(found)
+        self._missing = missing
+
+    def __missing__(self, name: str) -> Any:
+        raise self._missing
+
+
 @dataclass
 class Client:
     """The values of the shared options, and the connection they lead to."""
@@ -64,26 +77,25 @@ class Client:
     _local: Sauron | None = field(default=None, repr=False)
 
     @cached_property
-    def remote(self) -> str | None:
-        """The address of a running Sauron, if one was named."""
-        url = self.url or load_environ(Path.cwd()).get("SAURON_URL")
-        if url and not url.startswith(("http://", "https://")):
-            raise click.UsageError(f"--url {url!r} is not a valid address. Write http://host:port")
-        return url.rstrip("/") if url else None
+    def remote(self) -> address.Remote | None:
+        """The running Sauron, if one was named."""
+        return address.find(self.url, self.token, Path.cwd(), os.environ)
 
     def get(self, path: str, **query: Any) -> Any:
         """Return a GET's JSON. Parameters that are None are not sent."""
-        return self._request("GET", path, query=query).json()
+        return self._json(self._request("GET", path, query=query))
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, slow: bool = False) -> Any:
         """Return a POST's JSON. Members of the body that are None are not sent."""
         sent = {name: value for name, value in (body or {}).items() if value is not None}
-        return self._request("POST", path, body=sent, seconds=SLOW_SECONDS if slow else SECONDS).json()
+        return self._json(self._request("POST", path, body=sent, seconds=SLOW_SECONDS if slow else SECONDS))
 
     def log(self, run_id: str, after: str) -> LogPart:
         """Return a run's log after a position."""
         response = self._request("GET", f"/runs/{_quoted(run_id)}/log", query={"after": after})
         headers = response.headers
+        if not {"x-next-after", "x-run-state"} <= headers.keys():
+            raise self._stranger(response.status_code)
         return LogPart(response.text, headers["x-next-after"], headers["x-run-state"], "x-more" in headers)
 
     def ensure_synced(self) -> Client:
@@ -101,8 +113,14 @@ class Client:
     def sauron(self) -> Sauron:
         """Return the Sauron of this process, for acts that the HTTP API does not have."""
         if self._local is None:
+            from chalicelib.store import permissions
             from chalicelib.wiring import PROCESS
 
+            settings = PROCESS.settings()
+            for place in (sqlite_path(settings.store_url), settings.jobs_dir):
+                if place and (warning := permissions.strangers(place, uid=os.geteuid())):
+                    say(warning)
+                    break
             self._local = PROCESS.get()
         return self._local
 
@@ -133,23 +151,60 @@ class Client:
         try:
             response = self._connection().request(method, path, params=given, json=body, timeout=seconds)
         except httpx.TimeoutException as error:
-            raise ClientError(f"{self.remote} did not answer within {seconds:g} s.") from error
+            raise ClientError(f"{self._shown} did not answer within {seconds:g} s.") from error
+        except httpx.DecodingError as error:
+            raise self._stranger() from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise ClientError(
-                f"{self.remote} cannot be reached: {error}. Is Sauron running there?"
+                f"{self._shown} cannot be reached: {error}. Is Sauron running there?"
             ) from error
         if response.is_success:
             return response
-        raise ClientError(_reason(response, self.remote), status=response.status_code)
+        raise ClientError(self._reason(response), status=response.status_code)
+
+    @property
+    def _shown(self) -> str:
+        return self.remote.shown if self.remote else "this process"
+
+    def _json(self, response: httpx.Response) -> Any:
+        """Return an answer's JSON. Raises ClientError if it is not Sauron's; so does a missing member."""
+
+        def members(found: dict[str, Any]) -> _Members:
+            return _Members(found, self._stranger(response.status_code))
+
+        try:
+            found = response.json(object_hook=members)
+        except ValueError as error:
+            raise self._stranger(response.status_code) from error
+        if not isinstance(found, _Members):
+            raise self._stranger(response.status_code)
+        return found
+
+    def _reason(self, response: httpx.Response) -> str:
+        try:
+            detail = response.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = None
+        if not isinstance(detail, str):
+            return str(self._stranger(response.status_code))
+        if response.status_code == 401:  # noqa: PLR2004 - HTTP
+            return f"{detail} Give it by --token or SAURON_TOKEN."
+        if response.status_code == 500 and self.remote is None:  # noqa: PLR2004 - HTTP
+            return f"{detail} Set LOG_LEVEL=DEBUG to see the log here."
+        return detail
+
+    def _stranger(self, status: int | None = None) -> ClientError:
+        answered = "answered" if status is None else f"answered {status}"
+        return ClientError(f"{self._shown} {answered}, but not as Sauron does. Is the address right?")
 
     def _connection(self) -> httpx.Client:
         if self._client is None:
             import httpx
 
             if self.remote:
-                token = self.token or load_environ(Path.cwd()).get("SAURON_TOKEN")
+                token = self.remote.token
                 headers = {"Authorization": f"Bearer {token}"} if token else {}
-                self._client = httpx.Client(base_url=self.remote, headers=headers)
+                self._client = httpx.Client(base_url=self.remote.url, headers=headers)
             else:
                 from .local_client import client
 
@@ -157,16 +212,12 @@ class Client:
         return self._client
 
 
-def _reason(response: httpx.Response, url: str | None) -> str:
-    try:
-        detail = response.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        return f"{url} answered {response.status_code}, but it is not Sauron. Is the address right?"
-    if response.status_code == 401:  # noqa: PLR2004 - HTTP
-        return f"{detail} Give it by --token or SAURON_TOKEN."
-    if response.status_code == 500 and url is None:  # noqa: PLR2004 - HTTP
-        return f"{detail} Set LOG_LEVEL=DEBUG to see the log here."
-    return str(detail)
+def sqlite_path(url: str) -> Path | None:
+    """Return the file of an SQLite store, None for a database server."""
+    from sqlalchemy.engine import make_url
+
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def _quoted(part: str) -> str:
@@ -192,6 +243,10 @@ def shared_options() -> list[click.Parameter]:
         client = context.ensure_object(Client)
         if value and option.name:
             setattr(client, option.name, value)
+            if option.name == "token":
+                logs.add_secrets([value])
+            elif option.name == "url":
+                logs.add_secrets(credentials_in(value))
 
     def option(name: str, metavar: str | None, words: str) -> click.Option:
         return click.Option(

@@ -15,14 +15,18 @@ from typing import Any
 from chalicelib.model.runs import FINAL
 
 from .client import Client, LogPart, path
+from .job_output import JobOutput
 from .output import waiting
 
 SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, PAUSE_GROWTH = 0.1, 1.0, 1.3
 
 
-def follow(client: Client, run_id: str, *, show_text: bool = True) -> Any:
+def follow(client: Client, run_id: str, *, show_text: bool = True, raw: bool = False) -> Any:
     """Print a run's log as it grows; return the run when it is over."""
-    with contextlib.ExitStack() as quiet:
+    output = JobOutput(sys.stdout, raw=raw)
+    with contextlib.ExitStack() as quiet, contextlib.ExitStack() as ending:
+        if show_text:
+            ending.callback(output.end)
         quiet.enter_context(waiting(f"Waiting for output of run {run_id}"))
         after, pause = "0", SHORTEST_PAUSE_SECONDS
         while True:
@@ -32,8 +36,7 @@ def follow(client: Client, run_id: str, *, show_text: bool = True) -> Any:
                 quiet.close()
                 pause = SHORTEST_PAUSE_SECONDS
                 if show_text:
-                    sys.stdout.write(part.text)
-                    sys.stdout.flush()
+                    output.write(part.text)
             if part.more:
                 continue
             if part.state in FINAL:

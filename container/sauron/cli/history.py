@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from chalicelib.model.runs import RunState
 
 from .client import Client, command, path
 from .follow import follow
+from .job_output import RAW_HELP, JobOutput
 from .jobs import Instant
 from .output import facts, moment, say, show, show_json, table, took, zone
 
@@ -138,18 +140,23 @@ def _progress(run: dict[str, Any]) -> str | None:
 @command("logs")
 @click.argument("run_id", metavar="RUN")
 @click.option("-f", "--follow", "following", is_flag=True, help="Print new output until the run is over.")
-def logs(client: Client, *, run_id: str, following: bool) -> None:
+@click.option("--raw", is_flag=True, help=RAW_HELP)
+def logs(client: Client, *, run_id: str, following: bool, raw: bool) -> None:
     """Print the log of a run."""
     if client.json:
+        if raw:
+            raise click.UsageError("--json holds the whole log, control sequences too; leave --raw out")
         if following:
             raise click.UsageError("--follow prints text as it arrives; leave --json out")
         show_json({"run_id": run_id, **_whole(client, run_id)})
         return
     if following:
-        end = follow(client, run_id)
+        end = follow(client, run_id, raw=raw)
         say(f"Run {run_id} {end['state']}.")
         return
-    click.echo(_whole(client, run_id)["log"], nl=False)
+    output = JobOutput(sys.stdout, raw=raw)
+    output.write(_whole(client, run_id)["log"])
+    output.end()
 
 
 def _whole(client: Client, run_id: str) -> dict[str, str]:

@@ -56,10 +56,19 @@ def list_jobs(client: Client, *, everything: bool, tag: str | None, project: str
     if not found["jobs"]:
         say("No job matches." + ("" if everything else " To include disabled jobs: `sauron list -a`."))
         return
-    columns = ["job", "schedule", f"next run ({zone()})", "last run"]
+    columns = ["job", "cron", "schedule", f"next run ({zone()})", "last run"]
     rows = [
-        [job["id"], job["schedule_text"], moment(job["next_run_at"]), _last(job)] for job in found["jobs"]
+        [job["id"], job["cron"], job["schedule_text"], moment(job["next_run_at"]), _last(job)]
+        for job in found["jobs"]
     ]
+    for name, texts in (
+        ("tags", [", ".join(job["tags"]) for job in found["jobs"]]),
+        ("project", [job["project"] for job in found["jobs"]]),
+    ):
+        if any(texts):
+            columns.append(name)
+            for row, text in zip(rows, texts, strict=True):
+                row.append(text)
     if everything:
         columns.insert(1, "state")
         for row, job in zip(rows, found["jobs"], strict=True):

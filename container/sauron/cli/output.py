@@ -1,7 +1,7 @@
 """Print data on standard output and messages on standard error; colours only on a terminal.
 
-Times are shown in the local zone, with the distance from now. Control characters are removed from every cell.
-Tables are as wide as the terminal; in a pipe no line is broken.
+Times are shown in the local zone, with the distance from now. Nothing that is printed here drives a terminal,
+whatever a job, a bundle or a commit holds. Tables are as wide as the terminal; in a pipe no line is broken.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from chalicelib.text import cell, escaped, safe
 
 PATIENCE_SECONDS = 1.0
 PIPE_WIDTH = 1000
@@ -31,18 +33,22 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 def say(message: str) -> None:
     """Print a message on standard error."""
-    sys.stderr.write(f"sauron: {message}\n")
+    sys.stderr.write(f"sauron: {safe(message)}\n")
     sys.stderr.flush()
 
 
 def show(text: str = "") -> None:
-    """Print a line of data."""
-    sys.stdout.write(f"{text}\n")
+    """Print a line of data, or several."""
+    _print(safe(text))
 
 
 def show_json(value: Any) -> None:
-    """Print data as JSON."""
-    show(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    """Print data as JSON. Escapes stand for what a terminal obeys, so the data is complete."""
+    _print(escaped(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
@@ -56,12 +62,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | None]]) -> None:
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*(Text(clean(cell or "-"), style=COLOURS.get(cell or "", "")) for cell in row))
+        drawn.add_row(*(Text(cell(text or "-"), style=COLOURS.get(text or "", "")) for text in row))
     console = Console(width=None if watched else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
         console.print(drawn)
     for line in captured.get().splitlines():
-        show(line.rstrip())
+        _print(line.rstrip())  # with its colours
 
 
 def facts(pairs: Sequence[tuple[str, str | None]]) -> None:
@@ -69,15 +75,10 @@ def facts(pairs: Sequence[tuple[str, str | None]]) -> None:
     known = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        first, *others = clean(value, lines=True).splitlines() or [""]
-        show(f"{name:<{width}}  {first}")
+        first, *others = safe(value).splitlines() or [""]
+        _print(f"{name:<{width}}  {cell(first)}")
         for other in others:
-            show(f"{'':<{width}}  {other}")
-
-
-def clean(text: str, *, lines: bool = False) -> str:
-    """Return a text without control characters, which a terminal would execute."""
-    return "".join(letter if letter.isprintable() or (lines and letter == "\n") else " " for letter in text)
+            _print(f"{'':<{width}}  {cell(other)}")
 
 
 def moment(text: str | None, *, now: datetime | None = None) -> str | None:
@@ -129,7 +130,7 @@ def waiting(text: str) -> Iterator[None]:
             return
         from rich.console import Console
 
-        status.append(Console(stderr=True, highlight=False, markup=False).status(f"{text} ..."))
+        status.append(Console(stderr=True, highlight=False, markup=False).status(f"{cell(text)} ..."))
         status[0].start()
 
     timer = threading.Timer(PATIENCE_SECONDS, appear)

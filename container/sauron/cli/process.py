@@ -49,9 +49,9 @@ def migrate(client: Client, *, hub: bool) -> None:
 
 def _migrate_life_hub(client: Client) -> None:
     from chalicelib.lifehub.schema import migrate as migrate_life_hub
-    from chalicelib.settings import Settings, load_environ
+    from chalicelib.settings import Settings
 
-    url = Settings.read(load_environ(Path.cwd())).life_hub_url
+    url = Settings.load(Path.cwd()).life_hub_url
     if url is None:
         raise SauronError(
             "No Life Hub is configured. Set DATABASE_URL=postgresql://user:password@host:5432/database"

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from chalicelib import logs
 from chalicelib.errors import SauronError, ScheduleError, SettingsError
+from chalicelib.settings import load_environ, secret_texts
 from sauron_jobs_loader.errors import LoaderError
+from sauron_jobs_loader.masking import credentials_in
 
-from . import alerts, authoring, aws, bundle, history, jobs, process, run, runners, status
+from . import alerts, authoring, aws, bundle, history, jobs, process, restore, run, runners, status
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -42,6 +45,7 @@ COMMANDS: tuple[click.Command, ...] = (
     authoring.init,
     authoring.check,
     process.backup,
+    restore.restore_store,
     process.migrate,
     process.serve,
     aws.aws,
@@ -55,7 +59,7 @@ class _InOrder(click.Group):
         return [command.name or "" for command in COMMANDS]
 
 
-def _root() -> click.Group:
+def _root(commands: Sequence[click.Command]) -> click.Group:
     group = _InOrder(
         "sauron",
         help="One scheduler to rule them all: cron jobs from a git repository. Without --url the commands "
@@ -64,18 +68,19 @@ def _root() -> click.Group:
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         no_args_is_help=True,
     )
-    for command in COMMANDS:
+    for command in commands:
         group.add_command(command)
     return group
 
 
-def invoke(arguments: Sequence[str] | None = None) -> int:
+def invoke(arguments: Sequence[str] | None = None, *, commands: Sequence[click.Command] = COMMANDS) -> int:
     """Run one command; return its exit code. Expected errors are one line on standard error."""
     # The response reports a failure; a log record of it would print it twice.
-    logs.configure("DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "CRITICAL")
+    level = "DEBUG" if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG" else "CRITICAL"
+    logs.configure(level, secrets=_known_secrets())
     client = Client()
     try:
-        code = _root().main(
+        code = _root(commands).main(
             args=None if arguments is None else list(arguments),
             prog_name="sauron",
             standalone_mode=False,
@@ -93,10 +98,21 @@ def invoke(arguments: Sequence[str] | None = None) -> int:
     except (click.ClickException, click.Abort, KeyboardInterrupt, SauronError, LoaderError) as error:
         message, code = _message_and_code(error)
         if message:
-            say(message)
+            say(logs.masked(message))
         return code
     finally:
         client.close()
+
+
+def _known_secrets() -> list[str]:
+    """Return the secrets of the environment, of `.env` and of the command line's own variables."""
+    try:
+        environ = load_environ(Path.cwd())
+    except (SauronError, OSError, ValueError):  # whoever needs a setting reports a file that cannot be read
+        return []
+    known = secret_texts(environ)
+    known |= {environ.get("SAURON_TOKEN", ""), *credentials_in(environ.get("SAURON_URL", ""))}
+    return sorted(known)
 
 
 def _message_and_code(error: BaseException) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from chalicelib.model.runs import GOOD
 
 from .client import Client, command, path
 from .follow import follow
+from .job_output import RAW_HELP, JobOutput
 from .output import facts, say, show, show_json
 
 
@@ -38,6 +39,7 @@ from .output import facts, say, show, show_json
 )
 @click.option("--force", is_flag=True, help="Start also while another run of this job is running.")
 @click.option("--reason", help="Why; recorded with the run.")
+@click.option("--raw", is_flag=True, help=RAW_HELP)
 def run_job(
     client: Client,
     *,
@@ -48,29 +50,35 @@ def run_job(
     parameters: Sequence[str],
     force: bool,
     reason: str | None,
+    raw: bool,
 ) -> int:
     """Run a job now. The run is queued, and a running Sauron starts it at once."""
     if direct and (wait or force or reason):
         raise click.UsageError(
             "--direct does not use the queue and records nothing: leave --wait, --force and --reason out"
         )
+    if raw and (dry_run or not (direct or wait)):
+        raise click.UsageError("--raw is about the log: it goes with --wait or --direct")
     params = read_params(parameters)
     if dry_run:
         return _dry_run(client, job_id, params, direct=direct)
     if direct:
-        return _run_direct(client, job_id, params)
+        return _run_direct(client, job_id, params, raw=raw)
     client.ensure_synced()
     if wait:
         _require_runner(client)
+    # read before anything is queued: what fails afterwards would look like a run that is not queued
+    job = {} if wait or client.json else client.get(path("jobs", job_id))
     answer = client.post(
         path("jobs", job_id, "trigger"), {"params": params, "force": force or None, "reason": reason}
     )
     if wait:
-        return _wait(client, answer["queue_id"])
+        return _wait(client, answer["queue_id"], raw=raw)
     if client.json:
         show_json(answer)
         return 0
     show(answer["message"])
+    facts([*_standing(job), ("at most", _limit(job, job["max_attempts"]))])
     if not client.get("/status")["runners"]:
         say("No runner is up. The run starts when one is: `sauron serve`.")
     return 0
@@ -106,9 +114,9 @@ def _require_runner(client: Client) -> None:
         say("No run starts while JOB_QUEUE_ENABLED is 0. Waiting until it is 1.")
 
 
-def _wait(client: Client, run_id: str) -> int:
+def _wait(client: Client, run_id: str, *, raw: bool) -> int:
     say(f"Run {run_id} is queued.")
-    end = follow(client, run_id, show_text=not client.json)
+    end = follow(client, run_id, show_text=not client.json, raw=raw)
     if client.json:
         show_json(end)
     else:
@@ -123,18 +131,16 @@ def _summary(end: dict[str, Any]) -> str:
     return f" {text}" if text else ""
 
 
-def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None) -> int:
+def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None, *, raw: bool) -> int:
     client.local_only("--direct")
-
-    def on_output(part: bytes) -> None:
-        stream = sys.stderr if client.json else sys.stdout
-        stream.buffer.write(part)
-        stream.flush()
-
     client.url = None
     client.__dict__["remote"] = None  # a direct run is local, also if SAURON_URL is set
     sauron = client.ensure_synced().sauron()
-    verdict = sauron.direct_runs.run(job_id, params=params, on_output=on_output)
+    output = JobOutput(sys.stderr if client.json else sys.stdout, raw=raw)
+    try:
+        verdict = sauron.direct_runs.run(job_id, params=params, on_output=output.write_bytes)
+    finally:
+        output.end()
     if client.json:
         names = (
             "outcome",
@@ -155,8 +161,6 @@ def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None) -> i
 def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
     job = client.ensure_synced().get(path("jobs", job_id))
     reasons = _param_faults(job["params_schema"], params)
-    if job["removed_at"]:
-        reasons.append("the job was removed from its bundle")
     if not direct and not job["enabled"]:
         reasons.append(f"the job is disabled: sauron enable {job_id}")
     if job["rejected"]:
@@ -189,15 +193,24 @@ def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, dire
         facts(
             [
                 ("why not", "\n".join(reasons)),
+                *_standing(job),
                 ("runs", job["entrypoint"]),
                 ("where", where),
                 ("revision", (job["revision"] or "")[:12]),
                 ("params", json.dumps(params) if params else None),
                 ("secrets", environment or "none"),
-                ("at most", f"{job['timeout_seconds']} s an attempt; attempts: {report['max_attempts']}"),
+                ("at most", _limit(job, report["max_attempts"])),
             ]
         )
     return 1 if reasons else 0
+
+
+def _standing(job: dict[str, Any]) -> list[tuple[str, str | None]]:
+    return [("cron", job["cron"]), ("enabled", "yes" if job["enabled"] else "no")]
+
+
+def _limit(job: dict[str, Any], attempts: int) -> str:
+    return f"{job['timeout_seconds']} s an attempt; attempts: {attempts}"
 
 
 def _param_faults(schema: dict[str, Any] | None, params: dict[str, Any] | None) -> list[str]:

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from sauron_jobs_loader import job_umask
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git.export import DamagedMirrorError
 
@@ -150,6 +151,8 @@ def _write_file(place: Path, content: bytes, *, executable: bool) -> None:
         place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o777 if executable else 0o666
     )
     with os.fdopen(descriptor, "wb") as stream:
+        if (umask := job_umask.of_children()) != job_umask.INHERIT:
+            os.fchmod(descriptor, (0o777 if executable else 0o666) & ~umask)  # as git, a child, writes it
         stream.write(content)
 
 

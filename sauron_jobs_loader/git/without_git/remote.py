@@ -2,8 +2,7 @@
 
 `refs` returns which commits the branches and tags are at; `objects` opens the objects of one commit, without
 its history. The token goes only to the host, port and scheme of the address, in a header. Redirects are
-followed only while looking for the repository and only to https (to http only from and on this machine), and
-never take the token to another host.
+followed only while looking for the repository, as `redirects` allows.
 
 All requests, and all reading of responses, share one time limit. Limits: a name lookup that does not end, and
 headers that come byte by byte, are waited for; SHA-256 repositories are not read.
@@ -18,7 +17,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import urllib3
 from dulwich.client import AbstractHttpGitClient
@@ -30,10 +29,11 @@ from dulwich.repo import Repo
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.git.address import GitAddress, is_loopback
+from sauron_jobs_loader.git.address import GitAddress
 from sauron_jobs_loader.git.explain import fault_error
+from sauron_jobs_loader.git.https import connections_to
+from sauron_jobs_loader.git.redirects import MOST, MOVED, allowed, endless, origin
 
-from .https import connections_to
 from .objects import ReadObject
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ _PREFIXES = (b"refs/heads/", b"refs/tags/")
 _PEELED = b"^{}"
 _CHUNK = 64 * 1024
 _COMPLAINT = 400
-_REDIRECTS = 5
-_MOVED = frozenset({301, 302, 303, 307, 308})
 _FAULTS = {
     401: SourceFault.ACCESS,
     403: SourceFault.ACCESS,
@@ -168,9 +166,9 @@ class RemoteRepository(AbstractHttpGitClient):
     ) -> tuple[Any, Callable[[int], bytes]]:
         """Return a response and the function that reads it, for dulwich. Raises SourceError, HTTPError."""
         asked = url
-        for _ in range(_REDIRECTS + 1):
+        for _ in range(MOST + 1):
             sent = {"User-Agent": "git/2 (sauron)", "Pragma": "no-cache", **(headers or {})}
-            if self._address.authorization and _origin(url) == _origin(self._address.url):
+            if self._address.authorization and origin(url) == origin(self._address.url):
                 sent["Authorization"] = self._address.authorization
             response = self._pool.request(
                 "GET" if data is None else "POST",
@@ -182,10 +180,12 @@ class RemoteRepository(AbstractHttpGitClient):
                 redirect=False,
                 preload_content=False,
             )
-            if data is not None or response.status not in _MOVED:
+            if data is not None or response.status not in MOVED:
                 break
             response.close()
-            url = self._allowed(urljoin(url, response.headers.get("Location", "")))
+            url = allowed(self._address, urljoin(url, response.headers.get("Location", "")))
+        else:
+            raise endless(self._address)
         if raise_for_status and response.status != _OK:
             response.close()
             fault = SourceFault.UNREACHABLE if response.status >= _SERVER_ERROR else SourceFault.FAILED
@@ -195,13 +195,6 @@ class RemoteRepository(AbstractHttpGitClient):
             body.close()
             raise self._fault(SourceFault.NOT_A_REPOSITORY, "")
         return body, body.read
-
-    def _allowed(self, url: str) -> str:
-        parts = urlsplit(url)
-        plain = parts.scheme == "http" and self._address.scheme == "http" and is_loopback(parts.hostname)
-        if parts.scheme != "https" and not plain:
-            raise self._fault(SourceFault.ADDRESS, f"redirected to {parts.scheme}://{parts.hostname}")
-        return url
 
     def _left(self) -> float:
         left = self._deadline - time.monotonic()
@@ -264,11 +257,6 @@ def _only(sha: str) -> DetermineWantsFunc:
         return [ObjectID(sha.encode())]
 
     return determine_wants
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _kind(error: HTTPError) -> SourceFault:

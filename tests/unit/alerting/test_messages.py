@@ -8,6 +8,7 @@ import pytest
 
 from chalicelib.alerting.checks import Kind
 from chalicelib.alerting.messages import as_mail, as_webhook, channels, compose, title, type_of
+from chalicelib.alerting.messages import test_facts as facts_of_a_test
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
@@ -118,7 +119,7 @@ def test_every_kind_has_a_type_and_a_title_for_each_change() -> None:
 
 def test_a_mail_about_one_alert_says_why_how_long_where_and_shows_the_log() -> None:
     mail = as_mail([alert(down=timedelta(hours=2))], scheduler="prod")
-    assert mail.subject == "[prod] backup recovered"
+    assert mail.subject == "INFO (PROD): backup recovered"
     for words in ("no route", "down for: 2 h 0 min", "the end", "http://127.0.0.1:8080/ui/runs/r1"):
         assert words in mail.text
         assert words in mail.html
@@ -126,9 +127,17 @@ def test_a_mail_about_one_alert_says_why_how_long_where_and_shows_the_log() -> N
 
 def test_a_mail_about_many_lists_them_first_and_cuts_their_logs() -> None:
     mail = as_mail([alert(number, log_tail="y" * 2000) for number in range(12)], scheduler="sauron")
-    assert mail.subject == "[sauron] 12 alerts: backup is failing"
+    assert mail.subject == "WARNING (SAURON): 12 alerts: backup is failing"
     assert mail.text.startswith("- backup is failing\n")
     assert mail.text.count("y") < 12 * 500
+
+
+def test_a_mail_warns_unless_all_it_tells_is_over() -> None:
+    wrong, over = alert(1), alert(2, down=timedelta(hours=1))
+    assert as_mail([over, over], scheduler="sauron").subject.startswith("INFO (SAURON): 2 alerts: ")
+    assert as_mail([over, wrong], scheduler="sauron").subject.startswith("WARNING (SAURON): 2 alerts: ")
+    test = Alert("1", "mail", "test", facts_of_a_test(Settings.read({}), START), START)
+    assert as_mail([test], scheduler="sauron").subject == "INFO (SAURON): This is a test"
 
 
 def test_html_shows_what_a_job_wrote_and_obeys_none_of_it() -> None:
@@ -142,7 +151,7 @@ def test_html_shows_what_a_job_wrote_and_obeys_none_of_it() -> None:
 def test_a_subject_is_one_line_of_bearable_length() -> None:
     long = Alert("1", "mail", "job.failing", {"title": "a\r\nBcc: all@x.test" + "b" * 500}, START)
     subject = as_mail([long], scheduler="sauron").subject
-    assert subject.startswith("[sauron] a Bcc: all@x.test")
+    assert subject.startswith("WARNING (SAURON): a Bcc: all@x.test")
     assert len(subject) <= 150
     assert subject == " ".join(subject.split())
 

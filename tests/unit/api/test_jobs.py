@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
+from chalicelib.clock import iso
 from chalicelib.model.runs import Outcome, Verdict
-from chalicelib.store import history, ledger, registry
+from chalicelib.store import bundle, history, ledger, registry
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, execute
@@ -89,16 +91,36 @@ def test_an_unknown_job_is_404_with_the_nearest_name(sauron: Sauron, client: Cli
         assert client.post(f"/jobs/nope/{act}").problem["status"] == 404
 
 
-def test_a_job_that_left_its_bundle_is_still_answered(
-    sauron: Sauron, client: Client, clock: ManualClock
+@pytest.mark.parametrize("revision", ["b" * 40, None])
+def test_a_job_that_left_its_bundle_is_404_with_when_in_which_revision_and_where_its_runs_are(
+    sauron: Sauron, client: Client, clock: ManualClock, revision: str | None
 ) -> None:
+    run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    execute(sauron, clock, Verdict(Outcome.FAILED))
+    gone_at = clock.now()
     with sauron.store.write() as tx:
-        job = registry.job(tx, "digest")
+        job = registry.job(tx, "nightly-backup")
         assert job is not None
-        ledger.retire(tx, job, now=clock.now())
-    assert client.get("/jobs/digest").json["removed_at"] == "2026-03-02T12:00:30Z"
-    assert [job["id"] for job in client.get("/jobs").json["jobs"]] == ["nightly-backup"]
-    assert client.post("/jobs/digest/enable").status == 404
+        ledger.retire(tx, job, now=gone_at)
+        for sha in filter(None, ("a" * 40, revision)):
+            bundle.add_revision(tx, sha, [], [], subject=None, author=None, now=gone_at)
+        bundle.mark_activated(tx, "a" * 40, now=gone_at - timedelta(hours=1))
+        if revision:
+            bundle.mark_activated(tx, revision, now=gone_at)
+    clock.move(hours=3)
+    answers = [client.get("/jobs/nightly-backup"), client.post(f"/runs/{run_id}/retry")]
+    answers += [client.post(f"/jobs/nightly-backup/{act}") for act in ("trigger", "enable", "disable")]
+    for answer in answers:
+        assert answer.status == 404
+        problem = answer.problem
+        assert "Job 'nightly-backup' was removed" in problem["detail"]
+        assert iso(gone_at) in problem["detail"]
+        assert ("b" * 12 in problem["detail"]) is bool(revision)
+        assert "a" * 12 not in problem["detail"]
+        assert "/runs?job_id=nightly-backup" in problem["detail"]
+        assert (problem["job_id"], problem["removed_at"]) == ("nightly-backup", iso(gone_at))
+    assert [job["id"] for job in client.get("/jobs").json["jobs"]] == ["digest"]
+    assert [run["id"] for run in client.get("/runs?job_id=nightly-backup").json["runs"]] == [run_id]
 
 
 def test_a_trigger_is_stored_before_it_is_answered(sauron: Sauron, client: Client) -> None:

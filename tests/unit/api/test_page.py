@@ -121,6 +121,20 @@ def test_what_jobs_say_is_escaped(sauron: Sauron, client: Client, clock: ManualC
     assert (log.body, log.headers["content-type"]) == (evil, "text/plain; charset=utf-8")
 
 
+def test_what_jobs_say_turns_no_text_around_and_hides_none(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    evil = "su\x1b[31mre\u202e it\u2066 is\x07"
+    define(sauron.store, clock, "evil", "0 3 * * *", description=evil)
+    run_id = client.post("/jobs/evil/trigger", {"reason": evil}).json["queue_id"]
+    execute(sauron, clock, Verdict(Outcome.FAILED, error=f"<b>{evil}"), wrote=[evil])
+    for path in ("/", f"/ui/runs/{run_id}"):
+        page = client.get(path, **HTML)
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page.body)
+        assert "[31m" not in page.body
+        assert "sure it is" in page.body
+
+
 def test_a_page_may_load_nothing_but_its_own_style(sauron: Sauron, client: Client) -> None:
     answer = client.get("/")
     policy = answer.headers["content-security-policy"]

@@ -53,6 +53,12 @@ def test_a_job_that_declares_its_secrets_sees_the_whitelist() -> None:
     }
 
 
+def test_every_job_sees_the_name_of_its_scheduler_and_whether_runs_are_claimed() -> None:
+    told = {"JOB_SCHEDULER_NAME": "elrond", "JOB_QUEUE_ENABLED": "0"}
+    for declared in (None, [], secrets("CRM_LOGIN")):
+        assert environ(**told).of(spec(secrets=declared)).items() >= told.items()
+
+
 def test_who_may_have_the_ssh_key_may_read_its_file() -> None:
     assert environ().of(spec(secrets=secrets("SSH_PRIVATE_KEY_B64")))["SAURON_SSH_KEY_PATH"] == "/run/key"
     only_file = {name: value for name, value in GIVEN.items() if name != "SSH_PRIVATE_KEY_B64"}
@@ -145,3 +151,20 @@ def test_on_lambda_jobs_find_the_libraries_that_lie_beside_saurons_code(
         assert str(tmp_path) in places
         assert sysconfig.get_path("stdlib") not in places
         assert "PYTHONPATH" not in JobEnvironment(Settings.read({"SAURON_JOB_ENV": how})).zygote()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b" \n", b"\xef\xbb\xbf", "token-1234".encode("utf-16"), b"caf\xe9-1234"]
+)
+def test_a_job_does_not_start_with_a_secret_from_a_file_that_cannot_be_used(
+    tmp_path: Path, raw: bytes
+) -> None:
+    (tmp_path / "file").write_bytes(raw)
+    known = environ(DISK_LOGIN_FILE=str(tmp_path / "file"))
+    assert known.secrets(spec(secrets=secrets("DISK_LOGIN"))) == ({}, ["DISK_LOGIN"])
+
+
+def test_a_byte_order_mark_is_not_part_of_a_jobs_secret(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"\xef\xbb\xbftoken-1234\r\n")
+    known = environ(DISK_LOGIN_FILE=str(tmp_path / "file"))
+    assert known.secrets(spec(secrets=secrets("DISK_LOGIN"))) == ({"DISK_LOGIN": "token-1234"}, [])

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from chalicelib.settings import SETTINGS, Settings
+from sauron.main import CLOSE_LIMIT
 from sauron_jobs_loader.toolkit import known_hosts
 
 pytestmark = pytest.mark.process
 
 CONTAINER = Path(__file__).resolve().parents[3] / "container"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nbm90IGEga2V5\n-----END OPENSSH PRIVATE KEY-----"
+OF_THE_PLACE = ("TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+COOLIFY_STOPS_AFTER = 30  # seconds, its default
 HOSTS = "git.example.org ssh-ed25519 AAAA\nother.example.org ssh-ed25519 BBBB"
 
 
@@ -66,9 +69,10 @@ def test_the_ssh_key_becomes_a_file_that_only_its_user_reads(tmp_path: Path, end
     assert path.parent == tmp_path / "run"
 
 
-def test_the_ssh_key_may_come_wrapped_and_from_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_ssh_key_may_come_wrapped_and_from_a_file(tmp_path: Path, mark: str) -> None:
     secret = tmp_path / "secret"
-    secret.write_text("\n".join(re.findall(".{1,20}", encoded(KEY))) + "\n")
+    secret.write_text(mark + "\n".join(re.findall(".{1,20}", encoded(KEY))) + "\n", encoding="utf-8")
     seen = environment(tmp_path, SSH_PRIVATE_KEY_B64="", SSH_PRIVATE_KEY_B64_FILE=str(secret))
     assert Path(seen["SAURON_SSH_KEY_PATH"]).read_text() == KEY + "\n"
 
@@ -189,10 +193,29 @@ def test_compose_passes_on_every_setting() -> None:
 def test_compose_says_nothing_that_settings_do_not_know() -> None:
     passed = compose()["services"]["sauron"]["environment"]
     known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
-    known |= {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
-    assert passed.keys() <= known
+    files = {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
+    assert files <= passed.keys()
+    assert passed.keys() <= known | files | set(OF_THE_PLACE)
     defaults = {name: value.partition(":-")[2].removesuffix("}") for name, value in passed.items()}
     assert Settings.read(defaults).warnings == ()
+
+
+def test_compose_passes_on_the_zone_and_the_proxies_and_what_jobs_need_besides() -> None:
+    service = compose()["services"]["sauron"]
+    for name in OF_THE_PLACE:
+        assert service["environment"][name] == f"${{{name}:-}}"
+    assert service["env_file"] == [{"path": "../.env", "required": False}]
+
+
+def test_an_empty_zone_or_proxy_is_none(tmp_path: Path) -> None:
+    assert not environment(tmp_path, **dict.fromkeys(OF_THE_PLACE, "")).keys() & set(OF_THE_PLACE)
+    assert environment(tmp_path, TZ="Europe/Berlin")["TZ"] == "Europe/Berlin"
+
+
+def test_compose_closes_what_no_job_needs() -> None:
+    service = compose()["services"]["sauron"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["cap_drop"] == ["ALL"]
 
 
 def test_compose_stops_later_than_the_drain_and_keeps_data_in_a_volume() -> None:
@@ -200,8 +223,10 @@ def test_compose_stops_later_than_the_drain_and_keeps_data_in_a_volume() -> None
     seconds = {
         setting.name: int(setting.default or 0) for setting in SETTINGS if setting.name.endswith("_SECONDS")
     }
-    grace = int(service["stop_grace_period"].removesuffix("s"))
-    assert grace > seconds["SAURON_DRAIN_SECONDS"] + seconds["SAURON_KILL_GRACE_SECONDS"]
+    needed = seconds["SAURON_DRAIN_SECONDS"] + seconds["SAURON_KILL_GRACE_SECONDS"]
+    found = re.fullmatch(r"\$\{STOP_GRACE_PERIOD:-(\d+)s\}", service["stop_grace_period"])
+    assert found
+    assert needed + CLOSE_LIMIT.total_seconds() < int(found[1]) <= COOLIFY_STOPS_AFTER
     assert service["restart"] == "unless-stopped"
     assert "sauron-data:/data" in service["volumes"]
     assert "ports" not in service
@@ -212,5 +237,5 @@ def test_the_image_runs_as_an_ordinary_user_and_reports_its_health() -> None:
     assert "--uid 10001" in text
     assert re.search(r"^USER sauron$", text, re.MULTILINE)
     assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
-    assert 'ENTRYPOINT ["tini", "--", "entrypoint.sh"]' in text
+    assert 'ENTRYPOINT ["tini", "-s", "--", "entrypoint.sh"]' in text
     assert "--require-hashes" in text

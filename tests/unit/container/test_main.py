@@ -15,7 +15,7 @@ def _started_as_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_help_says_the_steps_of_the_process(capsys: pytest.CaptureFixture[str]) -> None:
     sys.argv.append("--help")
     assert main.main() == 0
-    assert "1. read the settings" in capsys.readouterr().out
+    assert "2. read the settings" in capsys.readouterr().out
 
 
 def test_an_argument_is_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:

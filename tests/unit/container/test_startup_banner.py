@@ -33,20 +33,22 @@ def build(tmp_path: Path, store: Store, clock: ManualClock) -> Iterator[Build]:
 def test_without_a_bundle_it_is_complete_at_once_and_says_how_to_add_jobs(
     build: Build, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    banner = StartupBanner(build(), URL)
+    banner = StartupBanner(build(), URL, command=".venv/bin/sauron")
     banner.print_start()
     said = capsys.readouterr().out
     assert banner.complete
     assert f"page and API  {URL}" in said
-    assert "sauron init DIR" in said
+    assert ".venv/bin/sauron init DIR" in said
 
 
 def test_an_open_api_and_a_stopped_queue_are_said(build: Build, capsys: pytest.CaptureFixture[str]) -> None:
-    StartupBanner(build(JOB_QUEUE_ENABLED="0"), URL).print_start()
+    StartupBanner(build(JOB_QUEUE_ENABLED="0"), URL, command=".venv/bin/sauron").print_start()
     said = capsys.readouterr().out
     assert "open API      everyone who can reach it may run and change jobs" in said
     assert "not claiming" in said
-    StartupBanner(build(SAURON_API_TOKENS="me:admin:a-long-token"), URL).print_start()
+    StartupBanner(
+        build(SAURON_API_TOKENS="me:admin:a-long-token"), URL, command=".venv/bin/sauron"
+    ).print_start()
     said = capsys.readouterr().out
     assert "open API" not in said
     assert "a-long-token" not in said
@@ -55,7 +57,7 @@ def test_an_open_api_and_a_stopped_queue_are_said(build: Build, capsys: pytest.C
 def test_with_a_bundle_the_schedule_waits_for_the_first_sync(
     build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    banner = StartupBanner(build(JOBS_GIT_REPO_URL=str(tmp_path / "bundle")), URL)
+    banner = StartupBanner(build(JOBS_GIT_REPO_URL=str(tmp_path / "bundle")), URL, command=".venv/bin/sauron")
     banner.print_start()
     assert not banner.complete
     assert "bundle        " in capsys.readouterr().out
@@ -68,5 +70,5 @@ def test_long_lists_of_jobs_are_cut_and_say_where_the_rest_is(
 ) -> None:
     for number in range(JOBS_SHOWN + 2):
         define(store, clock, f"job-{number:02}", "0 3 1 1 *")
-    StartupBanner(build(), URL).print_start()
-    assert "  and 2 more: sauron list" in capsys.readouterr().out
+    StartupBanner(build(), URL, command=".venv/bin/sauron").print_start()
+    assert "  and 2 more: .venv/bin/sauron list" in capsys.readouterr().out

@@ -230,6 +230,17 @@ def test_the_switch_is_not_pinged_when_the_bundle_is_stale(
     assert outside.asked == []
 
 
+def test_the_switch_is_not_pinged_when_the_store_is_damaged(
+    build: Build, clock: ManualClock, outside: Receiver
+) -> None:
+    sauron = build(SAURON_HEARTBEAT_URL=outside.url, JOBS_GIT_REPO_URL="/nowhere")
+    fresh(sauron, clock)
+    assert sauron.store.file
+    sauron.store.file.note_damage("page 7 is not what it was")
+    sauron.duties.upkeep()
+    assert outside.asked == []
+
+
 def test_jobs_that_lack_a_required_secret_are_named(build: Build, clock: ManualClock, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("from a file\n")
     sauron = build(CRM_TOKEN="set-in-the-environment", DISK_TOKEN_FILE=str(tmp_path / "token"))

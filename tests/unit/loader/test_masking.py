@@ -1,15 +1,32 @@
 from __future__ import annotations
 
 import base64
+import html
+import itertools
 import json
+import quopri
 import random
+import re
+import shlex
+from collections.abc import Callable
 from urllib.parse import quote, quote_plus
+from xml.sax import saxutils
 
+import httpx
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import URL
 
-from sauron_jobs_loader.masking import MASK, Masker, credentials_in, public_address, without_credentials
+from sauron_jobs_loader.escapes import Spellings, parts
+from sauron_jobs_loader.masking import (
+    MASK,
+    Masker,
+    address_credentials,
+    credentials_in,
+    shown_address,
+    without_credentials,
+)
 
 SECRET = "s3cr3t/Of the+ops&team"
 KEY = (
@@ -37,6 +54,120 @@ KEY = (
 )
 def test_a_secret_is_found_however_it_is_written(written: str) -> None:
     assert Masker([SECRET]).text(f"<{written}>") == f"<{MASK}>"
+
+
+ODD = """Tr0ub4dor&3!x@y/'it's"+<a\\b>$HOME %s é=?;"""
+
+
+def go(text: str) -> str:
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+WRITERS: dict[str, Callable[[str], str]] = {
+    "itself": str,
+    "urllib, all but slashes": quote,
+    "urllib, everything": lambda text: quote(text, safe=""),
+    "urllib, a form": quote_plus,
+    "encodeURIComponent": lambda text: quote(text, safe="!'()*~"),
+    "encodeURI": lambda text: quote(text, safe=";,/?:@&=+$!*'()#~"),
+    "SQLAlchemy": lambda text: URL.create("postgresql", "me", text, "h").render_as_string(
+        hide_password=False
+    ),
+    "httpx": lambda text: str(httpx.URL("http://h/", username="me", password=text).userinfo, "ascii"),
+    "twice in an address": lambda text: quote(quote(text, safe=""), safe=""),
+    "lower case in an address": lambda text: re.sub("%..", lambda found: found[0].lower(), quote(text)),
+    "an address in JSON": lambda text: json.dumps(quote(text)),
+    "JSON in an address": lambda text: quote(json.dumps(text)),
+    "JSON": json.dumps,
+    "JSON, not ASCII": lambda text: json.dumps(text, ensure_ascii=False),
+    "JSON within JSON": lambda text: json.dumps(json.dumps(text)),
+    "JSON within JSON within JSON": lambda text: json.dumps(json.dumps(json.dumps(text))),
+    "Go's JSON": lambda text: go(json.dumps(text, ensure_ascii=False)),
+    "Go's JSON in JSON": lambda text: json.dumps(go(json.dumps(text, ensure_ascii=False))),
+    "PHP's JSON": lambda text: json.dumps(text).replace("/", r"\/"),
+    "JavaScript's escape": lambda text: quote(text.replace("é", ""), safe="@*/+").replace(
+        "%3D", "%u00E9%3D", 1
+    ),
+    "HTML": html.escape,
+    "HTML in JSON": lambda text: json.dumps(html.escape(text)),
+    "HTML twice": lambda text: html.escape(html.escape(text)),
+    "HTML, Go's": lambda text: html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+    "HTML in Go's JSON": lambda text: go(json.dumps(html.escape(text))),
+    "XML": saxutils.quoteattr,
+    "repr": repr,
+    "repr of bytes": lambda text: repr(text.encode()),
+    "repr of a list in JSON": lambda text: json.dumps(repr([text])),
+    "unicode_escape": lambda text: text.encode("unicode_escape").decode(),
+    "a shell's quotes": shlex.quote,
+    "set -x": lambda text: "'" + text.replace("'", r"'\''") + "'",
+    "printf %q": lambda text: re.sub(r"([^A-Za-z0-9_./@%+=:é-])", r"\\\1", text),
+    "a regular expression": re.escape,
+    "quoted-printable": lambda text: quopri.encodestring(text.encode(), quotetabs=True).decode().strip(),
+    "SQL": lambda text: text.replace("'", "''"),
+    "CSV": lambda text: text.replace('"', '""'),
+    "ini": lambda text: text.replace("%", "%%"),
+    "compose": lambda text: text.replace("$", "$$"),
+    "octal": lambda text: "".join(c if c.isalnum() and c.isascii() else octal(c) for c in text),
+}
+
+
+def octal(letter: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in letter.encode())
+
+
+@pytest.mark.parametrize(
+    "secret", [ODD, "wJalrXUtnFEMI/K7MDENG+bPxRfiCY", "it's", '"p@ss\\word"', "&&//++", "ключ-№1"]
+)
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_secret_is_found_as_ordinary_libraries_write_it(writer: str, secret: str) -> None:
+    written = WRITERS[writer](secret)
+    masker = Masker([secret])
+    assert MASK in masker.text(written)
+    kept = [piece for piece in re.split(r"[^A-Za-z0-9]+|(?<=%)..|u00..", secret) if len(piece) > 1]
+    assert not [piece for piece in kept if piece in masker.text(written)]
+    stream = masker.stream()
+    raw = f"<{written}>\n".encode()
+    fed = b"".join(stream.feed(raw[start : start + 3]) for start in range(0, len(raw), 3)) + stream.end()
+    assert fed.decode() == masker.text(f"<{written}>\n")
+
+
+@settings(deadline=None, max_examples=30)  # each example compiles the spellings of new letters
+@given(data=st.data())
+def test_each_character_may_be_written_in_its_own_way(data: st.DataObject) -> None:
+    secret = data.draw(st.text(st.characters(exclude_categories=["Cs", "Z"]), min_size=6, max_size=12))
+    assume(secret.strip() == secret and len(secret.splitlines()) == 1)
+    written = "".join(
+        piece if isinstance(piece, str) else data.draw(st.sampled_from(sorted(texts(piece))))
+        for piece in parts(secret)
+    )
+    masker = Masker([secret])
+    assert masker.text(f"<{written}>\n") == f"<{MASK}>\n"
+    cut = data.draw(st.integers(0, len(written.encode())))
+    stream = masker.stream()
+    raw = f"<{written}>\n".encode()
+    assert stream.feed(raw[:cut]) + stream.feed(raw[cut:]) + stream.end() == f"<{MASK}>\n".encode()
+
+
+def texts(spellings: Spellings) -> set[str]:
+    return {"".join(chosen) for way in spellings.ways for chosen in itertools.product(*way)}
+
+
+def test_a_secret_of_plain_letters_is_searched_as_it_is() -> None:
+    assert parts("xoxb-123_abc.DEF") == ("xoxb-123_abc.DEF",)
+    assert Masker(["hunter2"]).text("hunter%32 hunter2") == f"hunter%32 {MASK}"
+
+
+@pytest.mark.parametrize("secret", ["ab!\ncd'ef&gh", KEY])
+@pytest.mark.parametrize(
+    "writer", ["Go's JSON", "PHP's JSON", "repr", "urllib, everything", "JSON within JSON"]
+)
+def test_a_value_of_several_lines_is_found_as_ordinary_libraries_write_it(writer: str, secret: str) -> None:
+    masked = Masker([secret]).text(WRITERS[writer](secret))
+    assert not [line for line in secret.splitlines()[1:-1] if line in masked]
+    assert MASK in masked
+    assert "cd" not in masked
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc", "user:"])
@@ -103,11 +234,12 @@ def test_a_value_that_is_no_utf_8_does_not_stop_the_masking() -> None:
     assert stream.feed(b"x caf\xe9-secret y\n") == b"x *** y\n"
 
 
+@settings(deadline=None, max_examples=40)  # each example compiles the spellings of new letters
 @given(
     secrets=st.lists(
-        st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=6, max_size=30),
+        st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=6, max_size=16),
         min_size=1,
-        max_size=4,
+        max_size=3,
     ),
     noise=st.lists(st.text(max_size=20), min_size=1, max_size=6),
     seed=st.integers(0, 2**32),
@@ -149,14 +281,29 @@ def test_base64_in_lines_of_64_letters_is_found() -> None:
     [
         ("https://me:secret@git.test/a.git", "https://git.test/a.git"),
         ("https://secret@git.test:8443/a.git#x", "https://git.test:8443/a.git"),
-        ("ssh://git:secret@git.test:22/a.git", "ssh://git@git.test:22/a.git"),
-        ("git@git.test:team/a.git", "git@git.test:team/a.git"),
-        ("/srv/jobs.git", "/srv/jobs.git"),
-        ("file:///srv/jobs.git", "file:///srv/jobs.git"),
+        ("ssh://git:secret@git.test:22/a.git", "ssh://git.test:22/a.git"),
+        ("HTTPS://bot:pass@Host.example:8443/o/r", "https://Host.example:8443/o/r"),
+        ("https://user@host/o/r?token=abc#main", "https://host/o/r"),
+        ("https://[::1]:80/o/r", "https://[::1]:80/o/r"),
+        ("ssh://git@host:22/o/r", "ssh://git@host:22/o/r"),
+        ("git@host:o/r.git", "git@host:o/r.git"),
+        ("deploy@host:o/r.git", "deploy@host:o/r.git"),
+        ("/srv/repos@2/jobs", "/srv/repos@2/jobs"),
+        ("./jobs@2", "./jobs@2"),
+        ("file:///srv/repos@2/jobs", "file:///srv/repos@2/jobs"),
+        ("host/o/r", "host/o/r"),
+        ("https://host/o/r@2", "an address that cannot be read"),
     ],
 )
-def test_an_address_is_shown_without_what_opens_it(url: str, shown: str) -> None:
-    assert public_address(url) == shown
+def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert shown_address(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url", ["git@host:o/r", "ssh://git@host/o/r", "/srv/a@b", "./a@b", "https://host/o/r"]
+)
+def test_the_user_of_ssh_and_a_path_are_no_secrets(url: str) -> None:
+    assert address_credentials(url) == set()
 
 
 @pytest.mark.parametrize(

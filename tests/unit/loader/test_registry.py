@@ -181,6 +181,42 @@ def test_the_first_of_two_jobs_with_one_id_is_kept_with_a_warning(caplog: pytest
 def test_fields_may_be_given_by_position_as_older_bundles_do() -> None:
     made = JobConfig("job", "@daily", run)
     assert (made.id, made.cron, made.func, made.faults()) == ("job", "@daily", run, [])
+    whole = JobConfig("job", "@daily", run, False, 1800, 2, ["ops"], "infra", "Copies", False, ["TOKEN"])
+    assert whole.faults() == []
+    assert whole == JobConfig(
+        id="job",
+        cron="@daily",
+        func=run,
+        enabled=False,
+        timeout_seconds=1800,
+        max_attempts=2,
+        tags=["ops"],
+        project="infra",
+        description="Copies",
+        queue_mode=False,
+        secrets=["TOKEN"],
+    )
+    assert whole != made
+
+
+def test_registering_answers_whether_the_job_was_taken() -> None:
+    registry = JobRegistry()
+    assert registry.register(config()) is True
+    assert registry.register(config()) is False
+    assert registry.register(config(id="NOT VALID")) is False
+    assert registry.register("no job") is False
+
+
+def test_a_manifest_may_take_back_and_switch_the_jobs_it_registered() -> None:
+    registry = JobRegistry()
+    registry.register(config(id="a"))
+    registry.register(config(id="b"))
+    assert (registry.unregister("a"), registry.unregister("a")) == (True, False)
+    assert (registry.disable("b"), registry.disable("none")) == (True, False)
+    assert [(job.id, job.enabled) for job in registry.list_jobs()] == [("b", False)]
+    assert (registry.enable("b"), registry.enable("none")) == (True, False)
+    assert registry.list_jobs(enabled_only=True)[0].id == "b"
+    assert registry.snapshot_jobs() == {"b": config().cron}
 
 
 def test_requiring_a_rejected_job_says_why_it_is_not_there() -> None:

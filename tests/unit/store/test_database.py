@@ -165,10 +165,12 @@ def test_writers_in_many_threads_take_turns(store: Store) -> None:
 def test_one_process_at_most_checkpoints_a_shared_file(tmp_path: Path) -> None:
     one, two = (Store(f"sqlite:///{tmp_path}/store.sqlite3") for _ in range(2))
     one.migrate()
-    assert one._checkpoints()
-    assert not two._checkpoints()
+    assert one.file
+    assert two.file
+    assert one.file._checkpoints()
+    assert not two.file._checkpoints()
     one.close()
-    assert two._checkpoints()
+    assert two.file._checkpoints()
     two.close()
 
 
@@ -216,3 +218,11 @@ def test_a_populated_store_of_before_loses_only_what_other_tables_tell(store: St
         assert [dict(one) for one in state.rejected] == [{"job_id": "odd", "reason": "cron"}]
         assert (state.active_sha, state.consecutive_failures) == (sha, 4)
         assert tx.execute(text("SELECT name FROM duties")).scalars().all() == ["tick"]
+
+
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_a_database_that_lacks_a_table_is_refused_in_one_sentence(store: Store) -> None:
+    with store.write() as tx:
+        tx.execute(text("DROP TABLE outbox"))
+    with pytest.raises(StoreError, match=r"lacks the table outbox, .* pg_dump"):
+        store.migrate()

@@ -1,5 +1,5 @@
 from zerg.jobs.context import JobContext
-from zerg.shared.email import send_alert_email, send_digest_email, send_email
+from zerg.shared import send_alert_email, send_digest_email, send_email
 
 
 async def run(ctx: JobContext):

@@ -29,3 +29,15 @@ def test_all_that_up_misses_is_reported_at_once_and_no_secret_is_shown(cli: Cli,
     for name in ("JOB_QUEUE_DB_URL", "JOBS_GIT_REPO_URL", "SAURON_API_TOKENS"):
         assert name in said.err
     assert "hush" not in said.err
+
+
+def test_every_line_of_the_env_file_that_cannot_be_read_is_named_and_none_is_shown(
+    cli: Cli, tmp_path: Path
+) -> None:
+    file = tmp_path / "prod.env"
+    file.write_text('SAURON_API_TOKENS="me:admin:hush-hush-hush\nAPI_PORT 8080\n')
+    said = cli("aws", "up", "--dry-run", "--env-file", str(file), AWS_REGION="us-east-1")
+    assert said.code == 2
+    assert f"{file}, line 1: the quotes do not fit" in said.err
+    assert f"{file}, line 2: this is not a setting" in said.err
+    assert "hush" not in said.err

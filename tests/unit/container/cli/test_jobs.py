@@ -20,6 +20,24 @@ def test_list_shows_enabled_jobs_and_all_of_them_with_their_state(cli: Cli) -> N
     assert [line.split()[:2] for line in everything.splitlines()[1:]] == [["backup", "on"], ["digest", "off"]]
 
 
+def test_list_shows_the_cron_expression_as_the_manifest_has_it_and_the_words_for_it(
+    cli: Cli, store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "yearly", "0 0 1 jan *", tags=["money", "slow"], project="books")
+    for said in (cli("list"), cli("list", "-a")):
+        lines = {line.split()[0]: line for line in said.out.splitlines()}
+        assert "  0 0 1 jan *  " in lines["yearly"]
+        assert "in January" in lines["yearly"]
+        assert "money, slow" in lines["yearly"]
+        assert "books" in lines["yearly"]
+        assert "  0 3 * * *  " in lines["backup"]
+    assert "project" not in cli("list", "--tag", "ops").out
+
+
+def test_next_shows_the_cron_expression_of_each_run(cli: Cli) -> None:
+    assert all("0 3 * * * (UTC)" in line for line in cli("next", "-n", "2").out.splitlines()[1:])
+
+
 def test_an_empty_list_says_how_to_see_more(cli: Cli) -> None:
     said = cli("list", "--tag", "none")
     assert said.out == ""

@@ -3,7 +3,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from chalicelib.store import Store
+from chalicelib.clock import iso
+from chalicelib.store import Store, ledger
 from sauron.cli.run import read_params
 from tests.conftest import ManualClock, define
 from tests.unit.container.cli.conftest import Cli
@@ -53,6 +54,33 @@ def test_a_preview_gives_the_reasons_and_keeps_their_older_key(
     assert said.json["would_run"] is False
     assert said.json["reasons"] == said.json["against"] == ["the job is disabled: sauron enable backup"]
     assert cli("runs", "--json").json["runs"] == []
+
+
+@pytest.mark.parametrize(
+    "act", [["run", "gone"], ["run", "gone", "--dry-run"], ["run", "gone", "--direct"], ["enable", "gone"]]
+)
+def test_a_job_that_left_its_bundle_is_told_from_one_that_never_was(
+    cli: Cli, store: Store, clock: ManualClock, act: list[str]
+) -> None:
+    job = define(store, clock, "gone", "0 3 1 1 *")
+    with store.write() as tx:
+        ledger.retire(tx, job, now=clock.now())
+    said = cli(*act)
+    assert (said.code, said.out) == (1, "")
+    assert f"Job 'gone' was removed at {iso(clock.now())}" in said.err
+    assert "sauron runs --job gone" in said.err
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_a_run_is_told_with_its_cron_expression_its_standing_and_its_limit(
+    cli: Cli, store: Store, clock: ManualClock, options: list[str]
+) -> None:
+    define(store, clock, "backup", "0 3 1 jan *", timeout_seconds=1800)
+    said = cli("run", "backup", *options)
+    assert said.code == 0
+    facts = dict(line.split(None, 1) for line in said.out.splitlines()[1:])
+    assert (facts["cron"], facts["enabled"]) == ("0 3 1 jan *", "yes")
+    assert "1800 s" in said.out
 
 
 def test_waiting_without_a_runner_fails_and_queues_nothing(

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git.address import parse_address
+from sauron_jobs_loader.masking import Masker, address_credentials, shown_address
 from tests.unit.loader.git.sources import TOKEN, Kind
+
+SECRETS = [
+    "Zebra77",
+    *(f"Zebra7{sign}Quagga8" for sign in "/#?:@ %&+\\"),
+    "Zebra7%2FQuagga8",
+    "77/Quagga8",
+]
+SPELLINGS = [
+    "https://bot:{secret}@host/o/r",
+    "HTTPS://bot:{secret}@host/o/r",
+    "http://bot:{secret}@host/o/r",
+    "https://{secret}@host/o/r",
+    "https://{secret}:x-oauth-basic@host/o/r",
+    "https://{secret}:@host/o/r",
+    "https://:{secret}@host/o/r",
+    "ssh://git:{secret}@host/o/r",
+    "git+ssh://git:{secret}@host/o/r",
+    "ftp://bot:{secret}@host/o/r",
+    "https:/bot:{secret}@host/o/r",
+    "https:///bot:{secret}@host/o/r",
+    "//bot:{secret}@host/o/r",
+    "x-access-token:{secret}@host/o/r.git",
+    "bot:{secret}@host:o/r",
+    "https://bot:{secret}@host:port/o/r",
+    "https://bot:{secret}@/o/r",
+    "https://bot:{secret}@host",
+    "https://bot:{secret}@host/o/r?a=b#c",
+]
 
 
 @pytest.mark.parametrize(
@@ -93,11 +124,28 @@ def test_a_token_in_the_url_is_moved_out_of_it(url: str) -> None:
     assert TOKEN not in repr(address)
 
 
-def test_a_refused_address_does_not_show_its_password() -> None:
-    with pytest.raises(SourceError) as caught:
-        parse_address("ftp://user:hunter2@host/repo")
-    assert "hunter2" not in str(caught.value)
-    assert "hunter2" not in str(caught.value.url)
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_no_spelling_of_an_address_shows_the_credentials_in_it(spelling: str, secret: str) -> None:
+    url = spelling.format(secret=secret)
+    pieces = re.findall(r"[A-Z]\w+", secret)
+    assert pieces
+    try:
+        address = parse_address(url)
+    except SourceError as refused:
+        said = f"{refused} {refused.url}"
+    else:
+        said = f"{address!r} {address.display} {address.url}"
+    assert not [piece for piece in pieces if piece in said]
+    assert {secret, unquote(secret)} <= address_credentials(url)
+    assert not [piece for piece in pieces if piece in shown_address(url)]
+    assert not [piece for piece in pieces if piece in Masker(address_credentials(url)).text(f"in {url}")]
+
+
+def test_an_at_in_the_path_is_written_otherwise() -> None:
+    with pytest.raises(SourceError, match="%40 for @"):
+        parse_address("https://host/o/r@2")
+    assert parse_address("https://host/o/r%402").url == "https://host/o/r%402"
 
 
 def test_a_token_with_a_line_break_is_refused_without_being_shown(kind: Kind, tmp_path: Path) -> None:

@@ -86,16 +86,59 @@ def test_a_web_address_without_a_repository_says_so(kind: Kind, http: GitHttpSer
     assert caught.value.fault is SourceFault.NOT_A_REPOSITORY
 
 
-def test_a_redirect_to_another_host_does_not_take_the_token_along(
-    kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
+@pytest.mark.parametrize("elsewhere", ["http://localhost:{port}", "http://127.0.0.1:{port}"])
+def test_a_redirect_to_another_host_or_port_gets_no_request_with_a_token_and_says_what_to_write(
+    elsewhere: str, kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
 ) -> None:
-    with serve_http(tmp_path / "served", token="any") as thief:
-        http.redirect_to = thief.url.replace("127.0.0.1", "localhost")
+    with serve_http(tmp_path / "served") as thief:
+        port = thief.url.rpartition(":")[2]
+        http.redirect_to = elsewhere.format(port=port)
         with pytest.raises(SourceError) as caught:
             kind(f"{http.url}/bundle/.git", root=root, token=TOKEN).fetch()
-        assert thief.seen.is_set()
-        assert thief.credentials <= {None}
-    assert caught.value.fault is SourceFault.ACCESS
+        assert thief.credentials == set()
+        assert not thief.seen.is_set()
+    assert caught.value.fault is SourceFault.ADDRESS
+    assert f"set JOBS_GIT_REPO_URL to {http.redirect_to}/bundle/.git" in str(caught.value)
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_redirect_that_comes_later_gets_no_token_either(
+    kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
+) -> None:
+    source = kind(f"{http.url}/bundle/.git", root=root, token=TOKEN)
+    source.fetch()
+    bundle.commit({"manifest.py": "two\n"})
+    with serve_http(tmp_path / "served") as thief:
+        http.redirect_to = thief.url
+        with pytest.raises(SourceError, match="moved to"):
+            source.fetch()
+        assert not thief.seen.is_set()
+
+
+def test_a_renamed_repository_of_the_same_host_is_fetched_with_the_token(
+    kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
+) -> None:
+    http.renamed = {"/before/": "/bundle/"}
+    source = kind(f"{http.url}/before/.git", root=root, token=TOKEN)
+    assert (source.checkout(source.fetch()) / "manifest.py").read_text() == "one\n"
+    sha = bundle.commit({"manifest.py": "two\n"})
+    assert source.fetch() == sha
+
+
+def test_a_redirect_without_end_is_given_up(kind: Kind, http: GitHttpServer, root: Path) -> None:
+    http.redirect_to = http.url
+    with pytest.raises(SourceError, match="redirected more than 5 times") as caught:
+        kind(f"{http.url}/bundle/.git", root=root, token=TOKEN).fetch()
+    assert caught.value.fault is SourceFault.ADDRESS
+
+
+def test_without_a_token_a_redirect_to_another_port_is_followed(
+    kind: Kind, http: GitHttpServer, bundle: BundleRepository, root: Path, tmp_path: Path
+) -> None:
+    with serve_http(tmp_path / "served") as moved:
+        http.redirect_to = moved.url
+        assert kind(f"{http.url}/bundle/.git", root=root).fetch() == bundle.head()
+        assert moved.credentials == {None}
 
 
 def test_https_is_verified_against_the_ca(

@@ -96,12 +96,23 @@ def test_several_recipients_are_taken_as_text_or_list() -> None:
 def test_alerts_and_digests_go_to_their_own_addresses() -> None:
     assert send_alert_email("disk full", level="critical")
     assert (last().subject, last().destinations["ToAddresses"]) == (
-        "[CRITICAL] disk full",
+        "CRITICAL (SAURON): disk full",
         ["alerts@example.com"],
     )
+    assert send_alert_email("disk full")
+    assert last().subject == "WARNING (SAURON): disk full"
     assert send_digest_email("week", html="<p>all well</p>")
     assert last().destinations["ToAddresses"] == ["digests@example.com", "boss@example.com"]
-    assert last().body == "<p>all well</p>"
+    assert (last().subject, last().body) == ("SAURON DIGEST: week", "<p>all well</p>")
+
+
+@pytest.mark.usefixtures("_settings")
+def test_subjects_name_the_scheduler_or_the_source_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOB_SCHEDULER_NAME", "elrond")
+    assert send_alert_email("disk full", level="info")
+    assert last().subject == "INFO (ELROND): disk full"
+    assert send_digest_email("week", source="backups")
+    assert last().subject == "BACKUPS DIGEST: week"
 
 
 @pytest.mark.usefixtures("_settings")

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from chalicelib.answers import audit
 from chalicelib.model.runs import Attempt, Origin, Outcome, Run, RunState, new_run_id
 from chalicelib.scheduling import tick
-from chalicelib.store import Store, bundle, duties, history
+from chalicelib.store import Store, bundle, duties, history, ledger
 from chalicelib.store.migrations import takeover
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
@@ -324,7 +324,8 @@ def test_a_table_that_is_no_earlier_queue_is_set_aside_and_not_read(migrated: An
 
 def test_what_was_queued_waits_for_the_first_sync_and_then_runs(migrated: Any, clock: ManualClock) -> None:
     clock.instant = datetime.now(UTC)
-    store = migrated(waiting("backup"), waiting("gone"), earlier_row("digest", "running", finished_at=None))
+    gone = waiting("gone")
+    store = migrated(waiting("backup"), gone, earlier_row("digest", "running", finished_at=None))
     tick.tick(store, clock)
 
     def claim() -> claims.Claim:
@@ -342,8 +343,57 @@ def test_what_was_queued_waits_for_the_first_sync_and_then_runs(migrated: Any, c
     assert claimed["backup"].revision == "a" * 40
     assert claim().run is None
     assert {run.job_id: run.reason for run in runs(store) if run.state is RunState.SKIPPED} == {
-        "gone": "the job was removed"
+        "gone": f"the job was removed; from the earlier system, there run {gone['id']}"
     }
+
+
+IDS = ["7", "z" * 99, "Zürich-1", "two\nlines", str(uuid.UUID(int=2**128 - 1)), new_run_id()]
+
+
+def named(store: Store, earlier_id: str) -> list[RunState]:
+    """Return the states of the runs that carry an earlier id, as their own or at the end of their reason."""
+    shown = earlier_id.encode("unicode_escape").decode() if not earlier_id.isprintable() else earlier_id
+    return [
+        run.state
+        for run in runs(store)
+        if run.id == earlier_id or (run.reason or "").endswith(f"from the earlier system, there run {shown}")
+    ]
+
+
+def test_every_earlier_id_is_found_again_or_counted_as_left_out_whatever_was_decided_since(
+    migrated: Any, clock: ManualClock
+) -> None:
+    clock.instant = datetime.now(UTC)
+    ahead = (clock.now() + timedelta(minutes=9)).isoformat()
+    jobs = ["gone", "removed", "off", "rejected", "edited", "runs"]
+    rows = [waiting(job, f"{DAY}08:0{n}:00", id=one) for job, n, one in zip(jobs, range(6), IDS, strict=True)]
+    rows += [waiting(job, ahead) for job in jobs]
+    rows += [earlier_row(job, status) for job in jobs for status in ("success", "running", "dead")]
+    rows += [earlier_row("lost", "no such status"), waiting("late", "soon")]
+    with capture_logs() as logs:
+        store = migrated(*rows)
+    [left_out] = [one for one in logs if one["event"] == "takeover.rows_skipped"]
+    assert left_out["rows"] == 2
+    assert all(len(named(store, str(row["id"]))) == 1 for row in rows[:-2])
+
+    defined = {job: define(store, clock, job, "*/5 * * * *") for job in jobs[1:]}
+    tick.tick(store, clock)
+    with store.write() as tx:
+        bundle.change(tx, active_sha="a" * 40)
+        ledger.retire(tx, defined["removed"], now=clock.now())
+        ledger.switch(tx, defined["off"], enabled=False, at=clock.now(), now=clock.now())
+        ledger.reject(tx, defined["rejected"], "bad cron")
+    define(store, clock, "edited", "0 3 1 1 *", description="edited")
+    clock.move(minutes=30)
+    tick.tick(store, clock)
+    while True:
+        with store.write() as tx:
+            done = claims.claim(tx, owner="me", now=clock.now())
+        if done.run is None and not done.decided:
+            break
+    lost = [row for row in rows[:-2] if len(named(store, str(row["id"]))) != 1]
+    assert lost == []
+    assert named(store, IDS[0]) == named(store, IDS[1]) == [RunState.SKIPPED]
 
 
 def test_audit_finds_no_hole_in_what_was_copied_nor_after_it_was_pruned(

@@ -1,0 +1,74 @@
+"""Who may read and write the files of the store: made for this user alone, and said so when they are not.
+
+The store holds logs, params, results and alerts of jobs, so no other user of the machine may read it. Files
+of earlier versions that every user may read are closed when Sauron starts; a group that was let in by hand
+stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from chalicelib.errors import StoreError
+from sauron_jobs_loader.ownership import not_writable, owner_name
+
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+
+
+def claim_folder(folder: Path) -> None:
+    """Make a folder if it is not there. Raises StoreError with the chown line when it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise StoreError(unwritable(folder, error)) from error
+
+
+def unwritable(path: Path, error: Exception) -> str:
+    """Return what cannot be written, whose it is, and the line that cures it.
+
+    Beside a file its -wal and the folder are needed too: the one that is at fault is named.
+    """
+    candidates = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")] if not path.is_dir() else [path]
+    at_fault = [one for one in candidates if one.exists() and not os.access(one, os.W_OK)]
+    folder = path if path.is_dir() else path.parent
+    if not at_fault and path.exists() and not os.access(folder, os.W_OK | os.X_OK):
+        at_fault = [folder]
+    reason = getattr(error, "strerror", None) or "permission denied"
+    return not_writable(at_fault[0] if at_fault else path, reason, below=folder)
+
+
+def tighten(paths: Iterable[Path]) -> None:
+    """Close those of the paths that every user of this machine may enter, read or write.
+
+    A shared folder, one that this process works in, and what belongs to another user stay as they are.
+    """
+    for path in paths:
+        with contextlib.suppress(OSError):
+            mode = path.lstat().st_mode
+            folder = stat.S_ISDIR(mode)
+            shared = mode & stat.S_ISVTX or (folder and Path.cwd().is_relative_to(path.absolute()))
+            if mode & stat.S_IRWXO and not shared and (folder or stat.S_ISREG(mode)):
+                path.chmod(PRIVATE_FOLDER if folder else PRIVATE_FILE)
+
+
+def strangers(path: Path, *, uid: int) -> str | None:
+    """Return a warning for root about to write where another user's files are, or None.
+
+    What root makes there, that user cannot write: its next sync or start would fail.
+    """
+    near = next((one for one in (path, *path.absolute().parents) if one.exists()), None)
+    owner = near.stat().st_uid if near else uid
+    if near is None or uid != 0 or owner == uid:
+        return None
+    name = owner_name(owner)
+    return (
+        f"This runs as root, but {near} belongs to user {name}, who cannot write the files that root makes. "
+        f"Run the command as that user: docker exec -u {owner} ..., or sudo -u {name} ..."
+    )

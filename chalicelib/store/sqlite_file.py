@@ -1,0 +1,238 @@
+"""The file of an SQLite store: its connections, its write-ahead log, its copies, and whether it is damaged.
+
+Only one connection of all processes that share a file checkpoints its WAL: several checkpointers can corrupt
+it in SQLite before 3.51.3. The WAL is moved into the file when it is long, and when nothing was written
+lately, so that the file alone is seldom far behind.
+
+Damage is noted at the first read or write that SQLite refuses because of it, and by `examine`. It is not
+forgotten while the process lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import DBAPIError
+
+from chalicelib import logs
+from chalicelib.errors import DamagedStoreError, StoreError
+
+from . import copies
+from .permissions import PRIVATE_FILE, claim_folder
+
+log = logs.get(__name__)
+
+BUSY_SECONDS = 30.0
+WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint although it is written to
+OWN_FOLDER = ".sauron"  # where the store lies if no other place is set
+EXAMINED_BYTES = 256 << 20  # a larger file is examined at start only if it was not closed properly
+
+
+class SqliteFile:
+    """One SQLite file. Safe to share between threads."""
+
+    def __init__(self, path: Path, *, wal_bytes: int = WAL_BYTES, backups: Path | None = None) -> None:
+        """Take the file at `path`; `backups` is the folder of its daily copies, by default one beside it."""
+        self.path = path
+        self.backups = backups or path.parent / "backups"
+        self.writing = threading.Lock()  # threads take turns: SQLite has one writer
+        self._wal_bytes = wal_bytes
+        self._checkpointer: int | None = None
+        self._seen = self._folded = (0, 0)  # of the WAL: when it was last written, and its length
+        self.is_store = False  # known to be one: until then it may be a file of another kind
+        self._damage: DamagedStoreError | None = None
+        self._noting = threading.Lock()
+
+    @property
+    def wal(self) -> Path:
+        """The write-ahead log."""
+        return self.path.with_name(self.path.name + "-wal")
+
+    def parts(self) -> list[Path]:
+        """Return what belongs to the store: the file with what lies beside it, its copies, its own folder."""
+        own = [self.path.parent] if self.path.parent.name == OWN_FOLDER else []
+        return [*own, *self.path.parent.glob(f"{self.path.name}*"), self.backups, *copies.daily(self.backups)]
+
+    @property
+    def damage(self) -> DamagedStoreError | None:
+        """What is known to be damaged, or None."""
+        return self._damage
+
+    def engine(self, url: URL) -> Engine:
+        """Return the pool of connections to this file."""
+        claim_folder(self.path.parent)
+        engine = create_engine(
+            url,
+            pool_size=16,
+            max_overflow=-1,
+            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        )
+
+        @event.listens_for(engine, "connect")
+        def prepare(connection: sqlite3.Connection, _record: object) -> None:
+            connection.isolation_level = None  # transactions are begun by `begin` below, never by the driver
+            with contextlib.suppress(OSError):  # a file that was just made; its -wal and -shm follow it
+                if self.path.stat().st_size == 0:
+                    self.path.chmod(PRIVATE_FILE)
+            _use_wal(connection)
+            for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-8000"):
+                connection.execute(f"PRAGMA {pragma}").close()
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            mode = "IMMEDIATE" if connection.get_execution_options().get("write") else "DEFERRED"
+            connection.exec_driver_sql(f"BEGIN {mode}")
+
+        @event.listens_for(engine, "handle_error")
+        def note(context: ExceptionContext) -> None:
+            error = context.original_exception
+            other_kind = "not a database" in str(error) and not self.is_store
+            if other_kind and copies.newest_good(self.path, self.backups) is None:
+                return
+            if copies.is_damage(error):
+                self.note_damage(str(error))
+
+        return engine
+
+    def note_damage(self, what: str) -> DamagedStoreError:
+        """Remember that the file is damaged; the first finding counts, and is logged with the newest copy."""
+        with self._noting:
+            if self._damage is None:
+                good = copies.newest_good(self.path, self.backups)
+                self._damage = DamagedStoreError(self.path, what, good)
+                log.error("store.damaged", path=str(self.path), reason=what, newest_copy=good and str(good))
+            return self._damage
+
+    def examine(self) -> None:
+        """Check the structure of the whole file. Raises DamagedStoreError."""
+        if not self.path.is_file():
+            return
+        try:
+            # Read only: any other connection, when it closes, may fold in the log of another file.
+            address = f"{self.path.absolute().as_uri()}?mode=ro"
+            with contextlib.closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection:
+                fault = copies.first_fault(connection)
+        except sqlite3.Error as error:
+            if not copies.is_damage(error) or ("not a database" in str(error) and not self.is_store):
+                return  # whoever uses the file says what is wrong with it
+            fault = str(error)
+        if fault:
+            raise self.note_damage(fault)
+
+    @property
+    def was_left_open(self) -> bool:
+        """Whether there is a write-ahead log: another process uses the file, or was killed while it did."""
+        return copies.has_wal(self.path)
+
+    @property
+    def is_soon_examined(self) -> bool:
+        """Whether the file is small enough to be examined at every start."""
+        with contextlib.suppress(OSError):
+            return self.path.stat().st_size <= EXAMINED_BYTES
+        return False
+
+    def checkpoint(self, engine: Engine, *, at_once: bool = False) -> None:
+        """Move the WAL into the file if it is long, was not written to since the last call, or `at_once`.
+
+        Does nothing in a process that is not the one to do so.
+        """
+        if not self._checkpoints():
+            return
+        try:
+            status = self.wal.stat()
+        except FileNotFoundError:
+            return
+        now = (status.st_mtime_ns, status.st_size)
+        idle, self._seen = now == self._seen, now
+        if not now[1] or now == self._folded or not (at_once or idle or now[1] >= self._wal_bytes):
+            return
+        try:
+            # beside writers it would never reach the end
+            with self.writing, engine.connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                busy, frames, moved = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            if copies.is_damage(error):
+                self.note_damage(str(error))
+            log.error("store.checkpoint_failed", reason=str(error))  # noqa: TRY400 - the reason is enough
+            return
+        if not busy and frames == moved:
+            self._folded = now
+
+    def _checkpoints(self) -> bool:
+        """Hold the lock file that makes this process the checkpointer; it is let go when the process ends."""
+        if self._checkpointer is None:
+            descriptor = os.open(
+                self.path.with_name(self.path.name + ".checkpoint"),
+                os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
+                PRIVATE_FILE,
+            )
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+            else:
+                self._checkpointer = descriptor
+        return self._checkpointer is not None
+
+    def backup(self, engine: Engine, file: Path) -> None:
+        """Write a consistent and checked copy of the store in use to a new file. Raises StoreError."""
+        if file.exists():
+            raise StoreError(f"{file} exists already. Name a new file, so that no earlier backup is lost.")
+        self._copy(engine, file, copies.examine)
+
+    def keep_before_upgrade(self, engine: Engine, version: str | None) -> Path:
+        """Copy the store as it is beside itself, in place of an earlier copy of the same schema.
+
+        Raises StoreError; then nothing is to be upgraded.
+        """
+        file = self.path.with_name(f"{self.path.name}{copies.BEFORE_UPGRADE}{version or 'earlier'}")
+        self._copy(engine, file, copies.examine if version else copies.whole)
+        log.info("store.copied_before_upgrade", file=str(file), schema=version)
+        return file
+
+    def _copy(self, engine: Engine, file: Path, check: copies.Check) -> None:
+        def checked(partial: Path) -> None:
+            try:
+                check(partial)
+            except StoreError as error:
+                what = str(error).replace(str(partial), "its copy")
+                raise self.note_damage(what.rstrip(".")) from error
+
+        try:
+            with engine.connect() as connection:
+                raw: Any = connection.connection.dbapi_connection
+                copies.write(raw, file, check=checked)
+        except DBAPIError as error:
+            raise (
+                self.damage or StoreError(f"The store {self.path} cannot be read: {error.orig}.")
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the checkpointer's lock."""
+        if self._checkpointer is not None:
+            os.close(self._checkpointer)
+            self._checkpointer = None
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL; try again when another process does so too: SQLite does not wait for that."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return

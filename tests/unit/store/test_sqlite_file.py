@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from chalicelib.store import Store, schema
+
+
+@pytest.fixture
+def place(store: Store) -> Path:
+    assert store.path
+    return store.path
+
+
+def write(store: Store, name: str) -> None:
+    with store.write() as tx:
+        tx.execute(text("INSERT INTO duties (name, at) VALUES (:name, 'x')"), {"name": name})
+
+
+def in_the_file_alone(place: Path, tmp_path: Path) -> list[str]:
+    """What a copy of the file without its log holds."""
+    copy = tmp_path / "alone.sqlite3"
+    shutil.copy(place, copy)
+    with closing(sqlite3.connect(copy)) as opened:
+        return [name for (name,) in opened.execute("SELECT name FROM duties ORDER BY name")]
+
+
+def test_a_new_store_is_in_its_file_at_once(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/new.sqlite3")
+    assert store.migrate()
+    shutil.copy(tmp_path / "new.sqlite3", tmp_path / "copy")
+    with closing(sqlite3.connect(tmp_path / "copy")) as opened:
+        assert opened.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.HEAD,)
+    store.close()
+
+
+def test_what_was_written_is_in_the_file_once_nothing_more_is_written(
+    store: Store, place: Path, tmp_path: Path
+) -> None:
+    write(store, "a")
+    store.checkpoint()
+    assert in_the_file_alone(place, tmp_path) == []  # it has just been written: more may follow
+    store.checkpoint()
+    assert in_the_file_alone(place, tmp_path) == ["a"]
+    write(store, "b")
+    wal = place.with_name(f"{place.name}-wal")
+    os.utime(wal, ns=(0, wal.stat().st_mtime_ns + 1))  # whatever the resolution of the file system's clock
+    store.checkpoint()
+    assert in_the_file_alone(place, tmp_path) == ["a"]
+    store.checkpoint()
+    assert in_the_file_alone(place, tmp_path) == ["a", "b"]
+
+
+def test_an_idle_store_is_folded_in_once(store: Store, place: Path) -> None:
+    write(store, "a")
+    for _ in range(3):
+        store.checkpoint()
+    before = place.stat().st_mtime_ns
+    os.utime(place, ns=(before, before - 1000))
+    store.checkpoint()
+    assert place.stat().st_mtime_ns == before - 1000
+
+
+def test_a_reader_that_holds_an_old_state_delays_the_checkpoint_only(
+    store: Store, place: Path, tmp_path: Path
+) -> None:
+    with store.read() as tx:
+        tx.execute(text("SELECT 1 FROM duties")).all()
+        write(store, "a")
+        write(store, "b")
+        store.checkpoint()
+        store.checkpoint()
+    store.checkpoint()
+    assert in_the_file_alone(place, tmp_path) == ["a", "b"]
