@@ -1,6 +1,6 @@
 """The middleware that every HTTP request passes, outermost first.
 
-1. `complete_response`: no response is cached, a HEAD has no body, an error on the page is a page.
+1. `complete_response`: the security headers are there, a HEAD has no body, an error on the page is a page.
 2. `errors_as_problems`: an error becomes problem+json; the details of an unexpected one are logged only.
 3. `admit_request`: the size of the body, the name it was sent to, the token, the site; then the request
    becomes the current one.
@@ -23,6 +23,7 @@ from chalicelib.wiring import PROCESS
 from . import problems
 from .auth import EVERYONE, authorize, is_page, is_public, refuse_other_sites
 from .problems import ProblemError
+from .response_headers import missing_headers
 from .routing import CurrentRequest, handled_as, mount
 from .served_hosts import refuse_foreign_name
 
@@ -39,8 +40,7 @@ def complete_response(request: Request, handle: Next) -> Response:
     wants_page = is_page(str(request.path)) and "text/html" in request.headers.get("accept", "")
     if response.status_code >= HTTPStatus.BAD_REQUEST and wants_page:
         response = _as_page(request, response)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers |= missing_headers(response.headers)
     if request.method == "HEAD":
         response.body = ""
     return response

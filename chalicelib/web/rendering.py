@@ -1,4 +1,4 @@
-"""Render pages: templates that escape every value, and headers that let a page load and run nothing.
+"""Render pages: templates that escape every value, and a policy that lets a page load and run nothing.
 
 The style sheet is part of the page; the content security policy names its hash, so a page is one request.
 """
@@ -36,12 +36,7 @@ def _headers() -> dict[str, str | list[str]]:
         f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
-    return {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": policy,
-        "Referrer-Policy": "same-origin",
-        "X-Frame-Options": "DENY",
-    }
+    return {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
 
 
 def _readable(value: Any) -> Any:

@@ -2,7 +2,8 @@
 
 Chalice's `LocalGateway` stands in for API Gateway. This module adds what it lacks: concurrent requests do not
 see each other, path parameters are unquoted, the caller's address is passed on, HEAD is GET without a body,
-OPTIONS lists the methods, an unknown path is 404 and echoes nothing, every error is problem+json.
+OPTIONS lists the methods, an unknown path is 404 and echoes nothing, every error is problem+json, and every
+response has the security headers.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from chalice.config import Config
 from chalice.local import LocalChalice, LocalGateway
 
 from chalicelib.api.problems import problem
+from chalicelib.api.response_headers import missing_headers
 
 BODY_BYTES = 64 << 10  # the longest body; longer ones are 413
 _HOP_BY_HOP = frozenset(
@@ -82,7 +84,7 @@ class Gateway:
         allowed = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
         if effective not in methods:
             if method == "OPTIONS":
-                return GatewayResponse(204, (("Allow", allowed),), b"", 0)
+                return _complete(204, [("Allow", allowed)], b"")
             return problem_response(405, f"This path answers {allowed}.", allow=allowed)
         event = {
             "requestContext": {
@@ -107,7 +109,7 @@ def problem_response(status: int, detail: str, **headers: str) -> GatewayRespons
     known, body = problem(status, detail)
     content = body.encode() if isinstance(body, str) else body
     named = [(name.title(), value) for name, value in headers.items()]
-    return GatewayResponse(status, tuple(_flat(known, named)), content, len(content))
+    return _complete(status, _flat(known, named), content)
 
 
 def _response(response: Mapping[str, Any]) -> GatewayResponse:
@@ -116,10 +118,17 @@ def _response(response: Mapping[str, Any]) -> GatewayResponse:
     if isinstance(content, str):
         content = content.encode()
     several = [(name, value) for name, values in response["multiValueHeaders"].items() for value in values]
-    headers = tuple(_flat(response["headers"], several))
+    headers = list(_flat(response["headers"], several))
     if not any(name.lower() == "content-type" for name, _ in headers):
-        headers = (*headers, ("Content-Type", "application/json"))
-    return GatewayResponse(response["statusCode"], headers, content, len(content))
+        headers.append(("Content-Type", "application/json"))
+    return _complete(response["statusCode"], headers, content)
+
+
+def _complete(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> GatewayResponse:
+    """Return a response with the headers that every response has, whoever made it."""
+    own = list(headers)
+    missing = missing_headers(name for name, _ in own)
+    return GatewayResponse(status, (*own, *missing.items()), body, len(body))
 
 
 def _flat(single: Mapping[str, Any], several: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:

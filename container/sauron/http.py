@@ -3,6 +3,7 @@
 The constructor binds the address, so a port in use is an error at once and port 0 picks a free port. `stop`
 closes the port, answers the requests that have arrived, within its time limit, and then closes the
 connections and waitress's threads. The listening socket is closed on exec, so no job inherits it.
+`ConnectionLimits` bounds how many connections there are, and how long each waits.
 
 Limit: a body that declares more than `READ_BYTES` is refused before it is read; a client that keeps sending
 may see its connection reset. Smaller bodies above 64 KiB are refused by the gateway.
@@ -11,6 +12,7 @@ may see its connection reset. Smaller bodies above 64 KiB are refused by the gat
 from __future__ import annotations
 
 import errno
+import functools
 import socket
 import threading
 import time
@@ -21,21 +23,20 @@ from typing import Any, Protocol, cast
 
 import waitress.server
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.task import ErrorTask
 
 from chalicelib import logs
+from chalicelib.clock import Clock, SystemClock
 from chalicelib.errors import SauronError
 
-from .gateway import Gateway, GatewayResponse, problem_response
+from .connections import CONNECTIONS, TAKE_SECONDS, Channel, ConnectionLimits
+from .gateway import Gateway, problem_response
 
 log = logs.get(__name__)
 
 READ_BYTES = 512 << 10
 HEADER_BYTES = 32 << 10
 THREADS = 8
-CONNECTIONS = 1000
-IDLE_SECONDS = 60
+SPARE = 20  # connections that waitress may accept beyond ours, until one is closed
 DRAIN_POLL_SECONDS = 0.05  # between checks for open requests while stopping
 
 
@@ -97,28 +98,20 @@ def _status(code: int) -> str:
         return f"{code} Unknown"
 
 
-class _ProblemTask(ErrorTask):
-    """Sends waitress's own refusals (too long, not HTTP) as problem+json."""
-
-    def execute(self) -> None:
-        error: Any = self.request.error  # type: ignore[attr-defined] # missing in waitress's stubs
-        response: GatewayResponse = problem_response(error.code, f"{error.reason}: {error.body}")
-        self.status = _status(error.code)
-        self.response_headers = [*self.response_headers, *response.headers]
-        self.set_close_on_finish()
-        self.content_length = response.length
-        self.write(response.body)
-
-
-class _Channel(HTTPChannel):
-    error_task_class = _ProblemTask
-
-
 class Server:
     """One listening API. `start` once, `stop` once."""
 
-    def __init__(self, gateway: Gateway, *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        host: str,
+        port: int,
+        clock: Clock | None = None,
+        connections: int = CONNECTIONS,
+    ) -> None:
         """Bind the address. Raises AddressError that says what to set."""
+        clock = clock or SystemClock()
         self._map: dict[int, Any] = {}
         self._server = cast(
             "Any",
@@ -130,14 +123,15 @@ class Server:
                 ident="sauron",
                 asyncore_use_poll=True,
                 backlog=1024,
-                connection_limit=CONNECTIONS,
-                channel_timeout=IDLE_SECONDS,
+                connection_limit=connections + SPARE,
+                channel_timeout=TAKE_SECONDS,  # `ConnectionLimits` is stricter
                 max_request_body_size=READ_BYTES,
                 max_request_header_size=HEADER_BYTES,
                 log_socket_errors=False,
             ),
         )
-        self._server.channel_class = _Channel
+        self._server.channel_class = functools.partial(Channel, clock=clock)
+        self._limits = ConnectionLimits(self._server.active_channels, clock, connections)
         self._stopping = threading.Event()
         self._limit = timedelta()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
@@ -167,6 +161,7 @@ class Server:
     def _run(self) -> None:
         while not self._stopping.is_set():
             wasyncore.loop(timeout=1, use_poll=True, map=self._map, count=1)
+            self._limits.apply()
         self._drain(time.monotonic() + self._limit.total_seconds())
         self._close()
 

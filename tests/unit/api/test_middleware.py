@@ -5,6 +5,7 @@ import io
 import pytest
 
 from chalicelib import wiring
+from chalicelib.api.response_headers import SECURITY_HEADERS
 from chalicelib.wiring import Sauron
 from tests.unit.api.client import Client
 
@@ -48,7 +49,32 @@ def test_settings_that_cannot_be_used_are_500_without_saying_which(
     assert "API_PORT" in log_text.getvalue()
 
 
-def test_no_answer_is_cached_or_guessed_at(sauron: Sauron, client: Client) -> None:
-    for path in ("/jobs", "/", "/jobs/none"):
-        headers = client.get(path).headers
-        assert (headers["cache-control"], headers["x-content-type-options"]) == ("no-store", "nosniff")
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/health", 200),
+        ("HEAD", "/health", 200),
+        ("GET", "/jobs", 200),
+        ("GET", "/jobs/none", 404),
+        ("DELETE", "/jobs/digest", 405),
+        ("POST", "/rollback", 422),
+        ("POST", TRIGGER, 200),
+        ("GET", "/", 200),
+        ("POST", "/ui/jobs/nightly-backup/trigger", 303),
+        ("GET", "/ui/runs/none", 404),
+    ],
+)
+def test_no_answer_is_cached_guessed_at_framed_or_lent_to_another_site(
+    sauron: Sauron, client: Client, method: str, path: str, status: int
+) -> None:
+    for accept in ("application/json", "text/html"):
+        answer = client.ask(method, path, headers={"Accept": accept})
+        assert answer.status == status
+        page = answer.headers.get("content-type", "").startswith("text/html")
+        for name, value in SECURITY_HEADERS.items():
+            if not (page and name == "Content-Security-Policy"):
+                assert answer.headers[name.lower()] == value
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert ("style-src" in policy) == page

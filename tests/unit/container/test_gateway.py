@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from chalice.app import Chalice, Response
 
+from chalicelib.api.response_headers import SECURITY_HEADERS
 from sauron.gateway import BODY_BYTES, Gateway, problem_response
 
 
@@ -27,6 +28,10 @@ def gateway() -> Gateway:
         return Response(
             "größe", headers={"Content-Type": "text/plain; charset=utf-8", "Set-Cookie": ["a=1", "b=2"]}
         )
+
+    @app.route("/own", methods=["GET"])
+    def own() -> Response:
+        return Response("", headers={"cache-control": "max-age=60"})
 
     return Gateway(app)
 
@@ -63,7 +68,7 @@ def test_head_is_get_without_a_body_and_with_its_length(gateway: Gateway) -> Non
 
 def test_options_and_a_wrong_method_name_the_right_ones(gateway: Gateway) -> None:
     options = gateway.handle("OPTIONS", "/text", {}, b"")
-    assert (options.status, dict(options.headers)) == (204, {"Allow": "GET, HEAD, OPTIONS, POST"})
+    assert (options.status, dict(options.headers)["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
     wrong = gateway.handle("PUT", "/text", {}, b"")
     assert (wrong.status, dict(wrong.headers)["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
 
@@ -84,6 +89,31 @@ def test_a_body_may_have_64_kib_and_not_a_byte_more(gateway: Gateway) -> None:
 def test_several_values_of_one_header_stay_several(gateway: Gateway) -> None:
     headers = gateway.handle("GET", "/text", {}, b"").headers
     assert [value for name, value in headers if name == "Set-Cookie"] == ["a=1", "b=2"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/text", b"", 200),
+        ("HEAD", "/text", b"", 200),
+        ("GET", "/nothing", b"", 404),
+        ("PUT", "/text", b"", 405),
+        ("POST", "/text", b" " * (BODY_BYTES + 1), 413),
+        ("OPTIONS", "/text", b"", 204),
+        ("GET", "/own", b"", 200),
+    ],
+)
+def test_every_response_has_the_security_headers_once(
+    gateway: Gateway, method: str, path: str, body: bytes, status: int
+) -> None:
+    response = gateway.handle(method, path, {"Content-Type": "application/json"}, body)
+    assert response.status == status
+    sent = [(name.lower(), value) for name, value in response.headers]
+    for name, value in SECURITY_HEADERS.items():
+        own = {"cache-control": "max-age=60"} if path == "/own" else {}
+        assert [one for one in sent if one[0] == name.lower()] == [
+            (name.lower(), own.get(name.lower(), value))
+        ]
 
 
 def test_a_refusal_is_problem_json_with_its_length() -> None:

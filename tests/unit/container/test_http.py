@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -12,8 +13,10 @@ import httpx
 import pytest
 from chalice.app import Chalice, Response
 
+from chalicelib.api.response_headers import SECURITY_HEADERS
 from sauron.gateway import BODY_BYTES, Gateway
 from sauron.http import AddressError, Server
+from tests.facts import wait_until
 
 
 class Stage:
@@ -48,6 +51,10 @@ class Stage:
             self.entered.release()
             self.release.wait(20)
             return {"waited": True}
+
+        @app.route("/fault", methods=["GET"])
+        def fault() -> None:
+            raise ValueError("a fault of the app")
 
         @app.route("/text", methods=["GET"])
         def text() -> Response:
@@ -139,6 +146,30 @@ def test_what_is_not_http_is_refused_and_the_server_goes_on(stage: Stage) -> Non
     assert stage.http.get("/text").text == "größe"
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status"),
+    [
+        (b"hello?\r\n\r\n", 400),
+        (b"GET /text HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 40_000 + b"\r\n\r\n", 431),
+        (b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999\r\n\r\n", 413),
+        (b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"OPTIONS /body HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 204),
+        (b"GET /fault HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 500),
+        (b"GET /text HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+    ],
+)
+def test_what_the_server_itself_answers_has_the_security_headers_too(
+    stage: Stage, request_bytes: bytes, status: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", stage.server.port), timeout=10) as raw:
+        raw.sendall(request_bytes)
+        response = http.client.HTTPResponse(raw)
+        response.begin()
+    assert response.status == status
+    for name, value in SECURITY_HEADERS.items():
+        assert response.headers.get_all(name) == [value]
+
+
 def test_several_values_of_one_header_stay_several(stage: Stage) -> None:
     assert stage.http.get("/text").headers.get_list("set-cookie") == ["a=1", "b=2"]
 
@@ -163,9 +194,9 @@ def test_stopping_answers_what_had_arrived_and_lets_go_of_the_port(stage: Stage)
             pool.submit(httpx.get, f"{stage.server.url}/wait", timeout=20, trust_env=False) for _ in range(12)
         ]
         channels = stage.server._server.active_channels
-        _wait_until(lambda: sum(bool(channel.requests) for channel in list(channels.values())) == 12)
+        wait_until(lambda: sum(bool(channel.requests) for channel in list(channels.values())) == 12)
         stopping = pool.submit(stage.server.stop, timedelta(seconds=15))
-        _wait_until(lambda: _refused(stage.server.port))
+        wait_until(lambda: _refused(stage.server.port))
         assert not stopping.done()
         stage.release.set()
         assert [answer.result().json() for answer in asked] == [{"waited": True}] * 12
@@ -199,10 +230,3 @@ def _refused(port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def _wait_until(fact: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not fact():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.01)
