@@ -96,10 +96,10 @@ def _ways(character: str) -> Iterator[Way]:
         yield ([character * 2],)
     if character == "\n":
         yield (["%0D%0A", "%0d%0a", r"\r\n", r"\\r\\n"],)
-    yield from _in_bytes(character)
-    yield from _in_source(character)
     ampersands, bodies = _AMPERSANDS, sorted(_html_names(character))
     yield (ampersands, ["amp;amp;", "amp;", ""], bodies, [";"])
+    yield from _in_bytes(character)
+    yield from _in_source(character)
     if character == " ":
         yield (["+", "%2B", "%2b"],)
     if character == "\\":
