@@ -4,6 +4,8 @@ BIN ?= .venv/bin
 ARGS ?=
 # Chalice asks for a region even when it only packages; proxies of the operator are kept.
 export AWS_DEFAULT_REGION ?= us-east-1
+# Compiled files are kept: without them every process that a test starts would compile all of Sauron again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install run dev quick test coverage mutants parity faults check fmt bench package lock release first-bundle

@@ -97,11 +97,11 @@ class Masker:
     """Knows the values to mask. Safe to share between threads."""
 
     def __init__(self, values: Iterable[str]) -> None:
-        forms = sorted({form for value in values for form in _forms(value)}, key=_length, reverse=True)
-        self._pattern = _grouped(forms)
-        self._longest = max(map(_length, forms), default=0)
+        self._forms = sorted({form for value in values for form in _forms(value)}, key=_length, reverse=True)
+        self._pieces = {_longest_piece(form) for form in self._forms}
+        self._longest = max(map(_length, self._forms), default=0)
         self._by_first: dict[int, list[tuple[bytes | Spellings, ...]]] = {}
-        for form in forms:
+        for form in self._forms:
             encoded = tuple(
                 part.encode(errors="surrogateescape") if isinstance(part, str) else part for part in form
             )
@@ -110,20 +110,21 @@ class Masker:
                 self._by_first.setdefault(letter, []).append(encoded)
 
     @cached_property
-    def _text(self) -> re.Pattern[str] | None:
-        return re.compile(self._pattern) if self._pattern else None
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(_grouped(self._forms))
 
     @cached_property
-    def _bytes(self) -> re.Pattern[bytes] | None:
-        return re.compile(self._pattern.encode(errors="surrogateescape")) if self._pattern else None
+    def _bytes(self) -> re.Pattern[bytes]:
+        return re.compile(_grouped(self._forms).encode(errors="surrogateescape"))
 
     def text(self, text: str) -> str:
         """Return a text with the values masked."""
-        return self._text.sub(MASK, text) if self._text else text
+        # most texts hold no piece of a value: they need no pattern, whose making takes milliseconds
+        return self._pattern.sub(MASK, text) if any(piece in text for piece in self._pieces) else text
 
     def value(self, value: Any) -> Any:
         """Return a JSON value with the values masked: in texts, in the keys of objects, and as numbers."""
-        if self._text is None:
+        if not self._forms:
             return value
         if isinstance(value, str):
             return self.text(value)
@@ -135,7 +136,7 @@ class Masker:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return MASK if number and self._text.fullmatch(str(value)) else value
+        return MASK if number and self.text(str(value)) == MASK else value
 
     def stream(self) -> MaskedStream:
         """Begin a stream of bytes."""
@@ -143,7 +144,7 @@ class Masker:
 
     def _cut(self, data: bytes) -> tuple[bytes, bytes]:
         """Mask `data` up to where a value may begin that is not complete yet; return both parts."""
-        if self._bytes is None:
+        if not self._forms:
             return data, b""
         held = self._open_end(data)
         clean, done = bytearray(), 0
@@ -164,7 +165,7 @@ class Masker:
         return len(data)
 
     def _masked(self, data: bytes) -> bytes:
-        return self._bytes.sub(MASK.encode(), data) if self._bytes else data
+        return self._bytes.sub(MASK.encode(), data) if self._forms else data
 
 
 class MaskedStream:
@@ -186,6 +187,11 @@ class MaskedStream:
         """Return the bytes that were held back, masked."""
         rest, self._held = self._held, b""
         return self._masker._masked(rest)  # noqa: SLF001 - as above
+
+
+def _longest_piece(form: Form) -> str:
+    """Return the longest text that a form always holds, empty where every character has spellings."""
+    return max((part for part in form if isinstance(part, str)), key=len, default="")
 
 
 def _length(form: Form) -> int:

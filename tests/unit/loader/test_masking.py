@@ -133,6 +133,7 @@ def test_a_secret_is_found_as_ordinary_libraries_write_it(writer: str, secret: s
     assert fed.decode() == masker.text(f"<{written}>\n")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30, derandomize=True)  # each compiles new spellings
 @given(data=st.data())
 def test_each_character_may_be_written_in_its_own_way(data: st.DataObject) -> None:
@@ -238,6 +239,7 @@ def test_a_value_that_is_no_utf_8_does_not_stop_the_masking() -> None:
     assert stream.feed(b"x caf\xe9-secret y\n") == b"x *** y\n"
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)  # each compiles new spellings
 @given(
     secrets=st.lists(
