@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from chalicelib.clock import SystemClock, iso
 from chalicelib.errors import StoreError
-from chalicelib.maintenance.restore import Holdings, Restored, restore
-from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
 from chalicelib.settings import Settings, load_environ
 
 from .client import Client, command, sqlite_path
 from .output import facts, moment, show, show_json, waiting
+
+if TYPE_CHECKING:
+    from chalicelib.maintenance.restore import Holdings, Restored
+    from chalicelib.model.jobs import Job
 
 SHOWN = 20  # lines of a list; --json has all
 
@@ -29,6 +31,7 @@ def restore_store(client: Client, *, file: Path) -> None:
     what happens when Sauron starts is printed; start with JOB_QUEUE_ENABLED=0 to look first.
     """
     client.local_only("restore")
+    from chalicelib.maintenance.restore import restore
     from chalicelib.wakeup.peers import Peers
     from chalicelib.wiring import runners_folder
 
