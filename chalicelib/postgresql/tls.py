@@ -37,16 +37,16 @@ RDS = "rds"
 SYSTEM_FILES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 RDS_BUNDLE = Path(__file__).with_name("rds-bundle.pem")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+_SCRAM_ALONE = (
+    "Nothing verifies this server, so it gets a password by SCRAM alone: set SAURON_DB_CA to the root of its "
+    "certificate, or name its method in the address: ?require_auth=md5"
+)
 _ADVICE = (
     (
         "does not support SSL",
         "If the way to this server is safe without TLS, write ?sslmode=disable behind the address",
     ),
-    (
-        "authentication method requirement",
-        "Nothing verifies this server, so it gets a password by SCRAM alone: set SAURON_DB_CA to the root of "
-        "its certificate, or name its method in the address: ?require_auth=md5",
-    ),
+    ("authentication method requirement", _SCRAM_ALONE),
     ("certificate verify failed", "SAURON_DB_CA must hold the root of this server's certificate"),
     ("does not match host name", "Write the host as its certificate names it"),
 )
