@@ -2,7 +2,7 @@
 
 `SETTINGS` is the one table: it validates, it documents (README, `.env.example` and docker-compose are tested
 against it) and it says which values are secrets. Empty means unset. For every secret `NAME_FILE` may name a
-file that holds the value; a named file that holds nothing is a fault. Nothing is read at import, and a
+file that holds the value, and for roots of certificates; a named file that holds nothing is a fault. Nothing is read at import, and a
 `Settings` never changes.
 """
 
@@ -21,6 +21,7 @@ from sauron_jobs_loader.masking import Masker, address_credentials, shown_addres
 
 from . import settings_readers as read
 from .errors import SettingsError
+from .postgresql import tls
 from .settings_readers import Token
 from .sources import environment as sources
 from .sources import files, warnings
@@ -37,7 +38,13 @@ class Setting:
     help: str
     secret: bool = False
     address: bool = False  # the user and password in it are secret
+    file: bool = False  # it may come from a file although it is not secret
     aliases: tuple[str, ...] = ()
+
+    @property
+    def from_file(self) -> bool:
+        """Whether NAME_FILE may name a file that holds the value."""
+        return self.secret or self.file
 
 
 def _row(name: str, default: str | None, read: Callable[[str], Any], help_: str, **more: Any) -> Setting:
@@ -48,6 +55,7 @@ def _row(name: str, default: str | None, read: Callable[[str], Any], help_: str,
 SETTINGS: tuple[Setting, ...] = (
     _row("JOB_QUEUE_DB_URL", None, read.store_url, "The store: sqlite:////path or postgresql://. Unset: .sauron/sauron.sqlite3", secret=True, attribute="store_url"),
     _row("DATABASE_URL", None, read.life_hub_url, "Life Hub's PostgreSQL, where runs are copied to. Unset: no copy", secret=True, attribute="life_hub_url", aliases=("LIFE_HUB_DB_URL",)),
+    _row("SAURON_DB_CA", None, tls.roots, "Root of PostgreSQL's certificate, for the store and Life Hub: PEM text, system (the roots this system trusts) or rds (Amazon's; docs/aws.md)", file=True),
     _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only", address=True),
     _row("JOBS_GIT_TOKEN", None, read.word, "Token for an https bundle", secret=True),
     _row("JOBS_GIT_BRANCH", "main", read.word, "Branch of the bundle that is followed"),
@@ -101,6 +109,7 @@ class Settings:
 
     store_url: str = field(repr=False)
     life_hub_url: str | None = field(repr=False)
+    db_ca: str | None
     jobs_git_repo_url: str | None
     jobs_git_token: str | None = field(repr=False)
     jobs_git_branch: str
@@ -188,7 +197,7 @@ class Settings:
             except ValueError as error:
                 shown = (
                     ""
-                    if setting.secret
+                    if setting.from_file
                     else f"={(shown_address(raw) if '://' in raw or setting.address else raw)!r}"
                 )
                 faults.append(f"{name}{shown}: {error}")
@@ -205,6 +214,7 @@ class Settings:
                 *(file.warnings if file else ()),
                 *warnings.unused(environ, SETTINGS),
                 *warnings.unencrypted({one.name: values[one.attribute] for one in SETTINGS}),
+                *warnings.unverified({one.name: values[one.attribute] for one in SETTINGS}),
                 *warnings.unknown(environ, SETTINGS),
             ),
         )

@@ -107,7 +107,7 @@ class Sauron:
 
 def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -> Sauron:
     """Open the store, bring it to the newest schema, and build what this runtime needs. Raises StoreError."""
-    store = Store(settings.store_url, backups=settings.backup_dir)
+    store = Store(settings.store_url, backups=settings.backup_dir, ca=settings.db_ca)
     peers = Peers(runners_folder(store.path) if store.path else settings.jobs_dir / "runners")
     if store.file is not None:
         unclean = store.file.was_left_open and not peers.alive()
@@ -241,6 +241,7 @@ def _publisher(store: Store, clock: Clock, settings: Settings) -> Publisher | No
         store,
         clock,
         url=settings.life_hub_url,
+        ca=settings.db_ca,
         scheduler=settings.scheduler_name,
         host=socket.gethostname(),
     )

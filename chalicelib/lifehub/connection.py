@@ -23,6 +23,7 @@ from urllib.parse import quote
 from sqlalchemy.engine import make_url
 
 from chalicelib.errors import SauronError
+from chalicelib.postgresql import tls
 from sauron_jobs_loader.masking import MASK
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ class Patience:
 class Link:
     """One connection to Life Hub, made again after a fault. For one thread at a time."""
 
-    def __init__(self, url: str, patience: Patience) -> None:
-        """Read the address (SQLAlchemy's form) without touching it."""
+    def __init__(self, url: str, patience: Patience, *, ca: str | None = None) -> None:
+        """Read the address (SQLAlchemy's form) without touching it; its server is verified with `ca`."""
         self._url = make_url(url)
         self._patience = patience
+        self._ca = ca
         self._connection: psycopg.Connection[dict[str, Any]] | None = None
 
     def close(self) -> None:
@@ -82,7 +84,7 @@ class Link:
     def told(self, error: Exception) -> str:
         """Say in one line what a fault is, without password and without the values of a row."""
         primary = getattr(getattr(error, "diag", None), "message_primary", None)
-        words = primary or str(error).strip() or type(error).__name__
+        words = tls.advised(primary or str(error).strip() or type(error).__name__)
         secrets = [self._url.password, *(self._url.query.get(word) for word in SECRET_WORDS)]
         for secret in (one for one in secrets if isinstance(one, str) and one):
             words = words.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
@@ -94,6 +96,7 @@ class Link:
 
         wanted: dict[str, Any] = {"application_name": NAME, **KEEPALIVES, **self._url.query}
         wanted |= self._url.translate_connect_args(username="user", database="dbname")
+        wanted |= tls.arguments(self._url, self._ca)
         wanted["connect_timeout"] = max(2, round(self._patience.connect))
         # Nothing is prepared: a table that changes under us would make a prepared statement fail.
         return psycopg.connect(**wanted, row_factory=dict_row, autocommit=True, prepare_threshold=None)

@@ -67,14 +67,15 @@ class Publisher:
         url: str,
         scheduler: str,
         host: str,
+        ca: str | None = None,
         patience: Patience | None = None,
     ) -> None:
-        """Prepare without touching Life Hub; `url` is in SQLAlchemy's form."""
+        """Prepare without touching Life Hub; `url` is in SQLAlchemy's form, `ca` verifies its server."""
         self._store = store
         self._clock = clock
         self._scheduler = scheduler
         self._host = host
-        self._link = Link(url, patience or Patience())
+        self._link = Link(url, patience or Patience(), ca=ca)
         self._failures = 0
         self._try_at = 0.0
         self._retry_at = 0.0

@@ -134,12 +134,12 @@ def tables_of(connection: psycopg.Connection[dict[str, Any]]) -> Tables:
     return found
 
 
-def migrate(url: str, *, patience: Patience | None = None) -> list[str]:
+def migrate(url: str, *, ca: str | None = None, patience: Patience | None = None) -> list[str]:
     """Make Life Hub's schema where it is missing; return one line per table.
 
     Raises LifeHubError when Life Hub cannot be reached or does not let us create.
     """
-    link = Link(url, patience or Patience())
+    link = Link(url, patience or Patience(), ca=ca)
     lines = []
     try:
         with link.transaction() as connection:

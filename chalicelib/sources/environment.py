@@ -31,8 +31,8 @@ class Row(Protocol):
         """The variable."""
 
     @property
-    def secret(self) -> bool:
-        """Whether the value is secret, and so may come from a file."""
+    def from_file(self) -> bool:
+        """Whether the value may come from a file, as secrets do."""
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ class Row(Protocol):
 def names(row: Row) -> tuple[str, ...]:
     """Return all variables that stand for one setting: the name, its aliases, and their NAME_FILE."""
     own = (row.name, *row.aliases)
-    return (*own, *(f"{name}_FILE" for name in own)) if row.secret else own
+    return (*own, *(f"{name}_FILE" for name in own)) if row.from_file else own
 
 
 def overlay(under: Mapping[str, str], over: Mapping[str, str], table: Sequence[Row]) -> dict[str, str]:
@@ -67,7 +67,7 @@ def chosen(row: Row, environ: Mapping[str, str]) -> tuple[str, str | None]:
     """
     own = [name for name in (row.name, *row.aliases) if environ.get(name, "").strip()]
     files_of = [name for name in (row.name, *row.aliases) if environ.get(f"{name}_FILE", "").strip()]
-    if files_of and not row.secret:
+    if files_of and not row.from_file:
         raise ValueError(f"{row.name}_FILE: only secrets are read from files; write the value as {row.name}")
     if own and files_of:
         raise ValueError(f"{own[0]} and {files_of[0]}_FILE are both set; remove one of them")

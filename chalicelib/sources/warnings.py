@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from chalicelib.postgresql import tls
+
 from .environment import Row, names
 
 # the command line's own
@@ -17,6 +19,7 @@ JOB = ("SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR
 PREFIXES = ("SAURON_", "JOBS_GIT_", "JOBS_REFRESH_", "JOB_QUEUE_", "JOB_SCHEDULER_")
 # addresses to which data goes out
 OUTWARD = ("SAURON_HEARTBEAT_URL", "SAURON_ALERT_WEBHOOK_URL")
+DATABASES = ("JOB_QUEUE_DB_URL", "DATABASE_URL")
 
 
 def unknown(environ: Mapping[str, str], table: Sequence[Row]) -> Iterator[str]:
@@ -52,6 +55,20 @@ def unencrypted(values: Mapping[str, str | None]) -> Iterator[str]:
         url = values.get(name) or ""
         if url.startswith("http://") and not _loopback(urlsplit(url).hostname):
             yield f"{name}: what is sent there goes unencrypted; write https://"
+
+
+def unverified(values: Mapping[str, str | None], environ: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield a warning for each database out there of which nothing proves that it is the one meant.
+
+    `values` are settings as they were read; `environ` is what libpq would read, by default this process's.
+    """
+    for name in DATABASES:
+        url = values.get(name) or ""
+        if url.startswith("postgresql"):
+            from sqlalchemy.engine import make_url
+
+            if cure := tls.unverified(make_url(url), values.get("SAURON_DB_CA"), environ):
+                yield f"{name}: nothing verifies that the server is the one that is meant; {cure}"
 
 
 def _loopback(host: str | None) -> bool:

@@ -25,6 +25,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from chalicelib.errors import DamagedStoreError, StoreError
+from chalicelib.postgresql import tls
 
 from . import copies, schema
 from .migrations import takeover
@@ -42,13 +43,22 @@ T = TypeVar("T")
 class Store:
     """The database behind one URL. Safe to share between threads."""
 
-    def __init__(self, url: str, *, wal_bytes: int = WAL_BYTES, backups: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        wal_bytes: int = WAL_BYTES,
+        backups: str | Path | None = None,
+        ca: str | None = None,
+    ) -> None:
         """Open the database without touching it; `migrate` makes it usable.
 
         A write-ahead log of at least `wal_bytes` is moved into the file by `checkpoint`, a shorter one when
-        nothing is written. `backups` is the folder of an SQLite store's daily copies.
+        nothing is written. `backups` is the folder of an SQLite store's daily copies. A PostgreSQL is
+        verified with `ca`, which is SAURON_DB_CA as it was read.
         """
         self.url = make_url(url)
+        self.ca = ca
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.pipelined = not self.sqlite and postgres.pipelined(self.url)
         self.path = Path(self.url.database or "") if self.sqlite else None
@@ -60,7 +70,7 @@ class Store:
         self._writing: contextlib.AbstractContextManager[Any] = (
             self.file.writing if self.file else contextlib.nullcontext()
         )
-        self.engine = self.file.engine(self.url) if self.file else postgres.engine(self.url)
+        self.engine = self.file.engine(self.url) if self.file else postgres.engine(self.url, ca)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Tx]:
@@ -176,7 +186,7 @@ class Store:
         reason = str(error.orig)
         if self.path is None:
             url = self.url.render_as_string(hide_password=True)
-            return f"The database {url} cannot be used: {reason.strip()}"
+            return f"The database {url} cannot be used: {tls.advised(reason.strip())}"
         if "not a database" in reason:
             todo = "Move the file away, or name another in JOB_QUEUE_DB_URL."
             return f"{self.path} is not an SQLite database. {todo}"

@@ -12,13 +12,14 @@ import random
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib import logs
 from chalicelib.model.backoff import Backoff
+from chalicelib.postgresql import tls
 from chalicelib.store.database import Store
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Notifier:
         failures = 0
         while not stopping.is_set():
             try:
-                with self._connected() as connection:
+                with self.connected() as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     failures = 0
                     on_notify()  # something may have been due while this did not listen
@@ -65,14 +66,17 @@ class Notifier:
                         for _notice in connection.notifies(timeout=LOOK_SECONDS, stop_after=1):
                             on_notify()
             except psycopg.Error as error:
-                log.warning("notify.connection_lost", reason=str(error).strip())
+                log.warning("notify.connection_lost", reason=tls.advised(str(error).strip()))
                 failures += 1
                 stopping.wait(PAUSES.delay(failures, self._random.random()).total_seconds())
 
-    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+    def connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Return a connection of its own to the store. Raises psycopg.Error."""
         import psycopg
 
         # psycopg's, which libpq does not know
         ours = self._store.url.difference_update_query(["prepare_threshold"])
         address = ours.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(address, autocommit=True, connect_timeout=CONNECT_SECONDS, keepalives_idle=30)
+        arguments: dict[str, Any] = tls.arguments(self._store.url, self._store.ca)
+        arguments |= {"connect_timeout": CONNECT_SECONDS, "keepalives_idle": 30}
+        return psycopg.connect(address, autocommit=True, **arguments)

@@ -87,12 +87,13 @@ def test_life_hub_goes_by_two_names() -> None:
         assert Settings.read({name: "postgres://u:p@h/d"}).life_hub_url == "postgresql+psycopg://u:p@h/d"
 
 
-@pytest.mark.parametrize("setting", [s for s in SETTINGS if s.secret], ids=lambda s: s.name)
+@pytest.mark.parametrize("setting", [s for s in SETTINGS if s.from_file], ids=lambda s: s.name)
 def test_every_secret_may_come_from_a_file(setting: object, tmp_path: Path) -> None:
     examples = {
         "JOB_QUEUE_DB_URL": "sqlite:////x.db",
         "DATABASE_URL": "postgresql://h/d",
         "SSH_PRIVATE_KEY_B64": base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode(),
+        "SAURON_DB_CA": "system",
         "SAURON_API_TOKENS": "a:read:12345678",
         "SAURON_ALERT_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3",
     }
@@ -274,7 +275,7 @@ def test_what_goes_out_unencrypted_is_warned_of(name: str) -> None:
         assert Settings.read({name: url}).warnings == ()
 
 
-@pytest.mark.parametrize("name", [s.name for s in SETTINGS if not s.secret])
+@pytest.mark.parametrize("name", [s.name for s in SETTINGS if not s.from_file])
 def test_a_file_for_a_setting_that_is_not_read_from_files_is_a_fault(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}_FILE: .*write the value as {name}$"):
         Settings.read({f"{name}_FILE": "/run/x"})
@@ -282,7 +283,7 @@ def test_a_file_for_a_setting_that_is_not_read_from_files_is_a_fault(name: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [(s.name, n) for s in SETTINGS if s.secret for n in (s.name, *s.aliases)]
+    ("name", "other"), [(s.name, n) for s in SETTINGS if s.from_file for n in (s.name, *s.aliases)]
 )
 def test_a_value_and_a_file_for_one_setting_are_a_fault(name: str, other: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("https://example.test/x")

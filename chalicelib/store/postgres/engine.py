@@ -1,8 +1,9 @@
 """PostgreSQL's side of the store: connections that cannot hang.
 
 A connection waits 10 s to be made, a statement 30 s, a lock 20 s; one left in the middle of a transaction is
-ended by the server after a minute, and a peer that vanished is noticed by keepalives. Whatever the URL says
-wins: TLS (`sslmode`, `sslrootcert`), `options`, `application_name`. Behind a pooler that shares sessions,
+ended by the server after a minute, and a peer that vanished is noticed by keepalives. How the server is
+verified is in `chalicelib.postgresql.tls`. Whatever the URL says wins: TLS (`sslmode`, `sslrootcert`),
+`options`, `application_name`. Behind a pooler that shares sessions,
 write `?prepare_threshold=0`: nothing is prepared then, and no options are sent, because such poolers refuse
 both.
 
@@ -25,6 +26,7 @@ from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, create_en
 from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 
 from chalicelib.model.backoff import Backoff
+from chalicelib.postgresql import tls
 from chalicelib.text import storable
 
 T = TypeVar("T")
@@ -53,11 +55,12 @@ _HOPELESS = (
     "certificate",
     "permission denied",
     "no pg_hba",
+    "authentication method requirement",
 )
 
 
-def engine(url: URL) -> Engine:
-    """Make the engine; nothing is connected yet."""
+def engine(url: URL, ca: str | None = None) -> Engine:
+    """Make the engine; nothing is connected yet. `ca` is what its server is verified with."""
     given = dict(url.query)
     args: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
@@ -85,6 +88,10 @@ def engine(url: URL) -> Engine:
         pool_use_lifo=True,
         json_serializer=dumps,
     )
+
+    @event.listens_for(made, "do_connect")
+    def verify(_dialect: object, _record: object, _args: object, params: dict[str, Any]) -> None:
+        params.update(tls.arguments(url, ca))
 
     @event.listens_for(made, "checkin")
     def used(_connection: object, record: Any) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
+from chalicelib.sources import warnings
 from sauron_jobs_loader.errors import LoaderError, SourceError
 from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address
 from sauron_jobs_loader.masking import address_credentials
@@ -47,11 +48,12 @@ VARIABLES_BYTES = 3800  # Lambda takes 4 KiB; the queue's address and the revisi
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What a stage should have. `store_url` is an URL for SQLAlchemy."""
+    """What a stage should have. `store_url` is an URL for SQLAlchemy, `db_ca` verifies its server."""
 
     variables: dict[str, str]
     secrets: dict[str, str] = field(repr=False)
     store_url: str = field(repr=False)
+    db_ca: str | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
 
 
@@ -78,6 +80,9 @@ def read(
             secrets["SAURON_SSH_KNOWN_HOSTS"] = known_hosts.text_of(hosts)
         except LoaderError as error:
             faults.append(str(error))
+    if settings and "-----BEGIN" in (settings.db_ca or ""):
+        secrets["SAURON_DB_CA"] = str(settings.db_ca)  # for the same reason; without remarks
+        raw.pop("SAURON_DB_CA", None)
     for name in [*job_secrets, *_of_jobs(written)]:
         if not NAME.fullmatch(name) or NOT_OF_JOBS.match(name):
             faults.append(
@@ -110,7 +115,13 @@ def read(
     if faults:
         raise SettingsError(faults)
     assert settings is not None  # noqa: S101 - its failure is a fault
-    return Desired(dict(sorted(variables.items())), secrets, settings.store_url, tuple(_notes(raw, settings)))
+    return Desired(
+        dict(sorted(variables.items())),
+        secrets,
+        settings.store_url,
+        settings.db_ca,
+        tuple(_notes(raw, settings)),
+    )
 
 
 def _missing(raw: Mapping[str, str]) -> list[str]:
@@ -168,6 +179,13 @@ def _of_jobs(written: Sequence[str]) -> list[str]:
 
 def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
     notes = list(settings.warnings)
+    databases = {
+        "JOB_QUEUE_DB_URL": settings.store_url,
+        "DATABASE_URL": settings.life_hub_url,
+        "SAURON_DB_CA": settings.db_ca,
+    }
+    # libpq's own variables and files of this machine do not reach the functions
+    notes += [note for note in warnings.unverified(databases, {}) if note not in notes]
     parts = urlsplit(raw["JOB_QUEUE_DB_URL"])
     if not parts.hostname or parts.hostname in NEARBY:
         notes.append(

@@ -3,30 +3,63 @@
 The committed policies are valid in every account. In `arn:aws:<service>:*:*:` the wildcards are replaced with
 the stage's region and account (for mail: the region it is sent from). ARNs that name a region or an account,
 and a lone `*`, stay as written. The partition is set in all of them.
+
+Mail may be sent from the address in FROM_EMAIL alone, and not at all without one: that goes for the statement
+`SendMail`, unless it has a condition already. Limit: IAM reads parameters by their path, not by their name,
+so each function may read all secrets of its stage.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from email.utils import getaddresses
 from typing import Any
 
+from chalicelib.errors import SauronError
 from chalicelib.settings import SETTINGS
 
 from .cloud import Cloud
 
 ANYWHERE = re.compile(r'"arn:aws:(?P<service>[a-z0-9-]+):\*:\*:')
 MAIL_REGION = "AWS_SES_REGION"
+SENDER = "FROM_EMAIL"
 MAIL_REGION_DEFAULT = next(setting.default for setting in SETTINGS if setting.name == MAIL_REGION)
 
 
 def narrowed(text: str, cloud: Cloud, config: Mapping[str, Any]) -> str:
-    """Return the text of a policy for this account; `config` is that of the one stage."""
+    """Return the text of a policy for this account; `config` is that of the one stage.
+
+    Raises SauronError if it is not JSON.
+    """
     (stage,) = config["stages"].values()
-    mail_region = stage["environment_variables"].get(MAIL_REGION, MAIL_REGION_DEFAULT)
+    variables = stage["environment_variables"]
+    mail_region = variables.get(MAIL_REGION, MAIL_REGION_DEFAULT)
 
     def ours(match: re.Match[str]) -> str:
         region = mail_region if match["service"] == "ses" else cloud.region
         return f'"arn:{cloud.partition}:{match["service"]}:{region}:{cloud.account}:'
 
-    return ANYWHERE.sub(ours, text).replace('"arn:aws:', f'"arn:{cloud.partition}:')
+    here = ANYWHERE.sub(ours, text).replace('"arn:aws:', f'"arn:{cloud.partition}:')
+    try:
+        policy = json.loads(here)
+    except ValueError as error:
+        raise SauronError(f"A policy in .chalice is not valid JSON ({error}). Correct its file.") from None
+    statements = policy.get("Statement")
+    if isinstance(statements, list):
+        policy["Statement"] = _with_sender(statements, variables.get(SENDER, ""))
+    return json.dumps(policy, indent=2) + "\n"
+
+
+def _with_sender(statements: list[dict[str, Any]], sender: str) -> list[dict[str, Any]]:
+    """Limit the permission to send mail to these senders; remove it if there are none."""
+    senders = [address for _name, address in getaddresses([sender]) if address]
+    only = {"StringEqualsIgnoreCase": {"ses:FromAddress": senders}}
+    return [
+        one | {"Condition": only} if _sends(one) else one for one in statements if senders or not _sends(one)
+    ]
+
+
+def _sends(statement: Mapping[str, Any]) -> bool:
+    return statement.get("Sid") == "SendMail" and "Condition" not in statement

@@ -6,17 +6,18 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.errors import StoreError
+from chalicelib.postgresql import tls
 from chalicelib.store import Store, schema
 
 from .plan import Report, Step, step_for
 
 
-def step(url: str) -> Step:
-    """Return the step that migrates the store.
+def step(url: str, ca: str | None = None) -> Step:
+    """Return the step that migrates the store; its server is verified with `ca`.
 
     Raises StoreError if the database cannot be reached, or its schema is newer than this Sauron knows.
     """
-    store = Store(url)
+    store = Store(url, ca=ca)
     try:
         version = _version(store)
     finally:
@@ -28,7 +29,7 @@ def step(url: str) -> Step:
         )
 
     def do(report: Report) -> None:
-        opened = Store(url)
+        opened = Store(url, ca=ca)
         try:
             opened.migrate()
         finally:
@@ -50,5 +51,5 @@ def _version(store: Store) -> str | None:
             found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return found
     except DBAPIError as error:
-        where = store.url.render_as_string(hide_password=True)
-        raise StoreError(f"JOB_QUEUE_DB_URL: {where} cannot be used: {str(error.orig).strip()}") from error
+        where, reason = store.url.render_as_string(hide_password=True), tls.advised(str(error.orig).strip())
+        raise StoreError(f"JOB_QUEUE_DB_URL: {where} cannot be used: {reason}") from error

@@ -45,7 +45,7 @@ def check(names: Names, faults: Collection[str] = ()) -> tuple[Cloud, Path]:
 
 def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: Request) -> Plan:
     """Compare the settings with what AWS has. Changes nothing. Raises AwsError and StoreError."""
-    migration = store.step(wants.store_url)
+    migration = store.step(wants.store_url, wants.db_ca)
     with aws_errors(f"look at stage {names.stage}"):
         has = parameters.stored(account, names)
         secrets = parameters.steps(account, names, wants.secrets, has, request.forget)

@@ -51,13 +51,13 @@ def _migrate_life_hub(client: Client) -> None:
     from chalicelib.lifehub.schema import migrate as migrate_life_hub
     from chalicelib.settings import Settings
 
-    url = Settings.load(Path.cwd()).life_hub_url
-    if url is None:
+    settings = Settings.load(Path.cwd())
+    if settings.life_hub_url is None:
         raise SauronError(
             "No Life Hub is configured. Set DATABASE_URL=postgresql://user:password@host:5432/database"
         )
     with waiting("Migrating Life Hub"):
-        lines = migrate_life_hub(url)
+        lines = migrate_life_hub(settings.life_hub_url, ca=settings.db_ca)
     if client.json:
         show_json({"tables": lines, "count": len(lines)})
         return

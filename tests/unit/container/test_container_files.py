@@ -193,7 +193,7 @@ def test_compose_passes_on_every_setting() -> None:
 def test_compose_says_nothing_that_settings_do_not_know() -> None:
     passed = compose()["services"]["sauron"]["environment"]
     known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
-    files = {f"{setting.name}_FILE" for setting in SETTINGS if setting.secret}
+    files = {f"{setting.name}_FILE" for setting in SETTINGS if setting.from_file}
     assert files <= passed.keys()
     assert passed.keys() <= known | files | set(OF_THE_PLACE)
     defaults = {name: value.partition(":-")[2].removesuffix("}") for name, value in passed.items()}

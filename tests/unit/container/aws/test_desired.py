@@ -10,6 +10,7 @@ from sauron.aws import desired
 from sauron.aws.cloud import Cloud
 from sauron.aws.names import Names
 from sauron_jobs_loader.git.address import parse_address
+from tests.tls_servers import Authority
 
 PROD = Names("prod")
 HERE = Cloud(None, "eu-central-1", "123456789012", "arn:aws:iam::123456789012:user/me")
@@ -58,6 +59,26 @@ def test_secrets_go_to_parameters_and_what_belongs_to_this_machine_stays_here(tm
 def test_a_file_of_known_hosts_that_cannot_be_read_is_a_fault() -> None:
     with pytest.raises(SettingsError, match="names the file /nonexistent/hosts, which cannot be read"):
         desired.read(GIVEN | {"SAURON_SSH_KNOWN_HOSTS": "/nonexistent/hosts"}, PROD)
+
+
+def test_a_database_s_root_is_a_parameter_and_a_word_for_it_a_variable(tmp_path: Path) -> None:
+    pem = Authority.make().pem
+    (tmp_path / "ca.pem").write_text(f"a remark\n{pem}", encoding="utf-8")
+    for given in ({"SAURON_DB_CA": pem}, {"SAURON_DB_CA_FILE": str(tmp_path / "ca.pem")}):
+        found = desired.read(GIVEN | given, PROD)
+        assert (found.secrets["SAURON_DB_CA"], found.db_ca) == (pem, pem)
+        assert "SAURON_DB_CA" not in found.variables
+    found = desired.read(GIVEN | {"SAURON_DB_CA": "system"}, PROD)
+    assert (found.variables["SAURON_DB_CA"], found.db_ca) == ("system", "system")
+
+
+def test_the_plan_says_when_nothing_verifies_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    for mode in ("", "verify-full"):  # of this machine: it does not reach the functions
+        monkeypatch.setenv("PGSSLMODE", mode)
+        notes = desired.read(GIVEN, PROD).notes
+        assert sum("JOB_QUEUE_DB_URL: nothing verifies" in note for note in notes) == 1
+    monkeypatch.delenv("PGSSLMODE")
+    assert not any("verifies" in n for n in desired.read(GIVEN | {"SAURON_DB_CA": "system"}, PROD).notes)
 
 
 def test_a_file_s_names_that_are_no_settings_are_secrets_of_jobs() -> None:
