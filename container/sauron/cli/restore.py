@@ -29,8 +29,7 @@ def restore_store(client: Client, *, file: Path) -> None:
     what happens when Sauron starts is printed; start with JOB_QUEUE_ENABLED=0 to look first.
     """
     client.local_only("restore")
-    from chalicelib.wakeup.peers import Peers
-    from chalicelib.wiring import runners_folder
+    from chalicelib.wakeup.peers import Peers, runners_folder
 
     store = sqlite_path(Settings.read(load_environ(Path.cwd())).store_url)
     if store is None:
