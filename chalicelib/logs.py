@@ -159,4 +159,4 @@ def capture_crashes() -> None:
 
 def reason(error: BaseException) -> str:
     """Return why something failed, in short: a database error without its statement."""
-    return str(error.__cause__ or error)
+    return str(error.__cause__ or getattr(error, "orig", None) or error)

@@ -38,7 +38,7 @@ from chalicelib.store.permissions import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
 from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.notify import Notifier
-from chalicelib.wakeup.peers import Peers
+from chalicelib.wakeup.peers import Peers, runners_folder
 from chalicelib.wakeup.signals import Signals
 from chalicelib.wakeup.sqs import SqsWakeUp
 from chalicelib.wakeup.vitals import Vitals
@@ -129,7 +129,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
     sqs = _sqs(store, clock, settings)
     ways: list[Way | None] = [signals, peers, notifier, sqs]
     waker = Waker([way for way in ways if way is not None])
-    vitals = Vitals(clock) if runtime.threads else None
+    vitals = store.observer = Vitals(clock, settings.masked) if runtime.threads else None
     membership = Membership(store, clock, peers, waker, name=name)
 
     # The bundle, and what its jobs may see.
@@ -156,6 +156,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         owner=name,
         publish=publishes,
         on_end=signals.attempt_ended,
+        on_claim=vitals.claimed if vitals else lambda: None,
         answers=builtin_jobs.Answers(store, clock, settings),
     )
     delivery = Delivery(store, clock, settings, mailer=lambda: ses_mailer(settings))
@@ -208,11 +209,6 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         operations=operations,
         direct_runs=DirectRuns(store, clock, revisions, worker.job_state),
     )
-
-
-def runners_folder(store: Path) -> Path:
-    """Return the folder of the lock files of those who live on an SQLite store."""
-    return store.with_name(store.name + ".runners")
 
 
 def _left_by_another(store: Store, settings: Settings) -> Path | None:

@@ -5,6 +5,7 @@ process holds open. The end of that pipe (closed at a time limit, or by the deat
 `kill -9` included) ends the whole process group: TERM, a second, KILL. Needs the standard library alone.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ KILL_AFTER_SECONDS = 3.0
 """When the asking process kills the group itself: the grace, and slack for a busy machine."""
 
 NOT_FOUND = 127
+OOM_SCORE = 400
 
 
 def guarded(command: Sequence[str]) -> list[str]:
@@ -25,6 +27,7 @@ def guarded(command: Sequence[str]) -> list[str]:
 
 def main(command: list[str]) -> int:
     """Run `command` until it or standard input ends; return its exit code as a shell does (128 + signal)."""
+    _be_killed_before_the_runner()
     # meant for the group; a handler is not inherited, unlike SIG_IGN
     signal.signal(signal.SIGTERM, lambda *_: None)
     try:
@@ -49,6 +52,15 @@ def main(command: list[str]) -> int:
         os.killpg(0, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def _be_killed_before_the_runner() -> None:
+    """Raise the own `oom_score_adj`, which children inherit: when memory runs out, they are killed first."""
+    with (
+        contextlib.suppress(OSError, ValueError),
+        open("/proc/self/oom_score_adj", "r+b", buffering=0) as own,  # noqa: PTH123 - pathlib would cost every command's start
+    ):
+        own.write(b"%d" % max(OOM_SCORE, int(own.read(16))))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,9 @@ _RETURNED = AttemptFacts(
     leftovers=0,
     max_rss_kb=None,
     cpu_seconds=None,
+    oom_kills=0,
+    memory_limit_mb=None,
+    ran_alone=True,
 )
 
 

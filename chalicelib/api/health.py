@@ -8,7 +8,7 @@ from typing import Any
 from chalice.app import Blueprint, Response
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib import __version__
+from chalicelib import __version__, logs
 from chalicelib.bundle.install_log import install_log
 from chalicelib.clock import iso
 from chalicelib.lifehub.publisher import DUTY
@@ -16,7 +16,7 @@ from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.store import alerts, duties, outbox
 from chalicelib.wiring import PROCESS
 
-from . import serializers, status_report
+from . import serializers, status_report, vital_signs
 from .auth import is_open
 from .routing import as_json, current_request, get, known_damage
 
@@ -27,7 +27,8 @@ blueprint = Blueprint(__name__)
 def health() -> Response:
     """Return 200 while this process works, 503 when its clock or workers stopped or its store is damaged.
 
-    A process without a clock or workers of its own is healthy when it responds.
+    A store that is away is no reason to restart Sauron, so only /ready tells it. A process without a clock
+    or workers of its own is healthy when it responds.
     """
     sauron = PROCESS.built
     fault = status_report.stopped_part(sauron) if sauron else None
@@ -42,22 +43,30 @@ def health() -> Response:
 def readiness() -> Response:
     """Return part by part whether runs can be taken on. The bundle never decides: git may be down."""
     sauron = current_request().sauron
+    unread: str | None = None
     try:
         with sauron.store.read() as tx:
             report = status_report.measure(sauron, tx)
-    except DBAPIError:
-        if known_damage() is None:
-            raise
+    except DBAPIError as error:
+        unread = f"cannot be read: {sauron.settings.masked(logs.reason(error))}"
     if damage := known_damage():
-        unknown = "unknown, because the store is damaged"
+        unread = str(damage)
+    if unread is not None:
+        unknown = f"unknown, because the store {'is damaged' if damage else 'cannot be read'}"
         return as_json(
-            {"ready": False, "parts": {"store": str(damage), "clock": unknown, "workers": unknown}}, 503
+            {"ready": False, "parts": {"store": unread, "clock": unknown, "workers": unknown}}, 503
         )
-    parts = {
-        "store": "ready",
-        "clock": "ready" if report.scheduler_running else "no tick yet, or none for three minutes",
-        "workers": "ready" if report.workers_alive else "stopped",
-    }
+    parts = (
+        vital_signs.parts(sauron.vitals)
+        if sauron.vitals
+        else {
+            "store": "ready",
+            "clock": "ready" if report.scheduler_running else "no tick yet, or none for three minutes",
+            "workers": "ready",
+        }
+    )
+    if any(runner.name == sauron.name and runner.draining for runner in report.runners):
+        parts["workers"] = "draining: no run is started here until this runner is resumed"
     ready = all(line == "ready" for line in parts.values())
     if report.state.active_sha:
         parts["bundle"] = f"revision {report.state.active_sha[:12]}, {report.jobs_count} jobs"
@@ -92,6 +101,8 @@ def status() -> dict[str, Any]:
             "at": serializers.when(report.last_tick),
             "age_seconds": None if age is None else round(age, 1),
         },
+        "last_worked": vital_signs.as_json(sauron.vitals),
+        "degraded": vital_signs.degraded(sauron.vitals),
         "rejected": [dict(one) for one in report.state.rejected],
         "outbox": None if settings.life_hub_url is None else copied,
         "alerts": alerted,

@@ -17,7 +17,7 @@ from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.store import history, registry
 from chalicelib.web.rendering import render
 
-from . import run_log, status_report
+from . import run_log, status_report, vital_signs
 from .auth import is_open
 from .health import warnings
 from .query import RUN_ID, Query
@@ -59,7 +59,8 @@ def home() -> Response:
         now=report.now,
         message=_MESSAGES.get(query.text("did") or ""),
         message_run=run if run and RUN_ID.fullmatch(run) else None,
-        problems=status_report.problems(report, sauron.settings),
+        problems=status_report.problems(report, sauron.settings, vital_signs.degraded(sauron.vitals)),
+        worked=vital_signs.ages(sauron.vitals),
         summary=f"{enabled} of {len(own)} jobs are enabled. Runs in progress: {report.counts['running']}."
         if own
         else "There are no jobs yet.",

@@ -1,7 +1,7 @@
 """Liveness and status facts behind `/health`, `/ready`, `/status` and the page.
 
-Where the clock and the workers run in this process, their threads are asked; elsewhere (the command line,
-Lambda) the age of the last tick in the store decides. Nothing here depends on git, mail or Life Hub.
+Where the clock and the workers run in this process, what they measure of themselves decides; elsewhere (the
+command line, Lambda) the age of the last tick in the store. Nothing here depends on git, mail or Life Hub.
 
 What is wrong is decided in one place, `alerting.checks`: the page lists the open incidents, as `/status` and
 `/alerts` do. It adds liveness, because a scheduler that has stopped reviews no incidents.
@@ -86,11 +86,7 @@ def stopped_part(sauron: Sauron) -> str | None:
         return (
             f"The store is damaged. {f'Its newest good copy is {copy.name}.' if copy else 'It has no copy.'}"
         )
-    if sauron.vitals is None:
-        return None
-    if not sauron.vitals.clock_alive():
-        return "The clock has stopped."
-    return None if sauron.vitals.workers_alive() else "The workers have stopped."
+    return sauron.vitals.stopped_part() if sauron.vitals else None
 
 
 def git_sync(settings: Settings, state: BundleState, revision: Revision | None) -> dict[str, Any]:
@@ -121,10 +117,10 @@ def next_runs(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
     return [{"job_id": job.id, "cron": job.spec.cron, "next_run_at": iso(fire_at)} for fire_at, job in fires]
 
 
-def problems(report: StatusReport, settings: Settings) -> list[str]:
-    """Return what is wrong in sentences: liveness, then Sauron's own incidents, then those of jobs."""
-    sentences: list[str] = []
-    if not report.scheduler_running:
+def problems(report: StatusReport, settings: Settings, degraded: Sequence[str]) -> list[str]:
+    """Return what is wrong in sentences: what does not work, Sauron's own incidents, those of jobs."""
+    sentences = list(degraded)
+    if not report.scheduler_running and not any(" tick " in sentence for sentence in degraded):
         minutes = int((report.now - report.last_tick).total_seconds() // 60) if report.last_tick else None
         since = "it has never ticked" if minutes is None else f"the last tick was {minutes} minutes ago"
         sentences.append(f"The scheduler is not running: {since}.")

@@ -18,6 +18,8 @@ DEGRADED = frozenset({"degraded", "partial", "partial_failure", "warning"})
 FAILED = frozenset({"error", "failure", "failed", "dead"})
 TIMED_OUT = frozenset({"timeout"})
 
+KILLED_EXIT_CODE = 128 + signal.SIGKILL  # how a shell says that its command was killed
+
 RUNNER_STOPPED = "its runner was stopped"
 TAKEN_OVER = "its lease was taken over"
 INTERRUPTIONS = frozenset({RUNNER_STOPPED, TAKEN_OVER})
@@ -67,10 +69,24 @@ class AttemptFacts(Protocol):
     def cpu_seconds(self) -> float | None:
         """Processor time."""
 
+    @property
+    def oom_kills(self) -> int | None:
+        """How many of Sauron's processes the kernel killed meanwhile for want of memory; None: not known."""
+
+    @property
+    def memory_limit_mb(self) -> int | None:
+        """The limit on the memory of all of Sauron's processes, if one is seen and such kills are known."""
+
+    @property
+    def ran_alone(self) -> bool:
+        """Whether no other attempt of this runner ran meanwhile."""
+
 
 def judge(facts: AttemptFacts, *, timeout: timedelta) -> Verdict:
     """Return the verdict on an attempt; `timeout` is the one it ran under."""
     outcome, error, error_type, result = _judged(facts, timeout)
+    if outcome is Outcome.FAILED and error is not None:
+        error = _with_memory(facts, error)
     return Verdict(
         outcome,
         error,
@@ -157,9 +173,35 @@ def _crash(facts: AttemptFacts) -> str:
     """Say how an attempt ended without a result."""
     if not facts.reported:
         return "its supervisor was killed"
+    if facts.signal == signal.SIGKILL and facts.oom_kills:
+        sure = "killed" if facts.ran_alone else "killed, most likely"
+        return f"{sure} by the kernel because memory ran out{_use(facts)}"
     if facts.signal is None:
         return f"ended without a result (exit code {facts.exit_code})"
     try:
         return f"killed by {signal.Signals(facts.signal).name}"
     except ValueError:
         return f"killed by signal {facts.signal}"
+
+
+def _with_memory(facts: AttemptFacts, error: str) -> str:
+    """Add that memory ran out to the error of an attempt that the kernel did not kill as a whole.
+
+    The kernel counts the kills of all attempts together. So where others ran too, this is said only if
+    something of this attempt was killed by SIGKILL.
+    """
+    crashed = facts.result is None and facts.signal == signal.SIGKILL
+    killed = crashed or facts.exit_code == KILLED_EXIT_CODE or "SIGKILL" in error or not facts.reported
+    if facts.oom_kills is None:
+        return f"{error}; memory may have run out{_use(facts)}" if killed and facts.reported else error
+    if not facts.oom_kills or crashed or not (killed or facts.ran_alone):
+        return error
+    return f"{error}; while it ran, the kernel killed a process because memory ran out{_use(facts)}"
+
+
+def _use(facts: AttemptFacts) -> str:
+    """Return the limit and the peak use of memory in brackets, as far as they are known."""
+    limit = f"limit {facts.memory_limit_mb} MB" if facts.memory_limit_mb else None
+    used = f"the job used up to {facts.max_rss_kb // 1024} MB" if facts.max_rss_kb else None
+    known = ", ".join(filter(None, (limit, used)))
+    return f" ({known})" if known else ""

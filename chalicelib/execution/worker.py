@@ -67,12 +67,14 @@ class Worker:
         owner: str,
         publish: bool = False,
         on_end: Callable[[str], None] = lambda _job_id: None,
+        on_claim: Callable[[], None] = lambda: None,
         answers: Answers = _no_answers,
         wait: Callable[[float], object] = time.sleep,
     ) -> None:
         """Work under a name. With `publish`, every attempt's end is copied to Life Hub.
 
-        `on_end` is given the job id of every attempt that has ended. `wait` is given the seconds between two
+        `on_end` is given the job id of every attempt that has ended. `on_claim` is called after each claim
+        that the store answered. `wait` is given the seconds between two
         tries to record an end.
         """
         self._store = store
@@ -80,6 +82,7 @@ class Worker:
         self._launcher = launcher
         self._owner = owner
         self._on_end = on_end
+        self._on_claim = on_claim
         self._answers = answers
         self.running_attempts = RunningAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
@@ -109,6 +112,7 @@ class Worker:
         except SQLAlchemyError:
             self._unconfirmed.note(now)
             raise
+        self._on_claim()
         for claim in taken:
             self._report(claim)
         return [claim.run for claim in taken if claim.run], any(claim.decided for claim in taken)
@@ -182,6 +186,8 @@ class Worker:
             retry_at=finished.retry_at and iso(finished.retry_at),
         )
         self._on_end(run.job_id)
+        if finished.claimed.run:
+            self._on_claim()
         self._report(finished.claimed)
 
     def _spec(self, run: Run) -> JobSpec:

@@ -35,35 +35,48 @@ class App(Protocol):
 
 
 def clock_threads(
-    app: App, clock: Clock, threads: Threads, *, on_tick: Callable[[], None]
+    app: App,
+    clock: Clock,
+    threads: Threads,
+    *,
+    on_tick: Callable[[], None],
+    on_failed_tick: Callable[[Exception], None],
 ) -> list[threading.Thread]:
-    """Make a thread per scheduled handler of the app. `on_tick` is called after each tick that worked."""
+    """Make a thread per scheduled handler of the app.
+
+    `on_tick` is called after each tick that worked, `on_failed_tick` with the error of one that did not.
+    """
     made = []
     for source in app.event_sources:
         if type(source).__name__ == "ScheduledEventConfig":
             fire = functools.partial(_fire, app.handler_map[source.name], source.name)
-            done = on_tick if source.name == TICK else _nothing
-            loop = functools.partial(_keep_time, expression_of(source), clock, threads.stopping, fire, done)
+            told = functools.partial(_told, fire, on_tick, on_failed_tick) if source.name == TICK else fire
+            loop = functools.partial(_keep_time, expression_of(source), clock, threads.stopping, told)
             made.append(threads.make(f"clock-{source.name}", loop))
     return made
 
 
-def _nothing() -> None:
-    pass
+def _told(
+    fire: Callable[[datetime], Exception | None],
+    worked: Callable[[], None],
+    failed: Callable[[Exception], None],
+    at: datetime,
+) -> None:
+    """Fire, and tell how that went."""
+    error = fire(at)
+    if error is None:
+        worked()
+    else:
+        failed(error)
 
 
 def _keep_time(
-    expression: str,
-    clock: Clock,
-    stopping: threading.Event,
-    fire: Callable[[datetime], bool],
-    done: Callable[[], None],
+    expression: str, clock: Clock, stopping: threading.Event, fire: Callable[[datetime], object]
 ) -> None:
     """Fire at start and then by the expression, until stopped."""
     fire_at = clock.now()
     while True:
-        if fire(fire_at):
-            done()
+        fire(fire_at)
         minute_ago = clock.now() - timedelta(minutes=1)
         fire_at = max(next_fire(expression, fire_at), next_fire(expression, minute_ago))
         while (wait := (fire_at - clock.now()).total_seconds()) > 0:
@@ -76,13 +89,13 @@ def _keep_time(
             return
 
 
-def _fire(handler: Handler, name: str, at: datetime) -> bool:
-    """Call a handler as Lambda would; return whether it worked."""
+def _fire(handler: Handler, name: str, at: datetime) -> Exception | None:
+    """Call a handler as Lambda would; return what it raised."""
     from chalice.local import LambdaContext
 
     try:
         handler(event(name, at), LambdaContext(name, 128, max_runtime_ms=HANDLER_MILLISECONDS))
-    except Exception:
+    except Exception as error:
         log.exception("handler.failed", handler=name)
-        return False
-    return True
+        return error
+    return None

@@ -32,7 +32,13 @@ class Runner:
         self._sauron = sauron
         self._vitals = sauron.vitals
         self._threads = Threads()
-        self._clocks = clock_threads(app, sauron.clock, self._threads, on_tick=sauron.vitals.ticked)
+        self._clocks = clock_threads(
+            app,
+            sauron.clock,
+            self._threads,
+            on_tick=sauron.vitals.ticked,
+            on_failed_tick=sauron.vitals.tick_failed,
+        )
         self._pool = WorkerPool(sauron, sauron.vitals, self._threads)
         self._background = BackgroundLoops(sauron, self._threads.stopping)
         self._beside = [self._threads.make(name, loop) for name, loop in self._background.loops.items()]

@@ -93,6 +93,7 @@ class WorkerPool:
                 self._look()
                 self._vitals.looked()
             except SQLAlchemyError as error:  # a full disk, a locked file: it may pass
+                self._vitals.claim_failed(error)
                 log.error("claim.failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
                 self._stopping.wait(STORE_PAUSE_SECONDS)
 

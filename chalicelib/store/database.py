@@ -18,11 +18,18 @@ import contextlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    SQLAlchemyError,
+)
 
 from chalicelib.errors import DamagedStoreError, StoreError
 from chalicelib.postgresql import tls
@@ -38,6 +45,17 @@ VICTIM_TRIES = 3  # of a transaction that PostgreSQL ends because of a deadlock
 
 Tx = Connection
 T = TypeVar("T")
+_CHANGED = "changed"  # of a connection: its transaction has changed a row
+
+
+class Observer(Protocol):
+    """Is told how writing goes."""
+
+    def wrote(self) -> None:
+        """Note that a transaction that changed something was committed."""
+
+    def refused(self, error: SQLAlchemyError) -> None:
+        """Note that the store refused a write."""
 
 
 class Store:
@@ -71,6 +89,8 @@ class Store:
             self.file.writing if self.file else contextlib.nullcontext()
         )
         self.engine = self.file.engine(self.url) if self.file else postgres.engine(self.url, ca)
+        event.listen(self.engine, "after_cursor_execute", _note_change)
+        self.observer: Observer | None = None
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Tx]:
@@ -80,12 +100,27 @@ class Store:
         see `writing`.
         """
         with (
+            self.observed(),
             self._writing,
             self.engine.connect() if self.sqlite else postgres.connect(self.engine.connect) as connection,
         ):
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
+            connection.info.pop(_CHANGED, None)
             with connection.begin():
                 yield connection
+            changed = connection.info.pop(_CHANGED, False)
+        if changed and self.observer is not None:
+            self.observer.wrote()
+
+    @contextlib.contextmanager
+    def observed(self) -> Iterator[None]:
+        """Tell the observer if the store refuses what is written in this block."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            if self.observer is not None and _refusal(error):
+                self.observer.refused(error)
+            raise
 
     def writing(self, act: Callable[[Tx], T]) -> T:
         """Do an act as one write transaction; one that PostgreSQL ends in favour of another is done again."""
@@ -236,3 +271,15 @@ class Store:
         self.engine.dispose()
         if self.file is not None:
             self.file.close()
+
+
+def _note_change(connection: Tx, cursor: Any, _text: str, _values: Any, context: Any, _many: bool) -> None:
+    """Note that a statement changed rows: a claim that finds nothing proves no write on a full disk."""
+    if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount > 0:
+        connection.info[_CHANGED] = True
+
+
+def _refusal(error: SQLAlchemyError) -> bool:
+    """Say whether the store could not write, not that it was told something wrong or is to be asked again."""
+    told_wrong = isinstance(error, IntegrityError | DataError)
+    return not told_wrong and not (isinstance(error, DBAPIError) and postgres.victim(error))

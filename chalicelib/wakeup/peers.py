@@ -127,6 +127,11 @@ class Peers:
         return swept
 
 
+def runners_folder(store: Path) -> Path:
+    """Return the folder of the lock files of those who live on an SQLite store."""
+    return store.with_name(store.name + ".runners")
+
+
 @contextlib.contextmanager
 def _short(folder: Path) -> Iterator[str]:
     """Give a folder a short name for a while: a socket's path holds 107 bytes at most."""

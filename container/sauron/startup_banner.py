@@ -6,8 +6,11 @@ fails, the banner prints the reason. It is printed once; later changes are in th
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib import __version__
 from chalicelib.clock import iso
@@ -57,9 +60,12 @@ class StartupBanner:
         if self.complete:
             return
         settings = self._sauron.settings
-        with self._sauron.store.read() as tx:
-            state = bundle.state(tx)
-            all_jobs = registry.all_jobs(tx)
+        try:
+            with self._sauron.store.read() as tx:
+                state = bundle.state(tx)
+                all_jobs = registry.all_jobs(tx)
+        except SQLAlchemyError:  # the store is away: the next call finds it, and /ready says why
+            return
         jobs = [job for job in all_jobs if not job.spec.builtin]
         # by this process, not by an earlier one
         tried = state.tried_at is not None and state.tried_at >= self._started_at
@@ -87,8 +93,9 @@ class StartupBanner:
         self._print(lines)
 
     def _print(self, lines: list[str]) -> None:
-        sys.stdout.write(self._sauron.settings.masked(safe("\n".join(lines))) + "\n")
-        sys.stdout.flush()
+        with contextlib.suppress(OSError):  # a full disk or a closed pipe is no reason to stop
+            sys.stdout.write(self._sauron.settings.masked(safe("\n".join(lines))) + "\n")
+            sys.stdout.flush()
 
     def _schedule(self, job: Job) -> str:
         from chalicelib.cron.describe import describe

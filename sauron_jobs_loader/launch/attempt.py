@@ -22,6 +22,7 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.masking import Masker
 
 from .facts import AttemptFacts, facts_of
+from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle
 from .streams import CHUNK, JobChannel, OnOutput, OnProgress, OnState, Output, Reports, Stream
 
@@ -56,6 +57,8 @@ class Attempt:
         on_end: Callable[[Attempt], None],
     ) -> None:
         self.pid = pid
+        self.ran_alone = True  # until another attempt of the launcher runs beside it
+        self._oom = OomWatch()
         self._tree = tree
         self._own_tree = own_tree
         self._nonce = nonce
@@ -170,6 +173,8 @@ class Attempt:
             became_command=job.became_command,
             stop_reason=self._stop_reason,
             leftovers=leftovers,
+            oom=self._oom,
+            ran_alone=self.ran_alone,
         )
 
     def _let_linger(self) -> None:

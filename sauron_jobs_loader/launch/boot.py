@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,6 +13,7 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
+from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle, Tail
 
 
@@ -39,7 +41,7 @@ class Bundle:
 
 def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
     """Wait for the zygote's reply. Raises BootError with the place of the fault and what was printed."""
-    printed = Tail()
+    printed, oom = Tail(), OomWatch()
     try:
         reply = tree.reply(time.monotonic() + patience.total_seconds(), printed)
     except TimeoutError:
@@ -55,23 +57,28 @@ def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
             _with_tail(f"Loading {MANIFEST} broke the loader's own connection: {error}", printed)
         ) from error
     if reply is None:
-        raise BootError(_with_tail(_vanished(tree.child_status(timedelta(seconds=5))), printed))
+        raise BootError(_with_tail(_vanished(tree.child_status(timedelta(seconds=5)), oom), printed))
     if reply["event"] == "refused":
         raise BootError(_with_tail(reply["message"], printed))
     rejected = tuple(Rejection(*entry) for entry in reply["rejected"])
     return Bundle(sha, tuple(reply["jobs"]), rejected, bool(reply["threaded"]))
 
 
-def _vanished(status: int | None) -> str:
+def _vanished(status: int | None, oom: OomWatch) -> str:
     how = "its process ended"
     if status is not None and os.WIFSIGNALED(status):
         how = f"its process was killed by signal {os.WTERMSIG(status)}"
     elif status is not None:
         how = f"its process ended with exit code {os.WEXITSTATUS(status)}"
-    return (
-        f"{MANIFEST} did not finish loading: {how}."
-        " Look for os._exit, closed descriptors or a crashing extension module."
-    )
+    advice = "Look for os._exit, closed descriptors or a crashing extension module."
+    if status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        kills, limit = oom.kills(), oom.limit_mb()
+        if kills:
+            how += ", most likely by the kernel because memory ran out"
+            how += f" (limit {limit} MB)" if limit else ""
+        if kills or kills is None:
+            advice = "Load less when the manifest is imported, or give Sauron more memory."
+    return f"{MANIFEST} did not finish loading: {how}. {advice}"
 
 
 def _with_tail(message: str, printed: Tail) -> str:

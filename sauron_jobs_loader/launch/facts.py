@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from .oom_watch import OomWatch
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptFacts:
@@ -17,6 +19,9 @@ class AttemptFacts:
     `stop_reason` was given with an order to stop; `stopped` says that the supervisor carried the order out.
     `leftovers` counts processes that had to be killed after the job's own had ended. `cpu_seconds` and
     `max_rss_kb` (peak memory) include the children that the job waited for.
+    `oom_kills` counts the processes of the runner's cgroup that the kernel killed for want of memory while
+    the attempt ran (None: not known), `memory_limit_mb` is the limit then, and `ran_alone` says that no
+    other attempt of this runner ran meanwhile.
     """
 
     reported: bool
@@ -30,6 +35,9 @@ class AttemptFacts:
     leftovers: int
     max_rss_kb: int | None
     cpu_seconds: float | None
+    oom_kills: int | None
+    memory_limit_mb: int | None
+    ran_alone: bool
 
 
 def facts_of(
@@ -39,6 +47,8 @@ def facts_of(
     became_command: bool,
     stop_reason: str | None,
     leftovers: int,
+    oom: OomWatch,
+    ran_alone: bool,
 ) -> AttemptFacts:
     """Collect the facts of an attempt from its supervisor's report (None: the supervisor was killed)."""
     known = report or {}
@@ -55,4 +65,7 @@ def facts_of(
         leftovers=int(known.get("leftovers", leftovers)),
         max_rss_kb=known.get("max_rss_kb"),
         cpu_seconds=known.get("cpu_seconds"),
+        oom_kills=(kills := oom.kills()),
+        memory_limit_mb=oom.limit_mb() if kills else None,
+        ran_alone=ran_alone,
     )

@@ -215,6 +215,9 @@ class Launcher:
         )
         with self._lock:
             self._attempts.add(attempt)
+            if len(self._attempts) > 1:
+                for one in self._attempts:
+                    one.ran_alone = False
         return attempt
 
     def _ended(self, attempt: Attempt) -> None:

@@ -31,7 +31,7 @@ from sauron_jobs_loader.errors import BootError, DefinitionError
 from sauron_jobs_loader.registry import JobConfig, job_registry
 from sauron_jobs_loader.text import storable
 
-from . import manifest, result, tree
+from . import manifest, oom_score, result, tree
 
 
 def become_job(
@@ -55,6 +55,7 @@ def become_job(
 def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
     os.setsid()
     tree.die_with_parent(supervisor)
+    oom_score.raise_to(oom_score.JOB)
     tree.unshield()
     tree.name_process("sauron-job")
     gc.enable()

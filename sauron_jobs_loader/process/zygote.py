@@ -23,12 +23,13 @@ from typing import Any, NoReturn
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 
-from . import manifest, supervisor, tree
+from . import manifest, oom_score, supervisor, tree
 
 
 def serve(sha: str, requests: socket.socket) -> NoReturn:
     """Load the bundle in the current folder, send its jobs, and fork attempts until the socket closes."""
     tree.name_process("sauron-zygote")
+    oom_score.raise_to(oom_score.ZYGOTE)
     reply = _load(sha)
     _flush()
     channel.send(requests, reply)

@@ -20,6 +20,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.postgres import engine
 from chalicelib.store.queue import claims, enqueue, finish
 from chalicelib.store.schema import job_queue
+from chalicelib.wakeup.vitals import Vitals
 from tests.conftest import ManualClock, define
 
 pytestmark = pytest.mark.every_store
@@ -287,3 +288,12 @@ def test_only_what_stays_so_ends_the_patience_with_a_server() -> None:
     assert refused("server does not support SSL, but SSL was required") == 1
     assert refused("SSL error: certificate verify failed") == 1
     assert refused('password authentication failed for user "x"') == 1
+
+
+def test_an_end_is_a_write_that_worked(
+    store: Store, clock: ManualClock, flush: Callable[[Tx], None] | None
+) -> None:
+    ended = end(store, clock, claimed(store, clock), BROKE)
+    vitals = store.observer = Vitals(clock)
+    assert finish.finish_and_claim(store, ended, flush=flush, claim=True).recorded
+    assert vitals.signs()["write"].age_seconds == 0

@@ -327,7 +327,8 @@ def test_a_command_that_is_not_there_says_so_and_what_to_do(runs: Runs) -> None:
 
 
 def test_a_command_killed_by_a_signal_is_a_crash(runs: Runs) -> None:
-    assert crashed(runs.job("", "command=['sh', '-c', 'kill -9 $$']")) == "killed by SIGKILL"
+    killed = crashed(runs.job("", "command=['sh', '-c', 'kill -9 $$']")) or ""
+    assert killed.startswith("killed by SIGKILL")  # and more where the kernel does not count its own kills
 
 
 def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(

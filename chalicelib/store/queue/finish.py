@@ -170,8 +170,10 @@ def _in_one_round_trip(store: Store, end: End, *, claim: bool) -> tuple[bool, Cl
     )
     # the next run is likely to be of such a job, too
     alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW
-    with engine.direct(store.engine) as connection:
+    with store.observed(), engine.direct(store.engine) as connection:
         recorded, taken = statements.finish_and_take(connection, ended, take=claim, alone=alone)
+    if recorded and store.observer is not None:
+        store.observer.wrote()
     return recorded, None if taken and taken.run is None else Claim(taken.run if taken else None)
 
 

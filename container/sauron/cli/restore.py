@@ -32,8 +32,7 @@ def restore_store(client: Client, *, file: Path) -> None:
     """
     client.local_only("restore")
     from chalicelib.maintenance.restore import restore
-    from chalicelib.wakeup.peers import Peers
-    from chalicelib.wiring import runners_folder
+    from chalicelib.wakeup.peers import Peers, runners_folder
 
     store = sqlite_path(Settings.read(load_environ(Path.cwd())).store_url)
     if store is None:

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from chalicelib import __version__
+from chalicelib.text import taken
 
 from .client import Client, command
 from .output import facts, moment, say, show, show_json, table, zone
@@ -36,6 +37,7 @@ def status(client: Client) -> None:
             ("version", found["version"]),
             ("scheduler", "running" if found["scheduler_running"] else "not running"),
             ("last tick", ticked or "never"),
+            ("worked", _worked(found.get("last_worked"))),
             (
                 "queue",
                 f"{queue['queued']} queued, {queue['running']} running"
@@ -77,13 +79,24 @@ def _runner(one: dict[str, Any]) -> str:
     return f"{one['name']} ({state}{', draining' if one.get('draining') else ''})"
 
 
+def _worked(signs: dict[str, Any] | None) -> str | None:
+    """Return how long ago tick, claim and write last worked; None where the process has no such threads."""
+    if not signs:
+        return None
+    ages = {name: sign["age_seconds"] for name, sign in signs.items()}
+    return ", ".join(
+        f"{name} {'not yet' if age is None else f'{taken(age)} ago'}" for name, age in ages.items()
+    )
+
+
 def _wrong(found: dict[str, Any]) -> list[str]:
-    """Return what is wrong, one line each: incidents, undelivered alerts, missing secrets, Life Hub."""
+    """Return what is wrong, one line each: what does not work, incidents, alerts, secrets, Life Hub."""
     alerts = found.get("alerts") or {}
-    lines = [
+    lines = list(found.get("degraded", ()))
+    lines += [
         f"{one['subject']}: {one['kind']} since {moment(one['since'])}" for one in alerts.get("open", ())
     ]
-    if (more := alerts.get("open_count", 0) - len(lines)) > 0:
+    if (more := alerts.get("open_count", 0) - len(alerts.get("open", ()))) > 0:
         lines.append(f"and {more} more: `sauron alerts`")
     if alerts.get("waiting"):
         lines.append(

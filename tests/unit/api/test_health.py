@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from chalicelib import __version__, wiring
 from chalicelib.store import bundle, runners
@@ -63,6 +64,80 @@ def test_health_is_503_when_the_clock_or_the_workers_stopped(
     answer = client.get("/health")
     assert (answer.status, answer.json["status"]) == (503, "unhealthy")
     assert word in answer.json["detail"]
+
+
+LOCKED = OperationalError("BEGIN", {}, Exception("database is locked"))
+
+
+def test_a_store_that_refuses_is_told_by_ready_status_and_page_but_needs_no_restart(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    ours, vitals = running_here(sauron)
+    for note in (vitals.ticked, vitals.claimed, vitals.wrote):
+        note()
+    clock.move(seconds=20)
+    assert client.get("/ready").status == 200
+    assert "All is well" in client.get("/").body
+    assert "last tick 20 s ago, last claim 20 s ago, last write 20 s ago" in client.get("/").body
+    vitals.refused(LOCKED)
+    vitals.claim_failed(LOCKED)
+    clock.move(minutes=4)
+    vitals.refused(LOCKED)
+    clock.move(seconds=30)
+    ready = client.get("/ready")
+    assert ready.status == 503
+    assert ready.json["parts"] | {"bundle": ""} == {
+        "store": "no write has worked for 4 min 50 s; the last write failed 30 s ago: database is locked",
+        "clock": "no tick has worked for 4 min 50 s",
+        "workers": "the last claim failed 4 min 30 s ago: database is locked",
+        "bundle": "",
+    }
+    status = client.get("/status").json
+    assert status["scheduler_running"] is False
+    assert status["last_worked"]["write"] == {
+        "age_seconds": 290.0,
+        "failed": {"age_seconds": 30.0, "reason": "database is locked"},
+    }
+    assert status["last_worked"]["tick"] == {"age_seconds": 290.0, "failed": None}
+    assert status["degraded"] == [
+        "No write has worked for 4 min 50 s; the last write failed 30 s ago: database is locked.",
+        "No tick has worked for 4 min 50 s.",
+    ]
+    page = client.get("/").body
+    assert "All is well" not in page
+    assert "the last write failed 30 s ago: database is locked" in page
+    assert client.get("/health").status == 200
+    for note in (vitals.ticked, vitals.claimed, vitals.wrote):
+        note()
+    assert client.get("/ready").status == 200
+    assert client.get("/status").json["degraded"] == []
+    assert ours.vitals is vitals
+
+
+def test_the_first_write_that_fails_makes_it_not_ready_at_once(sauron: Sauron, client: Client) -> None:
+    _, vitals = running_here(sauron)
+    vitals.ticked()
+    vitals.wrote()
+    vitals.refused(LOCKED)
+    assert client.get("/ready").json["parts"]["store"] == (
+        "the last write failed 0.0 s ago: database is locked"
+    )
+
+
+def test_a_process_without_threads_measures_none_of_them(sauron: Sauron, client: Client) -> None:
+    status = client.get("/status").json
+    assert (sauron.vitals, status["last_worked"], status["degraded"]) == (None, None, [])
+
+
+def test_a_runner_that_drains_is_not_ready(sauron: Sauron, client: Client) -> None:
+    sauron.membership.join()
+    sauron.duties.tick()
+    assert client.get("/ready").status == 200
+    with sauron.store.write() as tx:
+        assert runners.drain(tx, sauron.name, draining=True)
+    answer = client.get("/ready")
+    assert answer.status == 503
+    assert "draining" in answer.json["parts"]["workers"]
 
 
 def test_health_does_not_depend_on_git(sauron: Sauron, client: Client) -> None:

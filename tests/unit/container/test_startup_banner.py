@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from chalicelib import wiring
 from chalicelib.settings import Settings
@@ -39,6 +42,32 @@ def test_without_a_bundle_it_is_complete_at_once_and_says_how_to_add_jobs(
     assert banner.complete
     assert f"page and API  {URL}" in said
     assert ".venv/bin/sauron init DIR" in said
+
+
+def test_a_banner_that_cannot_be_printed_ends_nothing(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = open("/dev/full", "w", encoding="utf-8")  # noqa: PTH123, SIM115 - closing it fails, too
+    monkeypatch.setattr(sys, "stdout", full)
+    banner = StartupBanner(build(), URL, command="sauron")
+    banner.print_start()
+    assert banner.complete
+    with contextlib.suppress(OSError):
+        full.close()
+
+
+def test_a_schedule_that_cannot_be_read_yet_is_printed_later(
+    build: Build, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sauron = build()
+    banner = StartupBanner(sauron, URL, command="sauron")
+    with store.write() as tx:
+        tx.execute(text("ALTER TABLE jobs RENAME TO away"))
+    banner.print_schedule()
+    assert capsys.readouterr().out == ""
+    with store.write() as tx:
+        tx.execute(text("ALTER TABLE away RENAME TO jobs"))
+    banner.print_schedule()
+    assert banner.complete
+    assert "sauron init DIR" in capsys.readouterr().out
 
 
 def test_an_open_api_and_a_stopped_queue_are_said(build: Build, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from chalicelib.errors import BundleError
 from chalicelib.execution.verdict import internal_error, judge, lost, not_started
 from chalicelib.model.runs import Outcome, Verdict
 from sauron_jobs_loader.launch.facts import AttemptFacts, facts_of
+from sauron_jobs_loader.launch.oom_watch import OomWatch
 from tests.attempts import attempt_facts
 from tests.runs import a_run
 
@@ -162,7 +164,8 @@ def test_a_fault_of_saurons_own_is_failure_and_says_so() -> None:
     )
 
 
-def test_the_loader_hands_over_what_the_supervisor_reported_and_judges_nothing() -> None:
+def test_the_loader_hands_over_what_the_supervisor_reported_and_judges_nothing(tmp_path: Path) -> None:
+    cgroup: dict[str, Any] = {"oom": OomWatch(tmp_path), "ran_alone": False}
     report = {
         "status": 3 << 8,
         "leftovers": 2,
@@ -171,7 +174,7 @@ def test_the_loader_hands_over_what_the_supervisor_reported_and_judges_nothing()
         "max_rss_kb": 5,
         "cpu_seconds": 0.5,
     }
-    facts = facts_of(report, result=RETURNED, became_command=False, stop_reason="late", leftovers=0)
+    facts = facts_of(report, result=RETURNED, became_command=False, stop_reason="late", leftovers=0, **cgroup)
     assert facts == attempt_facts(
         exit_code=3,
         result=RETURNED,
@@ -180,12 +183,65 @@ def test_the_loader_hands_over_what_the_supervisor_reported_and_judges_nothing()
         leftovers=2,
         max_rss_kb=5,
         cpu_seconds=0.5,
+        oom_kills=None,
+        ran_alone=False,
     )
-    gone = facts_of(None, result=None, became_command=False, stop_reason=None, leftovers=4)
-    assert gone == attempt_facts(reported=False, exit_code=None, leftovers=4)
+    gone = facts_of(None, result=None, became_command=False, stop_reason=None, leftovers=4, **cgroup)
+    assert gone == attempt_facts(reported=False, exit_code=None, leftovers=4, oom_kills=None, ran_alone=False)
     assert (
         facts_of(
-            report | {"status": 9}, result=None, became_command=False, stop_reason=None, leftovers=0
+            report | {"status": 9}, result=None, became_command=False, stop_reason=None, leftovers=0, **cgroup
         ).signal
         == 9
     )
+
+
+KILLED = {"exit_code": None, "signal": 9, "max_rss_kb": 240 << 10}
+NAMED = "killed by the kernel because memory ran out (limit 256 MB, the job used up to 240 MB)"
+BESIDE = "; while it ran, the kernel killed a process because memory ran out (limit 256 MB)"
+
+
+@pytest.mark.parametrize(
+    ("facts", "error"),
+    [
+        (KILLED, NAMED),
+        (KILLED | {"ran_alone": False}, NAMED.replace("killed by", "killed, most likely by")),
+        (KILLED | {"oom_kills": 0}, "killed by SIGKILL"),
+        (
+            KILLED | {"oom_kills": None, "memory_limit_mb": None},
+            "killed by SIGKILL; memory may have run out (the job used up to 240 MB)",
+        ),
+        (
+            KILLED | {"memory_limit_mb": None, "max_rss_kb": None},
+            "killed by the kernel because memory ran out",
+        ),
+        ({"signal": 15, "exit_code": None, "ran_alone": False}, "killed by SIGTERM"),
+        ({"result": RAISED}, f"boom{BESIDE}"),
+        ({"result": RAISED, "ran_alone": False}, "boom"),
+        ({"result": RAISED, "oom_kills": 0}, "boom"),
+        ({"result": RAISED, "oom_kills": None}, "boom"),
+        (
+            {"became_command": True, "exit_code": 137, "ran_alone": False},
+            f"the command ended with exit code 137{BESIDE}",
+        ),
+        (
+            {"became_command": True, "exit_code": 137, "oom_kills": None, "memory_limit_mb": None},
+            "the command ended with exit code 137; memory may have run out",
+        ),
+        ({"reported": False, "exit_code": None}, f"its supervisor was killed{BESIDE}"),
+        ({"reported": False, "exit_code": None, "oom_kills": None}, "its supervisor was killed"),
+    ],
+)
+def test_a_kill_for_want_of_memory_is_named_as_far_as_the_kernel_tells(
+    facts: dict[str, Any], error: str
+) -> None:
+    judged = verdict(attempt_facts(**{"oom_kills": 1, "memory_limit_mb": 256, **facts}))
+    assert (judged.outcome, judged.error) == ("failed", error)
+    assert judged.error_type == verdict(attempt_facts(**facts)).error_type  # memory changes no type
+
+
+@pytest.mark.parametrize(
+    "facts", [{"result": RETURNED}, {"timed_out": True}, {"stopped": True, "stop_reason": "by ann"}]
+)
+def test_an_end_that_sauron_or_the_job_explains_is_not_put_on_memory(facts: dict[str, Any]) -> None:
+    assert "memory" not in (verdict(attempt_facts(oom_kills=3, **facts)).error or "")

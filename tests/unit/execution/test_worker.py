@@ -79,12 +79,18 @@ def test_the_next_due_run_is_claimed_with_the_end_of_this_one_if_wanted(
     activate(store)
     first, second = (Operations(store, clock).trigger("j").id for _ in range(2))
     launching = Launching()
-    launching.worker = worker = Worker(store, clock, launching, owner="me")
+    claimed: list[int] = []
+    launching.worker = worker = Worker(
+        store, clock, launching, owner="me", on_claim=lambda: claimed.append(1)
+    )
     [run], _ = worker.claim(5)
     following = worker.execute(run, claim_next=lambda: True)
     assert following
     assert {run.id, following.id} == {first, second}
     assert worker.execute(following, claim_next=lambda: True) is None
+    assert len(claimed) == 2
+    assert worker.claim(5) == ([], False)
+    assert len(claimed) == 3  # an empty answer is one
 
 
 class Interleaved(Store):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from chalice.app import Chalice, CloudWatchEvent, Cron, Rate
+from sqlalchemy.exc import OperationalError
 
 from chalicelib.execution.worker import Worker
 from chalicelib.model.runs import Run
@@ -64,6 +65,37 @@ def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridg
     running.stop(timedelta())
     assert not running.failed.is_set()
     assert not vitals_of(sauron).workers_alive()
+
+
+def test_a_tick_that_fails_and_a_look_that_the_store_refuses_are_noted(sauron: Sauron) -> None:
+    app = Chalice("some-app")
+    failed, refused = threading.Event(), threading.Event()
+
+    @app.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
+    def tick(_event: CloudWatchEvent) -> None:
+        failed.set()
+        raise RuntimeError("no rule for this cron")
+
+    class Refused(Worker):
+        def claim(self, most: int) -> tuple[list[Run], bool]:
+            if refused.is_set():
+                return super().claim(most)
+            refused.set()
+            raise OperationalError("BEGIN", {}, Exception("database is locked"))
+
+    vitals = vitals_of(sauron)
+    worker = Refused(sauron.store, sauron.clock, sauron.revisions, owner=sauron.name, on_claim=vitals.claimed)
+    running = runner.start(app, dataclasses.replace(sauron, worker=worker))
+    assert failed.wait(30)
+    assert refused.wait(30)
+    running.stop(timedelta())
+    signs = vitals.signs()
+    assert signs["tick"].failure is not None
+    assert signs["tick"].failure.reason == "no rule for this cron"
+    assert signs["claim"].failure is not None
+    assert signs["claim"].failure.reason == "database is locked"
+    assert signs["write"].age_seconds is not None  # it joined the others
+    assert vitals.stopped_part() == "The clock has stopped."  # its thread has ended with the runner
 
 
 def test_a_thread_that_dies_is_noticed(sauron: Sauron) -> None:

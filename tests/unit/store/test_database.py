@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from chalicelib.errors import StoreError
 from chalicelib.store import Store, bundle, runners, schema
 from chalicelib.store.queue import leases
+from tests.conftest import START
 
 EARLIER = """
 CREATE TABLE job_queue (id INTEGER PRIMARY KEY, job_id TEXT, status TEXT, scheduled_for TEXT,
@@ -145,6 +147,46 @@ def test_a_write_that_raises_leaves_nothing_behind(store: Store) -> None:
         raise ZeroDivisionError
     with store.read() as tx:
         assert tx.execute(text("SELECT count(*) FROM duties")).scalar() == 0
+
+
+class Witness:
+    """Notes what the store tells of its writes."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def wrote(self) -> None:
+        self.told.append("wrote")
+
+    def refused(self, error: SQLAlchemyError) -> None:
+        self.told.append(str(error.__cause__).partition(":")[0].partition("\n")[0])
+
+
+@pytest.mark.every_store
+def test_a_write_that_changed_something_and_one_that_was_refused_are_told(store: Store) -> None:
+    witness = store.observer = Witness()
+    with store.write() as tx:
+        assert not leases.heartbeat(tx, ["nobody"], owner="me", now=START)
+    assert witness.told == []  # nothing was to be written: that proves nothing
+    with store.write() as tx:
+        runners.runner_seen(tx, runners.Runner("r", "host", 1, "3", START, START))
+    assert witness.told == ["wrote"]
+    with pytest.raises(SQLAlchemyError), store.write() as tx:
+        tx.execute(text("DELETE FROM nowhere"))
+    assert len(witness.told) == 2
+    assert "nowhere" in witness.told[1] or "no such table" in witness.told[1]
+
+
+@pytest.mark.every_store
+def test_a_row_that_breaks_a_rule_and_an_error_of_the_writer_are_no_refusals(store: Store) -> None:
+    witness = store.observer = Witness()
+    row = {"name": "r", "host": "h", "pid": 1, "version": "3", "started_at": START, "seen_at": START}
+    insert = schema.runners.insert()
+    with pytest.raises(IntegrityError), store.write() as tx:
+        tx.execute(insert.values([row, row]))
+    with pytest.raises(ZeroDivisionError), store.write() as tx:
+        assert tx.execute(insert.values(row)).rowcount / 0
+    assert witness.told == []
 
 
 def test_writers_in_many_threads_take_turns(store: Store) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.store import Store
-from chalicelib.wakeup.peers import Peers
-from chalicelib.wiring import runners_folder
+from chalicelib.wakeup.peers import Peers, runners_folder
 from tests.conftest import ManualClock, define
 from tests.unit.container.cli.conftest import Cli
 
