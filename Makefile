@@ -71,7 +71,7 @@ fmt: install ## Format the code and apply ruff's safe fixes
 	@$(BIN)/ruff format .
 
 faults: install ## Kill, cut off, freeze and skew four runners and their PostgreSQL (20 minutes; ARGS="-k clocks")
-	@$(BIN)/pytest -s -m faults tests/faults $(ARGS)
+	@LIFE_HUB_RUNS=$${LIFE_HUB_RUNS:-3000} $(BIN)/pytest -s -m faults tests/faults $(ARGS)
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -78,10 +78,8 @@ def test_a_tick_that_fails_and_a_look_that_the_store_refuses_are_noted(sauron: S
 
     class Refused(Worker):
         def claim(self, most: int) -> tuple[list[Run], bool]:
-            if refused.is_set():
-                return super().claim(most)
             refused.set()
-            raise OperationalError("BEGIN", {}, Exception("database is locked"))
+            raise OperationalError("BEGIN", {"most": most}, Exception("database is locked"))
 
     vitals = vitals_of(sauron)
     worker = Refused(sauron.store, sauron.clock, sauron.revisions, owner=sauron.name, on_claim=vitals.claimed)
