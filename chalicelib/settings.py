@@ -205,6 +205,7 @@ class Settings:
                 *(file.warnings if file else ()),
                 *warnings.unused(environ, SETTINGS),
                 *warnings.unencrypted({one.name: values[one.attribute] for one in SETTINGS}),
+                *warnings.short_tokens((one.name, one.value) for one in values["api_tokens"] or ()),
                 *warnings.unknown(environ, SETTINGS),
             ),
         )

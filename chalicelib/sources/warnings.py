@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ JOB = ("SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR
 PREFIXES = ("SAURON_", "JOBS_GIT_", "JOBS_REFRESH_", "JOB_QUEUE_", "JOB_SCHEDULER_")
 # addresses to which data goes out
 OUTWARD = ("SAURON_HEARTBEAT_URL", "SAURON_ALERT_WEBHOOK_URL")
+LONG_TOKEN = 16  # characters: a shorter token may be guessed, since a right one is always let in
 
 
 def unknown(environ: Mapping[str, str], table: Sequence[Row]) -> Iterator[str]:
@@ -52,6 +53,16 @@ def unencrypted(values: Mapping[str, str | None]) -> Iterator[str]:
         url = values.get(name) or ""
         if url.startswith("http://") and not _loopback(urlsplit(url).hostname):
             yield f"{name}: what is sent there goes unencrypted; write https://"
+
+
+def short_tokens(tokens: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a warning for each token, given as its name and value, that is short enough to be guessed."""
+    for name, token in tokens:
+        if len(token) < LONG_TOKEN:
+            yield (
+                f"SAURON_API_TOKENS: the token of {name} is shorter than {LONG_TOKEN} characters and may be "
+                "guessed; make a new one, for example with `openssl rand -hex 16`"
+            )
 
 
 def _loopback(host: str | None) -> bool:
