@@ -183,7 +183,9 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         workers_alive=vitals.workers_alive if vitals else None,
         upkeep=runtime.upkeep,
     )
-    operations = Operations(store, clock, masker=environment.masker, wake=waker.wake, review=duties.review)
+    operations = Operations(
+        store, clock, masker=environment.request_masker, wake=waker.wake, review=duties.review
+    )
     return Sauron(
         runtime=runtime,
         settings=settings,
