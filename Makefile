@@ -8,7 +8,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev quick test coverage mutants parity faults check fmt bench package lock release first-bundle
+.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt bench package lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +72,9 @@ fmt: install ## Format the code and apply ruff's safe fixes
 
 faults: install ## Kill, cut off, freeze and skew four runners and their PostgreSQL (20 minutes; ARGS="-k clocks")
 	@LIFE_HUB_RUNS=$${LIFE_HUB_RUNS:-3000} $(BIN)/pytest -s -m faults tests/faults $(ARGS)
+
+attack: install ## Attack a server of its own on this machine and print what got through (two minutes at most)
+	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.attack
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)

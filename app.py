@@ -46,6 +46,7 @@ def sync(event: CloudWatchEvent) -> dict[str, Any] | None:
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="upkeep")
 def upkeep(_event: CloudWatchEvent) -> None:
     """Keep everything well: rescue, review incidents, ping the outside monitor."""
+    PROCESS.wrong_tokens.report()
     PROCESS.get().duties.upkeep()
 
 

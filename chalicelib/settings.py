@@ -215,6 +215,7 @@ class Settings:
                 *warnings.unused(environ, SETTINGS),
                 *warnings.unencrypted({one.name: values[one.attribute] for one in SETTINGS}),
                 *warnings.unverified({one.name: values[one.attribute] for one in SETTINGS}),
+                *warnings.short_tokens((one.name, one.value) for one in values["api_tokens"] or ()),
                 *warnings.unknown(environ, SETTINGS),
             ),
         )

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 from chalicelib import logs
 from chalicelib.alerting.delivery import Delivery
 from chalicelib.aws import ssm
-from chalicelib.aws.dispatch import Dispatcher
 from chalicelib.bundle.from_loader import builtin_records, ses_mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
@@ -32,6 +31,7 @@ from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
+from chalicelib.operations.wrong_tokens import WrongTokens
 from chalicelib.settings import Settings
 from chalicelib.store import Store, permissions, registry
 from chalicelib.store.permissions import claim_folder
@@ -40,7 +40,7 @@ from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.notify import Notifier
 from chalicelib.wakeup.peers import Peers, runners_folder
 from chalicelib.wakeup.signals import Signals
-from chalicelib.wakeup.sqs import SqsWakeUp
+from chalicelib.wakeup.sqs import SqsWakeUp, sqs_wake_up
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wakeup.waker import Waker, Way
 
@@ -126,7 +126,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
     # Who is told that runs are due.
     signals = Signals()
     notifier = None if store.sqlite else Notifier(store)
-    sqs = _sqs(store, clock, settings)
+    sqs = sqs_wake_up(store, clock, settings)
     ways: list[Way | None] = [signals, peers, notifier, sqs]
     waker = Waker([way for way in ways if way is not None])
     vitals = store.observer = Vitals(clock, settings.masked) if runtime.threads else None
@@ -184,7 +184,9 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         workers_alive=vitals.workers_alive if vitals else None,
         upkeep=runtime.upkeep,
     )
-    operations = Operations(store, clock, masker=environment.masker, wake=waker.wake, review=duties.review)
+    operations = Operations(
+        store, clock, masker=environment.request_masker, wake=waker.wake, review=duties.review
+    )
     return Sauron(
         runtime=runtime,
         settings=settings,
@@ -217,13 +219,6 @@ def _left_by_another(store: Store, settings: Settings) -> Path | None:
     return next((folder for folder in folders if folder.is_dir() and any(folder.iterdir())), None)
 
 
-def _sqs(store: Store, clock: Clock, settings: Settings) -> SqsWakeUp | None:
-    url = settings.sqs_queue_url
-    if url is None:
-        return None
-    return SqsWakeUp(Dispatcher(store, clock, url), enabled=settings.queue_enabled)
-
-
 def _revisions(settings: Settings, environment: JobEnvironment, peers: Peers) -> Revisions:
     from chalicelib.bundle.revisions import Revisions
 
@@ -244,12 +239,16 @@ def _publisher(store: Store, clock: Clock, settings: Settings) -> Publisher | No
 
 
 class Process:
-    """This process's settings and its one Sauron, each made when it is first asked for."""
+    """This process's settings and its one Sauron, each made when it is first asked for.
+
+    `wrong_tokens` counts in this process, also before there is a Sauron: refusing opens nothing.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._sauron: Sauron | None = None
         self._settings: Settings | None = None
+        self.wrong_tokens = WrongTokens(SystemClock())
 
     @property
     def built(self) -> Sauron | None:
@@ -283,6 +282,7 @@ class Process:
         """Make this the process's Sauron; None: build one at the next call."""
         with self._lock:
             self._sauron, self._settings = sauron, None
+            self.wrong_tokens = WrongTokens(sauron.clock if sauron else SystemClock())
 
     def _read(self) -> Settings:
         settings = Settings.load(Path.cwd(), parameters=ssm.read)

@@ -96,8 +96,10 @@ Form = tuple[str | Spellings, ...]  # pieces that are written as they are, and c
 class Masker:
     """Knows the values to mask. Safe to share between threads."""
 
-    def __init__(self, values: Iterable[str]) -> None:
-        self._forms = sorted({form for value in values for form in _forms(value)}, key=_length, reverse=True)
+    def __init__(self, values: Iterable[str], *, shortest: int = SHORTEST) -> None:
+        """Mask `values`, and lines of them, that have at least `shortest` characters."""
+        known = {form for value in values for form in _forms(value, shortest)}
+        self._forms = sorted(known, key=_length, reverse=True)
         self._pieces = {_longest_piece(form) for form in self._forms}
         self._longest = max(map(_length, self._forms), default=0)
         self._by_first: dict[int, list[tuple[bytes | Spellings, ...]]] = {}
@@ -237,10 +239,10 @@ def _pattern(part: str | Spellings) -> str:
     return re.escape(part) if isinstance(part, str) else part.pattern
 
 
-def _forms(value: str) -> Iterator[Form]:
+def _forms(value: str, shortest: int) -> Iterator[Form]:
     """Return the ways in which a value may be written in one line."""
     value = value.strip()
-    if len(value) < SHORTEST:
+    if len(value) < shortest:
         return
     raw = value.encode("utf-8", "surrogateescape")
     yield from ((form,) for form in (*_base64_forms(raw), raw.hex(), raw.hex().upper()))
@@ -248,7 +250,8 @@ def _forms(value: str) -> Iterator[Form]:
     if len(lines) == 1:
         yield parts(value)
         return
-    known = [line for line in lines if len(line) >= SHORTEST_LINE and not line.startswith("-----")]
+    least = max(SHORTEST_LINE, shortest)
+    known = [line for line in lines if len(line) >= least and not line.startswith("-----")]
     yield from map(parts, known)
     if any(line not in known and not line.startswith("-----") for line in lines):
         yield parts("\n".join(lines))  # a short line is masked as a part of the whole only

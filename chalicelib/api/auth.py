@@ -7,7 +7,7 @@ but `/health`. Every token is compared, in constant time, and no response or log
 Browsers sign in to the page by HTTP Basic (any name, a token as the password); the API itself takes bearer
 tokens only.
 
-Limit: there is no lock-out after wrong tokens. A token has at least 8 characters and should be random.
+A network that sends many wrong tokens gets 429 for further ones; a right token is always let in.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from chalice.app import Request
 
 from chalicelib.settings import Settings
 from chalicelib.settings_readers import SCOPES, Token
+from chalicelib.wiring import PROCESS
 
+from .client_network import client_network
 from .problems import ProblemError
 
 # The scope of each POST route. GET and HEAD need `read`; a POST that is not listed needs `admin`, so that a
@@ -94,7 +96,11 @@ def scope_needed(method: str, pattern: str) -> str:
 
 
 def authorize(request: Request, settings: Settings) -> Caller:
-    """Return the caller. Raises ProblemError: 401 for an unknown one, 403 for a scope that is too low."""
+    """Return the caller.
+
+    Raises ProblemError: 401 for an unknown one, 429 for one of many wrong tokens, 403 for a scope that is too
+    low.
+    """
     caller = _identify(request, settings)
     scope = scope_needed(request.method, str(request.path))
     if not caller.may(scope):
@@ -146,8 +152,23 @@ def _identify(request: Request, settings: Settings) -> Caller:
         detail = "A token is needed: send 'Authorization: Bearer <token>', one of those in SAURON_API_TOKENS."
     else:
         detail = "The token is not one of those in SAURON_API_TOKENS. Send 'Authorization: Bearer <token>'."
+    if scheme:
+        _refuse_many(request)
     challenge = f'Basic {REALM}, charset="UTF-8"' if page else f"Bearer {REALM}"
     raise ProblemError(401, detail, headers={"WWW-Authenticate": challenge})
+
+
+def _refuse_many(request: Request) -> None:
+    """Count a wrong token. Raises ProblemError 429 if its network has sent too many."""
+    identity = request.context.get("identity") or {}
+    wait = PROCESS.wrong_tokens.note(client_network(str(identity.get("sourceIp", ""))))
+    if wait is not None:
+        raise ProblemError(
+            429,
+            f"Too many wrong tokens came from your address. Try again in {wait} seconds, with one of "
+            "SAURON_API_TOKENS; a right token is let in at once.",
+            headers={"Retry-After": str(wait)},
+        )
 
 
 def _credential(request: Request) -> tuple[str, bytes]:

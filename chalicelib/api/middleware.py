@@ -58,7 +58,7 @@ def errors_as_problems(request: Request, handle: Next) -> Response:
 
 
 def admit_request(request: Request, handle: Next) -> Response:
-    """Let a request through to its handler. Raises ProblemError: 413, 421, 401, 403."""
+    """Let a request through to its handler. Raises ProblemError: 413, 421, 401, 429, 403."""
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
     caller = EVERYONE

@@ -13,12 +13,12 @@ import re
 import sys
 import sysconfig
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.settings import SETTINGS, Settings, within
 from chalicelib.sources import files
-from sauron_jobs_loader.masking import Masker
+from sauron_jobs_loader.masking import SHORTEST, Masker
 
 WHITELIST = (
     *(
@@ -67,6 +67,7 @@ SECRET_NAMES = frozenset(
 # names of variables that hold secrets
 LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")
 LIKELY_CHARS = 8  # a shorter value may be an ordinary word
+GUESSED_CHARS = 12  # a shorter value may be found by trying
 # the credentials of Sauron's own role on Lambda
 ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # prefixes of the variables of the Lambda runtime, hidden from jobs
@@ -86,7 +87,7 @@ class JobEnvironment:
         # names of the secrets that jobs declare
         self._declared: frozenset[str] = frozenset()
         self._learning = threading.Lock()
-        self._known: tuple[frozenset[str], Masker] | None = None
+        self._maskers: dict[int, tuple[frozenset[str], Masker]] = {}
 
         environ = {name: value for name, value in settings.environ.items() if name not in PUBLIC_NAMES}
         named = {
@@ -193,12 +194,27 @@ class JobEnvironment:
         Those are the secret settings, the secrets that jobs declare, and variables that look like a secret by
         their name or hold one in an address.
         """
+        return self._masker(SHORTEST)
+
+    def request_masker(self) -> Masker:
+        """Return the masker for what callers send: an answer that depends on a secret helps to guess it.
+
+        So it knows only secrets that are too long to be found by trying, and no text in which a shorter one
+        is all that a caller would have to guess, such as an address with a short password.
+        """
+        return self._masker(GUESSED_CHARS)
+
+    def _masker(self, shortest: int) -> Masker:
         values = self._likely.union(
             *(within(value) for name in self._declared if (value := self._value(name)))
         )
-        if self._known is None or self._known[0] != values:
-            self._known = (values, Masker([*self._settings.secret_values, *values]))
-        return self._known[1]
+        known = self._maskers.get(shortest)
+        if known is None or known[0] != values:
+            secrets: Collection[str] = {*self._settings.secret_values, *values}
+            if shortest == GUESSED_CHARS:
+                secrets = _without_short(secrets)
+            known = self._maskers[shortest] = (values, Masker(secrets, shortest=shortest))
+        return known[1]
 
     def missing(self, spec: JobSpec) -> list[str]:
         """Return the names of the required secrets of a job that are not set."""
@@ -229,3 +245,12 @@ class JobEnvironment:
                 with contextlib.suppress(ValueError):  # the secret is missing, which is told of its jobs
                     return files.secret(other, file)
         return None
+
+
+def _without_short(secrets: Collection[str]) -> Collection[str]:
+    """Leave out secrets that may be found by trying, and addresses and lists of tokens that hold one."""
+    short = sorted({value.strip() for value in secrets if 0 < len(value.strip()) < GUESSED_CHARS})
+    if not short:
+        return secrets
+    held = re.compile(rf"[:/,\s](?:{'|'.join(map(re.escape, short))})(?:[@,\s]|$)")
+    return [one for one in secrets if len(one.strip()) >= GUESSED_CHARS and not held.search(one)]

@@ -23,8 +23,8 @@ from chalicelib.model.runs import Run
 from chalicelib.settings import Settings
 from sauron_jobs_loader.environment import requirements
 from sauron_jobs_loader.environment.environments import Environments
-from sauron_jobs_loader.errors import LoaderError
-from sauron_jobs_loader.git.checkouts import Checkouts
+from sauron_jobs_loader.errors import LoaderError, SourceError
+from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
 from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, Launcher
@@ -84,11 +84,18 @@ class Revisions:
         )
 
     @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self, ref: str | None = None) -> Iterator[None]:
+        """Turn errors of the loader into BundleError: secrets masked, and without the `ref` of a caller."""
         try:
             yield
         except LoaderError as error:
-            raise BundleError(self._environment.masker().text(str(error))) from None
+            text = str(error)
+            if ref is not None and isinstance(error, SourceError) and error.ref:
+                # Masked, it would tell a caller whether it is a secret.
+                text = text.replace(repr(error.ref), "<ref>")
+                if FULL_SHA.fullmatch(error.ref):
+                    text = text.replace(error.ref, "<ref>").replace(error.ref[:12], "<ref>")
+            raise BundleError(self._environment.masker().text(text)) from None
 
     # -- for syncs ----------------------------------------------------------------------------------------
 
@@ -101,9 +108,9 @@ class Revisions:
     def fetch(self, ref: str | None) -> str:
         """Fetch a branch, tag or commit (None: the configured branch); return its full id.
 
-        Raises BundleError.
+        Raises BundleError; it does not repeat a `ref` that was refused.
         """
-        with self._translated():
+        with self._translated(ref):
             return self._source.fetch(ref)
 
     def load(self, sha: str) -> Loaded:

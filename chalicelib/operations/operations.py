@@ -1,8 +1,9 @@
 """What a person or the assistant may do to jobs, runs and runners: trigger, switch, cancel, retry, drain.
 
 Each is one transaction that is durable when the call returns: an acknowledged trigger is never lost.
-Repeating a call is harmless where a key or a state says that it was done already. No value of a secret is
-stored: a reason is masked, params that hold one are refused.
+Repeating a call is harmless where a key or a state says that it was done already. No value of a long secret
+is stored: a reason is masked, params that hold one are refused. A short one is treated as any other text,
+since an answer that differs would tell who tries that a guess was right.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Operations:
         wake: Callable[[], None] = lambda: None,
         review: Callable[[Collection[str]], object] = lambda _jobs: None,
     ) -> None:
-        """Act on `store`. `masker` returns what masks secrets now.
+        """Act on `store`. `masker` returns what masks secrets in requests now.
 
         `wake` is called after what workers are to see, `review` with jobs whose incidents may have ended.
         """
@@ -88,6 +89,7 @@ class Operations:
         """
         request = request or TriggerRequest()
         if request.params is not None and self._masker().value(request.params) != request.params:
+            log.warning("params.refused", job_id=job_id, by=request.by)
             why = "they hold the value of a secret, which would be stored; declare it in the job's `secrets`"
             raise ParamsError(job_id, [why])
         run = self._trigger(job_id, request)

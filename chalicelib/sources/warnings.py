@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -20,6 +20,7 @@ PREFIXES = ("SAURON_", "JOBS_GIT_", "JOBS_REFRESH_", "JOB_QUEUE_", "JOB_SCHEDULE
 # addresses to which data goes out
 OUTWARD = ("SAURON_HEARTBEAT_URL", "SAURON_ALERT_WEBHOOK_URL")
 DATABASES = ("JOB_QUEUE_DB_URL", "DATABASE_URL")
+LONG_TOKEN = 16  # characters: a shorter token may be guessed, since a right one is always let in
 
 
 def unknown(environ: Mapping[str, str], table: Sequence[Row]) -> Iterator[str]:
@@ -69,6 +70,16 @@ def unverified(values: Mapping[str, str | None], environ: Mapping[str, str] | No
 
             if cure := tls.unverified(make_url(url), values.get("SAURON_DB_CA"), environ):
                 yield f"{name}: nothing verifies that the server is the one that is meant; {cure}"
+
+
+def short_tokens(tokens: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield a warning for each token, given as its name and value, that is short enough to be guessed."""
+    for name, token in tokens:
+        if len(token) < LONG_TOKEN:
+            yield (
+                f"SAURON_API_TOKENS: the token of {name} is shorter than {LONG_TOKEN} characters and may be "
+                "guessed; make a new one, for example with `openssl rand -hex 16`"
+            )
 
 
 def _loopback(host: str | None) -> bool:

@@ -8,6 +8,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib import logs
 from chalicelib.aws.dispatch import Dispatcher
+from chalicelib.clock import Clock
+from chalicelib.settings import Settings
+from chalicelib.store import Store
 
 log = logs.get(__name__)
 
@@ -40,3 +43,10 @@ class SqsWakeUp:
             act()
         except (BotoCoreError, ClientError, SQLAlchemyError) as error:
             log.error("dispatch.failed", reason=str(error))  # noqa: TRY400 - the reason is enough
+
+
+def sqs_wake_up(store: Store, clock: Clock, settings: Settings) -> SqsWakeUp | None:
+    """Return the queue that the settings name, None where no Lambda works."""
+    if settings.sqs_queue_url is None:
+        return None
+    return SqsWakeUp(Dispatcher(store, clock, settings.sqs_queue_url), enabled=settings.queue_enabled)

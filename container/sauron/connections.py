@@ -25,6 +25,7 @@ from chalicelib.api.client_network import client_network
 from chalicelib.clock import Clock
 
 from .gateway import GatewayResponse, problem_response
+from .strict_parser import StrictParser
 
 log = logs.get(__name__)
 
@@ -60,6 +61,7 @@ class Channel(HTTPChannel):
     """One connection, which knows since when it has been waiting for the same thing."""
 
     error_task_class = ProblemTask
+    parser_class = StrictParser
 
     def __init__(self, *given: Any, clock: Clock, **named: Any) -> None:
         """Begin to wait for a request."""

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
 
 import app as application
 from chalicelib.api.auth import SCOPE_OF_ROUTE, internal_token, scope_needed
+from chalicelib.aws.eventbridge import event
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, basic, bearer
@@ -135,3 +139,32 @@ def test_our_own_page_may_post(sauron: Sauron, client: Client) -> None:
     assert client.ask("POST", path, headers={"Origin": "http://sauron:8080"}).status == 303
     behind = {"Origin": "https://public.test", "X-Forwarded-Host": "public.test"}
     assert client.ask("POST", path, headers=behind).status == 303
+
+
+def test_many_wrong_tokens_of_one_address_get_429_and_a_right_one_is_let_in(
+    guarded: Sauron, clock: ManualClock, log_text: io.StringIO
+) -> None:
+    refused = [bearer(f"guess-{number}").get("/jobs") for number in range(101)]
+    assert [answer.status for answer in refused] == [401] * 100 + [429]
+    assert refused[-1].headers["retry-after"] == "60"
+    assert refused[-1].problem["title"] == "Too Many Requests"
+    assert basic("guess-7").get("/").status == 429
+    assert bearer("read-token-1").get("/jobs").status == 200
+    assert basic("read-token-1").get("/").status == 200
+    assert Client().get("/jobs").status == 401  # no token is not a wrong one
+    clock.move(minutes=1)
+    assert bearer("guess-102").get("/jobs").status == 401
+    assert [json.loads(line)["count"] for line in log_text.getvalue().splitlines()] == [1, 102]
+    assert "guess-" not in log_text.getvalue()
+
+
+def test_what_was_refused_last_is_in_the_log_a_minute_later(
+    guarded: Sauron, clock: ManualClock, log_text: io.StringIO
+) -> None:
+    for _ in range(3):
+        bearer("wrong-token").get("/jobs")
+    clock.move(minutes=1)
+    application.upkeep(event("upkeep", clock.now()), None)
+    told = [json.loads(line) for line in log_text.getvalue().splitlines()]
+    (last,) = [one for one in told[1:] if one["event"] == "tokens.refused"]
+    assert (last["count"], last["most_from"], last["of_it"]) == (2, "127.0.0.1", 2)

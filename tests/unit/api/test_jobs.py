@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -10,7 +11,8 @@ from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import bundle, history, ledger, registry
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.client import Client, execute
+from tests.unit.api.client import Client, bearer, execute
+from tests.unit.api.conftest import Build
 
 
 def test_jobs_are_listed_with_what_people_need_to_know(sauron: Sauron, client: Client) -> None:
@@ -212,3 +214,28 @@ def test_until_must_lie_ahead_and_have_a_zone(sauron: Sauron, client: Client) ->
 def test_job_ids_may_come_escaped(sauron: Sauron, client: Client) -> None:
     assert client.get("/jobs/nightly%2Dbackup").json["id"] == "nightly-backup"
     assert client.get("/jobs/nightly%2Fbackup").problem["status"] == 404
+
+
+def test_a_guess_at_a_short_secret_is_answered_as_any_other_text(build: Build, clock: ManualClock) -> None:
+    made = build(DOOR_TOKEN="4711-4711", SAURON_API_TOKENS="bot:operate:short-one")
+    define(made.store, clock, "door", secrets=[{"key": "DOOR_TOKEN", "required": True}])
+    made.job_environment.learn(["DOOR_TOKEN"])
+    client = bearer("short-one")
+    for guess in ("4711-4711", "short-one", "4711-4712"):
+        answer = client.post("/jobs/door/trigger", {"params": {"a": guess}, "reason": f"try {guess}"})
+        run = client.get(f"/runs/{answer.json['queue_id']}").json
+        assert (answer.status, run["params"], run["reason"]) == (200, {"a": guess}, f"try {guess}")
+        override = client.post("/jobs/door/enable", {"reason": guess}).json["override"]
+        assert override["reason"] == guess
+
+
+def test_params_that_hold_a_long_secret_are_refused_and_the_log_says_so(
+    build: Build, clock: ManualClock, log_text: io.StringIO
+) -> None:
+    made = build(SAURON_API_TOKENS="bot:operate:a-rather-long-token")
+    define(made.store, clock, "door")
+    client = bearer("a-rather-long-token")
+    answer = client.post("/jobs/door/trigger", {"params": {"a": ["x a-rather-long-token"]}})
+    assert answer.status == 422
+    assert "hold the value of a secret" in answer.problem["detail"]
+    assert '"job_id": "door", "by": "bot", "event": "params.refused"' in log_text.getvalue()

@@ -168,3 +168,52 @@ def test_a_byte_order_mark_is_not_part_of_a_jobs_secret(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"\xef\xbb\xbftoken-1234\r\n")
     known = environ(DISK_LOGIN_FILE=str(tmp_path / "file"))
     assert known.secrets(spec(secrets=secrets("DISK_LOGIN"))) == ({"DISK_LOGIN": "token-1234"}, [])
+
+
+SHORT = {
+    "DOOR_TOKEN": "12345678",
+    "STORE_URL": "redis://cache-of-the-house:1234%21@store.test/0",
+    "SAURON_API_TOKENS": "jarvis:operate:87654321,grafana:read:" + "r" * 32,
+    "JOBS_GIT_TOKEN": "  git-tok-1\t",
+}
+
+
+@pytest.mark.parametrize(
+    "guess",
+    [
+        "12345678",
+        12345678,
+        base64.b64encode(b"12345678").decode(),
+        "redis://cache-of-the-house:1234%21@store.test/0",
+        "cache-of-the-house:1234%21",
+        "cache-of-the-house:1234!",
+        "jarvis:operate:87654321,grafana:read:" + "r" * 32,
+        "87654321",
+        "git-tok-1",
+    ],
+)
+def test_what_is_found_by_guessing_a_short_secret_is_not_told_from_other_texts(guess: object) -> None:
+    both = environ(**SHORT)
+    both.learn(["DOOR_TOKEN"])
+    masked = both.request_masker().value({"a": guess})
+    assert masked in ({"a": guess}, {"a": str(guess).replace("r" * 32, "***")})
+    assert both.masker().value({"a": guess}) != {"a": guess}
+
+
+def test_long_secrets_are_found_in_requests_in_every_spelling() -> None:
+    masker = environ(DOOR_TOKEN="a-long-secret").request_masker()
+    for sent in ("a-long-secret", "x a-long-secret y", b"a-long-secret".hex(), "hub-password", LINE, HOOK):
+        assert "***" in masker.text(sent)
+    assert masker.text("postgresql://me:store-password@h/d") == "***"
+
+
+def test_a_secret_that_is_learned_later_is_found_in_requests() -> None:
+    jobs = environ(DOOR_LOGIN="a-long-secret")
+    assert jobs.request_masker().text("a-long-secret") == "a-long-secret"
+    jobs.learn(["DOOR_LOGIN"])
+    assert jobs.request_masker().text("a-long-secret") == "***"
+
+
+def test_what_is_shown_hides_an_address_with_a_short_password() -> None:
+    shown = environ(STORE_URL="redis://cache-of-the-house:abc@store.test/0").masker()
+    assert "house" not in shown.text("redis://cache-of-the-house:abc@store.test/0")

@@ -129,3 +129,29 @@ def test_on_lambda_a_manifest_that_needs_such_a_package_says_which_line_asks_for
             loader.load(sha)
     finally:
         loader.close()
+
+
+@pytest.mark.parametrize("with_git", [True, False])
+def test_a_refused_ref_is_answered_alike_whether_it_is_a_secret_or_not(
+    with_git: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = BundleRepository.create(tmp_path / "bundle")
+    bundle.commit({"manifest.py": ""}, "an empty manifest")
+    if not with_git:
+        (tmp_path / "empty").mkdir()
+        monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    digits = "0123456789" * 4
+    secrets = ["door-4711", "-door-4711", "4711", digits]
+    others = ["door-4712", "-door-4712", "4712", "a" + digits[1:]]
+    loader = revisions(tmp_path, str(bundle.path), A_TOKEN=secrets[0], B_TOKEN=secrets[1], C_TOKEN=digits)
+    try:
+        for secret, other in zip(secrets, others, strict=True):
+            told = []
+            for ref in (secret, other):
+                with pytest.raises(BundleError) as caught:
+                    loader.fetch(ref)
+                told.append(str(caught.value))
+            assert told[0] == told[1]
+            assert "<ref>" in told[0]
+    finally:
+        loader.close()

@@ -191,7 +191,7 @@ def test_an_env_file_that_cannot_be_opened_is_a_fault_and_a_folder_of_that_name_
 
 
 def test_of_a_name_that_is_written_twice_the_last_value_counts_and_that_is_told(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("API_PORT=1\nAPI_PORT=2\nSAURON_API_TOKENS=ops:admin:letmein-1234\n")
+    (tmp_path / ".env").write_text("API_PORT=1\nAPI_PORT=2\nSAURON_API_TOKENS=ops:admin:letmein-1234-5678\n")
     with (tmp_path / ".env").open("a") as file:
         file.write("SAURON_API_TOKENS=\n")
     settings = Settings.load(tmp_path)
