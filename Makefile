@@ -8,10 +8,10 @@ export AWS_DEFAULT_REGION ?= us-east-1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt bench package lock release first-bundle
+.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt bench package image image-test lock release first-bundle
 
 help: ## Print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 install: .venv/.installed ## Make .venv with everything pinned in requirements-dev.txt
 
@@ -90,6 +90,12 @@ package: install ## Build the Lambda zip and its SAM template in build/lambda
 	@PYTHONDONTWRITEBYTECODE=1 $(BIN)/chalice --project-dir build/src package --stage prod $(CURDIR)/build/lambda
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR):$(CURDIR)/container $(BIN)/python -m sauron.aws.precompile build/lambda/deployment.zip
 	@rm -rf build/src && ls -l build/lambda
+
+image: ## Build the container image with docker, podman or buildah (ARGS='--build-arg EXTRA_APT="gh"')
+	@container/build.sh $(ARGS)
+
+image-test: install ## Build the image without an engine and run it (root, buildah, mmdebstrap; four minutes)
+	@$(BIN)/pytest -s -m image tests/image $(ARGS)
 
 # Hashes come from the public index alone, so that any machine can install what one machine locked. The largest set is
 # resolved first and bounds the others. `make lock ARGS=--upgrade` moves every pin.

@@ -50,9 +50,12 @@ def upkeep(_event: CloudWatchEvent) -> None:
     PROCESS.get().duties.upkeep()
 
 
-# The queue's address is in the environment when this is deployed; only deploying uses the name.
+# The queue's address is in the environment when this is deployed; only deploying uses the name. Elsewhere it
+# may be there and empty, which means unset.
 @app.on_sqs_message(
-    os.environ.get("SAURON_SQS_QUEUE_URL", "sauron-dev-runs").rpartition("/")[2], batch_size=1, name="work"
+    os.environ.get("SAURON_SQS_QUEUE_URL", "").strip().rpartition("/")[2] or "sauron-dev-runs",
+    batch_size=1,
+    name="work",
 )
 def work(event: SQSEvent) -> None:
     """Execute a run that is due."""

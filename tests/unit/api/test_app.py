@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,19 @@ def test_importing_the_application_starts_and_opens_nothing(tmp_path: Path) -> N
     )
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("given", ["", " ", "https://sqs.example/1/"])
+def test_a_queue_without_a_name_keeps_the_application_importable(
+    monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv(
+        "SAURON_SQS_QUEUE_URL", given
+    )  # docker-compose.yml passes every setting on, most empty
+    again = runpy.run_path(str(PROJECT / "app.py"))["app"]
+    assert {one.queue for one in again.event_sources if isinstance(one, SQSEventConfig)} == {
+        "sauron-dev-runs"
+    }
 
 
 @pytest.mark.parametrize(
