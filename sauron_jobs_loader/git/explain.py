@@ -21,6 +21,7 @@ _SIGNS: tuple[tuple[SourceFault, str], ...] = (
         SourceFault.STORAGE,
         r"insufficient permission for adding an object|could not create (work tree|leading)",
     ),
+    (SourceFault.INCOMPLETE, r"promisor remote|lazy fetching disabled"),
     (SourceFault.TOOL, r"cannot run ssh|ssh: (command )?not found|unable to find remote helper"),
     (SourceFault.HOST_KEY, r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"),
     (
@@ -76,6 +77,10 @@ _PLAIN_ADVICE = {
     ),
     SourceFault.UNREACHABLE: (
         "{where} cannot be reached, or the connection broke off; check the name, the network and the server"
+    ),
+    SourceFault.INCOMPLETE: (
+        "the repository there is a partial clone (made with --filter): it lacks the content of files; "
+        "run `git fetch --refetch --no-filter` in it, or write the address that it was cloned from"
     ),
     SourceFault.STORAGE: "the folder for revisions cannot be written; free some space or make it writable",
     SourceFault.TOOL: "a program that git needs is missing; for ssh addresses install openssh-client",

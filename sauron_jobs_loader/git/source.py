@@ -24,11 +24,12 @@ from sauron_jobs_loader.file_lock import file_lock
 from .address import parse_address
 from .checkouts import FULL_SHA, Checkouts
 from .command import GitResult, git_environment, run_git
+from .default_branch import followed, named
 from .explain import explain
 from .export import DamagedMirrorError, export
 from .mirror import Mirror
 from .redirects import found_at
-from .refusals import checked_ref, no_commit, require_full, require_local, unknown_ref, unreadable, unwritable
+from .refusals import checked_ref, no_commit, require_full, require_local, unreadable, unwritable
 
 _LIMIT = timedelta(seconds=120)
 
@@ -41,16 +42,20 @@ class GitSource:
         url: str,
         *,
         root: Path,
-        branch: str = "main",
+        branch: str | None = None,
         token: str | None = None,
         ssh_key_file: Path | None = None,
         known_hosts_file: Path | None = None,
         timeout: timedelta = _LIMIT,
     ) -> None:
-        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError."""
+        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError.
+
+        Without a branch, `main` is followed, or else the branch that the repository's HEAD names.
+        """
         self._address = parse_address(url, token=token)
         self.display_url = self._address.display
-        self._branch = checked_ref(branch)
+        self._branch = None if branch is None else checked_ref(branch)
+        self.followed: str | None = self._branch
         self._root = root.absolute()
         self._revisions = Checkouts(self._root)
         self._ssh_key_file = ssh_key_file
@@ -63,16 +68,18 @@ class GitSource:
         A full commit id that is in the mirror is returned without the network. Raises SourceError.
         """
         wanted = self._branch if ref is None else checked_ref(ref)
+        configured = ref is None
         try:
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
-                if FULL_SHA.fullmatch(wanted):
+                if wanted is not None and FULL_SHA.fullmatch(wanted):
                     return self._fetch_commit(mirror, wanted)
                 self._check_access_files()
                 mirror.update()
-                sha = mirror.resolve(wanted)
-                if sha is None:
-                    raise unknown_ref(wanted, mirror.branches(), self.display_url)
+                if wanted is None:
+                    self.followed, sha = followed(mirror, self.display_url)
+                else:
+                    sha = named(wanted, mirror, self.display_url, configured=configured)
                 mirror.collect_garbage()
                 return sha
         except OSError as error:

@@ -93,7 +93,7 @@ def _id(kind: bytes, content: bytes) -> bytes:
 def _verified(read: ReadObject, name: bytes, kind: int) -> bytes:
     try:
         found, content = read(name)
-    except (KeyError, OSError):
+    except (KeyError, OSError, SourceError):
         raise
     except Exception as error:
         raise DamagedMirrorError(

@@ -10,9 +10,8 @@ headers that come byte by byte, are waited for; SHA-256 repositories are not rea
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -35,12 +34,11 @@ from sauron_jobs_loader.git.https import connections_to
 from sauron_jobs_loader.git.redirects import MOST, MOVED, allowed, endless, origin
 
 from .objects import ReadObject
+from .refs import HEAD, PREFIXES, ListedRefs, listed
 
 if TYPE_CHECKING:
     from dulwich.client import DetermineWantsFunc
 
-_PREFIXES = (b"refs/heads/", b"refs/tags/")
-_PEELED = b"^{}"
 _CHUNK = 64 * 1024
 _COMPLAINT = 400
 _FAULTS = {
@@ -58,17 +56,33 @@ class LocalRepository:
     def __init__(self, address: GitAddress) -> None:
         self._address = address
 
-    def refs(self) -> dict[str, str]:
-        """Return the commit ids by full names such as `refs/heads/main`."""
+    def refs(self, known: Collection[str]) -> ListedRefs:
+        """Return the branches and tags. `known` commits may be named by the beginning of their ids."""
         with self._opened() as repo:
-            names = [name for name in repo.refs.allkeys() if name.startswith(_PREFIXES)]
-            return {os.fsdecode(name): repo.get_peeled(name).decode() for name in names}
+            names = [name for name in repo.refs.allkeys() if name.startswith(PREFIXES)]
+            commits: dict[bytes, bytes | None] = {name: repo.get_peeled(name) for name in names}
+            try:
+                commits[HEAD] = repo.head()
+            except KeyError:
+                commits[HEAD] = None  # at a branch without a commit
+            return listed(commits, repo.refs.get_symrefs(), known)
 
     @contextmanager
     def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:  # noqa: ARG002 - the same shape as RemoteRepository's
         """Open the objects of commit `sha`."""
         with self._opened() as repo:
-            yield lambda name: repo.object_store.get_raw(ObjectID(name))
+
+            def read(name: bytes) -> tuple[int, bytes]:
+                try:
+                    return repo.object_store.get_raw(ObjectID(name))
+                except KeyError:
+                    if name != sha.encode() and _is_partial(repo):
+                        raise fault_error(
+                            SourceFault.INCOMPLETE, self._address, said="", limit=timedelta(0)
+                        ) from None
+                    raise
+
+            yield read
 
     @contextmanager
     def _opened(self) -> Iterator[Repo]:
@@ -84,6 +98,14 @@ class LocalRepository:
             repo.close()
 
 
+def _is_partial(repo: Repo) -> bool:
+    config = repo.get_config()
+    return any(
+        section[:1] == (b"remote",) and config.get_boolean(section, b"promisor", default=False)
+        for section in config.sections()
+    )
+
+
 class RemoteRepository(AbstractHttpGitClient):
     """A repository behind https, or behind http on this machine."""
 
@@ -95,14 +117,11 @@ class RemoteRepository(AbstractHttpGitClient):
         self._pool = connections_to(address)
         self._response: _Response | None = None
 
-    def refs(self) -> dict[str, str]:
-        """Return the commit ids by full names such as `refs/heads/main`."""
+    def refs(self, known: Collection[str]) -> ListedRefs:
+        """Return the branches and tags. `known` commits may be named by the beginning of their ids."""
         with self._explained():
-            refs = self.get_refs("", ref_prefix=list(_PREFIXES)).refs
-        found = {name: sha for name, sha in refs.items() if sha is not None and name.startswith(_PREFIXES)}
-        peeled = {name.removesuffix(_PEELED): sha for name, sha in found.items() if name.endswith(_PEELED)}
-        plain = {name: sha for name, sha in found.items() if not name.endswith(_PEELED)}
-        return {os.fsdecode(name): sha.decode("ascii") for name, sha in (plain | peeled).items()}
+            found = self.get_refs("", ref_prefix=[*PREFIXES, HEAD])
+        return listed(found.refs, found.symrefs, known)
 
     @contextmanager
     def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:
