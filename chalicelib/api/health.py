@@ -93,6 +93,7 @@ def status() -> dict[str, Any]:
             "age_seconds": None if age is None else round(age, 1),
         },
         "rejected": [dict(one) for one in report.state.rejected],
+        "remarks": [dict(one) for one in report.state.remarks],
         "outbox": None if settings.life_hub_url is None else copied,
         "alerts": alerted,
         "missing_secrets": missing,

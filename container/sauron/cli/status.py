@@ -9,7 +9,7 @@ import click
 from chalicelib import __version__
 
 from .client import Client, command
-from .output import facts, moment, say, show, show_json, table, zone
+from .output import facts, moment, remark_line, say, show, show_json, table, zone
 
 
 @command("version")
@@ -60,6 +60,7 @@ def status(client: Client) -> None:
                     for one in found["rejected"]
                 ),
             ),
+            ("remarks", "\n".join(remark_line(one) for one in found.get("remarks", ()))),
             ("wrong", "\n".join(_wrong(found))),
             ("warnings", "\n".join(found.get("warnings", ()))),
         ]
