@@ -8,13 +8,13 @@ until the new one is complete.
 """
 
 import re
-import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.removal import remove_folder
 
 from .address import GitAddress
 from .command import GitResult
@@ -175,7 +175,7 @@ class Mirror:
         for pattern in _LEFTOVERS:
             for leftover in self.folder.glob(pattern):
                 if leftover.is_dir():
-                    shutil.rmtree(leftover, ignore_errors=True)
+                    remove_folder(leftover)
                 else:
                     with suppress(OSError):
                         leftover.unlink()
@@ -183,4 +183,4 @@ class Mirror:
     def _sweep_beside(self) -> None:
         for suffix in ("tmp", "old"):
             for folder in self.folder.parent.glob(f"{self.folder.name}.*.{suffix}"):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)

@@ -11,7 +11,7 @@ submodules, no LFS; a commit that was rewritten away stays available only while 
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -25,8 +25,9 @@ from .address import parse_address
 from .checkouts import FULL_SHA, Checkouts
 from .command import GitResult, git_environment, run_git
 from .default_branch import followed, named
-from .explain import explain
-from .export import DamagedMirrorError, export
+from .explain import explain, fault_error
+from .export import DamagedMirrorError, TookTooLongError, export
+from .limits import TreeLimits
 from .mirror import Mirror
 from .redirects import found_at
 from .refusals import checked_ref, no_commit, require_full, require_local, unreadable, unwritable
@@ -47,6 +48,7 @@ class GitSource:
         ssh_key_file: Path | None = None,
         known_hosts_file: Path | None = None,
         timeout: timedelta = _LIMIT,
+        limits: TreeLimits = TreeLimits(),  # noqa: B008 - a constant
     ) -> None:
         """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError.
 
@@ -61,6 +63,7 @@ class GitSource:
         self._ssh_key_file = ssh_key_file
         self._known_hosts_file = known_hosts_file
         self._timeout = timeout
+        self._limits = limits
 
     def fetch(self, ref: str | None = None) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
@@ -99,15 +102,17 @@ class GitSource:
                 mirror = self._mirror(lock)
                 with suppress(DamagedMirrorError):
                     if mirror.has(sha):
-                        return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+                        return self._export(sha, mirror, final, lock)
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
                 if mirror.has(sha):
                     mirror.renew()
                 self._fetch_commit(mirror, sha)
-                return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+                return self._export(sha, mirror, final, lock)
         except DamagedMirrorError as error:
             raise unreadable(sha, error, self._address) from error
+        except TookTooLongError as error:
+            raise fault_error(SourceFault.TIMED_OUT, self._address, said="", limit=self._timeout) from error
         except OSError as error:
             raise unwritable(final, error, self.display_url) from error
 
@@ -128,6 +133,10 @@ class GitSource:
                 }
         except (git.GitError, git.BadName, ValueError, OSError):
             return None
+
+    def _export(self, sha: str, mirror: Mirror, final: Path, lock: int) -> Path:
+        run = self._runner(lock)
+        return export(sha, git_dir=mirror.folder, final=final, run=run, limits=self._limits)
 
     def _fetch_commit(self, mirror: Mirror, sha: str) -> str:
         if mirror.has(sha):
@@ -199,13 +208,19 @@ class _Runner:
         self._deadline = deadline
         self._lock = lock
 
-    def __call__(self, arguments: Sequence[str], extra: dict[str, str]) -> GitResult:
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        extra: dict[str, str],
+        take: Callable[[bytes], None] | None = None,
+    ) -> GitResult:
         return run_git(
             arguments,
             environ=self._environ | extra,
             cwd=self._cwd,
             deadline=self._deadline,
             pass_fds=(self._lock,),
+            take=take,
         )
 
 

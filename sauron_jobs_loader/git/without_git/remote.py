@@ -31,6 +31,7 @@ from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git.address import GitAddress
 from sauron_jobs_loader.git.explain import fault_error
 from sauron_jobs_loader.git.https import connections_to
+from sauron_jobs_loader.git.limits import TreeCount, TreeLimits
 from sauron_jobs_loader.git.redirects import MOST, MOVED, allowed, endless, origin
 
 from .objects import ReadObject
@@ -58,7 +59,7 @@ class LocalRepository:
 
     def refs(self, known: Collection[str]) -> ListedRefs:
         """Return the branches and tags. `known` commits may be named by the beginning of their ids."""
-        with self._opened() as repo:
+        with self._opened() as repo, self._readable():
             names = [name for name in repo.refs.allkeys() if name.startswith(PREFIXES)]
             commits: dict[bytes, bytes | None] = {name: repo.get_peeled(name) for name in names}
             try:
@@ -68,7 +69,12 @@ class LocalRepository:
             return listed(commits, repo.refs.get_symrefs(), known)
 
     @contextmanager
-    def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:  # noqa: ARG002 - the same shape as RemoteRepository's
+    def objects(
+        self,
+        sha: str,
+        scratch: Path,  # noqa: ARG002 - the same shape as RemoteRepository's
+        limits: TreeLimits,  # noqa: ARG002
+    ) -> Iterator[ReadObject]:
         """Open the objects of commit `sha`."""
         with self._opened() as repo:
 
@@ -77,9 +83,7 @@ class LocalRepository:
                     return repo.object_store.get_raw(ObjectID(name))
                 except KeyError:
                     if name != sha.encode() and _is_partial(repo):
-                        raise fault_error(
-                            SourceFault.INCOMPLETE, self._address, said="", limit=timedelta(0)
-                        ) from None
+                        raise self._fault(SourceFault.INCOMPLETE) from None
                     raise
 
             yield read
@@ -87,15 +91,28 @@ class LocalRepository:
     @contextmanager
     def _opened(self) -> Iterator[Repo]:
         try:
-            repo = Repo(self._address.url)
+            with self._readable():
+                repo = Repo(self._address.url)
         except NotGitRepository:
-            raise fault_error(
-                SourceFault.NOT_A_REPOSITORY, self._address, said="", limit=timedelta(0)
-            ) from None
+            raise self._fault(SourceFault.NOT_A_REPOSITORY) from None
         try:
             yield repo
         finally:
             repo.close()
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Turn what dulwich raises because of a damaged repository into SourceError."""
+        try:
+            yield
+        except (SourceError, NotGitRepository):
+            raise
+        except Exception as error:
+            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise self._fault(SourceFault.FAILED, f"{type(error).__name__}: {said}") from error
+
+    def _fault(self, fault: SourceFault, said: str = "") -> SourceError:
+        return fault_error(fault, self._address, said=said, limit=timedelta(0), speaker="reading it")
 
 
 def _is_partial(repo: Repo) -> bool:
@@ -124,24 +141,29 @@ class RemoteRepository(AbstractHttpGitClient):
         return listed(found.refs, found.symrefs, known)
 
     @contextmanager
-    def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:
-        """Fetch commit `sha` alone into `scratch` and open it.
+    def objects(self, sha: str, scratch: Path, limits: TreeLimits) -> Iterator[ReadObject]:
+        """Fetch commit `sha` alone into `scratch`, up to the size that `limits` allow, and open it.
 
         Reading an object the server withholds is a KeyError.
         """
         store = DiskObjectStore.init(scratch / "objects")
         try:
-            self._bring(sha, store)
+            self._bring(sha, store, TreeCount(sha, limits))
             yield lambda name: store.get_raw(ObjectID(name))
         finally:
             store.close()
 
-    def _bring(self, sha: str, store: DiskObjectStore) -> None:
+    def _bring(self, sha: str, store: DiskObjectStore, count: TreeCount) -> None:
         pack, complete, abandon = store.add_pack()
+
+        def write(data: bytes) -> int:
+            count.add_size(len(data))
+            return pack.write(data)
+
         walker = ObjectStoreGraphWalker([], lambda _: [])
         try:
             with self._explained():
-                self.fetch_pack("", _only(sha), walker, pack.write, depth=1, ref_prefix=[b"HEAD"])
+                self.fetch_pack("", _only(sha), walker, write, depth=1, ref_prefix=[b"HEAD"])
                 complete()
         except _NotGivenError:
             with suppress(OSError):

@@ -12,9 +12,10 @@ branch or tag is at it, or it is checked out; a pruned revision is fetched again
 for a commit that no branch or tag leads to.
 """
 
-import shutil
+import time
 import uuid
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -24,7 +25,9 @@ from sauron_jobs_loader.file_lock import file_lock
 from sauron_jobs_loader.git.address import GitAddress, parse_address
 from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
 from sauron_jobs_loader.git.default_branch import followed, named
+from sauron_jobs_loader.git.explain import fault_error
 from sauron_jobs_loader.git.export import DamagedMirrorError, make_durable, publish, refuse_escaping_links
+from sauron_jobs_loader.git.limits import TreeLimits
 from sauron_jobs_loader.git.refusals import (
     checked_ref,
     no_commit,
@@ -33,6 +36,7 @@ from sauron_jobs_loader.git.refusals import (
     unreadable,
     unwritable,
 )
+from sauron_jobs_loader.removal import remove_folder
 
 from .objects import about, write_files
 from .refs import ABBREVIATED
@@ -57,6 +61,7 @@ class DulwichSource:
         ssh_key_file: Path | None = None,  # noqa: ARG002 - the same arguments as GitSource's
         known_hosts_file: Path | None = None,  # noqa: ARG002
         timeout: timedelta = _LIMIT,
+        limits: TreeLimits = TreeLimits(),  # noqa: B008 - a constant
     ) -> None:
         """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError.
 
@@ -72,6 +77,7 @@ class DulwichSource:
         self._revisions = Checkouts(self._root)
         self._commits = self._root / "commits"
         self._timeout = timeout
+        self._limits = limits
 
     def fetch(self, ref: str | None = None) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
@@ -124,20 +130,27 @@ class DulwichSource:
     def _brought(self, sha: str, final: Path) -> Path:
         # of a killed process: no other one works here while this one holds the lock
         for left_over in final.parent.glob("*.tmp"):
-            shutil.rmtree(left_over, ignore_errors=True)
+            remove_folder(left_over)
         scratch = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
         tree = scratch / "tree"
         tree.mkdir(parents=True)
         try:
-            with self._remote().objects(sha, scratch) as read:
-                commit = write_files(sha, read, tree)
+            deadline = time.monotonic() + self._timeout.total_seconds()
+            with self._remote().objects(sha, scratch, self._limits) as read:
+                commit = write_files(
+                    sha, read, tree, limits=self._limits, check_time=partial(self._check_time, deadline)
+                )
             refuse_escaping_links(tree, sha)
             self._remember(sha, commit, scratch)
             make_durable(tree)
             publish(tree, final)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove_folder(scratch)
         return final
+
+    def _check_time(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise fault_error(SourceFault.TIMED_OUT, self._address, said="", limit=self._timeout)
 
     def _remember(self, sha: str, commit: bytes, scratch: Path) -> None:
         """Keep the commit object, and forget those of pruned revisions."""

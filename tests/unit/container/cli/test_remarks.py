@@ -10,7 +10,9 @@ from tests.git_servers import BundleRepository
 from tests.unit.container.cli.conftest import Cli
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 12\n"
-LINE = "rows.csv: this file is a Git LFS pointer, its content is not fetched; commit the file itself, or fetch"
+LINE = (
+    "rows.csv: this file is a Git LFS pointer, its content is not fetched; commit the file itself, or fetch"
+)
 MANIFEST = """
 from sauron_jobs_loader import JobConfig, job_registry
 job_registry.register(JobConfig(id="report", cron="@daily", command=["true"]))
