@@ -85,6 +85,10 @@ class GitSource:
                     sha = named(wanted, mirror, self.display_url, configured=configured)
                 mirror.collect_garbage()
                 return sha
+        except SourceError as error:
+            if error.fault is SourceFault.EMPTY and self._address.scheme in {"http", "https"}:
+                found_at(self._address, limit=self._timeout)  # a web page looks empty to git
+            raise
         except OSError as error:
             raise unwritable(self._root, error, self.display_url) from error
 

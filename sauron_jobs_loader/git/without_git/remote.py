@@ -1,4 +1,4 @@
-"""A git repository as dulwich reads it, over http(s) or on this disk. No git binary is used.
+"""A git repository as dulwich reads it over http(s). No git binary is used.
 
 `refs` returns which commits the branches and tags are at; `objects` opens the objects of one commit, without
 its history. The token goes only to the host, port and scheme of the address, in a header. Redirects are
@@ -20,16 +20,16 @@ from urllib.parse import urljoin
 
 import urllib3
 from dulwich.client import AbstractHttpGitClient
-from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.errors import GitProtocolError
 from dulwich.object_store import DiskObjectStore, ObjectStoreGraphWalker
 from dulwich.objects import ObjectID
 from dulwich.refs import Ref
-from dulwich.repo import Repo
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git.address import GitAddress
-from sauron_jobs_loader.git.explain import fault_error
+from sauron_jobs_loader.git.explain import fault_error, status_error
+from sauron_jobs_loader.git.http_answers import WEB_PAGE
 from sauron_jobs_loader.git.https import connections_to
 from sauron_jobs_loader.git.limits import TreeCount, TreeLimits
 from sauron_jobs_loader.git.redirects import MOST, MOVED, allowed, endless, origin
@@ -42,85 +42,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 64 * 1024
 _COMPLAINT = 400
-_FAULTS = {
-    401: SourceFault.ACCESS,
-    403: SourceFault.ACCESS,
-    404: SourceFault.NOT_A_REPOSITORY,
-    410: SourceFault.NOT_A_REPOSITORY,
-}
-_OK, _SERVER_ERROR = 200, 500
-
-
-class LocalRepository:
-    """A repository on this disk."""
-
-    def __init__(self, address: GitAddress) -> None:
-        self._address = address
-
-    def refs(self, known: Collection[str]) -> ListedRefs:
-        """Return the branches and tags. `known` commits may be named by the beginning of their ids."""
-        with self._opened() as repo, self._readable():
-            names = [name for name in repo.refs.allkeys() if name.startswith(PREFIXES)]
-            commits: dict[bytes, bytes | None] = {name: repo.get_peeled(name) for name in names}
-            try:
-                commits[HEAD] = repo.head()
-            except KeyError:
-                commits[HEAD] = None  # at a branch without a commit
-            return listed(commits, repo.refs.get_symrefs(), known)
-
-    @contextmanager
-    def objects(
-        self,
-        sha: str,
-        scratch: Path,  # noqa: ARG002 - the same shape as RemoteRepository's
-        limits: TreeLimits,  # noqa: ARG002
-    ) -> Iterator[ReadObject]:
-        """Open the objects of commit `sha`."""
-        with self._opened() as repo:
-
-            def read(name: bytes) -> tuple[int, bytes]:
-                try:
-                    return repo.object_store.get_raw(ObjectID(name))
-                except KeyError:
-                    if name != sha.encode() and _is_partial(repo):
-                        raise self._fault(SourceFault.INCOMPLETE) from None
-                    raise
-
-            yield read
-
-    @contextmanager
-    def _opened(self) -> Iterator[Repo]:
-        try:
-            with self._readable():
-                repo = Repo(self._address.url)
-        except NotGitRepository:
-            raise self._fault(SourceFault.NOT_A_REPOSITORY) from None
-        try:
-            yield repo
-        finally:
-            repo.close()
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        """Turn what dulwich raises because of a damaged repository into SourceError."""
-        try:
-            yield
-        except (SourceError, NotGitRepository):
-            raise
-        except Exception as error:
-            said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise self._fault(SourceFault.FAILED, f"{type(error).__name__}: {said}") from error
-
-    def _fault(self, fault: SourceFault, said: str = "") -> SourceError:
-        return fault_error(fault, self._address, said=said, limit=timedelta(0), speaker="reading it")
-
-
-def _is_partial(repo: Repo) -> bool:
-    config = repo.get_config()
-    return any(
-        section[:1] == (b"remote",) and config.get_boolean(section, b"promisor", default=False)
-        for section in config.sections()
-    )
+_OK = 200
 
 
 class RemoteRepository(AbstractHttpGitClient):
@@ -229,12 +151,24 @@ class RemoteRepository(AbstractHttpGitClient):
             raise endless(self._address)
         if raise_for_status and response.status != _OK:
             response.close()
-            fault = SourceFault.UNREACHABLE if response.status >= _SERVER_ERROR else SourceFault.FAILED
-            raise self._fault(_FAULTS.get(response.status, fault), f"HTTP status {response.status}")
+            raise status_error(
+                response.status,
+                self._address,
+                said=f"HTTP status {response.status}",
+                limit=self._limit,
+                speaker="the connection",
+            )
         self._response = body = _Response(response, self._left, moved_to="" if url == asked else url)
         if data is None and "application/x-git-" not in (body.content_type or ""):
             body.close()
-            raise self._fault(SourceFault.NOT_A_REPOSITORY, "")
+            page = "html" in (body.content_type or "").lower()
+            raise fault_error(
+                SourceFault.NOT_A_REPOSITORY,
+                self._address,
+                said="",
+                limit=self._limit,
+                sentence=WEB_PAGE.format(host=self._address.host) if page else "",
+            )
         return body, body.read
 
     def _left(self) -> float:

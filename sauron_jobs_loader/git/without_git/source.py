@@ -42,7 +42,8 @@ from .objects import about, write_files
 from .refs import ABBREVIATED
 
 if TYPE_CHECKING:
-    from .remote import LocalRepository, RemoteRepository
+    from .local import LocalRepository
+    from .remote import RemoteRepository
 
 _LIMIT = timedelta(seconds=120)
 _RULE = "; without git a commit id is written in full"
@@ -165,11 +166,13 @@ class DulwichSource:
         return {entry.name for entry in self._revisions.folder.glob("?" * 40)}
 
     def _remote(self) -> "LocalRepository | RemoteRepository":
-        from .remote import LocalRepository, RemoteRepository
-
         require_local(self._address)
         if self._address.scheme == "file":
+            from .local import LocalRepository
+
             return LocalRepository(self._address)
+        from .remote import RemoteRepository
+
         return RemoteRepository(self._address, limit=self._timeout)
 
 
