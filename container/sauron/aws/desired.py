@@ -16,7 +16,8 @@ from urllib.parse import unquote, urlsplit
 from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
 from sauron_jobs_loader.errors import LoaderError, SourceError
-from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address
+from sauron_jobs_loader.git.address import parse_address
+from sauron_jobs_loader.git.hosts import DEFAULT_USER
 from sauron_jobs_loader.masking import address_credentials
 from sauron_jobs_loader.toolkit import known_hosts
 

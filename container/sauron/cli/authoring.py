@@ -239,11 +239,10 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
             unmet = lambda_limits.unmet(declared.wanted, lambda_limits.shipped())
         bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
     except LoaderError as error:
-        reasons = (str(error), *unmet)
         found = all_checks.remarks(BundleTree.working_copy(folder))
         return (
             [],
-            [{"job_id": None, "place": None, "reason": reason} for reason in reasons],
+            [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)],
             [one.record() for one in found],
         )
     finally:

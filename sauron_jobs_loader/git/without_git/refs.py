@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from sauron_jobs_loader.git.checkouts import FULL_SHA
 from sauron_jobs_loader.git.default_branch import DEFAULT, Head
@@ -53,7 +54,7 @@ class ListedRefs:
 
 
 def listed(
-    advertised: Mapping[bytes, bytes | None], symrefs: Mapping[bytes, bytes], known: Collection[str]
+    advertised: Mapping[Any, bytes | None], symrefs: Mapping[Any, bytes], known: Collection[str]
 ) -> ListedRefs:
     """Return the refs from a server's list. It names the commit of an annotated tag by a line of its own."""
     found = {name: sha for name, sha in advertised.items() if sha is not None and name.startswith(PREFIXES)}
