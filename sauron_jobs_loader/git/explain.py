@@ -79,7 +79,7 @@ _PLAIN_ADVICE = {
         "set SSL_CERT_FILE to a file with that CA"
     ),
     SourceFault.NOT_A_REPOSITORY: (
-        "there is no git repository at that address; check the path "
+        "there is no git repository at that address; check the path in JOBS_GIT_REPO_URL "
         "(without access, a private repository looks like this too)"
     ),
     SourceFault.UNREACHABLE: (

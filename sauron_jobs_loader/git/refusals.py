@@ -19,14 +19,15 @@ _SHOWN_BRANCHES = 10
 _BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/|$)|[/.]$|^@$|^$")
 
 
-def checked_ref(ref: str) -> str:
-    """Return a valid branch, tag or commit id. Raises SourceError for any other text."""
+def checked_ref(ref: str, *, setting: str = "") -> str:
+    """Return a valid branch, tag or commit id. Raises SourceError for any other text, from `setting`."""
     lowered = ref.lower()
     if FULL_SHA.fullmatch(lowered):
         return lowered
     if _BAD_REF.search(ref):
         raise SourceError(
-            f"{ref!r} is not a valid branch, tag or commit id; write a name such as 'main', or a commit id",
+            f"{ref!r} is not a valid branch, tag or commit id; write a name such as 'main', or a commit id"
+            + (f", as {setting}" if setting else ""),
             fault=SourceFault.UNKNOWN_REF,
             ref=ref,
         )
@@ -47,7 +48,8 @@ def require_local(address: GitAddress) -> None:
     """Raise SourceError if the address is a path that does not exist."""
     if (path := address.local_path) is not None and not path.exists():
         raise SourceError(
-            f"{path} does not exist; write the path of a git repository, or create one there with `git init`",
+            f"{path} does not exist; set JOBS_GIT_REPO_URL to the path of a git repository, "
+            "or create one there with `git init`",
             fault=SourceFault.NOT_A_REPOSITORY,
             url=address.display,
         )

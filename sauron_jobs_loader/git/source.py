@@ -56,7 +56,7 @@ class GitSource:
         """
         self._address = parse_address(url, token=token)
         self.display_url = self._address.display
-        self._branch = None if branch is None else checked_ref(branch)
+        self._branch = None if branch is None else checked_ref(branch, setting="JOBS_GIT_BRANCH")
         self.followed: str | None = self._branch
         self._root = root.absolute()
         self._revisions = Checkouts(self._root)
@@ -194,10 +194,14 @@ class GitSource:
         require_local(self._address)
         if self._address.scheme != "ssh":
             return
-        for file, what in ((self._ssh_key_file, "ssh key"), (self._known_hosts_file, "known_hosts file")):
+        for file, what, setting in (
+            (self._ssh_key_file, "ssh key", "SAURON_SSH_KEY_PATH"),
+            (self._known_hosts_file, "known_hosts file", "SAURON_SSH_KNOWN_HOSTS"),
+        ):
             if file is not None and not file.is_file():
                 raise SourceError(
-                    f"the {what} {file} does not exist; put it there (a key with mode 0600)",
+                    f"the {what} {file} does not exist; put it there (a key with mode 0600), "
+                    f"or set {setting} to where it is",
                     fault=SourceFault.ACCESS,
                     url=self.display_url,
                 )

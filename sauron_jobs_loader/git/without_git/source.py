@@ -72,7 +72,7 @@ class DulwichSource:
         if self._address.scheme == "ssh":
             raise _needs_git(self._address)
         self.display_url = self._address.display
-        self._branch = None if branch is None else checked_ref(branch)
+        self._branch = None if branch is None else checked_ref(branch, setting="JOBS_GIT_BRANCH")
         self.followed: str | None = self._branch
         self._root = root.absolute()
         self._revisions = Checkouts(self._root)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sauron_jobs_loader.errors import SourceError
 from sauron_jobs_loader.git.address import parse_address
 from sauron_jobs_loader.git.refusals import unknown_ref
+from sauron_jobs_loader.git.source import GitSource
 
 HTTP = "write https://gitea:3000/ops/jobs.git; where there is no TLS, write ssh://git@gitea/ops/jobs.git"
 
@@ -79,3 +82,13 @@ def test_a_ref_that_is_named_otherwise_is_understood(ref: str, meant: str) -> No
     assert f"did you mean {meant!r}?" in str(told)
     told = unknown_ref(ref, ["feature/x", "main"], "url", tags=["rel"], configured=True)
     assert f"Set JOBS_GIT_BRANCH={meant}" in str(told)
+
+
+def test_a_name_that_is_no_branch_names_the_setting_it_came_from(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="as JOBS_GIT_BRANCH"):
+        GitSource("https://host/o/r", root=tmp_path, branch="two words")
+    with pytest.raises(SourceError, match="set JOBS_GIT_REPO_URL to the path of a git repository"):
+        GitSource("/no/such/folder", root=tmp_path).fetch()
+    keyless = GitSource("git@host:o/r", root=tmp_path, ssh_key_file=tmp_path / "key")
+    with pytest.raises(SourceError, match="or set SAURON_SSH_KEY_PATH to where it is"):
+        keyless.fetch()
