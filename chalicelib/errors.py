@@ -142,6 +142,10 @@ class BundleError(SauronError):
     """The bundle cannot be fetched, checked out or loaded; the message says which and what to do."""
 
 
+class UnknownRefError(BundleError):
+    """The repository has no branch, tag or commit of the name that a caller asked for."""
+
+
 class StoreError(SauronError):
     """The store cannot be opened or is not ours."""
 

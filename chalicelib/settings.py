@@ -58,7 +58,8 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_DB_CA", None, tls.roots, "Root of PostgreSQL's certificate, for the store and Life Hub: PEM text, system (the roots this system trusts) or rds (Amazon's; docs/aws.md)", file=True),
     _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only", address=True),
     _row("JOBS_GIT_TOKEN", None, read.word, "Token for an https bundle", secret=True),
-    _row("JOBS_GIT_BRANCH", "main", read.word, "Branch of the bundle that is followed"),
+    _row("JOBS_GIT_BRANCH", None, read.word, "Branch of the bundle that is followed. Unset: main if there is one, else what the remote's HEAD names"),
+    _row("JOBS_GIT_SUBDIR", None, read.folder_inside, "The folder inside the repository that holds manifest.py, such as ops/sauron. Unset: its top"),
     _row("JOBS_DIR", ".sauron/jobs", read.path, "Where the bundle's mirror and revisions are kept"),
     _row("JOBS_REFRESH_INTERVAL_SECONDS", "300", read.seconds(0, 86400), "How often the bundle is synced; 0 = only when asked", attribute="refresh_interval"),
     _row("JOB_SCHEDULER_NAME", "sauron", read.text, "This scheduler's name in Life Hub and messages", attribute="scheduler_name"),
@@ -112,7 +113,8 @@ class Settings:
     db_ca: str | None
     jobs_git_repo_url: str | None
     jobs_git_token: str | None = field(repr=False)
-    jobs_git_branch: str
+    jobs_git_branch: str | None
+    jobs_git_subdir: str | None
     jobs_dir: Path
     refresh_interval: timedelta
     scheduler_name: str

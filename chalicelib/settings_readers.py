@@ -48,6 +48,16 @@ def path(value: str) -> Path:
     return Path(value).expanduser().absolute()
 
 
+def folder_inside(value: str) -> str | None:
+    """Read a folder inside the bundle's repository, relative to its top; None is the top itself."""
+    if "\0" in value or "\\" in value or value.startswith(("~", "$")):
+        raise ValueError("write a folder inside the repository with forward slashes, such as ops/sauron")
+    parts = [part for part in value.split("/") if part not in {"", "."}]
+    if value.startswith("/") or ".." in parts:
+        raise ValueError("write it relative to the top of the repository, without ..: ops/sauron")
+    return "/".join(parts) or None
+
+
 def whole(low: int, high: int) -> Callable[[str], int]:
     """Return a reader of whole numbers from `low` to `high`."""
 

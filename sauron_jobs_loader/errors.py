@@ -19,6 +19,7 @@ class SourceFault(StrEnum):
     NOT_A_REPOSITORY = (
         "not_a_repository"  # a server replies, or a folder exists, but it is not a git repository
     )
+    INCOMPLETE = "incomplete"  # a repository that lacks the content of its files
     EMPTY = "empty"  # a repository without commits
     UNKNOWN_REF = "unknown_ref"  # no such branch, tag or commit
     UNSAFE_CONTENT = "unsafe_content"  # a link that leaves the tree

@@ -31,6 +31,17 @@ BASE64_LINES = (76, 64)  # letters after which MIME and base64(1), and PEM break
 _USER_INFORMATION = re.compile(r"(?<=://)(?!git@)([^/\s]+)@")
 _ALTERNATIVE = str.maketrans("+/", "-_")
 
+PUBLIC_USERS = frozenset(
+    {
+        "x-access-token",
+        "x-token-auth",
+        "x-bitbucket-api-token-auth",
+        "x-oauth-basic",
+        "oauth2",
+        "gitlab-ci-token",
+    }
+)
+"""User names beside a git token that every host's manual has: no secrets."""
 UNREADABLE = "an address that cannot be read"
 _SCHEME = re.compile(r"\A(?:[a-z][a-z0-9+.-]*:)?/+", re.IGNORECASE)
 _SSH_USER = re.compile(r"(?:git\+)?ssh://[a-z0-9_.+-]+", re.IGNORECASE)
@@ -67,6 +78,8 @@ def address_credentials(url: str) -> set[str]:
     if not at or _is_path(url) or _SCP_LIKE.fullmatch(url) or _SSH_USER.fullmatch(before):
         return set()
     whole = _SCHEME.sub("", before)
+    if whole in PUBLIC_USERS:
+        return set()
     user, _, last = whole.rpartition(":")
     pieces = {whole, whole.partition(":")[2], user if last in {"", "x-oauth-basic"} else ""}
     return {form for piece in pieces if piece for form in (piece, unquote(piece))}

@@ -94,6 +94,8 @@ class GitHttpServer:
     url: str = ""
     stalls: bool = False  # read the request, then say nothing
     redirect_to: str | None = None
+    sign_in: str | None = None  # where every request is sent first
+    status: int | None = None  # instead of a response
     renamed: dict[str, str] = field(default_factory=dict)  # parts of paths and what they are called now
     answered: list[int] = field(default_factory=list)
     credentials: set[str | None] = field(default_factory=set)  # what the Authorization headers held
@@ -152,7 +154,13 @@ class _GitHandler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self._body()
-        if self.state.redirect_to is not None:
+        if self.state.status is not None:
+            self._answer(self.state.status, {"Content-Type": "text/html"}, b"<p>no</p>")
+        elif self.state.sign_in is not None and "/info/refs" in self.path:
+            self._answer(302, {"Location": self.state.sign_in})
+        elif self.state.sign_in is not None:
+            self._answer(200, {"Content-Type": "text/html; charset=utf-8"}, b"<h1>Sign in</h1>\n" * 9)
+        elif self.state.redirect_to is not None:
             self._answer(302, {"Location": self.state.redirect_to + self.path})
         elif known := [old for old in self.state.renamed if old in self.path]:
             self._answer(301, {"Location": self.path.replace(known[0], self.state.renamed[known[0]])})

@@ -27,6 +27,7 @@ from .runs import existing, log_response
 blueprint = Blueprint(__name__)
 
 LATEST = 25
+REMARKS_SHOWN = 10
 LOG_TAIL = 64 * 1024
 
 _MESSAGES = {
@@ -68,6 +69,7 @@ def home() -> Response:
         jobs=[_line(job, last.get(job.id), report) for job in jobs],
         runs=latest,
         git=status_report.git_sync(sauron.settings, report.state, report.revision),
+        remarks=report.state.remarks[:REMARKS_SHOWN],
         last_sync=report.state.last_sync,
     )
 

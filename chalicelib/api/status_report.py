@@ -100,10 +100,15 @@ def git_sync(settings: Settings, state: BundleState, revision: Revision | None) 
         "last_error": None if error is None else settings.masked(error),
         "consecutive_failures": state.consecutive_failures,
         "repo_url": None if url is None else settings.masked(shown_address(url)),
-        "branch": settings.jobs_git_branch,
+        "branch": followed_branch(settings, state),
         "local_path": str(settings.jobs_dir),
         "pinned_ref": state.pinned_ref,
     }
+
+
+def followed_branch(settings: Settings, state: BundleState) -> str:
+    """Return the branch that syncs follow: the configured one, or the one found in the repository."""
+    return settings.jobs_git_branch or state.branch or "main"
 
 
 def next_runs(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:

@@ -25,12 +25,16 @@ NAMED = 5  # removed jobs that a message names
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a revision's boot returned: job records, refusals as {job_id, place, reason}, and its commit."""
+    """What a revision's boot returned: job records, refusals as {job_id, place, reason}, and its commit.
+
+    `remarks` is what its author should know, each as {file, line, text, cure}.
+    """
 
     jobs: Sequence[Mapping[str, Any]]
     rejected: Sequence[Mapping[str, Any]]
     subject: str | None = None
     author: str | None = None
+    remarks: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

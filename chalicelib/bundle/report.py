@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How a sync or rollback went, and the jobs it changed. `fault`: the step that failed, if one did."""
+    """How a sync or rollback went, and the jobs it changed.
+
+    `fault`: the step that failed, if one did. `remarks`: what the author of the revision should know, each as
+    {file, line, text, cure}.
+    """
 
     success: bool
     message: str
@@ -16,3 +22,4 @@ class SyncReport:
     jobs_removed: tuple[str, ...] = ()
     jobs_rescheduled: tuple[str, ...] = ()
     fault: str | None = None
+    remarks: tuple[Mapping[str, Any], ...] = ()

@@ -7,29 +7,26 @@ masked.
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
-from functools import cached_property
 from pathlib import Path
 
 import sauron_jobs_loader
 from chalicelib import __version__, logs
 from chalicelib.clock import iso
-from chalicelib.errors import BundleError
+from chalicelib.errors import BundleError, UnknownRefError
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Run
 from chalicelib.settings import Settings
 from sauron_jobs_loader.environment import requirements
 from sauron_jobs_loader.environment.environments import Environments
-from sauron_jobs_loader.errors import LoaderError, SourceError
+from sauron_jobs_loader.errors import LoaderError, SourceError, SourceFault
 from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
-from sauron_jobs_loader.git.source import GitSource
-from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, Launcher
 
 from .activation import Loaded
+from .bundle_source import BundleSource
 from .job_environment import JobEnvironment
 from .key_files import KeyFiles
 
@@ -38,6 +35,8 @@ log = logs.get(__name__)
 BUILTIN_FOLDER = Path(sauron_jobs_loader.__file__).parent / "builtin"
 # the fields of a job's record that the bundle's code writes freely
 TEXTS = ("description", "entrypoint", "command", "project", "tags", "params")
+UNEXPECTED_CHARS = 500  # of the message of an exception that nobody foresaw
+WHY_SHOWN = 3  # remarks that the error of a revision that does not load quotes
 
 
 class Revisions:
@@ -55,6 +54,7 @@ class Revisions:
         self._environment = job_environment
         self._key_files = KeyFiles(settings)
         self._checkouts = Checkouts(settings.jobs_dir)
+        self._source = BundleSource(settings, self._key_files, self._checkouts)
         self._environments = Environments(
             settings.jobs_dir / "environments",
             environ=self._environment.installer(),
@@ -69,49 +69,53 @@ class Revisions:
         self._pythons: dict[str, Path] = {}
         self.preloaded: str | None = None  # the revision that is loaded and ready
 
-    @cached_property
-    def _source(self) -> GitSource | DulwichSource:
-        settings = self._settings
-        kind: type[GitSource | DulwichSource] = GitSource if shutil.which("git") else DulwichSource
-        return kind(
-            settings.jobs_git_repo_url or "",
-            root=settings.jobs_dir,
-            branch=settings.jobs_git_branch,
-            token=settings.jobs_git_token,
-            ssh_key_file=self._key_files.key(),
-            known_hosts_file=self._key_files.known_hosts(),
-            timeout=settings.git_timeout,
-        )
-
     @contextlib.contextmanager
-    def _translated(self, ref: str | None = None) -> Iterator[None]:
-        """Turn errors of the loader into BundleError: secrets masked, and without the `ref` of a caller."""
+    def _translated(self, doing: str | None = None) -> Iterator[None]:
+        """Turn the loader's errors into BundleError, masked; with `doing`, every other one as well."""
+        mask = self._environment.masker().text
         try:
             yield
+        except BundleError:
+            raise
         except LoaderError as error:
-            text = str(error)
-            if ref is not None and isinstance(error, SourceError) and error.ref:
-                # Masked, it would tell a caller whether it is a secret.
-                text = text.replace(repr(error.ref), "<ref>")
-                if FULL_SHA.fullmatch(error.ref):
-                    text = text.replace(error.ref, "<ref>").replace(error.ref[:12], "<ref>")
-            raise BundleError(self._environment.masker().text(text)) from None
+            raise BundleError(mask(str(error))) from None
+        except Exception as error:
+            if doing is None:
+                raise
+            log.exception("sync.broke_off", doing=doing)
+            said = mask(f"{type(error).__name__}: {error}")[:UNEXPECTED_CHARS]
+            raise BundleError(
+                f"Something unexpected went wrong while {doing} ({said}). Sauron's log has the details."
+            ) from error
 
     # -- for syncs ----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Keep other processes from syncing meanwhile. Raises BundleError if one holds the lock too long."""
-        with self._translated(), self._checkouts.lock():
+        with contextlib.ExitStack() as held:
+            with self._translated():
+                held.enter_context(self._checkouts.lock())
             yield
 
     def fetch(self, ref: str | None) -> str:
         """Fetch a branch, tag or commit (None: the configured branch); return its full id.
 
-        Raises BundleError; it does not repeat a `ref` that was refused.
+        Raises BundleError, and UnknownRefError if `ref` is not there. Neither repeats a `ref` of a caller.
         """
-        with self._translated(ref):
-            return self._source.fetch(ref)
+        with self._translated("fetching the bundle"):
+            try:
+                return self._source.git.fetch(ref)
+            except SourceError as error:
+                if ref is None:
+                    raise
+                kind = UnknownRefError if error.fault is SourceFault.UNKNOWN_REF else BundleError
+                raise kind(self._environment.masker().text(_without_ref(error))) from None
+
+    @property
+    def followed(self) -> str | None:
+        """The branch that syncs follow: the configured one, or the one that the last fetch found."""
+        return self._source.followed
 
     def load(self, sha: str) -> Loaded:
         """Check a revision out and boot it.
@@ -120,12 +124,13 @@ class Revisions:
         """
         lacking = self._lacking(sha)
         try:
-            with self._translated():
+            with self._translated("loading the bundle"):
                 bundle = self._boot(sha)
-                commit = self._source.metadata(sha) or {}
+                commit = self._source.git.metadata(sha) or {}
         except BundleError as error:
-            raise BundleError(" ".join([str(error), *lacking])) from None
+            raise BundleError(" ".join([str(error), *lacking, *self._why_lacking(sha)])) from None
         mask = self._environment.masker()
+        remarks = [mask.value(one.record()) for one in self._source.remarks(sha, bundle.jobs)]
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
         refused = [
             {"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)}
@@ -134,7 +139,7 @@ class Revisions:
         if self._settings.function:
             from . import lambda_limits
 
-            in_bundle = lambda_limits.is_file_of(self._folder(sha))
+            in_bundle = lambda_limits.is_file_of(self._source.folder(sha))
             for record in list(jobs):
                 if reasons := lambda_limits.refusals(
                     JobSpec.from_record(record), unmet=lacking, in_bundle=in_bundle
@@ -143,7 +148,12 @@ class Revisions:
                     refused.append(
                         {"job_id": record["id"], "place": record["place"], "reason": " ".join(reasons)}
                     )
-        return Loaded(jobs, refused, commit.get("subject"), commit.get("author"))
+        return Loaded(jobs, refused, commit.get("subject"), commit.get("author"), remarks)
+
+    def _why_lacking(self, sha: str) -> list[str]:
+        """Return what the tree of a revision that does not load may lack, as sentences."""
+        mask = self._environment.masker()
+        return [mask.text(f"Also, {one}.") for one in self._source.remarks(sha, ())[:WHY_SHOWN]]
 
     def _lacking(self, sha: str) -> list[str]:
         """Return what a revision requires and this Lambda function lacks.
@@ -155,7 +165,7 @@ class Revisions:
         from . import lambda_limits
 
         with self._translated():
-            wanted = requirements.read(self._folder(sha))
+            wanted = requirements.read(self._source.folder(sha))
         return lambda_limits.unmet(wanted.wanted, lambda_limits.installed()) if wanted else []
 
     def retire(self, keep: Collection[str]) -> None:
@@ -164,7 +174,8 @@ class Revisions:
         self._checkouts.prune(keep)
         for sha in [sha for sha in self._pythons if sha not in keep]:
             self._pythons.pop(sha, None)
-        self._environments.prune([folder for sha in keep if (folder := self._checkouts.path(sha))])
+        kept = [folder for sha in keep if (folder := self._checkouts.path(sha))]
+        self._environments.prune([folder / (self._settings.jobs_git_subdir or "") for folder in kept])
 
     def preload(self, sha: str) -> None:
         """Load the active revision, so that its next run starts in milliseconds.
@@ -175,13 +186,13 @@ class Revisions:
             try:
                 self._boot(sha)
                 self.preloaded = sha
-            except (LoaderError, BundleError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever a bundle holds, the sync has ended well
                 reason = self._environment.masker().text(str(error))
                 log.error("revision.preload_failed", sha=sha, reason=reason)  # noqa: TRY400 - the reason is enough
             self._launcher.retire([sha])
 
     def _boot(self, sha: str) -> Bundle:
-        folder = self._folder(sha)
+        folder = self._source.folder(sha)
         bundle = self._launcher.boot(
             sha, folder, self._environment.zygote(), python=self._python(sha, folder)
         )
@@ -202,22 +213,6 @@ class Revisions:
             known = self._pythons[sha] = self._environments.python(folder)
         return known
 
-    def _folder(self, sha: str) -> Path:
-        """Return the checkout of a revision, made again if it is gone."""
-        folder = self._checkouts.path(sha)
-        if folder is not None:
-            return folder
-        if not self._settings.jobs_git_repo_url:
-            raise BundleError(
-                f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, "
-                "so it cannot be fetched."
-            )
-        try:
-            return self._source.checkout(sha)
-        except LoaderError:
-            self._source.fetch(sha)
-            return self._source.checkout(sha)
-
     def stop_installing(self) -> None:
         """End a running installation of requirements, and start no other."""
         self._environments.close()
@@ -237,7 +232,7 @@ class Revisions:
             raise BundleError("No revision is active yet: sync the bundle first.")
         else:
             with self._translated():
-                sha, folder = run.revision, self._folder(run.revision)
+                sha, folder = run.revision, self._source.folder(run.revision)
                 python = self._python(sha, folder)
         identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
         scheduled_for = iso(run.fire_at or run.created_at)
@@ -269,12 +264,20 @@ class Revisions:
     @property
     def display_url(self) -> str | None:
         """The bundle's address without credentials."""
-        with contextlib.suppress(LoaderError):
-            return self._source.display_url if self._settings.jobs_git_repo_url else None
-        return None
+        return self._source.display_url
 
     def close(self) -> None:
         """End every process and remove the key files."""
         self.stop_installing()
         self._launcher.close()
         self._key_files.close()
+
+
+def _without_ref(error: SourceError) -> str:
+    """Return what git said without the `ref` of a caller: masked, it would tell whether it is a secret."""
+    text = str(error)
+    if error.ref:
+        text = text.replace(repr(error.ref), "<ref>")
+        if FULL_SHA.fullmatch(error.ref):
+            text = text.replace(error.ref, "<ref>").replace(error.ref[:12], "<ref>")
+    return text

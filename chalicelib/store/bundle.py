@@ -20,7 +20,8 @@ from .schema import bundle_state, job_queue, revisions
 class BundleState:
     """The bundle's state. `tried_at` is the last sync begun, `last_sync` the last that ended well.
 
-    `rejected` holds the definitions that the active revision left out.
+    `branch` is the one that the last sync followed. `rejected` holds the definitions that the active revision
+    left out, `remarks` what its author should know.
 
     `fault` says where the last sync failed: fetch, load (the manifest, its requirements) or held (it removes
     most jobs); so many times in a row (`fault_count`) since `failing_since`.
@@ -28,7 +29,9 @@ class BundleState:
 
     active_sha: str | None = None
     pinned_ref: str | None = None
+    branch: str | None = None
     rejected: tuple[Mapping[str, Any], ...] = ()
+    remarks: tuple[Mapping[str, Any], ...] = ()
     tried_at: datetime | None = None
     last_sync: datetime | None = None
     last_error: str | None = None
@@ -49,7 +52,7 @@ class Revision:
     author: str | None
 
 
-_state = select(bundle_state, revisions.c.rejected).join(
+_state = select(bundle_state, revisions.c.rejected, revisions.c.remarks).join(
     revisions, revisions.c.sha == bundle_state.c.active_sha, isouter=True
 )
 
@@ -62,7 +65,9 @@ def state(tx: Tx) -> BundleState:
     return BundleState(
         active_sha=row.active_sha,
         pinned_ref=row.pinned_ref,
+        branch=row.branch,
         rejected=tuple(row.rejected or ()),
+        remarks=tuple(row.remarks or ()),
         tried_at=row.tried_at,
         last_sync=row.last_sync,
         last_error=row.last_error,
@@ -84,6 +89,7 @@ def add_revision(
     jobs: Sequence[Mapping[str, Any]],
     rejected: Sequence[Mapping[str, Any]],
     *,
+    remarks: Sequence[Mapping[str, Any]] = (),
     subject: str | None,
     author: str | None,
     now: datetime,
@@ -93,6 +99,7 @@ def add_revision(
         "booted_at": now,
         "jobs": list(jobs),
         "rejected": list(rejected),
+        "remarks": list(remarks),
         "subject": subject,
         "author": author,
     }

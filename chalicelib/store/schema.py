@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0005"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0006"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -234,6 +234,7 @@ revisions = Table(
     Column("author", Text),
     Column("jobs", Json, nullable=False),
     Column("rejected", Json, nullable=False),
+    Column("remarks", Json, nullable=False, server_default="[]"),
 )
 
 # One row: what the bundle is at, and what the last sync said.
@@ -243,6 +244,7 @@ bundle_state = Table(
     Column("id", Integer, primary_key=True),
     Column("active_sha", String(40)),
     Column("pinned_ref", String(255)),
+    Column("branch", String(255)),
     Column("tried_at", Instant),
     Column("last_sync", Instant),
     Column("last_error", Text),

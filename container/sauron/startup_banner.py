@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib import __version__
+from chalicelib.api import status_report
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
 from chalicelib.store import bundle, registry
@@ -110,7 +111,8 @@ class StartupBanner:
         if not settings.jobs_git_repo_url:
             return "none, because JOBS_GIT_REPO_URL is not set: only builtin jobs run"
         where = self._sauron.revisions.get().display_url or shown_address(settings.jobs_git_repo_url)
-        return f"{where} (branch {settings.jobs_git_branch})"
+        folder = f", folder {settings.jobs_git_subdir}" if settings.jobs_git_subdir else ""
+        return f"{where}{folder} (branch {settings.jobs_git_branch or 'main, or the default one'})"
 
     def _how_to_change(self) -> str:
         settings = self._sauron.settings
@@ -123,7 +125,8 @@ class StartupBanner:
         folder = Path(url.removeprefix("file://")).expanduser()
         seconds = int(settings.refresh_interval.total_seconds())
         sync = f"{self._command} sync" + (f" or wait at most {seconds} s" if seconds else "")
-        if (folder / "manifest.py").is_file():
+        if (folder / (settings.jobs_git_subdir or "") / "manifest.py").is_file():
             return f"To change a job: edit it in {folder.absolute()}, commit, then run {sync}."
-        branch = settings.jobs_git_branch
+        with self._sauron.store.read() as tx:
+            branch = status_report.followed_branch(settings, bundle.state(tx))
         return f"To change a job: push to branch {branch} of the bundle, then run {sync}."

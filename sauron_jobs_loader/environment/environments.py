@@ -31,6 +31,7 @@ from pathlib import Path
 from sauron_jobs_loader.errors import SourceError
 from sauron_jobs_loader.file_lock import file_lock
 from sauron_jobs_loader.masking import credentials_in
+from sauron_jobs_loader.removal import remove_folder
 
 from . import requirements
 from .installation import Installation, InstallLog
@@ -148,7 +149,7 @@ class Environments:
         Remove old logs and renamed environments at once.
         """
         if entry.suffix == ".gone":
-            shutil.rmtree(entry, ignore_errors=True)
+            remove_folder(entry)
         elif entry.suffix == ".log" and entry.stem not in needed:
             with suppress(OSError):
                 if self._now() - entry.stat().st_mtime > LOG_KEPT_FOR.total_seconds():
@@ -208,7 +209,7 @@ class Environments:
             )
         run(install, "correct it, or the access to its packages", place)
         if wanted.local and not wanted.editable:
-            shutil.rmtree(place)
+            remove_folder(place)
         _add_own_packages(home)
         run(
             [str(home / "bin" / "python"), "-I", "-c", "import sauron_jobs_loader"],
@@ -254,7 +255,7 @@ def _discard(folder: Path) -> bool:
     doomed = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.gone")
     with suppress(OSError):
         folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        remove_folder(doomed)
         return True
     return False
 

@@ -16,9 +16,11 @@ from typing import NoReturn
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.masking import MASK, UNREADABLE, shown_address, without_credentials
+from sauron_jobs_loader.masking import MASK, PUBLIC_USERS, UNREADABLE, shown_address, without_credentials
 
-DEFAULT_USER = "x-access-token"  # the name that GitHub requires; GitLab and Gitea take any
+from .hosts import DEFAULT_USER, SHORTEST_TOKEN, is_known, token_user
+from .misread import meant
+
 _SCP_LIKE = re.compile(
     r"(?:(?P<user>[A-Za-z0-9_.+-]+)@)?(?P<host>[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]):(?P<path>[^/:].*|/.+)"
 )
@@ -44,6 +46,7 @@ class GitAddress:
     port: int | None = None
     token_user: str = field(default=DEFAULT_USER, repr=False)
     token: str | None = field(default=None, repr=False)
+    token_alone: bool = False  # the token stands before the @ by itself: it may be a user name
 
     @property
     def protocols(self) -> tuple[str, ...]:
@@ -91,6 +94,8 @@ def parse_address(url: str, *, token: str | None = None) -> GitAddress:
         _refuse(url, "is empty")
     if url.startswith("-"):
         _refuse(url, "starts with a dash, which git takes for an option")
+    if mistake := meant(url):
+        _refuse(url, *mistake)
     if "@" in url and shown_address(url) == UNREADABLE:
         _refuse(
             url,
@@ -138,11 +143,14 @@ def _from_url(url: str, token: str | None) -> GitAddress:
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost"):
             _refuse(
-                url, f"names another machine ({parts.hostname}) in a file URL", "write file:///path/to/repo"
+                url,
+                f"names another machine ({parts.hostname}) in a file URL",
+                f"mount the folder here and write its path: file:///path/to/repo, or file://{parts.path}",
             )
         return _local(url, Path(unquote(parts.path)))
     if parts.scheme not in ("https", "http", "ssh"):
-        _refuse(url, f"has the unsupported scheme {parts.scheme}://")
+        instead = f"write https://{parts.netloc}{parts.path}" if parts.scheme == "git" else _ACCEPTED
+        _refuse(url, f"has the unsupported scheme {parts.scheme}://", instead)
     host = parts.hostname
     if not host:
         _refuse(url, "lacks a host name")
@@ -152,21 +160,38 @@ def _from_url(url: str, token: str | None) -> GitAddress:
     if parts.scheme == "ssh":
         return _ssh(url, parts, host, port)
     if parts.scheme == "http" and not is_loopback(host):
-        _refuse(url, "would send everything unencrypted", f"write https://{host}{parts.path}")
+        _refuse(
+            url,
+            "would send everything unencrypted",
+            f"write https://{_netloc(host, port)}{parts.path}; where there is no TLS, "
+            f"write ssh://git@{_netloc(host, None)}{parts.path} with the user and port of its "
+            "ssh server, or the path of a bare repository that is mounted here",
+        )
     return _web(parts, host, port, token)
 
 
 def _web(parts: SplitResult, host: str, port: int | None, token: str | None) -> GitAddress:
-    user = unquote(parts.username or "")
-    token_user = DEFAULT_USER
+    user, alone = unquote(parts.username or ""), False
     if parts.password:
-        token, token_user = token or _checked_token(unquote(parts.password)), user or DEFAULT_USER
-    elif user and token is None:
-        token = _checked_token(user)
-    elif user:
-        token_user = user
+        token = token or _checked_token(unquote(parts.password))
+    elif user and token is None and not _is_user(user, host):
+        token, user, alone = _checked_token(user), "", True
     clean = f"{parts.scheme}://{_netloc(host, port)}{parts.path}"
-    return GitAddress(parts.scheme, clean, clean, host=host, port=port, token_user=token_user, token=token)
+    return GitAddress(
+        parts.scheme,
+        clean,
+        clean,
+        host=host,
+        port=port,
+        token_user=user or token_user(host),
+        token=token,
+        token_alone=alone,
+    )
+
+
+def _is_user(word: str, host: str) -> bool:
+    """Return whether a word alone before the @ is a user name: a known one, or too short for a token."""
+    return word in PUBLIC_USERS or (is_known(host) and len(word) < SHORTEST_TOKEN)
 
 
 def _ssh(url: str, parts: SplitResult, host: str, port: int | None) -> GitAddress:

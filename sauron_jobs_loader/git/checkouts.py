@@ -7,7 +7,6 @@ pruning both need `lock()`, or a revision could be pruned between its checkout a
 """
 
 import re
-import shutil
 import time
 import uuid
 from collections.abc import Callable, Collection
@@ -16,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from sauron_jobs_loader.file_lock import file_lock
+from sauron_jobs_loader.removal import remove_folder
 
 FULL_SHA = re.compile(r"[0-9a-f]{40}")
 _STALE_AFTER = timedelta(hours=1)
@@ -47,7 +47,7 @@ class Checkouts:
                 if entry.name not in keep and self._discard(entry):
                     pruned.append(entry.name)
             elif entry.name.endswith(".gone") or (entry.name.endswith(".tmp") and self._is_stale(entry)):
-                shutil.rmtree(entry, ignore_errors=True)
+                remove_folder(entry)
         return sorted(pruned)
 
     def _entries(self) -> list[Path]:
@@ -60,7 +60,7 @@ class Checkouts:
         doomed = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.gone")
         with suppress(OSError):
             folder.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            remove_folder(doomed)
             return True
         return False
 

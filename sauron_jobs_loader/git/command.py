@@ -12,7 +12,7 @@ Limit: the environment of a process can be read by the same user.
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,18 +96,32 @@ def run_git(
     cwd: Path,
     deadline: float,
     pass_fds: Sequence[int] = (),
+    take: Callable[[bytes], None] | None = None,
 ) -> GitResult:
     """Run git until it ends or until the monotonic `deadline`.
 
     Raises SourceError only if git is not installed. `pass_fds` stay open in git and all its children: a lock
-    passed on this way lasts as long as they do.
+    passed on this way lasts as long as they do. `take` gets the output in pieces instead of the result; what
+    it raises ends git.
     """
     stdout, stderr = BoundedOutput(first=_STDOUT_LIMIT), BoundedOutput(last=_STDERR_LIMIT)
+    refused: list[Exception] = []
+
+    def pass_on(data: bytes) -> None:
+        if take is None:
+            stdout.add(data)
+        elif not refused:
+            try:
+                take(data)
+            except Exception as error:  # noqa: BLE001 - it is raised again when git has ended
+                refused.append(error)
+                child.close_input()  # the guard ends the group
+
     with BoundedProcess(
         command_guard.guarded(["git", *arguments]),
         env=environ,
         cwd=cwd,
-        on_output=stdout.add,
+        on_output=pass_on,
         on_error=stderr.add,
         pass_fds=pass_fds,
     ) as child:
@@ -117,6 +131,8 @@ def run_git(
             child.follow(time.monotonic() + command_guard.KILL_AFTER_SECONDS)
         child.kill()
         child.drain()
+    if refused:
+        raise refused[0]
     if child.returncode == command_guard.NOT_FOUND and "cannot run git" in stderr.kept():
         raise SourceError(
             "git is not installed, or not on PATH; install it (Debian: apt-get install git)",

@@ -8,11 +8,18 @@ import re
 from datetime import timedelta
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.masking import PUBLIC_USERS, shown_address
 
 from .address import GitAddress
 from .command import GitResult
+from .hosts import user_advice
+from .http_answers import SIGN_IN, meaning, status_in
 
 _QUOTE_LIMIT = 400
+_REDIRECTED = re.compile(
+    r"unable to update url base from redirection:\s+asked for: .*\s+redirect: (?P<there>\S+)"
+)
+_OF_THE_DISK = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system")
 
 # Order matters: the signs of a cause come before the signs of its effects.
 _SIGNS: tuple[tuple[SourceFault, str], ...] = (
@@ -21,6 +28,7 @@ _SIGNS: tuple[tuple[SourceFault, str], ...] = (
         SourceFault.STORAGE,
         r"insufficient permission for adding an object|could not create (work tree|leading)",
     ),
+    (SourceFault.INCOMPLETE, r"promisor remote|lazy fetching disabled"),
     (SourceFault.TOOL, r"cannot run ssh|ssh: (command )?not found|unable to find remote helper"),
     (SourceFault.HOST_KEY, r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"),
     (
@@ -58,7 +66,7 @@ _SIGNS: tuple[tuple[SourceFault, str], ...] = (
         SourceFault.UNREACHABLE,
         r"SSL_ERROR_SYSCALL|GnuTLS recv error|TLS connection was non-properly|CONNECT tunnel failed",
     ),
-    (SourceFault.ADDRESS, r"URL rejected|bad/illegal format|no host in"),
+    (SourceFault.ADDRESS, r"Maximum \(\d+\) redirects|URL rejected|bad/illegal format|no host in"),
 )
 
 _PLAIN_ADVICE = {
@@ -71,11 +79,15 @@ _PLAIN_ADVICE = {
         "set SSL_CERT_FILE to a file with that CA"
     ),
     SourceFault.NOT_A_REPOSITORY: (
-        "there is no git repository at that address; check the path "
+        "there is no git repository at that address; check the path in JOBS_GIT_REPO_URL "
         "(without access, a private repository looks like this too)"
     ),
     SourceFault.UNREACHABLE: (
         "{where} cannot be reached, or the connection broke off; check the name, the network and the server"
+    ),
+    SourceFault.INCOMPLETE: (
+        "the repository there is a partial clone (made with --filter): it lacks the content of files; "
+        "run `git fetch --refetch --no-filter` in it, or write the address that it was cloned from"
     ),
     SourceFault.STORAGE: "the folder for revisions cannot be written; free some space or make it writable",
     SourceFault.TOOL: "a program that git needs is missing; for ssh addresses install openssh-client",
@@ -95,9 +107,36 @@ def explain(
     said = address.redact(result.stderr)
     if result.timed_out:
         fault = SourceFault.TIMED_OUT
+    elif redirected := _REDIRECTED.search(said):
+        return away(address, redirected["there"])
+    elif (status := status_in(said)) and not _OF_THE_DISK.search(said):
+        return status_error(status, address, said=said, limit=limit)
     else:
         fault = next((fault for fault, sign in _SIGNS if re.search(sign, said)), SourceFault.FAILED)
     return fault_error(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
+
+
+def status_error(
+    status: int, address: GitAddress, *, said: str, limit: timedelta, speaker: str = "git"
+) -> SourceError:
+    """Return the error for an HTTP status from `address`. `said` is the masked message of `speaker`."""
+    fault, sentence = meaning(status)
+    sentence = sentence.format(host=address.host)
+    return fault_error(fault, address, said=said, limit=limit, speaker=speaker, sentence=sentence)
+
+
+def away(address: GitAddress, there: str) -> SourceError:
+    """Return the error that an address was redirected to `there`, which is no repository."""
+    return SourceError(
+        f"cannot fetch the bundle from {address.display}: {SIGN_IN.format(there=shown_page(there))}",
+        fault=SourceFault.ADDRESS,
+        url=address.display,
+    )
+
+
+def shown_page(url: str) -> str:
+    """Return the address of a page without credentials, and without the query, which may hold some."""
+    return shown_address(re.split(r"[?#]", url, maxsplit=1)[0].removesuffix("/info/refs"))
 
 
 def fault_error(
@@ -109,9 +148,10 @@ def fault_error(
     known_hosts: str | None = None,
     key: str | None = None,
     speaker: str = "git",
+    sentence: str = "",
 ) -> SourceError:
-    """Return the error for a fault. `said` is the masked message of `speaker`."""
-    advice = _advice(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
+    """Return the error for a fault. `said` is the masked message of `speaker`; `sentence` is its advice."""
+    advice = sentence or _advice(fault, address, said=said, limit=limit, known_hosts=known_hosts, key=key)
     message = f"cannot fetch the bundle from {address.display}: {advice or speaker + ' failed'}"
     if quoted := last_words(said):
         message += f" ({speaker} said: {quoted})"
@@ -145,8 +185,20 @@ def _access_advice(address: GitAddress, host: str, key: str | None) -> str:
             "and keep the private half at mode 0600 and without a passphrase"
         )
     if address.token is None:
-        return f"{host} asks for a token; set JOBS_GIT_TOKEN to one that may read the repository"
-    return f"{host} does not accept the token; set JOBS_GIT_TOKEN to a valid one that may read the repository"
+        return (
+            f"no token is given, and {host} asks for a token; "
+            f"set JOBS_GIT_TOKEN to one that may read the repository ({user_advice(host)})"
+        )
+    user = f"the user {address.token_user!r}" if address.token_user in PUBLIC_USERS else "the address's user"
+    if address.token_alone:
+        return (
+            f"{host} does not accept what stands before the @ of the address as the token, with {user}; if "
+            "that is a user name, no token is given: set JOBS_GIT_TOKEN to one that may read the repository"
+        )
+    return (
+        f"{host} does not accept the token with {user}; set JOBS_GIT_TOKEN to a valid one that may read the "
+        f"repository ({user_advice(host)})"
+    )
 
 
 def _host_key_advice(address: GitAddress, host: str, said: str, known_hosts: str | None) -> str:

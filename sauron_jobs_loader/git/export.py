@@ -10,29 +10,49 @@ import ctypes
 import errno
 import os
 import re
-import shutil
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.removal import remove_folder
 
 from .command import GitResult
+from .limits import TreeCount, TreeLimits, reader_of_ls_tree
 
-RunGit = Callable[[Sequence[str], dict[str, str]], GitResult]
-"""Runs git with the arguments and the additional environment, and returns how it ended."""
+
+class RunGit(Protocol):
+    """Runs git with the arguments and the additional environment, and returns how it ended."""
+
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        extra: dict[str, str],
+        take: Callable[[bytes], None] | None = None,
+        /,
+    ) -> GitResult:
+        """Run git. `take` gets its output in pieces instead of the result."""
 
 
 class DamagedMirrorError(Exception):
     """The mirror lacks a part of the commit, or cannot read it."""
 
 
-def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
+class TookTooLongError(Exception):
+    """Writing the commit took longer than a fetch may."""
+
+
+def export(sha: str, *, git_dir: Path, final: Path, run: RunGit, limits: TreeLimits | None = None) -> Path:
     """Write commit `sha` to `final` and return it.
 
-    Raises DamagedMirrorError if git cannot read it completely, OSError if it cannot be written.
+    Raises DamagedMirrorError if git cannot read it completely, OSError if it cannot be written,
+    TookTooLongError, and SourceError for a tree that is refused.
     """
+    count = TreeCount(sha, limits or TreeLimits())
+    listing = ["ls-tree", "-r", "-t", "-l", "-z", "--full-tree", sha]
+    _checked(run(listing, {"GIT_DIR": str(git_dir.absolute())}, reader_of_ls_tree(count)), git_dir)
     temporary = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
     tree = temporary / "tree"
     tree.mkdir(parents=True)
@@ -43,19 +63,22 @@ def export(sha: str, *, git_dir: Path, final: Path, run: RunGit) -> Path:
             "GIT_INDEX_FILE": str(temporary.absolute() / "index"),
         }
         for arguments in (["read-tree", sha], ["checkout-index", "--all", "--quiet"]):
-            result = run(arguments, environ)
-            if re.search("No space left|Disk quota exceeded", result.stderr):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tree))
-            if not result.ok:
-                raise DamagedMirrorError(
-                    result.stderr if not result.timed_out else "reading it took too long"
-                )
+            _checked(run(arguments, environ), tree)
         refuse_escaping_links(tree, sha)
         make_durable(tree)
         publish(tree, final)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        remove_folder(temporary)
     return final
+
+
+def _checked(result: GitResult, place: Path) -> None:
+    if re.search("No space left|Disk quota exceeded", result.stderr):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
+    if result.timed_out:
+        raise TookTooLongError
+    if not result.ok:
+        raise DamagedMirrorError(result.stderr)
 
 
 def refuse_escaping_links(tree: Path, sha: str) -> None:

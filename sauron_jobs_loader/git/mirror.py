@@ -8,19 +8,21 @@ until the new one is complete.
 """
 
 import re
-import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
+from sauron_jobs_loader.removal import remove_folder
 
 from .address import GitAddress
 from .command import GitResult
+from .default_branch import Head
 from .export import RunGit
 
 _EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_ASKED_FOR = "refs/asked-for"  # what no branch or tag leads to
 _MADE_FROM = "made-from"
 _LEFTOVERS = (
     "*.lock",
@@ -31,6 +33,9 @@ _LEFTOVERS = (
     "gc.pid",
 )
 _REDIRECTED = re.compile(r"returned error: 30[12378]")
+_HEAD = re.compile(r"(?:ref: refs/heads/(?P<branch>[^\t\n]+)\tHEAD\n)?(?:(?P<sha>[0-9a-f]{40})\tHEAD\n)?")
+# the folder may belong to another user, and git passes no configuration to the upload side
+_UPLOAD_PACK = "--upload-pack=git -c safe.directory='*' upload-pack"
 _ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
 
 
@@ -90,7 +95,7 @@ class Mirror:
 
     def fetch_commit(self, sha: str) -> bool:
         """Fetch one commit that no branch or tag leads to; return whether the server handed it out."""
-        result = self._fetch(self.folder, f"+{sha}:refs/asked-for/{sha}")
+        result = self._fetch(self.folder, f"+{sha}:{_ASKED_FOR}/{sha}")
         if not result.ok and (error := self._explain(result)).fault is not SourceFault.FAILED:
             raise error
         return result.ok and self.has(sha)
@@ -110,6 +115,23 @@ class Mirror:
         """Return the names of all branches."""
         return self._in_mirror("for-each-ref", "--format=%(refname:strip=2)", "refs/heads").stdout.split()
 
+    def tags(self) -> list[str]:
+        """Return the names of all tags."""
+        return self._in_mirror("for-each-ref", "--format=%(refname:strip=2)", "refs/tags").stdout.split()
+
+    def head(self) -> Head:
+        """Ask the repository what its HEAD is at, and bring a commit that no branch or tag leads to."""
+        options = [_UPLOAD_PACK] if self._address.scheme == "file" else []
+        result = self._in_mirror("ls-remote", "--symref", *options, "--", self._url, "HEAD")
+        self._must(result)
+        found = _HEAD.match(result.stdout)
+        if found is None:
+            return Head(None, None)
+        branch, sha = found["branch"], found["sha"]
+        if sha and self._commit(sha) is None:
+            self._must(self._fetch(self.folder, f"+HEAD:{_ASKED_FOR}/HEAD"))
+        return Head(branch, sha)
+
     def collect_garbage(self) -> None:
         """Let git repack the objects of many small fetches if it finds that worthwhile.
 
@@ -123,11 +145,11 @@ class Mirror:
 
     def _fetch(self, folder: Path, *refspecs: str) -> GitResult:
         options = ["--quiet", "--no-auto-gc", "--no-write-fetch-head", "--no-tags", "--force"]
+        options.append("--update-shallow")  # git passes over the branches of a shallow repository without it
         if refspecs == _EVERYTHING:
             options.append("--prune")
         if self._address.scheme == "file":
-            # the folder may belong to another user, and git passes no configuration to the upload side
-            options.append("--upload-pack=git -c safe.directory='*' upload-pack")
+            options.append(_UPLOAD_PACK)
         result = self._run(["fetch", *options, "--", self._url, *refspecs], {"GIT_DIR": str(folder)})
         if result.ok or self._address.token is None or not _REDIRECTED.search(result.stderr):
             return result
@@ -153,7 +175,7 @@ class Mirror:
         for pattern in _LEFTOVERS:
             for leftover in self.folder.glob(pattern):
                 if leftover.is_dir():
-                    shutil.rmtree(leftover, ignore_errors=True)
+                    remove_folder(leftover)
                 else:
                     with suppress(OSError):
                         leftover.unlink()
@@ -161,4 +183,4 @@ class Mirror:
     def _sweep_beside(self) -> None:
         for suffix in ("tmp", "old"):
             for folder in self.folder.parent.glob(f"{self.folder.name}.*.{suffix}"):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)

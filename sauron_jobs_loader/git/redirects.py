@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.masking import shown_address
 
 from .address import GitAddress, is_loopback
+from .explain import away, fault_error
+from .http_answers import WEB_PAGE
+
+if TYPE_CHECKING:
+    import urllib3
 
 MOVED = frozenset({301, 302, 303, 307, 308})
 MOST = 5  # redirects in a row
@@ -35,6 +42,8 @@ def allowed(address: GitAddress, url: str) -> str:
         leads_to = origin(url)
     except ValueError:
         raise _refused(address, "redirected to an address that cannot be read") from None
+    if not urlsplit(url).path.endswith(ASKED):
+        raise away(address, url)
     scheme, host, _ = leads_to
     plain = scheme == "http" and address.scheme == "http" and is_loopback(host)
     if scheme != "https" and not plain:
@@ -63,7 +72,7 @@ def found_at(address: GitAddress, *, limit: timedelta) -> str:
             response = pool.request(
                 "GET",
                 url,
-                headers={"User-Agent": "git/2 (sauron)", "Authorization": address.authorization or ""},
+                headers={"User-Agent": "git/2 (sauron)", **_signed(address)},
                 timeout=max(deadline - time.monotonic(), 0.001),
                 retries=False,
                 redirect=False,
@@ -71,6 +80,7 @@ def found_at(address: GitAddress, *, limit: timedelta) -> str:
             )
             response.close()
             if response.status not in MOVED:
+                _refuse_page(address, response, limit)
                 return url.partition("?")[0].removesuffix(ASKED)
             url = allowed(address, urljoin(url, response.headers.get("Location", "")))
     except urllib3.exceptions.HTTPError as error:
@@ -78,6 +88,17 @@ def found_at(address: GitAddress, *, limit: timedelta) -> str:
     finally:
         pool.clear()
     raise endless(address)
+
+
+def _signed(address: GitAddress) -> dict[str, str]:
+    return {} if address.authorization is None else {"Authorization": address.authorization}
+
+
+def _refuse_page(address: GitAddress, response: urllib3.BaseHTTPResponse, limit: timedelta) -> None:
+    """Raise SourceError if a response is a web page, which git may take for an empty repository."""
+    if response.status == HTTPStatus.OK and "html" in response.headers.get("Content-Type", "").lower():
+        sentence = WEB_PAGE.format(host=address.host)
+        raise fault_error(SourceFault.NOT_A_REPOSITORY, address, said="", limit=limit, sentence=sentence)
 
 
 def endless(address: GitAddress) -> SourceError:

@@ -19,14 +19,15 @@ _SHOWN_BRANCHES = 10
 _BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/|$)|[/.]$|^@$|^$")
 
 
-def checked_ref(ref: str) -> str:
-    """Return a valid branch, tag or commit id. Raises SourceError for any other text."""
+def checked_ref(ref: str, *, setting: str = "") -> str:
+    """Return a valid branch, tag or commit id. Raises SourceError for any other text, from `setting`."""
     lowered = ref.lower()
     if FULL_SHA.fullmatch(lowered):
         return lowered
     if _BAD_REF.search(ref):
         raise SourceError(
-            f"{ref!r} is not a valid branch, tag or commit id; write a name such as 'main', or a commit id",
+            f"{ref!r} is not a valid branch, tag or commit id; write a name such as 'main', or a commit id"
+            + (f", as {setting}" if setting else ""),
             fault=SourceFault.UNKNOWN_REF,
             ref=ref,
         )
@@ -47,31 +48,99 @@ def require_local(address: GitAddress) -> None:
     """Raise SourceError if the address is a path that does not exist."""
     if (path := address.local_path) is not None and not path.exists():
         raise SourceError(
-            f"{path} does not exist; write the path of a git repository, or create one there with `git init`",
+            f"{path} does not exist; set JOBS_GIT_REPO_URL to the path of a git repository, "
+            "or create one there with `git init`",
             fault=SourceFault.NOT_A_REPOSITORY,
             url=address.display,
         )
 
 
-def unknown_ref(ref: str, branches: Sequence[str], url: str, *, rule: str = "") -> SourceError:
-    """Return the error that a repository with these branches has no `ref`. `rule` is added at the end."""
+def unknown_ref(
+    ref: str,
+    branches: Sequence[str],
+    url: str,
+    *,
+    tags: Sequence[str] = (),
+    loose: str | None = None,
+    configured: bool = False,
+    rule: str = "",
+) -> SourceError:
+    """Return the error that a repository with these branches and tags has no `ref`.
+
+    `loose` is a commit that HEAD is at and no branch; `configured` says that the name is JOBS_GIT_BRANCH;
+    `rule` is added at the end.
+    """
     if not branches:
-        return SourceError(
-            f"the repository {url} has no commits yet; push a first commit to the branch {ref!r}",
-            fault=SourceFault.EMPTY,
-            url=url,
-            ref=ref,
-        )
-    near = difflib.get_close_matches(ref, branches, n=1)
-    shown = ", ".join(branches[:_SHOWN_BRANCHES])
-    more = f" and {len(branches) - _SHOWN_BRANCHES} more" if len(branches) > _SHOWN_BRANCHES else ""
-    hint = f"; did you mean {near[0]!r}?" if near else "; write one of them"
+        return _without_branches(url, tags, loose, ref=ref)
+    meant = _meant(ref, [*branches, *tags])
+    hint = f"did you mean {meant!r}?" if meant else "write one of them"
+    if configured:
+        one = meant or (branches[0] if len(branches) == 1 else None)
+        hint = f"set JOBS_GIT_BRANCH={one}" if one else "set JOBS_GIT_BRANCH to one of them"
+        hint = f"did you mean {meant!r}? S{hint[1:]}" if meant else hint
     return SourceError(
-        f"{url} has no branch, tag or commit {ref!r}; its branches are {shown}{more}{hint}{rule}",
+        f"{url} has no branch, tag or commit {ref!r}; its branches are {_shown(branches)}; {hint}{rule}",
         fault=SourceFault.UNKNOWN_REF,
         url=url,
         ref=ref,
     )
+
+
+def no_default(
+    head: str | None, branches: Sequence[str], tags: Sequence[str], url: str, *, usual: str | None
+) -> SourceError:
+    """Return the error that it is not clear which branch to follow: `head` has no commit, nor has `usual`."""
+    if not branches:
+        return _without_branches(url, tags, None, ref=head or usual or "main")
+    names = f"its HEAD names the branch {head!r}, which it does not have" if head else "its HEAD names none"
+    lacks = f"has no branch {usual!r}, and " if usual else "is given without a branch, but "
+    hint = f"={branches[0]}" if len(branches) == 1 else " to one of them"
+    return SourceError(
+        f"{url} {lacks}{names}; its branches are {_shown(branches)}; set JOBS_GIT_BRANCH{hint}",
+        fault=SourceFault.UNKNOWN_REF,
+        url=url,
+        ref=head,
+    )
+
+
+def _without_branches(url: str, tags: Sequence[str], loose: str | None, *, ref: str) -> SourceError:
+    if loose:
+        return SourceError(
+            f"{url} has no branch, but its HEAD is at commit {loose[:12]}, as in the working copy of a CI "
+            "system; leave JOBS_GIT_BRANCH unset to follow that, or write the address it was cloned from",
+            fault=SourceFault.UNKNOWN_REF,
+            url=url,
+            ref=ref,
+        )
+    if tags:
+        return SourceError(
+            f"{url} has no branch, only tags: {_shown(tags)}; "
+            "set JOBS_GIT_BRANCH to one of them, or push a branch",
+            fault=SourceFault.UNKNOWN_REF,
+            url=url,
+            ref=ref,
+        )
+    return SourceError(
+        f"the repository {url} has no commits yet; push a first commit to the branch {ref!r}",
+        fault=SourceFault.EMPTY,
+        url=url,
+        ref=ref,
+    )
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_BRANCHES} more" if len(names) > _SHOWN_BRANCHES else ""
+    return ", ".join(names[:_SHOWN_BRANCHES]) + more
+
+
+def _meant(ref: str, names: Sequence[str]) -> str | None:
+    """Return the name that was probably meant: written with its remote or its kind, or mistyped."""
+    last = ref
+    while not (last in names or "/" not in last):
+        last = last.partition("/")[2]  # origin/main, remotes/origin/main, heads/main, tags/v1
+    if last in names:
+        return last
+    return next(iter(difflib.get_close_matches(ref, names, n=1)), None)
 
 
 def no_commit(sha: str, url: str) -> SourceError:

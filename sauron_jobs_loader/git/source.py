@@ -11,7 +11,7 @@ submodules, no LFS; a commit that was rewritten away stays available only while 
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -24,11 +24,13 @@ from sauron_jobs_loader.file_lock import file_lock
 from .address import parse_address
 from .checkouts import FULL_SHA, Checkouts
 from .command import GitResult, git_environment, run_git
-from .explain import explain
-from .export import DamagedMirrorError, export
+from .default_branch import followed, named
+from .explain import explain, fault_error
+from .export import DamagedMirrorError, TookTooLongError, export
+from .limits import TreeLimits
 from .mirror import Mirror
 from .redirects import found_at
-from .refusals import checked_ref, no_commit, require_full, require_local, unknown_ref, unreadable, unwritable
+from .refusals import checked_ref, no_commit, require_full, require_local, unreadable, unwritable
 
 _LIMIT = timedelta(seconds=120)
 
@@ -41,21 +43,27 @@ class GitSource:
         url: str,
         *,
         root: Path,
-        branch: str = "main",
+        branch: str | None = None,
         token: str | None = None,
         ssh_key_file: Path | None = None,
         known_hosts_file: Path | None = None,
         timeout: timedelta = _LIMIT,
+        limits: TreeLimits = TreeLimits(),  # noqa: B008 - a constant
     ) -> None:
-        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError."""
+        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError.
+
+        Without a branch, `main` is followed, or else the branch that the repository's HEAD names.
+        """
         self._address = parse_address(url, token=token)
         self.display_url = self._address.display
-        self._branch = checked_ref(branch)
+        self._branch = None if branch is None else checked_ref(branch, setting="JOBS_GIT_BRANCH")
+        self.followed: str | None = self._branch
         self._root = root.absolute()
         self._revisions = Checkouts(self._root)
         self._ssh_key_file = ssh_key_file
         self._known_hosts_file = known_hosts_file
         self._timeout = timeout
+        self._limits = limits
 
     def fetch(self, ref: str | None = None) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
@@ -63,18 +71,24 @@ class GitSource:
         A full commit id that is in the mirror is returned without the network. Raises SourceError.
         """
         wanted = self._branch if ref is None else checked_ref(ref)
+        configured = ref is None
         try:
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
-                if FULL_SHA.fullmatch(wanted):
+                if wanted is not None and FULL_SHA.fullmatch(wanted):
                     return self._fetch_commit(mirror, wanted)
                 self._check_access_files()
                 mirror.update()
-                sha = mirror.resolve(wanted)
-                if sha is None:
-                    raise unknown_ref(wanted, mirror.branches(), self.display_url)
+                if wanted is None:
+                    self.followed, sha = followed(mirror, self.display_url)
+                else:
+                    sha = named(wanted, mirror, self.display_url, configured=configured)
                 mirror.collect_garbage()
                 return sha
+        except SourceError as error:
+            if error.fault is SourceFault.EMPTY and self._address.scheme in {"http", "https"}:
+                found_at(self._address, limit=self._timeout)  # a web page looks empty to git
+            raise
         except OSError as error:
             raise unwritable(self._root, error, self.display_url) from error
 
@@ -92,15 +106,17 @@ class GitSource:
                 mirror = self._mirror(lock)
                 with suppress(DamagedMirrorError):
                     if mirror.has(sha):
-                        return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+                        return self._export(sha, mirror, final, lock)
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
                 if mirror.has(sha):
                     mirror.renew()
                 self._fetch_commit(mirror, sha)
-                return export(sha, git_dir=mirror.folder, final=final, run=self._runner(lock))
+                return self._export(sha, mirror, final, lock)
         except DamagedMirrorError as error:
             raise unreadable(sha, error, self._address) from error
+        except TookTooLongError as error:
+            raise fault_error(SourceFault.TIMED_OUT, self._address, said="", limit=self._timeout) from error
         except OSError as error:
             raise unwritable(final, error, self.display_url) from error
 
@@ -121,6 +137,10 @@ class GitSource:
                 }
         except (git.GitError, git.BadName, ValueError, OSError):
             return None
+
+    def _export(self, sha: str, mirror: Mirror, final: Path, lock: int) -> Path:
+        run = self._runner(lock)
+        return export(sha, git_dir=mirror.folder, final=final, run=run, limits=self._limits)
 
     def _fetch_commit(self, mirror: Mirror, sha: str) -> str:
         if mirror.has(sha):
@@ -174,10 +194,14 @@ class GitSource:
         require_local(self._address)
         if self._address.scheme != "ssh":
             return
-        for file, what in ((self._ssh_key_file, "ssh key"), (self._known_hosts_file, "known_hosts file")):
+        for file, what, setting in (
+            (self._ssh_key_file, "ssh key", "SAURON_SSH_KEY_PATH"),
+            (self._known_hosts_file, "known_hosts file", "SAURON_SSH_KNOWN_HOSTS"),
+        ):
             if file is not None and not file.is_file():
                 raise SourceError(
-                    f"the {what} {file} does not exist; put it there (a key with mode 0600)",
+                    f"the {what} {file} does not exist; put it there (a key with mode 0600), "
+                    f"or set {setting} to where it is",
                     fault=SourceFault.ACCESS,
                     url=self.display_url,
                 )
@@ -192,13 +216,19 @@ class _Runner:
         self._deadline = deadline
         self._lock = lock
 
-    def __call__(self, arguments: Sequence[str], extra: dict[str, str]) -> GitResult:
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        extra: dict[str, str],
+        take: Callable[[bytes], None] | None = None,
+    ) -> GitResult:
         return run_git(
             arguments,
             environ=self._environ | extra,
             cwd=self._cwd,
             deadline=self._deadline,
             pass_fds=(self._lock,),
+            take=take,
         )
 
 

@@ -5,7 +5,7 @@ own. The revision's folder is not written to (no bytecode is left in it). Limit:
 its life; another revision is another process.
 """
 # this runs in the process that is forked, pathlib would cost it memory
-# ruff: noqa: PTH100, PTH113, PTH118, PTH120
+# ruff: noqa: PTH100, PTH113, PTH112, PTH118, PTH120, PTH208
 
 from __future__ import annotations
 
@@ -96,8 +96,24 @@ def _exited(error: SystemExit, folder: str) -> str:
 def _fault(error: BaseException, folder: str) -> str:
     words = f"{_place(error, folder)}: {type(error).__name__}: {_message(error)}"
     if isinstance(error, ModuleNotFoundError):
-        words += " (is the file committed, and is the package named in the bundle's requirements.txt?)"
+        words += _missing_module(error.name or "", folder)
     return words
+
+
+def _missing_module(name: str, folder: str) -> str:
+    """Return what may be the reason: a folder of that name without files is a submodule."""
+    place = folder
+    for part in name.split("."):
+        place = os.path.join(place, part)
+        if not os.path.isdir(place):
+            break
+        if not os.listdir(place):
+            shown = os.path.relpath(place, folder)
+            return (
+                f" (the folder {shown} is empty: if it is a git submodule, its files are not fetched;"
+                " copy them into this repository, or name a package in requirements.txt)"
+            )
+    return " (is the file committed, and is the package named in the bundle's requirements.txt?)"
 
 
 def _message(error: BaseException) -> str:

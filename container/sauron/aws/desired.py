@@ -17,7 +17,8 @@ from chalicelib.errors import SettingsError
 from chalicelib.settings import SETTINGS, Settings, given
 from chalicelib.sources import warnings
 from sauron_jobs_loader.errors import LoaderError, SourceError
-from sauron_jobs_loader.git.address import DEFAULT_USER, parse_address
+from sauron_jobs_loader.git.address import parse_address
+from sauron_jobs_loader.git.hosts import DEFAULT_USER
 from sauron_jobs_loader.masking import address_credentials
 from sauron_jobs_loader.toolkit import known_hosts
 
@@ -160,7 +161,8 @@ def _move_token(raw: dict[str, str], secrets: dict[str, str]) -> list[str]:
         instead = f"{address.url}, or {_with_user(address.url, 'user')} if the user name matters"
         fault = "JOBS_GIT_REPO_URL: it is unclear whether the user or the password is the secret"
         return [f"{fault}; set JOBS_GIT_TOKEN, and write {instead}"]
-    named = user and not parts.password and token and unquote(user) != token
+    alone = user and not parts.password
+    named = alone and (address.token is None or (token and unquote(user) != token))
     raw["JOBS_GIT_REPO_URL"] = _with_user(address.url, user) if named else address.url
     if address.token:
         secrets["JOBS_GIT_TOKEN"] = address.token

@@ -19,7 +19,7 @@ from sauron.typed_command import typed_command
 from sauron_jobs_loader import job_umask
 
 from .client import Client, command
-from .output import facts, moment, show, show_json, table, waiting
+from .output import facts, moment, remark_line, show, show_json, table, waiting
 
 INSTALL_TIMEOUT = timedelta(minutes=10)
 IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
@@ -175,9 +175,9 @@ def check(client: Client, *, folder: Path, target: str) -> int:
     """Check every job of the bundle in DIR, committed or not. Exit code 1 if there is a fault."""
     client.local_only("check")
     with waiting("Loading the bundle"):
-        jobs, faults = checked(folder.absolute(), target)
+        jobs, faults, remarks = checked(folder.absolute(), target)
     if client.json:
-        show_json({"ok": not faults, "jobs": jobs, "faults": faults})
+        show_json({"ok": not faults, "jobs": jobs, "faults": faults, "remarks": remarks})
         return 1 if faults else 0
     if jobs:
         table(
@@ -199,33 +199,52 @@ def check(client: Client, *, folder: Path, target: str) -> int:
         if job["missing_secrets"]:
             missing = ", ".join(job["missing_secrets"])
             show(f"{job['place']}: {job['id']}: needs {missing}, not set here; set it where Sauron runs")
+    for remark in remarks:
+        show(remark_line(remark))
     show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
     return 1 if faults else 0
 
 
-def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Load a bundle's working tree; return the jobs that can run on `target`, and the faults."""
+Records = list[dict[str, Any]]
+
+
+def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
+    """Load a bundle's working tree; return the jobs that can run on `target`, the faults, and the remarks.
+
+    The bundle is in `top` itself or, if there is no manifest, in its folder JOBS_GIT_SUBDIR.
+    """
     from chalicelib.bundle import lambda_limits
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
     from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings
+    from sauron_jobs_loader.bundle_folder import bundle_folder
+    from sauron_jobs_loader.checks import all_checks
+    from sauron_jobs_loader.checks.tree import BundleTree
     from sauron_jobs_loader.environment import requirements
     from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
 
-    launcher, secrets = Launcher(), JobEnvironment(Settings.load(Path.cwd()))
+    settings = Settings.load(Path.cwd())
+    launcher, secrets = Launcher(), JobEnvironment(settings)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
     environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree
     unmet: list[str] = []
+    folder = top
     try:
+        folder = bundle_folder(top, None if (top / "manifest.py").is_file() else settings.jobs_git_subdir)
         if target == lambda_limits.AWS and (declared := requirements.read(folder)):
             unmet = lambda_limits.unmet(declared.wanted, lambda_limits.shipped())
         bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
     except LoaderError as error:
-        return [], [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)]
+        found = all_checks.remarks(BundleTree.working_copy(folder))
+        return (
+            [],
+            [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)],
+            [one.record() for one in found],
+        )
     finally:
         launcher.close()
     faults = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
@@ -257,4 +276,5 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
                 "missing_secrets": secrets.missing(spec),
             }
         )
-    return jobs, faults
+    remarks = all_checks.remarks(BundleTree.working_copy(folder, bundle.jobs))
+    return jobs, faults, [one.record() for one in remarks]

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .client import Client, command
-from .output import say, show, show_json, waiting
+from .output import remark_line, say, show, show_json, waiting
 
 
 @command("sync")
@@ -39,4 +39,7 @@ def _tell(client: Client, report: dict[str, Any]) -> int:
                 show(f"  {mark} {job_id}")
     else:
         say(report["message"])
+    if not client.json:
+        for remark in report.get("remarks", ()):
+            show(remark_line(remark))
     return 0 if report["success"] else 1

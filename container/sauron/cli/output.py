@@ -10,7 +10,7 @@ import contextlib
 import json
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -79,6 +79,12 @@ def facts(pairs: Sequence[tuple[str, str | None]]) -> None:
         _print(f"{name:<{width}}  {cell(first)}")
         for other in others:
             _print(f"{'':<{width}}  {cell(other)}")
+
+
+def remark_line(remark: Mapping[str, Any]) -> str:
+    """Return a remark on a bundle as one line: where, what, and what to do."""
+    place = remark["file"] if remark["line"] is None else f"{remark['file']}:{remark['line']}"
+    return f"{place}: {remark['text']}; {remark['cure']}"
 
 
 def moment(text: str | None, *, now: datetime | None = None) -> str | None:

@@ -10,7 +10,7 @@ from chalicelib import __version__
 from chalicelib.text import taken
 
 from .client import Client, command
-from .output import facts, moment, say, show, show_json, table, zone
+from .output import facts, moment, remark_line, say, show, show_json, table, zone
 
 
 @command("version")
@@ -62,6 +62,7 @@ def status(client: Client) -> None:
                     for one in found["rejected"]
                 ),
             ),
+            ("remarks", "\n".join(remark_line(one) for one in found.get("remarks", ()))),
             ("wrong", "\n".join(_wrong(found))),
             ("warnings", "\n".join(found.get("warnings", ()))),
         ]

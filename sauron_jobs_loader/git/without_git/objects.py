@@ -13,6 +13,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from sauron_jobs_loader import job_umask
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git.export import DamagedMirrorError
+from sauron_jobs_loader.git.limits import TreeCount, TreeLimits
 
 ReadObject = Callable[[bytes], tuple[int, bytes]]
 """Returns type number and content of the object with that hexadecimal id.
@@ -38,17 +40,32 @@ _ENCODING = re.compile(rb"^encoding ([\w.:-]+)$", re.MULTILINE)
 _ID_BYTES = 20
 
 
-def write_files(sha: str, read: ReadObject, folder: Path) -> bytes:
+def write_files(
+    sha: str,
+    read: ReadObject,
+    folder: Path,
+    *,
+    limits: TreeLimits | None = None,
+    check_time: Callable[[], None] = lambda: None,
+) -> bytes:
     """Write the files of commit `sha` into the empty `folder`; return the content of the commit object.
 
-    Raises DamagedMirrorError if an object is missing or does not match its id, SourceError for a tree that is
-    refused, OSError if a file cannot be written, KeyError if the commit does not exist.
+    `check_time` is called before every entry and may raise. Raises DamagedMirrorError if an object is missing
+    or does not match its id, SourceError for a tree that is refused, OSError if a file cannot be written,
+    KeyError if the commit does not exist.
     """
     commit = _verified(read, sha.encode(), _COMMIT)
     found = _TREE_LINE.match(commit)
     if found is None:
         raise DamagedMirrorError(f"commit {sha} lacks its tree")
-    _write_tree(read, found[1], folder, sha)
+    writer = _Writer(read, folder, sha, TreeCount(sha, limits or TreeLimits()))
+    waiting = [(found[1], b"")]
+    while waiting:
+        tree, below = waiting.pop()
+        for mode, name, target in _entries(_part(read, tree, _TREE)):
+            check_time()
+            if writer.write(mode, name, target, below):
+                waiting.append((target, below + name + b"/"))
     return commit
 
 
@@ -93,7 +110,7 @@ def _id(kind: bytes, content: bytes) -> bytes:
 def _verified(read: ReadObject, name: bytes, kind: int) -> bytes:
     try:
         found, content = read(name)
-    except (KeyError, OSError):
+    except (KeyError, OSError, SourceError):
         raise
     except Exception as error:
         raise DamagedMirrorError(
@@ -111,25 +128,38 @@ def _part(read: ReadObject, name: bytes, kind: int) -> bytes:
         raise DamagedMirrorError(f"object {name.decode()} is missing") from None
 
 
-def _write_tree(read: ReadObject, name: bytes, folder: Path, sha: str) -> None:
-    for mode, entry, target in _entries(_part(read, name, _TREE)):
-        if entry in (b"", b".", b"..") or b"/" in entry or entry.lower() == b".git":
-            raise _refused(sha, f"holds a file with the forbidden name {os.fsdecode(entry)!r}")
-        place = folder / os.fsdecode(entry)
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Writes the entries of one commit's trees below `folder`."""
+
+    read: ReadObject
+    folder: Path
+    sha: str
+    count: TreeCount
+
+    def write(self, mode: int, name: bytes, target: bytes, below: bytes) -> bool:
+        """Write an entry of the tree `below`; return whether it is a folder, whose own entries come later."""
+        if name in (b"", b".", b"..") or b"/" in name or name.lower() == b".git":
+            raise _refused(self.sha, f"holds a file with the forbidden name {os.fsdecode(name)!r}")
+        self.count.add(below + name, 0)
+        place = self.folder / os.fsdecode(below + name)
         try:
             if stat.S_ISDIR(mode):
                 place.mkdir()
-                _write_tree(read, target, place, sha)
-            elif stat.S_ISLNK(mode):
-                place.symlink_to(os.fsdecode(_part(read, target, _BLOB)))
+                return True
+            if stat.S_ISLNK(mode):
+                place.symlink_to(os.fsdecode(_part(self.read, target, _BLOB)))
             elif stat.S_ISREG(mode):
-                _write_file(place, _part(read, target, _BLOB), executable=bool(mode & stat.S_IXUSR))
+                content = _part(self.read, target, _BLOB)
+                self.count.add_size(len(content))
+                _write_file(place, content, executable=bool(mode & stat.S_IXUSR))
             elif mode == 0o160000:  # noqa: PLR2004 - git's number for a submodule
                 place.mkdir()
             else:
-                raise DamagedMirrorError(f"tree {name.decode()} holds the mode {mode:o}")
+                raise DamagedMirrorError(f"a tree holds the mode {mode:o}")
         except FileExistsError:
-            raise _refused(sha, f"holds the name {os.fsdecode(entry)!r} twice in one folder") from None
+            raise _refused(self.sha, f"holds the name {os.fsdecode(name)!r} twice in one folder") from None
+        return False
 
 
 def _entries(tree: bytes) -> Iterator[tuple[int, bytes, bytes]]:

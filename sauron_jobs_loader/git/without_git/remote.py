@@ -1,4 +1,4 @@
-"""A git repository as dulwich reads it, over http(s) or on this disk. No git binary is used.
+"""A git repository as dulwich reads it over http(s). No git binary is used.
 
 `refs` returns which commits the branches and tags are at; `objects` opens the objects of one commit, without
 its history. The token goes only to the host, port and scheme of the address, in a header. Redirects are
@@ -10,9 +10,8 @@ headers that come byte by byte, are waited for; SHA-256 repositories are not rea
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -21,67 +20,29 @@ from urllib.parse import urljoin
 
 import urllib3
 from dulwich.client import AbstractHttpGitClient
-from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.errors import GitProtocolError
 from dulwich.object_store import DiskObjectStore, ObjectStoreGraphWalker
 from dulwich.objects import ObjectID
 from dulwich.refs import Ref
-from dulwich.repo import Repo
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError, SSLError
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.git.address import GitAddress
-from sauron_jobs_loader.git.explain import fault_error
+from sauron_jobs_loader.git.explain import fault_error, status_error
+from sauron_jobs_loader.git.http_answers import WEB_PAGE
 from sauron_jobs_loader.git.https import connections_to
+from sauron_jobs_loader.git.limits import TreeCount, TreeLimits
 from sauron_jobs_loader.git.redirects import MOST, MOVED, allowed, endless, origin
 
 from .objects import ReadObject
+from .refs import HEAD, PREFIXES, ListedRefs, listed
 
 if TYPE_CHECKING:
     from dulwich.client import DetermineWantsFunc
 
-_PREFIXES = (b"refs/heads/", b"refs/tags/")
-_PEELED = b"^{}"
 _CHUNK = 64 * 1024
 _COMPLAINT = 400
-_FAULTS = {
-    401: SourceFault.ACCESS,
-    403: SourceFault.ACCESS,
-    404: SourceFault.NOT_A_REPOSITORY,
-    410: SourceFault.NOT_A_REPOSITORY,
-}
-_OK, _SERVER_ERROR = 200, 500
-
-
-class LocalRepository:
-    """A repository on this disk."""
-
-    def __init__(self, address: GitAddress) -> None:
-        self._address = address
-
-    def refs(self) -> dict[str, str]:
-        """Return the commit ids by full names such as `refs/heads/main`."""
-        with self._opened() as repo:
-            names = [name for name in repo.refs.allkeys() if name.startswith(_PREFIXES)]
-            return {os.fsdecode(name): repo.get_peeled(name).decode() for name in names}
-
-    @contextmanager
-    def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:  # noqa: ARG002 - the same shape as RemoteRepository's
-        """Open the objects of commit `sha`."""
-        with self._opened() as repo:
-            yield lambda name: repo.object_store.get_raw(ObjectID(name))
-
-    @contextmanager
-    def _opened(self) -> Iterator[Repo]:
-        try:
-            repo = Repo(self._address.url)
-        except NotGitRepository:
-            raise fault_error(
-                SourceFault.NOT_A_REPOSITORY, self._address, said="", limit=timedelta(0)
-            ) from None
-        try:
-            yield repo
-        finally:
-            repo.close()
+_OK = 200
 
 
 class RemoteRepository(AbstractHttpGitClient):
@@ -95,34 +56,36 @@ class RemoteRepository(AbstractHttpGitClient):
         self._pool = connections_to(address)
         self._response: _Response | None = None
 
-    def refs(self) -> dict[str, str]:
-        """Return the commit ids by full names such as `refs/heads/main`."""
+    def refs(self, known: Collection[str]) -> ListedRefs:
+        """Return the branches and tags. `known` commits may be named by the beginning of their ids."""
         with self._explained():
-            refs = self.get_refs("", ref_prefix=list(_PREFIXES)).refs
-        found = {name: sha for name, sha in refs.items() if sha is not None and name.startswith(_PREFIXES)}
-        peeled = {name.removesuffix(_PEELED): sha for name, sha in found.items() if name.endswith(_PEELED)}
-        plain = {name: sha for name, sha in found.items() if not name.endswith(_PEELED)}
-        return {os.fsdecode(name): sha.decode("ascii") for name, sha in (plain | peeled).items()}
+            found = self.get_refs("", ref_prefix=[*PREFIXES, HEAD])
+        return listed(found.refs, found.symrefs, known)
 
     @contextmanager
-    def objects(self, sha: str, scratch: Path) -> Iterator[ReadObject]:
-        """Fetch commit `sha` alone into `scratch` and open it.
+    def objects(self, sha: str, scratch: Path, limits: TreeLimits) -> Iterator[ReadObject]:
+        """Fetch commit `sha` alone into `scratch`, up to the size that `limits` allow, and open it.
 
         Reading an object the server withholds is a KeyError.
         """
         store = DiskObjectStore.init(scratch / "objects")
         try:
-            self._bring(sha, store)
+            self._bring(sha, store, TreeCount(sha, limits))
             yield lambda name: store.get_raw(ObjectID(name))
         finally:
             store.close()
 
-    def _bring(self, sha: str, store: DiskObjectStore) -> None:
+    def _bring(self, sha: str, store: DiskObjectStore, count: TreeCount) -> None:
         pack, complete, abandon = store.add_pack()
+
+        def write(data: bytes) -> int:
+            count.add_size(len(data))
+            return pack.write(data)
+
         walker = ObjectStoreGraphWalker([], lambda _: [])
         try:
             with self._explained():
-                self.fetch_pack("", _only(sha), walker, pack.write, depth=1, ref_prefix=[b"HEAD"])
+                self.fetch_pack("", _only(sha), walker, write, depth=1, ref_prefix=[b"HEAD"])
                 complete()
         except _NotGivenError:
             with suppress(OSError):
@@ -188,12 +151,24 @@ class RemoteRepository(AbstractHttpGitClient):
             raise endless(self._address)
         if raise_for_status and response.status != _OK:
             response.close()
-            fault = SourceFault.UNREACHABLE if response.status >= _SERVER_ERROR else SourceFault.FAILED
-            raise self._fault(_FAULTS.get(response.status, fault), f"HTTP status {response.status}")
+            raise status_error(
+                response.status,
+                self._address,
+                said=f"HTTP status {response.status}",
+                limit=self._limit,
+                speaker="the connection",
+            )
         self._response = body = _Response(response, self._left, moved_to="" if url == asked else url)
         if data is None and "application/x-git-" not in (body.content_type or ""):
             body.close()
-            raise self._fault(SourceFault.NOT_A_REPOSITORY, "")
+            page = "html" in (body.content_type or "").lower()
+            raise fault_error(
+                SourceFault.NOT_A_REPOSITORY,
+                self._address,
+                said="",
+                limit=self._limit,
+                sentence=WEB_PAGE.format(host=self._address.host) if page else "",
+            )
         return body, body.read
 
     def _left(self) -> float:

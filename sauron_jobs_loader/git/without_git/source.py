@@ -12,11 +12,10 @@ branch or tag is at it, or it is checked out; a pruned revision is fetched again
 for a commit that no branch or tag leads to.
 """
 
-import re
-import shutil
+import time
 import uuid
-from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,24 +24,28 @@ from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.file_lock import file_lock
 from sauron_jobs_loader.git.address import GitAddress, parse_address
 from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
+from sauron_jobs_loader.git.default_branch import followed, named
+from sauron_jobs_loader.git.explain import fault_error
 from sauron_jobs_loader.git.export import DamagedMirrorError, make_durable, publish, refuse_escaping_links
+from sauron_jobs_loader.git.limits import TreeLimits
 from sauron_jobs_loader.git.refusals import (
     checked_ref,
     no_commit,
     require_full,
     require_local,
-    unknown_ref,
     unreadable,
     unwritable,
 )
+from sauron_jobs_loader.removal import remove_folder
 
 from .objects import about, write_files
+from .refs import ABBREVIATED
 
 if TYPE_CHECKING:
-    from .remote import LocalRepository, RemoteRepository
+    from .local import LocalRepository
+    from .remote import RemoteRepository
 
 _LIMIT = timedelta(seconds=120)
-_ABBREVIATED = re.compile(r"[0-9a-f]{7,39}")
 _RULE = "; without git a commit id is written in full"
 
 
@@ -54,22 +57,28 @@ class DulwichSource:
         url: str,
         *,
         root: Path,
-        branch: str = "main",
+        branch: str | None = None,
         token: str | None = None,
         ssh_key_file: Path | None = None,  # noqa: ARG002 - the same arguments as GitSource's
         known_hosts_file: Path | None = None,  # noqa: ARG002
         timeout: timedelta = _LIMIT,
+        limits: TreeLimits = TreeLimits(),  # noqa: B008 - a constant
     ) -> None:
-        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError."""
+        """Check the address and the branch name. The network is first used by `fetch`. Raises SourceError.
+
+        Without a branch, `main` is followed, or else the branch that the repository's HEAD names.
+        """
         self._address = parse_address(url, token=token)
         if self._address.scheme == "ssh":
             raise _needs_git(self._address)
         self.display_url = self._address.display
-        self._branch = checked_ref(branch)
+        self._branch = None if branch is None else checked_ref(branch, setting="JOBS_GIT_BRANCH")
+        self.followed: str | None = self._branch
         self._root = root.absolute()
         self._revisions = Checkouts(self._root)
         self._commits = self._root / "commits"
         self._timeout = timeout
+        self._limits = limits
 
     def fetch(self, ref: str | None = None) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
@@ -78,25 +87,18 @@ class DulwichSource:
         Raises SourceError.
         """
         wanted = self._branch if ref is None else checked_ref(ref)
-        if FULL_SHA.fullmatch(wanted):
+        if wanted is not None and FULL_SHA.fullmatch(wanted):
             self.checkout(wanted)
             return wanted
         try:
-            refs = self._remote().refs()
+            refs = self._remote().refs(self._checked_out())
         except OSError as error:
             raise unwritable(self._root, error, self.display_url) from error
-        sha = self._resolved(wanted, refs)
-        if sha is None:
-            branches = sorted(
-                name.removeprefix("refs/heads/") for name in refs if name.startswith("refs/heads/")
-            )
-            raise unknown_ref(
-                wanted,
-                branches,
-                self.display_url,
-                rule=_RULE if _ABBREVIATED.fullmatch(wanted.lower()) else "",
-            )
-        return sha
+        if wanted is None:
+            self.followed, sha = followed(refs, self.display_url)
+            return sha
+        rule = _RULE if ABBREVIATED.fullmatch(wanted.lower()) else ""
+        return named(wanted, refs, self.display_url, configured=ref is None, rule=rule)
 
     def checkout(self, sha: str) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it does not exist.
@@ -129,20 +131,27 @@ class DulwichSource:
     def _brought(self, sha: str, final: Path) -> Path:
         # of a killed process: no other one works here while this one holds the lock
         for left_over in final.parent.glob("*.tmp"):
-            shutil.rmtree(left_over, ignore_errors=True)
+            remove_folder(left_over)
         scratch = final.with_name(f"{sha}.{uuid.uuid4().hex}.tmp")
         tree = scratch / "tree"
         tree.mkdir(parents=True)
         try:
-            with self._remote().objects(sha, scratch) as read:
-                commit = write_files(sha, read, tree)
+            deadline = time.monotonic() + self._timeout.total_seconds()
+            with self._remote().objects(sha, scratch, self._limits) as read:
+                commit = write_files(
+                    sha, read, tree, limits=self._limits, check_time=partial(self._check_time, deadline)
+                )
             refuse_escaping_links(tree, sha)
             self._remember(sha, commit, scratch)
             make_durable(tree)
             publish(tree, final)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            remove_folder(scratch)
         return final
+
+    def _check_time(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise fault_error(SourceFault.TIMED_OUT, self._address, said="", limit=self._timeout)
 
     def _remember(self, sha: str, commit: bytes, scratch: Path) -> None:
         """Keep the commit object, and forget those of pruned revisions."""
@@ -153,22 +162,17 @@ class DulwichSource:
         (scratch / "commit").write_bytes(commit)
         (scratch / "commit").replace(self._commits / sha)
 
-    def _resolved(self, ref: str, refs: Mapping[str, str]) -> str | None:
-        names = [ref] if ref.startswith("refs/") else [f"refs/heads/{ref}", f"refs/tags/{ref}"]
-        if found := next((refs[name] for name in names if name in refs), None):
-            return found
-        if not _ABBREVIATED.fullmatch(beginning := ref.lower()):
-            return None
-        known = {entry.name for entry in self._revisions.folder.glob("?" * 40)} | set(refs.values())
-        matching = [sha for sha in known if sha.startswith(beginning) and FULL_SHA.fullmatch(sha)]
-        return matching[0] if len(matching) == 1 else None
+    def _checked_out(self) -> set[str]:
+        return {entry.name for entry in self._revisions.folder.glob("?" * 40)}
 
     def _remote(self) -> "LocalRepository | RemoteRepository":
-        from .remote import LocalRepository, RemoteRepository
-
         require_local(self._address)
         if self._address.scheme == "file":
+            from .local import LocalRepository
+
             return LocalRepository(self._address)
+        from .remote import RemoteRepository
+
         return RemoteRepository(self._address, limit=self._timeout)
 
 

@@ -27,7 +27,8 @@ class Shelf:
     """Revisions by their ids; the branch points to the newest. It stands for git and the zygote."""
 
     def __init__(self) -> None:
-        self.revisions: dict[str, Loaded | BundleError] = {}
+        self.followed: str | None = None
+        self.revisions: dict[str, Loaded | Exception] = {}
         self.retired: list[set[str]] = []
         self.away = False
 
@@ -46,7 +47,7 @@ class Shelf:
 
     def load(self, sha: str) -> Loaded:
         found = self.revisions[sha]
-        if isinstance(found, BundleError):
+        if isinstance(found, Exception):
             raise found
         return found
 

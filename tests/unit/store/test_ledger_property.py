@@ -62,6 +62,8 @@ class Manifests:
     def __init__(self) -> None:
         self.revisions: list[Mapping[str, Mapping[str, Any]]] = []
 
+    followed = "main"
+
     def lock(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext()
 

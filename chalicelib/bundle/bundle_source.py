@@ -1,0 +1,95 @@
+"""The bundle's repository: read with git where there is one, its checkouts, and what is to say of a tree."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from chalicelib import logs
+from chalicelib.errors import BundleError
+from chalicelib.settings import Settings
+from sauron_jobs_loader.bundle_folder import bundle_folder
+from sauron_jobs_loader.checks import all_checks
+from sauron_jobs_loader.checks.remark import Remark
+from sauron_jobs_loader.checks.tree import BundleTree
+from sauron_jobs_loader.errors import LoaderError
+from sauron_jobs_loader.git.checkouts import Checkouts
+from sauron_jobs_loader.git.source import GitSource
+from sauron_jobs_loader.git.without_git.source import DulwichSource
+
+from .key_files import KeyFiles
+
+log = logs.get(__name__)
+
+
+class BundleSource:
+    """The repository that the settings name. Its methods raise errors of the loader, and BundleError."""
+
+    def __init__(self, settings: Settings, key_files: KeyFiles, checkouts: Checkouts) -> None:
+        """Build from settings, without touching git."""
+        self._settings = settings
+        self._key_files = key_files
+        self._checkouts = checkouts
+
+    @cached_property
+    def git(self) -> GitSource | DulwichSource:
+        """What reads the repository: with a git binary where there is one."""
+        settings = self._settings
+        kind: type[GitSource | DulwichSource] = GitSource if shutil.which("git") else DulwichSource
+        return kind(
+            settings.jobs_git_repo_url or "",
+            root=settings.jobs_dir,
+            branch=settings.jobs_git_branch,
+            token=settings.jobs_git_token,
+            ssh_key_file=self._key_files.key(),
+            known_hosts_file=self._key_files.known_hosts(),
+            timeout=settings.git_timeout,
+        )
+
+    @property
+    def followed(self) -> str | None:
+        """The branch that syncs follow; None if none is configured and nothing was fetched yet."""
+        with contextlib.suppress(LoaderError):
+            return self.git.followed
+        return None
+
+    @property
+    def display_url(self) -> str | None:
+        """The bundle's address without credentials; None without one that can be read."""
+        with contextlib.suppress(LoaderError):
+            return self.git.display_url if self._settings.jobs_git_repo_url else None
+        return None
+
+    def folder(self, sha: str) -> Path:
+        """Return the bundle's folder in the checkout of a revision. Raises BootError without a manifest."""
+        return bundle_folder(self.checkout(sha), self._settings.jobs_git_subdir)
+
+    def checkout(self, sha: str) -> Path:
+        """Return the checkout of a revision, made again if it is gone."""
+        folder = self._checkouts.path(sha)
+        if folder is not None:
+            return folder
+        if not self._settings.jobs_git_repo_url:
+            raise BundleError(
+                f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, "
+                "so it cannot be fetched."
+            )
+        try:
+            return self.git.checkout(sha)
+        except LoaderError:
+            self.git.fetch(sha)
+            return self.git.checkout(sha)
+
+    def remarks(self, sha: str, jobs: Sequence[Mapping[str, Any]]) -> list[Remark]:
+        """Return what the author of a revision should know. A check that fails costs no sync."""
+        with contextlib.suppress(LoaderError, BundleError):
+            folder, top = self.folder(sha), self.checkout(sha)
+            try:
+                return all_checks.remarks(BundleTree(folder, top, committed=True, jobs=jobs))
+            except Exception:
+                log.exception("bundle.check_failed", sha=sha)
+        return []

@@ -1,0 +1,53 @@
+"""A bundle is found in its folder of the repository, or refused with the folders that hold a manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sauron_jobs_loader.bundle_folder import bundle_folder
+from sauron_jobs_loader.errors import BootError
+
+
+def write(top: Path, *manifests: str) -> Path:
+    for name in manifests:
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        (top / name).touch()
+    return top
+
+
+@pytest.mark.parametrize("subdir", [None, "ops", "a/b/c"])
+def test_the_bundle_is_in_the_folder_that_is_configured(subdir: str | None, tmp_path: Path) -> None:
+    top = write(tmp_path, "manifest.py", "ops/manifest.py", "a/b/c/manifest.py")
+    assert bundle_folder(top, subdir) == (top / subdir if subdir else top)
+
+
+@pytest.mark.parametrize(
+    ("there", "subdir", "words"),
+    [
+        (
+            ["ops/manifest.py"],
+            None,
+            "at its top. There is ops/manifest.py: set JOBS_GIT_SUBDIR=ops",
+        ),
+        (
+            ["b/manifest.py", "a/x/manifest.py"],
+            None,
+            "There is b/manifest.py, a/x/manifest.py: set JOBS_GIT_SUBDIR=b.",
+        ),
+        (
+            ["manifest.py"],
+            "ops",
+            "in ops (JOBS_GIT_SUBDIR): there is no such folder. There is manifest.py",
+        ),
+        (["ops/x.py", "jobs/manifest.py"], "ops", "no manifest.py in ops (JOBS_GIT_SUBDIR). There is jobs/"),
+        ([".venv/manifest.py"], None, "at its top. Add one that registers the jobs"),
+    ],
+)
+def test_a_folder_without_a_manifest_names_what_is_there_and_the_setting(
+    there: list[str], subdir: str | None, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(BootError) as caught:
+        bundle_folder(write(tmp_path, *there), subdir)
+    assert words in str(caught.value)
