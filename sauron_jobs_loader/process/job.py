@@ -31,7 +31,7 @@ from sauron_jobs_loader.errors import BootError, DefinitionError
 from sauron_jobs_loader.registry import JobConfig, job_registry
 from sauron_jobs_loader.text import storable
 
-from . import manifest, result, tree
+from . import manifest, result, surroundings, tree
 
 
 def become_job(
@@ -68,6 +68,7 @@ def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
     os.chdir(request["folder"])
     os.environ.update(request["environ"])
     os.environ.update(request["secrets"])
+    surroundings.settle(os.environ, request["folder"])
 
 
 def _open_streams() -> None:

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 
-from . import manifest, supervisor, tree
+from . import manifest, supervisor, surroundings, tree
 
 
 def serve(sha: str, requests: socket.socket) -> NoReturn:
@@ -39,8 +39,10 @@ def serve(sha: str, requests: socket.socket) -> NoReturn:
 
 
 def _load(sha: str) -> dict[str, Any]:
+    folder = os.getcwd()  # noqa: PTH109 - no pathlib in the process that is forked
+    surroundings.settle(os.environ, folder)
     try:
-        manifest.load(os.getcwd(), sha)  # noqa: PTH109 - no pathlib in the process that is forked
+        manifest.load(folder, sha)
     except BootError as error:
         return {"event": "refused", "message": str(error)}
     manifest.prepare()
