@@ -7,6 +7,7 @@ masked.
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import sys
 import threading
@@ -32,6 +33,7 @@ from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, 
 from .activation import Loaded
 from .job_environment import JobEnvironment
 from .key_files import KeyFiles
+from .revision_folders import RevisionFolders
 
 log = logs.get(__name__)
 
@@ -55,6 +57,9 @@ class Revisions:
         self._environment = job_environment
         self._key_files = KeyFiles(settings)
         self._checkouts = Checkouts(settings.jobs_dir)
+        self._folders = RevisionFolders(
+            self._checkouts, lambda: self._source if settings.jobs_git_repo_url else None
+        )
         self._environments = Environments(
             settings.jobs_dir / "environments",
             environ=self._environment.installer(),
@@ -127,7 +132,7 @@ class Revisions:
         if self._settings.function:
             from . import lambda_limits
 
-            in_bundle = lambda_limits.is_file_of(self._folder(sha))
+            in_bundle = lambda_limits.is_file_of(self._folders.path(sha))
             for record in list(jobs):
                 if reasons := lambda_limits.refusals(
                     JobSpec.from_record(record), unmet=lacking, in_bundle=in_bundle
@@ -148,13 +153,13 @@ class Revisions:
         from . import lambda_limits
 
         with self._translated():
-            wanted = requirements.read(self._folder(sha))
+            wanted = requirements.read(self._folders.path(sha))
         return lambda_limits.unmet(wanted.wanted, lambda_limits.installed()) if wanted else []
 
     def retire(self, keep: Collection[str]) -> None:
         """Release the processes, checkouts and environments of revisions that are not in `keep`."""
         self._launcher.retire(keep)
-        self._checkouts.prune(keep)
+        self._folders.retire(keep)
         for sha in [sha for sha in self._pythons if sha not in keep]:
             self._pythons.pop(sha, None)
         self._environments.prune([folder for sha in keep if (folder := self._checkouts.path(sha))])
@@ -166,6 +171,8 @@ class Revisions:
         """
         with self._preloading:
             try:
+                with self._translated():
+                    self._folders.path(sha, tidy=True)
                 self._boot(sha)
                 self.preloaded = sha
             except (LoaderError, BundleError) as error:
@@ -174,7 +181,7 @@ class Revisions:
             self._launcher.retire([sha])
 
     def _boot(self, sha: str) -> Bundle:
-        folder = self._folder(sha)
+        folder = self._folders.path(sha)
         bundle = self._launcher.boot(
             sha, folder, self._environment.zygote(), python=self._python(sha, folder)
         )
@@ -195,22 +202,6 @@ class Revisions:
             known = self._pythons[sha] = self._environments.python(folder)
         return known
 
-    def _folder(self, sha: str) -> Path:
-        """Return the checkout of a revision, made again if it is gone."""
-        folder = self._checkouts.path(sha)
-        if folder is not None:
-            return folder
-        if not self._settings.jobs_git_repo_url:
-            raise BundleError(
-                f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, "
-                "so it cannot be fetched."
-            )
-        try:
-            return self._source.checkout(sha)
-        except LoaderError:
-            self._source.fetch(sha)
-            return self._source.checkout(sha)
-
     def stop_installing(self) -> None:
         """End a running installation of requirements, and start no other."""
         self._environments.close()
@@ -230,7 +221,7 @@ class Revisions:
             raise BundleError("No revision is active yet: sync the bundle first.")
         else:
             with self._translated():
-                sha, folder = run.revision, self._folder(run.revision)
+                sha, folder = run.revision, self._folders.path(run.revision)
                 python = self._python(sha, folder)
         identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
         scheduled_for = iso(run.fire_at or run.created_at)
@@ -254,6 +245,7 @@ class Revisions:
                     zygote_environ=self._environment.zygote(),
                     masker=self._environment.masker(),
                     masked_names=self._environment.masked_names,
+                    closing=functools.partial(self._folders.after_attempt, sha),
                 )
             )
 

@@ -53,6 +53,7 @@ class Attempt:
         grace: timedelta,
         report_patience: timedelta,
         masker: Masker,
+        closing: Callable[[], str | None],
         on_end: Callable[[Attempt], None],
     ) -> None:
         self.pid = pid
@@ -66,6 +67,7 @@ class Attempt:
         self._grace = grace.total_seconds()
         self._patience = self._grace + report_patience.total_seconds()
         self._masker = masker
+        self._closing = closing
         self._on_end = on_end
         self._lock = threading.Lock()
         self._closed = False
@@ -123,7 +125,10 @@ class Attempt:
             _drain(output)
             _drain(job)
             output.finish()
-            return self._facts(reports, job, leftovers)
+            facts = self._facts(reports, job, leftovers)
+            for sentence in (_ended_with_the_job(facts), self._closing()):
+                output.add(sentence)
+            return facts
         finally:
             self._close()
 
@@ -192,6 +197,17 @@ class Attempt:
         if self._own_tree:
             self._tree.end()
         self._on_end(self)
+
+
+def _ended_with_the_job(facts: AttemptFacts) -> str | None:
+    """Say that processes ended because the job did. At a timeout or a stop all of them are meant to end."""
+    if not facts.leftovers or facts.timed_out or facts.stopped or not facts.reported:
+        return None
+    many = "1 background process" if facts.leftovers == 1 else f"{facts.leftovers} background processes"
+    return (
+        f"{many} of this job still ran when the job ended, and ended with it."
+        " A job that needs one to finish waits for it."
+    )
 
 
 def _drain(stream: Stream) -> None:

@@ -211,6 +211,7 @@ class Launcher:
             grace=self._grace,
             report_patience=self._report_patience,
             masker=request.masker,
+            closing=request.closing,
             on_end=self._ended,
         )
         with self._lock:
