@@ -22,7 +22,7 @@ from sauron_jobs_loader.git.checkouts import Checkouts
 
 log = logs.get(__name__)
 
-SMALL = 200  # files of a folder that is looked at after every attempt: some tenths of a millisecond
+SMALL = 100  # files of a folder that is looked at after every attempt: some tenths of a millisecond
 PAUSE_SECONDS = 10.0  # between two looks at a larger one
 CURE = "Keep data in ctx.state, or in a folder outside of the bundle."
 

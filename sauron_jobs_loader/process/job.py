@@ -90,7 +90,7 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
     try:
         if manifest.loaded() is None:
             manifest.load(request["folder"], sha)
-            manifest.prepare()
+            manifest.prepare(request["folder"])
         config = job_registry.require(request["job_id"])
         context = _context(config, request, link)
     except (BootError, DefinitionError) as error:

@@ -78,11 +78,26 @@ def definitions() -> dict[str, Any]:
     return {"jobs": jobs, "rejected": [list(rejected) for rejected in job_registry.rejected]}
 
 
-def prepare() -> None:
-    """Do once what every attempt would do: set up logging unless the bundle did, import what jobs need."""
+def files(folder: str) -> list[str]:
+    """Return the files of the bundle that this process has loaded, relative to its folder."""
+    below = os.path.join(folder, "")
+    named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return sorted(
+        file.removeprefix(below) for file in named if isinstance(file, str) and file.startswith(below)
+    )
+
+
+def prepare(folder: str) -> None:
+    """Do once what every attempt would do: set up logging unless the bundle did, import what jobs need.
+
+    Raises BootError if a module of the bundle stands in the way of one of Python's own.
+    """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
     if any(inspect.iscoroutinefunction(config.func) for config in job_registry.list_jobs()):
-        importlib.import_module("asyncio")
+        try:
+            importlib.import_module("asyncio")
+        except BaseException as error:
+            raise BootError(_fault(error, folder)) from error
 
 
 def _exited(error: SystemExit, folder: str) -> str:
