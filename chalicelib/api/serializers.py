@@ -147,6 +147,7 @@ def sync(report: SyncReport) -> dict[str, Any]:
         "removed": list(report.jobs_removed),
         "rescheduled": list(report.jobs_rescheduled),
         "held": report.fault == HELD,
+        "remarks": list(report.remarks),
     }
 
 

@@ -25,12 +25,16 @@ NAMED = 5  # removed jobs that a message names
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a revision's boot returned: job records, refusals as {job_id, place, reason}, and its commit."""
+    """What a revision's boot returned: job records, refusals as {job_id, place, reason}, and its commit.
+
+    `remarks` are sentences for its author; they change nothing.
+    """
 
     jobs: Sequence[Mapping[str, Any]]
     rejected: Sequence[Mapping[str, Any]]
     subject: str | None = None
     author: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """How a sync or rollback went, and the jobs it changed. `fault`: the step that failed, if one did."""
+    """How a sync or rollback went, and the jobs it changed. `fault`: the step that failed, if one did.
+
+    `remarks` are sentences for the bundle's author.
+    """
 
     success: bool
     message: str
@@ -16,3 +19,4 @@ class SyncReport:
     jobs_removed: tuple[str, ...] = ()
     jobs_rescheduled: tuple[str, ...] = ()
     fault: str | None = None
+    remarks: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ from sauron_jobs_loader.git.checkouts import Checkouts
 from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, Launcher
+from sauron_jobs_loader.launch.remarks import remarks_of, sentences
 
 from .activation import Loaded
 from .job_environment import JobEnvironment
@@ -141,7 +142,8 @@ class Revisions:
                     refused.append(
                         {"job_id": record["id"], "place": record["place"], "reason": " ".join(reasons)}
                     )
-        return Loaded(jobs, refused, commit.get("subject"), commit.get("author"))
+        remarks = tuple(mask.text(one) for one in sentences(remarks_of(bundle, self._folders.path(sha))))
+        return Loaded(jobs, refused, commit.get("subject"), commit.get("author"), remarks)
 
     def _lacking(self, sha: str) -> list[str]:
         """Return what a revision requires and this Lambda function lacks.

@@ -11,6 +11,7 @@ After a crash the former revision is active, or the new one: activation is one t
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Protocol
@@ -164,7 +165,7 @@ def _load_and_activate(
         bundle.add_revision(
             tx, sha, records, found.rejected, subject=loaded.subject, author=loaded.author, now=now
         )
-        report = activate(tx, found, sha, now=now)
+        report = dataclasses.replace(activate(tx, found, sha, now=now), remarks=loaded.remarks)
         bundle.mark_activated(tx, sha, now=now)
         bundle.change(tx, active_sha=sha, pinned_ref=pin, **_success_columns(now))
         outbox.put_jobs(tx, now=now)
@@ -208,5 +209,7 @@ def _log(report: SyncReport, by: str | None) -> None:
             rescheduled=list(report.jobs_rescheduled),
             by=by,
         )
+        for remark in report.remarks:
+            log.warning("bundle.remarked", sha=report.sha, remark=remark)
     else:
         log.error("bundle.sync_failed", reason=report.message, by=by)

@@ -12,6 +12,7 @@ from typing import Any
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
+from sauron_jobs_loader.source_remarks import Remark
 
 from .process_tree_handle import ProcessTreeHandle, Tail
 
@@ -31,7 +32,7 @@ class Bundle:
 
     `left_behind` names the threads and open handles that loading left behind; the attempts of such a bundle
     are always spawned. `printed` is the end of what loading printed. `files` are those of the bundle that
-    were loaded.
+    were loaded. `remarks` are about its definitions: (file, line, text, cure).
     """
 
     sha: str
@@ -40,6 +41,7 @@ class Bundle:
     left_behind: tuple[str, ...] = ()
     printed: str = ""
     files: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
@@ -71,6 +73,7 @@ def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
         left_behind=tuple(reply["left_behind"]),
         printed=_besides(str(printed), rejected),
         files=tuple(reply["files"]),
+        remarks=tuple((file, line, text, cure) for file, line, text, cure in reply["remarks"]),
     )
 
 

@@ -75,7 +75,11 @@ def definitions() -> dict[str, Any]:
             job_registry.reject(
                 config.id, config.place, f"its definition cannot be recorded: {type(error).__name__}: {error}"
             )
-    return {"jobs": jobs, "rejected": [list(rejected) for rejected in job_registry.rejected]}
+    return {
+        "jobs": jobs,
+        "rejected": [list(rejected) for rejected in job_registry.rejected],
+        "remarks": [remark for config in job_registry.list_jobs() for remark in config.remarks()],
+    }
 
 
 def files(folder: str) -> list[str]:
@@ -110,9 +114,23 @@ def _exited(error: SystemExit, folder: str) -> str:
 
 def _fault(error: BaseException, folder: str) -> str:
     words = f"{_place(error, folder)}: {type(error).__name__}: {_message(error)}"
+    if isinstance(error, ImportError | AttributeError):
+        words += _names_taken(folder)
     if isinstance(error, ModuleNotFoundError):
         words += " (is the file committed, and is the package named in the bundle's requirements.txt?)"
     return words
+
+
+def _names_taken(folder: str) -> str:
+    """Return a sentence about modules of the bundle that stand in for Python's own; empty without any."""
+    from pathlib import Path
+
+    from sauron_jobs_loader import source_remarks
+
+    taken = [file for file, *_remark in source_remarks.shadowing(Path(folder))]
+    if not taken:
+        return ""
+    return f" (the bundle's {', '.join(taken)} may be imported in place of a module of Python: rename it)"
 
 
 def _message(error: BaseException) -> str:

@@ -175,9 +175,9 @@ def check(client: Client, *, folder: Path, target: str) -> int:
     """Check every job of the bundle in DIR, committed or not. Exit code 1 if there is a fault."""
     client.local_only("check")
     with waiting("Loading the bundle"):
-        jobs, faults = checked(folder.absolute(), target)
+        jobs, faults, remarks = checked(folder.absolute(), target)
     if client.json:
-        show_json({"ok": not faults, "jobs": jobs, "faults": faults})
+        show_json({"ok": not faults, "jobs": jobs, "faults": faults, "remarks": remarks})
         return 1 if faults else 0
     if jobs:
         table(
@@ -199,21 +199,25 @@ def check(client: Client, *, folder: Path, target: str) -> int:
         if job["missing_secrets"]:
             missing = ", ".join(job["missing_secrets"])
             show(f"{job['place']}: {job['id']}: needs {missing}, not set here; set it where Sauron runs")
+    for remark in remarks:
+        show(f"remark: {remark}")
     show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
     return 1 if faults else 0
 
 
-def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Load a bundle's working tree; return the jobs that can run on `target`, and the faults."""
+def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+    """Load a bundle's working tree; return the jobs that can run on `target`, the faults, and remarks."""
     from chalicelib.bundle import lambda_limits
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
     from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings
+    from sauron_jobs_loader import source_remarks
     from sauron_jobs_loader.environment import requirements
     from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
+    from sauron_jobs_loader.launch.remarks import remarks_of, sentences
 
     launcher, secrets = Launcher(), JobEnvironment(Settings.load(Path.cwd()))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
@@ -225,7 +229,8 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
             unmet = lambda_limits.unmet(declared.wanted, lambda_limits.shipped())
         bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
     except LoaderError as error:
-        return [], [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)]
+        faults = [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)]
+        return [], faults, sentences(source_remarks.shadowing(folder))
     finally:
         launcher.close()
     faults = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
@@ -257,4 +262,4 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
                 "missing_secrets": secrets.missing(spec),
             }
         )
-    return jobs, faults
+    return jobs, faults, sentences(remarks_of(bundle, folder))

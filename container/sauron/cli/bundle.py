@@ -37,6 +37,8 @@ def _tell(client: Client, report: dict[str, Any]) -> int:
         for mark, name in (("+", "added"), ("-", "removed"), ("~", "rescheduled")):
             for job_id in report[name]:
                 show(f"  {mark} {job_id}")
+        for remark in report.get("remarks", ()):
+            show(f"remark: {remark}")
     else:
         say(report["message"])
     return 0 if report["success"] else 1
