@@ -21,6 +21,7 @@ from typing import Any
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.masking import Masker
 
+from . import scratch
 from .facts import AttemptFacts, facts_of
 from .process_tree_handle import ProcessTreeHandle
 from .streams import CHUNK, JobChannel, OnOutput, OnProgress, OnState, Output, Reports, Stream
@@ -54,6 +55,7 @@ class Attempt:
         report_patience: timedelta,
         masker: Masker,
         closing: Callable[[], str | None],
+        scratch_folder: str,
         on_end: Callable[[Attempt], None],
     ) -> None:
         self.pid = pid
@@ -68,6 +70,7 @@ class Attempt:
         self._patience = self._grace + report_patience.total_seconds()
         self._masker = masker
         self._closing = closing
+        self._scratch = scratch_folder
         self._on_end = on_end
         self._lock = threading.Lock()
         self._closed = False
@@ -196,6 +199,7 @@ class Attempt:
             os.close(self._output)
         if self._own_tree:
             self._tree.end()
+        scratch.delete(self._scratch)
         self._on_end(self)
 
 

@@ -21,6 +21,7 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
+from . import scratch
 from .attempt import REPORT_PATIENCE, Attempt
 from .boot import Bundle, Rejection, bundle_of
 from .days import Days
@@ -198,12 +199,15 @@ class Launcher:
     def _begin(self, tree: ProcessTreeHandle, request: AttemptRequest, *, own_tree: bool) -> Attempt:
         """Send the request with the job's ends of its three connections; wait for the supervisor's word."""
         nonce = randomness.token_hex(8)
+        folder = scratch.place({**request.zygote_environ, **request.environ}, nonce)
         control, control_end = socket.socketpair()
         link, link_end = socket.socketpair()
         output, output_end = os.pipe2(os.O_CLOEXEC)
         try:
             try:
-                tree.send(message_of(request, nonce), (control_end.fileno(), link_end.fileno(), output_end))
+                tree.send(
+                    message_of(request, nonce, folder), (control_end.fileno(), link_end.fileno(), output_end)
+                )
             finally:
                 control_end.close()
                 link_end.close()
@@ -229,6 +233,7 @@ class Launcher:
             report_patience=self._report_patience,
             masker=request.masker,
             closing=request.closing,
+            scratch_folder=folder,
             on_end=self._ended,
         )
         with self._lock:

@@ -43,13 +43,14 @@ class AttemptRequest:
     closing: Callable[[], str | None] = lambda: None
 
 
-def message_of(request: AttemptRequest, nonce: str) -> dict[str, Any]:
+def message_of(request: AttemptRequest, nonce: str, scratch: str) -> dict[str, Any]:
     """Return the request as the supervisor is sent it."""
     # otherwise the job has the PATH of its zygote
     python = request.python if "PATH" in request.environ else None
     return {
         "nonce": nonce,
         "folder": str(request.folder.resolve()),
+        "scratch": scratch,
         "job_id": request.job_id,
         "run_id": request.run_id,
         "attempt": request.attempt,

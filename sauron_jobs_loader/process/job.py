@@ -31,7 +31,7 @@ from sauron_jobs_loader.errors import BootError, DefinitionError
 from sauron_jobs_loader.registry import JobConfig, job_registry
 from sauron_jobs_loader.text import storable
 
-from . import manifest, result, surroundings, tree
+from . import manifest, result, surroundings, termination, tree
 
 
 def become_job(
@@ -69,6 +69,7 @@ def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
     os.environ.update(request["environ"])
     os.environ.update(request["secrets"])
     surroundings.settle(os.environ, request["folder"])
+    surroundings.use_scratch(os.environ, request["scratch"])
 
 
 def _open_streams() -> None:
@@ -100,6 +101,10 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
         return _become_command(list(config.command), link)
     frame, code = _call(config, context)
     context.send_progress()
+    if frame is None:
+        _leave()
+        termination.end_by_signal()
+        return code
     return _send(link, frame, code)
 
 
@@ -132,9 +137,15 @@ def _defaults(schema: Any) -> dict[str, Any]:
     }
 
 
-def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any], int]:
+def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any] | None, int]:
+    """Call the function; return its result frame and the exit code. No frame: it was asked to end."""
     try:
-        return result.succeeded(_value(config, context)), 0
+        with termination.raised():
+            value = _value(config, context)
+        frame = result.returned_with(value)
+        return frame, 0 if frame["ok"] else 1
+    except termination.Terminated:
+        return None, 0
     except SystemExit as error:
         return _exited(error.code)
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its result

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import logging
 import os
 import sys
 import traceback
@@ -23,8 +22,9 @@ from typing import Any
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.registry import job_registry, shown_place
 
+from . import job_logging
+
 MANIFEST = "manifest.py"
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 COMPAT_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "compat")
 
 
@@ -55,6 +55,7 @@ def load(folder: str, sha: str) -> None:
     sys.dont_write_bytecode = True
     sys.path[:0] = [folder, COMPAT_FOLDER]
     sys.argv = [MANIFEST]
+    job_logging.give_way()
     _loaded[:] = [Loaded(sha, datetime.now(UTC))]
     try:
         importlib.import_module("manifest")
@@ -96,7 +97,7 @@ def prepare(folder: str) -> None:
 
     Raises BootError if a module of the bundle stands in the way of one of Python's own.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
+    job_logging.begin()
     if any(inspect.iscoroutinefunction(config.func) for config in job_registry.list_jobs()):
         try:
             importlib.import_module("asyncio")

@@ -8,7 +8,9 @@ is git's own rule; other programs that search upwards for their settings do not 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import MutableMapping
+from typing import Any
 
 CEILING = "GIT_CEILING_DIRECTORIES"
 ELSEWHERE = (
@@ -22,6 +24,21 @@ ELSEWHERE = (
     "OLDPWD",
 )
 """What a shell or a git hook that started Sauron says of its own folder and repository."""
+
+
+_TEMPORARY = ("/tmp", "/var/tmp", "/usr/tmp")  # noqa: S108 - where Python looks
+
+
+def use_scratch(environ: MutableMapping[str, str], folder: str) -> None:
+    """Make the temporary folder of an attempt and have it used. One that cannot be made changes nothing."""
+    try:
+        os.mkdir(folder, 0o700)  # noqa: PTH102 - as below
+    except OSError:
+        return
+    before, environ["TMPDIR"] = environ.get("TMPDIR"), folder
+    tempfile: Any = sys.modules.get("tempfile")
+    if tempfile is not None and tempfile.tempdir in {before, *_TEMPORARY}:  # it looked before the fork
+        tempfile.tempdir = None
 
 
 def settle(environ: MutableMapping[str, str], folder: str) -> None:

@@ -57,4 +57,6 @@ def test_a_module_that_breaks_pythons_own_is_named_and_no_traceback_of_sauron_is
     [fault] = said.json["faults"]
     assert "the bundle's ssl.py may be imported in place of a module of Python: rename it" in fault["reason"]
     assert "Traceback" not in fault["reason"]
-    assert said.json["remarks"][0].startswith("ssl.py:1: the module 'ssl' has the name of one of Python's own")
+    assert said.json["remarks"][0].startswith(
+        "ssl.py:1: the module 'ssl' has the name of one of Python's own"
+    )
