@@ -94,12 +94,13 @@ def test_a_module_is_loaded_again_when_the_date_has_changed(runs: Runs, clock: M
 def test_an_attempt_of_yesterdays_process_runs_on(runs: Runs, clock: ManualClock) -> None:
     write_job(runs.folder, "def run():\n    os.read(os.open('go', os.O_RDONLY), 1)\n    return 'whole'")
     os.mkfifo(runs.folder / "go")
+    go = os.open(runs.folder / "go", os.O_RDWR)
     attempt = runs.start()
     clock.move(days=1)
     later = runs.start()
-    for one in (attempt, later):
-        (runs.folder / "go").write_bytes(b"x")
-        assert runs.watch(one).verdict.result == "whole"
+    os.write(go, b"xx")
+    assert [runs.watch(one).verdict.result for one in (attempt, later)] == ["whole", "whole"]
+    os.close(go)
 
 
 def test_what_loading_printed_is_told_without_the_loaders_own_lines(runs: Runs) -> None:
