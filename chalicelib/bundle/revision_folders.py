@@ -71,6 +71,7 @@ class RevisionFolders:
             folder = self._checkouts.path(sha)
             if folder is None:
                 folder = self._made(sha, anew=False)
+                self._tidied.add(sha)
             elif sha not in self._trusted or tidy:
                 folder = self._restored(sha, folder, tidy=tidy)
             self._trusted.add(sha)

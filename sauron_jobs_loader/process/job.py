@@ -103,6 +103,7 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
     context.send_progress()
     if frame is None:
         _leave()
+        _flush()
         termination.end_by_signal()
         return code
     return _send(link, frame, code)

@@ -118,6 +118,16 @@ def test_a_file_beside_the_code_is_named_in_the_log_and_gone_with_the_next_runne
         assert bundle.run(loader, "count")[0] == 1
 
 
+def test_data_that_is_deleted_with_its_revision_is_named_in_the_log(
+    bundle: Bundle, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with bundle.runner() as loader:
+        bundle.run(loader, "count")
+        loader.retire([])
+    assert not bundle.folder.exists()
+    assert "revision.files_deleted" in "".join(capfd.readouterr())
+
+
 def test_a_revision_that_was_rewritten_and_cannot_be_made_anew_is_refused(bundle: Bundle) -> None:
     with bundle.runner() as loader:
         bundle.run(loader, "spoil")
