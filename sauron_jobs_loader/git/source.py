@@ -92,13 +92,13 @@ class GitSource:
         except OSError as error:
             raise unwritable(self._root, error, self.display_url) from error
 
-    def checkout(self, sha: str) -> Path:
+    def checkout(self, sha: str, *, anew: bool = False) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it is not in the mirror.
 
-        Raises SourceError.
+        With `anew` a folder that is there is replaced. Raises SourceError.
         """
         require_full(sha)
-        if (done := self._revisions.path(sha)) is not None:
+        if not anew and (done := self._revisions.path(sha)) is not None:
             return done
         final = self._revisions.folder / sha
         try:
@@ -106,19 +106,24 @@ class GitSource:
                 mirror = self._mirror(lock)
                 with suppress(DamagedMirrorError):
                     if mirror.has(sha):
-                        return self._export(sha, mirror, final, lock)
+                        return self._export(sha, mirror, lock, anew=anew)
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
                 if mirror.has(sha):
                     mirror.renew()
                 self._fetch_commit(mirror, sha)
-                return self._export(sha, mirror, final, lock)
+                return self._export(sha, mirror, lock, anew=anew)
         except DamagedMirrorError as error:
             raise unreadable(sha, error, self._address) from error
         except TookTooLongError as error:
             raise fault_error(SourceFault.TIMED_OUT, self._address, said="", limit=self._timeout) from error
         except OSError as error:
             raise unwritable(final, error, self.display_url) from error
+
+    def _export(self, sha: str, mirror: Mirror, lock: int, *, anew: bool) -> Path:
+        final = self._revisions.folder / sha
+        run = self._runner(lock)
+        return export(sha, git_dir=mirror.folder, final=final, run=run, limits=self._limits, anew=anew)
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
         """Return `subject`, `author` and `authored_at` (aware) of a commit, or None if it cannot be read."""
@@ -137,10 +142,6 @@ class GitSource:
                 }
         except (git.GitError, git.BadName, ValueError, OSError):
             return None
-
-    def _export(self, sha: str, mirror: Mirror, final: Path, lock: int) -> Path:
-        run = self._runner(lock)
-        return export(sha, git_dir=mirror.folder, final=final, run=run, limits=self._limits)
 
     def _fetch_commit(self, mirror: Mirror, sha: str) -> str:
         if mirror.has(sha):

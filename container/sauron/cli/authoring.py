@@ -225,6 +225,7 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
+    from sauron_jobs_loader.launch.remarks import of_loading
 
     settings = Settings.load(Path.cwd())
     launcher, secrets = Launcher(), JobEnvironment(settings)
@@ -276,5 +277,6 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
                 "missing_secrets": secrets.missing(spec),
             }
         )
-    remarks = all_checks.remarks(BundleTree.working_copy(folder, bundle.jobs))
+    tree = BundleTree.working_copy(folder, bundle.jobs, bundle.files)
+    remarks = [*of_loading(bundle), *all_checks.remarks(tree)]
     return jobs, faults, [one.record() for one in remarks]

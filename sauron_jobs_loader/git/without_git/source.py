@@ -100,18 +100,19 @@ class DulwichSource:
         rule = _RULE if ABBREVIATED.fullmatch(wanted.lower()) else ""
         return named(wanted, refs, self.display_url, configured=ref is None, rule=rule)
 
-    def checkout(self, sha: str) -> Path:
+    def checkout(self, sha: str, *, anew: bool = False) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it does not exist.
 
-        Raises SourceError.
+        With `anew` a folder that is there is replaced. Raises SourceError.
         """
         require_full(sha)
-        if (done := self._revisions.path(sha)) is not None:
+        if not anew and (done := self._revisions.path(sha)) is not None:
             return done
         final = self._revisions.folder / sha
         try:
             with file_lock(self._root / "mirror.lock", timeout=self._timeout):
-                return self._revisions.path(sha) or self._brought(sha, final)
+                done = None if anew else self._revisions.path(sha)
+                return done or self._brought(sha, final, anew=anew)
         except DamagedMirrorError as error:
             raise unreadable(sha, error, self._address) from error
         except KeyError as error:
@@ -128,7 +129,7 @@ class DulwichSource:
         except OSError:
             return None
 
-    def _brought(self, sha: str, final: Path) -> Path:
+    def _brought(self, sha: str, final: Path, *, anew: bool) -> Path:
         # of a killed process: no other one works here while this one holds the lock
         for left_over in final.parent.glob("*.tmp"):
             remove_folder(left_over)
@@ -144,7 +145,7 @@ class DulwichSource:
             refuse_escaping_links(tree, sha)
             self._remember(sha, commit, scratch)
             make_durable(tree)
-            publish(tree, final)
+            publish(tree, final, anew=anew)
         finally:
             remove_folder(scratch)
         return final
