@@ -77,7 +77,9 @@ def opened(file: Path) -> Iterator[sqlite3.Connection]:
 def has_wal(file: Path) -> bool:
     """Say whether a write-ahead log that is not empty lies beside the file."""
     with contextlib.suppress(OSError):
-        return Path(f"{file}-wal").stat().st_size > 0
+        return (
+            Path(f"{file.resolve()}-wal").stat().st_size > 0
+        )  # where SQLite writes it, whatever link leads there
     return False
 
 

@@ -51,7 +51,7 @@ class Store:
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.pipelined = not self.sqlite and postgres.pipelined(self.url)
-        self.path = Path(self.url.database or "") if self.sqlite else None
+        self.path = Path(self.url.database or "").resolve() if self.sqlite else None
         self.file = (
             SqliteFile(self.path, wal_bytes=wal_bytes, backups=None if backups is None else Path(backups))
             if self.path

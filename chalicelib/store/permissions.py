@@ -44,6 +44,23 @@ def unwritable(path: Path, error: Exception) -> str:
     return not_writable(at_fault[0] if at_fault else path, reason, below=folder)
 
 
+def open_lock_file(store: Path, end: str) -> int:
+    """Open the lock file `end` beside a store, and make it if it is not there; return its descriptor.
+
+    Root makes it for whom the store belongs to, who could not open it otherwise. Raises StoreError.
+    """
+    file = store.with_name(store.name + end)
+    try:
+        new = not file.exists()
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        if new and os.geteuid() == 0:
+            owner = (store if store.exists() else store.parent).stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    except OSError as error:
+        raise StoreError(unwritable(file, error)) from error
+    return descriptor
+
+
 def tighten(paths: Iterable[Path]) -> None:
     """Close those of the paths that every user of this machine may enter, read or write.
 
