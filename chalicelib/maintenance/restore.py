@@ -8,7 +8,8 @@
 5. Put the copy in place.
 
 Until step 4 the store is untouched. A crash between 4 and 5 leaves no store, and the one of before aside with
-its log; no Sauron begins an empty store then, and doing it again goes on. The file that was named is only read. Limit: SQLite; PostgreSQL has pg_restore.
+its log; no Sauron begins an empty store then, and doing it again goes on. The file that was named is only
+read. Limit: SQLite; PostgreSQL has pg_restore.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ def _foresee(store: Store, now: datetime) -> tuple[tuple[str, str, int], ...]:
 
 @contextlib.contextmanager
 def _unused(store: Path) -> Iterator[None]:
-    """Hold SQLite's locks of the store, which every program asks for. Raises StoreError if one has it open."""
+    """Hold SQLite's locks, which every program asks for. Raises StoreError if one has the store open."""
     if not store.exists():
         yield
         return
@@ -161,7 +162,7 @@ def _unused(store: Path) -> Iterator[None]:
 
 
 def _exchange(store: Path, fresh: Path, at: datetime) -> Path | None:
-    """Set the store aside and put the fresh copy in place; return the new name of the store, if there was one.
+    """Set the store aside and put the fresh copy in place; return the store's new name, None without one.
 
     Raises OSError or StoreError, with the store in its place.
     """

@@ -1,4 +1,4 @@
-"""The lock file beside an SQLite store: those who open the store share it, who replaces the store has it alone.
+"""The lock file beside an SQLite store: who opens the store shares it, who replaces the store has it alone.
 
 A process that opened the file of before, and then finds the log of the new one, would mix both. The lock ends
 with the process that holds it, also by `kill -9`. The file stays: deleted, two processes could hold one each.
@@ -39,13 +39,13 @@ class UseLock:
                 self._descriptor = _locked(
                     self._store,
                     fcntl.LOCK_SH,
-                    f"The store {self._store} is being replaced by `sauron restore`. Wait until it has ended, "
-                    "then start again.",
+                    f"The store {self._store} is being replaced by `sauron restore`. Wait until it has "
+                    "ended, then start again.",
                 )
         if not self._store.exists() and self._store.with_name(self._store.name + RESTORING).exists():
             raise StoreError(
                 f"A restore of {self._store} was cut off before the copy was in place. Do it again: "
-                f"sauron restore FILE. The store of before, if there was one, is {self._store}.before-restore-..."
+                f"sauron restore FILE. If there was a store before, it is {self._store}.before-restore-TIME."
             )
 
     def release(self) -> None:
