@@ -28,7 +28,7 @@ from chalicelib.errors import DamagedStoreError, StoreError
 
 from . import copies, schema
 from .migrations import takeover
-from .permissions import unwritable
+from .permissions import closed_part, unwritable
 from .postgres import engine as postgres
 from .postgres import locks
 from .sqlite_file import WAL_BYTES, SqliteFile
@@ -180,7 +180,7 @@ class Store:
         if "not a database" in reason:
             todo = "Move the file away, or name another in JOB_QUEUE_DB_URL."
             return f"{self.path} is not an SQLite database. {todo}"
-        if "unable to open" in reason or "readonly" in reason:
+        if ("unable to open" in reason or "readonly" in reason) and closed_part(self.path):
             return unwritable(self.path, error)
         return f"The store {self.path} cannot be used: {reason}."
 

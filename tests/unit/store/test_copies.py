@@ -175,3 +175,14 @@ def test_the_tables_of_an_earlier_system_are_copied_before_they_are_taken_over(t
     with closing(sqlite3.connect(tmp_path / "queue.sqlite3.schema-earlier")) as copy:
         assert copy.execute("SELECT line FROM notes").fetchall() == [("kept",)]
         assert copy.execute("SELECT count(*) FROM sqlite_master").fetchone() == (1,)
+
+
+def test_a_copy_that_is_gone_does_not_change_which_is_the_newest(store: Store, place: Path) -> None:
+    folder = place.parent / "backups"
+    folder.mkdir()
+    made = [folder / f"sauron-2026030{day}-020000.sqlite3" for day in (1, 2, 3)]
+    for time, file in zip((1, 3, 2), made, strict=True):
+        store.backup(file)
+        os.utime(file, (time, time))
+    (folder / "sauron-20260304-020000.sqlite3").symlink_to(folder / "gone")
+    assert copies.newest_good(place, folder) == made[1]
