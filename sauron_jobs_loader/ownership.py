@@ -42,14 +42,24 @@ def not_writable(path: Path, error: OSError | str, *, below: Path | None = None)
     return _told(at_fault, "written", reason, _give(path, at_fault, below or path.parent))
 
 
-def not_readable(path: Path, error: OSError | str) -> str:
-    """Return which file or folder at `path` this user cannot read, whose it is, and the curing line."""
+def not_readable(
+    path: Path, error: OSError | str, *, whole: Path | None = None, private: bool = False
+) -> str:
+    """Return which file or folder at `path` this user cannot read, whose it is, and the curing line.
+
+    `whole` is the folder to be opened for reading, by default the path; what is `private` is given to this
+    user instead.
+    """
     reason = error if isinstance(error, str) else (error.strerror or "permission denied")
     if barred := _barred(path):
         return _told(barred, "entered", reason, _open_way(barred, None))
     if _is_mine(path):
-        return _told(path, "read", reason, f"Run: chmod -R u+rX {_quoted(path)}")
-    return _told(path, "read", reason, f"Run as root: chmod -R o+rX {_quoted(path)}")
+        line = f"Run: chmod -R u+rX {_quoted(path)}"
+    elif private:
+        line = f"Run as root: chown {_me()} {_quoted(path)}"
+    else:
+        line = f"Run as root: chmod -R o+rX {_quoted(whole or path)}"
+    return _told(path, "read", reason, line)
 
 
 def cure(path: Path, error: OSError, *, below: Path | None = None) -> str:
@@ -68,15 +78,19 @@ def owner_name(uid: int) -> str:
     return str(uid)
 
 
-def first_closed(folder: Path) -> Path | None:
-    """Return the first folder below `folder` that this user cannot write, or file that it cannot read."""
-    for root, _, files in os.walk(folder):
+def first_closed(place: Path, *, writing: bool) -> Path | None:
+    """Return the first folder from a place downwards that this user cannot use, or file it cannot read."""
+    folder = os.R_OK | _ENTER | (_WRITE if writing else 0)
+    if _barred(place):
+        return place
+    if place.exists() and not _may(place, folder if place.is_dir() else os.R_OK):
+        return place
+    for root, folders, files in os.walk(place):
         here = Path(root)
-        if not _may(here, _WRITE | _ENTER):
-            return here
-        closed = next((here / name for name in sorted(files) if not _may(here / name, os.R_OK)), None)
-        if closed is not None:
-            return closed
+        closed = [here / name for name in folders if not _may(here / name, folder)]
+        closed += [here / name for name in files if not _may(here / name, os.R_OK)]
+        if closed := [one for one in closed if one.exists()]:  # and is not a link to nowhere
+            return min(closed)
     return None
 
 
@@ -94,9 +108,11 @@ def _give(path: Path, at_fault: Path, own: Path) -> str:
         return f"Run as root: mkdir -p {_quoted(own)} && chown {_me()} {_quoted(own)}"
     if not _is_shared(own):
         return f"Run as root: chown -R {_me()} {_quoted(own)}"
-    if at_fault.is_dir():
+    if not at_fault.is_dir():
+        return f"Run as root: chown {_me()} {_quoted(at_fault)}"
+    if at_fault == own or _is_shared(at_fault):
         return f"Name a folder of Sauron's own, not {path}"
-    return f"Run as root: chown {_me()} {_quoted(at_fault)}"
+    return f"Run as root: chown -R {_me()} {_quoted(at_fault)}"
 
 
 def _open_way(barred: Path, below: Path | None) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.file_lock import file_lock
+from sauron_jobs_loader.ownership import first_closed, not_readable
 
 from .address import parse_address
 from .checkouts import FULL_SHA, Checkouts
@@ -28,7 +29,16 @@ from .explain import explain
 from .export import DamagedMirrorError, export
 from .mirror import Mirror
 from .redirects import found_at
-from .refusals import checked_ref, no_commit, require_full, require_local, unknown_ref, unreadable, unwritable
+from .refusals import (
+    checked_ref,
+    no_commit,
+    require_full,
+    require_local,
+    unknown_ref,
+    unreadable,
+    unwritable,
+    with_closed_file,
+)
 
 _LIMIT = timedelta(seconds=120)
 
@@ -76,7 +86,9 @@ class GitSource:
                 mirror.collect_garbage()
                 return sha
         except OSError as error:
-            raise unwritable(self._root, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
 
     def checkout(self, sha: str) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it is not in the mirror.
@@ -102,7 +114,9 @@ class GitSource:
         except DamagedMirrorError as error:
             raise unreadable(sha, error, self._address) from error
         except OSError as error:
-            raise unwritable(final, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
         """Return `subject`, `author` and `authored_at` (aware) of a commit, or None if it cannot be read."""
@@ -178,6 +192,12 @@ class GitSource:
             if file is not None and not file.is_file():
                 raise SourceError(
                     f"the {what} {file} does not exist; put it there (a key with mode 0600)",
+                    fault=SourceFault.ACCESS,
+                    url=self.display_url,
+                )
+            if file is not None and first_closed(file, writing=False):
+                raise SourceError(
+                    f"the {what}: {not_readable(file, 'permission denied', private=True)}",
                     fault=SourceFault.ACCESS,
                     url=self.display_url,
                 )

@@ -34,6 +34,7 @@ from sauron_jobs_loader.git.refusals import (
     unknown_ref,
     unreadable,
     unwritable,
+    with_closed_file,
 )
 
 from .objects import about, write_files
@@ -84,7 +85,9 @@ class DulwichSource:
         try:
             refs = self._remote().refs()
         except OSError as error:
-            raise unwritable(self._root, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
         sha = self._resolved(wanted, refs)
         if sha is None:
             branches = sorted(
@@ -115,7 +118,9 @@ class DulwichSource:
         except KeyError as error:
             raise no_commit(sha, self.display_url) from error
         except OSError as error:
-            raise unwritable(final, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
         """Return `subject`, `author` and `authored_at` (aware) of a checked-out commit, or None."""
