@@ -108,11 +108,10 @@ def _give(path: Path, at_fault: Path, own: Path) -> str:
         return f"Run as root: mkdir -p {_quoted(own)} && chown {_me()} {_quoted(own)}"
     if not _is_shared(own):
         return f"Run as root: chown -R {_me()} {_quoted(own)}"
-    if not at_fault.is_dir():
-        return f"Run as root: chown {_me()} {_quoted(at_fault)}"
-    if at_fault == own or _is_shared(at_fault):
+    if at_fault.is_dir() and (at_fault == own or _is_shared(at_fault)):
         return f"Name a folder of Sauron's own, not {path}"
-    return f"Run as root: chown -R {_me()} {_quoted(at_fault)}"
+    whole = "-R " if at_fault.is_dir() else ""
+    return f"Run as root: chown {whole}{_me()} {_quoted(at_fault)}"
 
 
 def _open_way(barred: Path, below: Path | None) -> str:

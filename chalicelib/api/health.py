@@ -54,7 +54,7 @@ def readiness() -> Response:
             {"ready": False, "parts": {"store": str(damage), "clock": unknown, "workers": unknown}}, 503
         )
     parts = {
-        "store": "ready",
+        "store": report.refused_writes or "ready",
         "clock": "ready" if report.scheduler_running else "no tick yet, or none for three minutes",
         "workers": "ready" if report.workers_alive else "stopped",
     }
@@ -103,7 +103,10 @@ def status() -> dict[str, Any]:
         "scheduler_name": settings.scheduler_name,
         "timestamp": iso(report.now),
         "api_open": is_open(settings),
-        "warnings": warnings(is_open(settings), settings.warnings),
+        "warnings": [
+            *warnings(is_open(settings), settings.warnings),
+            *([f"The store {report.refused_writes}."] if report.refused_writes else []),
+        ],
     }
 
 

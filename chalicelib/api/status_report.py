@@ -49,6 +49,7 @@ class StatusReport:
     running: Mapping[str, int]  # runs that a runner executes, by its name
     jobs_count: int
     incidents: Sequence[Incident]
+    refused_writes: str | None
 
 
 def measure(sauron: Sauron, tx: Tx) -> StatusReport:
@@ -73,6 +74,7 @@ def measure(sauron: Sauron, tx: Tx) -> StatusReport:
         running=leases.count_by_owner(tx),
         jobs_count=registry.count(tx),
         incidents=incidents.open_incidents(tx),
+        refused_writes=_refused_writes(sauron),
     )
 
 
@@ -91,6 +93,13 @@ def stopped_part(sauron: Sauron) -> str | None:
     if not sauron.vitals.clock_alive():
         return "The clock has stopped."
     return None if sauron.vitals.workers_alive() else "The workers have stopped."
+
+
+def _refused_writes(sauron: Sauron) -> str | None:
+    """Return why the store cannot be written, as it was last tried, and what to do; None if it can."""
+    if (refusal := sauron.store.refusal) is None:
+        return None
+    return f"cannot be written: {refusal}. Free some space, or see what holds the store or its disk"
 
 
 def git_sync(settings: Settings, state: BundleState, revision: Revision | None) -> dict[str, Any]:
@@ -123,7 +132,7 @@ def next_runs(tx: Tx, *, now: datetime) -> list[dict[str, Any]]:
 
 def problems(report: StatusReport, settings: Settings) -> list[str]:
     """Return what is wrong in sentences: liveness, then Sauron's own incidents, then those of jobs."""
-    sentences: list[str] = []
+    sentences: list[str] = [f"The store {report.refused_writes}."] if report.refused_writes else []
     if not report.scheduler_running:
         minutes = int((report.now - report.last_tick).total_seconds() // 60) if report.last_tick else None
         since = "it has never ticked" if minutes is None else f"the last tick was {minutes} minutes ago"

@@ -31,7 +31,8 @@ from .migrations import takeover
 from .permissions import closed_part, unwritable
 from .postgres import engine as postgres
 from .postgres import locks
-from .sqlite_file import WAL_BYTES, SqliteFile
+from .sqlite_file import BUSY_SECONDS, WAL_BYTES, SqliteFile
+from .write_turns import changes
 
 VICTIM_TRIES = 3  # of a transaction that PostgreSQL ends because of a deadlock
 
@@ -42,18 +43,31 @@ T = TypeVar("T")
 class Store:
     """The database behind one URL. Safe to share between threads."""
 
-    def __init__(self, url: str, *, wal_bytes: int = WAL_BYTES, backups: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        wal_bytes: int = WAL_BYTES,
+        backups: str | Path | None = None,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
         """Open the database without touching it; `migrate` makes it usable.
 
         A write-ahead log of at least `wal_bytes` is moved into the file by `checkpoint`, a shorter one when
-        nothing is written. `backups` is the folder of an SQLite store's daily copies.
+        nothing is written. `backups` is the folder of an SQLite store's daily copies. After `busy_seconds`
+        a writer of an SQLite store that waits for others is refused.
         """
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.pipelined = not self.sqlite and postgres.pipelined(self.url)
         self.path = Path(self.url.database or "").resolve() if self.sqlite else None
         self.file = (
-            SqliteFile(self.path, wal_bytes=wal_bytes, backups=None if backups is None else Path(backups))
+            SqliteFile(
+                self.path,
+                wal_bytes=wal_bytes,
+                backups=None if backups is None else Path(backups),
+                busy_seconds=busy_seconds,
+            )
             if self.path
             else None
         )
@@ -74,8 +88,11 @@ class Store:
             self.engine.connect() if self.sqlite else postgres.connect(self.engine.connect) as connection,
         ):
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
+            before = changes(connection) if self.file else 0
             with connection.begin():
                 yield connection
+            if self.file:
+                self.file.writing.succeeded(connection, before)
 
     def writing(self, act: Callable[[Tx], T]) -> T:
         """Do an act as one write transaction; one that PostgreSQL ends in favour of another is done again."""
@@ -201,6 +218,11 @@ class Store:
     def damage(self) -> DamagedStoreError | None:
         """What is known to be damaged in the file of an SQLite store, or None."""
         return self.file.damage if self.file else None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why an SQLite store could not be written when it was last tried, or None."""
+        return self.file.writing.refusal if self.file else None
 
     def examine(self) -> None:
         """Check the whole file of an SQLite store. Raises DamagedStoreError."""

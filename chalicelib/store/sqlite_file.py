@@ -29,6 +29,7 @@ from chalicelib.errors import DamagedStoreError, StoreError
 from . import copies
 from .permissions import PRIVATE_FILE, claim_folder, open_lock_file
 from .use_lock import UseLock
+from .write_turns import WriteTurns
 
 log = logs.get(__name__)
 
@@ -41,11 +42,22 @@ EXAMINED_BYTES = 256 << 20  # a larger file is examined at start only if it was 
 class SqliteFile:
     """One SQLite file. Safe to share between threads."""
 
-    def __init__(self, path: Path, *, wal_bytes: int = WAL_BYTES, backups: Path | None = None) -> None:
-        """Take the file at `path`; `backups` is the folder of its daily copies, by default one beside it."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wal_bytes: int = WAL_BYTES,
+        backups: Path | None = None,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        """Take the file at `path`; `backups` is the folder of its daily copies, by default one beside it.
+
+        A writer waits for `busy_seconds` for its turn among threads, and as long for other processes.
+        """
         self.path = path
         self.backups = backups or path.parent / "backups"
-        self.writing = threading.Lock()  # threads take turns: SQLite has one writer
+        self.writing = WriteTurns(busy_seconds)
+        self._busy_seconds = busy_seconds
         self._use = UseLock(path)
         self._wal_bytes = wal_bytes
         self._checkpointer: int | None = None
@@ -76,7 +88,7 @@ class SqliteFile:
             url,
             pool_size=16,
             max_overflow=-1,
-            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
         )
 
         @event.listens_for(engine, "do_connect")
@@ -101,6 +113,8 @@ class SqliteFile:
         @event.listens_for(engine, "handle_error")
         def note(context: ExceptionContext) -> None:
             error = context.original_exception
+            if context.connection is not None and context.connection.get_execution_options().get("write"):
+                self.writing.failed(error)
             other_kind = "not a database" in str(error) and not self.is_store
             if other_kind and copies.newest_good(self.path, self.backups) is None:
                 return

@@ -22,7 +22,11 @@ def earlier(tmp_path: Path) -> str:
     """PYTHONPATH of that commit's code."""
     archive = tmp_path / "earlier.tar"
     made = subprocess.run(
-        ["git", "archive", "--output", archive, EARLIER], cwd=ROOT, capture_output=True, text=True, check=False
+        ["git", "archive", "--output", archive, EARLIER],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if made.returncode:
         pytest.skip(f"this copy of the repository has no commit {EARLIER}: {made.stderr.strip()}")

@@ -10,6 +10,7 @@ from chalicelib.store.queue import claims
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
+from tests.full_disk import no_room
 from tests.unit.api.client import Client
 from tests.unit.api.conftest import Build
 
@@ -152,3 +153,21 @@ def test_answering_http_builds_no_loader(build: Build, client: Client, clock: Ma
     for path in ("/health", "/ready", "/jobs", "/jobs/crm", "/runs", "/alerts", "/audit", "/next"):
         assert client.get(path).status in {200, 404, 503}, path
     assert sauron.revisions.built is None
+
+
+@pytest.mark.usefixtures("log_text")
+def test_ready_is_503_while_nothing_can_be_written_and_health_is_not(sauron: Sauron, client: Client) -> None:
+    sauron.membership.join()
+    sauron.duties.tick()
+    with no_room():
+        assert client.post("/jobs/nightly-backup/trigger").status == 503
+        refused = client.get("/ready")
+        assert client.get("/health").status == 200
+    assert (refused.status, refused.json["ready"]) == (503, False)
+    assert refused.json["parts"]["store"] == (
+        "cannot be written: disk I/O error. Free some space, or see what holds the store or its disk"
+    )
+    assert "The store cannot be written: disk I/O error." in client.get("/status").json["warnings"][-1]
+    assert "The store cannot be written: disk I/O error." in client.get("/", Accept="text/html").body
+    assert client.post("/jobs/nightly-backup/trigger").status == 200
+    assert client.get("/ready").status == 200

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from chalicelib.store import Store, copies, schema
+from tests.full_disk import no_room
 from tests.other_user import as_user
 
 
@@ -127,3 +129,39 @@ def test_a_checkpoint_that_is_not_possible_is_logged_and_stops_nothing(
     said = as_user(10001, tmp_path, act)
     assert "store.checkpoint_failed" in said
     assert f"{place}.checkpoint cannot be written by user 10001:10001" in said
+
+
+def test_a_store_that_refuses_writes_says_so_until_one_succeeds(store: Store) -> None:
+    write(store, "a")
+    assert store.refusal is None
+    with no_room(), pytest.raises(OperationalError):
+        write(store, "b")
+    assert store.refusal == "disk I/O error"
+    with store.read() as tx:
+        assert tx.execute(text("SELECT name FROM duties")).scalars().all() == ["a"]
+    assert store.refusal == "disk I/O error"  # reading proves nothing
+    write(store, "b")
+    assert store.refusal is None
+
+
+def test_a_wrong_statement_is_not_a_refusal(store: Store) -> None:
+    write(store, "a")
+    with pytest.raises(IntegrityError):
+        write(store, "a")
+    assert store.refusal is None
+
+
+def test_a_writer_waits_so_long_and_no_longer_for_its_turn_and_for_another_process(place: Path) -> None:
+    store = Store(f"sqlite:///{place}", busy_seconds=0.05)
+    write(store, "a")
+    with closing(sqlite3.connect(place, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OperationalError, match="database is locked"):
+            write(store, "b")
+        assert store.refusal == "database is locked"
+    assert store.file
+    with store.file.writing, pytest.raises(OperationalError, match="database is locked"):
+        write(store, "c")
+    write(store, "d")
+    assert store.refusal is None
+    store.close()
