@@ -35,6 +35,11 @@ from .sqlite_file import BUSY_SECONDS, WAL_BYTES, SqliteFile
 from .write_turns import changes
 
 VICTIM_TRIES = 3  # of a transaction that PostgreSQL ends because of a deadlock
+_CURES = {
+    "full": " Free some space on its disk, then start again.",
+    "locked": " Another process holds it. End that one, or wait, then start again.",
+    "disk I/O": " Look at its disk, and free some space there, then start again.",
+}
 
 Tx = Connection
 T = TypeVar("T")
@@ -156,7 +161,7 @@ class Store:
                     takeover.copy(tx, queue, now=datetime.now(UTC))
             self.checkpoint(at_once=True)
         except (OperationalError, DatabaseError) as error:
-            raise (self.damage or StoreError(self._explain(error))) from error
+            raise (self.damage or StoreError(self.explain(error))) from error
         return self._usable(new=new)
 
     def _usable(self, *, new: bool) -> bool:
@@ -189,7 +194,8 @@ class Store:
         config.attributes["connection"] = tx
         command.upgrade(config, to)
 
-    def _explain(self, error: DBAPIError) -> str:
+    def explain(self, error: DBAPIError) -> str:
+        """Return why the store cannot be used, and what to do about it."""
         reason = str(error.orig)
         if self.path is None:
             url = self.url.render_as_string(hide_password=True)
@@ -199,7 +205,8 @@ class Store:
             return f"{self.path} is not an SQLite database. {todo}"
         if ("unable to open" in reason or "readonly" in reason) and closed_part(self.path):
             return unwritable(self.path, error)
-        return f"The store {self.path} cannot be used: {reason}."
+        todo = next((todo for sign, todo in _CURES.items() if sign in reason), "")
+        return f"The store {self.path} cannot be used: {reason}.{todo}"
 
     def _refuse_missing_tables(self, tx: Tx) -> None:
         """Raise StoreError if a store that says that it has the newest schema lacks a part of it."""
