@@ -28,6 +28,7 @@ from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
 from chalicelib.scheduling import tick
 from chalicelib.store import Store, bundle, copies, duties, history, registry
+from chalicelib.store import runners as runner_rows
 from chalicelib.store.bundle import Revision
 from chalicelib.store.permissions import claim_folder, unwritable
 from chalicelib.store.use_lock import RESTORING, alone
@@ -96,6 +97,8 @@ def _replace(store: Path, file: Path, schema: str, at: datetime) -> Restored:
         opened = Store(f"sqlite:///{fresh}")
         try:
             opened.migrate(keep_copy=False)
+            with opened.write() as tx:
+                runner_rows.forget_all(tx)
             holds = _look(opened, schema, at)
         finally:
             opened.close()

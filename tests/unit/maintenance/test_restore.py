@@ -17,7 +17,7 @@ from chalicelib.errors import StoreError
 from chalicelib.maintenance.restore import restore
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
-from chalicelib.store import Store, history, registry, schema
+from chalicelib.store import Store, history, registry, runners, schema
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
 from tests.other_user import as_user
@@ -298,3 +298,18 @@ def test_it_says_what_the_copy_holds_and_what_will_happen(
     report = tick(opened, clock)
     opened.close()
     assert (report.queued, report.missed) == (5, 3)
+
+
+def test_a_restored_store_knows_no_runner_before_one_starts(
+    store: Store, place: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    with store.write() as tx:
+        runners.runner_seen(tx, runners.Runner("r1", "box", 7, "3.0.0", clock.now(), clock.now()))
+        runners.drain(tx, "r1", draining=True)
+    store.backup(tmp_path / "copy")
+    store.close()
+    restore(place, tmp_path / "copy", clock, runners=[])
+    opened = Store(f"sqlite:///{place}")
+    with opened.read() as tx:
+        assert runners.all_runners(tx) == []
+    opened.close()
