@@ -52,9 +52,9 @@ def _open_the_way(place: Path) -> None:
         pytest.skip("no file systems of its own are allowed to a process here")
     for command in (
         ["mount", "--make-rprivate", "/"],
-        ["mount", "--bind", place, stage],
-        ["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", closed],
-        ["mkdir", "-p", place],
-        ["mount", "--bind", stage, place],
+        ["mount", "--bind", str(place), stage],
+        ["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(closed)],
+        ["mkdir", "-p", str(place)],
+        ["mount", "--bind", stage, str(place)],
     ):
         subprocess.run(command, check=True, capture_output=True)

@@ -164,7 +164,7 @@ def test_a_disk_that_is_read_only_at_start_is_named_with_its_cure(
         assert refused.process.wait(20) == 1
         assert f"the disk at {it.disk.path} is mounted read-only" in refused.logged()
         assert f"Run as root: mount -o remount,rw {it.disk.path}" in refused.logged()
-        asked = command(tmp_path / "elsewhere", "status", **environ(tmp_path))
+        asked = command(tmp_path / "elsewhere", "status", seconds=60, **environ(tmp_path))
         assert (asked.code, "is mounted read-only" in asked.err) == (1, True)
         it.disk.remount("rw")
         it.served = serve(**environ(tmp_path)).until_ready()

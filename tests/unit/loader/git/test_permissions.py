@@ -29,12 +29,12 @@ def given_to(owner: int, place: Path) -> None:
         os.chown(path, owner, owner, follow_symlinks=False)
 
 
-def synced(bundle: BundleRepository, root: Path, kind: Kind = GitSource, **more: Path) -> str:
+def synced(bundle: BundleRepository, root: Path, kind: Kind = GitSource) -> str:
     """What another user is told who syncs; nothing if it works."""
 
     def act() -> str:
         os.environ["HOME"] = str(root)
-        source = kind(str(bundle.path), root=root, **more)
+        source = kind(str(bundle.path), root=root)
         try:
             source.checkout(source.fetch())
         except SourceError as error:
