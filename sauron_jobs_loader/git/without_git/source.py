@@ -35,6 +35,7 @@ from sauron_jobs_loader.git.refusals import (
     require_local,
     unreadable,
     unwritable,
+    with_closed_file,
 )
 from sauron_jobs_loader.removal import remove_folder
 
@@ -93,7 +94,9 @@ class DulwichSource:
         try:
             refs = self._remote().refs(self._checked_out())
         except OSError as error:
-            raise unwritable(self._root, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
         if wanted is None:
             self.followed, sha = followed(refs, self.display_url)
             return sha
@@ -118,7 +121,9 @@ class DulwichSource:
         except KeyError as error:
             raise no_commit(sha, self.display_url) from error
         except OSError as error:
-            raise unwritable(final, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
         """Return `subject`, `author` and `authored_at` (aware) of a checked-out commit, or None."""
