@@ -49,7 +49,10 @@ def backup(
     if store.path is None:
         raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable sauron.backup.")
     folder = backup_folder(store, settings)
-    claim_folder(folder)
+    try:
+        claim_folder(folder)
+    except StoreError as error:
+        raise StoreError(f"SAURON_BACKUP_DIR {folder} cannot be used: {error}") from error
     free = free_bytes(folder)
     needed = sum(part.stat().st_size for part in (store.path, Path(f"{store.path}-wal")) if part.exists())
     if free < 2 * needed:
