@@ -39,6 +39,8 @@ def unwritable(path: Path, error: Exception, *, below: Path | None = None) -> st
     at_fault = closed_part(path) or path
     if isinstance(error, OSError) and error.errno in FULL:
         return f"{path} cannot be written: {cure(path, error)}."
+    if isinstance(error, OSError) and error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return f"a file is in the way of {below or path}. Name another place."
     reason = getattr(error, "strerror", None) or "permission denied"
     return not_writable(at_fault, reason, below=below or path.parent)
 
