@@ -13,6 +13,7 @@ from typing import Annotated, Any, Never, TypeVar
 from chalice.app import Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from .content import content_type, wrong_type
 from .problems import ProblemError
 
 MAX_DEPTH = 64
@@ -66,12 +67,8 @@ def read(model: type[B], request: Request) -> B:
     text = raw if isinstance(raw, str) else _decoded(raw)
     value: Any = {}
     if text.strip():
-        kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-        if kind != "application/json":
-            raise ProblemError(
-                415,
-                f"The content type of the body is {kind}. Send JSON with 'Content-Type: application/json'.",
-            )
+        if (kind := content_type(request)) != "application/json":
+            raise wrong_type(kind)
         value = _parsed(text)
     try:
         return model.model_validate(value)
