@@ -29,7 +29,7 @@ def refuse_unreadable(request: Request) -> None:
 
 def content_type(request: Request) -> str:
     """Return the content type in lower case and without its parameters."""
-    kind: str = request.headers.get("content-type", "application/json")
+    kind: str = request.headers.get("content-type") or "application/json"
     return kind.partition(";")[0].strip().lower()
 
 

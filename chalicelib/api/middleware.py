@@ -21,8 +21,9 @@ from chalicelib.web.rendering import render
 from chalicelib.wiring import PROCESS
 
 from . import problems
-from .auth import EVERYONE, authorize, is_page, is_public, refuse_other_sites
+from .auth import EVERYONE, authorize, is_page, is_public
 from .content import refuse_unreadable
+from .origins import refuse_other_sites
 from .problems import ProblemError
 from .response_headers import missing_headers
 from .routing import CurrentRequest, handled_as, mount
@@ -67,7 +68,8 @@ def admit_request(request: Request, handle: Next) -> Response:
         settings = PROCESS.settings()
         refuse_foreign_name(request, settings)
         caller = authorize(request, settings)
-    refuse_other_sites(request)
+    if request.method not in {"GET", "HEAD"}:
+        refuse_other_sites(request, PROCESS.settings())
     refuse_unreadable(request)
     with handled_as(CurrentRequest(request, caller)):
         return handle(request)

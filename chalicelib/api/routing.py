@@ -58,10 +58,17 @@ class CurrentRequest:
 
 
 def mount(request: Request) -> str:
-    """Return the path in front of our own: empty in the container, `/<stage>` behind API Gateway."""
+    """Return the path in front of our own, for links, forms and redirects.
+
+    Behind API Gateway the request names it: `/<stage>`. A proxy in front of the container removes it, so
+    there it is the path of SAURON_PUBLIC_URL.
+    """
     path = [part for part in str(request.context.get("path") or "").split("/") if part]
     own = [part for part in str(request.path).split("/") if part]
-    return "".join(f"/{part}" for part in path[: len(path) - len(own)])
+    if before := path[: len(path) - len(own)]:
+        return "".join(f"/{part}" for part in before)
+    settings = PROCESS.settings()
+    return "" if settings.function else settings.public_path
 
 
 _current: ContextVar[CurrentRequest] = ContextVar("current_request")
