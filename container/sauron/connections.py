@@ -42,7 +42,7 @@ _SENTENCES = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is longer than {BODY_BYTES} bytes. Send less.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head of the request is too long. Send shorter headers.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Sauron failed on this request. Its log has the reason.",
-    HTTPStatus.NOT_IMPLEMENTED: "Of the transfer encodings only chunked is read. Send that, or Content-Length.",
+    HTTPStatus.NOT_IMPLEMENTED: "Of transfer encodings only chunked is read. Send that, or Content-Length.",
 }
 
 
