@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from chalice.app import Request
 
-from chalicelib.instants import InstantError, read_instant
+from chalicelib.model.instants import InstantError, read_instant
 
 from .problems import ProblemError
 

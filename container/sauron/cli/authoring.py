@@ -15,7 +15,7 @@ import click
 
 from chalicelib.clock import iso
 from chalicelib.errors import JobSpecError, SauronError
-from chalicelib.instants import InstantError, read_instant
+from chalicelib.model.instants import InstantError, read_instant
 from sauron.typed_command import typed_command
 from sauron_jobs_loader import job_umask
 

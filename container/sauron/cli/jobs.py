@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from chalicelib.clock import iso
-from chalicelib.instants import InstantError, read_instant
+from chalicelib.model.instants import InstantError, read_instant
 
 from .client import Client, command, path
 from .output import facts, moment, say, show, show_json, table, zone

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chalicelib.instants import InstantError, read_instant
+from chalicelib.model.instants import InstantError, read_instant
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -38,8 +38,12 @@ def test_a_leap_second_is_the_first_of_the_next_minute(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["0001-01-01T00:00:00+01:00", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59.9999999-05:00"]
-    + ["9999-12-31T23:59:60Z"],
+    [
+        "0001-01-01T00:00:00+01:00",
+        "0001-01-01T00:00:00+00:01",
+        "9999-12-31T23:59:59.9999999-05:00",
+        "9999-12-31T23:59:60Z",
+    ],
 )
 def test_a_time_that_no_calendar_has_in_utc_is_refused(text: str) -> None:
     with pytest.raises(InstantError, match="outside the years 1 to 9999 in UTC"):
@@ -54,11 +58,14 @@ def test_the_first_and_last_instants_are_read() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "soon", "1900000000", "1.9e9", "2026-13-01T00:00:00Z", "2026-01-31T25:00:00Z", "2026-01-31x12:00Z"]
-    + ["2026-01-31T12:00:60Z", "٢026-01-31T12:00:00Z", "10000-01-01T00:00:00Z", "2026-01-31T12:00:00Z[UTC]"],
+    [
+        *("", "soon", "1900000000", "1.9e9", "2026-13-01T00:00:00Z", "2026-01-31T25:00:00Z"),
+        *("2026-01-31x12:00Z", "2026-01-31T12:00:60Z", "2026-01-31T12:00:00Z[UTC]", "10000-01-01T00:00:00Z"),
+        "\u0662026-01-31T12:00:00Z",
+    ],
 )
 def test_what_is_no_time_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(InstantError, match="is not a valid time. Write for example 2026-01-31T08:00:00Z"):
+    with pytest.raises(InstantError, match=r"is not a valid time\. Write for example 2026-01-31T08:00:00Z"):
         read_instant(text)
 
 
