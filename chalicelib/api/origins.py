@@ -60,9 +60,9 @@ def refuse_other_sites(request: Request, settings: Settings) -> None:
         origin = read_origin(sent.strip())
         own = {public_origin(settings), read_origin(f"{origin.scheme}://{host}") if origin else None}
         if origin is None or origin not in own:
+            page = f"A page of {origin}" if origin else "A page without an origin of its own"
             raise _another_site(
-                f"{f'A page of {origin}' if origin else 'A page without an origin of its own'} sent this "
-                f"request, and it was sent to {_shown(host)}: that is another site.",
+                f"{page} sent this request, whose Host is {_shown(host)}; they are two sites.",
                 "If a proxy in front of Sauron changes the Host header, let it pass that header on, or set "
                 "SAURON_PUBLIC_URL to the address that people use.",
             )
@@ -74,8 +74,8 @@ def _another_site(found: str, cure: str = "") -> ProblemError:
 
 def _shown(host: str) -> str:
     if not host:
-        return "no Host"
-    return f"the Host {host:.200}" if read_origin(f"http://{host}") else "a Host that cannot be read"
+        return "missing"
+    return f"{host:.200}" if read_origin(f"http://{host}") else "unreadable"
 
 
 def _origin_of(address: str) -> Origin | None:

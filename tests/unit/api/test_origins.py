@@ -115,16 +115,17 @@ def test_the_refusal_names_the_origin_the_host_and_the_cure(sauron: Sauron, clie
     sent = {"Host": "127.0.0.1:8080", "Origin": "https://ops.example:443"}
     detail = client.ask("POST", FORM, headers=sent).problem["detail"]
     assert "A page of https://ops.example sent this request" in detail
-    assert "it was sent to the Host 127.0.0.1:8080" in detail
+    assert "whose Host is 127.0.0.1:8080;" in detail
     assert "SAURON_PUBLIC_URL" in detail
     page = client.ask("POST", FORM, headers=sent | {"Accept": "text/html"})
     assert (page.status, "https://ops.example" in page.body) == (403, True)
-    assert "a Host that" not in detail
-    for host, shown in (("", "no Host"), ("user:secret@x", "a Host that cannot be read")):
-        refused = client.ask("POST", "/jobs/x/trigger", headers={**sent, "Host": host})
-        assert refused.status in {403, 421}
-        if refused.status == 403:
-            assert shown in refused.problem["detail"]
-            assert "secret" not in refused.body
     detail = client.ask("POST", FORM, headers={"Sec-Fetch-Site": "cross-site"}).problem["detail"]
     assert "Sec-Fetch-Site: cross-site" in detail
+
+
+@pytest.mark.parametrize(("host", "shown"), [("", "missing"), ("user:secret@x", "unreadable")])
+def test_the_refusal_repeats_no_host_that_is_not_one(public: Client, host: str, shown: str) -> None:
+    sent = {"Host": host, "Origin": "https://evil.example"}
+    detail = public.ask("POST", FORM, headers=sent).problem["detail"]
+    assert f"whose Host is {shown};" in detail
+    assert "secret" not in detail
