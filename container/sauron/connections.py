@@ -58,7 +58,8 @@ class ProblemTask(ErrorTask):
         self.response_headers = [*self.response_headers, *response.headers]
         self.set_close_on_finish()
         self.content_length = response.length
-        self.write(response.body)
+        if getattr(self.request, "command", "") != "HEAD":
+            self.write(response.body)
 
 
 class Channel(HTTPChannel):

@@ -60,6 +60,12 @@ class Gateway:
         source_ip: str = "127.0.0.1",
     ) -> GatewayResponse:
         """Return the response to a request. `target` is the raw path and query of the request line."""
+        response = self._respond(method, target, headers, body, source_ip)
+        return replace(response, body=b"") if method == "HEAD" else response
+
+    def _respond(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, source_ip: str
+    ) -> GatewayResponse:
         if len(body) > BODY_BYTES:
             return problem_response(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
         sent = {name.lower(): value for name, value in headers.items()}
@@ -94,8 +100,7 @@ class Gateway:
             "body": body,
         }
         called = self._app(event, LambdaContext(self._app.app_name, MEMORY_MB))
-        response = _response(called)
-        return replace(response, body=b"") if method == "HEAD" else response
+        return _response(called)
 
     def _match(self, target: RequestTarget) -> tuple[str, dict[str, str]] | None:
         """Return the route of a target, and its parameters; a route without parameters goes first."""

@@ -112,7 +112,7 @@ def behind(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Op
         nginx = subprocess.Popen(
             [str(NGINX), "-p", str(tmp_path), "-e", "stderr", "-c", str(tmp_path / "nginx.conf")]
         )
-        ends.append(lambda: (nginx.terminate(), nginx.wait(10)))
+        ends.extend([lambda: nginx.wait(10), nginx.terminate])
         wait_until(lambda: nginx.poll() is not None or _listens(port))
         http = httpx.Client(trust_env=False, timeout=20)
         ends.append(http.close)

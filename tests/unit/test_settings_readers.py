@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.settings import Settings, SettingsError
+from chalicelib.errors import SettingsError
+from chalicelib.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,25 @@ def test_a_head_is_checked_before_anything_is_done(port: int, head: bytes, statu
     assert said in body.get("detail", "")
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HEAD /nothing HTTP/1.1\r\nHost: x\r\n",
+        b"HEAD /body HTTP/1.1\r\nHost: x\r\n",
+        b"HEAD //text HTTP/1.1\r\nHost: x\r\n",
+        b"HEAD /text HTTP/1.1\r\nHost: x y\r\n",
+        b"HEAD /text HTTP/3.0\r\nHost: x\r\n",
+    ],
+)
+def test_a_refused_head_request_has_no_body(port: int, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        raw.sendall(head + b"Connection: close\r\n\r\n")
+        text = raw.makefile("rb").read()
+    assert int(text.split()[1]) >= 400
+    assert b"Content-Length: " in text
+    assert text.endswith(b"\r\n\r\n")
+
+
 @pytest.mark.parametrize("size", [BODY_BYTES + 1, 9 << 20])
 def test_a_body_that_is_too_long_is_refused_before_it_is_sent(port: int, size: int) -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
