@@ -101,11 +101,7 @@ class Operations:
             known = history.by_idempotency_key(tx, job_id, key) if key is not None else None
         if known is not None:
             return _same_request(known, request)
-        if job.rejected is not None:
-            why = f"its definition was rejected: {job.rejected}"
-            raise JobDisabledError(job_id, why, mend="Mend the definition in the bundle and sync.")
-        if not job.enabled:
-            raise JobDisabledError(job_id, _why_off(job))
+        _require_on(job)
         check_params(job, request.params)
         row = new_row(
             job_id,
@@ -170,15 +166,14 @@ class Operations:
     def retry(self, run_id: str, *, by: str | None = None) -> Run:
         """Queue a new run with the params of one that is over.
 
-        Raises UnknownRunError, RunStateError, JobDisabledError.
+        Raises UnknownRunError, RunStateError, JobDisabledError (also for a rejected definition).
         """
         with self._store.write() as tx:
             former = _run(tx, run_id)
             if former.state not in FINAL:
                 raise RunStateError(run_id, former.state, "retried")
             job = find_job(tx, former.job_id)
-            if not job.enabled:
-                raise JobDisabledError(job.id, _why_off(job))
+            _require_on(job)
             row = new_row(
                 job.id,
                 self._clock.now(),
@@ -219,6 +214,15 @@ def _run(tx: Tx, run_id: str) -> Run:
     if run is None:
         raise UnknownRunError(run_id)
     return run
+
+
+def _require_on(job: Job) -> None:
+    """Raise JobDisabledError with the reason if nothing of a job starts now."""
+    if job.rejected is not None:
+        why = f"its definition was rejected: {job.rejected}"
+        raise JobDisabledError(job.id, why, mend="Mend the definition in the bundle and sync.")
+    if not job.enabled:
+        raise JobDisabledError(job.id, _why_off(job))
 
 
 def _why_off(job: Job) -> str:

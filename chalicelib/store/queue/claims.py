@@ -29,6 +29,8 @@ from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job
 
 from . import overlap
 
+DISABLED = "disabled"  # the error type of a run whose next attempt does not start: its job is off
+
 _q = job_queue.c
 
 
@@ -116,7 +118,11 @@ _settle = (
     update(job_queue)
     .where(_q.id == bindparam("run"), _q.state == QUEUED)
     .values(
-        state=bindparam("to"), reason=bindparam("why"), error=bindparam("err"), finished_at=bindparam("now")
+        state=bindparam("to"),
+        reason=bindparam("why"),
+        error=bindparam("err"),
+        error_type=bindparam("kind"),
+        finished_at=bindparam("now"),
     )
 )
 _supersede = (
@@ -185,11 +191,17 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
             )
             return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
         state, reason = settled
-        error = reason if state is RunState.FAILED else None
-        both = "; ".join(filter(None, (None if error else reason, run.reason))) or None
-        tx.execute(_settle, {"run": run.id, "to": state, "why": both, "err": error, "now": now})
+        tx.execute(_settle, {"run": run.id, "to": state, "now": now} | _recorded(run, state, reason))
         decided.append(Decision(run.id, run.job_id, state, reason))
     return Claim(None, tuple(decided), tuple(cancelled))
+
+
+def _recorded(run: Run, state: RunState, reason: str) -> dict[str, str | None]:
+    """Return what a decision writes: a failure's reason is its error, after that of the last attempt."""
+    if state is not RunState.FAILED:
+        return {"why": "; ".join(filter(None, (reason, run.reason))), "err": None, "kind": None}
+    error = "; ".join(filter(None, (run.error, reason)))
+    return {"why": run.reason, "err": error, "kind": DISABLED if run.attempt else None}
 
 
 class _Looking:
@@ -229,9 +241,23 @@ class _Looking:
 
 
 def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
-    """Say why this run may not start as the job stands now: gone, rejected or off."""
+    """Say why this run may not start as the job stands now: gone, rejected or off.
+
+    What a person asked for is not dropped because the job was disabled since; its next attempts are.
+    """
     gone = row.overlap is None or row.removed_at is not None
-    if run.origin in OCCURRENCES and run.attempt == 0:
+    if run.attempt:
+        why = (
+            "the job was removed from the bundle"
+            if gone
+            else f"the job's definition was rejected ({row.rejected})"
+            if row.rejected is not None
+            else None
+            if row.enabled
+            else "the job is disabled"
+        )
+        return why and (RunState.FAILED, f"not tried again: {why}")
+    if run.origin in OCCURRENCES:
         if gone:
             return RunState.SKIPPED, "the job was removed"
         if row.rejected is not None:
