@@ -10,15 +10,16 @@ import contextlib
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import sauron_jobs_loader
 from chalicelib import __version__, logs
 from chalicelib.clock import iso
 from chalicelib.errors import BundleError
-from chalicelib.model.jobs import JobSpec
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.runs import Run
 from chalicelib.settings import Settings
 from sauron_jobs_loader.environment import requirements
@@ -256,6 +257,27 @@ class Revisions:
                     masked_names=self._environment.masked_names,
                 )
             )
+
+    def params_faults(self, job: Job, params: Mapping[str, Any]) -> list[str] | None:
+        """Return what the model of a job's params says of these; None if it cannot be asked.
+
+        On Lambda the function that serves HTTP has no time to load a bundle, so it is not asked there.
+        """
+        if self._settings.function or job.revision is None:
+            return None
+        try:
+            found = self._launcher.params_faults(
+                job.revision,
+                self._folder(job.revision),
+                self._environment.zygote(),
+                python=self._python(job.revision, self._folder(job.revision)),
+                job_id=job.id,
+                params=params,
+            )
+        except (LoaderError, BundleError) as error:
+            log.info("params.not_asked", job_id=job.id, reason=self._environment.masker().text(str(error)))
+            return None
+        return [self._environment.masker().text(one) for one in found]
 
     # -- for the status -----------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.queue import enqueue, finish
 from sauron_jobs_loader.masking import Masker
 
-from .requests import check_params, find_job, new_row
+from .requests import AskModel, check_params, find_job, new_row, no_model
 
 log = logs.get(__name__)
 
@@ -69,16 +69,19 @@ class Operations:
         masker: Callable[[], Masker] = lambda: Masker(()),
         wake: Callable[[], None] = lambda: None,
         review: Callable[[Collection[str]], object] = lambda _jobs: None,
+        ask_model: AskModel = no_model,
     ) -> None:
         """Act on `store`. `masker` returns what masks secrets now.
 
         `wake` is called after what workers are to see, `review` with jobs whose incidents may have ended.
+        `ask_model` asks the model of a job's params in its bundle's own process.
         """
         self._store = store
         self._clock = clock
         self._masker = masker
         self._wake = wake
         self._review = review
+        self._ask_model = ask_model
 
     def trigger(self, job_id: str, request: TriggerRequest | None = None) -> Run:
         """Queue a run of a job now and return it.
@@ -102,7 +105,7 @@ class Operations:
         if known is not None:
             return _same_request(known, request)
         _require_on(job)
-        check_params(job, request.params)
+        check_params(job, request.params, ask_model=self._ask_model)
         row = new_row(
             job_id,
             self._clock.now(),

@@ -14,11 +14,13 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
+from . import questions
 from .attempt import REPORT_PATIENCE, Attempt
 from .boot import Bundle, Rejection, bundle_of
 from .facts import AttemptFacts
@@ -115,6 +117,32 @@ class Launcher:
         except BootError:
             tree.end()
             raise
+
+    def params_faults(
+        self,
+        sha: str,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        python: Path | None,
+        job_id: str,
+        params: Mapping[str, Any],
+    ) -> list[str]:
+        """Have a job's own model look at params, in a process of its revision; return the faults.
+
+        Raises BootError if the revision does not load or does not reply in time.
+        """
+        bundle = self.boot(sha, folder, environ, python=python)
+        with self._lock:
+            tree = self._zygotes.get(sha)
+        own = self._start_tree("spawn", sha, folder, environ, python) if bundle.threaded else None
+        if own:
+            own.leave_output()
+        try:
+            return questions.params_faults(own or tree, folder, job_id=job_id, params=params)
+        finally:
+            if own:
+                own.end()
 
     def retire(self, keep: Collection[str]) -> None:
         """Let go of the revisions not in `keep`. Attempts that run go on to their end."""

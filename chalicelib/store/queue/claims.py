@@ -256,7 +256,7 @@ def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
             if row.enabled
             else "the job is disabled"
         )
-        return why and (RunState.FAILED, f"not tried again: {why}")
+        return (RunState.FAILED, f"not tried again: {why}") if why else None
     if run.origin in OCCURRENCES:
         if gone:
             return RunState.SKIPPED, "the job was removed"

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from chalicelib.errors import SauronError
+from chalicelib.model.params import faults
 from chalicelib.model.runs import GOOD
 
 from .client import Client, command, path
@@ -160,7 +161,8 @@ def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None, *, r
 
 def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
     job = client.ensure_synced().get(path("jobs", job_id))
-    reasons = _param_faults(job["params_schema"], params)
+    schema = job["params_schema"]
+    reasons = [] if schema is None else faults(schema, params)
     if not direct and not job["enabled"]:
         reasons.append(f"the job is disabled: sauron enable {job_id}")
     if job["rejected"]:
@@ -211,15 +213,3 @@ def _standing(job: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 def _limit(job: dict[str, Any], attempts: int) -> str:
     return f"{job['timeout_seconds']} s an attempt; attempts: {attempts}"
-
-
-def _param_faults(schema: dict[str, Any] | None, params: dict[str, Any] | None) -> list[str]:
-    if schema is None:
-        return []
-    import jsonschema
-
-    validator = jsonschema.validators.validator_for(schema)(schema)
-    return [
-        f"params{''.join(f'.{part}' for part in fault.absolute_path)}: {fault.message}"
-        for fault in validator.iter_errors(params or {})
-    ]
