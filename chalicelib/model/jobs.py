@@ -127,11 +127,20 @@ class JobSpec:
             )
 
     def _check_params(self, schema: Mapping[str, Any]) -> None:
-        """Raise JobSpecError for a schema that is not valid."""
+        """Raise JobSpecError for a schema that is not valid, or that the schedule's own runs do not fit.
+
+        A model was asked about them when its bundle was loaded.
+        """
         from . import params
 
         if fault := params.schema_fault(schema):
             raise JobSpecError(fault, job_id=self.id)
+        if not self.params_of_model and (found := params.faults(schema, {})):
+            raise JobSpecError(
+                f"the schedule would run with params that do not fit: {'; '.join(found)}."
+                " Give what is required a default that fits.",
+                job_id=self.id,
+            )
 
     @property
     def builtin(self) -> bool:

@@ -72,7 +72,7 @@ def test_an_unknown_job_or_run_is_exit_1_and_wrong_use_is_exit_2(cli: Cli, sampl
     assert "hello" in failed(cli("run", "helo"), 1)
     assert "'idle'" in failed(cli("run", "idle"), 1)
     assert "'x'" in failed(cli("show", "x"), 1)
-    assert "name" in failed(cli("run", "greet"), 2)  # params that do not fit
+    assert "times" in failed(cli("run", "greet", "--param", "times=9"), 2)  # params that do not fit
     assert "--bogus" in failed(cli("list", "--bogus"), 2)
     assert "list" in failed(cli("lst"), 2)
     assert "ID" in failed(cli("run"), 2)

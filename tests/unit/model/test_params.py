@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.errors import ParamsError
+from chalicelib.errors import JobSpecError, ParamsError
 from chalicelib.model.jobs import BUNDLE, Job, JobSpec
 from chalicelib.operations.requests import check_params
 from tests.conftest import START, job_record
@@ -20,6 +20,40 @@ def job(schema: dict[str, Any], **more: Any) -> Job:
 
 def of(name: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"type": "object", "properties": {name: schema}, **more}
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        (of("folder", {"type": "string"}, required=["folder"]), "'folder' is a required property"),
+        (of("n", {"type": "integer", "default": "3"}), "n: '3' is not of type 'integer'"),
+        (of("day", {"format": "date", "default": "someday"}), "day: 'someday' is not a 'date'"),
+        (of("a", {}, anyOf=[{"required": ["a"]}, {"required": ["b"]}]), "is not valid under any"),
+        ({"$ref": "#/$defs/P", "$defs": {"P": {"required": ["a"]}}}, "'a' is a required property"),
+        (of("n", {}, minProperties=1), "{} should be non-empty"),
+        ({"type": "array"}, "{} is not of type 'array'"),
+    ],
+)
+def test_a_schedule_whose_own_params_can_never_fit_is_rejected_with_the_reason(
+    schema: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(JobSpecError) as refused:
+        job(schema).spec.check()
+    assert "the schedule would run with params that do not fit" in str(refused.value)
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        {"type": "object"},
+        of("folder", {"type": "string", "default": "/"}, required=["folder"]),
+        of("when", {"type": "string", "format": "date-time"}),
+    ],
+)
+def test_a_schedule_whose_own_params_fit_is_kept(schema: dict[str, Any]) -> None:
+    job(schema).spec.check()
 
 
 TYPO = "there is no parameter 'hots'. Did you mean 'host'?"
