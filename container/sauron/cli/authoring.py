@@ -19,7 +19,7 @@ from sauron.typed_command import typed_command
 from sauron_jobs_loader import job_umask
 
 from .client import Client, command
-from .output import facts, moment, show, show_json, table, waiting
+from .output import facts, moment, say, show, show_json, table, waiting
 
 INSTALL_TIMEOUT = timedelta(minutes=10)
 IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
@@ -41,6 +41,7 @@ def cron(client: Client, *, expression: str, zone: str, start: str | None, count
     """Explain a cron expression in words and times. Exit code 2 with the reason if it is refused."""
     from chalicelib.cron.describe import describe
     from chalicelib.cron.schedule import Schedule
+    from chalicelib.cron.zone_advice import remark
 
     schedule = Schedule.parse(expression, zone)
     at = _start(start, zone)
@@ -50,6 +51,8 @@ def cron(client: Client, *, expression: str, zone: str, start: str | None, count
         times.append(at)
     words = describe(expression, zone)
     here = ZoneInfo(zone)
+    if said := remark(zone, datetime.now(UTC)):
+        say(f"Note: {said}")
     if client.json:
         local = [fire_at.astimezone(here).isoformat() for fire_at in times]
         known = {"expression": expression, "timezone": zone, "schedule_text": words}
@@ -199,6 +202,8 @@ def check(client: Client, *, folder: Path, target: str) -> int:
         if job["missing_secrets"]:
             missing = ", ".join(job["missing_secrets"])
             show(f"{job['place']}: {job['id']}: needs {missing}, not set here; set it where Sauron runs")
+        for warning in job["warnings"]:
+            show(f"{job['place']}: {job['id']}: {warning}")
     show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
     return 1 if faults else 0
 
@@ -208,6 +213,7 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
     from chalicelib.bundle import lambda_limits
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
+    from chalicelib.cron.zone_advice import remark
     from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings
     from sauron_jobs_loader.environment import requirements
@@ -255,6 +261,7 @@ def checked(folder: Path, target: str) -> tuple[list[dict[str, Any]], list[dict[
                 "entrypoint": spec.entrypoint,
                 "place": spec.place,
                 "missing_secrets": secrets.missing(spec),
+                "warnings": [said for said in [remark(spec.timezone, datetime.now(UTC))] if said],
             }
         )
     return jobs, faults
