@@ -51,16 +51,17 @@ def cron(client: Client, *, expression: str, zone: str, start: str | None, count
         times.append(at)
     words = describe(expression, zone)
     here = ZoneInfo(zone)
-    if said := remark(zone, datetime.now(UTC)):
-        say(f"Note: {said}")
+    warnings = [said for said in [remark(zone, datetime.now(UTC))] if said]
     if client.json:
         local = [fire_at.astimezone(here).isoformat() for fire_at in times]
-        known = {"expression": expression, "timezone": zone, "schedule_text": words}
+        known = {"expression": expression, "timezone": zone, "schedule_text": words, "warnings": warnings}
         show_json(
             {**known, "next_runs": [iso(fire_at) for fire_at in times], "local": local, "count": len(times)}
         )
         return
     show(words)
+    for said in warnings:
+        say(f"Note: {said}")
     for fire_at in times:
         show(
             f"  {fire_at.astimezone(here):%a %Y-%m-%d %H:%M %Z}"

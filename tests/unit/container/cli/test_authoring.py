@@ -27,6 +27,7 @@ def test_cron_remarks_on_a_zone_whose_name_misleads(cli: Cli) -> None:
     assert said.code == 0
     assert "'EST' has no summer time" in said.err
     assert "America/New_York" not in said.out
+    assert "America/New_York" in cli("cron", "@daily", "--tz", "EST", "--json").json["warnings"][0]
 
 
 @pytest.mark.parametrize(
