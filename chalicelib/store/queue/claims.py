@@ -19,15 +19,13 @@ from sqlalchemy import Boolean, Select, bindparam, case, exists, func, insert, o
 
 from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import BUILTIN, Overlap
-from chalicelib.model.liveness import was_down
 from chalicelib.model.runs import OCCURRENCES, Origin, Run, RunId, RunState
-from chalicelib.store import duties
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
 
-from . import overlap
+from . import outage, overlap
 
 DISABLED = "disabled"  # the error type of a run whose next attempt does not start: its job is off
 
@@ -75,7 +73,7 @@ _due = (
         _q.state == QUEUED,
         _q.due_at <= bindparam("now"),
         _known,
-        or_(~bindparam("resuming", type_=Boolean), _q.attempt > 0, ~overlap.OCCURRENCE),
+        outage.settled(),
         overlap.claimable(),
     )
 )
@@ -233,11 +231,7 @@ class _Looking:
         return self._read(_candidate)
 
     def _read(self, query: Select[Any], **more: Any) -> Any | None:
-        ticked = duties.duty(self._tx, duties.TICK)
-        # After downtime the next tick takes back what was queued before it: until then only what people asked
-        # for may run.
-        resuming = was_down(ticked[0] if ticked else None, self._now)
-        return self._tx.execute(query, {"now": self._now, "resuming": resuming, **more}).first()
+        return self._tx.execute(query, {"now": self._now, **outage.instants(self._now), **more}).first()
 
 
 def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
