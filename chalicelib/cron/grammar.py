@@ -104,7 +104,7 @@ def _values(field: CronField, item: str) -> range | None:
         return None
     start, end, step_text = match.groups()
     step = int(step_text) if step_text else 1
-    if not 1 <= step <= field.high:
+    if not 1 <= step <= field.widest_step:
         return None
     if start == "*":
         return None if end else range(field.low, field.high + 1, step)
@@ -213,9 +213,9 @@ def _token_advice(field: CronField, item: str) -> str:  # noqa: C901, PLR0911, P
             return f"{text!r} is not one of {allowed}; {_near(field, text)}"
     if step and int(step) == 0:
         return "a step of 0 goes nowhere; write a step of 1 or more, or leave it out"
-    if step and int(step) > high:
+    if step and int(step) > field.widest_step:
         return (
-            f"the step {step} is wider than the field; write a step of at most {high}, "
+            f"the step {step} is wider than the field; write a step of at most {field.widest_step}, "
             f"or just the value {low}"
         )
     first, last = field.number(start), field.number(end or start)

@@ -8,7 +8,7 @@ from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
 
 HABITS = [
-    ("CRON_TZ=Europe/Berlin 0 5 * * *", "timezone='Europe/Berlin' as a field of the job, and cron='0 5 * * *'"),
+    ("CRON_TZ=Europe/Berlin 0 5 * * *", "timezone='Europe/Berlin' as a field of the job, and cron='0 5"),
     ("TZ='America/New_York' @daily", "timezone='America/New_York' as a field of the job, and cron='@daily'"),
     ("TZ=UTC 5 * * *", "write timezone='UTC'"),
     ("MAILTO=ops@example.org", "begins with the variable MAILTO; set it in Sauron's environment"),
