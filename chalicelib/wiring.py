@@ -34,7 +34,6 @@ from chalicelib.operations.operations import Operations
 from chalicelib.operations.wrong_tokens import WrongTokens
 from chalicelib.settings import Settings
 from chalicelib.store import Store, permissions, registry
-from chalicelib.store.permissions import claim_folder
 from chalicelib.store.postgres.server_clock import ServerClock
 from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.notify import Notifier
@@ -118,7 +117,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         # Critical, so that a command says it too: whoever comes after it finds a store that is not new.
         where = str(store.path or store.url.render_as_string(hide_password=True))
         log.critical("store.started_empty", path=where, found=str(left), detail=STARTED_EMPTY)
-    claim_folder(settings.jobs_dir)
+    permissions.claim_folder(settings.jobs_dir)
     permissions.tighten([settings.jobs_dir, *(store.file.parts() if store.file else ())])
     clock = clock or (SystemClock() if store.sqlite else ServerClock(store))
     name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -185,7 +184,12 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         upkeep=runtime.upkeep,
     )
     operations = Operations(
-        store, clock, masker=environment.request_masker, wake=waker.wake, review=duties.review
+        store,
+        clock,
+        masker=environment.request_masker,
+        wake=waker.wake,
+        review=duties.review,
+        ask_model=revisions.params_faults,
     )
     return Sauron(
         runtime=runtime,
@@ -209,7 +213,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         publisher=publisher,
         duties=duties,
         operations=operations,
-        direct_runs=DirectRuns(store, clock, revisions, worker.job_state),
+        direct_runs=DirectRuns(store, clock, revisions, worker.job_state, ask_model=revisions.params_faults),
     )
 
 

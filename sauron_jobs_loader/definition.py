@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 import math
 import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sauron_jobs_loader import job_parameter
+from sauron_jobs_loader import job_parameter, params
 from sauron_jobs_loader.text import storable
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -50,7 +49,7 @@ def faults(values: Mapping[str, Any]) -> list[str]:
         )
     found += _tag_faults(values["tags"])
     found += _secret_faults(values["secrets"])
-    found += _params_faults(values["params"])
+    found += params.declaration_faults(values["params"], shown=_shown)
     return found
 
 
@@ -75,16 +74,8 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
     record["secrets"] = (
         None if values["secrets"] is None else [_plain_secret(secret) for secret in values["secrets"]]
     )
-    record["params"] = None if values["params"] is None else {"schema": schema_of(values["params"])}
+    record["params"] = params.plain(values["params"])
     return record
-
-
-def schema_of(params: Any) -> dict[str, Any]:
-    """Return the JSON Schema of a params declaration: the dict itself, or the schema of a pydantic model."""
-    if isinstance(params, Mapping):
-        return dict(params)
-    schema: dict[str, Any] = params.model_json_schema()
-    return schema
 
 
 def entrypoint(func: Any, command: Sequence[str] | None) -> str:
@@ -225,28 +216,6 @@ def _secret_faults(secrets: Any) -> list[str]:
             found.append(f"secrets names {name!r} twice: write it once.")
         names.add(str(name))
     return found
-
-
-def _params_faults(params: Any) -> list[str]:
-    if params is None:
-        return []
-    if not isinstance(params, Mapping) and not callable(getattr(params, "model_json_schema", None)):
-        return [
-            (
-                f"params is {_shown(params)}: write a model class of pydantic 2 or newer, "
-                "or a JSON Schema as a dict."
-            )
-        ]
-    try:
-        json.dumps(schema_of(params), allow_nan=False)
-    except Exception as error:  # noqa: BLE001 - a model's schema is made by the bundle's code
-        return [
-            (
-                f"params is not a valid JSON Schema: {type(error).__name__}: {error}. "
-                "Write a pydantic model, or a dict of plain values."
-            )
-        ]
-    return []
 
 
 def _plain_secret(secret: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from sauron_jobs_loader.bundle_folder import bundle_folder
 from sauron_jobs_loader.checks import all_checks
 from sauron_jobs_loader.checks.remark import Remark
 from sauron_jobs_loader.checks.tree import BundleTree
-from sauron_jobs_loader.errors import LoaderError
-from sauron_jobs_loader.git.checkouts import Checkouts
+from sauron_jobs_loader.errors import LoaderError, SourceError
+from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
 from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Bundle
@@ -83,3 +83,13 @@ class BundleSource:
             except Exception:
                 log.exception("bundle.check_failed", sha=sha)
         return found
+
+
+def without_ref(error: SourceError) -> str:
+    """Return what git said without the `ref` of a caller: masked, it would tell whether it is a secret."""
+    text = str(error)
+    if error.ref:
+        text = text.replace(repr(error.ref), "<ref>")
+        if FULL_SHA.fullmatch(error.ref):
+            text = text.replace(error.ref, "<ref>").replace(error.ref[:12], "<ref>")
+    return text

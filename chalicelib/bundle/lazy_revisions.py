@@ -6,11 +6,11 @@ Answering HTTP needs none of git, environments and processes, so a process that 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from chalicelib.execution.running_attempts import Attempt
-from chalicelib.model.jobs import JobSpec
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.runs import Run
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class LazyRevisions:
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt, as `Revisions.start`."""
         return self.get().start(run, spec)
+
+    def params_faults(self, job: Job, params: Mapping[str, Any]) -> list[str] | None:
+        """Ask a job's model about params, as `Revisions.params_faults`."""
+        return self.get().params_faults(job, params)
 
     def stop_installing(self) -> None:
         """End an installation of requirements that is under way, and begin none any more."""

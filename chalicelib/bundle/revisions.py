@@ -9,25 +9,26 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import sauron_jobs_loader
 from chalicelib import __version__, logs
 from chalicelib.clock import iso
 from chalicelib.errors import BundleError, UnknownRefError
-from chalicelib.model.jobs import JobSpec
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.runs import Run
 from chalicelib.settings import Settings
 from sauron_jobs_loader.environment import requirements
 from sauron_jobs_loader.environment.environments import Environments
 from sauron_jobs_loader.errors import LoaderError, SourceError, SourceFault
-from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
+from sauron_jobs_loader.git.checkouts import Checkouts
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Bundle, Launcher
 
 from .activation import Loaded
-from .bundle_source import BundleSource
+from .bundle_source import BundleSource, without_ref
 from .job_environment import JobEnvironment
 from .key_files import KeyFiles
 
@@ -111,7 +112,7 @@ class Revisions:
                 if ref is None:
                     raise
                 kind = UnknownRefError if error.fault is SourceFault.UNKNOWN_REF else BundleError
-                raise kind(self._environment.masker().text(_without_ref(error))) from None
+                raise kind(self._environment.masker().text(without_ref(error))) from None
 
     @property
     def followed(self) -> str | None:
@@ -263,6 +264,28 @@ class Revisions:
                 )
             )
 
+    def params_faults(self, job: Job, params: Mapping[str, Any]) -> list[str] | None:
+        """Return what the model of a job's params says of these; None if it cannot be asked.
+
+        On Lambda the function that serves HTTP has no time to load a bundle, so it is not asked there.
+        """
+        if self._settings.function or job.revision is None:
+            return None
+        try:
+            folder = self._source.folder(job.revision)
+            found = self._launcher.params_faults(
+                job.revision,
+                folder,
+                self._environment.zygote(),
+                python=self._python(job.revision, folder),
+                job_id=job.id,
+                params=params,
+            )
+        except (LoaderError, BundleError) as error:
+            log.info("params.not_asked", job_id=job.id, reason=self._environment.masker().text(str(error)))
+            return None
+        return [self._environment.masker().text(one) for one in found]
+
     # -- for the status -----------------------------------------------------------------------------------
 
     @property
@@ -275,13 +298,3 @@ class Revisions:
         self.stop_installing()
         self._launcher.close()
         self._key_files.close()
-
-
-def _without_ref(error: SourceError) -> str:
-    """Return what git said without the `ref` of a caller: masked, it would tell whether it is a secret."""
-    text = str(error)
-    if error.ref:
-        text = text.replace(repr(error.ref), "<ref>")
-        if FULL_SHA.fullmatch(error.ref):
-            text = text.replace(error.ref, "<ref>").replace(error.ref[:12], "<ref>")
-    return text

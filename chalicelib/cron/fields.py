@@ -26,6 +26,12 @@ class CronField:
     high: int
     names: tuple[str, ...] = ()
 
+    @property
+    def widest_step(self) -> int:
+        """The largest step after which `*` still names a second value."""
+        top = self.high - 1 if self.name == "day of week" else self.high  # 0 and 7 are both Sunday
+        return top - self.low
+
     def number(self, text: str) -> int | None:
         """Return the value a number or a name stands for, None if it is neither or outside the field."""
         if text.isdigit():

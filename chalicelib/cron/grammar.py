@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from chalicelib.errors import ScheduleError
 
+from . import crontab_habits
 from .days import FireDays
 from .fields import DAY_OF_MONTH, DAY_OF_WEEK, FIELDS, LAST_DAY, CronField, CronFields
 
@@ -45,12 +46,7 @@ def parse_cron(expression: str) -> CronFields:
             f"is {len(expression)} characters long; write at most {MAX_LENGTH}, "
             "or split it over several jobs",
         )
-    text = expression.strip(" \t\r\n").lower()
-    if text.startswith("@") and text not in ALIASES:
-        raise _refusal(expression, text, _alias_advice(text))
-    texts = tuple(re.split(r"[ \t]+", ALIASES.get(text, text)))
-    if len(texts) != len(FIELDS):
-        raise _refusal(expression, None, _count_advice(texts))
+    texts = _texts(expression)
     values: list[tuple[int, ...]] = []
     nth: set[tuple[int, int]] = set()
     for field, field_text in zip(FIELDS, texts, strict=True):
@@ -86,6 +82,21 @@ def parse_cron(expression: str) -> CronFields:
     return CronFields(texts, tuple(values), tuple(sorted(nth)), real_time, both_days, days)
 
 
+def _texts(expression: str) -> tuple[str, ...]:
+    """Return the five fields in lower case. Raises ScheduleError for another number of them."""
+    text = expression.strip(" \t\r\n").lower()
+    texts = tuple(re.split(r"[ \t]+", ALIASES.get(text, text)))
+    if (len(texts) != len(FIELDS) or not texts[0][:1].isdigit()) and (
+        habit := crontab_habits.advice(expression, tuple(ALIASES))
+    ):
+        raise _refusal(expression, None, habit)
+    if text.startswith("@") and text not in ALIASES:
+        raise _refusal(expression, text, _alias_advice(text))
+    if len(texts) != len(FIELDS):
+        raise _refusal(expression, None, _count_advice(texts))
+    return texts
+
+
 def _values(field: CronField, item: str) -> range | None:
     """Return the values that one item of a list names, None if it names none that the field has."""
     match = _ITEM.fullmatch(item)
@@ -93,7 +104,7 @@ def _values(field: CronField, item: str) -> range | None:
         return None
     start, end, step_text = match.groups()
     step = int(step_text) if step_text else 1
-    if not 1 <= step <= field.high:
+    if not 1 <= step <= field.widest_step:
         return None
     if start == "*":
         return None if end else range(field.low, field.high + 1, step)
@@ -152,7 +163,12 @@ def _count_advice(texts: tuple[str, ...]) -> str:
     if texts == ("",):
         return f"is empty; write five fields ({_FORM}) such as '0 8 * * 1-5'"
     if len(texts) == len(FIELDS) + 1:
-        return f"has 6 fields, and there are no seconds or years here; write exactly five ({_FORM})"
+        years = texts[-1].isdigit() and len(texts[-1]) == 4  # noqa: PLR2004 - digits of a year
+        rest = " ".join(texts[:-1] if years else texts[1:])
+        return (
+            "has 6 fields, and there are no seconds or years here; "
+            f"write exactly five ({_FORM}), such as {rest!r}"
+        )
     return f"has {len(texts)} field{'s' * (len(texts) != 1)}; write exactly five ({_FORM}), with `*` for any"
 
 
@@ -197,9 +213,9 @@ def _token_advice(field: CronField, item: str) -> str:  # noqa: C901, PLR0911, P
             return f"{text!r} is not one of {allowed}; {_near(field, text)}"
     if step and int(step) == 0:
         return "a step of 0 goes nowhere; write a step of 1 or more, or leave it out"
-    if step and int(step) > high:
+    if step and int(step) > field.widest_step:
         return (
-            f"the step {step} is wider than the field; write a step of at most {high}, "
+            f"the step {step} is wider than the field; write a step of at most {field.widest_step}, "
             f"or just the value {low}"
         )
     first, last = field.number(start), field.number(end or start)

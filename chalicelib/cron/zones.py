@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.errors import ScheduleError
 
-# In the machine's zone folder, but not zones of their own: copies, zones with leap seconds, this machine's
-# setting.
-_NOT_ZONES = ("posix/", "right/", "posixrules", "localtime", "Factory")
+from .zone_advice import advice
+from .zone_names import NOT_ZONES
+
 _SECOND = timedelta(seconds=1)
 
 
@@ -33,7 +33,7 @@ def find_zone(name: object, *, expression: object) -> ZoneInfo:
         return _load(name)
     except (OSError, ValueError, KeyError):
         raise ScheduleError(
-            f"There is no time zone {name!r:.80} (of cron {expression!r:.80}). {_advice(name)}",
+            f"There is no time zone {name!r:.80} (of cron {expression!r:.80}). {advice(name)}",
             expression=expression,
             token=name,
         ) from None
@@ -41,29 +41,9 @@ def find_zone(name: object, *, expression: object) -> ZoneInfo:
 
 @lru_cache(maxsize=1024)
 def _load(name: str) -> ZoneInfo:
-    if not name.isascii() or name.startswith(_NOT_ZONES):
+    if not name.isascii() or name.startswith(NOT_ZONES):
         raise ValueError(name)
     return ZoneInfo(name)
-
-
-def _advice(name: str) -> str:
-    from difflib import get_close_matches
-    from zoneinfo import available_timezones
-
-    zones = {zone.lower(): zone for zone in sorted(available_timezones()) if not zone.startswith(_NOT_ZONES)}
-    cities: dict[str, str] = {}
-    for lowered, zone in zones.items():
-        cities.setdefault(lowered.rpartition("/")[2], zone)
-    wanted = name.strip().lower().replace(" ", "_")[:64]
-    # A city without its region first ("Berlin"), then what is spelled alike.
-    known = [cities[wanted]] if wanted in cities else []
-    known += [zones[close] for close in get_close_matches(wanted, zones, n=2, cutoff=0.7)]
-    known += [
-        cities[close] for close in get_close_matches(wanted.rpartition("/")[2], cities, n=1, cutoff=0.8)
-    ]
-    if not known:
-        return "Write an IANA name such as 'UTC', 'Europe/Berlin' or 'America/New_York'."
-    return f"Did you mean {' or '.join(repr(zone) for zone in dict.fromkeys(known))}?"
 
 
 def offsets(zone: ZoneInfo, wall: datetime) -> tuple[timedelta, timedelta]:

@@ -65,6 +65,7 @@ class JobSpec:
     retry_backoff: timedelta
     alert_after: int
     params_schema: Mapping[str, Any] | None
+    params_of_model: bool
     renamed_from: JobId | None
     isolation: str
     entrypoint: str
@@ -98,6 +99,7 @@ class JobSpec:
             retry_backoff=timedelta(seconds=record["retry_backoff_seconds"]),
             alert_after=record["alert_after"],
             params_schema=params["schema"] if params else None,
+            params_of_model=bool(params and params.get("model")),
             renamed_from=JobId(record["renamed_from"]) if record["renamed_from"] else None,
             isolation=record["isolation"],
             entrypoint=record["entrypoint"],
@@ -116,7 +118,7 @@ class JobSpec:
         except ScheduleError as error:
             raise JobSpecError(str(error), job_id=self.id) from error
         if self.params_schema is not None:
-            self._check_params(dict(self.params_schema))
+            self._check_params(self.params_schema)
         if self.jitter and self.jitter >= (interval := schedule.shortest_interval()):
             raise JobSpecError(
                 f"jitter_minutes={self.record['jitter_minutes']} is not shorter than the interval of"
@@ -124,32 +126,21 @@ class JobSpec:
                 job_id=self.id,
             )
 
-    def params_faults(self, params: Mapping[str, Any]) -> list[Any]:
-        """Validate params and return jsonschema's errors. References are resolved inside the schema only."""
-        import jsonschema
-        import referencing
+    def _check_params(self, schema: Mapping[str, Any]) -> None:
+        """Raise JobSpecError for a schema that is not valid, or that the schedule's own runs do not fit.
 
-        schema = dict(self.params_schema or {})
-        validator = jsonschema.validators.validator_for(schema)(schema, registry=referencing.Registry())
-        return list(validator.iter_errors(dict(params)))
+        A model was asked about them when its bundle was loaded.
+        """
+        from . import params
 
-    def _check_params(self, schema: dict[str, Any]) -> None:
-        import jsonschema
-        import referencing.exceptions
-
-        try:
-            jsonschema.validators.validator_for(schema).check_schema(schema)
-            self.params_faults({})
-        except jsonschema.SchemaError as error:
-            where = "/".join(str(part) for part in error.absolute_path) or "params"
-            message = (
-                f"params is not a valid JSON Schema: {where}: {error.message}."
-                " Write a JSON Schema, or a pydantic model."
+        if fault := params.schema_fault(schema):
+            raise JobSpecError(fault, job_id=self.id)
+        if not self.params_of_model and (found := params.faults(schema, {})):
+            raise JobSpecError(
+                f"the schedule would run with params that do not fit: {'; '.join(found)}."
+                " Give what is required a default that fits.",
+                job_id=self.id,
             )
-            raise JobSpecError(message, job_id=self.id) from error
-        except referencing.exceptions.Unresolvable as error:
-            message = f"params refers to {error.ref!r}, which is not in the schema. Write it out under $defs."
-            raise JobSpecError(message, job_id=self.id) from error
 
     @property
     def builtin(self) -> bool:

@@ -13,7 +13,7 @@ from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Origin, Run, Verdict
 from chalicelib.store import Store
 
-from .requests import check_params, find_job, new_row
+from .requests import AskModel, check_params, find_job, new_row, no_model
 
 OnState = Callable[[str, str, str | None, Any], Any]
 
@@ -21,12 +21,24 @@ OnState = Callable[[str, str, str | None, Any], Any]
 class DirectRuns:
     """Executes jobs in this process's name, from the registry of a store."""
 
-    def __init__(self, store: Store, clock: Clock, launcher: Launcher, on_state: OnState) -> None:
-        """Start attempts with `launcher`; `on_state` serves what they ask of their durable state."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        launcher: Launcher,
+        on_state: OnState,
+        *,
+        ask_model: AskModel = no_model,
+    ) -> None:
+        """Start attempts with `launcher`; `on_state` serves what they ask of their durable state.
+
+        `ask_model` asks the model of a job's params in its bundle's own process.
+        """
         self._store = store
         self._clock = clock
         self._launcher = launcher
         self._on_state = on_state
+        self._ask_model = ask_model
 
     def run(
         self, job_id: str, *, params: Mapping[str, Any] | None = None, on_output: Callable[[bytes], None]
@@ -39,7 +51,7 @@ class DirectRuns:
         """Make a run that is in no store."""
         with self._store.read() as tx:
             job = find_job(tx, job_id)
-        check_params(job, params)
+        check_params(job, params, ask_model=self._ask_model)
         now = self._clock.now()
         row = new_row(job_id, now, origin=Origin.TRIGGER, max_attempts=1, params=params, by=None, reason=None)
         blank: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Run))

@@ -31,7 +31,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.queue import enqueue, finish
 from sauron_jobs_loader.masking import Masker
 
-from .requests import check_params, find_job, new_row
+from .requests import AskModel, check_params, find_job, new_row, no_model
 
 log = logs.get(__name__)
 
@@ -70,16 +70,19 @@ class Operations:
         masker: Callable[[], Masker] = lambda: Masker(()),
         wake: Callable[[], None] = lambda: None,
         review: Callable[[Collection[str]], object] = lambda _jobs: None,
+        ask_model: AskModel = no_model,
     ) -> None:
         """Act on `store`. `masker` returns what masks secrets in requests now.
 
         `wake` is called after what workers are to see, `review` with jobs whose incidents may have ended.
+        `ask_model` asks the model of a job's params in its bundle's own process.
         """
         self._store = store
         self._clock = clock
         self._masker = masker
         self._wake = wake
         self._review = review
+        self._ask_model = ask_model
 
     def trigger(self, job_id: str, request: TriggerRequest | None = None) -> Run:
         """Queue a run of a job now and return it.
@@ -103,12 +106,8 @@ class Operations:
             known = history.by_idempotency_key(tx, job_id, key) if key is not None else None
         if known is not None:
             return _same_request(known, request)
-        if job.rejected is not None:
-            why = f"its definition was rejected: {job.rejected}"
-            raise JobDisabledError(job_id, why, mend="Mend the definition in the bundle and sync.")
-        if not job.enabled:
-            raise JobDisabledError(job_id, _why_off(job))
-        check_params(job, request.params)
+        _require_on(job)
+        check_params(job, request.params, ask_model=self._ask_model)
         row = new_row(
             job_id,
             self._clock.now(),
@@ -172,15 +171,14 @@ class Operations:
     def retry(self, run_id: str, *, by: str | None = None) -> Run:
         """Queue a new run with the params of one that is over.
 
-        Raises UnknownRunError, RunStateError, JobDisabledError.
+        Raises UnknownRunError, RunStateError, JobDisabledError (also for a rejected definition).
         """
         with self._store.write() as tx:
             former = _run(tx, run_id)
             if former.state not in FINAL:
                 raise RunStateError(run_id, former.state, "retried")
             job = find_job(tx, former.job_id)
-            if not job.enabled:
-                raise JobDisabledError(job.id, _why_off(job))
+            _require_on(job)
             row = new_row(
                 job.id,
                 self._clock.now(),
@@ -221,6 +219,15 @@ def _run(tx: Tx, run_id: str) -> Run:
     if run is None:
         raise UnknownRunError(run_id)
     return run
+
+
+def _require_on(job: Job) -> None:
+    """Raise JobDisabledError with the reason if nothing of a job starts now."""
+    if job.rejected is not None:
+        why = f"its definition was rejected: {job.rejected}"
+        raise JobDisabledError(job.id, why, mend="Mend the definition in the bundle and sync.")
+    if not job.enabled:
+        raise JobDisabledError(job.id, _why_off(job))
 
 
 def _why_off(job: Job) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,19 +31,30 @@ def find_job(tx: Tx, job_id: str) -> Job:
     return job
 
 
-def check_params(job: Job, params: Mapping[str, Any] | None) -> None:
-    """Raise ParamsError, one line a fault, if params do not fit the job's schema."""
-    if job.spec.params_schema is None:
+AskModel = Callable[[Job, Mapping[str, Any]], list[str] | None]
+"""Returns what the model of a job's bundle says of params, one line a fault; None if it cannot be asked."""
+
+
+def no_model(_job: Job, _params: Mapping[str, Any]) -> list[str] | None:
+    """Stand for a bundle that cannot be asked."""
+    return None
+
+
+def check_params(job: Job, params: Mapping[str, Any] | None, *, ask_model: AskModel = no_model) -> None:
+    """Raise ParamsError, one line a fault, if a run of the job would refuse params or not know them.
+
+    A pydantic model is asked itself; its schema decides only where its bundle cannot be asked.
+    """
+    schema = job.spec.params_schema
+    if schema is None:
         return
-    faults = sorted(
-        job.spec.params_faults(dict(params or {})), key=lambda fault: list(map(str, fault.absolute_path))
-    )
-    if faults:
-        lines = [
-            f"{'/'.join(str(part) for part in fault.absolute_path) or 'params'}: {fault.message}"
-            for fault in faults
-        ]
-        raise ParamsError(job.id, lines)
+    found = ask_model(job, params or {}) if job.spec.params_of_model else None
+    if found is None:
+        from chalicelib.model.params import faults
+
+        found = faults(schema, params, of_model=job.spec.params_of_model)
+    if found:
+        raise ParamsError(job.id, found)
 
 
 def new_row(

@@ -6,7 +6,7 @@ exists.
 
 Limit: a pass looks HORIZON ahead, so a clock that stands still for longer makes occurrences late; after
 DOWNTIME without a tick what was queued for that time and never claimed is accounted for again, under each
-job's catch-up policy.
+job's catch-up policy. A shorter silence makes late only what jobs without catch-up had queued: it is missed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 
 from chalicelib import logs
 from chalicelib.clock import Clock
+from chalicelib.model.jobs import Catchup
 from chalicelib.model.liveness import was_down
 from chalicelib.model.occurrences import HORIZON, ON_TIME
 from chalicelib.store import Store, duties, ledger, outbox, registry
 from chalicelib.store.database import Tx
-from chalicelib.store.queue import enqueue
+from chalicelib.store.queue import enqueue, outage
 
 log = logs.get(__name__)
 
@@ -41,9 +42,10 @@ def tick(store: Store, clock: Clock) -> TickReport:
     """Account for every occurrence up to HORIZON from now."""
     with store.write() as tx:
         now = ledger.time_of_act(tx, clock)
+        late = _miss_what_is_late(tx, now)
         on_time = timedelta() if _take_back(tx, now) else ON_TIME
         _expire_overrides(tx, now)
-    jobs = queued = missed = 0
+    jobs, queued, missed = 0, 0, late
     while True:
         with store.write() as tx:
             now = ledger.time_of_act(tx, clock)
@@ -84,6 +86,23 @@ def _take_back(tx: Tx, now: datetime) -> bool:
     for job_id, first in enqueue.take_back(tx, after=last[0], until=now).items():
         registry.rewind(tx, job_id, before=first)
     return True
+
+
+def _miss_what_is_late(tx: Tx, now: datetime) -> int:
+    """After a silence that is no downtime, end what jobs without catch-up had queued ahead and is late.
+
+    Return how many occurrences were missed.
+    """
+    last = duties.duty(tx, duties.TICK)
+    if last is None or was_down(last[0], now) or now - last[0] <= outage.QUIET:
+        return 0
+    missed = 0
+    for run_id, job_id in outage.late(tx, now=now):
+        job = registry.job(tx, job_id)
+        if job is not None and job.spec.catchup is Catchup.NONE:
+            outage.miss(tx, run_id, now=now)
+            missed += 1
+    return missed
 
 
 def _expire_overrides(tx: Tx, now: datetime) -> None:

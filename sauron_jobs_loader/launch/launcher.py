@@ -16,22 +16,21 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
-from . import scratch
+from . import questions, scratch
 from .attempt import REPORT_PATIENCE, Attempt
 from .boot import Bundle, Rejection, bundle_of
 from .days import Days
 from .facts import AttemptFacts
 from .process_tree_handle import ProcessTreeHandle, TreeGoneError
-from .request import AttemptRequest, message_of
+from .request import AttemptRequest, message_of, started
 
 __all__ = ["Attempt", "AttemptFacts", "AttemptRequest", "Bundle", "Launcher", "Rejection"]
 
-START_PATIENCE = timedelta(seconds=60)
 FORK_TRIES = 3
 
 
@@ -131,6 +130,32 @@ class Launcher:
             tree.end()
             raise
 
+    def params_faults(
+        self,
+        sha: str,
+        folder: Path,
+        environ: Mapping[str, str],
+        *,
+        python: Path | None,
+        job_id: str,
+        params: Mapping[str, Any],
+    ) -> list[str]:
+        """Have a job's own model look at params, in a process of its revision; return the faults.
+
+        Raises BootError if the revision does not load or does not reply in time.
+        """
+        bundle = self.boot(sha, folder, environ, python=python)
+        with self._lock:
+            tree = self._zygotes.get(sha)
+        own = self._start_tree("spawn", sha, folder, environ, python) if bundle.left_behind else None
+        if own:
+            own.leave_output()
+        try:
+            return questions.params_faults(own or tree, folder, job_id=job_id, params=params)
+        finally:
+            if own:
+                own.end()
+
     def retire(self, keep: Collection[str]) -> None:
         """Let go of the revisions not in `keep`. Attempts that run go on to their end."""
         with self._lock:
@@ -212,7 +237,7 @@ class Launcher:
                 control_end.close()
                 link_end.close()
                 os.close(output_end)
-            supervisor, pid = _started(control)
+            supervisor, pid = started(control)
         except BaseException:
             control.close()
             link.close()
@@ -263,31 +288,3 @@ class Launcher:
             self._retiring = [tree for tree in self._retiring if tree not in over]
         for tree in over:
             tree.wait()
-
-
-def _started(control: socket.socket) -> tuple[int, int]:
-    """Wait for the supervisor and return its pid and the job's.
-
-    Raises TreeGoneError if nothing started, BootError if refused.
-    """
-    control.settimeout(START_PATIENCE.total_seconds())
-    supervisor = 0
-    while True:
-        try:
-            received = channel.receive(control)
-        except TimeoutError as error:
-            raise BootError(
-                f"No process was started within {START_PATIENCE}. Is the machine out of memory?"
-            ) from error
-        except (OSError, channel.ChannelError):
-            received = None
-        if received is None:
-            if supervisor:
-                return supervisor, supervisor  # the job ended it already; watching will tell
-            raise TreeGoneError
-        message = received[0]
-        if message["event"] == "refused":
-            raise BootError(message["message"])
-        if message["event"] == "started":
-            return supervisor, message["pid"]
-        supervisor = message["supervisor"]

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 from sauron_jobs_loader import channel
 
-from . import tree
+from . import params_question, tree
 from .job import become_job
 
 LONGEST_WAIT_SECONDS = 3600.0
@@ -34,6 +34,8 @@ def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
     requests.close()
     if received is None:
         os._exit(0)
+    if params_question.is_one(received[0]):
+        params_question.reply(sha, *received)
     supervise(sha, *received)
 
 

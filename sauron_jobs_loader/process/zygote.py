@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 
-from . import left_open, manifest, oom_score, supervisor, surroundings, tree
+from . import left_open, manifest, oom_score, params_question, supervisor, surroundings, tree
 
 
 def serve(sha: str, requests: socket.socket) -> NoReturn:
@@ -85,6 +85,8 @@ def _fork_on_request(sha: str, requests: socket.socket) -> None:
             continue
         if forked == 0:
             requests.close()
+            if params_question.is_one(request):
+                params_question.reply(sha, request, fds)
             supervisor.supervise(sha, request, fds)
         for descriptor in fds:
             os.close(descriptor)

@@ -251,7 +251,8 @@ from jobs.sample import children, fails, greet, hello, slow
 job_registry.register(
     JobConfig(id="hello", cron="0 8 1 1 *", func=hello, tags=["t"], project="p", description="Says so"))
 job_registry.register(JobConfig(id="greet", cron="0 9 * * 1-5", func=greet, timezone="Europe/Berlin", params={
-    "type": "object", "properties": {"name": {"type": "string"}, "times": {"type": "integer", "maximum": 5}},
+    "type": "object", "properties": {
+        "name": {"type": "string", "default": "you"}, "times": {"type": "integer", "maximum": 5}},
     "required": ["name"], "additionalProperties": False}))
 job_registry.register(JobConfig(id="fails", cron="0 8 1 * *", func=fails, max_attempts=1))
 job_registry.register(JobConfig(id="slow", cron="0 8 1 * *", func=slow, max_attempts=1))

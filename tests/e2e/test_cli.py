@@ -72,7 +72,7 @@ def test_an_unknown_job_or_run_is_exit_1_and_wrong_use_is_exit_2(cli: Cli, sampl
     assert "hello" in failed(cli("run", "helo"), 1)
     assert "'idle'" in failed(cli("run", "idle"), 1)
     assert "'x'" in failed(cli("show", "x"), 1)
-    assert "name" in failed(cli("run", "greet"), 2)  # params that do not fit
+    assert "times" in failed(cli("run", "greet", "--param", "times=9"), 2)  # params that do not fit
     assert "--bogus" in failed(cli("list", "--bogus"), 2)
     assert "list" in failed(cli("lst"), 2)
     assert "ID" in failed(cli("run"), 2)
@@ -87,7 +87,6 @@ def test_a_dry_run_says_what_would_happen_and_changes_nothing(cli: Cli, sample: 
     bad = cli("run", "greet", "--dry-run", "--param", "times=9")
     assert bad.code == 1
     assert "would not run" in bad.out
-    assert "'name' is a required property" in bad.out
     assert "times" in bad.out
     assert "sauron enable idle" in cli("run", "idle", "--dry-run").out
     assert [run for run in cli("runs", "--json").json["runs"] if run["origin"] != "schedule"] == []
@@ -248,13 +247,17 @@ job_registry.register(JobConfig(id="hello", cron="@daily", func=hello))
 job_registry.register(JobConfig(id="Bad Id", cron="@daily", func=hello))
 job_registry.register(JobConfig(id="bad-cron", cron="99 * * * *", func=hello))
 job_registry.register(JobConfig(id="bad-zone", cron="@daily", func=hello, timezone="Mars/Olympus"))
+job_registry.register(JobConfig(id="no-default", cron="@daily", func=hello, params={"required": ["n"]}))
+job_registry.register(JobConfig(id="east", cron="@daily", func=hello, timezone="EST"))
 """
     repository.write({"manifest.py": SAMPLE["manifest.py"] + extra})  # not committed
     bad = cli("check", str(repository.folder), "--json")
     assert bad.code == 1
     faults = {fault["job_id"]: fault for fault in bad.json["faults"]}
-    assert {"hello", "Bad Id", "bad-cron", "bad-zone"} == set(faults)
-    assert len(bad.json["jobs"]) == 7
+    assert {"hello", "Bad Id", "bad-cron", "bad-zone", "no-default"} == set(faults)
+    assert len(bad.json["jobs"]) == 8
+    [warned] = [job for job in bad.json["jobs"] if job["warnings"]]
+    assert (warned["id"], "America/New_York" in warned["warnings"][0]) == ("east", True)
     assert all(fault["place"].startswith("manifest.py:") and fault["reason"] for fault in faults.values())
     repository.write({"manifest.py": "def broken(:\n"})
     broken = cli("check", str(repository.folder))

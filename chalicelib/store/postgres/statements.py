@@ -43,20 +43,17 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.expression import Select
 
 from chalicelib.model.jobs import BUILTIN
-from chalicelib.model.liveness import DOWNTIME
 from chalicelib.model.runs import Run, RunState, Verdict
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
-from chalicelib.store.queue import attempt_end, overlap
+from chalicelib.store.queue import attempt_end, outage, overlap
 from chalicelib.store.queue.attempt_end import END_RUN, NOW
 from chalicelib.store.queue.overlap import word
-from chalicelib.store.schema import QUEUED, attempts, bundle_state, duties, job_queue, jobs, outbox, revisions
+from chalicelib.store.schema import QUEUED, attempts, bundle_state, job_queue, jobs, outbox, revisions
 
 from . import locks
 from .driver import Statement, compiled, first_row
 from .engine import dumps
-
-TICK = word("tick")
 
 _q = job_queue.c
 _a = attempts.c
@@ -69,9 +66,6 @@ _CANDIDATE = word("sauron.candidate")  # the transaction's setting that says whi
 def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) -> CTE:
     """Return the run that is due longest, locked, with whether it may start without a decision (`easy`)."""
     bundle_known = exists().where(bundle_state.c.active_sha.is_not(None))
-    was_down = exists().where(
-        duties.c.name == TICK, duties.c.at < bindparam("silent", type_=duties.c.at.type)
-    )
     due: Select[Any] = (
         select(
             _q.id.label("candidate"),
@@ -84,7 +78,7 @@ def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) ->
             _q.state == QUEUED,
             _q.due_at <= NOW,
             or_(jobs.c.job_id.is_not(None), bundle_known),
-            or_(_q.attempt > literal_column("0"), ~overlap.OCCURRENCE, ~was_down),
+            outage.settled(),
             overlap.claimable(ended),
         )
     )
@@ -263,7 +257,7 @@ def finish_and_take(
 
 
 def _asked(owner: str, now: datetime) -> dict[str, Any]:
-    return {"owner": owner, "now": now, "silent": now - DOWNTIME}
+    return {"owner": owner, "now": now, **outage.instants(now)}
 
 
 def _taken(row: Sequence[Any] | None) -> Taken | None:

@@ -19,15 +19,15 @@ from sqlalchemy import Boolean, Select, bindparam, case, exists, func, insert, o
 
 from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import BUILTIN, Overlap
-from chalicelib.model.liveness import was_down
 from chalicelib.model.runs import OCCURRENCES, Origin, Run, RunId, RunState
-from chalicelib.store import duties
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
 
-from . import overlap
+from . import outage, overlap
+
+DISABLED = "disabled"  # the error type of a run whose next attempt does not start: its job is off
 
 _q = job_queue.c
 
@@ -73,7 +73,7 @@ _due = (
         _q.state == QUEUED,
         _q.due_at <= bindparam("now"),
         _known,
-        or_(~bindparam("resuming", type_=Boolean), _q.attempt > 0, ~overlap.OCCURRENCE),
+        outage.settled(),
         overlap.claimable(),
     )
 )
@@ -116,7 +116,11 @@ _settle = (
     update(job_queue)
     .where(_q.id == bindparam("run"), _q.state == QUEUED)
     .values(
-        state=bindparam("to"), reason=bindparam("why"), error=bindparam("err"), finished_at=bindparam("now")
+        state=bindparam("to"),
+        reason=bindparam("why"),
+        error=bindparam("err"),
+        error_type=bindparam("kind"),
+        finished_at=bindparam("now"),
     )
 )
 _supersede = (
@@ -185,11 +189,17 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
             )
             return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
         state, reason = settled
-        error = reason if state is RunState.FAILED else None
-        both = "; ".join(filter(None, (None if error else reason, run.reason))) or None
-        tx.execute(_settle, {"run": run.id, "to": state, "why": both, "err": error, "now": now})
+        tx.execute(_settle, {"run": run.id, "to": state, "now": now} | _recorded(run, state, reason))
         decided.append(Decision(run.id, run.job_id, state, reason))
     return Claim(None, tuple(decided), tuple(cancelled))
+
+
+def _recorded(run: Run, state: RunState, reason: str) -> dict[str, str | None]:
+    """Return what a decision writes: a failure's reason is its error, after that of the last attempt."""
+    if state is not RunState.FAILED:
+        return {"why": "; ".join(filter(None, (reason, run.reason))), "err": None, "kind": None}
+    error = "; ".join(filter(None, (run.error, reason)))
+    return {"why": run.reason, "err": error, "kind": DISABLED if run.attempt else None}
 
 
 class _Looking:
@@ -221,17 +231,27 @@ class _Looking:
         return self._read(_candidate)
 
     def _read(self, query: Select[Any], **more: Any) -> Any | None:
-        ticked = duties.duty(self._tx, duties.TICK)
-        # After downtime the next tick takes back what was queued before it: until then only what people asked
-        # for may run.
-        resuming = was_down(ticked[0] if ticked else None, self._now)
-        return self._tx.execute(query, {"now": self._now, "resuming": resuming, **more}).first()
+        return self._tx.execute(query, {"now": self._now, **outage.instants(self._now), **more}).first()
 
 
 def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
-    """Say why this run may not start as the job stands now: gone, rejected or off."""
+    """Say why this run may not start as the job stands now: gone, rejected or off.
+
+    What a person asked for is not dropped because the job was disabled since; its next attempts are.
+    """
     gone = row.overlap is None or row.removed_at is not None
-    if run.origin in OCCURRENCES and run.attempt == 0:
+    if run.attempt:
+        why = (
+            "the job was removed from the bundle"
+            if gone
+            else f"the job's definition was rejected ({row.rejected})"
+            if row.rejected is not None
+            else None
+            if row.enabled
+            else "the job is disabled"
+        )
+        return (RunState.FAILED, f"not tried again: {why}") if why else None
+    if run.origin in OCCURRENCES:
         if gone:
             return RunState.SKIPPED, "the job was removed"
         if row.rejected is not None:

@@ -79,9 +79,10 @@ _job_stands = and_(jobs.c.job_id.is_not(None), jobs.c.rejected.is_(None), jobs.c
 
 
 def job_lets_it_start() -> Condition:
-    """Say whether the job is there, accepted and on, as far as this run needs it: a bound retry does not."""
+    """Say whether the job is there, accepted and on; a first try by a person needs no job that is on."""
+    enabled = func.coalesce(jobs.c.enabled, false())
     return case(
-        (FRESH, and_(_job_stands, func.coalesce(jobs.c.enabled, false()))),
+        (or_(OCCURRENCE, _q.attempt > literal_column("0")), and_(_job_stands, enabled)),
         else_=or_(_q.revision.is_not(None), _job_stands),
     )
 

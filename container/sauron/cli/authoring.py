@@ -20,7 +20,7 @@ from sauron.typed_command import typed_command
 from sauron_jobs_loader import job_umask
 
 from .client import Client, command
-from .output import facts, moment, remark_line, show, show_json, table, waiting
+from .output import facts, moment, remark_line, say, show, show_json, table, waiting
 
 INSTALL_TIMEOUT = timedelta(minutes=10)
 IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
@@ -42,6 +42,7 @@ def cron(client: Client, *, expression: str, zone: str, start: str | None, count
     """Explain a cron expression in words and times. Exit code 2 with the reason if it is refused."""
     from chalicelib.cron.describe import describe
     from chalicelib.cron.schedule import Schedule
+    from chalicelib.cron.zone_advice import remark
 
     schedule = Schedule.parse(expression, zone)
     at = _start(start, zone)
@@ -54,14 +55,17 @@ def cron(client: Client, *, expression: str, zone: str, start: str | None, count
         times.append(at)
     words = describe(expression, zone)
     here = ZoneInfo(zone)
+    warnings = ["; ".join(said) for said in [remark(zone, datetime.now(UTC))] if said]
     if client.json:
         local = [fire_at.astimezone(here).isoformat() for fire_at in times]
-        known = {"expression": expression, "timezone": zone, "schedule_text": words}
+        known = {"expression": expression, "timezone": zone, "schedule_text": words, "warnings": warnings}
         show_json(
             {**known, "next_runs": [iso(fire_at) for fire_at in times], "local": local, "count": len(times)}
         )
         return
     show(words)
+    for said in warnings:
+        say(f"Note: {said}")
     for fire_at in times:
         show(
             f"  {fire_at.astimezone(here):%a %Y-%m-%d %H:%M %Z}"
@@ -217,10 +221,12 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     from chalicelib.bundle import lambda_limits
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
+    from chalicelib.cron.zone_advice import remark
     from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings
     from sauron_jobs_loader.bundle_folder import bundle_folder
     from sauron_jobs_loader.checks import all_checks
+    from sauron_jobs_loader.checks.remark import Remark
     from sauron_jobs_loader.checks.tree import BundleTree
     from sauron_jobs_loader.environment import requirements
     from sauron_jobs_loader.environment.environments import Environments
@@ -250,7 +256,7 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     finally:
         launcher.close()
     faults = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
-    jobs = []
+    jobs: Records = []
     for record in bundle.jobs:
         spec = JobSpec.from_record(record)
         try:
@@ -280,4 +286,8 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
         )
     tree = BundleTree.working_copy(folder, bundle.jobs, bundle.files)
     remarks = [*of_loading(bundle), *all_checks.remarks(tree)]
+    for job in jobs:
+        if said := remark(job["timezone"], datetime.now(UTC)):
+            file, _, line = job["place"].rpartition(":")
+            remarks.append(Remark(file, int(line) if line.isdecimal() else None, *said))
     return jobs, faults, [one.record() for one in remarks]

@@ -15,12 +15,14 @@ from typing import Any
 import click
 
 from chalicelib.errors import SauronError
+from chalicelib.model.params import faults
 from chalicelib.model.runs import GOOD
 
 from .client import Client, command, path
 from .follow import follow
 from .job_output import RAW_HELP, JobOutput
 from .output import facts, say, show, show_json
+from .params import pairs, typed
 
 
 @command("run")
@@ -35,7 +37,8 @@ from .output import facts, say, show, show_json
     "parameters",
     multiple=True,
     metavar="K=V",
-    help="A parameter. V is JSON if it parses as JSON, otherwise text. May be repeated.",
+    help="A parameter. V is read by the type that the job declares; without one it is JSON if it parses "
+    "as JSON, otherwise text. May be repeated.",
 )
 @click.option("--force", is_flag=True, help="Start also while another run of this job is running.")
 @click.option("--reason", help="Why; recorded with the run.")
@@ -59,12 +62,13 @@ def run_job(
         )
     if raw and (dry_run or not (direct or wait)):
         raise click.UsageError("--raw is about the log: it goes with --wait or --direct")
-    params = read_params(parameters)
+    texts = pairs(parameters)
     if dry_run:
-        return _dry_run(client, job_id, params, direct=direct)
+        return _dry_run(client, job_id, texts, direct=direct)
     if direct:
-        return _run_direct(client, job_id, params, raw=raw)
+        return _run_direct(client, job_id, texts, raw=raw)
     client.ensure_synced()
+    params = _read(client, job_id, texts)
     if wait:
         _require_runner(client)
     # read before anything is queued: what fails afterwards would look like a run that is not queued
@@ -84,24 +88,9 @@ def run_job(
     return 0
 
 
-def read_params(parameters: Sequence[str]) -> dict[str, Any] | None:
-    """Parse `k=v` parameters. Raises UsageError for one without a name, and for a name given twice."""
-    params: dict[str, Any] = {}
-    for text in parameters:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"--param {text!r} has no name and value. Write --param name=value")
-        if name in params:
-            raise click.UsageError(f"--param {name} is given twice")
-        params[name] = _value(value)
-    return params or None
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=str)  # JSON has no NaN: that is text
-    except ValueError:
-        return text
+def _read(client: Client, job_id: str, texts: dict[str, str]) -> dict[str, Any] | None:
+    """Read the params as the job declares them. A job that is not known is refused when it is run."""
+    return typed(texts, client.get(path("jobs", job_id))["params_schema"]) if texts else None
 
 
 def _require_runner(client: Client) -> None:
@@ -131,11 +120,12 @@ def _summary(end: dict[str, Any]) -> str:
     return f" {text}" if text else ""
 
 
-def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None, *, raw: bool) -> int:
+def _run_direct(client: Client, job_id: str, texts: dict[str, str], *, raw: bool) -> int:
     client.local_only("--direct")
     client.url = None
     client.__dict__["remote"] = None  # a direct run is local, also if SAURON_URL is set
     sauron = client.ensure_synced().sauron()
+    params = _read(client, job_id, texts)
     output = JobOutput(sys.stderr if client.json else sys.stdout, raw=raw)
     try:
         verdict = sauron.direct_runs.run(job_id, params=params, on_output=output.write_bytes)
@@ -158,9 +148,11 @@ def _run_direct(client: Client, job_id: str, params: dict[str, Any] | None, *, r
     return 0 if str(verdict.outcome) in GOOD else 1
 
 
-def _dry_run(client: Client, job_id: str, params: dict[str, Any] | None, *, direct: bool) -> int:
+def _dry_run(client: Client, job_id: str, texts: dict[str, str], *, direct: bool) -> int:
     job = client.ensure_synced().get(path("jobs", job_id))
-    reasons = _param_faults(job["params_schema"], params)
+    schema = job["params_schema"]
+    params = typed(texts, schema)
+    reasons = [] if schema is None else faults(schema, params)
     if not direct and not job["enabled"]:
         reasons.append(f"the job is disabled: sauron enable {job_id}")
     if job["rejected"]:
@@ -211,15 +203,3 @@ def _standing(job: dict[str, Any]) -> list[tuple[str, str | None]]:
 
 def _limit(job: dict[str, Any], attempts: int) -> str:
     return f"{job['timeout_seconds']} s an attempt; attempts: {attempts}"
-
-
-def _param_faults(schema: dict[str, Any] | None, params: dict[str, Any] | None) -> list[str]:
-    if schema is None:
-        return []
-    import jsonschema
-
-    validator = jsonschema.validators.validator_for(schema)(schema)
-    return [
-        f"params{''.join(f'.{part}' for part in fault.absolute_path)}: {fault.message}"
-        for fault in validator.iter_errors(params or {})
-    ]

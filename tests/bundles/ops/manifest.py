@@ -34,7 +34,7 @@ job_registry.register(
         cron="*/10 * * * *",
         func=disk_health.run,
         tags=["disk"],
-        params={"type": "object", "properties": {"folder": {"type": "string"}}, "required": ["folder"]},
+        params={"type": "object", "properties": {"folder": {"type": "string", "default": "uploads"}}},
         description="Mails only when there are more stuck uploads than last time",
     )
 )

@@ -12,7 +12,7 @@ CLOCK = json.loads(Path(__file__).with_name("clock.json").read_text(encoding="ut
 NEVER = "0 8 1 1 *"
 PARAMS = {
     "type": "object",
-    "properties": {"name": {"type": "string"}, "times": {"type": "integer", "maximum": 5}},
+    "properties": {"name": {"type": "string", "default": "you"}, "times": {"type": "integer", "maximum": 5}},
     "required": ["name"],
     "additionalProperties": False,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.revisions import Revisions
 from chalicelib.errors import BundleError
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.settings import Settings
+from tests.conftest import START
 from tests.git_servers import BundleRepository
 
 pytestmark = pytest.mark.process
@@ -155,3 +158,36 @@ def test_a_refused_ref_is_answered_alike_whether_it_is_a_secret_or_not(
             assert "<ref>" in told[0]
     finally:
         loader.close()
+
+
+MODEL = """
+import pydantic
+from sauron_jobs_loader import JobConfig, job_registry
+
+class P(pydantic.BaseModel):
+    n: int = pydantic.Field(3, le=5)
+
+job_registry.register(JobConfig(id="job", cron="@daily", func=lambda: None, params=P))
+"""
+
+
+def test_a_model_is_asked_about_params_except_on_lambda_and_where_its_revision_does_not_load(
+    tmp_path: Path,
+) -> None:
+    bundle = BundleRepository.create(tmp_path / "bundle")
+    sha = bundle.commit({"manifest.py": MODEL})
+    broken = bundle.commit({"manifest.py": "raise OSError"})
+    loader = revisions(tmp_path, str(bundle.path))
+    elsewhere = revisions(tmp_path, str(bundle.path), AWS_LAMBDA_FUNCTION_NAME="sauron-prod-api")
+    try:
+        loader.fetch(None)
+        [record] = loader.load(sha).jobs
+        job = Job(JobSpec.from_record(record), "bundle", sha, True, None, START, None, None, None)
+        assert job.spec.params_of_model
+        assert loader.params_faults(job, {"n": "5"}) == []
+        assert loader.params_faults(job, {"n": 6}) == ["n: Input should be less than or equal to 5"]
+        assert elsewhere.params_faults(job, {"n": 6}) is None
+        assert loader.params_faults(replace(job, revision=broken), {"n": 6}) is None
+    finally:
+        loader.close()
+        elsewhere.close()

@@ -55,12 +55,18 @@ def test_a_disabled_job_is_not_triggered_and_the_answer_says_who_switched_it_off
         Operations(store, clock).trigger("j")
 
 
-def test_a_job_with_a_rejected_definition_is_not_triggered(store: Store, clock: ManualClock) -> None:
+def test_a_job_with_a_rejected_definition_is_not_triggered_and_its_runs_are_not_retried(
+    store: Store, clock: ManualClock
+) -> None:
     job = define(store, clock, "j", YEARLY)
+    operations = Operations(store, clock)
+    ended = operations.cancel(operations.trigger("j").id)
     with store.write() as tx:
         ledger.reject(tx, job, "cron")
     with pytest.raises(JobDisabledError, match="rejected"):
-        Operations(store, clock).trigger("j")
+        operations.trigger("j")
+    with pytest.raises(JobDisabledError, match="rejected"):
+        operations.retry(ended.id)
 
 
 SCHEMA = {

@@ -67,12 +67,66 @@ def test_after_downtime_what_was_queued_ahead_falls_under_the_catchup_policy(
 
 
 def test_a_tick_that_comes_a_minute_late_takes_nothing_back(store: Store, clock: ManualClock) -> None:
-    define(store, clock, "j", "*/10 * * * *", catchup="none")
+    define(store, clock, "j", "*/10 * * * *")
     clock.move(minutes=9)
     tick(store, clock)
     clock.move(minutes=2)
     tick(store, clock)
     assert minutes(store, "j") == [("12:10", "queued")]
+
+
+@pytest.mark.parametrize("tick_first", [True, False])
+def test_without_catchup_what_is_later_than_on_time_after_a_short_outage_is_missed(
+    store: Store, clock: ManualClock, tick_first: bool
+) -> None:
+    for policy in ("none", "latest"):
+        define(store, clock, policy, catchup=policy, overlap="allow")
+    tick(store, clock)  # 12:00:30 queues 12:01 and 12:02
+    clock.move(minutes=1, seconds=50)  # 12:02:20: 12:01 is 80 s late, 12:02 is on time
+    taken = []
+
+    def claim_all() -> None:
+        with store.write() as tx:
+            while run := claims.claim(tx, owner="me", now=clock.now()).run:
+                assert run.fire_at
+                taken.append((run.job_id, run.fire_at.strftime("%H:%M")))
+
+    if tick_first:
+        assert tick(store, clock).missed == 1
+    claim_all()
+    assert sorted(taken) == [("latest", "12:01"), ("latest", "12:02"), ("none", "12:02")]
+    assert tick(store, clock).missed == (0 if tick_first else 1)
+    claim_all()
+    with store.read() as tx:
+        [missed] = [run for run in history.runs(tx, job_id="none") if run.state is RunState.MISSED]
+    assert missed.fire_at == clock.now().replace(minute=1, second=0)
+    assert missed.reason == "its time passed while Sauron was not running (catchup=none)"
+    assert missed.finished_at == clock.now()
+    assert len(taken) == 3
+    assert holes(store, clock) == 0
+
+
+def test_without_catchup_what_waits_for_a_worker_or_for_its_own_job_is_not_missed(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "idle", "1 12 * * *", catchup="none")
+    define(store, clock, "busy", catchup="none", overlap="queue")
+    tick(store, clock)
+    clock.move(seconds=30)
+    with store.write() as tx:
+        first = claims.claim(tx, owner="me", now=clock.now()).run
+    assert first
+    clock.move(seconds=30)  # every worker is busy: ticks come, claims do not
+    tick(store, clock)
+    clock.move(seconds=60)
+    tick(store, clock)
+    with store.write() as tx:
+        second = claims.claim(tx, owner="me", now=clock.now()).run
+    assert second
+    assert {first.job_id, second.job_id} == {"idle", "busy"}
+    clock.move(seconds=100)  # a silence; the run of `busy` has gone on all the while
+    tick(store, clock)
+    assert [state for at, state in minutes(store, "busy") if at == "12:02"] == ["queued"]
 
 
 def test_an_expired_override_lets_git_decide_from_its_end_on(store: Store, clock: ManualClock) -> None:

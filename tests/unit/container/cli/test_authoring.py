@@ -22,6 +22,14 @@ def test_cron_in_json_has_every_time_in_utc_and_in_its_zone(cli: Cli) -> None:
     assert known["local"] == ["2026-03-03T00:00:00+00:00", "2026-03-04T00:00:00+00:00"]
 
 
+def test_cron_remarks_on_a_zone_whose_name_misleads(cli: Cli) -> None:
+    said = cli("cron", "@daily", "--tz", "EST")
+    assert said.code == 0
+    assert "'EST' has no summer time" in said.err
+    assert "America/New_York" not in said.out
+    assert "America/New_York" in cli("cron", "@daily", "--tz", "EST", "--json").json["warnings"][0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [

@@ -1,48 +1,11 @@
 from __future__ import annotations
 
-import click
 import pytest
 
 from chalicelib.clock import iso
 from chalicelib.store import Store, ledger
-from sauron.cli.run import read_params
 from tests.conftest import ManualClock, define
 from tests.unit.container.cli.conftest import Cli
-
-
-def test_a_value_is_json_where_it_is_json_and_text_elsewhere() -> None:
-    given = [
-        "n=3",
-        "on=true",
-        'list=["a", 1]',
-        "name=Frodo of the Nine",
-        "empty=",
-        "sum=1+1=2",
-        "nan=NaN",
-        'quoted="3"',
-    ]
-    assert read_params(given) == {
-        "n": 3,
-        "on": True,
-        "list": ["a", 1],
-        "name": "Frodo of the Nine",
-        "empty": "",
-        "sum": "1+1=2",
-        "nan": "NaN",
-        "quoted": "3",
-    }
-
-
-def test_no_parameters_are_none() -> None:
-    assert read_params([]) is None
-
-
-@pytest.mark.parametrize(
-    ("given", "named"), [(["n"], "name=value"), (["=3"], "name=value"), (["n=1", "n=2"], "twice")]
-)
-def test_a_parameter_without_name_or_given_twice_is_wrong_use(given: list[str], named: str) -> None:
-    with pytest.raises(click.UsageError, match=named):
-        read_params(given)
 
 
 def test_a_preview_gives_the_reasons_and_keeps_their_older_key(
@@ -98,3 +61,19 @@ def test_a_direct_run_refuses_options_of_the_queue(cli: Cli, option: str) -> Non
     said = cli("run", "backup", "--direct", option)
     assert said.code == 2
     assert "--direct does not use the queue" in said.err
+
+
+def test_a_param_is_read_by_the_type_that_the_job_declares(
+    cli: Cli, store: Store, clock: ManualClock
+) -> None:
+    schema = {"properties": {"text": {"type": "string"}, "n": {"type": "integer"}}}
+    define(store, clock, "backup", "0 3 1 1 *", params={"schema": schema})
+    given = ("run", "backup", "--param", "text=5", "--param", "n=5")
+    for preview in ([], ["--dry-run"]):
+        assert cli(*given, *preview, "--json").code == 0
+    [run] = cli("runs", "--json").json["runs"]
+    assert run["params"] == {"text": "5", "n": 5}
+    refused = cli("run", "backup", "--param", "n=many")
+    assert refused.code == 2
+    assert "Write a whole number, such as n=5" in refused.err
+    assert "there is no parameter 'm'" in cli("run", "backup", "--dry-run", "--param", "m=5").out

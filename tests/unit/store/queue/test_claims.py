@@ -1,16 +1,19 @@
-"""A retry of an occurrence is not an occurrence that may be dropped: what becomes of it when its job goes."""
+"""What becomes of waiting retries, and of acknowledged triggers, when their job is switched off or gone."""
 
 from __future__ import annotations
 
+import itertools
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from chalicelib.model.runs import Origin, Outcome, RunState, Verdict, new_run_id
+from chalicelib.model.runs import OCCURRENCES, Origin, Outcome, RunId, RunState, Verdict, new_run_id
 from chalicelib.store import Store, bundle, history
+from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, enqueue, finish
-from chalicelib.store.schema import jobs
+from chalicelib.store.schema import job_queue, jobs
 from tests.conftest import START, ManualClock, define
 
 pytestmark = pytest.mark.every_store
@@ -22,52 +25,74 @@ GOING: dict[str, dict[str, Any]] = {
 }
 
 
-def failed_once(store: Store, clock: ManualClock, sha: str | None, **job: object) -> str:
-    """Let an occurrence fail at its first attempt, with a retry that is due, and then change its job."""
-    define(store, clock, "j", "0 0 1 1 *")
-    run_id = new_run_id()
+WHY = {
+    "removed": "the job was removed from the bundle",
+    "rejected": "the job's definition was rejected (cron has 4 fields)",
+    "off": "the job is disabled",
+}
+
+
+def queued(tx: Tx, now: datetime, job_id: str, origin: Origin, *, force: bool = False) -> str:
+    """Queue a run of a job that is due now."""
     row = {
-        "id": run_id,
-        "job_id": "j",
+        "id": new_run_id(),
+        "job_id": job_id,
         "state": RunState.QUEUED,
-        "origin": Origin.SCHEDULE,
+        "origin": origin,
         "max_attempts": 3,
-        "created_at": clock.now(),
-        "due_at": clock.now(),
-        "fire_at": clock.now(),
+        "created_at": now,
+        "due_at": now,
+        "fire_at": now if origin in OCCURRENCES else None,
+        "force": force,
+        "reason": "of its own",
     }
-    with store.write() as tx:
-        bundle.change(tx, active_sha=sha)
-        enqueue.put(tx, [row])
-        run = claims.claim(tx, owner="me", now=clock.now()).run
-        assert run
-        broke = Verdict(Outcome.FAILED, "boom")
-        assert finish.finish(tx, run, broke, owner="me", now=clock.now(), retry_at=clock.now())
-        tx.execute(update(jobs).values(**job))
-    return run_id
+    enqueue.put(tx, [row])
+    return str(row["id"])
+
+
+def claim(tx: Tx, now: datetime) -> claims.Claim:
+    return claims.claim(tx, owner="me", now=now)
 
 
 @pytest.mark.parametrize("going", GOING)
-def test_a_retry_that_is_bound_to_a_revision_runs_whatever_became_of_its_job(
+def test_a_waiting_retry_of_a_job_that_is_off_ends_with_the_reason(
     store: Store, clock: ManualClock, going: str
 ) -> None:
-    run_id = failed_once(store, clock, "a" * 40, **GOING[going])
+    now, why = clock.now(), f"not tried again: {WHY[going]}"
+    kinds = list(itertools.product(Origin, ("failed", "interrupted"), ("a" * 40, None)))
+    for number in range(len(kinds)):
+        define(store, clock, f"j{number}", "0 0 1 1 *")
     with store.write() as tx:
-        claim = claims.claim(tx, owner="me", now=clock.now())
-    assert claim.decided == ()
-    assert claim.run
-    assert (claim.run.id, claim.run.attempt) == (run_id, 2)
+        bundle.change(tx, active_sha="a" * 40)
+        runs = [queued(tx, now, f"j{number}", origin) for number, (origin, _, _) in enumerate(kinds)]
+        for _, outcome, revision in kinds:
+            run = claim(tx, now).run
+            assert run
+            broke = Verdict(Outcome(outcome), "boom")
+            assert finish.finish(tx, run, broke, owner="me", now=now, retry_at=now + timedelta(seconds=1))
+            tx.execute(update(job_queue).where(job_queue.c.id == run.id).values(revision=revision))
+        tx.execute(update(jobs).values(**GOING[going]))
+        now += timedelta(seconds=1)
+        looked = claim(tx, now)
+        ended = [history.run(tx, RunId(run_id)) for run_id in runs]
+    assert looked.run is None
+    assert {(one.run_id, one.state, one.reason) for one in looked.decided} == {
+        (run_id, RunState.FAILED, why) for run_id in runs
+    }
+    for one in ended:
+        assert one
+        assert (one.state, one.attempt, one.error_type) == (RunState.FAILED, 1, "disabled")
+        assert (one.error, one.reason, one.finished_at) == (f"boom; {why}", "of its own", now)
 
 
-@pytest.mark.parametrize("going", ["removed", "rejected"])
-def test_a_retry_without_a_revision_fails_with_the_reason_and_is_never_skipped_or_missed(
-    store: Store, clock: ManualClock, going: str
+def test_a_run_that_a_person_was_promised_starts_although_its_job_was_disabled_since(
+    store: Store, clock: ManualClock
 ) -> None:
-    run_id = failed_once(store, clock, None, **GOING[going])
+    define(store, clock, "j", "0 0 1 1 *", overlap="allow")
+    asked = itertools.product((Origin.TRIGGER, Origin.RETRY), (False, True))
     with store.write() as tx:
-        assert claims.claim(tx, owner="me", now=clock.now()).run is None
-    with store.read() as tx:
-        run = history.run(tx, run_id)
-    assert run
-    assert (run.state, run.attempt) == (RunState.FAILED, 1)
-    assert going.replace("removed", "removed from the bundle") in str(run.error)
+        bundle.change(tx, active_sha="a" * 40)
+        runs = {queued(tx, clock.now(), "j", origin, force=force) for origin, force in asked}
+        tx.execute(update(jobs).values(**GOING["off"]))
+        taken = [claim(tx, clock.now()).run for _ in runs]
+    assert {(run.id, run.attempt) for run in taken if run} == {(run_id, 1) for run_id in runs}
