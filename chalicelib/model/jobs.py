@@ -18,6 +18,7 @@ from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import JobSpecError, ScheduleError
 
 from .backoff import stable_fraction
+from .params import faults, schema_fault
 from .runs import JobId
 
 BUNDLE = "bundle"
@@ -131,11 +132,9 @@ class JobSpec:
 
         A model was asked about them when its bundle was loaded.
         """
-        from . import params
-
-        if fault := params.schema_fault(schema):
+        if fault := schema_fault(schema):
             raise JobSpecError(fault, job_id=self.id)
-        if not self.params_of_model and (found := params.faults(schema, {})):
+        if not self.params_of_model and (found := faults(schema, {})):
             raise JobSpecError(
                 f"the schedule would run with params that do not fit: {'; '.join(found)}."
                 " Give what is required a default that fits.",

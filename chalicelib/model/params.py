@@ -14,12 +14,6 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import jsonschema
-import referencing
-import referencing.exceptions
-
-from .formats import FORMATS, LENIENT
-
 _OPEN = ("additionalProperties", "unevaluatedProperties", "patternProperties", "propertyNames")
 _BRANCHES = ("allOf", "anyOf", "oneOf")
 
@@ -31,6 +25,10 @@ def faults(
 
     `of_model`: the schema stands for a pydantic model, which reads times more leniently than JSON Schema.
     """
+    import jsonschema  # here and below: what asks for no params does not load it
+
+    from .formats import FORMATS, LENIENT
+
     used = {**defaults(schema), **(params or {})}
     formats = LENIENT if of_model else FORMATS
     found = _errors(jsonschema.validators.validator_for(schema), dict(schema), used, formats)
@@ -47,6 +45,9 @@ def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def schema_fault(schema: Mapping[str, Any]) -> str | None:
     """Return why this is not a schema that params can be held against, or None."""
+    import jsonschema
+    import referencing.exceptions
+
     try:
         jsonschema.validators.validator_for(schema).check_schema(dict(schema))
         faults(schema, {})
@@ -62,6 +63,8 @@ def schema_fault(schema: Mapping[str, Any]) -> str | None:
 
 
 def _errors(kind: Any, schema: Mapping[str, Any], params: Any, formats: Any) -> list[Any]:
+    import referencing
+
     validator = kind(schema, registry=referencing.Registry(), format_checker=formats)
     return list(validator.iter_errors(params))
 
@@ -78,6 +81,8 @@ def _unknown_names(schema: Mapping[str, Any], params: Mapping[str, Any]) -> Iter
     """
     if '"properties"' not in json.dumps(schema):
         return  # any object will do
+    import jsonschema
+
     closed = {name: value for name, value in _closed(schema).items() if name != "$schema"}
     try:
         found = _errors(jsonschema.Draft202012Validator, closed, params, None)

@@ -10,6 +10,7 @@ from typing import Any
 from chalicelib.clock import iso
 from chalicelib.errors import ParamsError, RemovedJobError, UnknownJobError
 from chalicelib.model.jobs import Job
+from chalicelib.model.params import faults
 from chalicelib.model.runs import Origin, RunId, RunState, new_run_id
 from chalicelib.store import bundle, registry
 from chalicelib.store.database import Tx
@@ -50,8 +51,6 @@ def check_params(job: Job, params: Mapping[str, Any] | None, *, ask_model: AskMo
         return
     found = ask_model(job, params or {}) if job.spec.params_of_model else None
     if found is None:
-        from chalicelib.model.params import faults
-
         found = faults(schema, params, of_model=job.spec.params_of_model)
     if found:
         raise ParamsError(job.id, found)

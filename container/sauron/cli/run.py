@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from chalicelib.errors import SauronError
+from chalicelib.errors import ParamsError, SauronError
 from chalicelib.model.params import faults
 from chalicelib.model.runs import GOOD
 
@@ -148,11 +148,29 @@ def _run_direct(client: Client, job_id: str, texts: dict[str, str], *, raw: bool
     return 0 if str(verdict.outcome) in GOOD else 1
 
 
+def _params_faults(
+    client: Client, job_id: str, schema: dict[str, Any], params: dict[str, Any] | None
+) -> list[str]:
+    """Return what a trigger would refuse. A model is asked itself, but not that of a Sauron elsewhere."""
+    if client.remote is not None:
+        return faults(schema, params, of_model=True)
+    from chalicelib.operations.requests import check_params, find_job
+
+    sauron = client.sauron()
+    with sauron.store.read() as tx:
+        job = find_job(tx, job_id)
+    try:
+        check_params(job, params, ask_model=sauron.revisions.params_faults)
+    except ParamsError as error:
+        return list(error.faults)
+    return []
+
+
 def _dry_run(client: Client, job_id: str, texts: dict[str, str], *, direct: bool) -> int:
     job = client.ensure_synced().get(path("jobs", job_id))
     schema = job["params_schema"]
     params = typed(texts, schema)
-    reasons = [] if schema is None else faults(schema, params)
+    reasons = [] if schema is None else _params_faults(client, job_id, schema, params)
     if not direct and not job["enabled"]:
         reasons.append(f"the job is disabled: sauron enable {job_id}")
     if job["rejected"]:
