@@ -82,14 +82,14 @@ def test_every_region_that_is_named_is_a_zone_and_no_abbreviation_is_one() -> No
     ("zone", "words"),
     [
         ("EST", "'EST' has no summer time: in summer it is an hour off the clocks of America/New_York"),
-        ("MST", "Write 'America/Denver' if those are meant."),
-        ("Etc/GMT-2", "'Etc/GMT-2' is UTC+2: the sign in these names is turned round."),
-        ("Etc/GMT+5", "Write 'Etc/GMT-5' if UTC+5 is meant."),
+        ("MST", "write 'America/Denver' if those are meant"),
+        ("Etc/GMT-2", "'Etc/GMT-2' is UTC+2: the sign in these names is turned round"),
+        ("Etc/GMT+5", "write 'Etc/GMT-5' if UTC+5 is meant"),
     ],
 )
 def test_a_zone_whose_name_misleads_is_remarked_on(zone: str, words: str) -> None:
     Schedule("0 8 * * *", zone)
-    assert words in str(remark(zone, WINTER))
+    assert words in "; ".join(remark(zone, WINTER) or ())
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "CET", "EST5EDT", "HST", "Etc/GMT+0", "Etc/UTC"])
