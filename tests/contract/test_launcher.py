@@ -309,7 +309,13 @@ def test_a_command_runs_in_the_revisions_folder_with_exactly_its_environment(run
     lines = told.output.splitlines()
     assert lines[0] == str(runs.folder)
     variables = {line.partition("=")[0] for line in lines if "=" in line}
-    assert variables - {"PWD", "OLDPWD", "SHLVL", "_"} == {"PATH", "HOME", "TOKEN", "SAURON_RUN_ID"}
+    assert variables - {"PWD", "OLDPWD", "SHLVL", "_"} == {
+        "PATH",
+        "HOME",
+        "TOKEN",
+        "SAURON_RUN_ID",
+        "PYTHONPATH",
+    }
     assert "socket" not in told.output
 
 
@@ -346,7 +352,8 @@ def test_a_job_has_exactly_its_environment_and_its_parents_show_no_other(
     )
     assert told.facts.result is not None
     value = told.facts.result["value"]
-    assert value["own"] == {**ENVIRON, "SAURON_JOB_ID": "job", "TOKEN": "s3cret"}
+    given = {"SAURON_JOB_ID": "job", "TOKEN": "s3cret", "PYTHONPATH": str(runs.folder)}
+    assert value["own"] == {**ENVIRON, **given}
     assert "RUNNER_ONLY" not in value["shown"]
     if not runs.spawn:
         assert "s3cret" not in value["shown"]
