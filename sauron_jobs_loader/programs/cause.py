@@ -11,6 +11,7 @@ import stat
 from .binary import binary_fault
 from .fault import Fault
 from .script import interpreter, script_fault
+from .search import found
 
 HEAD_BYTES = 4096
 _OWN_FOLDERS = ("", "bin", "scripts")  # where a bundle keeps its programs
@@ -52,20 +53,6 @@ def sentence(program: str, fault: Fault, folder: str) -> str:
     """Return a fault of `program` and its cure as two sentences."""
     subject = program if fault.file is None else shown_path(fault.file, folder)
     return f"{subject} {fault.text}. {fault.cure[0].upper()}{fault.cure[1:]}."
-
-
-def found(program: str, *, folder: str, path: str) -> str | None:
-    """Return the file that the system takes for `program`; None if there is none on PATH."""
-    if "/" in program:
-        return os.path.join(folder, program)
-    second: str | None = None
-    for place in path.split(os.pathsep):
-        file = os.path.join(folder, place, program)
-        if os.path.isfile(file):
-            if os.access(file, os.X_OK):
-                return file
-            second = second or file
-    return second
 
 
 def read_head(file: str) -> bytes | None:

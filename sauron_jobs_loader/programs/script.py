@@ -7,9 +7,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 
 from .fault import Fault
+from .search import which
 
 LONGEST_LINE = 255  # bytes, as execve(2) says of Linux
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "zsh", "mksh"})
@@ -113,9 +113,9 @@ def _interpreter_fault(asked: str, folder: str, path: str) -> Fault | None:
     if os.path.isfile(place) and os.access(place, os.X_OK):
         return None
     what = "is not a program" if os.path.exists(place) else "is not installed"
-    if name and (here := shutil.which(name, path=path)):
+    if name and (here := which(name, folder=folder, path=path)):
         cure = f"write `#!/usr/bin/env {name}`: it is {here} here"
-    elif name in SHELLS and shutil.which("sh", path=path):
+    elif name in SHELLS and which("sh", folder=folder, path=path):
         cure = f"install {name}, or write `#!/bin/sh` if the script needs nothing of {name}"
     else:
         cure = f"install {name or asked}, or write a program that is here"
@@ -132,7 +132,7 @@ def _env_fault(rest: str, folder: str, path: str) -> Fault | None:
     wanted = _split(rest) if rest.startswith("-") else rest
     if wanted is None or "$" in wanted or _ASSIGNMENT.match(wanted):
         return None
-    if shutil.which(os.path.join(folder, wanted) if "/" in wanted else wanted, path=path):
+    if which(wanted, folder=folder, path=path):
         return None
     text = f"asks for {wanted}, which is not installed"
     return Fault(text, f"install {wanted}, or write a program that is here", begins=True)
