@@ -20,6 +20,7 @@ from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.git.checkouts import Checkouts
 from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
+from sauron_jobs_loader.launch.process_tree_handle import with_programs
 
 from .key_files import KeyFiles
 
@@ -84,12 +85,18 @@ class BundleSource:
             self.git.fetch(sha)
             return self.git.checkout(sha)
 
-    def remarks(self, sha: str, jobs: Sequence[Mapping[str, Any]]) -> list[Remark]:
-        """Return what the author of a revision should know. A check that fails costs no sync."""
+    def remarks(
+        self, sha: str, jobs: Sequence[Mapping[str, Any]], python: Path | None = None
+    ) -> list[Remark]:
+        """Return what the author of a revision should know. A check that fails costs no sync.
+
+        `python` is the interpreter of the revision's environment, whose programs its commands find.
+        """
         with contextlib.suppress(LoaderError, BundleError):
             folder, top = self.folder(sha), self.checkout(sha)
             try:
-                return all_checks.remarks(BundleTree(folder, top, committed=True, jobs=jobs))
+                path = with_programs(self._settings.environ, python).get("PATH", "")
+                return all_checks.remarks(BundleTree(folder, top, committed=True, jobs=jobs, path=path))
             except Exception:
                 log.exception("bundle.check_failed", sha=sha)
         return []

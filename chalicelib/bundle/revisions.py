@@ -130,7 +130,8 @@ class Revisions:
         except BundleError as error:
             raise BundleError(" ".join([str(error), *lacking, *self._why_lacking(sha)])) from None
         mask = self._environment.masker()
-        remarks = [mask.value(one.record()) for one in self._source.remarks(sha, bundle.jobs)]
+        found = self._source.remarks(sha, bundle.jobs, self._pythons.get(sha))
+        remarks = [mask.value(one.record()) for one in found]
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
         refused = [
             {"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)}

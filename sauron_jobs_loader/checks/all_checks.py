@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from . import stored_elsewhere, submodules
+from . import commands, stored_elsewhere, submodules, unread_requirements
 from .remark import Remark
 from .tree import BundleTree
 
 MOST = 20  # remarks of one check
 
-CHECKS: tuple[Callable[[BundleTree], Sequence[Remark]], ...] = (submodules.check, stored_elsewhere.check)
+CHECKS: tuple[Callable[[BundleTree], Sequence[Remark]], ...] = (
+    submodules.check,
+    stored_elsewhere.check,
+    commands.check,
+    unread_requirements.check,
+)
 
 
 def remarks(tree: BundleTree) -> list[Remark]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
+from collections.abc import Mapping
 
 from .binary import binary_fault
 from .fault import Fault
@@ -18,16 +19,17 @@ _OWN_FOLDERS = ("", "bin", "scripts")  # where a bundle keeps its programs
 _BINARY = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 
 
-def cause(program: str, *, folder: str, path: str) -> Fault | None:
+def cause(program: str, *, folder: str, path: str, modes: Mapping[str, bool] | None = None) -> Fault | None:
     """Return why `program`, started in `folder` with this PATH, does not run; None if its file shows nothing.
 
-    `folder` is an absolute path, of the bundle or of where the command runs.
+    `folder` is an absolute path, of the bundle or of where the command runs. `modes` says of files in it
+    whether git keeps them as executable, where that is not what the file system says.
     """
     file = found(program, folder=folder, path=path)
-    return _not_on_path(program, folder) if file is None else _of_file(file, folder, path)
+    return _not_on_path(program, folder) if file is None else _of_file(file, folder, path, modes or {})
 
 
-def _of_file(file: str, folder: str, path: str) -> Fault | None:
+def _of_file(file: str, folder: str, path: str, modes: Mapping[str, bool]) -> Fault | None:
     try:
         state = os.stat(file)
     except OSError:
@@ -36,7 +38,7 @@ def _of_file(file: str, folder: str, path: str) -> Fault | None:
         return Fault("is a folder", "name the program in it", file)
     head = read_head(file)
     shown = shown_path(file, folder)
-    if not state.st_mode & 0o111:
+    if not modes.get(shown, bool(state.st_mode & 0o111)):
         return not_executable(head, shown)._replace(file=file)
     if stat.S_ISREG(state.st_mode) and os.statvfs(file).f_flag & os.ST_NOEXEC:
         text = f"lies on a file system that allows no programs (mounted noexec: {os.path.dirname(file)})"

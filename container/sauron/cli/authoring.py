@@ -225,6 +225,7 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
+    from sauron_jobs_loader.launch.process_tree_handle import with_programs
 
     settings = Settings.load(Path.cwd())
     launcher, secrets = Launcher(), JobEnvironment(settings)
@@ -237,7 +238,8 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
         folder = bundle_folder(top, None if (top / "manifest.py").is_file() else settings.jobs_git_subdir)
         if target == lambda_limits.AWS and (declared := requirements.read(folder)):
             unmet = lambda_limits.unmet(declared.wanted, lambda_limits.shipped())
-        bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
+        python = environments.python(folder)
+        bundle = launcher.boot("working-tree", folder, environ, python=python)
     except LoaderError as error:
         found = all_checks.remarks(BundleTree.working_copy(folder))
         return (
@@ -276,5 +278,6 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
                 "missing_secrets": secrets.missing(spec),
             }
         )
-    remarks = all_checks.remarks(BundleTree.working_copy(folder, bundle.jobs))
+    path = with_programs(environ, python)["PATH"]
+    remarks = all_checks.remarks(BundleTree.working_copy(folder, bundle.jobs, path))
     return jobs, faults, [one.record() for one in remarks]
