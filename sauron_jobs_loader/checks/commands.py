@@ -34,13 +34,13 @@ _SCRIPT = re.compile(r".*\.(py|sh|bash|pl|rb|js|php)")
 
 def check(tree: BundleTree) -> list[Remark]:
     """Return what keeps the commands of the bundle's jobs from running."""
-    found: dict[tuple[str, int | None, str], Remark] = {}
+    found: dict[tuple[str, str], Remark] = {}
     for job in tree.jobs:
         command = job.get("command")
         if not command:
             continue
         for remark in _of_command(tree, job, [str(word) for word in command]):
-            found.setdefault((remark.file, remark.line, remark.cure), remark)
+            found.setdefault((remark.file, remark.text if remark.line else remark.cure), remark)
     return list(found.values())
 
 

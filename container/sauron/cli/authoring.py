@@ -18,8 +18,9 @@ from chalicelib.errors import JobSpecError, SauronError
 from sauron.typed_command import typed_command
 from sauron_jobs_loader import job_umask
 
+from .check_report import report, summary
 from .client import Client, command
-from .output import facts, moment, remark_line, show, show_json, table, waiting
+from .output import facts, show, show_json, waiting
 
 INSTALL_TIMEOUT = timedelta(minutes=10)
 IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
@@ -172,36 +173,18 @@ def _identity(folder: Path) -> tuple[str, ...]:
     help="Where the bundle will run.",
 )
 def check(client: Client, *, folder: Path, target: str) -> int:
-    """Check every job of the bundle in DIR, committed or not. Exit code 1 if there is a fault."""
+    """Check every job of the bundle in DIR, committed or not.
+
+    Exit code 0 if every job loads, also with remarks; 1 if a job or the whole bundle is rejected.
+    """
     client.local_only("check")
     with waiting("Loading the bundle"):
         jobs, faults, remarks = checked(folder.absolute(), target)
     if client.json:
-        show_json({"ok": not faults, "jobs": jobs, "faults": faults, "remarks": remarks})
-        return 1 if faults else 0
-    if jobs:
-        table(
-            ["job", "schedule", "next run", "runs"],
-            [
-                [
-                    job["id"],
-                    job["schedule_text"] if job["enabled"] else "off",
-                    moment(job["next_run_at"]),
-                    job["entrypoint"],
-                ]
-                for job in jobs
-            ],
-        )
-    for fault in faults:
-        subject = f"{fault['job_id']}: " if fault["job_id"] else ""
-        show(f"{fault['place'] or folder}: {subject}{fault['reason']}")
-    for job in jobs:
-        if job["missing_secrets"]:
-            missing = ", ".join(job["missing_secrets"])
-            show(f"{job['place']}: {job['id']}: needs {missing}, not set here; set it where Sauron runs")
-    for remark in remarks:
-        show(remark_line(remark))
-    show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
+        said = summary(jobs, faults, remarks)
+        show_json({"ok": not faults, "summary": said, "jobs": jobs, "faults": faults, "remarks": remarks})
+    else:
+        report(folder, jobs, faults, remarks)
     return 1 if faults else 0
 
 

@@ -91,6 +91,9 @@ def test_a_file_that_several_jobs_need_is_told_once(folder: Path) -> None:
     jobs = [{"id": name, "place": f"manifest.py:{name}", "command": ["bin/dos.sh"]} for name in "123"]
     (remark,) = commands.check(BundleTree(folder, folder, committed=True, jobs=jobs, path=PATH))
     assert remark.file == "bin/dos.sh"
+    jobs = [{"id": name, "place": "manifest.py:7", "command": [f"no-{name}"]} for name in ("pg", "rsync")]
+    found = commands.check(BundleTree(folder, folder, committed=True, jobs=jobs, path=PATH))
+    assert [one.text.split()[4] for one in found] == ["no-pg", "no-rsync"]
 
 
 @pytest.mark.process

@@ -87,3 +87,5 @@ def test_the_requirements_of_the_repository_are_not_those_of_a_bundle_in_a_folde
         "requirements.txt",
         "put one beside manifest.py, with what the jobs need",
     )
+    loaded = BundleTree(tmp_path / "ops", tmp_path, committed=True, jobs=[{"id": "job"}])
+    assert unread_requirements.check(loaded) == []
