@@ -11,9 +11,10 @@ import json
 import math
 import re
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from sauron_jobs_loader import job_parameter
 from sauron_jobs_loader.programs.shell_words import command_faults
 from sauron_jobs_loader.text import storable
 
@@ -34,8 +35,6 @@ RANGES: dict[str, tuple[bool, float, float, str]] = {
     "alert_after": (True, 1, 1_000_000, "a whole number from 1"),
 }
 """For each number field: whether it is whole, the least, the most, and what to write."""
-
-CONTEXT_NAMES = ("ctx", "context", "job_context", "job_ctx", "_ctx", "_context", "_")
 
 
 def faults(values: Mapping[str, Any], given: Collection[str] = ()) -> list[str]:
@@ -100,33 +99,6 @@ def entrypoint(func: Any, command: Sequence[str] | None) -> str:
     inner: Any = inspect.unwrap(getattr(func, "func", func))  # functools.partial keeps what it calls in .func
     name = getattr(inner, "__qualname__", type(inner).__qualname__)
     return f"{getattr(inner, '__module__', '?')}:{name}"
-
-
-def takes_context(func: Callable[..., Any]) -> bool:
-    """Return whether a job function takes a JobContext.
-
-    Raises ValueError with what to write if it takes more.
-    """
-    try:
-        parameters = list(inspect.signature(func).parameters.values())
-    except (TypeError, ValueError):
-        return False
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    required = [p.name for p in positional if p.default is p.empty]
-    required += [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
-    if len(required) > 1 or any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters):
-        raise ValueError(
-            f"func {getattr(func, '__qualname__', func)} needs the arguments {', '.join(required)}: "
-            "a job function "
-            "takes no argument, or one JobContext. Give the others defaults, "
-            "or declare them as params and read "
-            "ctx.params."
-        )
-    if required:
-        return True
-    return bool(positional) and (
-        positional[0].name in CONTEXT_NAMES or "JobContext" in str(positional[0].annotation)
-    )
 
 
 def shown_id(job_id: object) -> str:
@@ -205,7 +177,7 @@ def _func_faults(func: Any) -> list[str]:
     if inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
         return ["func has a yield, so a call of it runs nothing: write a function without yield."]
     try:
-        takes_context(func)
+        job_parameter.takes_context(func)
     except ValueError as error:
         return [str(error)]
     return []

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import definition
+from . import definition, job_parameter
 from .errors import DefinitionError
 
 _OWN_FOLDER = __file__.rpartition("/")[0]
@@ -81,7 +81,7 @@ class JobConfig:
         """Whether `func` takes a JobContext; found out once, before attempts are forked."""
         known: bool | None = getattr(self, "_wants_context", None)
         if known is None:
-            known = self.func is not None and definition.takes_context(self.func)
+            known = self.func is not None and job_parameter.takes_context(self.func)
             self._wants_context = known
         return known
 
@@ -90,6 +90,12 @@ class JobConfig:
         values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
         unknown = definition.unknown_fields(getattr(self, "_surplus", {}), values)
         return [*unknown, *definition.faults(values, getattr(self, "_given", ()))]
+
+    def remarks(self) -> list[tuple[str, int, str, str]]:
+        """Return what its author likely did not mean: (file, line, text, cure) each."""
+        found = job_parameter.remark(self.func) if self.func is not None else None
+        file, _, line = self.place.rpartition(":")
+        return [(file, int(line) if line.isdecimal() else 1, *found)] if found else []
 
     def record(self) -> dict[str, Any]:
         """Return a job without faults as JSON data: every field but `func`, plus `entrypoint` and `place`."""

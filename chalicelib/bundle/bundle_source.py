@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from chalicelib import logs
 from chalicelib.errors import BundleError
@@ -20,9 +18,12 @@ from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.git.checkouts import Checkouts
 from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
+from sauron_jobs_loader.launch.launcher import Bundle
 from sauron_jobs_loader.launch.process_tree_handle import with_programs
+from sauron_jobs_loader.launch.remarks import of_loading
 
 from .key_files import KeyFiles
+from .revision_folders import RevisionFolders
 
 log = logs.get(__name__)
 
@@ -34,7 +35,7 @@ class BundleSource:
         """Build from settings, without touching git."""
         self._settings = settings
         self._key_files = key_files
-        self._checkouts = checkouts
+        self.folders = RevisionFolders(checkouts, lambda: self.git if settings.jobs_git_repo_url else None)
 
     @cached_property
     def git(self) -> GitSource | DulwichSource:
@@ -67,36 +68,22 @@ class BundleSource:
 
     def folder(self, sha: str) -> Path:
         """Return the bundle's folder in the checkout of a revision. Raises BootError without a manifest."""
-        return bundle_folder(self.checkout(sha), self._settings.jobs_git_subdir)
+        return bundle_folder(self.folders.path(sha), self._settings.jobs_git_subdir)
 
-    def checkout(self, sha: str) -> Path:
-        """Return the checkout of a revision, made again if it is gone."""
-        folder = self._checkouts.path(sha)
-        if folder is not None:
-            return folder
-        if not self._settings.jobs_git_repo_url:
-            raise BundleError(
-                f"Revision {sha[:12]} has no checkout and JOBS_GIT_REPO_URL is not set, "
-                "so it cannot be fetched."
-            )
-        try:
-            return self.git.checkout(sha)
-        except LoaderError:
-            self.git.fetch(sha)
-            return self.git.checkout(sha)
+    def remarks(self, sha: str, bundle: Bundle | None = None, python: Path | None = None) -> list[Remark]:
+        """Return what the author of a revision should know, also of how it loaded.
 
-    def remarks(
-        self, sha: str, jobs: Sequence[Mapping[str, Any]], python: Path | None = None
-    ) -> list[Remark]:
-        """Return what the author of a revision should know. A check that fails costs no sync.
-
-        `python` is the interpreter of the revision's environment, whose programs its commands find.
+        `python` is the interpreter of the revision's environment, whose programs its commands find. A check
+        that fails costs no sync.
         """
+        found = of_loading(bundle) if bundle else []
+        jobs, loaded = (bundle.jobs, bundle.files) if bundle else ((), ())
+        path = with_programs(self._settings.environ, python).get("PATH", "")
         with contextlib.suppress(LoaderError, BundleError):
-            folder, top = self.folder(sha), self.checkout(sha)
+            folder, top = self.folder(sha), self.folders.path(sha)
             try:
-                path = with_programs(self._settings.environ, python).get("PATH", "")
-                return all_checks.remarks(BundleTree(folder, top, committed=True, jobs=jobs, path=path))
+                tree = BundleTree(folder, top, committed=True, jobs=jobs, loaded=loaded, path=path)
+                found += all_checks.remarks(tree)
             except Exception:
                 log.exception("bundle.check_failed", sha=sha)
-        return []
+        return found

@@ -10,6 +10,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from pathlib import Path
 
 import sauron_jobs_loader
@@ -130,7 +131,7 @@ class Revisions:
         except BundleError as error:
             raise BundleError(" ".join([str(error), *lacking, *self._why_lacking(sha)])) from None
         mask = self._environment.masker()
-        found = self._source.remarks(sha, bundle.jobs, self._pythons.get(sha))
+        found = self._source.remarks(sha, bundle, self._pythons.get(sha))
         remarks = [mask.value(one.record()) for one in found]
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
         refused = [
@@ -154,7 +155,7 @@ class Revisions:
     def _why_lacking(self, sha: str) -> list[str]:
         """Return what the tree of a revision that does not load may lack, as sentences."""
         mask = self._environment.masker()
-        return [mask.text(f"Also, {one}.") for one in self._source.remarks(sha, ())[:WHY_SHOWN]]
+        return [mask.text(f"Also, {one}.") for one in self._source.remarks(sha)[:WHY_SHOWN]]
 
     def _lacking(self, sha: str) -> list[str]:
         """Return what a revision requires and this Lambda function lacks.
@@ -172,7 +173,7 @@ class Revisions:
     def retire(self, keep: Collection[str]) -> None:
         """Release the processes, checkouts and environments of revisions that are not in `keep`."""
         self._launcher.retire(keep)
-        self._checkouts.prune(keep)
+        self._source.folders.retire(keep)
         for sha in [sha for sha in self._pythons if sha not in keep]:
             self._pythons.pop(sha, None)
         kept = [folder for sha in keep if (folder := self._checkouts.path(sha))]
@@ -185,6 +186,8 @@ class Revisions:
         """
         with self._preloading:
             try:
+                with self._translated():
+                    self._source.folders.path(sha, tidy=True)
                 self._boot(sha)
                 self.preloaded = sha
             except Exception as error:  # noqa: BLE001 - whatever a bundle holds, the sync has ended well
@@ -257,6 +260,7 @@ class Revisions:
                     zygote_environ=self._environment.zygote(),
                     masker=self._environment.masker(),
                     masked_names=self._environment.masked_names,
+                    closing=partial(self._source.folders.after_attempt, sha),
                 )
             )
 

@@ -269,5 +269,7 @@ def _log(report: SyncReport, by: str | None) -> None:
             rescheduled=list(report.jobs_rescheduled),
             by=by,
         )
+        for remark in report.remarks:
+            log.warning("bundle.remarked", sha=report.sha, remark=remark)
     else:
         log.error("bundle.sync_failed", reason=report.message, by=by)

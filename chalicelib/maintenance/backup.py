@@ -17,6 +17,7 @@ from chalicelib.clock import Clock
 from chalicelib.errors import StoreError
 from chalicelib.settings import Settings
 from chalicelib.store import Store, copies
+from chalicelib.store.permissions import claim_folder
 
 log = logs.get(__name__)
 
@@ -49,19 +50,17 @@ def backup(
         raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable sauron.backup.")
     folder = backup_folder(store, settings)
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        free = free_bytes(folder)
-    except OSError as error:
-        raise StoreError(
-            f"SAURON_BACKUP_DIR {folder} cannot be used: {error.strerror}. Name a folder that can be written."
-        ) from error
-    needed = store.path.stat().st_size
+        claim_folder(folder)
+    except StoreError as error:
+        raise StoreError(f"SAURON_BACKUP_DIR {folder} cannot be used: {error}") from error
+    free = free_bytes(folder)
+    needed = sum(part.stat().st_size for part in (store.path, Path(f"{store.path}-wal")) if part.exists())
     if free < 2 * needed:
         raise StoreError(
             f"{folder} has {free >> 20} MB free and a copy takes {needed >> 20} MB. Free some space, "
             "or name a folder on another disk in SAURON_BACKUP_DIR."
         )
-    for cut_off in folder.glob("sauron-*.sqlite3.partial"):  # by a kill
+    for cut_off in folder.glob("sauron-*.sqlite3.partial*"):  # by a kill
         cut_off.unlink(missing_ok=True)
     file = folder / BACKUP_NAME.format(clock.now())
     store.backup(file)

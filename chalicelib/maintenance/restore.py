@@ -1,14 +1,15 @@
 """Going back to a copy of an SQLite store, and what the copy holds and will do.
 
-1. Refuse while a runner lives on the store, or another process has it open.
+1. Refuse while a runner lives on the store, or another process has it open; from then on no Sauron opens it.
 2. Copy the file beside the store and check that it is a whole Sauron store of a schema this version can read.
 3. Bring that copy to the newest schema, and read what it holds and what Sauron will do with it at its start.
 4. Set the store of before aside, with its -wal and -shm: an old -wal beside another file undoes it, or mixes
    both.
 5. Put the copy in place.
 
-Until step 4 the store is untouched. A crash between 4 and 5 leaves no store, and the one of before aside;
-doing it again goes on. The file that was named is only read. Limit: SQLite; PostgreSQL has pg_restore.
+Until step 4 the store is untouched. A crash between 4 and 5 leaves no store, and the one of before aside with
+its log; no Sauron begins an empty store then, and doing it again goes on. The file that was named is only
+read. Limit: SQLite; PostgreSQL has pg_restore.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
 from chalicelib.scheduling import tick
 from chalicelib.store import Store, bundle, copies, duties, history, registry
+from chalicelib.store import runners as runner_rows
 from chalicelib.store.bundle import Revision
 from chalicelib.store.permissions import claim_folder, unwritable
+from chalicelib.store.use_lock import RESTORING, alone
 
 ASIDE = "{name}.before-restore-{at:%Y%m%d-%H%M%S}"
 SIDES = ("-wal", "-shm")
@@ -79,9 +82,14 @@ def restore(store: Path, file: Path, clock: Clock, *, runners: Sequence[str]) ->
             "then restore."
         )
     schema = copies.examine(file)
+    store = store.resolve()
     claim_folder(store.parent)
-    at = clock.now()
-    fresh = store.with_name(f"{store.name}.restoring")
+    with alone(store):
+        return _replace(store, file, schema, clock.now())
+
+
+def _replace(store: Path, file: Path, schema: str, at: datetime) -> Restored:
+    fresh = store.with_name(f"{store.name}{RESTORING}")
     _discard(fresh)
     try:
         with copies.opened(file) as source:
@@ -89,18 +97,15 @@ def restore(store: Path, file: Path, clock: Clock, *, runners: Sequence[str]) ->
         opened = Store(f"sqlite:///{fresh}")
         try:
             opened.migrate(keep_copy=False)
+            with opened.write() as tx:
+                runner_rows.forget_all(tx)
             holds = _look(opened, schema, at)
         finally:
             opened.close()
         copies.examine(fresh)
         _keep_owner(fresh, store)
         with _unused(store):
-            aside = _set_aside(store, at)
-            try:
-                copies.settle(fresh, store)
-            except OSError:
-                _put_back(store, aside)
-                raise
+            aside = _exchange(store, fresh, at)
     except OSError as error:
         raise StoreError(unwritable(store, error)) from error
     finally:
@@ -142,7 +147,7 @@ def _foresee(store: Store, now: datetime) -> tuple[tuple[str, str, int], ...]:
 
 @contextlib.contextmanager
 def _unused(store: Path) -> Iterator[None]:
-    """Hold SQLite's locks of the store. Raises StoreError if another process has the store open."""
+    """Hold SQLite's locks, which every program asks for. Raises StoreError if one has the store open."""
     if not store.exists():
         yield
         return
@@ -152,31 +157,46 @@ def _unused(store: Path) -> Iterator[None]:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, LOCK_BYTES, LOCK_START)
         except (BlockingIOError, PermissionError) as error:
             raise StoreError(
-                f"Another process has {store} open: a command of sauron, or a program that reads it. "
-                "End it, then restore."
+                f"Another process has {store} open, such as a program that reads it. End it, then restore."
             ) from error
         yield
     finally:
         os.close(descriptor)
 
 
-def _set_aside(store: Path, at: datetime) -> Path | None:
-    """Rename the store with its -wal and -shm; return its new name, None if there was nothing."""
+def _exchange(store: Path, fresh: Path, at: datetime) -> Path | None:
+    """Set the store aside and put the fresh copy in place; return the store's new name, None without one.
+
+    Raises OSError or StoreError, with the store in its place.
+    """
     aside = store.with_name(ASIDE.format(name=store.name, at=at))
-    parts = [(Path(f"{store}{end}"), Path(f"{aside}{end}")) for end in ("", *SIDES)]
-    there = [(old, new) for old, new in parts if old.exists()]
-    if any(new.exists() for _, new in parts):
+    if any(Path(f"{aside}{end}").exists() for end in ("", *SIDES)):
         raise StoreError(f"{aside} exists already. Wait a second and restore again.")
-    for old, new in there:
-        old.rename(new)
-    copies.sync_folder(store.parent)
+    there = store.exists()
+    try:
+        _set_aside(store, aside)
+        copies.settle(fresh, store)
+    except OSError:
+        for end in (*SIDES, ""):
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{aside}{end}").rename(f"{store}{end}")
+                Path(f"{aside}{end}").unlink()  # still there if both were names of one file
+        raise
     return aside if there else None
 
 
-def _put_back(store: Path, aside: Path | None) -> None:
+def _set_aside(store: Path, aside: Path) -> None:
+    """Rename the store with its -wal and -shm; wherever a crash comes, it has its log beside it."""
+    for end in SIDES:
+        with contextlib.suppress(OSError):  # none is there, or this disk has no links: then it is renamed
+            os.link(f"{store}{end}", f"{aside}{end}")
     for end in ("", *SIDES):
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{aside}{end}").rename(f"{store}{end}")
+        old, new = Path(f"{store}{end}"), Path(f"{aside}{end}")
+        if new.exists():
+            old.unlink()
+        elif old.exists():
+            old.rename(new)
+    copies.sync_folder(store.parent)
 
 
 def _keep_owner(fresh: Path, store: Path) -> None:
@@ -187,6 +207,6 @@ def _keep_owner(fresh: Path, store: Path) -> None:
 
 
 def _discard(fresh: Path) -> None:
-    for end in ("", *SIDES, ".partial", ".checkpoint"):
+    for end in ("", *SIDES, ".partial", ".checkpoint", ".lock"):
         with contextlib.suppress(OSError):
             Path(f"{fresh}{end}").unlink(missing_ok=True)

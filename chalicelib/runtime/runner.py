@@ -12,6 +12,9 @@ import functools
 import threading
 from datetime import timedelta
 
+from sqlalchemy.exc import DBAPIError
+
+from chalicelib.errors import StoreError
 from chalicelib.wiring import Sauron
 
 from .background import BackgroundLoops
@@ -77,7 +80,10 @@ class Runner:
 
 
 def start(app: App, sauron: Sauron) -> Runner:
-    """Start a runner of this Sauron that fires the handlers of `app`."""
+    """Start a runner of this Sauron that fires the handlers of `app`. Raises StoreError."""
     runner = Runner(app, sauron)
-    runner.start()
+    try:
+        runner.start()
+    except DBAPIError as error:
+        raise StoreError(sauron.store.explain(error)) from error
     return runner

@@ -16,7 +16,7 @@ from pathlib import Path
 from chalicelib.errors import StoreError
 
 from . import schema
-from .permissions import PRIVATE_FILE
+from .permissions import PRIVATE_FILE, unwritable
 
 DAILY = re.compile(r"sauron-\d{8}-\d{6}\.sqlite3")
 BEFORE_UPGRADE = ".schema-"  # beside the store, and then the number of the schema
@@ -77,7 +77,9 @@ def opened(file: Path) -> Iterator[sqlite3.Connection]:
 def has_wal(file: Path) -> bool:
     """Say whether a write-ahead log that is not empty lies beside the file."""
     with contextlib.suppress(OSError):
-        return Path(f"{file}-wal").stat().st_size > 0
+        return (
+            Path(f"{file.resolve()}-wal").stat().st_size > 0
+        )  # where SQLite writes it, whatever link leads there
     return False
 
 
@@ -128,9 +130,12 @@ def write(source: sqlite3.Connection, file: Path, *, check: Check = examine) -> 
         partial.unlink(missing_ok=True)
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE))
         with contextlib.closing(sqlite3.connect(partial)) as target:
+            target.execute("PRAGMA journal_mode=OFF").close()  # a copy that is cut off is thrown away
             source.backup(target, pages=-1)  # in one read: in steps every write would start it over
         check(partial)
         settle(partial, file)
+    except PermissionError as error:
+        raise StoreError(unwritable(file, error)) from error
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
             f"The copy {file} cannot be written: {error}. Check that its folder exists and has room."
@@ -163,15 +168,19 @@ def sync_folder(folder: Path) -> None:
 def newest_good(store: Path, folder: Path) -> Path | None:
     """Return the newest copy of a store that is whole: a daily one, or one from before an upgrade."""
     found = [*_daily(folder), *store.parent.glob(f"{store.name}{BEFORE_UPGRADE}[0-9]*")]
-    with contextlib.suppress(OSError):
-        found.sort(key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    for file in found:
+    for file in sorted(found, key=_written_at, reverse=True):
         if file.suffix == ".partial":
             continue
         with contextlib.suppress(StoreError):
             examine(file)
             return file
     return None
+
+
+def _written_at(file: Path) -> int:
+    with contextlib.suppress(OSError):
+        return file.stat().st_mtime_ns
+    return 0
 
 
 def _daily(folder: Path) -> list[Path]:

@@ -36,12 +36,17 @@ from chalicelib.postgresql import tls
 
 from . import copies, schema
 from .migrations import takeover
-from .permissions import unwritable
+from .permissions import closed_part, unwritable
 from .postgres import engine as postgres
 from .postgres import locks
-from .sqlite_file import WAL_BYTES, SqliteFile
+from .sqlite_file import BUSY_SECONDS, WAL_BYTES, SqliteFile
 
 VICTIM_TRIES = 3  # of a transaction that PostgreSQL ends because of a deadlock
+_CURES = {
+    "full": " Free some space on its disk, then start again.",
+    "locked": " Another process holds it. End that one, or wait, then start again.",
+    "disk I/O": " Look at its disk, and free some space there, then start again.",
+}
 
 Tx = Connection
 T = TypeVar("T")
@@ -68,20 +73,27 @@ class Store:
         wal_bytes: int = WAL_BYTES,
         backups: str | Path | None = None,
         ca: str | None = None,
+        busy_seconds: float = BUSY_SECONDS,
     ) -> None:
         """Open the database without touching it; `migrate` makes it usable.
 
         A write-ahead log of at least `wal_bytes` is moved into the file by `checkpoint`, a shorter one when
         nothing is written. `backups` is the folder of an SQLite store's daily copies. A PostgreSQL is
-        verified with `ca`, which is SAURON_DB_CA as it was read.
+        verified with `ca`, which is SAURON_DB_CA as it was read. After `busy_seconds` a writer of an SQLite
+        store that waits for others is refused.
         """
         self.url = make_url(url)
         self.ca = ca
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.pipelined = not self.sqlite and postgres.pipelined(self.url)
-        self.path = Path(self.url.database or "") if self.sqlite else None
+        self.path = Path(self.url.database or "").resolve() if self.sqlite else None
         self.file = (
-            SqliteFile(self.path, wal_bytes=wal_bytes, backups=None if backups is None else Path(backups))
+            SqliteFile(
+                self.path,
+                wal_bytes=wal_bytes,
+                backups=None if backups is None else Path(backups),
+                busy_seconds=busy_seconds,
+            )
             if self.path
             else None
         )
@@ -184,7 +196,7 @@ class Store:
                     takeover.copy(tx, queue, now=datetime.now(UTC))
             self.checkpoint(at_once=True)
         except (OperationalError, DatabaseError) as error:
-            raise (self.damage or StoreError(self._explain(error))) from error
+            raise (self.damage or StoreError(self.explain(error))) from error
         return self._usable(new=new)
 
     def _usable(self, *, new: bool) -> bool:
@@ -217,7 +229,8 @@ class Store:
         config.attributes["connection"] = tx
         command.upgrade(config, to)
 
-    def _explain(self, error: DBAPIError) -> str:
+    def explain(self, error: DBAPIError) -> str:
+        """Return why the store cannot be used, and what to do about it."""
         reason = str(error.orig)
         if self.path is None:
             url = self.url.render_as_string(hide_password=True)
@@ -225,9 +238,10 @@ class Store:
         if "not a database" in reason:
             todo = "Move the file away, or name another in JOB_QUEUE_DB_URL."
             return f"{self.path} is not an SQLite database. {todo}"
-        if "unable to open" in reason or "readonly" in reason:
+        if ("unable to open" in reason or "readonly" in reason) and closed_part(self.path):
             return unwritable(self.path, error)
-        return f"The store {self.path} cannot be used: {reason}."
+        todo = next((todo for sign, todo in _CURES.items() if sign in reason), "")
+        return f"The store {self.path} cannot be used: {reason}.{todo}"
 
     def _refuse_missing_tables(self, tx: Tx) -> None:
         """Raise StoreError if a store that says that it has the newest schema lacks a part of it."""

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from chalicelib.errors import StoreError
-from sauron_jobs_loader.ownership import not_writable, owner_name
+from sauron_jobs_loader.ownership import FULL, cure, not_writable, owner_name
 
 PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
 
@@ -27,21 +27,48 @@ def claim_folder(folder: Path) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise StoreError(unwritable(folder, error)) from error
+        raise StoreError(unwritable(folder, error, below=folder)) from error
 
 
-def unwritable(path: Path, error: Exception) -> str:
+def unwritable(path: Path, error: Exception, *, below: Path | None = None) -> str:
     """Return what cannot be written, whose it is, and the line that cures it.
 
-    Beside a file its -wal and the folder are needed too: the one that is at fault is named.
+    Beside a file its -wal and the folder are needed too: the one that is at fault is named. `below` is the
+    folder to be given to this user, by default the one around `path`.
     """
-    candidates = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")] if not path.is_dir() else [path]
-    at_fault = [one for one in candidates if one.exists() and not os.access(one, os.W_OK)]
-    folder = path if path.is_dir() else path.parent
-    if not at_fault and path.exists() and not os.access(folder, os.W_OK | os.X_OK):
-        at_fault = [folder]
+    at_fault = closed_part(path) or path
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"{path} cannot be written: {cure(path, error)}."
+    if isinstance(error, OSError) and error.errno in {errno.ENOTDIR, errno.EEXIST}:
+        return f"a file is in the way of {below or path}. Name another place."
     reason = getattr(error, "strerror", None) or "permission denied"
-    return not_writable(at_fault[0] if at_fault else path, reason, below=folder)
+    return not_writable(at_fault, reason, below=below or path.parent)
+
+
+def closed_part(path: Path) -> Path | None:
+    """Return the first of a folder or of what belongs to a store that this user cannot write, or None."""
+    parts = [Path(f"{path}{end}") for end in ("", "-wal", "-shm")] if not os.path.isdir(path) else [path]  # noqa: PTH112
+    for part in (*parts, path.parent):
+        if os.path.lexists(part) and not os.access(part, os.W_OK):
+            return part
+    return None if os.access(path.parent, os.X_OK) else path.parent
+
+
+def open_lock_file(store: Path, end: str) -> int:
+    """Open the lock file `end` beside a store, and make it if it is not there; return its descriptor.
+
+    Root makes it for whom the store belongs to, who could not open it otherwise. Raises StoreError.
+    """
+    file = store.with_name(store.name + end)
+    try:
+        new = not file.exists()
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+        if new and os.geteuid() == 0:
+            owner = (store if store.exists() else store.parent).stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    except OSError as error:
+        raise StoreError(unwritable(file, error)) from error
+    return descriptor
 
 
 def tighten(paths: Iterable[Path]) -> None:

@@ -61,6 +61,11 @@ def forget_runners(tx: Tx, *, before: datetime) -> None:
     tx.execute(delete(runners).where(forgotten))
 
 
+def forget_all(tx: Tx) -> None:
+    """Forget every runner: in a copy of a store none lives."""
+    tx.execute(delete(runners))
+
+
 def all_runners(tx: Tx) -> list[Runner]:
     """Return the runners there are, the longest-lived first."""
     rows = tx.execute(select(runners).order_by(runners.c.started_at))

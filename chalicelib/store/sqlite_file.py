@@ -27,7 +27,9 @@ from chalicelib import logs
 from chalicelib.errors import DamagedStoreError, StoreError
 
 from . import copies
-from .permissions import PRIVATE_FILE, claim_folder
+from .permissions import PRIVATE_FILE, claim_folder, open_lock_file
+from .use_lock import UseLock
+from .write_turns import WriteTurns
 
 log = logs.get(__name__)
 
@@ -40,11 +42,23 @@ EXAMINED_BYTES = 256 << 20  # a larger file is examined at start only if it was 
 class SqliteFile:
     """One SQLite file. Safe to share between threads."""
 
-    def __init__(self, path: Path, *, wal_bytes: int = WAL_BYTES, backups: Path | None = None) -> None:
-        """Take the file at `path`; `backups` is the folder of its daily copies, by default one beside it."""
+    def __init__(
+        self,
+        path: Path,
+        *,
+        wal_bytes: int = WAL_BYTES,
+        backups: Path | None = None,
+        busy_seconds: float = BUSY_SECONDS,
+    ) -> None:
+        """Take the file at `path`; `backups` is the folder of its daily copies, by default one beside it.
+
+        A writer waits for `busy_seconds` for its turn among threads, and as long for other processes.
+        """
         self.path = path
         self.backups = backups or path.parent / "backups"
-        self.writing = threading.Lock()  # threads take turns: SQLite has one writer
+        self.writing = WriteTurns(busy_seconds)
+        self._busy_seconds = busy_seconds
+        self._use = UseLock(path)
         self._wal_bytes = wal_bytes
         self._checkpointer: int | None = None
         self._seen = self._folded = (0, 0)  # of the WAL: when it was last written, and its length
@@ -74,8 +88,12 @@ class SqliteFile:
             url,
             pool_size=16,
             max_overflow=-1,
-            connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+            connect_args={"timeout": self._busy_seconds, "check_same_thread": False},
         )
+
+        @event.listens_for(engine, "do_connect")
+        def share(*_given: object) -> None:
+            self._use.share()
 
         @event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -116,6 +134,7 @@ class SqliteFile:
         """Check the structure of the whole file. Raises DamagedStoreError."""
         if not self.path.is_file():
             return
+        self._use.share()
         try:
             # Read only: any other connection, when it closes, may fold in the log of another file.
             address = f"{self.path.absolute().as_uri()}?mode=ro"
@@ -145,11 +164,14 @@ class SqliteFile:
 
         Does nothing in a process that is not the one to do so.
         """
-        if not self._checkpoints():
-            return
         try:
+            if not self._checkpoints():
+                return
             status = self.wal.stat()
         except FileNotFoundError:
+            return
+        except StoreError as error:
+            log.error("store.checkpoint_failed", reason=str(error))  # noqa: TRY400 - the reason is enough
             return
         now = (status.st_mtime_ns, status.st_size)
         idle, self._seen = now == self._seen, now
@@ -160,8 +182,8 @@ class SqliteFile:
             with self.writing, engine.connect() as connection:
                 raw: Any = connection.connection.dbapi_connection
                 busy, frames, moved = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        except sqlite3.Error as error:
-            if copies.is_damage(error):
+        except (sqlite3.Error, DBAPIError) as error:
+            if copies.is_damage(getattr(error, "orig", error)):
                 self.note_damage(str(error))
             log.error("store.checkpoint_failed", reason=str(error))  # noqa: TRY400 - the reason is enough
             return
@@ -171,11 +193,7 @@ class SqliteFile:
     def _checkpoints(self) -> bool:
         """Hold the lock file that makes this process the checkpointer; it is let go when the process ends."""
         if self._checkpointer is None:
-            descriptor = os.open(
-                self.path.with_name(self.path.name + ".checkpoint"),
-                os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
-                PRIVATE_FILE,
-            )
+            descriptor = open_lock_file(self.path, ".checkpoint")
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -218,7 +236,8 @@ class SqliteFile:
             ) from error
 
     def close(self) -> None:
-        """Let go of the checkpointer's lock."""
+        """Let go of the locks."""
+        self._use.release()
         if self._checkpointer is not None:
             os.close(self._checkpointer)
             self._checkpointer = None

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from . import commands, stored_elsewhere, submodules, unread_requirements
+from . import (
+    at_loading,
+    commands,
+    shadowed_modules,
+    stored_elsewhere,
+    submodules,
+    unread_requirements,
+)
 from .remark import Remark
 from .tree import BundleTree
 
@@ -15,6 +22,8 @@ CHECKS: tuple[Callable[[BundleTree], Sequence[Remark]], ...] = (
     stored_elsewhere.check,
     commands.check,
     unread_requirements.check,
+    shadowed_modules.check,
+    at_loading.check,
 )
 
 

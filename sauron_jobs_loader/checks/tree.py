@@ -21,10 +21,11 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class BundleTree:
-    """A bundle in `folder`. `jobs` are the records of its jobs, as far as they loaded.
+    """A bundle in `folder`.
 
-    `committed`: the folder is the checkout of a commit, not an author's working copy. `top` is the folder of
-    the whole repository, which is the bundle's own unless that is a folder inside a repository. `path` is the
+    `jobs` are the records of its jobs, as far as they loaded, and `loaded` the files that loading executed,
+    relative to the folder. `committed`: the folder is the checkout of a commit, not an author's working copy.
+    `top` is the folder of the whole repository: the bundle's own, or the one that holds it. `path` is the
     PATH of the jobs, by default this process's.
     """
 
@@ -32,13 +33,20 @@ class BundleTree:
     top: Path
     committed: bool
     jobs: Sequence[Mapping[str, Any]] = ()
+    loaded: Sequence[str] = ()
     path: str = ""
 
     @classmethod
-    def working_copy(cls, folder: Path, jobs: Sequence[Mapping[str, Any]] = (), path: str = "") -> BundleTree:
+    def working_copy(
+        cls,
+        folder: Path,
+        jobs: Sequence[Mapping[str, Any]] = (),
+        loaded: Sequence[str] = (),
+        path: str = "",
+    ) -> BundleTree:
         """Return the tree of an author's folder; its repository is the nearest above it with a `.git`."""
         top = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
-        return cls(folder, top, committed=False, jobs=jobs, path=path)
+        return cls(folder, top, committed=False, jobs=jobs, loaded=loaded, path=path)
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ checkouts of all running runs.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -31,6 +32,7 @@ from pathlib import Path
 from sauron_jobs_loader.errors import SourceError
 from sauron_jobs_loader.file_lock import file_lock
 from sauron_jobs_loader.masking import credentials_in
+from sauron_jobs_loader.ownership import cure, not_readable, not_writable
 from sauron_jobs_loader.removal import remove_folder
 
 from . import requirements
@@ -85,7 +87,7 @@ class Environments:
 
         Raises RequirementsError.
         """
-        with _translated(folder):
+        with _translated(folder, self._root):
             wanted = requirements.read(folder)
         return None if wanted is None else _key(wanted)
 
@@ -103,7 +105,7 @@ class Environments:
         Raises RequirementsError with the end of the installer's output; SourceError if another process
         installs for too long.
         """
-        with _translated(folder):
+        with _translated(folder, self._root):
             wanted = requirements.read(folder)
             if wanted is None:
                 return Path(sys.executable)
@@ -159,7 +161,8 @@ class Environments:
     def _make(self, folder: Path, wanted: Requirements, home: Path, lock: int) -> None:
         if home.exists() and not _discard(home):
             raise RequirementsError(
-                f"An unfinished environment cannot be removed from {home}. Remove that folder."
+                "An unfinished environment cannot be removed: "
+                + not_writable(home, "permission denied", below=self._root)
             )
         named = {name: self._variables[name] for name in wanted.variables if name in self._variables}
         secrets = [*wanted.credentials, *named.values(), *self._secrets(wanted)]
@@ -272,12 +275,11 @@ def _add_own_packages(home: Path) -> None:
 
 
 @contextmanager
-def _translated(folder: Path) -> Iterator[None]:
+def _translated(folder: Path, root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RequirementsError(
-            f"{REQUIREMENTS} of {folder} cannot be installed: {error}. Is the disk full, "
-            "or the folder not writable "
-            "for this user?"
-        ) from error
+        file = Path(error.filename or root)
+        reading = error.errno == errno.EACCES and file.is_relative_to(folder)
+        told = not_readable(file, error, whole=folder) if reading else cure(file, error, below=root)
+        raise RequirementsError(f"{REQUIREMENTS} of {folder} cannot be installed: {told}") from error

@@ -19,6 +19,8 @@ from typing import Protocol
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.removal import remove_folder
 
+from . import snapshot
+from .checkouts import snapshot_of
 from .command import GitResult
 from .limits import TreeCount, TreeLimits, reader_of_ls_tree
 
@@ -44,8 +46,16 @@ class TookTooLongError(Exception):
     """Writing the commit took longer than a fetch may."""
 
 
-def export(sha: str, *, git_dir: Path, final: Path, run: RunGit, limits: TreeLimits | None = None) -> Path:
-    """Write commit `sha` to `final` and return it.
+def export(
+    sha: str,
+    *,
+    git_dir: Path,
+    final: Path,
+    run: RunGit,
+    limits: TreeLimits | None = None,
+    anew: bool = False,
+) -> Path:
+    """Write commit `sha` to `final` and return it; with `anew` in place of the folder that is there.
 
     Raises DamagedMirrorError if git cannot read it completely, OSError if it cannot be written,
     TookTooLongError, and SourceError for a tree that is refused.
@@ -66,7 +76,7 @@ def export(sha: str, *, git_dir: Path, final: Path, run: RunGit, limits: TreeLim
             _checked(run(arguments, environ), tree)
         refuse_escaping_links(tree, sha)
         make_durable(tree)
-        publish(tree, final)
+        publish(tree, final, anew=anew)
     finally:
         remove_folder(temporary)
     return final
@@ -103,8 +113,17 @@ def refuse_escaping_links(tree: Path, sha: str) -> None:
             )
 
 
-def publish(tree: Path, final: Path) -> None:
-    """Give a complete tree its final name. If another process was faster, its equal tree stays."""
+def publish(tree: Path, final: Path, *, anew: bool = False) -> None:
+    """Give a complete tree its final name, and note how its files are.
+
+    If another process was faster, its equal tree stays. With `anew` the folder of that name is set aside:
+    attempts that run in it keep it until the next pruning.
+    """
+    snapshot.save(snapshot_of(final), tree)
+    _end_the_search_for_settings(final.parent.parent)
+    if anew:
+        with suppress(OSError):
+            final.rename(final.with_name(f"{final.name}.{uuid.uuid4().hex}.gone"))
     try:
         tree.rename(final)
     except OSError:
@@ -116,6 +135,16 @@ def publish(tree: Path, final: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _end_the_search_for_settings(root: Path) -> None:
+    """Put an empty `.env` above the revisions.
+
+    A library that looks for one in every folder above a job would else find that of whoever started Sauron,
+    which holds Sauron's own credentials.
+    """
+    with suppress(OSError):
+        (root / ".env").open("ab").close()
 
 
 def make_durable(tree: Path) -> None:

@@ -4,12 +4,14 @@ No state and no network: the caller has already found out what exists.
 """
 
 import difflib
+import errno
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
-from sauron_jobs_loader.ownership import cure
+from sauron_jobs_loader.ownership import cure, first_closed, not_readable, not_writable
 
 from .address import GitAddress
 from .checkouts import FULL_SHA
@@ -17,6 +19,8 @@ from .explain import last_words
 
 _SHOWN_BRANCHES = 10
 _BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/|$)|[/.]$|^@$|^$")
+
+_BY_CLOSED_FILES = frozenset({SourceFault.STORAGE, SourceFault.FAILED, SourceFault.NOT_A_REPOSITORY})
 
 
 def checked_ref(ref: str, *, setting: str = "") -> str:
@@ -46,7 +50,12 @@ def require_full(sha: str) -> None:
 
 def require_local(address: GitAddress) -> None:
     """Raise SourceError if the address is a path that does not exist."""
-    if (path := address.local_path) is not None and not path.exists():
+    path = address.local_path
+    try:
+        missing = path is not None and not path.exists()
+    except PermissionError as error:
+        raise unreadable_repository(Path(str(path)), address) from error
+    if missing:
         raise SourceError(
             f"{path} does not exist; set JOBS_GIT_REPO_URL to the path of a git repository, "
             "or create one there with `git init`",
@@ -164,10 +173,39 @@ def unreadable(sha: str, error: Exception, address: GitAddress) -> SourceError:
     )
 
 
-def unwritable(place: Path, error: OSError, url: str) -> SourceError:
-    """Return the error that the folder of the revisions cannot be written."""
+def unwritable(root: Path, error: OSError, address: GitAddress) -> SourceError:
+    """Return the error that the folder of the revisions cannot be written, or the repository not be read."""
+    path = Path(error.filename or root)
+    if not path.is_relative_to(root) and error.errno == errno.EACCES:
+        return unreadable_repository(path, address)
     return SourceError(
-        f"cannot write below {place}: {cure(Path(error.filename or place), error, below=place)}",
+        f"cannot write below {root}: {cure(path, error, below=root)}",
         fault=SourceFault.STORAGE,
-        url=url,
+        url=address.display,
     )
+
+
+def unreadable_repository(path: Path, address: GitAddress) -> SourceError:
+    """Return the error that a file or folder of the bundle's repository is closed to this user."""
+    told = not_readable(path, "permission denied", whole=address.local_path)
+    return SourceError(
+        f"cannot read {address.display}: {told}", fault=SourceFault.ACCESS, url=address.display
+    )
+
+
+def with_closed_file(error: SourceError, root: Path, address: GitAddress) -> SourceError:
+    """Return the error that names the file which is closed to this user, if there is one; else the same."""
+    if error.fault not in _BY_CLOSED_FILES:
+        return error
+    if repository := address.local_path:
+        inner = repository / ".git"
+        place = inner if os.path.isdir(inner) else repository  # noqa: PTH112 - Path.is_dir may raise
+        if closed := first_closed(place, writing=False):
+            return unreadable_repository(closed, address)
+    for place in (root / "mirror.git", root / "revisions"):
+        if closed := first_closed(place, writing=True):
+            told = not_writable(closed, "permission denied", below=root)
+            return SourceError(
+                f"cannot write below {root}: {told}", fault=SourceFault.STORAGE, url=address.display
+            )
+    return error

@@ -20,6 +20,7 @@ from typing import Any
 
 from sauron_jobs_loader.errors import SourceError, SourceFault
 from sauron_jobs_loader.file_lock import file_lock
+from sauron_jobs_loader.ownership import first_closed, not_readable
 
 from .address import parse_address
 from .checkouts import FULL_SHA, Checkouts
@@ -30,7 +31,15 @@ from .export import DamagedMirrorError, TookTooLongError, export
 from .limits import TreeLimits
 from .mirror import Mirror
 from .redirects import found_at
-from .refusals import checked_ref, no_commit, require_full, require_local, unreadable, unwritable
+from .refusals import (
+    checked_ref,
+    no_commit,
+    require_full,
+    require_local,
+    unreadable,
+    unwritable,
+    with_closed_file,
+)
 
 _LIMIT = timedelta(seconds=120)
 
@@ -88,37 +97,43 @@ class GitSource:
         except SourceError as error:
             if error.fault is SourceFault.EMPTY and self._address.scheme in {"http", "https"}:
                 found_at(self._address, limit=self._timeout)  # a web page looks empty to git
-            raise
+            raise with_closed_file(error, self._root, self._address) from error
         except OSError as error:
-            raise unwritable(self._root, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
 
-    def checkout(self, sha: str) -> Path:
+    def checkout(self, sha: str, *, anew: bool = False) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it is not in the mirror.
 
-        Raises SourceError.
+        With `anew` a folder that is there is replaced. Raises SourceError.
         """
         require_full(sha)
-        if (done := self._revisions.path(sha)) is not None:
+        if not anew and (done := self._revisions.path(sha)) is not None:
             return done
-        final = self._revisions.folder / sha
         try:
             with file_lock(self._root / "mirror.lock", timeout=self._timeout, shared=True) as lock:
                 mirror = self._mirror(lock)
                 with suppress(DamagedMirrorError):
                     if mirror.has(sha):
-                        return self._export(sha, mirror, final, lock)
+                        return self._export(sha, mirror, lock, anew=anew)
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
                 if mirror.has(sha):
                     mirror.renew()
                 self._fetch_commit(mirror, sha)
-                return self._export(sha, mirror, final, lock)
+                return self._export(sha, mirror, lock, anew=anew)
         except DamagedMirrorError as error:
             raise unreadable(sha, error, self._address) from error
         except TookTooLongError as error:
             raise fault_error(SourceFault.TIMED_OUT, self._address, said="", limit=self._timeout) from error
         except OSError as error:
-            raise unwritable(final, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
+
+    def _export(self, sha: str, mirror: Mirror, lock: int, *, anew: bool) -> Path:
+        final = self._revisions.folder / sha
+        run = self._runner(lock)
+        return export(sha, git_dir=mirror.folder, final=final, run=run, limits=self._limits, anew=anew)
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
         """Return `subject`, `author` and `authored_at` (aware) of a commit, or None if it cannot be read."""
@@ -137,10 +152,6 @@ class GitSource:
                 }
         except (git.GitError, git.BadName, ValueError, OSError):
             return None
-
-    def _export(self, sha: str, mirror: Mirror, final: Path, lock: int) -> Path:
-        run = self._runner(lock)
-        return export(sha, git_dir=mirror.folder, final=final, run=run, limits=self._limits)
 
     def _fetch_commit(self, mirror: Mirror, sha: str) -> str:
         if mirror.has(sha):
@@ -202,6 +213,12 @@ class GitSource:
                 raise SourceError(
                     f"the {what} {file} does not exist; put it there (a key with mode 0600), "
                     f"or set {setting} to where it is",
+                    fault=SourceFault.ACCESS,
+                    url=self.display_url,
+                )
+            if file is not None and first_closed(file, writing=False):
+                raise SourceError(
+                    f"the {what}: {not_readable(file, 'permission denied', private=True)}",
                     fault=SourceFault.ACCESS,
                     url=self.display_url,
                 )

@@ -21,6 +21,7 @@ from typing import Any
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.masking import Masker
 
+from . import scratch
 from .facts import AttemptFacts, facts_of
 from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle
@@ -54,6 +55,8 @@ class Attempt:
         grace: timedelta,
         report_patience: timedelta,
         masker: Masker,
+        closing: Callable[[], str | None],
+        scratch_folder: str,
         on_end: Callable[[Attempt], None],
     ) -> None:
         self.pid = pid
@@ -69,6 +72,8 @@ class Attempt:
         self._grace = grace.total_seconds()
         self._patience = self._grace + report_patience.total_seconds()
         self._masker = masker
+        self._closing = closing
+        self._scratch = scratch_folder
         self._on_end = on_end
         self._lock = threading.Lock()
         self._closed = False
@@ -126,7 +131,10 @@ class Attempt:
             _drain(output)
             _drain(job)
             output.finish()
-            return self._facts(reports, job, leftovers)
+            facts = self._facts(reports, job, leftovers)
+            for sentence in (_ended_with_the_job(facts), self._closing()):
+                output.add(sentence)
+            return facts
         finally:
             self._close()
 
@@ -196,7 +204,19 @@ class Attempt:
             os.close(self._output)
         if self._own_tree:
             self._tree.end()
+        scratch.delete(self._scratch)
         self._on_end(self)
+
+
+def _ended_with_the_job(facts: AttemptFacts) -> str | None:
+    """Say that processes ended because the job did. At a timeout or a stop all of them are meant to end."""
+    if not facts.leftovers or facts.timed_out or facts.stopped or not facts.reported:
+        return None
+    many = "1 background process" if facts.leftovers == 1 else f"{facts.leftovers} background processes"
+    return (
+        f"{many} of this job still ran when the job ended, and ended with it."
+        " A job that needs one to finish waits for it."
+    )
 
 
 def _drain(stream: Stream) -> None:

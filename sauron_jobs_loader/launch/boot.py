@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sauron_jobs_loader import channel
+from sauron_jobs_loader.checks.remark import Remark
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
@@ -30,13 +32,18 @@ class Rejection:
 class Bundle:
     """What a revision defines: the records of its jobs (see `JobConfig.record`).
 
-    The attempts of a `threaded` bundle are always spawned.
+    `left_behind` names the threads and open handles that loading left behind; the attempts of such a bundle
+    are always spawned. `printed` is the end of what loading printed. `files` are those of the bundle that
+    were loaded. `remarks` are about its definitions.
     """
 
     sha: str
     jobs: tuple[dict[str, Any], ...]
     rejected: tuple[Rejection, ...]
-    threaded: bool
+    left_behind: tuple[str, ...] = ()
+    printed: str = ""
+    files: tuple[str, ...] = ()
+    remarks: tuple[Remark, ...] = ()
 
 
 def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
@@ -61,7 +68,21 @@ def bundle_of(tree: ProcessTreeHandle, sha: str, patience: timedelta) -> Bundle:
     if reply["event"] == "refused":
         raise BootError(_with_tail(reply["message"], printed))
     rejected = tuple(Rejection(*entry) for entry in reply["rejected"])
-    return Bundle(sha, tuple(reply["jobs"]), rejected, bool(reply["threaded"]))
+    return Bundle(
+        sha,
+        tuple(reply["jobs"]),
+        rejected,
+        left_behind=tuple(reply["left_behind"]),
+        printed=_besides(str(printed), rejected),
+        files=tuple(reply["files"]),
+        remarks=tuple(Remark(*one) for one in reply["remarks"]),
+    )
+
+
+def _besides(printed: str, rejected: Sequence[Rejection]) -> str:
+    """Return what the bundle printed, without the loader's own lines about jobs that are left out."""
+    own = tuple(f"job {one.job_id} at {one.place} is left out: {one.reason}" for one in rejected)
+    return "\n".join(line for line in printed.splitlines() if not (own and line.endswith(own)))
 
 
 def _vanished(status: int | None, oom: OomWatch) -> str:

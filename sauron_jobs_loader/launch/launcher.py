@@ -1,26 +1,30 @@
 """The runner's door to bundle processes: boot a revision, start attempts of its jobs, let revisions go.
 
-One zygote is kept per revision and booted again when it died, so a job that kills it harms no later attempt.
-A revision whose loading starts threads gets no zygote: its attempts are spawned, each loading the bundle
-itself. Whatever happens to the runner, no process started here outlives it. Safe to use from several threads.
+One zygote is kept per revision and booted again when it died, so a job that kills it harms no later attempt,
+and when the date has changed, so that a module's "today" is no older than a day. A revision whose loading
+leaves threads or connections behind gets no zygote: its attempts are spawned, each loading the bundle itself.
+ Whatever happens to the runner, no process started here outlives it. Safe to use from several threads.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets as randomness
 import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
+from . import scratch
 from .attempt import REPORT_PATIENCE, Attempt
 from .boot import Bundle, Rejection, bundle_of
+from .days import Days
 from .facts import AttemptFacts
 from .process_tree_handle import ProcessTreeHandle, TreeGoneError
 from .request import AttemptRequest, message_of
@@ -29,6 +33,10 @@ __all__ = ["Attempt", "AttemptFacts", "AttemptRequest", "Bundle", "Launcher", "R
 
 START_PATIENCE = timedelta(seconds=60)
 FORK_TRIES = 3
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Launcher:
@@ -41,12 +49,15 @@ class Launcher:
         boot_timeout: timedelta = timedelta(seconds=60),
         report_patience: timedelta = REPORT_PATIENCE,
         inherited_lock_fd: Callable[[], int | None] = lambda: None,
+        now: Callable[[], datetime] = _utc_now,
     ) -> None:
         """Return a launcher. `inherited_lock_fd` returns the descriptor of a lock that each guard holds open.
 
         The guard keeps it until every process below it has ended. None: nothing is inherited. A supervisor
-        that does not report within `report_patience` after its last time limit is killed.
+        that does not report within `report_patience` after its last time limit is killed. `now` returns the
+        wall clock, aware.
         """
+        self._now = now
         self._report_patience = report_patience
         self._inherited_lock_fd = inherited_lock_fd
         self._grace = grace
@@ -55,6 +66,7 @@ class Launcher:
         self._boot_locks: dict[str, threading.Lock] = {}
         self._zygotes: dict[str, ProcessTreeHandle] = {}
         self._bundles: dict[str, Bundle] = {}
+        self._days: dict[str, Days] = {}
         self._retiring: list[ProcessTreeHandle] = []
         self._attempts: set[Attempt] = set()
         self._closed = False
@@ -70,9 +82,11 @@ class Launcher:
         """
         with self._boot_lock(sha):
             with self._lock:
-                known, up = self._bundles.get(sha), sha in self._zygotes
-            if known and (known.threaded or up):
+                known, tree, days = self._bundles.get(sha), self._zygotes.get(sha), self._days.get(sha)
+            if known and days and (known.left_behind or (tree and days == days.at(self._now()))):
                 return known
+            if tree:
+                self._drop(tree)
             return self._boot(sha, folder, environ, python)
 
     def start(self, request: AttemptRequest) -> Attempt:
@@ -87,8 +101,9 @@ class Launcher:
         """
         for _ in range(FORK_TRIES):
             bundle = self.boot(request.sha, request.folder, request.zygote_environ, python=request.python)
-            if bundle.threaded:
-                return self._spawn(request)
+            if bundle.left_behind:
+                inherited = {**request.zygote_environ, **request.environ}
+                return self._spawn(dataclasses.replace(request, environ=inherited))
             with self._lock:
                 tree = self._zygotes.get(request.sha)
             if tree is not None:
@@ -121,6 +136,7 @@ class Launcher:
         with self._lock:
             for sha in [sha for sha in self._bundles if sha not in keep]:
                 del self._bundles[sha]
+                self._days.pop(sha, None)
                 self._boot_locks.pop(sha, None)
                 if tree := self._zygotes.pop(sha, None):
                     tree.retire()
@@ -164,16 +180,18 @@ class Launcher:
                 f"The bundle has no {MANIFEST} at its top."
                 " Add one that registers the jobs (`sauron init` writes an example)."
             )
+        began = self._now()
         tree = self._start_tree("zygote", sha, folder, environ, python)
         bundle = None
         try:
             bundle = bundle_of(tree, sha, self._boot_timeout)
         finally:
-            if bundle is None or bundle.threaded:
+            if bundle is None or bundle.left_behind:
                 tree.end()
         with self._lock:
             self._bundles[sha] = bundle
-            if not bundle.threaded:
+            self._days[sha] = Days.of(bundle.jobs, began)
+            if not bundle.left_behind:
                 tree.leave_output()
                 self._zygotes[sha] = tree
         return bundle
@@ -181,12 +199,15 @@ class Launcher:
     def _begin(self, tree: ProcessTreeHandle, request: AttemptRequest, *, own_tree: bool) -> Attempt:
         """Send the request with the job's ends of its three connections; wait for the supervisor's word."""
         nonce = randomness.token_hex(8)
+        folder = scratch.place({**request.zygote_environ, **request.environ}, nonce)
         control, control_end = socket.socketpair()
         link, link_end = socket.socketpair()
         output, output_end = os.pipe2(os.O_CLOEXEC)
         try:
             try:
-                tree.send(message_of(request, nonce), (control_end.fileno(), link_end.fileno(), output_end))
+                tree.send(
+                    message_of(request, nonce, folder), (control_end.fileno(), link_end.fileno(), output_end)
+                )
             finally:
                 control_end.close()
                 link_end.close()
@@ -211,6 +232,8 @@ class Launcher:
             grace=self._grace,
             report_patience=self._report_patience,
             masker=request.masker,
+            closing=request.closing,
+            scratch_folder=folder,
             on_end=self._ended,
         )
         with self._lock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ class AttemptRequest:
     `masker` masks secrets in all the job says; `masked_names` are the variables whose values the job
     itself keeps out of mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote,
     if none is up for the revision. `python` is the interpreter of the bundle's environment (None: Sauron's
-    own), for a spawned attempt and for such a zygote.
+    own), for a spawned attempt and for such a zygote. `closing` is asked once all processes of the attempt
+    have ended; the sentence that it returns is the last line of the output.
     """
 
     sha: str
@@ -39,15 +40,17 @@ class AttemptRequest:
     masker: Masker = NOTHING_SECRET
     masked_names: Collection[str] = ()
     python: Path | None = None
+    closing: Callable[[], str | None] = lambda: None
 
 
-def message_of(request: AttemptRequest, nonce: str) -> dict[str, Any]:
+def message_of(request: AttemptRequest, nonce: str, scratch: str) -> dict[str, Any]:
     """Return the request as the supervisor is sent it."""
     # otherwise the job has the PATH of its zygote
     python = request.python if "PATH" in request.environ else None
     return {
         "nonce": nonce,
         "folder": str(request.folder.resolve()),
+        "scratch": scratch,
         "job_id": request.job_id,
         "run_id": request.run_id,
         "attempt": request.attempt,

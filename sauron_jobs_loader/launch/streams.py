@@ -57,8 +57,10 @@ class Output:
     def __init__(self, descriptor: int, masker: Masker, on_output: OnOutput) -> None:
         self.ended = False
         self._descriptor = descriptor
+        self._masker = masker
         self._masked = masker.stream()
         self._on_output = on_output
+        self._in_line = False
 
     def fileno(self) -> int:
         """Return the descriptor of the pipe."""
@@ -78,8 +80,15 @@ class Output:
         """Pass on what was held back because it could have become a secret."""
         self._pass_on(self._masked.end())
 
+    def add(self, sentence: str | None) -> None:
+        """Add a line of Sauron's own at the end."""
+        if sentence:
+            start = "\n" if self._in_line else ""
+            self._pass_on(f"{start}[sauron] {self._masker.text(sentence)}\n".encode("utf-8", "replace"))
+
     def _pass_on(self, clean: bytes) -> None:
         if clean:
+            self._in_line = not clean.endswith(b"\n")
             self._on_output(clean)
 
 

@@ -32,7 +32,7 @@ from sauron_jobs_loader.programs.cause import cause, sentence
 from sauron_jobs_loader.registry import JobConfig, job_registry
 from sauron_jobs_loader.text import storable
 
-from . import manifest, oom_score, result, tree
+from . import manifest, oom_score, result, surroundings, termination, tree
 
 
 def become_job(
@@ -70,13 +70,9 @@ def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
     os.chdir(request["folder"])
     os.environ.update(request["environ"])
     os.environ.update(request["secrets"])
-    _import_from(request["folder"])
-
-
-def _import_from(folder: str) -> None:
-    """Let the Python programs of a job import the bundle's modules first, as its functions do."""
-    given = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{given}" if given else folder
+    surroundings.settle(os.environ, request["folder"])
+    surroundings.use_scratch(os.environ, request["scratch"])
+    surroundings.import_from(os.environ, request["folder"])
 
 
 def _open_streams() -> None:
@@ -98,7 +94,7 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
     try:
         if manifest.loaded() is None:
             manifest.load(request["folder"], sha)
-            manifest.prepare()
+            manifest.prepare(request["folder"])
         config = job_registry.require(request["job_id"])
         context = _context(config, request, link)
     except (BootError, DefinitionError) as error:
@@ -108,6 +104,11 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
         return _become_command(list(config.command), link)
     frame, code = _call(config, context)
     context.send_progress()
+    if frame is None:
+        _leave()
+        _flush()
+        termination.end_by_signal()
+        return code
     return _send(link, frame, code)
 
 
@@ -140,9 +141,15 @@ def _defaults(schema: Any) -> dict[str, Any]:
     }
 
 
-def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any], int]:
+def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any] | None, int]:
+    """Call the function; return its result frame and the exit code. No frame: it was asked to end."""
     try:
-        return result.succeeded(_value(config, context)), 0
+        with termination.raised():
+            value = _value(config, context)
+        frame = result.returned_with(value)
+        return frame, 0 if frame["ok"] else 1
+    except termination.Terminated:
+        return None, 0
     except SystemExit as error:
         return _exited(error.code)
     except BaseException as error:  # noqa: BLE001 - whatever a job raises is its result

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import logging
 import os
 import sys
 import traceback
@@ -23,8 +22,9 @@ from typing import Any
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.registry import job_registry, shown_place
 
+from . import job_logging
+
 MANIFEST = "manifest.py"
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 COMPAT_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "compat")
 
 
@@ -55,6 +55,7 @@ def load(folder: str, sha: str) -> None:
     sys.dont_write_bytecode = True
     sys.path[:0] = [folder, COMPAT_FOLDER]
     sys.argv = [MANIFEST]
+    job_logging.give_way()
     _loaded[:] = [Loaded(sha, datetime.now(UTC))]
     try:
         importlib.import_module("manifest")
@@ -75,14 +76,33 @@ def definitions() -> dict[str, Any]:
             job_registry.reject(
                 config.id, config.place, f"its definition cannot be recorded: {type(error).__name__}: {error}"
             )
-    return {"jobs": jobs, "rejected": [list(rejected) for rejected in job_registry.rejected]}
+    return {
+        "jobs": jobs,
+        "rejected": [list(rejected) for rejected in job_registry.rejected],
+        "remarks": [remark for config in job_registry.list_jobs() for remark in config.remarks()],
+    }
 
 
-def prepare() -> None:
-    """Do once what every attempt would do: set up logging unless the bundle did, import what jobs need."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=LOG_FORMAT)
+def files(folder: str) -> list[str]:
+    """Return the files of the bundle that this process has loaded, relative to its folder."""
+    below = os.path.join(folder, "")
+    named = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return sorted(
+        file.removeprefix(below) for file in named if isinstance(file, str) and file.startswith(below)
+    )
+
+
+def prepare(folder: str) -> None:
+    """Do once what every attempt would do: set up logging unless the bundle did, import what jobs need.
+
+    Raises BootError if a module of the bundle stands in the way of one of Python's own.
+    """
+    job_logging.begin()
     if any(inspect.iscoroutinefunction(config.func) for config in job_registry.list_jobs()):
-        importlib.import_module("asyncio")
+        try:
+            importlib.import_module("asyncio")
+        except BaseException as error:
+            raise BootError(_fault(error, folder)) from error
 
 
 def _exited(error: SystemExit, folder: str) -> str:
@@ -95,6 +115,8 @@ def _exited(error: SystemExit, folder: str) -> str:
 
 def _fault(error: BaseException, folder: str) -> str:
     words = f"{_place(error, folder)}: {type(error).__name__}: {_message(error)}"
+    if isinstance(error, ImportError | AttributeError):
+        words += _names_taken(folder)
     if isinstance(error, ModuleNotFoundError):
         words += _missing_module(error.name or "", folder)
     return words
@@ -129,6 +151,18 @@ def _unread(name: str, folder: str) -> str:
         return ""
     found.sort(key=lambda one: name.partition(".")[0].lower() not in one.names)
     return "".join(f" {one.file} {unread_requirements.described(one)}; {one.cure}." for one in found[:1])
+
+
+def _names_taken(folder: str) -> str:
+    """Return a sentence about modules of the bundle that stand in for Python's own; empty without any."""
+    from pathlib import Path
+
+    from sauron_jobs_loader.checks import shadowed_modules
+
+    taken = shadowed_modules.names(Path(folder))
+    if not taken:
+        return ""
+    return f" (the bundle's {', '.join(taken)} may be imported in place of a module of Python: rename it)"
 
 
 def _message(error: BaseException) -> str:

@@ -78,7 +78,16 @@ def _start(
     ending = _Supervision(control, children, job).wait()
     if ending:
         channel.send(control, ending)
+    else:
+        _delete(request["scratch"])
     os._exit(0)
+
+
+def _delete(folder: str) -> None:
+    """Delete the temporary folder of the attempt, whose runner is gone."""
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Supervision:

@@ -2,8 +2,8 @@
 
 It loads the manifest once, sends what it defines, and then serves fork requests one at a time. A fork
 copies only what is written to, so an attempt starts in milliseconds with all imports of the bundle in place.
-It has one thread: a bundle whose loading starts threads is reported as `threaded` and is not served from
-here, because locks that other threads hold would stay locked in a fork.
+A bundle whose loading leaves threads or open handles behind is not served from here: locks that other threads
+hold would stay locked in a fork, and forks would share the handles.
 
 If it is killed, the supervisors it forked go on under the guard; the launcher boots another zygote for the
 next attempt.
@@ -17,13 +17,12 @@ import os
 import signal
 import socket
 import sys
-import threading
 from typing import Any, NoReturn
 
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.errors import BootError
 
-from . import manifest, oom_score, supervisor, tree
+from . import left_open, manifest, oom_score, supervisor, surroundings, tree
 
 
 def serve(sha: str, requests: socket.socket) -> NoReturn:
@@ -33,22 +32,26 @@ def serve(sha: str, requests: socket.socket) -> NoReturn:
     reply = _load(sha)
     _flush()
     channel.send(requests, reply)
-    if reply["event"] == "booted" and not reply["threaded"]:
+    if reply["event"] == "booted" and not reply["left_behind"]:
         _settle()
         _fork_on_request(sha, requests)
     os._exit(0)
 
 
 def _load(sha: str) -> dict[str, Any]:
+    folder = os.getcwd()  # noqa: PTH109 - no pathlib in the process that is forked
+    surroundings.settle(os.environ, folder)
+    before = left_open.handles()
     try:
-        manifest.load(os.getcwd(), sha)  # noqa: PTH109 - no pathlib in the process that is forked
+        manifest.load(folder, sha)
+        manifest.prepare(folder)
     except BootError as error:
         return {"event": "refused", "message": str(error)}
-    manifest.prepare()
-    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - as above
+    left_behind = left_open.left_since(before)
     return {
         "event": "booted",
-        "threaded": threads > 1 or threading.active_count() > 1,
+        "left_behind": left_behind,
+        "files": manifest.files(folder),
         **manifest.definitions(),
     }
 

@@ -68,7 +68,7 @@ job_registry.register(JobConfig(id="size", cron="@daily", command=["df"]))
         ("?", "manifest.py:8"),
     ]
     assert "Did you mean 'timeout_seconds'?" in bundle.rejected[1].reason
-    assert not bundle.threaded
+    assert bundle.left_behind == ()
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_a_bundle_that_starts_threads_is_spawned_for_every_attempt(
         "threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
         "def run():\n    return os.getppid()",
     )
-    assert launcher.boot(SHA, tmp_path, ENVIRON).threaded
+    assert launcher.boot(SHA, tmp_path, ENVIRON).left_behind == ("a thread",)
     told = runs.run(environ=ENVIRON)
     assert told.facts.result is not None
     assert told.facts.result["ok"]

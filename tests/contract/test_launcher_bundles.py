@@ -32,7 +32,7 @@ def test_every_job_of_the_example_bundle_runs_on_a_bare_machine(
     folder = Path(shutil.copytree(EXAMPLE, tmp_path / "bundle"))
     bundle = launcher.boot(SHA, folder, ENVIRON)
     assert bundle.rejected == ()
-    assert not bundle.threaded
+    assert bundle.left_behind == ()
     assert {job["id"]: job["enabled"] for job in bundle.jobs} == {
         "disk-space": True,
         "machine-load": True,

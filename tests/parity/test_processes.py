@@ -11,7 +11,9 @@ from .differences import BESIDES, table
 from .target import ADMIN, Target
 from .world import GIT_TOKEN, SECRET, World
 
-GIVEN = {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR"}
+GIVEN = {"SAURON_RUN_ID", "SAURON_JOB_ID", "SAURON_ATTEMPT", "SAURON_SCHEDULED_FOR"} | {
+    *("PWD", "TMPDIR", "PYTHONUNBUFFERED", "GIT_CEILING_DIRECTORIES")
+}
 
 
 def pids_of(target: Target, run_id: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -31,9 +32,10 @@ def test_the_page_shows_the_manifest_that_is_tested() -> None:
 @pytest.mark.process
 def test_a_check_of_it_is_good_and_only_remarks_programs_that_are_absent(cli: Cli) -> None:  # noqa: F811
     said = cli("check", str(BUNDLE), "--json")
-    assert (said.code, said.json["ok"], len(said.json["jobs"])) == (0, True, 11)
-    assert all("is not a program on PATH" in remark["text"] for remark in said.json["remarks"])
+    known = json.loads(said.out)
+    assert (said.code, known["ok"], len(known["jobs"])) == (0, True, 11)
+    assert all("is not a program on PATH" in remark["text"] for remark in known["remarks"])
     absent = cli("check", str(BUNDLE), "--json", PATH="/nonexistent")
     assert absent.code == 0
-    programs = {remark["text"].split()[4] for remark in absent.json["remarks"] if remark["line"]}
+    programs = {remark["text"].split()[4] for remark in json.loads(absent.out)["remarks"] if remark["line"]}
     assert programs == {"rsync", "docker", "logrotate", "git"}

@@ -209,6 +209,7 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
     from sauron_jobs_loader.launch.process_tree_handle import with_programs
+    from sauron_jobs_loader.launch.remarks import of_loading
 
     settings = Settings.load(Path.cwd())
     launcher, secrets = Launcher(), JobEnvironment(settings)
@@ -262,5 +263,6 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
             }
         )
     path = with_programs(environ, python)["PATH"]
-    remarks = all_checks.remarks(BundleTree.working_copy(folder, bundle.jobs, path))
+    tree = BundleTree.working_copy(folder, bundle.jobs, bundle.files, path)
+    remarks = [*of_loading(bundle), *all_checks.remarks(tree)]
     return jobs, faults, [one.record() for one in remarks]

@@ -34,7 +34,7 @@ def report(folder: Path, jobs: Records, faults: Records, remarks: Records) -> No
         show("Rejected:")
         for fault in faults:
             subject = f"{fault['job_id']}: " if fault["job_id"] else ""
-            show(f"  {fault['place'] or folder}: {subject}{fault['reason']}")
+            show(f"{fault['place'] or folder}: {subject}{fault['reason']}")
         show()
     lines = [remark_line(remark) for remark in remarks]
     for job in jobs:
@@ -46,7 +46,7 @@ def report(folder: Path, jobs: Records, faults: Records, remarks: Records) -> No
     if lines:
         show("Remarks, which stop no job from loading:")
         for line in lines:
-            show(f"  {line}")
+            show(line)
         show()
     show(summary(jobs, faults, remarks))
 

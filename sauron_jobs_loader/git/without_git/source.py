@@ -35,6 +35,7 @@ from sauron_jobs_loader.git.refusals import (
     require_local,
     unreadable,
     unwritable,
+    with_closed_file,
 )
 from sauron_jobs_loader.removal import remove_folder
 
@@ -93,31 +94,36 @@ class DulwichSource:
         try:
             refs = self._remote().refs(self._checked_out())
         except OSError as error:
-            raise unwritable(self._root, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
         if wanted is None:
             self.followed, sha = followed(refs, self.display_url)
             return sha
         rule = _RULE if ABBREVIATED.fullmatch(wanted.lower()) else ""
         return named(wanted, refs, self.display_url, configured=ref is None, rule=rule)
 
-    def checkout(self, sha: str) -> Path:
+    def checkout(self, sha: str, *, anew: bool = False) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it does not exist.
 
-        Raises SourceError.
+        With `anew` a folder that is there is replaced. Raises SourceError.
         """
         require_full(sha)
-        if (done := self._revisions.path(sha)) is not None:
+        if not anew and (done := self._revisions.path(sha)) is not None:
             return done
         final = self._revisions.folder / sha
         try:
             with file_lock(self._root / "mirror.lock", timeout=self._timeout):
-                return self._revisions.path(sha) or self._brought(sha, final)
+                done = None if anew else self._revisions.path(sha)
+                return done or self._brought(sha, final, anew=anew)
         except DamagedMirrorError as error:
             raise unreadable(sha, error, self._address) from error
         except KeyError as error:
             raise no_commit(sha, self.display_url) from error
         except OSError as error:
-            raise unwritable(final, error, self.display_url) from error
+            raise unwritable(self._root, error, self._address) from error
+        except SourceError as error:
+            raise with_closed_file(error, self._root, self._address) from error
 
     def metadata(self, sha: str) -> dict[str, Any] | None:
         """Return `subject`, `author` and `authored_at` (aware) of a checked-out commit, or None."""
@@ -128,7 +134,7 @@ class DulwichSource:
         except OSError:
             return None
 
-    def _brought(self, sha: str, final: Path) -> Path:
+    def _brought(self, sha: str, final: Path, *, anew: bool) -> Path:
         # of a killed process: no other one works here while this one holds the lock
         for left_over in final.parent.glob("*.tmp"):
             remove_folder(left_over)
@@ -144,7 +150,7 @@ class DulwichSource:
             refuse_escaping_links(tree, sha)
             self._remember(sha, commit, scratch)
             make_durable(tree)
-            publish(tree, final)
+            publish(tree, final, anew=anew)
         finally:
             remove_folder(scratch)
         return final

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sauron_jobs_loader import JobConfig, JobContext, definition
+from sauron_jobs_loader import JobConfig, JobContext, definition, job_parameter
 from sauron_jobs_loader.errors import DefinitionError
 from sauron_jobs_loader.registry import JobRegistry
 
@@ -278,7 +278,7 @@ def _decorated(inner: Any) -> Any:
     ],
 )
 def test_a_function_gets_a_context_if_it_asks_for_one(func: Any, takes: bool) -> None:
-    assert definition.takes_context(func) is takes
+    assert job_parameter.takes_context(func) is takes
     assert config(func=func).wants_context is takes
 
 

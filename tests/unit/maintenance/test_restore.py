@@ -17,9 +17,10 @@ from chalicelib.errors import StoreError
 from chalicelib.maintenance.restore import restore
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
-from chalicelib.store import Store, history, registry, schema
+from chalicelib.store import Store, history, registry, runners, schema
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
+from tests.other_user import as_user
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_a_store_is_restored_where_there_is_none(store: Store, clock: ManualCloc
     store.backup(tmp_path / "copy")
     done = restore(tmp_path / "other" / "new.sqlite3", tmp_path / "copy", clock, runners=[])
     assert done.aside is None
-    assert [file.name for file in (tmp_path / "other").iterdir()] == ["new.sqlite3"]
+    assert {file.name for file in (tmp_path / "other").iterdir()} == {"new.sqlite3", "new.sqlite3.lock"}
     assert (tmp_path / "other" / "new.sqlite3").stat().st_mode & 0o777 == 0o600
 
 
@@ -115,6 +116,70 @@ def test_a_store_that_another_process_has_open_is_not_restored(
         os.kill(reader.pid, signal.SIGKILL)
     assert list(tmp_path.glob("*restor*")) == []
     assert restore(place, tmp_path / "copy", clock, runners=[]).aside
+
+
+def test_a_store_that_another_sauron_has_open_is_not_restored(
+    store: Store, place: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    store.backup(tmp_path / "copy")
+    with pytest.raises(StoreError, match=r"Another process has .* open"):
+        restore(place, tmp_path / "copy", clock, runners=[])
+    assert list(tmp_path.glob("*restor*")) == []
+
+
+def test_a_restore_that_was_cut_off_after_the_store_was_set_aside_is_done_again(
+    store: Store, place: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    store.backup(tmp_path / "copy")
+    store.close()
+    place.rename(f"{place}.before-restore-20260302-115959")
+    place.with_name(f"{place.name}.restoring").write_bytes(b"half of it")
+    Path(f"{place}-wal").write_bytes(b"a log without its store")
+    done = restore(place, tmp_path / "copy", clock, runners=[])
+    assert done.aside is None
+    assert not Path(f"{place}-wal").exists()
+    assert not place.with_name(f"{place.name}.restoring").exists()
+    assert switched_off(place) == []
+
+
+def test_a_store_behind_a_link_is_restored_where_it_lies(
+    store: Store, place: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    store.backup(tmp_path / "copy")
+    store.close()
+    (tmp_path / "disk").mkdir()
+    real = place.rename(tmp_path / "disk" / "real.sqlite3")
+    place.symlink_to(real)
+    done = restore(place, tmp_path / "copy", clock, runners=[])
+    assert done.store == real
+    assert place.is_symlink()
+    assert done.aside
+    assert done.aside.parent == real.parent
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes files of another user")
+@pytest.mark.process
+def test_a_store_that_can_be_set_aside_in_part_only_stays_as_it_is(
+    store: Store, place: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    store.backup(tmp_path / "copy")
+    store.close()
+    (tmp_path / "copy").chmod(0o644)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)  # here a file is renamed by its owner alone
+    place = place.rename(shared / place.name)
+    os.chown(place, 10001, 10001)
+    Path(f"{place}-wal").write_bytes(b"of root")
+
+    def act() -> str:
+        with pytest.raises(StoreError) as refused:
+            restore(place, tmp_path / "copy", clock, runners=[])
+        return str(refused.value)
+
+    said = as_user(10001, tmp_path, act)
+    assert "cannot be written by user 10001:10001" in said
+    assert {file.name for file in shared.iterdir()} == {place.name, f"{place.name}-wal", f"{place.name}.lock"}
 
 
 def garbage(file: Path) -> None:
@@ -233,3 +298,18 @@ def test_it_says_what_the_copy_holds_and_what_will_happen(
     report = tick(opened, clock)
     opened.close()
     assert (report.queued, report.missed) == (5, 3)
+
+
+def test_a_restored_store_knows_no_runner_before_one_starts(
+    store: Store, place: Path, clock: ManualClock, tmp_path: Path
+) -> None:
+    with store.write() as tx:
+        runners.runner_seen(tx, runners.Runner("r1", "box", 7, "3.0.0", clock.now(), clock.now()))
+        runners.drain(tx, "r1", draining=True)
+    store.backup(tmp_path / "copy")
+    store.close()
+    restore(place, tmp_path / "copy", clock, runners=[])
+    opened = Store(f"sqlite:///{place}")
+    with opened.read() as tx:
+        assert runners.all_runners(tx) == []
+    opened.close()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -175,3 +177,42 @@ def test_the_tables_of_an_earlier_system_are_copied_before_they_are_taken_over(t
     with closing(sqlite3.connect(tmp_path / "queue.sqlite3.schema-earlier")) as copy:
         assert copy.execute("SELECT line FROM notes").fetchall() == [("kept",)]
         assert copy.execute("SELECT count(*) FROM sqlite_master").fetchone() == (1,)
+
+
+def test_a_copy_that_is_gone_does_not_change_which_is_the_newest(store: Store, place: Path) -> None:
+    folder = place.parent / "backups"
+    folder.mkdir()
+    made = [folder / f"sauron-2026030{day}-020000.sqlite3" for day in (1, 2, 3)]
+    for time, file in zip((1, 3, 2), made, strict=True):
+        store.backup(file)
+        os.utime(file, (time, time))
+    (folder / "sauron-20260304-020000.sqlite3").symlink_to(folder / "gone")
+    assert copies.newest_good(place, folder) == made[1]
+
+
+def test_a_copy_that_is_made_while_others_write_holds_one_moment(store: Store, tmp_path: Path) -> None:
+    stopping = threading.Event()
+    writing = threading.Event()
+
+    def write() -> None:
+        for number in itertools.count():
+            with store.write() as tx:
+                for end in ("one", "other"):
+                    name = f"{number} {end}"
+                    tx.execute(text("INSERT INTO duties (name, at) VALUES (:name, 'x')"), {"name": name})
+            writing.set()
+            if stopping.is_set():
+                return
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    for number in range(3):
+        assert writing.wait(20)
+        writing.clear()
+        store.backup(tmp_path / f"copy-{number}")
+    stopping.set()
+    writer.join()
+    for number in range(3):
+        with copies.opened(tmp_path / f"copy-{number}") as opened:
+            (names,) = opened.execute("SELECT group_concat(name) FROM duties").fetchone()
+        assert names.count("one") == names.count("other") > 0

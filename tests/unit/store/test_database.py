@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import sqlite3
 import threading
 from pathlib import Path
@@ -13,6 +15,7 @@ from chalicelib.errors import StoreError
 from chalicelib.store import Store, bundle, runners, schema
 from chalicelib.store.queue import leases
 from tests.conftest import START
+from tests.other_user import as_user
 
 EARLIER = """
 CREATE TABLE job_queue (id INTEGER PRIMARY KEY, job_id TEXT, status TEXT, scheduled_for TEXT,
@@ -126,18 +129,43 @@ def test_a_store_of_a_newer_sauron_is_refused(store: Store) -> None:
         store.migrate()
 
 
-@pytest.mark.skipif(
-    os.getuid() == 0, reason="root writes everywhere; the message is asserted below for every user"
-)
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes files of another user")
+@pytest.mark.process
 def test_a_folder_that_cannot_be_written_is_named_with_the_chown_to_run(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    with pytest.raises(StoreError, match=f"chown -R {os.getuid()}"):
-        Store(f"sqlite:///{locked}/store.sqlite3").migrate()
+    locked.mkdir(mode=0o755)
+    said = as_user(10001, tmp_path, lambda: refused(f"sqlite:///{locked}/store.sqlite3"))
+    assert said.endswith(f"Run as root: chown -R 10001:10001 {locked}")
 
 
-def test_a_folder_that_cannot_be_made_is_named_with_the_chown_to_run() -> None:
-    with pytest.raises(StoreError, match=rf"chown -R {os.getuid()}:{os.getgid()} /proc"):
+@pytest.mark.process
+def test_a_process_that_may_open_no_more_files_is_not_told_to_change_an_owner(store: Store) -> None:
+    def starve() -> str:
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        held = []
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        os.close(held.pop())  # for the lock file
+        said = refused(str(store.url))
+        for one in held:
+            os.close(one)
+        assert soft
+        return said
+
+    said = as_user(os.getuid(), Path("/"), starve)
+    assert said == f"The store {store.path} cannot be used: unable to open database file."
+
+
+def refused(url: str) -> str:
+    with pytest.raises(StoreError) as caught:
+        Store(url).migrate()
+    return str(caught.value)
+
+
+def test_a_folder_of_the_system_is_named_and_given_to_nobody() -> None:
+    with pytest.raises(StoreError, match=r"^/proc cannot be written by user .* Name another folder$"):
         Store("sqlite:////proc/nowhere/store.sqlite3").migrate()
 
 

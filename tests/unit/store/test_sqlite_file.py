@@ -7,9 +7,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
-from chalicelib.store import Store, schema
+from chalicelib.store import Store, copies, schema
+from tests.other_user import as_user
 
 
 @pytest.fixture
@@ -78,3 +81,64 @@ def test_a_reader_that_holds_an_old_state_delays_the_checkpoint_only(
         store.checkpoint()
     store.checkpoint()
     assert in_the_file_alone(place, tmp_path) == ["a", "b"]
+
+
+def test_a_store_behind_a_link_is_folded_in_and_copied_whole(
+    store: Store, place: Path, tmp_path: Path
+) -> None:
+    store.close()
+    (tmp_path / "disk").mkdir()
+    real = place.rename(tmp_path / "disk" / "real.sqlite3")
+    place.symlink_to(real)
+    linked = Store(f"sqlite:///{place}")
+    linked.migrate()
+    write(linked, "a")
+    assert linked.file
+    assert linked.file.was_left_open
+    with copies.opened(place) as opened:
+        assert opened.execute("SELECT name FROM duties").fetchall() == [("a",)]
+    linked.checkpoint(at_once=True)
+    assert in_the_file_alone(real, tmp_path) == ["a"]
+    beside = Store(f"sqlite:///{real}")
+    beside.migrate()
+    assert beside.file
+    assert not beside.file._checkpoints()  # by whatever name a process knows it, the file has one
+    beside.close()
+    linked.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root makes a file that another user may not open")
+@pytest.mark.process
+def test_a_checkpoint_that_is_not_possible_is_logged_and_stops_nothing(
+    store: Store, place: Path, tmp_path: Path
+) -> None:
+    store.migrate()
+    store.close()
+    for path in (tmp_path, *tmp_path.iterdir()):
+        os.chown(path, 10001, 10001)
+    place.with_name(f"{place.name}.checkpoint").touch(mode=0o600)  # of root
+
+    def act() -> str:
+        opened = Store(f"sqlite:///{place}")
+        write(opened, "a")
+        with structlog.testing.capture_logs() as logged:
+            opened.checkpoint(at_once=True)
+        return str(logged)
+
+    said = as_user(10001, tmp_path, act)
+    assert "store.checkpoint_failed" in said
+    assert f"{place}.checkpoint cannot be written by user 10001:10001" in said
+
+
+def test_a_writer_waits_so_long_and_no_longer_for_its_turn_and_for_another_process(place: Path) -> None:
+    store = Store(f"sqlite:///{place}", busy_seconds=0.05)
+    write(store, "a")
+    with closing(sqlite3.connect(place, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(OperationalError, match="database is locked"):
+            write(store, "b")
+    assert store.file
+    with store.file.writing, pytest.raises(OperationalError, match="database is locked"):
+        write(store, "c")
+    write(store, "d")
+    store.close()

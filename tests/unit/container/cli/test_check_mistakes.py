@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -124,7 +125,7 @@ def test_every_mistake_that_is_known_is_named_with_its_file_and_its_cure(cli: Cl
     git("add", "--all", cwd=bundle.path)
     said = cli("check", str(bundle.path))
     assert said.code == 1
-    told = cli("check", str(bundle.path), "--json").json
+    told = json.loads(cli("check", str(bundle.path), "--json").out)
     assert said.out.endswith(f"{told['summary']}\n")
     assert told["summary"] == f"{len(COMMANDS) + 1} jobs are good, 16 are rejected, 15 remarks."
     faults = [f"{fault['job_id']} {fault['reason']}" for fault in told["faults"]]

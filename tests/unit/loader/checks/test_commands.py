@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def told(folder: Path, *words: str, committed: bool = True) -> list[Remark]:
-    jobs = [{"id": "nightly", "place": "manifest.py:7", "command": list(words)}, {"id": "f", "command": None}]
+    function: dict[str, Any] = {"id": "f", "command": None}
+    jobs = [{"id": "nightly", "place": "manifest.py:7", "command": list(words)}, function]
     return commands.check(BundleTree(folder, folder, committed=committed, jobs=jobs, path=PATH))
 
 

@@ -1,0 +1,158 @@
+"""What a job returns as JSON data: everyday values become data, records become objects, the rest is marked.
+
+A record is a dataclass, a named tuple, a model of pydantic, attrs or msgspec, a namespace, a row of a
+database, or an object with a `status`. A field that its class keeps out of its repr is kept out here too.
+What JSON cannot hold is shown by its repr and marked (`{"__repr__": ...}`); text is made storable everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+import sys
+from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import Set as AbstractSet
+from enum import Enum
+from typing import Any
+
+from sauron_jobs_loader.text import storable
+
+DEEPEST = 20
+LONGEST_REPR = 2000
+_LISTED = (Sequence, AbstractSet, KeysView, ValuesView, ItemsView)
+_NOT_LISTED = (bytes, bytearray, memoryview, range)
+_AS_TEXT = {
+    "decimal": ("Decimal",),
+    "fractions": ("Fraction",),
+    "uuid": ("UUID",),
+    "ipaddress": (
+        "IPv4Address",
+        "IPv6Address",
+        "IPv4Network",
+        "IPv6Network",
+        "IPv4Interface",
+        "IPv6Interface",
+    ),
+    "zoneinfo": ("ZoneInfo",),
+}
+"""Classes of Python whose `str` is their value, by module: none is imported before a job did."""
+
+
+def jsonable(value: Any, depth: int = 0) -> Any:
+    """Turn any value into what JSON can hold."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return storable(str.__str__(value))
+    if isinstance(value, int | float):
+        return value.real if isinstance(value, int) or math.isfinite(value) else marked(value)
+    return _compound(value, depth) if depth < DEEPEST else marked(value)
+
+
+def record(value: Any) -> dict[str, Any] | None:
+    """Return the fields of a record by their names, or None for any other value."""
+    if isinstance(value, type | Mapping):
+        return None
+    names = _declared(value, type(value))
+    if names is not None:
+        return {name: getattr(value, name) for name in names if hasattr(value, name)}
+    older = getattr(value, "dict", None) if hasattr(type(value), "__fields__") else None
+    dump = getattr(value, "model_dump", None) or older  # pydantic 2 and 1
+    if not callable(dump):
+        return _loose(value, type(value))
+    dumped = dump()
+    return dict(dumped) if isinstance(dumped, Mapping) else None
+
+
+def _declared(value: Any, kind: Any) -> list[str] | None:
+    """Return the names of the fields that the class of a record declares."""
+    if "dataclasses" in sys.modules and sys.modules["dataclasses"].is_dataclass(kind):
+        return [one.name for one in sys.modules["dataclasses"].fields(kind) if one.repr]
+    if (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
+        return [one.name for one in attributes if one.repr]
+    names = getattr(kind, "_fields", None) if isinstance(value, tuple) else None
+    names = names or getattr(kind, "__struct_fields__", None)  # msgspec
+    return list(names) if isinstance(names, tuple) else None
+
+
+def marked(value: Any) -> dict[str, str]:
+    """Show a value by its repr, marked as such."""
+    try:
+        shown = repr(value)
+    except Exception as error:  # noqa: BLE001 - a repr is the job's code and can raise anything
+        shown = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+    return {"__repr__": storable(shown[:LONGEST_REPR])}
+
+
+def _loose(value: Any, kind: type) -> dict[str, Any] | None:
+    """Return the fields of an object whose class does not declare them."""
+    if kind.__name__ == "CompletedProcess" and kind.__module__ == "subprocess":
+        return {name: given for name, given in vars(value).items() if given is not None}
+    if kind.__module__ == "sqlite3" and kind.__name__ == "Row":
+        return dict(value)
+    if isinstance(mapping := getattr(value, "_mapping", None), Mapping):  # a row of SQLAlchemy
+        return dict(mapping)
+    own = getattr(value, "__dict__", None)
+    if not isinstance(own, dict):
+        return None
+    if isinstance(own.get("status"), str | Enum) or kind.__name__ in {"SimpleNamespace", "Namespace"}:
+        return {name: given for name, given in own.items() if not name.startswith("_")}
+    return None
+
+
+def _compound(value: Any, depth: int) -> Any:
+    if isinstance(value, Enum):
+        return jsonable(value.value, depth + 1)
+    if isinstance(value, Mapping):
+        return _object(value, depth)
+    if (fields := record(value)) is not None:
+        return _object(fields, depth)
+    if isinstance(value, _LISTED) and not isinstance(value, _NOT_LISTED):
+        return [jsonable(item, depth + 1) for item in list(value)]
+    return _everyday(value, depth)
+
+
+def _object(fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    return {
+        storable(str(key.value if isinstance(key, Enum) else key)): jsonable(_status(key, item), depth + 1)
+        for key, item in list(fields.items())
+    }
+
+
+def _status(key: Any, item: Any) -> Any:
+    """Return the name of a status whose value is a number, which would say nothing."""
+    numbered = key == "status" and isinstance(item, Enum) and not isinstance(item.value, str)
+    return item.name if numbered else item
+
+
+def _everyday(value: Any, depth: int) -> Any:
+    """Turn a value of one of Python's own classes into data; mark what is none."""
+    text = _text(value)
+    if text is not None:
+        return storable(text)
+    datetime = sys.modules.get("datetime")
+    if datetime is not None and isinstance(value, datetime.timedelta):
+        return value.total_seconds()
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    listed = getattr(value, "tolist", None)  # arrays and numbers of numpy
+    plain = float(value) if isinstance(value, numbers.Real) else listed() if callable(listed) else value
+    return marked(value) if plain is value or isinstance(value, type) else jsonable(plain, depth + 1)
+
+
+def _text(value: Any) -> str | None:
+    """Return the text of a value that is text in all but its class."""
+    if any(kind.__name__ in _AS_TEXT.get(kind.__module__, ()) for kind in type(value).__mro__):
+        return str(value)
+    if hasattr(value, "__fspath__"):
+        path = value.__fspath__()
+        return path if isinstance(path, str) else os.fsdecode(path)
+    if isinstance(value, bytes | bytearray):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return None
+    datetime = sys.modules.get("datetime")
+    dated = datetime is not None and isinstance(value, datetime.date | datetime.time)
+    return value.isoformat() if dated else None
