@@ -8,6 +8,7 @@ source, and `requirements-dev.txt` and the like for what no job needs.
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import tomllib
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def unread(folder: Path) -> list[Unread]:
     read = _Read()
     _include(folder, REQUIREMENTS, read)
     told = []
-    for file, names, cure in _sources(folder):
+    for file, names, cure in _sources(folder, alone=not read.found):
         if file in read.files or (read.local and cure is _DOT):
             continue
         lacking = tuple(sorted(names - read.names))
@@ -79,7 +80,7 @@ def described(one: Unread) -> str:
     )
 
 
-def _sources(folder: Path) -> Iterator[tuple[str, set[str], str]]:
+def _sources(folder: Path, *, alone: bool) -> Iterator[tuple[str, set[str], str]]:
     """Yield each file that may declare packages, with their names if they are known, and what to do."""
     present = {path.name: path for path in sorted(folder.iterdir()) if path.is_file()}
     for name, cure in _UNKNOWN:
@@ -95,9 +96,7 @@ def _sources(folder: Path) -> Iterator[tuple[str, set[str], str]]:
         yield "Pipfile", _normal(packages), _EXPORT.format("pipenv requirements >")
     if "setup.py" in present and "install_requires" in _text(folder / "setup.py"):
         yield "setup.py", set(), _DOT
-    inner = [
-        path for name in _FOLDERS if (folder / name).is_dir() for path in sorted((folder / name).iterdir())
-    ]
+    inner = _inner(folder, alone=alone)
     for path in [*present.values(), *inner]:
         file = str(path.relative_to(folder))
         match = _ALIKE.fullmatch(path.name)
@@ -106,6 +105,18 @@ def _sources(folder: Path) -> Iterator[tuple[str, set[str], str]]:
             _include(folder, file, found)
             if found.names:
                 yield file, found.names, f"write `-r {file}` into requirements.txt"
+
+
+def _inner(folder: Path, *, alone: bool) -> list[Path]:
+    """Return the files in a folder of requirements; without one at the top, those of its name below too."""
+    found: list[Path] = []
+    for below in sorted(path for path in folder.iterdir() if path.is_dir()):
+        with suppress(OSError):
+            if below.name in _FOLDERS:
+                found += sorted(below.iterdir())
+            elif alone and (below / REQUIREMENTS).is_file() and not below.name.startswith("."):
+                found.append(below / REQUIREMENTS)
+    return found
 
 
 def _include(folder: Path, file: str, read: _Read) -> None:
@@ -119,7 +130,7 @@ def _include(folder: Path, file: str, read: _Read) -> None:
             continue
         read.found = True
         if match := re.match(r"(?:-r|--requirement)[\s=]*(\S+)", words):
-            _include(folder, str((path.parent / match[1]).relative_to(folder)), read)
+            _include(folder, os.path.relpath(path.parent / match[1], folder), read)
         elif re.match(r"(?:-e\s*|--editable[\s=])?(?:file:)?\.", words):
             read.local = True
         elif not words.startswith("-"):
