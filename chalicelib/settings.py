@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sauron_jobs_loader.masking import Masker, address_credentials, shown_address
 
@@ -92,7 +93,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_BACKUP_DIR", None, read.path, "Where the daily copies of an SQLite store go. Unset: backups beside the store"),
     _row("SAURON_KEEP_BACKUPS", "7", read.whole(1, 1000), "How many of these copies are kept"),
     _row("SAURON_DISK_LOW_MB", "500", read.whole(0, 10_000_000), "Alert when the store's disk has less free space than this; 0 = never"),
-    _row("SAURON_PUBLIC_URL", None, read.http_url, "Where people reach this Sauron, for the links in alerts. Unset: API_HOST and API_PORT", address=True),
+    _row("SAURON_PUBLIC_URL", None, read.public_url, "Where people reach this Sauron, with the path if it has one: for links and forms. Unset: API_HOST and API_PORT", address=True),
     _row("SAURON_HEARTBEAT_URL", None, read.http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, read.http_url, "Where alerts are posted as signed JSON", secret=True),
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, read.webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
@@ -226,6 +227,11 @@ class Settings:
     def function(self) -> str | None:
         """The name of the Lambda function this process is, None elsewhere."""
         return self.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+
+    @property
+    def public_path(self) -> str:
+        """The path of SAURON_PUBLIC_URL without a slash at its end, such as `/sauron`; empty without one."""
+        return urlsplit(self.public_url or "").path.rstrip("/")
 
     @property
     def base_link(self) -> str:

@@ -229,6 +229,19 @@ def http_url(value: str) -> str:
     return _lower_scheme(value)
 
 
+def public_url(value: str) -> str:
+    """Read the address of the page: http(s) with a host, and perhaps a path."""
+    url = http_url(value)
+    parts = urlsplit(url)
+    if "?" in url or "#" in url:
+        raise ValueError("write the address of the page without what follows a ? or #")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?", parts.path) or re.search(
+        r"/(\.|%2e){1,2}(/|$)", parts.path, re.IGNORECASE
+    ):
+        raise ValueError("its path cannot be used in links; write for example https://host/sauron")
+    return url
+
+
 def ssm_path(value: str) -> str:
     """Read a path of SSM parameters."""
     if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+/?", value):

@@ -19,7 +19,6 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from chalice.app import Request
 
@@ -110,27 +109,6 @@ def authorize(request: Request, settings: Settings) -> Caller:
             needed=scope,
         )
     return caller
-
-
-def refuse_other_sites(request: Request) -> None:
-    """Raise ProblemError 403 for a change that a page of another site made a browser send.
-
-    Browsers name the site of a request (Sec-Fetch-Site, Origin), and pages cannot change that; other
-    programs send neither header.
-    """
-    if request.method in {"GET", "HEAD"}:
-        return
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        refused = site not in {"same-origin", "none"}
-    else:
-        origin = request.headers.get("origin")
-        hosts = {request.headers.get(name, "").lower() for name in ("host", "x-forwarded-host")} - {""}
-        refused = origin is not None and urlsplit(origin).netloc.lower() not in hosts
-    if refused:
-        raise ProblemError(
-            403, "A page of another site sent this request. Use Sauron's own page, or no browser."
-        )
 
 
 def _identify(request: Request, settings: Settings) -> Caller:

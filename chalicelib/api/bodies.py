@@ -1,29 +1,53 @@
 """Request bodies: read as JSON, checked by pydantic, refused with every fault at once.
 
-An empty body is an empty object. Values that no store can hold are refused: lone surrogates, NUL, infinite
-numbers, deep nesting.
+An empty body is an empty object. Nothing is coerced: a truth is `true` and no text, a time is a text and no
+number.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from typing import Annotated, Any, Never, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
 from chalice.app import Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
+from chalicelib.model.instants import EXAMPLE, InstantError, read_instant
+
+from .content import content_type, wrong_type
 from .problems import ProblemError
+from .strict_json import parse, unfit
 
-MAX_DEPTH = 64
+
+def _instant(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise PydanticCustomError("instant", f"send a time as a text, such as {EXAMPLE}")
+    try:
+        return read_instant(value)
+    except InstantError as error:
+        raise PydanticCustomError("instant", "{why}", {"why": str(error)}) from None
+
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+# What a fault of pydantic's means to whoever sent the body; `{...}` is from the fault's context.
+_SENTENCES = {
+    "missing": "it is missing",
+    "bool_type": "send true or false",
+    "string_type": "send a text",
+    "dict_type": "send an object",
+    "string_too_long": "it is longer than {max_length} characters",
+    "string_too_short": "it is empty",
+    "string_pattern_mismatch": "write a commit id of 7 to 40 hexadecimal digits",  # of `sha` alone
+}
 
 
 class Body(BaseModel):
-    """Base of all bodies: an unknown member is refused, so that a typo does not pass unnoticed."""
+    """Base of all bodies: an unknown member is refused, so that a typo does not pass; nothing is coerced."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TriggerBody(Body):
@@ -38,7 +62,7 @@ class SwitchBody(Body):
     """POST /jobs/{id}/enable and /disable."""
 
     reason: Line | None = None
-    until: AwareDatetime | None = None
+    until: Instant | None = None
 
 
 class SyncBody(Body):
@@ -66,18 +90,13 @@ def read(model: type[B], request: Request) -> B:
     text = raw if isinstance(raw, str) else _decoded(raw)
     value: Any = {}
     if text.strip():
-        kind = request.headers.get("content-type", "application/json").split(";")[0].strip().lower()
-        if kind != "application/json":
-            raise ProblemError(
-                415,
-                f"The content type of the body is {kind}. Send JSON with 'Content-Type: application/json'.",
-            )
-        value = _parsed(text)
+        if (kind := content_type(request)) != "application/json":
+            raise wrong_type(kind)
+        value = parse(text)
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = [_fault(fault, model) for fault in error.errors(include_url=False, include_context=False)]
-        raise ProblemError(422, "The body does not fit: " + "; ".join(faults) + ".", faults=faults) from None
+        raise unfit([_fault(fault, model) for fault in error.errors(include_url=False)]) from None
 
 
 def _decoded(raw: bytes) -> str:
@@ -89,54 +108,9 @@ def _decoded(raw: bytes) -> str:
         ) from None
 
 
-def _parsed(text: str) -> Any:
-    try:
-        value = json.loads(text, parse_constant=_no_constant)
-        _check_storable(value, MAX_DEPTH)
-    except json.JSONDecodeError as error:
-        raise ProblemError(
-            400, f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
-        ) from None
-    except (ValueError, RecursionError) as error:
-        reason = (
-            str(error) if isinstance(error, ValueError) else f"it is nested deeper than {MAX_DEPTH} levels"
-        )
-        raise ProblemError(400, f"The body cannot be used: {reason}.") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ProblemError(400, 'The body is not a JSON object. Send {"name": value, ...}, or nothing.')
-    return value
-
-
-def _no_constant(name: str) -> Never:
-    raise ValueError(f"JSON has no {name}; leave it out or send null")
-
-
-def _check_storable(value: Any, depth: int) -> None:
-    """Raise ValueError for a value that no store can hold."""
-    if depth == 0:
-        raise ValueError(f"it is nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise ValueError("it holds text that is not Unicode (a lone surrogate or NUL)")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("it holds a number that is too large; write a smaller one, or text")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _check_storable(key, depth - 1)
-            _check_storable(item, depth - 1)
-    elif isinstance(value, list):
-        for item in value:
-            _check_storable(item, depth - 1)
-
-
 def _fault(fault: Any, model: type[Body]) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "body"
     if fault["type"] == "extra_forbidden":
         return f"{where}: this member does not exist here; send one of {', '.join(model.model_fields)}"
-    if fault["type"] == "string_pattern_mismatch":  # of `sha`, the one member with a pattern
-        return f"{where}: write a commit id of 7 to 40 hexadecimal digits"
-    if fault["type"] == "timezone_aware":
-        return f"{where}: the time has no zone; write for example 2026-01-31T08:00:00Z"
-    return f"{where}: {fault['msg']}"
+    sentence = _SENTENCES.get(fault["type"])
+    return f"{where}: {sentence.format_map(fault.get('ctx', {})) if sentence else fault['msg']}"

@@ -18,6 +18,8 @@ from .routing import current_request, get, post
 
 blueprint = Blueprint(__name__)
 
+MAX_KEY = 255
+
 
 @get(blueprint, "/jobs")
 def jobs() -> dict[str, Any]:
@@ -100,8 +102,17 @@ def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
 
 
 def _idempotency_key(sent: str | None) -> str | None:
-    if sent is not None and not re.fullmatch(r"[\x21-\x7e]{1,255}", sent):
+    """Return the key: bare, or quoted as the IETF draft has it (a string of RFC 9651); both are one key."""
+    if sent is None:
+        return None
+    key = sent.strip()
+    if key.startswith('"'):
+        inner = re.fullmatch(r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"', key)
+        key = re.sub(r"\\(.)", r"\1", inner[1]) if inner else ""
+    elif not re.fullmatch(r"[\x21-\x7e]*", key):
+        key = ""
+    if not 1 <= len(key) <= MAX_KEY:
         raise ProblemError(
-            400, "Header Idempotency-Key: send 1 to 255 visible ASCII characters, or leave it out."
+            400, f"Header Idempotency-Key: send 1 to {MAX_KEY} visible ASCII characters, or leave it out."
         )
-    return sent
+    return key

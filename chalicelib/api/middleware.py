@@ -2,8 +2,8 @@
 
 1. `complete_response`: the security headers are there, a HEAD has no body, an error on the page is a page.
 2. `errors_as_problems`: an error becomes problem+json; the details of an unexpected one are logged only.
-3. `admit_request`: the size of the body, the name it was sent to, the token, the site; then the request
-   becomes the current one.
+3. `admit_request`: the size of the body, the name it was sent to, the token, the site, the kind of content;
+   then the request becomes the current one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from chalicelib.web.rendering import render
 from chalicelib.wiring import PROCESS
 
 from . import problems
-from .auth import EVERYONE, authorize, is_page, is_public, refuse_other_sites
+from .auth import EVERYONE, authorize, is_page, is_public
+from .content import refuse_unreadable
+from .origins import refuse_other_sites
 from .problems import ProblemError
 from .response_headers import missing_headers
 from .routing import CurrentRequest, handled_as, mount
@@ -58,7 +60,7 @@ def errors_as_problems(request: Request, handle: Next) -> Response:
 
 
 def admit_request(request: Request, handle: Next) -> Response:
-    """Let a request through to its handler. Raises ProblemError: 413, 421, 401, 429, 403."""
+    """Let a request through to its handler. Raises ProblemError: 413, 415, 421, 401, 429, 403."""
     if len(request.raw_body or b"") > MAX_BODY:
         raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
     caller = EVERYONE
@@ -66,7 +68,9 @@ def admit_request(request: Request, handle: Next) -> Response:
         settings = PROCESS.settings()
         refuse_foreign_name(request, settings)
         caller = authorize(request, settings)
-    refuse_other_sites(request)
+    if request.method not in {"GET", "HEAD"}:
+        refuse_other_sites(request, PROCESS.settings())
+    refuse_unreadable(request)
     with handled_as(CurrentRequest(request, caller)):
         return handle(request)
 
@@ -75,7 +79,7 @@ MIDDLEWARE = (complete_response, errors_as_problems, admit_request)
 
 
 def _without_chalice_errors(response: Response) -> Response:
-    """Give our shape to the responses that Chalice makes for an error (405, 415, 500)."""
+    """Give our shape to the responses that Chalice makes for an error (405, 500)."""
     body: Any = response.body
     if not (isinstance(body, dict) and set(body) == {"Code", "Message"}):
         return response

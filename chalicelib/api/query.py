@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from chalice.app import Request
 
+from chalicelib.model.instants import InstantError, read_instant
+
 from .problems import ProblemError
 
 E = TypeVar("E", bound=StrEnum)
@@ -61,20 +63,14 @@ class Query:
         return text in {"true", "1", "yes"}
 
     def instant(self, name: str) -> datetime | None:
-        """Return an aware instant, None if it is missing."""
+        """Return an instant in UTC, None if it is missing."""
         text = self.text(name)
         if text is None:
             return None
-        try:
-            # An unescaped plus sign arrives as a space.
-            instant = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
-        except ValueError:
-            instant = None
-        if instant is None or instant.tzinfo is None:
-            raise _refused(
-                name, f"{text!r} is not an ISO 8601 time with a zone, such as 2026-01-31T08:00:00Z"
-            )
-        return instant
+        try:  # an unescaped plus sign arrives as a space
+            return read_instant(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
+        except InstantError as error:
+            raise _refused(name, str(error)) from None
 
     def among(self, name: str, choices: type[E]) -> list[E]:
         """Return the values of an enumeration."""

@@ -30,8 +30,8 @@ log = logs.get(__name__)
 
 Handler = Callable[..., Any]
 
-# Content types that a POST may name. `bodies` refuses a body that is not JSON; an empty body may have any.
-POST_TYPES = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
+# Chalice judges a content type even where there is no content; `content` does it better.
+ANY_TYPE = ["*/*"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,17 @@ class CurrentRequest:
 
 
 def mount(request: Request) -> str:
-    """Return the path in front of our own: empty in the container, `/<stage>` behind API Gateway."""
+    """Return the path in front of our own, for links, forms and redirects.
+
+    Behind API Gateway the request names it: `/<stage>`. A proxy in front of the container removes it, so
+    there it is the path of SAURON_PUBLIC_URL.
+    """
     path = [part for part in str(request.context.get("path") or "").split("/") if part]
     own = [part for part in str(request.path).split("/") if part]
-    return "".join(f"/{part}" for part in path[: len(path) - len(own)])
+    if before := path[: len(path) - len(own)]:
+        return "".join(f"/{part}" for part in before)
+    settings = PROCESS.settings()
+    return "" if settings.function else settings.public_path
 
 
 _current: ContextVar[CurrentRequest] = ContextVar("current_request")
@@ -84,12 +91,12 @@ def handled_as(current: CurrentRequest) -> Iterator[None]:
 
 def get(blueprint: Blueprint, path: str, *, damaged_too: bool = False) -> Callable[[Handler], Handler]:
     """Declare a handler for GET and HEAD. With `damaged_too` it is asked although the store is damaged."""
-    return _route(blueprint, path, damaged_too=damaged_too, methods=["GET", "HEAD"])
+    return _route(blueprint, path, damaged_too=damaged_too, methods=["GET", "HEAD"], content_types=ANY_TYPE)
 
 
 def post(blueprint: Blueprint, path: str) -> Callable[[Handler], Handler]:
     """Declare a handler for POST."""
-    return _route(blueprint, path, methods=["POST"], content_types=POST_TYPES)
+    return _route(blueprint, path, methods=["POST"], content_types=ANY_TYPE)
 
 
 def known_damage() -> DamagedStoreError | None:

@@ -11,16 +11,16 @@ so that no health check of a proxy fails.
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import re
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from chalice.app import Request
 
 from chalicelib.settings import Settings
 
 from .auth import is_open
+from .origins import public_origin
 from .problems import ProblemError
 
 # Of a Host header (RFC 9110, section 7.2): an IPv6 address in brackets or a name, and a port.
@@ -66,6 +66,5 @@ def _is_address(text: str) -> bool:
 
 
 def _public_name(settings: Settings) -> str | None:
-    with contextlib.suppress(ValueError):  # an address that urlsplit cannot read names no host
-        return (urlsplit(settings.public_url or "").hostname or "").removesuffix(".") or None
-    return None
+    origin = public_origin(settings)
+    return origin.host.removesuffix(".") or None if origin else None

@@ -18,14 +18,13 @@ from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.task import ErrorTask
-from waitress.utilities import Error
 
 from chalicelib import logs
 from chalicelib.api.client_network import client_network
 from chalicelib.clock import Clock
 
-from .gateway import GatewayResponse, problem_response
-from .strict_parser import StrictParser
+from .gateway import BODY_BYTES, GatewayResponse, problem_response
+from .request_head import RequestError, RequestParser
 
 log = logs.get(__name__)
 
@@ -37,31 +36,37 @@ TAKE_SECONDS = 300  # for the client to take a response
 LOOK_SECONDS = 1.0  # between looks for connections that are overdue
 REPORT_SECONDS = 60.0  # between warnings
 
+# waitress's own sentences name its parts, and some repeat what was sent.
+_MALFORMED = "This is not valid HTTP: the request line, a header or a chunk of the body is malformed."
+_SENTENCES = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is longer than {BODY_BYTES} bytes. Send less.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head of the request is too long. Send shorter headers.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Sauron failed on this request. Its log has the reason.",
+    HTTPStatus.NOT_IMPLEMENTED: "Of transfer encodings only chunked is read. Send that, or Content-Length.",
+}
+
 
 class ProblemTask(ErrorTask):
-    """Sends waitress's own refusals (too long, not HTTP) as problem+json."""
+    """Sends the server's own refusals (too long, too slow, not HTTP) as problem+json."""
 
     def execute(self) -> None:
         """Write the response and close the connection after it."""
         error: Any = self.request.error  # type: ignore[attr-defined] # missing in waitress's stubs
-        response: GatewayResponse = problem_response(error.code, f"{error.reason}: {error.body}")
+        detail = error.body if isinstance(error, RequestError) else _SENTENCES.get(error.code, _MALFORMED)
+        response: GatewayResponse = problem_response(error.code, detail)
         self.status = f"{error.code} {HTTPStatus(error.code).phrase}"
         self.response_headers = [*self.response_headers, *response.headers]
         self.set_close_on_finish()
         self.content_length = response.length
-        self.write(response.body)
-
-
-class _TooSlowError(Error):
-    code = HTTPStatus.REQUEST_TIMEOUT.value
-    reason = HTTPStatus.REQUEST_TIMEOUT.phrase
+        if getattr(self.request, "command", "") != "HEAD":
+            self.write(response.body)
 
 
 class Channel(HTTPChannel):
     """One connection, which knows since when it has been waiting for the same thing."""
 
     error_task_class = ProblemTask
-    parser_class = StrictParser
+    parser_class = RequestParser
 
     def __init__(self, *given: Any, clock: Clock, **named: Any) -> None:
         """Begin to wait for a request."""
@@ -108,16 +113,16 @@ class Channel(HTTPChannel):
                 self.handle_close()
         elif self.request.headers_finished:
             if waited > BODY_SECONDS:
-                self._refuse(f"the body did not arrive within {BODY_SECONDS} seconds. Send it at once.")
+                self._refuse(f"The body did not arrive within {BODY_SECONDS} seconds. Send it at once.")
         elif waited > HEAD_SECONDS:
-            self._refuse(f"the head did not arrive within {HEAD_SECONDS} seconds. Send it at once.")
+            self._refuse(f"The head did not arrive within {HEAD_SECONDS} seconds. Send it at once.")
 
     def _refuse(self, why: str) -> None:
         with self.requests_lock:  # type: ignore[attr-defined] # missing in waitress's stubs
             late: Any = self.request
             self.request = None
             self.close_when_flushed = True  # reads nothing from now on
-        late.error = _TooSlowError(why)
+        late.error = RequestError(HTTPStatus.REQUEST_TIMEOUT, why)
         self.error_task_class(self, late).service()
         late.close()
 

@@ -1,9 +1,9 @@
 """Turn HTTP requests into calls of Chalice's routes, for the server and for the local command line.
 
-Chalice's `LocalGateway` stands in for API Gateway. This module adds what it lacks: concurrent requests do not
-see each other, path parameters are unquoted, the caller's address is passed on, HEAD is GET without a body,
-OPTIONS lists the methods, an unknown path is 404 and echoes nothing, every error is problem+json, and every
-response has the security headers.
+This module stands in for API Gateway, with what Chalice's own `LocalGateway` lacks: concurrent requests do
+not see each other, the target is read once and as it was sent, the caller's address is passed on, HEAD is GET
+without a body, OPTIONS lists the methods, an unknown path is 404 and echoes nothing, every error is
+problem+json, and every response has the security headers.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from chalice.app import Chalice
-from chalice.config import Config
-from chalice.local import LocalChalice, LocalGateway
+from chalice.local import LambdaContext, LocalChalice
 
 from chalicelib.api.problems import problem
 from chalicelib.api.response_headers import missing_headers
 
+from .request_target import RequestTarget, TargetError, read_target
+
 BODY_BYTES = 64 << 10  # the longest body; longer ones are 413
+MEMORY_MB = 128  # what the app is told that it has; nothing looks at it
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"}
 )
@@ -45,10 +45,6 @@ class Gateway:
         """Make the app hold one current request per thread."""
         self._app = _concurrent(app)
 
-    @cached_property
-    def _local(self) -> LocalGateway:
-        return LocalGateway(self._app, Config())
-
     @property
     def _routes(self) -> Mapping[str, Mapping[str, Any]]:
         routes: Mapping[str, Mapping[str, Any]] = self._app.routes
@@ -64,22 +60,26 @@ class Gateway:
         source_ip: str = "127.0.0.1",
     ) -> GatewayResponse:
         """Return the response to a request. `target` is the raw path and query of the request line."""
+        response = self._respond(method, target, headers, body, source_ip)
+        return replace(response, body=b"") if method == "HEAD" else response
+
+    def _respond(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes, source_ip: str
+    ) -> GatewayResponse:
         if len(body) > BODY_BYTES:
             return problem_response(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
         sent = {name.lower(): value for name, value in headers.items()}
-        if not target.startswith("/"):
-            authority, _, rest = target.partition("://")[2].partition("/")
-            target = f"/{rest}"
-            if authority:
-                sent["host"] = authority  # it overrides the header (RFC 9112, section 3.2.2)
-        parts = urlsplit(target)
-        path = "/" + parts.path.lstrip("/")
         try:
-            matcher = self._local.event_converter._route_matcher  # noqa: SLF001 - Chalice has no public way
-            match = matcher.match_route(f"{path}?{parts.query}")
-        except ValueError:
+            asked = read_target(method, target)
+        except TargetError as error:
+            return problem_response(error.status, str(error))
+        if asked.authority is not None:
+            sent["host"] = asked.authority  # it overrides the header (RFC 9112, section 3.2.2)
+        found = self._match(asked)
+        if found is None:
             return problem_response(404, "There is nothing at this path.")
-        methods = self._routes[match.route]
+        route, captured = found
+        methods = self._routes[route]
         effective = "GET" if method == "HEAD" and "GET" in methods else method
         allowed = ", ".join(sorted({*methods, "OPTIONS", *(["HEAD"] if "GET" in methods else [])}))
         if effective not in methods:
@@ -89,19 +89,25 @@ class Gateway:
         event = {
             "requestContext": {
                 "httpMethod": effective,
-                "resourcePath": match.route,
+                "resourcePath": route,
                 "identity": {"sourceIp": source_ip},
-                "path": path,
+                "path": asked.path,
             },
             "headers": sent,
-            "pathParameters": {name: unquote(value) for name, value in match.captured.items()},
+            "pathParameters": captured,
             "stageVariables": {},
-            "multiValueQueryStringParameters": match.query_params or None,
+            "multiValueQueryStringParameters": asked.query or None,
             "body": body,
         }
-        called = self._app(event, self._local._generate_lambda_context())  # noqa: SLF001 - as above
-        response = _response(called)
-        return replace(response, body=b"") if method == "HEAD" else response
+        called = self._app(event, LambdaContext(self._app.app_name, MEMORY_MB))
+        return _response(called)
+
+    def _match(self, target: RequestTarget) -> tuple[str, dict[str, str]] | None:
+        """Return the route of a target, and its parameters; a route without parameters goes first."""
+        for route in sorted(self._routes):
+            if (captured := target.captured(route)) is not None:
+                return route, captured
+        return None
 
 
 def problem_response(status: int, detail: str, **headers: str) -> GatewayResponse:

@@ -15,6 +15,7 @@ import click
 
 from chalicelib.clock import iso
 from chalicelib.errors import JobSpecError, SauronError
+from chalicelib.model.instants import InstantError, read_instant
 from sauron.typed_command import typed_command
 from sauron_jobs_loader import job_umask
 
@@ -47,7 +48,10 @@ def cron(client: Client, *, expression: str, zone: str, start: str | None, count
     at = _start(start, zone)
     times = []
     for _ in range(count):
-        at = schedule.after(at)
+        try:
+            at = schedule.after(at)
+        except ValueError as error:  # schedules are not computed for every year
+            raise click.UsageError(f"--from: {error}") from None
         times.append(at)
     words = describe(expression, zone)
     here = ZoneInfo(zone)
@@ -70,12 +74,9 @@ def _start(text: str | None, zone: str) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(
-            f"--from {text!r} is not a valid time. Write for example 2026-01-31T08:00"
-        ) from None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+        return read_instant(text, ZoneInfo(zone))
+    except InstantError as error:
+        raise click.UsageError(f"--from {error}") from None
 
 
 @command("init")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from chalicelib.clock import iso
+from chalicelib.model.instants import InstantError, read_instant
 
 from .client import Client, command, path
 from .output import facts, moment, say, show, show_json, table, zone
@@ -29,17 +30,14 @@ class Instant(click.ParamType[datetime]):
         """Parse a value; click.UsageError if it is neither a time nor a duration."""
         if isinstance(value, datetime):
             return value
-        if length := re.fullmatch(r"(\d{1,6})([smhdw])", value):
-            return datetime.now(UTC) + self._sign * timedelta(**{_LENGTHS[length[2]]: int(length[1])})
         try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(
-                f"{value!r} is not a valid time. Write 2026-01-31T08:00, or a duration such as 90m or 3d",
-                param,
-                ctx,
-            )
-        return instant.astimezone(UTC)
+            if length := re.fullmatch(r"(\d{1,6})([smhdw])", value):
+                return datetime.now(UTC) + self._sign * timedelta(**{_LENGTHS[length[2]]: int(length[1])})
+            return read_instant(value, "local")
+        except OverflowError:
+            self.fail(f"{value!r} from now is outside the years 1 to 9999", param, ctx)
+        except InstantError as error:
+            self.fail(f"{error}, or a duration such as 90m or 3d", param, ctx)
 
 
 @command("list")

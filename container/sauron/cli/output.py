@@ -93,7 +93,10 @@ def moment(text: str | None, *, now: datetime | None = None) -> str | None:
         return None
     instant = datetime.fromisoformat(text)
     now = now or datetime.now(UTC)
-    here = instant.astimezone()
+    try:
+        here = instant.astimezone()
+    except OverflowError:  # the last hours of the year 9999
+        return text
     off = instant - now
     days = abs((here.date() - now.astimezone().date()).days)
     near = timedelta(days=6)  # within a week the day's name is clear

@@ -114,33 +114,6 @@ def test_on_aws_without_tokens_everything_but_health_is_closed(build: Build) -> 
         assert bearer("anything-at-all").get(path).status == 401
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Sec-Fetch-Site": "cross-site"},
-        {"Sec-Fetch-Site": "same-site", "Origin": "https://sauron:8080"},
-        {"Origin": "https://evil.test"},
-        {"Origin": "null"},
-        {"Origin": "http://sauron"},
-    ],
-)
-def test_a_page_of_another_site_changes_nothing(
-    sauron: Sauron, client: Client, headers: dict[str, str]
-) -> None:
-    for path in ("/jobs/nightly-backup/trigger", "/ui/jobs/nightly-backup/trigger"):
-        assert client.ask("POST", path, headers=headers).problem["status"] == 403
-    assert client.get("/runs").json["count"] == 0
-    assert client.ask("GET", "/jobs", headers=headers).status == 200
-
-
-def test_our_own_page_may_post(sauron: Sauron, client: Client) -> None:
-    path = "/ui/jobs/nightly-backup/trigger"
-    assert client.ask("POST", path, headers={"Sec-Fetch-Site": "same-origin"}).status == 303
-    assert client.ask("POST", path, headers={"Origin": "http://sauron:8080"}).status == 303
-    behind = {"Origin": "https://public.test", "X-Forwarded-Host": "public.test"}
-    assert client.ask("POST", path, headers=behind).status == 303
-
-
 def test_many_wrong_tokens_of_one_address_get_429_and_a_right_one_is_let_in(
     guarded: Sauron, clock: ManualClock, log_text: io.StringIO
 ) -> None:

@@ -164,6 +164,33 @@ def test_an_idempotency_key_makes_one_run(sauron: Sauron, client: Client) -> Non
     assert client.post(path, Idempotency_Key="x" * 256).problem["status"] == 400
 
 
+@pytest.mark.parametrize(
+    ("bare", "quoted"),
+    [
+        ("k2", '"k2"'),
+        ("k2", ' "k2" '),
+        ('a"b', r'"a\"b"'),
+        (r"a\b", r'"a\\b"'),
+        ("é".encode().hex(), '"c3a9"'),
+    ],
+)
+def test_a_quoted_idempotency_key_is_the_key_without_its_quotes(
+    sauron: Sauron, client: Client, bare: str, quoted: str
+) -> None:
+    path = "/jobs/nightly-backup/trigger"
+    made = {client.post(path, Idempotency_Key=key).json["queue_id"] for key in (bare, quoted, bare)}
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize(
+    "key", ["", '""', '"', '"k2', '"k"2"', '"k2", "k3"', '"k2";a=1', r'"a\b"', "k 2", "k\t2", "ké", '"ké"']
+)
+def test_a_key_that_is_neither_bare_nor_quoted_is_400(sauron: Sauron, client: Client, key: str) -> None:
+    said = client.post("/jobs/nightly-backup/trigger", Idempotency_Key=key).problem
+    assert (said["status"], "Idempotency-Key" in said["detail"]) == (400, True)
+    assert client.get("/runs").json["count"] == 0
+
+
 def test_a_disabled_job_cannot_be_triggered(sauron: Sauron, client: Client) -> None:
     answer = client.post("/jobs/digest/trigger")
     assert answer.status == 400

@@ -8,7 +8,7 @@ from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import ledger, registry
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
-from tests.unit.api.client import Client, begin, execute
+from tests.unit.api.client import Client, basic, begin, execute
 from tests.unit.api.conftest import Build
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -230,3 +230,43 @@ def test_links_follow_the_stage_behind_api_gateway(sauron: Sauron, client: Clien
     }
     page = application.app(event, LambdaContext("api", 128))["body"]
     assert 'action="/api/ui/jobs/nightly-backup/trigger"' in page
+
+
+def test_links_forms_and_redirects_keep_the_path_of_the_public_address(
+    build: Build, client: Client, clock: ManualClock
+) -> None:
+    sauron = build(
+        SAURON_PUBLIC_URL="http://ops.test/tools/sauron/", JOBS_GIT_REPO_URL="https://git.test/jobs.git"
+    )
+    define(sauron.store, clock, "nightly-backup", "0 3 * * *")
+    define(sauron.store, clock, "digest", "0 8 * * *", enabled=False)
+    ran = client.post("/ui/jobs/nightly-backup/trigger").headers["location"]
+    run_id = client.get("/runs").json["runs"][0]["id"]
+    assert ran == f"/tools/sauron/?did=triggered&run={run_id}"
+    seen = [client.get(ran.removeprefix("/tools/sauron")).body, client.get(f"/ui/runs/{run_id}").body]
+    execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=["x" * 70_000])
+    seen += [client.get(path, **HTML).body for path in ("/", f"/ui/runs/{run_id}", "/ui/runs/none")]
+    for page in seen:
+        tags = read(page).tags
+        places = [
+            str(attrs[name]) for _, attrs in tags for name in ("href", "action", "src") if name in attrs
+        ]
+        assert places
+        assert all(place.startswith("/tools/sauron/") for place in places), places
+    for act in ("disable", "enable"):
+        answer = client.post(f"/ui/jobs/digest/{act}")
+        assert answer.headers["location"] == f"/tools/sauron/?did={act}d"
+    back = client.post(f"/ui/runs/{run_id}/retry").headers["location"]
+    assert re.fullmatch("/tools/sauron/ui/runs/[-0-9a-f]{36}[?]did=retried", back)
+
+
+def test_on_aws_the_stage_counts_and_not_the_path_of_the_public_address(
+    build: Build, clock: ManualClock
+) -> None:
+    sauron = build(
+        AWS_LAMBDA_FUNCTION_NAME="sauron-prod",
+        SAURON_PUBLIC_URL="https://id.execute-api.test/api/",
+        SAURON_API_TOKENS="maria:operate:operate-token-1",
+    )
+    define(sauron.store, clock, "digest", "0 8 * * *", enabled=False)
+    assert forms(basic("operate-token-1").get("/").body) == ["/ui/jobs/digest/enable"]

@@ -15,6 +15,9 @@ from tests.unit.api.client import Client
         ("/runs?state=done", "state", "succeeded"),
         ("/runs?since=yesterday", "since", "ISO 8601"),
         ("/runs?since=2026-03-02T13:00:00", "since", "zone"),
+        ("/runs?since=1900000000", "since", "ISO 8601"),
+        ("/runs?since=0001-01-01T00:00:00%2B01:00", "since", "1 to 9999 in UTC"),
+        ("/runs?since=9999-12-31T23:59:59.9999999-05:00", "since", "1 to 9999 in UTC"),
         ("/runs?after=7", "after", "next_after"),
         ("/runs?job=x", "job", "job_id"),
         ("/runs?limit=1&limit=2", "limit", "once"),
@@ -31,3 +34,16 @@ def test_a_bad_query_parameter_is_named(
     said = client.get(path).problem
     assert (said["status"], said["parameter"]) == (400, name)
     assert hint in said["detail"]
+
+
+@pytest.mark.parametrize(
+    "since",
+    [
+        "0001-01-01T00:00:00Z",
+        "2026-03-02t13:00:00z",
+        "2026-03-02 13:00:00 01:00",
+        "9999-12-31T23:59:59.9999999Z",
+    ],
+)
+def test_a_time_in_any_form_of_the_standards_is_read(sauron: Sauron, client: Client, since: str) -> None:
+    assert client.get(f"/runs?since={since.replace(' ', '%20')}").status == 200

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from chalicelib.store import Store
@@ -61,4 +63,37 @@ def test_a_switch_says_until_when_and_why(cli: Cli) -> None:
 def test_a_time_that_is_not_one_is_refused_with_what_to_write(cli: Cli, until: str) -> None:
     said = cli("disable", "backup", "--until", until)
     assert said.code == 2
-    assert f"{until!r} is not a valid time. Write 2026-01-31T08:00, or a duration" in said.err
+    assert (
+        f"{until!r} is not a valid time. Write for example 2026-01-31T08:00:00Z (ISO 8601), or a duration"
+        in said.err
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("disable", "backup", "--until", "9999-12-31T23:59:59.9999999-05:00"),
+        ("enable", "backup", "--until", "999999w"),
+        ("runs", "--since", "0001-01-01T00:00:00+01:00"),
+        ("runs", "--since", "999999w"),
+        ("cron", "* * * * *", "--from", "0001-01-01T00:00", "--tz", "Asia/Tokyo"),
+        ("cron", "* * * * *", "--from", "0001-01-01T00:00:00Z"),
+        ("cron", "@yearly", "--from", "9899-06-01T00:00:00Z"),
+    ],
+)
+def test_a_time_that_cannot_be_reckoned_with_is_wrong_use(cli: Cli, words: tuple[str, ...]) -> None:
+    said = cli(*words)
+    assert (said.code, said.out) == (2, "")
+    assert "outside the years" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_switch_until_the_last_day_of_all_is_shown(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        said = cli("disable", "backup", "--until", "9999-12-31T23:59:59z")
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    assert (said.code, "9999-12-31T23:59:59Z" in said.out) == (0, True)
