@@ -10,10 +10,11 @@ import inspect
 import math
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sauron_jobs_loader import job_parameter, params
+from sauron_jobs_loader.programs.shell_words import command_faults
 from sauron_jobs_loader.text import storable
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -35,9 +36,13 @@ RANGES: dict[str, tuple[bool, float, float, str]] = {
 """For each number field: whether it is whole, the least, the most, and what to write."""
 
 
-def faults(values: Mapping[str, Any]) -> list[str]:
-    """Return the faults of the fields of one job; an empty list if it can be used."""
-    found = [*_id_faults(values), *_text_faults(values), *_number_faults(values), *_work_faults(values)]
+def faults(values: Mapping[str, Any], given: Collection[str] = ()) -> list[str]:
+    """Return the faults of the fields of one job; an empty list if it can be used.
+
+    `given` are the names of the fields that its author wrote.
+    """
+    found = [*_id_faults(values), *_text_faults(values), *_number_faults(values)]
+    found += _work_faults(values, given)
     for name, choices in CHOICES.items():
         if values[name] not in choices:
             found.append(f"{name} is {_shown(values[name])}: write one of {', '.join(map(repr, choices))}.")
@@ -136,13 +141,16 @@ def _number_faults(values: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _work_faults(values: Mapping[str, Any]) -> list[str]:
+def _work_faults(values: Mapping[str, Any], given: Collection[str]) -> list[str]:
     func, command = values["func"], values["command"]
+    if func is None and command is None and "func" in given:
+        advice = "write the function itself, without quotes and parentheses, such as func=run."
+        return [f"func is None: {advice} func=run() calls it at once, and gives what it returns."]
     if (func is None) == (command is None):
         what = "neither func nor command is given" if func is None else "func and command are both given"
         return [f"{what}: write one of func=<function> and command=['program', 'argument']."]
     if command is not None:
-        return _command_faults(command)
+        return command_faults(command, _shown(command))
     return _func_faults(func)
 
 
@@ -164,32 +172,6 @@ def _func_faults(func: Any) -> list[str]:
     except ValueError as error:
         return [str(error)]
     return []
-
-
-def _command_faults(command: Any) -> list[str]:
-    if isinstance(command, str):
-        return [
-            (
-                f"command is {_shown(command)}: write a list, {_split(command)!r}. "
-                "There is no shell; use ['sh', '-c', ...] for one."
-            )
-        ]
-    if (
-        not isinstance(command, list | tuple)
-        or not command
-        or not all(isinstance(word, str) for word in command)
-    ):
-        return [f"command is {_shown(command)}: write a list of texts, such as ['df', '-h']."]
-    if not command[0] or any("\0" in word for word in command):
-        return [f"command is {_shown(command)}: write a program as its first word, and no NUL in any word."]
-    return []
-
-
-def _split(command: str) -> list[str]:
-    try:
-        return shlex.split(command)
-    except ValueError:
-        return command.split()
 
 
 def _tag_faults(tags: Any) -> list[str]:

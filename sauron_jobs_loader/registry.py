@@ -60,6 +60,7 @@ class JobConfig:
             known = dataclasses.fields(type(self))
             for entry, value in zip(known, args, strict=False):
                 fields.setdefault(entry.name, value)
+            self._given = frozenset(fields)
             for entry in known:
                 default = entry.default_factory() if entry.name == "tags" else entry.default
                 setattr(
@@ -87,7 +88,8 @@ class JobConfig:
     def faults(self) -> list[str]:
         """Return the faults of this definition, each a sentence with what to write instead."""
         values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
-        return [*definition.unknown_fields(getattr(self, "_surplus", {}), values), *definition.faults(values)]
+        unknown = definition.unknown_fields(getattr(self, "_surplus", {}), values)
+        return [*unknown, *definition.faults(values, getattr(self, "_given", ()))]
 
     def remarks(self) -> list[tuple[str, int, str, str]]:
         """Return what its author likely did not mean: (file, line, text, cure) each."""

@@ -19,6 +19,7 @@ from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
 from sauron_jobs_loader.git.source import GitSource
 from sauron_jobs_loader.git.without_git.source import DulwichSource
 from sauron_jobs_loader.launch.launcher import Bundle
+from sauron_jobs_loader.launch.process_tree_handle import with_programs
 from sauron_jobs_loader.launch.remarks import of_loading
 
 from .key_files import KeyFiles
@@ -69,17 +70,20 @@ class BundleSource:
         """Return the bundle's folder in the checkout of a revision. Raises BootError without a manifest."""
         return bundle_folder(self.folders.path(sha), self._settings.jobs_git_subdir)
 
-    def remarks(self, sha: str, bundle: Bundle | None = None) -> list[Remark]:
+    def remarks(self, sha: str, bundle: Bundle | None = None, python: Path | None = None) -> list[Remark]:
         """Return what the author of a revision should know, also of how it loaded.
 
-        A check that fails costs no sync.
+        `python` is the interpreter of the revision's environment, whose programs its commands find. A check
+        that fails costs no sync.
         """
         found = of_loading(bundle) if bundle else []
         jobs, loaded = (bundle.jobs, bundle.files) if bundle else ((), ())
+        path = with_programs(self._settings.environ, python).get("PATH", "")
         with contextlib.suppress(LoaderError, BundleError):
             folder, top = self.folder(sha), self.folders.path(sha)
             try:
-                found += all_checks.remarks(BundleTree(folder, top, committed=True, jobs=jobs, loaded=loaded))
+                tree = BundleTree(folder, top, committed=True, jobs=jobs, loaded=loaded, path=path)
+                found += all_checks.remarks(tree)
             except Exception:
                 log.exception("bundle.check_failed", sha=sha)
         return found

@@ -1,7 +1,6 @@
 """The bundle's revisions: the one user of the loader's git, environment and launch parts.
 
-Settings become arguments of the loader, and errors of the loader become BundleError, with every known secret
-masked.
+Settings become arguments of the loader. Its errors become BundleError, with every known secret masked.
 """
 
 from __future__ import annotations
@@ -132,7 +131,8 @@ class Revisions:
         except BundleError as error:
             raise BundleError(" ".join([str(error), *lacking, *self._why_lacking(sha)])) from None
         mask = self._environment.masker()
-        remarks = [mask.value(one.record()) for one in self._source.remarks(sha, bundle)]
+        found = self._source.remarks(sha, bundle, self._pythons.get(sha))
+        remarks = [mask.value(one.record()) for one in found]
         jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
         refused = [
             {"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)}
@@ -238,9 +238,9 @@ class Revisions:
             with self._translated():
                 sha, folder = run.revision, self._source.folder(run.revision)
                 python = self._python(sha, folder)
-        identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
         scheduled_for = iso(run.fire_at or run.created_at)
-        identity["SAURON_SCHEDULED_FOR"] = scheduled_for
+        identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
+        identity |= {"SAURON_SCHEDULED_FOR": scheduled_for}
         spawn = self._environment.spawns(spec)
         self._environment.learn(str(secret["key"]) for secret in spec.secrets or ())
         with self._translated():

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from . import at_loading, shadowed_modules, stored_elsewhere, submodules
+from . import (
+    at_loading,
+    commands,
+    shadowed_modules,
+    stored_elsewhere,
+    submodules,
+    unread_requirements,
+)
 from .remark import Remark
 from .tree import BundleTree
 
@@ -13,6 +20,8 @@ MOST = 20  # remarks of one check
 CHECKS: tuple[Callable[[BundleTree], Sequence[Remark]], ...] = (
     submodules.check,
     stored_elsewhere.check,
+    commands.check,
+    unread_requirements.check,
     shadowed_modules.check,
     at_loading.check,
 )

@@ -25,7 +25,8 @@ class BundleTree:
 
     `jobs` are the records of its jobs, as far as they loaded, and `loaded` the files that loading executed,
     relative to the folder. `committed`: the folder is the checkout of a commit, not an author's working copy.
-    `top` is the folder of the whole repository: the bundle's own, or the one that holds it.
+    `top` is the folder of the whole repository: the bundle's own, or the one that holds it. `path` is the
+    PATH of the jobs, by default this process's.
     """
 
     folder: Path
@@ -33,14 +34,19 @@ class BundleTree:
     committed: bool
     jobs: Sequence[Mapping[str, Any]] = ()
     loaded: Sequence[str] = ()
+    path: str = ""
 
     @classmethod
     def working_copy(
-        cls, folder: Path, jobs: Sequence[Mapping[str, Any]] = (), loaded: Sequence[str] = ()
+        cls,
+        folder: Path,
+        jobs: Sequence[Mapping[str, Any]] = (),
+        loaded: Sequence[str] = (),
+        path: str = "",
     ) -> BundleTree:
         """Return the tree of an author's folder; its repository is the nearest above it with a `.git`."""
         top = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
-        return cls(folder, top, committed=False, jobs=jobs, loaded=loaded)
+        return cls(folder, top, committed=False, jobs=jobs, loaded=loaded, path=path)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -56,6 +62,31 @@ class BundleTree:
     def repositories(self) -> tuple[str, ...]:
         """The folders inside the bundle that are git repositories of their own."""
         return self._walked[2]
+
+    @cached_property
+    def executables(self) -> Mapping[str, bool]:
+        """Whether git keeps a file of an author's working copy as executable, for the files that it tracks.
+
+        Empty for a checkout, whose files have git's modes, and where git's index cannot be read.
+        """
+        if self.committed or not (self.top / ".git").exists():
+            return {}
+        from dulwich.repo import Repo
+
+        try:
+            with Repo(str(self.top)) as repository:
+                tracked = {
+                    os.fsdecode(name): bool(entry.mode & 0o111)
+                    for name, entry in repository.open_index().items()
+                    if hasattr(entry, "mode")
+                }
+        except Exception:  # noqa: BLE001 - an index of any form; then the file system's modes count
+            return {}
+        return {
+            own: executable
+            for name, executable in tracked.items()
+            if (own := self.in_bundle(name)) is not None
+        }
 
     def head(self, name: str) -> bytes:
         """Return the first bytes of a file; none of a link or of a file that cannot be read."""

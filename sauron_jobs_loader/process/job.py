@@ -28,6 +28,7 @@ from typing import Any, NoReturn
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.context import Channel, JobContext
 from sauron_jobs_loader.errors import BootError, DefinitionError
+from sauron_jobs_loader.programs.cause import cause, sentence
 from sauron_jobs_loader.registry import JobConfig, job_registry
 from sauron_jobs_loader.text import storable
 
@@ -71,6 +72,7 @@ def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
     os.environ.update(request["secrets"])
     surroundings.settle(os.environ, request["folder"])
     surroundings.use_scratch(os.environ, request["scratch"])
+    surroundings.import_from(os.environ, request["folder"])
 
 
 def _open_streams() -> None:
@@ -185,6 +187,12 @@ def _exited(code: Any) -> tuple[dict[str, Any], int]:
 
 def _become_command(command: list[str], link: Channel) -> int:
     """Replace this process by the command. Returns only when it cannot be started."""
+    folder, path = os.getcwd(), os.environ.get("PATH", os.defpath)  # noqa: PTH109 - as in manifest
+    fault = None
+    with contextlib.suppress(OSError, ValueError):
+        fault = cause(command[0], folder=folder, path=path)
+    if fault is not None and fault.begins:
+        return _not_started(command[0], sentence(command[0], fault, folder), link)
     link.send({"type": "exec"})
     _flush()
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; programs expect the default
@@ -192,14 +200,18 @@ def _become_command(command: list[str], link: Channel) -> int:
     try:
         os.execvpe(command[0], command, os.environ)  # noqa: S606 - there is no shell on purpose
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        message = (
-            f"command {command[0]!r} cannot be started: {reason}. PATH is {os.environ.get('PATH', '')!r}."
-        )
-        if isinstance(error, FileNotFoundError):
-            message += " Install the program, or write its full path or a path in the bundle (./bin/...)."
-        print(message, file=sys.stderr)  # noqa: T201 - standard error is the run's log
-        return _send(link, result.failure(message, "CommandError"), 127)
+        why = f"{getattr(error, 'strerror', None) or error}."
+        if fault is not None:
+            why = sentence(command[0], fault, folder)
+        if "/" not in command[0]:
+            why += f" PATH is {path!r}."
+        return _not_started(command[0], why, link)
+
+
+def _not_started(program: str, why: str, link: Channel) -> int:
+    message = f"command {program!r} cannot be started: {why}"
+    print(message, file=sys.stderr)  # noqa: T201 - standard error is the run's log
+    return _send(link, result.failure(message, "CommandError"), 127)
 
 
 def _send(link: Channel, frame: dict[str, Any], code: int) -> int:

@@ -135,7 +135,22 @@ def _missing_module(name: str, folder: str) -> str:
                 f" (the folder {shown} is empty: if it is a git submodule, its files are not fetched;"
                 " copy them into this repository, or name a package in requirements.txt)"
             )
-    return " (is the file committed, and is the package named in the bundle's requirements.txt?)"
+    asked = " (is the file committed, and is the package named in the bundle's requirements.txt?)"
+    return asked + _unread(name, folder)
+
+
+def _unread(name: str, folder: str) -> str:
+    """Return a sentence about a file that declares packages and is not read; the one with `name` first."""
+    from pathlib import Path
+
+    from sauron_jobs_loader import unread_requirements
+
+    try:
+        found = unread_requirements.unread(Path(folder))
+    except OSError:
+        return ""
+    found.sort(key=lambda one: name.partition(".")[0].lower() not in one.names)
+    return "".join(f" {one.file} {unread_requirements.described(one)}; {one.cure}." for one in found[:1])
 
 
 def _names_taken(folder: str) -> str:

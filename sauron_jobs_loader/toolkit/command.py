@@ -16,11 +16,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from sauron_jobs_loader.bounded_output import BoundedOutput
 from sauron_jobs_loader.bounded_process import BoundedProcess
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.process import tree
+from sauron_jobs_loader.programs.cause import cause, sentence
 
 GRACE_SECONDS = 5.0
 """The default time between TERM and KILL at the timeout."""
@@ -91,9 +93,7 @@ def run(
             data=input.encode() if isinstance(input, str) else input or b"",
         )
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        advice = " Install it, or write its full path." if isinstance(error, FileNotFoundError) else ""
-        raise CommandError(f"{words[0]} cannot be started: {reason}.{advice}") from error
+        raise CommandError(f"{words[0]} cannot be started: {_reason(error, words[0], env, cwd)}") from error
     with contextlib.closing(log), child:
         ended = _followed(
             child, None if timeout_seconds is None else started + timeout_seconds, grace_seconds
@@ -107,6 +107,23 @@ def run(
             "\n".join([f"{words[0]} {how}." + (" The end of its output:" if lines else ""), *lines]), result
         )
     return result
+
+
+def _reason(
+    error: OSError | ValueError,
+    program: str,
+    env: Mapping[str, str | None] | None,
+    cwd: str | os.PathLike[str] | None,
+) -> str:
+    folder = Path.cwd() if cwd is None else Path(cwd).absolute()
+    if cwd is not None and not folder.is_dir():
+        return f"cwd={os.fspath(cwd)!r} is not a folder. Make it first, or write another."
+    with contextlib.suppress(OSError, ValueError):
+        fault = cause(program, folder=str(folder), path=_environ(env).get("PATH", os.defpath))
+        if fault is not None and fault.file is not None:
+            return sentence(program, fault, str(folder))
+    advice = " Install it, or write its full path." if isinstance(error, FileNotFoundError) else ""
+    return f"{getattr(error, 'strerror', None) or error}.{advice}"
 
 
 def _followed(child: BoundedProcess, deadline: float | None, grace: float) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from sauron_jobs_loader.launch.launcher import Launcher
 from tests.bundle_runs import ENVIRON, Runs, Told, alive, eventually, pid_in, tagged, write_job
 
-SETTLED = {"PWD", "PYTHONUNBUFFERED", "GIT_CEILING_DIRECTORIES", "TMPDIR"}
+SETTLED = {"PWD", "PYTHONUNBUFFERED", "GIT_CEILING_DIRECTORIES", "TMPDIR", "PYTHONPATH"}
 """What every job is told about the place that it runs in."""
 
 DAEMON = """

@@ -15,7 +15,7 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 NAMED = re.compile(r"(?P<file>[\w.-]+(?:/[\w.-]+)+\.(?:py|md|sh|toml|txt|yml|json))(?::(?P<name>[\w.]+))?")
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
-OF_A_BUNDLE = re.compile(r"jobs/")
+OF_A_BUNDLE = re.compile(r"(jobs|bin|scripts|requirements)/")
 
 
 def prose(page: Path) -> str:

@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ from chalicelib.model.instants import InstantError, read_instant
 from sauron.typed_command import typed_command
 from sauron_jobs_loader import job_umask
 
+from .check_report import report, summary
 from .client import Client, command
-from .output import facts, moment, remark_line, say, show, show_json, table, waiting
+from .output import facts, say, show, show_json, waiting
 
 INSTALL_TIMEOUT = timedelta(minutes=10)
 IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
@@ -177,36 +179,18 @@ def _identity(folder: Path) -> tuple[str, ...]:
     help="Where the bundle will run.",
 )
 def check(client: Client, *, folder: Path, target: str) -> int:
-    """Check every job of the bundle in DIR, committed or not. Exit code 1 if there is a fault."""
+    """Check every job of the bundle in DIR, committed or not.
+
+    Exit code 0 if every job loads, also with remarks; 1 if a job or the whole bundle is rejected.
+    """
     client.local_only("check")
     with waiting("Loading the bundle"):
         jobs, faults, remarks = checked(folder.absolute(), target)
     if client.json:
-        show_json({"ok": not faults, "jobs": jobs, "faults": faults, "remarks": remarks})
-        return 1 if faults else 0
-    if jobs:
-        table(
-            ["job", "schedule", "next run", "runs"],
-            [
-                [
-                    job["id"],
-                    job["schedule_text"] if job["enabled"] else "off",
-                    moment(job["next_run_at"]),
-                    job["entrypoint"],
-                ]
-                for job in jobs
-            ],
-        )
-    for fault in faults:
-        subject = f"{fault['job_id']}: " if fault["job_id"] else ""
-        show(f"{fault['place'] or folder}: {subject}{fault['reason']}")
-    for job in jobs:
-        if job["missing_secrets"]:
-            missing = ", ".join(job["missing_secrets"])
-            show(f"{job['place']}: {job['id']}: needs {missing}, not set here; set it where Sauron runs")
-    for remark in remarks:
-        show(remark_line(remark))
-    show(f"{len(jobs)} jobs are good" + (f", {len(faults)} faults." if faults else "."))
+        said = summary(jobs, faults, remarks)
+        show_json({"ok": not faults, "summary": said, "jobs": jobs, "faults": faults, "remarks": remarks})
+    else:
+        report(folder, jobs, faults, remarks)
     return 1 if faults else 0
 
 
@@ -221,17 +205,16 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     from chalicelib.bundle import lambda_limits
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
-    from chalicelib.cron.zone_advice import remark
     from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings
     from sauron_jobs_loader.bundle_folder import bundle_folder
     from sauron_jobs_loader.checks import all_checks
-    from sauron_jobs_loader.checks.remark import Remark
     from sauron_jobs_loader.checks.tree import BundleTree
     from sauron_jobs_loader.environment import requirements
     from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
+    from sauron_jobs_loader.launch.process_tree_handle import with_programs
     from sauron_jobs_loader.launch.remarks import of_loading
 
     settings = Settings.load(Path.cwd())
@@ -245,7 +228,8 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
         folder = bundle_folder(top, None if (top / "manifest.py").is_file() else settings.jobs_git_subdir)
         if target == lambda_limits.AWS and (declared := requirements.read(folder)):
             unmet = lambda_limits.unmet(declared.wanted, lambda_limits.shipped())
-        bundle = launcher.boot("working-tree", folder, environ, python=environments.python(folder))
+        python = environments.python(folder)
+        bundle = launcher.boot("working-tree", folder, environ, python=python)
     except LoaderError as error:
         found = all_checks.remarks(BundleTree.working_copy(folder))
         return (
@@ -284,10 +268,18 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
                 "missing_secrets": secrets.missing(spec),
             }
         )
-    tree = BundleTree.working_copy(folder, bundle.jobs, bundle.files)
+    path = with_programs(environ, python)["PATH"]
+    tree = BundleTree.working_copy(folder, bundle.jobs, bundle.files, path)
     remarks = [*of_loading(bundle), *all_checks.remarks(tree)]
+    return jobs, faults, [*(one.record() for one in remarks), *_of_zones(jobs)]
+
+
+def _of_zones(jobs: Records) -> Iterator[dict[str, Any]]:
+    """Yield the remarks on jobs whose time zone has a misleading name."""
+    from chalicelib.cron.zone_advice import remark
+
     for job in jobs:
         if said := remark(job["timezone"], datetime.now(UTC)):
             file, _, line = job["place"].rpartition(":")
-            remarks.append(Remark(file, int(line) if line.isdecimal() else None, *said))
-    return jobs, faults, [one.record() for one in remarks]
+            text, cure = said
+            yield {"file": file, "line": int(line) if line.isdecimal() else None, "text": text, "cure": cure}

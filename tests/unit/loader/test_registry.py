@@ -98,13 +98,21 @@ def test_a_pydantic_model_becomes_its_schema() -> None:
         ({"cron": None}, "cron is missing: write text such as '0 8 * * *'."),
         ({"cron": 5}, "cron is 5: write text"),
         ({"timezone": None}, "timezone is missing"),
-        ({"func": None}, "neither func nor command is given"),
+        ({"func": None}, "func is None: write the function itself, without quotes and parentheses, such as"),
+        (
+            {"func": {"status": "success"}},
+            "func is {'status': 'success'}: write the function",
+        ),
         ({"func": run, "command": ["df"]}, "func and command are both given"),
         ({"func": "run"}, "func is 'run': write the function itself"),
         ({"func": lambda a, b: (a, b)}, "needs the arguments a, b"),
         ({"command": "df -h 'a b'"}, "write a list, ['df', '-h', 'a b']"),
         ({"command": []}, "command is []: write a list of texts"),
         ({"command": ["df", 5]}, "command is ['df', 5]"),
+        (
+            {"command": ["cd", "etc"], "func": None},
+            "command is ['cd', 'etc']: 'cd' is a word of the shell",
+        ),
         ({"command": ["df", "\0"]}, "no NUL in any word"),
         ({"enabled": "no"}, "enabled is 'no': write True or False."),
         ({"queue_mode": 1}, "queue_mode is 1"),
@@ -133,6 +141,13 @@ def test_a_pydantic_model_becomes_its_schema() -> None:
 )
 def test_a_fault_names_the_field_the_value_and_what_to_write(fields: dict[str, Any], words: str) -> None:
     assert words in reason(**fields)
+
+
+def test_a_job_without_work_is_told_what_is_missing() -> None:
+    (fault,) = JobConfig(id="job", cron="@daily").faults()
+    assert fault.startswith("neither func nor command is given")
+    (fault,) = JobConfig("job", "@daily", None).faults()
+    assert fault.startswith("func is None: write the function itself")
 
 
 def test_all_faults_of_a_job_are_told_at_once() -> None:

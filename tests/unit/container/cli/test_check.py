@@ -40,7 +40,7 @@ def test_check_remarks_what_loading_does_and_what_a_parameter_gets(cli: Cli, tmp
         "loading printed, as it does at every check, sync and start: connecting to the shop",
     ):
         assert any(words in remark for remark in remarks), (words, remarks)
-    assert "1 jobs are good." in said.out
+    assert said.out.endswith("\n1 job is good, 5 remarks.\n")
 
 
 def test_a_module_that_breaks_pythons_own_is_named_and_no_traceback_of_sauron_is_shown(

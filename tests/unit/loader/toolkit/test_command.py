@@ -74,6 +74,15 @@ def test_what_a_program_leaves_behind_does_not_hold_the_job() -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+def test_a_program_that_cannot_be_started_is_told_by_what_its_file_is(tmp_path: Path) -> None:
+    (tmp_path / "dos.sh").write_bytes(b"#!/bin/sh\r\n")
+    (tmp_path / "dos.sh").chmod(0o755)
+    with pytest.raises(CommandError, match=r"started: dos\.sh has Windows line ends\. Save it"):
+        run(["./dos.sh"], cwd=tmp_path)
+    with pytest.raises(CommandError, match=r"sh cannot be started: cwd='/none' is not a folder\. Make it"):
+        run(["sh"], cwd="/none")
+
+
 def test_a_program_that_cannot_be_started_is_said() -> None:
     with pytest.raises(CommandError, match=r"no-such-program cannot be started: No such file.*Install it"):
         run(["no-such-program"], check=False)
