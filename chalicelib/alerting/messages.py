@@ -26,6 +26,7 @@ from sauron_jobs_loader.mail_subjects import WARNING, alert_subject
 from .checks import OF_SAURON, SAURON, Kind
 
 MAIL = "mail"
+SEVERAL = "several"  # the kind of a message about several alerts
 TEST = "test"  # the kind of an alert that somebody asked for
 WEBHOOK = "webhook"
 # What each channel needs; it is used when all of it is set.
@@ -149,12 +150,48 @@ def as_webhook(alert: Alert) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+def as_webhook_of_several(alerts: Sequence[Alert], settings: Settings) -> bytes:
+    """Write several alerts, in the order of their happening, as one webhook's body.
+
+    It has the form of every other: a type, a timestamp, and facts, in which `alerts` holds each alert whole
+    but for the length of its log.
+    """
+    titles = [_line(str(alert.data.get("title") or alert.type), 120) for alert in alerts]
+    told = [
+        {
+            "id": f"msg_{alert.id}",
+            "type": alert.type,
+            "timestamp": iso(alert.created_at),
+            "data": {**alert.data, "log_tail": str(alert.data.get("log_tail") or "")[-TAIL_OF_MANY:]},
+        }
+        for alert in alerts
+    ]
+    data = {
+        "job_id": None,
+        "run_id": None,
+        "subject": SAURON,
+        "kind": SEVERAL,
+        "title": _line(_headline(titles), 150),
+        "reason": "\n".join(titles),
+        "link": f"{settings.base_link}/",
+        "scheduler": settings.scheduler_name,
+        "count": len(alerts),
+        "alerts": told,
+    }
+    body = {"type": f"alerts.{SEVERAL}", "timestamp": iso(alerts[-1].created_at), "data": data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _headline(titles: Sequence[str]) -> str:
+    return titles[0] if len(titles) == 1 else f"{len(titles)} alerts: {', '.join(dict.fromkeys(titles))}"
+
+
 def as_mail(alerts: Sequence[Alert], *, scheduler: str) -> Mail:
     """Write one alert, or several in the order of their happening, as a mail."""
     chars = TAIL_CHARS if len(alerts) == 1 else TAIL_OF_MANY
     parts = [_part(alert, chars) for alert in alerts]
     titles = [str(part["title"]) for part in parts]
-    subject = titles[0] if len(parts) == 1 else f"{len(parts)} alerts: {', '.join(dict.fromkeys(titles))}"
+    subject = _headline(titles)
     html = _template().render(parts=parts, titles=titles)
     text = "\n\n".join(_plain(part) for part in parts)
     if len(parts) > 1:
