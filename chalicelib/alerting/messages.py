@@ -23,7 +23,7 @@ from chalicelib.store.incidents import Incident
 from chalicelib.text import safe, storable, taken
 from sauron_jobs_loader.mail_subjects import WARNING, alert_subject
 
-from .checks import OF_SAURON, SAURON, Kind
+from .check_result import OF_SAURON, SAURON, Kind
 
 MAIL = "mail"
 SEVERAL = "several"  # the kind of a message about several alerts
@@ -39,6 +39,11 @@ _WORDS = {
     Kind.MANIFEST: "rejected",
     Kind.OUTBOX: "stuck",
     Kind.DISK: "low",
+}
+_ENDS = {
+    "disabled": "it is disabled",
+    "removed": "it was removed",
+    "forgotten": "its runs are no longer kept",
 }
 TAIL_CHARS = 2000
 TAIL_OF_MANY = 400  # of each log in a mail about several alerts
@@ -75,6 +80,15 @@ def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder:
     if incident.kind == TEST:
         return "This is a test"
     kind, subject, still = Kind(incident.kind), incident.subject, "still " if reminder else ""
+    if renamed := facts.get("renamed_to"):
+        subject = f"{subject} (now {renamed})"
+    if over and "ended_by" in facts:
+        return {
+            Kind.SYNC: "The bundle is no longer watched: none is configured",
+            Kind.MANIFEST: "The bundle is no longer watched: none is configured",
+            Kind.OUTBOX: "Copies to Life Hub are no longer watched: it is not configured",
+            Kind.DISK: "The disk is no longer watched: its bound is 0",
+        }.get(kind, f"{subject} is no longer watched: {_ENDS.get(facts['ended_by'], 'it is over')}")
     if over:
         return {
             Kind.FAILING: f"{subject} recovered",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chalicelib.alerting.checks import SAURON
+from chalicelib.alerting.check_result import SAURON
 from chalicelib.alerting.messages import title
 from chalicelib.clock import iso
 from chalicelib.model.liveness import is_ticking

@@ -10,13 +10,14 @@ whatever reason, no later one is claimed. So the last thing told is the last thi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, tuple_, update
 
+from chalicelib.clock import iso
 from chalicelib.model.runs import new_run_id
 
 from .database import Tx
@@ -166,6 +167,26 @@ def postpone(tx: Tx, channel: str, *, until: datetime) -> None:
     """Let nothing that waits for a channel be tried before an instant, by any process."""
     locks.hold(tx, locks.ALERTS)
     tx.execute(update(alerts).where(_a.channel == channel, _a.try_at < until).values(try_at=until))
+
+
+def names_told(tx: Tx, subject: str, kind: str, *, since: datetime) -> list[str]:
+    """Return the names under which people were told of an incident since it began, former ones first."""
+    c = _a.data
+    told = select(c["subject"].as_string()).where(
+        _a.created_at >= since,
+        c["kind"].as_string() == kind,
+        c["since"].as_string() == iso(since),
+        _subject(_a) == subject,
+    )
+    return list(dict.fromkeys(tx.execute(told.order_by(_a.created_at, _a.id)).scalars()))
+
+
+def rename(tx: Tx, old: str, new: str, *, but: Collection[str]) -> None:
+    """Note in what people were told of a job, or will be, that it has another id now; not of some kinds."""
+    c = _a.data
+    of_job = (_subject(_a) == old) & (c["job_id"].as_string() == c["subject"].as_string())
+    for row in tx.execute(select(alerts).where(of_job, c["kind"].as_string().not_in(but))).all():
+        tx.execute(update(alerts).where(_a.id == row.id).values(data={**row.data, "renamed_to": new}))
 
 
 def waiting(tx: Tx, channel: str | None = None) -> int:

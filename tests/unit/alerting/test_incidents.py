@@ -117,8 +117,9 @@ def test_a_disabled_job_is_silent(world: World) -> None:
     world.end("j", BAD)
     assert world.types("j") == ["job.failing"]
     Operations(world.store, world.clock).disable("j")
-    assert world.types() == []
+    assert world.types() == ["job.recovered"]  # for whoever was told, with the reason
     assert world.open() == []
+    assert world.types("j") == world.types() == []
 
 
 def test_people_are_reminded_once_a_day_while_it_lasts(world: World) -> None:
@@ -173,11 +174,13 @@ def test_switching_a_job_off_and_on_does_not_tell_an_old_failure_again(world: Wo
     define(world.store, world.clock, "j", YEARLY)
     world.end("j", BAD)
     assert world.types("j") == ["job.failing"]
+    told = []
     for _ in range(3):
         for enabled in (False, True):
             world.clock.move(minutes=1)
             Operations(world.store, world.clock)._switch("j", SwitchRequest(), enabled=enabled)
-            assert world.types("j") == world.types() == []
+            told += world.types("j") + world.types()
+    assert told == ["job.recovered"]
     world.end("j", BAD)
     assert world.types("j") == ["job.failing"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.alerting.checks import Kind
+from chalicelib.alerting.check_result import Kind
 from chalicelib.alerting.messages import as_mail, as_webhook, channels, compose, title, type_of
 from chalicelib.alerting.messages import test_facts as facts_of_a_test
 from chalicelib.settings import Settings
