@@ -136,6 +136,15 @@ def safe(text: str, *, colours: bool = False) -> str:
     return cleaner.feed(text) + cleaner.end()
 
 
+def readable(value: Any) -> Any:
+    """Return a JSON value whose texts hold nothing that a terminal obeys."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, Mapping):
+        return {safe(str(key)): readable(item) for key, item in value.items()}
+    return [readable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def cell(text: str) -> str:
     """Return a text as one line, without what a terminal obeys."""
     return "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in safe(text))

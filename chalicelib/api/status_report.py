@@ -26,6 +26,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 from chalicelib.store.queue import leases
 from chalicelib.store.runners import Runner
+from chalicelib.text import safe
 from chalicelib.wiring import Sauron
 from sauron_jobs_loader.masking import shown_address
 
@@ -136,5 +137,5 @@ def problems(report: StatusReport, settings: Settings, degraded: Sequence[str]) 
 
 
 def _sentence(incident: Incident, settings: Settings) -> str:
-    reason = textwrap.shorten(settings.masked(incident.reason), REASON_CHARS, placeholder=" ...")
+    reason = textwrap.shorten(settings.masked(safe(incident.reason)), REASON_CHARS, placeholder=" ...")
     return f"{title(incident, {}, over=False, reminder=False)}: {reason.rstrip('.')}."
