@@ -24,7 +24,6 @@ _other = job_queue.alias("other")
 
 SUBJECT_CHARS = 128
 MOST_IN_A_ROW = 1000  # failures that are counted
-TAIL_CHUNKS = 200  # read for the end of a log
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.model.runs import JobId, Outcome, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest
-from chalicelib.store import Store, ledger, registry
+from chalicelib.store import Store, ledger, log_chunks, registry
 from chalicelib.store import incidents as table
 from tests.conftest import ManualClock, define
 
@@ -34,6 +34,16 @@ def test_a_job_is_failing_from_the_first_final_failure_and_people_hear_why(world
     assert data["log_tail"].endswith("xthe last words")
     assert len(data["log_tail"]) == 2000
     assert (data["scheduler"], data["reminder"], data["down_seconds"]) == ("sauron", False, None)
+
+
+def test_the_end_of_a_log_holds_more_than_the_states_of_a_progress_bar(world: World) -> None:
+    define(world.store, world.clock, "backup", YEARLY)
+    bar = "".join(f"\r{number:4} of 4309 [{'=' * 60}]" for number in range(4310))
+    run = world.end("backup", BAD, wrote=f"copying\n{bar}\n\x1b[31mdisk full\x1b[0m\n")
+    [(_, data)] = world.look("backup")
+    assert data["log_tail"] == f"copying\n4309 of 4309 [{'=' * 60}]\ndisk full\n"
+    with world.store.read() as tx:
+        assert "".join(log_chunks.newest_first(tx, run.id)).count("\r") == 4310  # as it was written
 
 
 def test_the_same_state_is_told_once_however_often_it_is_looked_at(world: World) -> None:
