@@ -59,6 +59,11 @@ def taken(seconds: float) -> str:
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
 
 
+def counted(count: int, noun: str) -> str:
+    """Say how many of something there are: "1 row", "0 rows", "12 rows"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def unreachable(error: Exception, seconds: float) -> str:
     """Say why an address could not be asked, without any of the address but its host."""
     import httpx

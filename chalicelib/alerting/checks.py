@@ -21,6 +21,7 @@ from chalicelib.store import duties, history, incidents, outbox, registry, run_h
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 from chalicelib.store.run_health import Fault
+from chalicelib.text import counted
 
 from .check_result import OF_SAURON, UNCHANGED, CheckResult, Kind, not_applicable, ok, wrong
 
@@ -157,8 +158,10 @@ def _late(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResu
 
 def _since_late(run: Run | None) -> str:
     """Say what became of a run that was late."""
-    if run is None or run.started_at is not None:
-        return "its runs start again" if run is None else f"its run started at {iso(run.started_at)}"
+    if run is None:
+        return "its runs start again"
+    if run.started_at is not None:
+        return f"its run started at {iso(run.started_at)}"
     if run.state in {RunState.SKIPPED, RunState.MISSED, RunState.CANCELLED}:
         return f"its run was {run.state} before it started" + (f": {run.reason}" if run.reason else "")
     return "its run no longer waits for a worker"
@@ -224,8 +227,8 @@ def _outbox(tx: Tx, look: Snapshot, _known: Incident | None) -> CheckResult:
     lag = outbox.lag(tx)
     if lag.oldest_at is None or look.now - lag.oldest_at <= OUTBOX_STUCK:
         return ok("copies are made again", look.now, facts={"waiting": lag.waiting})
-    rows = "1 row waits" if lag.waiting == 1 else f"{lag.waiting} rows wait"
-    reason = f"{rows} to be copied to Life Hub, the oldest since {iso(lag.oldest_at)}"
+    rows = counted(lag.waiting, "row")
+    reason = f"{rows} not copied to Life Hub yet, the oldest since {iso(lag.oldest_at)}"
     return wrong(reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)})
 
 
