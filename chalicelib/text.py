@@ -20,18 +20,18 @@ _MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\U000e0001"  # direc
 _CONTROL = f"\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}"  # all but tabs and line feeds
 _STRING = "(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x1f\x7f-\x9f]*"  # a title, a clipboard, a picture
 _ANY = re.compile(f"[{_CONTROL}]")
-_OBEYED = re.compile(
+SEQUENCE = re.compile(
     "(?P<colour>\x1b\\[[0-9;:]{0,99}m)"
     "|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
     f"|{_STRING}(?:\x07|\x1b\\\\|\x9c)"
     "|\x1b[ -/]*[0-~]"
     f"|[{_CONTROL}]"
 )
-_UNFINISHED = re.compile(f"(?:\x1b[ -/]*|(?:\x1b\\[|\x9b)[0-?]*[ -/]*|{_STRING}\x1b?)\\Z")
+UNFINISHED = re.compile(f"(?:\x1b[ -/]*|(?:\x1b\\[|\x9b)[0-?]*[ -/]*|{_STRING}\x1b?)\\Z")
 _LONGEST = 4096  # letters of a sequence that are waited for
 _IN_JSON = re.compile(f"[\x7f-\x9f{_MARKS}\ud800-\udfff]")  # the last are no text, so nothing can print them
 _JOINERS = "\u200c\u200d"  # within words of some scripts, and within emoji
-_RESET = "\x1b[0m"
+RESET = "\x1b[0m"
 _CONCEAL = 8
 _PALETTE = {38, 48, 58}  # the numbers of a colour follow: 5 and one, or 2 and three
 _NUMBERS = {5: 2, 2: 4}
@@ -57,6 +57,11 @@ def taken(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Say how many of something there are: "1 row", "0 rows", "12 rows"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def unreachable(error: Exception, seconds: float) -> str:
@@ -95,7 +100,7 @@ class Cleaner:
     def feed(self, text: str) -> str:
         """Take text and return what is complete, made safe."""
         text = self._held + text
-        unfinished = _UNFINISHED.search(text, max(0, len(text) - _LONGEST))
+        unfinished = UNFINISHED.search(text, max(0, len(text) - _LONGEST))
         complete = unfinished.start() if unfinished else len(text)
         self._held = text[complete:]
         return self._clean(text[:complete])
@@ -103,19 +108,19 @@ class Cleaner:
     def end(self) -> str:
         """Return what was held back, and the end of the colours that are still on."""
         text, self._held = self._held, ""
-        return self._clean(text) + (_RESET if self._coloured else "")
+        return self._clean(text) + (RESET if self._coloured else "")
 
     def _clean(self, text: str) -> str:
         shown: list[str] = []
         done = 0
-        for found in _OBEYED.finditer(text):
+        for found in SEQUENCE.finditer(text):
             self._add(shown, text[done : found.start()])
             done = found.end()
             if found[0] == "\r":
                 self._returned = True
-            elif found["colour"] and self._colours and not _conceals(found[0]):
+            elif found["colour"] and self._colours and not conceals(found[0]):
                 shown.append(found[0])
-                self._coloured = found[0] not in {"\x1b[m", _RESET}
+                self._coloured = found[0] not in {"\x1b[m", RESET}
         self._add(shown, text[done:])
         return "".join(shown)
 
@@ -136,6 +141,20 @@ def safe(text: str, *, colours: bool = False) -> str:
     return cleaner.feed(text) + cleaner.end()
 
 
+def readable(value: Any) -> Any:
+    """Return a JSON value whose texts hold nothing that a terminal obeys."""
+    if isinstance(value, str):
+        return safe(value)
+    if isinstance(value, Mapping):
+        return {safe(str(key)): readable(item) for key, item in value.items()}
+    return [readable(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def holds_control(text: str) -> bool:
+    """Return whether a text holds anything but letters, tabs and line feeds."""
+    return _ANY.search(text) is not None
+
+
 def cell(text: str) -> str:
     """Return a text as one line, without what a terminal obeys."""
     return "".join(letter if letter.isprintable() or letter in _JOINERS else " " for letter in safe(text))
@@ -146,7 +165,7 @@ def escaped(document: str) -> str:
     return _IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], document)
 
 
-def _conceals(colour: str) -> bool:
+def conceals(colour: str) -> bool:
     """Return whether a colour sequence hides the text after it."""
     numbers = iter([int(number.partition(":")[0] or 0) for number in colour[2:-1].split(";")])
     for number in numbers:

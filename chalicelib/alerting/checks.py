@@ -6,25 +6,25 @@ one, is an argument: some kinds begin at one bound and end at another.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum, StrEnum, auto
 from typing import Any
 
 from chalicelib.clock import iso
 from chalicelib.model.faults import DEFINITION_REJECTED, FETCH, HELD, LOAD
 from chalicelib.model.jobs import Job
 from chalicelib.model.liveness import was_down
-from chalicelib.model.runs import GOOD, RunState
+from chalicelib.model.runs import GOOD, Run, RunState
 from chalicelib.settings import Settings
-from chalicelib.store import duties, incidents, outbox, registry, run_health
+from chalicelib.store import duties, history, incidents, outbox, registry, run_health
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 from chalicelib.store.run_health import Fault
+from chalicelib.text import counted
 
-SAURON = "sauron"  # the subject of what is wrong with Sauron itself
+from .check_result import OF_SAURON, UNCHANGED, CheckResult, Kind, not_applicable, ok, wrong
+
 LATE = timedelta(minutes=5)
 OVERLAP = timedelta(minutes=2)  # rows that others record late, or by other clocks
 OUTBOX_STUCK = timedelta(minutes=15)
@@ -33,53 +33,7 @@ DISK_AGAIN = 1.1  # of the bound: room that swings about it is told once
 MB = 1 << 20
 
 
-class Kind(StrEnum):
-    """What can be wrong."""
-
-    FAILING = "failing"
-    LATE = "late"
-    MISSED = "missed"
-    REJECTED = "rejected"
-    SYNC = "sync"
-    MANIFEST = "manifest"
-    OUTBOX = "outbox"
-    DISK = "disk"
-
-
-OF_RUNS = (Kind.FAILING, Kind.LATE, Kind.MISSED)
-OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
-
-
-class Standing(Enum):
-    """What a check found."""
-
-    OK = auto()
-    WRONG = auto()
-    UNCHANGED = auto()  # it cannot be seen now, or was not asked for: an open incident stays, none is opened
-    NOT_APPLICABLE = auto()  # the job is off or gone, or nothing is configured: an incident ends in silence
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """How a subject stands: since when and why, shown by which run.
-
-    For OK, `since` is when it ceased to be wrong. `another` says that what is wrong is not the open incident
-    but a new one of its kind.
-    """
-
-    standing: Standing
-    reason: str = ""
-    since: datetime | None = None
-    job_id: str | None = None
-    run_id: str | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    another: bool = False
-
-
-ok = functools.partial(CheckResult, Standing.OK)
-wrong = functools.partial(CheckResult, Standing.WRONG)
-UNCHANGED = CheckResult(Standing.UNCHANGED)
-NOT_APPLICABLE = CheckResult(Standing.NOT_APPLICABLE)
+NO_BUNDLE = not_applicable("unset", "no bundle is configured any more (JOBS_GIT_REPO_URL)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,26 +98,32 @@ def find(
     ):
         return ok()
     job = registry.job(tx, subject)
-    stands = job is not None and job.removed_at is None
-    if kind is Kind.REJECTED:
-        return (
-            NOT_APPLICABLE
-            if job is not None and stands and not job.enabled
-            else _rejected(look, subject, job)
-        )
-    if job is None or not stands or not job.enabled:
-        return NOT_APPLICABLE
+    if job is None or job.removed_at is not None:
+        gone = not_applicable("removed", "the job was removed from the bundle")
+        return _rejected(look, subject, job) if kind is Kind.REJECTED else gone
+    if not job.enabled:
+        return _disabled(job)
     if kind is Kind.FAILING:
         return _failing(tx, job, known, in_full=in_full)
-    return _late(tx, look, job, known) if kind is Kind.LATE else _missed(tx, look, job, known)
+    return _OF_JOBS[kind](tx, look, job, known)
+
+
+def _disabled(job: Job) -> CheckResult:
+    switch = job.override
+    if switch is None or switch.enabled:
+        return not_applicable("disabled", "the manifest disables the job")
+    by = f" by {switch.by}" if switch.by else ""
+    why = f": {switch.reason}" if switch.reason else ""
+    return not_applicable("disabled", f"the job was disabled{by}{why}")
 
 
 def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> CheckResult:
     last = run_health.verdict(tx, job.id)
     if last is None:
-        return NOT_APPLICABLE
+        return not_applicable("forgotten", "its runs are no longer kept")
     if last.state in GOOD:
-        reason = f"the run ended {last.state}; before that: {known.reason}" if known else ""
+        well = "succeeded" if last.state == RunState.SUCCEEDED else f"ended {last.state}"
+        reason = f"the run {well}; before that: {known.reason}" if known else ""
         return ok(reason, last.finished_at, job.id, last.id, {"state": last.state})
     if not in_full:
         return UNCHANGED
@@ -190,9 +150,21 @@ def _late(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResu
         return UNCHANGED
     run = run_health.late_run(tx, job.id, look.now - LATE)
     if run is None:
-        return ok("its runs start again", look.now, job.id, known.run_id if known else None)
+        late = history.run(tx, known.run_id) if known and known.run_id else None
+        return ok(_since_late(late), look.now, job.id, late.id if late else None)
     reason = f"its run was due at {iso(run.due_at)} and has not started"
     return wrong(reason, run.due_at, job.id, run.id, {"due_at": iso(run.due_at)})
+
+
+def _since_late(run: Run | None) -> str:
+    """Say what became of a run that was late."""
+    if run is None:
+        return "its runs start again"
+    if run.started_at is not None:
+        return f"its run started at {iso(run.started_at)}"
+    if run.state in {RunState.SKIPPED, RunState.MISSED, RunState.CANCELLED}:
+        return f"its run was {run.state} before it started" + (f": {run.reason}" if run.reason else "")
+    return "its run no longer waits for a worker"
 
 
 def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResult:
@@ -212,7 +184,7 @@ def _missed(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckRe
         )
         return wrong(f"{times}: {gap.reason}", begin, job.id, gap.id, facts, another=known is not None)
     if known is None or run_health.ran_after_gap(tx, job.id, known.run_id):
-        return NOT_APPLICABLE
+        return not_applicable("over", "a later occurrence was executed")
     return UNCHANGED
 
 
@@ -228,7 +200,7 @@ def _rejected(look: Snapshot, subject: str, job: Job | None) -> CheckResult:
 def _sync(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
-        return NOT_APPLICABLE
+        return NO_BUNDLE
     if fault.kind != FETCH or (known is None and fault.failures < FETCHES):
         return ok("the bundle can be fetched again", look.now)
     return wrong(
@@ -241,7 +213,7 @@ def _sync(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
 def _manifest(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     fault = look.fault
     if not look.settings.jobs_git_repo_url:
-        return NOT_APPLICABLE
+        return NO_BUNDLE
     if fault.kind in {LOAD, HELD}:
         reason = fault.error or "it was refused"
         return wrong(reason, fault.since, facts={"fault": fault.kind, "failures_in_row": fault.failures})
@@ -251,18 +223,19 @@ def _manifest(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
 
 def _outbox(tx: Tx, look: Snapshot, _known: Incident | None) -> CheckResult:
     if not look.settings.life_hub_url:
-        return NOT_APPLICABLE
+        return not_applicable("unset", "Life Hub is not configured any more (DATABASE_URL)")
     lag = outbox.lag(tx)
     if lag.oldest_at is None or look.now - lag.oldest_at <= OUTBOX_STUCK:
         return ok("copies are made again", look.now, facts={"waiting": lag.waiting})
-    reason = f"{lag.waiting} rows wait to be copied to Life Hub, the oldest since {iso(lag.oldest_at)}"
+    rows = counted(lag.waiting, "row")
+    reason = f"{rows} not copied to Life Hub yet, the oldest since {iso(lag.oldest_at)}"
     return wrong(reason, lag.oldest_at, facts={"waiting": lag.waiting, "oldest_at": iso(lag.oldest_at)})
 
 
 def _disk(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     low = look.settings.disk_low_mb
     if not low:
-        return NOT_APPLICABLE
+        return not_applicable("unset", "the disk is not watched any more (SAURON_DISK_LOW_MB is 0)")
     if look.free_bytes is None:
         return UNCHANGED
     free = look.free_bytes // MB
@@ -273,6 +246,11 @@ def _disk(_tx: Tx, look: Snapshot, known: Incident | None) -> CheckResult:
     return ok(f"{free} MB are free where the store lies", look.now, facts=facts)
 
 
+_OF_JOBS: Mapping[Kind, Callable[[Tx, Snapshot, Job, Incident | None], CheckResult]] = {
+    Kind.LATE: _late,
+    Kind.MISSED: _missed,
+    Kind.REJECTED: lambda _tx, look, job, _known: _rejected(look, job.id, job),
+}
 _OF_SAURON: Mapping[Kind, Callable[[Tx, Snapshot, Incident | None], CheckResult]] = {
     Kind.SYNC: _sync,
     Kind.MANIFEST: _manifest,

@@ -1,8 +1,10 @@
 """Delivery: waiting alerts go out through their channels, and wait again when that fails.
 
 A delivered alert is not sent again once that is recorded; an undelivered alert is retried indefinitely, at
-most every 30 minutes. A channel that cannot be reached delays its own alerts and nothing else; an alert that
-is refused for itself delays no other. Of two processes that deliver at once each alert is sent by one.
+most every 30 minutes, or when the receiver says (Retry-After). A channel that cannot be reached delays its
+own alerts and nothing else; an alert that is refused for itself delays only later ones about its subject, so
+that the last thing told is the last thing true. Of two processes that deliver at once each alert is sent by
+one. Many alerts are one mail, and one POST to a receiver that said there are too many requests.
 
 After a crash between sending and noting it, an alert is sent once more, under the same webhook-id.
 """
@@ -33,10 +35,12 @@ log = logs.get(__name__)
 
 CLAIMED = timedelta(minutes=2)  # no other sender tries an alert meanwhile
 DELAYS = Backoff(tuple(timedelta(minutes=minutes) for minutes in (1 / 6, 1, 5, 15, 30)))
-SEVERAL = 5  # more mails than these at once are one
-MOST_IN_MAIL = 500
+SEVERAL = 5  # more than these at once are one message
+PATIENCE = 5  # an alert that was refused so often for itself is dropped if the next about its subject is not
+MOST_AT_ONCE = {MAIL: 500, WEBHOOK: 50}
 ALL_CHANNELS = (MAIL, WEBHOOK)
 ERROR_CHARS = 500
+Send = Callable[[list[Alert]], None]  # raises RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,14 @@ class Delivered:
 
 @dataclass(slots=True)
 class ChannelBackoff:
-    """Consecutive failures of a channel, and when (on the monotonic clock) to try it again."""
+    """Consecutive failures of a channel, and when (on the monotonic clock) to try it again.
+
+    `together`: the receiver wants fewer requests, so what waits is sent together until nothing waits.
+    """
 
     faults: int = 0
     until: float = 0.0
+    together: bool = False
 
 
 class Delivery:
@@ -77,9 +85,12 @@ class Delivery:
         """
         stop = None if most_seconds is None else self._clock.monotonic() + most_seconds
         with ExitStack() as opened:
-            sent, error = {MAIL: self._mails, WEBHOOK: self._posts}[channel](opened, stop)
+            send = self._mails(opened) if channel == MAIL else self._posts(opened)
+            sent, error = self._empty(channel, send, stop)
         with self._store.read() as tx:
-            waiting, at = owed.waiting(tx, channel), owed.next_try(tx, channel)
+            waiting, at = owed.waiting(tx, channel), owed.next_try(tx, channel, now=self._clock.now())
+        if not waiting:
+            self._rests[channel].together = False
         if sent:
             log.info("alerts.delivered", channel=channel, sent=sent, waiting=waiting)
         if error:
@@ -105,91 +116,131 @@ class Delivery:
                     detail = f"sent to {self._settings.alert_email} as {message}"
                 else:
                     with webhook.open_client(self._settings) as client:
-                        detail = webhook.post(client, alert, self._settings, now=self._clock.now())
+                        detail = webhook.post(client, [alert], self._settings, now=self._clock.now())
                 said.append({"channel": channel, "ok": True, "detail": detail})
             except RefusedError as error:
                 said.append({"channel": channel, "ok": False, "detail": str(error)})
         return said
 
-    def _posts(self, opened: ExitStack, stop: float | None) -> tuple[int, str | None]:
-        """Post what is due, one by one, until the receiver cannot be reached."""
-        client, count, said = None, 0, None
-        while self._in_time(stop) and (found := self._claim(WEBHOOK, 1)):
-            try:
-                client = client or opened.enter_context(webhook.open_client(self._settings))
-                webhook.post(client, found[0], self._settings, now=self._clock.now())
-            except RefusedError as error:
-                said = self._failed(found, error)
-                if error.channel:
-                    break
-            else:
-                count += self._sent(found)
-        return count, said
+    def _posts(self, opened: ExitStack) -> Send:
+        """Return what posts alerts; it opens the client when it is needed."""
+        client: list[Any] = []
 
-    def _mails(self, _opened: ExitStack, stop: float | None) -> tuple[int, str | None]:
-        """Mail what is due: each alert by itself while they are few, else together."""
+        def send(some: list[Alert]) -> None:
+            if not client:
+                client.append(opened.enter_context(webhook.open_client(self._settings)))
+            webhook.post(client[0], some, self._settings, now=self._clock.now())
+
+        return send
+
+    def _mails(self, _opened: ExitStack) -> Send:
+        """Return what mails alerts; it opens the mailer when it is needed."""
+        mailer: list[Mailer] = []
+
+        def send(some: list[Alert]) -> None:
+            if not mailer:
+                mailer.append(mail.open_mailer(self._mailer))
+            mail.send(mailer[0], some, self._settings)
+
+        return send
+
+    def _empty(self, channel: str, send: Send, stop: float | None) -> tuple[int, str | None]:
+        """Send what is due, until nothing is or the channel rests.
+
+        Return how many alerts went out, and the last error.
+        """
         count, said = 0, None
-        while self._in_time(stop) and (found := self._claim(MAIL, MOST_IN_MAIL)):
-            sent, error = self._send(found)
+        while self._in_time(stop) and (found := self._claim(channel)):
+            sent, error = self._send(found, send)
             count, said = count + sent, error or said
-            if error:
+            if self._clock.monotonic() < self._rests[channel].until:
                 break
         return count, said
 
-    def _send(self, found: list[Alert]) -> tuple[int, str | None]:
-        """Send these as few mails; return how many alerts went out.
+    def _send(self, found: list[Alert], send: Send) -> tuple[int, str | None]:
+        """Send these one by one while they are few, else together; return how many went out, and an error.
 
-        Also return why SES cannot be reached, if it cannot.
-
-        A mail about several that is refused is halved until the alert at fault stands alone. Two refused
-        alone in a row mean that it is not they that are refused.
+        A message about several that is refused is halved until the alert at fault stands alone. Two of
+        several that are refused alone in a row mean that it is not they that are refused.
         """
         groups = [found] if len(found) > SEVERAL else [[alert] for alert in reversed(found)]
-        mailer, count, alone = None, 0, 0
+        count, alone, said = 0, 0, None
+        instead_of: dict[str, Alert] = {}
         while groups:
             some = groups.pop()
-            self._hold([alert for group in (some, *groups) for alert in group])
+            if len(found) > 1:  # earlier ones took time
+                self._hold([alert for group in (some, *groups) for alert in group])
             try:
-                mailer = mailer or mail.open_mailer(self._mailer)
-                mail.send(mailer, some, self._settings)
+                send(some)
             except RefusedError as error:
                 if not error.channel and len(some) > 1:
                     half = len(some) // 2
                     groups += [some[half:], some[:half]]
                     continue
-                alone += 1
-                if error.channel or alone > 1:
+                alone += some[0].id not in instead_of
+                if error.channel or (alone > 1 and len(found) > 1):
                     left = [alert for group in (some, *groups) for alert in group]
-                    return count, self._failed(left, RefusedError(str(error), channel=True))
-                self._failed(some, error)
+                    return count, self._failed(left, error.of_channel())
+                said = self._failed(some, error)
+                groups = self._without_later(groups, some[0], said)
+                if some[0].tries + 1 >= PATIENCE and (following := self._claim_next(some[0])):
+                    instead_of[following.id] = some[0]
+                    groups.append([following])
             else:
                 alone = 0
-                count += self._sent(some)
-        return count, None
+                count += self._sent(some, instead_of.get(some[0].id))
+        return count, said
+
+    def _without_later(self, groups: list[list[Alert]], refused: Alert, reason: str) -> list[list[Alert]]:
+        """Put back what is about the subject of a refused alert; return the rest."""
+        later = [
+            alert
+            for group in groups
+            for alert in group
+            if alert.about is not None and alert.about == refused.about
+        ]
+        if not later:
+            return groups
+        with self._store.write() as tx:
+            owed.put_back(tx, [alert.id for alert in later], reason, now=self._clock.now())
+        left = [[alert for alert in group if alert not in later] for group in groups]
+        return [group for group in left if group]
 
     def _in_time(self, stop: float | None) -> bool:
         return stop is None or self._clock.monotonic() < stop
 
-    def _claim(self, channel: str, most: int) -> list[Alert]:
+    def _claim(self, channel: str) -> list[Alert]:
         """Take what is due, unless the channel rests."""
+        together = channel == MAIL or self._rests[channel].together
         now = self._clock.now()
         if self._clock.monotonic() < self._rests[channel].until:
             return []
         with self._store.read() as tx:
-            at = owed.next_try(tx, channel)
+            at = owed.next_try(tx, channel, now=now)
         if at is None or at > now:
             return []
         with self._store.write() as tx:
+            most = MOST_AT_ONCE[channel] if together else 1
             return owed.claim(tx, channel, now=now, until=now + CLAIMED, most=most)
 
     def _hold(self, some: Sequence[Alert]) -> None:
         with self._store.write() as tx:
             owed.hold(tx, [alert.id for alert in some], until=self._clock.now() + CLAIMED)
 
-    def _sent(self, some: Sequence[Alert]) -> int:
-        self._rests[some[0].channel] = ChannelBackoff()
+    def _claim_next(self, refused: Alert) -> Alert | None:
+        with self._store.write() as tx:
+            return owed.claim_next(tx, refused, until=self._clock.now() + CLAIMED)
+
+    def _sent(self, some: Sequence[Alert], instead_of: Alert | None = None) -> int:
+        channel = some[0].channel
+        self._rests[channel] = ChannelBackoff(together=self._rests[channel].together)
         with self._store.write() as tx:
             owed.sent(tx, [alert.id for alert in some], now=self._clock.now())
+            if instead_of is not None:
+                owed.drop(tx, instead_of)
+                log.warning(
+                    "alert.dropped", channel=channel, subject=instead_of.about, tries=instead_of.tries
+                )
         return len(some)
 
     def _failed(self, some: Sequence[Alert], error: RefusedError) -> str:
@@ -205,13 +256,17 @@ class Delivery:
         with self._store.write() as tx:
             if error.channel:
                 rest = self._rests[channel]
-                pause = delay(rest.faults, some[0].id)
+                pause = error.retry_after or delay(rest.faults, some[0].id)
                 self._rests[channel] = ChannelBackoff(
-                    rest.faults + 1, self._clock.monotonic() + pause.total_seconds()
+                    rest.faults + 1,
+                    self._clock.monotonic() + pause.total_seconds(),
+                    together=rest.together or error.too_many,
                 )
                 owed.put_back(tx, [alert.id for alert in some], reason, now=now)
+                if error.retry_after is not None:
+                    owed.postpone(tx, channel, until=now + pause)
             else:
-                until = now + delay(max(alert.tries for alert in some), some[0].id)
+                until = now + (error.retry_after or delay(max(alert.tries for alert in some), some[0].id))
                 owed.failed(tx, [alert.id for alert in some], reason, try_at=until)
         return reason
 

@@ -1,7 +1,7 @@
 """What is wrong: one state machine per subject and kind, from what the store says now.
 
-    (fine) --wrong--> open --a day without a word--> open, told again --fine--> ended
-    One message per arrow; none for a job that is off.
+    (fine) --wrong--> open --a day without a word--> open, told again --fine, or off or gone--> ended
+    One message per arrow; none begins for a job that is off.
 
 A pass compares stored state with the open incidents and opens, ends or repeats them, each with its alerts in
 the same transaction. It is derived from state, not from events: a pass that is repeated, cut off by a crash
@@ -29,7 +29,8 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
 from . import checks, messages
-from .checks import CheckResult, Kind, Snapshot, Standing
+from .check_result import OF_RUNS, OF_SAURON, SAURON, CheckResult, Kind, Standing
+from .checks import Snapshot
 
 log = logs.get(__name__)
 
@@ -111,13 +112,13 @@ def review(
 
 def _of_jobs(jobs: Collection[str], known: Collection[Key]) -> list[Key]:
     """Return what is looked at after runs of these jobs ended."""
-    opened = [key for key in known if key[1] in checks.OF_RUNS]
+    opened = [key for key in known if key[1] in OF_RUNS]
     return list(dict.fromkeys([*((job_id, Kind.FAILING) for job_id in jobs), *opened]))
 
 
 def _of_all(tx: Tx, look: Snapshot, known: Collection[Key]) -> list[Key]:
     """Return everything that is wrong, was so, or may have become so since the last pass."""
-    new = [(checks.SAURON, kind) for kind in checks.OF_SAURON]
+    new = [(SAURON, kind) for kind in OF_SAURON]
     new += [(subject, Kind.REJECTED) for subject in look.rejected]
     new += [
         (job_id, kind)
@@ -169,10 +170,10 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, CheckResult], known: 
     if known is not None and act in {_Act.END, _Act.RENEW} and not incidents.end(tx, known, now=this.now):
         return False
     if act is _Act.END and known is not None:
-        # an incident without an alert ends without one
-        told = found.standing is Standing.OK and known.told_at is not None
+        # an incident without an alert ends without one; a gap is an event, which does not end
+        told = known.told_at is not None and key[1] is not Kind.MISSED
         if told:
-            _tell(tx, this, known, found, act)
+            _tell_end(tx, this, known, found)
         log.info("incident.ended", subject=known.subject, kind=known.kind, told=told)
         return True
     if act in {_Act.TELL, _Act.REMIND} and known is not None:
@@ -194,6 +195,20 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, CheckResult], known: 
     _tell(tx, this, begun, found, act)
     log.warning("incident.opened", subject=begun.subject, kind=begun.kind, run_id=begun.run_id)
     return True
+
+
+def _tell_end(tx: Tx, this: _Pass, incident: Incident, found: CheckResult) -> None:
+    """Write the alert about an end, under each name by which people were told of the beginning."""
+    if found.standing is Standing.NOT_APPLICABLE:
+        found = dataclasses.replace(found, reason=f"{found.reason}; before that: {incident.reason}")
+    if incident.job_id != incident.subject:
+        _tell(tx, this, incident, found, _Act.END)
+        return
+    now = incident.subject
+    for name in owed.names_told(tx, now, incident.kind, since=incident.since) or [now]:
+        facts = {**found.facts, "renamed_to": now} if name != now else found.facts
+        told = dataclasses.replace(incident, subject=name, job_id=name)
+        _tell(tx, this, told, dataclasses.replace(found, facts=facts), _Act.END)
 
 
 def _tell(tx: Tx, this: _Pass, incident: Incident, found: CheckResult, act: _Act) -> None:

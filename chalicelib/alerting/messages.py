@@ -8,7 +8,6 @@ Limit: of a run's log the end is included; a mail about many alerts includes les
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,12 +19,14 @@ from chalicelib.model.runs import RunState
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.store.incidents import Incident
-from chalicelib.text import safe, storable, taken
+from chalicelib.text import readable, storable, taken
 from sauron_jobs_loader.mail_subjects import WARNING, alert_subject
 
-from .checks import OF_SAURON, SAURON, Kind
+from .check_result import OF_SAURON, SAURON, Kind
+from .mail_body import as_html, as_text
 
 MAIL = "mail"
+SEVERAL = "several"  # the kind of a message about several alerts
 TEST = "test"  # the kind of an alert that somebody asked for
 WEBHOOK = "webhook"
 # What each channel needs; it is used when all of it is set.
@@ -38,6 +39,11 @@ _WORDS = {
     Kind.MANIFEST: "rejected",
     Kind.OUTBOX: "stuck",
     Kind.DISK: "low",
+}
+_ENDS = {
+    "disabled": "it is disabled",
+    "removed": "it was removed",
+    "forgotten": "its runs are no longer kept",
 }
 TAIL_CHARS = 2000
 TAIL_OF_MANY = 400  # of each log in a mail about several alerts
@@ -74,6 +80,15 @@ def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder:
     if incident.kind == TEST:
         return "This is a test"
     kind, subject, still = Kind(incident.kind), incident.subject, "still " if reminder else ""
+    if renamed := facts.get("renamed_to"):
+        subject = f"{subject} (now {renamed})"
+    if over and "ended_by" in facts:
+        return {
+            Kind.SYNC: "The bundle is no longer watched: none is configured",
+            Kind.MANIFEST: "The bundle is no longer watched: none is configured",
+            Kind.OUTBOX: "Copies to Life Hub are no longer watched: it is not configured",
+            Kind.DISK: "The disk is no longer watched: its bound is 0",
+        }.get(kind, f"{subject} is no longer watched: {_ENDS.get(facts['ended_by'], 'it is over')}")
     if over:
         return {
             Kind.FAILING: f"{subject} recovered",
@@ -115,25 +130,30 @@ def compose(
     """Return an alert's facts; `down` is how long it was wrong, when it is so no longer."""
     told = title(incident, facts, over=down is not None, reminder=reminder)
     base = settings.base_link
-    return {
+    data = {
         "failures_in_row": 0,
-        **{
-            name: settings.masked(storable(value)) if isinstance(value, str) else value
-            for name, value in facts.items()
-        },
+        **facts,
         "job_id": incident.job_id,
         "run_id": run_id,
         "subject": incident.subject,
         "kind": incident.kind,
-        "title": settings.masked(storable(told)),
-        "reason": settings.masked(storable(reason)),
+        "title": told,
+        "reason": reason,
         "since": iso(incident.since),
         "down_seconds": None if down is None else max(0, round(down.total_seconds())),
         "link": f"{base}/ui/runs/{run_id}" if run_id else f"{base}/",
-        "log_tail": settings.masked(storable(log_tail)),
+        "log_tail": log_tail,
         "scheduler": settings.scheduler_name,
         "reminder": reminder,
     }
+    # masked on both sides: a secret may hold what is cleaned away, or be broken up by it
+    return {name: _told(settings, value) for name, value in data.items()}
+
+
+def _told(settings: Settings, value: Any) -> Any:
+    if isinstance(value, str):
+        return settings.masked(readable(settings.masked(storable(value))))
+    return readable(value)
 
 
 def test_facts(settings: Settings, now: datetime) -> dict[str, Any]:
@@ -145,8 +165,49 @@ def test_facts(settings: Settings, now: datetime) -> dict[str, Any]:
 
 def as_webhook(alert: Alert) -> bytes:
     """Write an alert as a webhook's body."""
-    body = {"type": alert.type, "timestamp": iso(alert.created_at), "data": alert.data}
+    body = {"type": alert.type, "timestamp": iso(alert.created_at), "data": readable(alert.data)}
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def as_webhook_of_several(alerts: Sequence[Alert], settings: Settings) -> bytes:
+    """Write several alerts, in the order of their happening, as one webhook's body.
+
+    It has the form of every other: a type, a timestamp, and facts, in which `alerts` holds each alert whole
+    but for the length of its log.
+    """
+    titles = [_line(_title(alert), 120) for alert in alerts]
+    told = [
+        {
+            "id": f"msg_{alert.id}",
+            "type": alert.type,
+            "timestamp": iso(alert.created_at),
+            "data": _shortened(alert),
+        }
+        for alert in alerts
+    ]
+    data = {
+        "job_id": None,
+        "run_id": None,
+        "subject": SAURON,
+        "kind": SEVERAL,
+        "title": _line(_headline(titles), 150),
+        "reason": "\n".join(titles),
+        "link": f"{settings.base_link}/",
+        "scheduler": settings.scheduler_name,
+        "count": len(alerts),
+        "alerts": told,
+    }
+    body = {"type": f"alerts.{SEVERAL}", "timestamp": iso(alerts[-1].created_at), "data": data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _shortened(alert: Alert) -> dict[str, Any]:
+    data: dict[str, Any] = readable(alert.data)
+    return {**data, "log_tail": str(data.get("log_tail") or "")[-TAIL_OF_MANY:]}
+
+
+def _headline(titles: Sequence[str]) -> str:
+    return titles[0] if len(titles) == 1 else f"{len(titles)} alerts: {', '.join(dict.fromkeys(titles))}"
 
 
 def as_mail(alerts: Sequence[Alert], *, scheduler: str) -> Mail:
@@ -154,9 +215,9 @@ def as_mail(alerts: Sequence[Alert], *, scheduler: str) -> Mail:
     chars = TAIL_CHARS if len(alerts) == 1 else TAIL_OF_MANY
     parts = [_part(alert, chars) for alert in alerts]
     titles = [str(part["title"]) for part in parts]
-    subject = titles[0] if len(parts) == 1 else f"{len(parts)} alerts: {', '.join(dict.fromkeys(titles))}"
-    html = _template().render(parts=parts, titles=titles)
-    text = "\n\n".join(_plain(part) for part in parts)
+    subject = _headline(titles)
+    html = as_html(parts, titles)
+    text = "\n\n".join(as_text(part) for part in parts)
     if len(parts) > 1:
         text = "\n".join(f"- {title}" for title in titles) + "\n\n" + text
     level = "INFO" if all(map(_harmless, alerts)) else WARNING
@@ -169,9 +230,13 @@ def _harmless(alert: Alert) -> bool:
     return alert.data.get("down_seconds") is not None or alert.data.get("kind") == TEST
 
 
+def _title(alert: Alert) -> str:
+    return str(readable(alert.data.get("title")) or alert.type)
+
+
 def _part(alert: Alert, chars: int) -> dict[str, Any]:
     """Return what a mail says of one alert."""
-    data = alert.data
+    data = readable(alert.data)
     down = data.get("down_seconds")
     facts = [
         ("when", iso(alert.created_at)),
@@ -181,11 +246,10 @@ def _part(alert: Alert, chars: int) -> dict[str, Any]:
         ("job", data.get("job_id")),
         ("run", data.get("run_id")),
     ]
-    tail = safe(str(data.get("log_tail") or ""))[-chars:].strip()
+    tail = str(data.get("log_tail") or "")[-chars:].strip()
     known = [(name, str(value)) for name, value in facts if value is not None]
-    title = _line(str(data.get("title") or alert.type), 120)
     return {
-        "title": title,
+        "title": _line(_title(alert), 120),
         "reason": str(data.get("reason") or ""),
         "facts": known,
         "tail": tail,
@@ -193,49 +257,7 @@ def _part(alert: Alert, chars: int) -> dict[str, Any]:
     }
 
 
-def _plain(part: Mapping[str, Any]) -> str:
-    lines = [part["title"], "", part["reason"], ""]
-    lines += [f"{name}: {value}" for name, value in part["facts"]]
-    if part["tail"]:
-        lines += ["", "The end of the log:", *(f"    {line}" for line in part["tail"].splitlines())]
-    return "\n".join([*lines, "", str(part["link"])])
-
-
 def _line(text: str, most: int) -> str:
     """Return a text as one line of at most so many characters: a header's value has no line breaks."""
     flat = " ".join(text.split())
     return flat if len(flat) <= most else flat[: most - 3].rstrip() + "..."
-
-
-@functools.cache
-def _template() -> Any:
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.from_string(_HTML)
-
-
-_HTML = """<!doctype html>
-<html lang="en">
-<body style="font-family: sans-serif; line-height: 1.4">
-{% if titles | length > 1 %}
-<ul>
-{% for title in titles %}
-<li>{{ title }}</li>
-{% endfor %}
-</ul>
-{% endif %}
-{% for part in parts %}
-<h3>{{ part.title }}</h3>
-<p style="white-space: pre-wrap">{{ part.reason }}</p>
-<p>{% for name, value in part.facts %}{{ name }}: {{ value }}<br>{% endfor %}</p>
-{% if part.tail %}
-<pre style="background: #f4f4f4; padding: 0.6em; white-space: pre-wrap">{{ part.tail }}</pre>
-{% endif %}
-<p><a href="{{ part.link }}">{{ part.link }}</a></p>
-{% endfor %}
-</body>
-</html>
-"""

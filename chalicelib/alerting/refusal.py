@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 
 class RefusedError(Exception):
-    """A receiver did not accept an alert. `channel` is true when it would accept no other alert either."""
+    """A receiver did not accept an alert. `channel` is true when it would accept no other alert either.
 
-    def __init__(self, reason: str, *, channel: bool) -> None:
+    `retry_after` is how long the receiver asks to be left alone; `too_many` says that it wants fewer
+    requests.
+    """
+
+    def __init__(
+        self, reason: str, *, channel: bool, retry_after: timedelta | None = None, too_many: bool = False
+    ) -> None:
         self.channel = channel
+        self.retry_after = retry_after
+        self.too_many = too_many
         super().__init__(reason)
+
+    def of_channel(self) -> RefusedError:
+        """Return the same refusal as one of every alert."""
+        return RefusedError(str(self), channel=True, retry_after=self.retry_after, too_many=self.too_many)

@@ -15,6 +15,7 @@ from chalicelib.model.jobs import Job
 from chalicelib.model.runs import UNFINISHED, Run
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.store import history, registry
+from chalicelib.terminal.screen import as_shown
 from chalicelib.web.rendering import render
 
 from . import run_log, status_report, vital_signs
@@ -97,11 +98,12 @@ def run_page(run_id: str) -> Response:
 
 @get(blueprint, "/ui/runs/{run_id}/log")
 def run_log_page(run_id: str) -> Response:
-    """Return a log as plain text to a browser; a long one ends with the address of the rest."""
+    """Return a log as people see it to a browser; a long one ends with the address of the rest."""
     current = current_request()
     response = log_response(
         run_id, after=Query(current.request, "after").whole("after", low=0, high=2**62, default=0)
     )
+    response.body = as_shown(response.body)
     if "X-More" in response.headers:
         rest = f"{current.mount}/ui/runs/{run_id}/log?after={response.headers['X-Next-After']}"
         response.body += f"\n[... continued at {rest} ...]\n"

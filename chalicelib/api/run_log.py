@@ -13,6 +13,7 @@ from chalicelib.model.runs import Run
 from chalicelib.store import log_chunks
 from chalicelib.store.database import Tx
 from chalicelib.store.log_chunks import Chunk
+from chalicelib.terminal.screen import MOST_UP, Screen
 
 from .response_size import sent_bytes, take_within
 
@@ -36,13 +37,28 @@ def read(tx: Tx, run: Run, *, after: int = 0) -> LogText:
 
 
 def tail(tx: Tx, run: Run, *, characters: int) -> tuple[str, bool]:
-    """Return the last characters of a log, and whether something comes before them."""
-    page = read(tx, run)
-    end = page.text
-    while page.more:
-        page = read(tx, run, after=page.last)
-        end = end[-characters - 1 :] + page.text
-    return end[-characters:], len(end) > characters
+    """Return the last characters of a log as people see it, and whether something comes before them."""
+    screen, cut, after, more = Screen(), False, 0, True
+    while more:
+        page = read(tx, run, after=after)
+        screen.feed(page.text)
+        after, more = page.last, page.more
+        cut |= _forget_beginning(screen, characters)
+    screen.end()
+    shown = "\n".join(screen.rows())
+    return shown[-characters:], cut or len(shown) > characters
+
+
+def _forget_beginning(screen: Screen, characters: int) -> bool:
+    """Let go of lines that are not among the last characters nor in reach of the cursor."""
+    kept = 0
+    rows = screen.rows()
+    for number in range(len(rows) - 1, -1, -1):
+        kept += len(rows[number]) + 1
+        if kept > characters and len(rows) - number > MOST_UP:
+            screen.forget(number)
+            return number > 0
+    return False
 
 
 def with_headings(chunks: Iterable[Chunk], previous: Chunk | None, *, several: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chalicelib.alerting.checks import SAURON
+from chalicelib.alerting.check_result import SAURON
 from chalicelib.alerting.messages import title
 from chalicelib.clock import iso
 from chalicelib.model.liveness import is_ticking
@@ -26,6 +26,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 from chalicelib.store.queue import leases
 from chalicelib.store.runners import Runner
+from chalicelib.text import counted, safe
 from chalicelib.wiring import Sauron
 from sauron_jobs_loader.masking import shown_address
 
@@ -127,7 +128,11 @@ def problems(report: StatusReport, settings: Settings, degraded: Sequence[str]) 
     sentences = list(degraded)
     if not report.scheduler_running and not any(" tick " in sentence for sentence in degraded):
         minutes = int((report.now - report.last_tick).total_seconds() // 60) if report.last_tick else None
-        since = "it has never ticked" if minutes is None else f"the last tick was {minutes} minutes ago"
+        since = (
+            "it has never ticked"
+            if minutes is None
+            else f"the last tick was {counted(minutes, 'minute')} ago"
+        )
         sentences.append(f"The scheduler is not running: {since}.")
     if not report.workers_alive:
         sentences.append("The workers have stopped.")
@@ -141,5 +146,6 @@ def problems(report: StatusReport, settings: Settings, degraded: Sequence[str]) 
 
 
 def _sentence(incident: Incident, settings: Settings) -> str:
-    reason = textwrap.shorten(settings.masked(incident.reason), REASON_CHARS, placeholder=" ...")
-    return f"{title(incident, {}, over=False, reminder=False)}: {reason.rstrip('.')}."
+    reason = textwrap.shorten(settings.masked(safe(incident.reason)), REASON_CHARS, placeholder=" ...")
+    said = f"{title(incident, {}, over=False, reminder=False)}: {reason}"
+    return said if said.endswith((".", "!", "?")) else f"{said}."

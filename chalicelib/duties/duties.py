@@ -120,8 +120,7 @@ class Duties:
 
     def review_all(self) -> None:
         """Open and end incidents of everything; alert senders look at once when one changed."""
-        if self.review():
-            self._signals.alerts_owed()
+        self.review()
 
     def deliver(self) -> None:
         """Send the alerts that are due, channel by channel, within `INLINE_SECONDS` each."""
@@ -171,13 +170,16 @@ class Duties:
     # What is also done between two upkeeps.
 
     def review(self, jobs: Collection[str] | None = None) -> int:
-        """Open and end incidents, of these jobs or of all, and write the alerts owed.
+        """Open and end incidents, of these jobs or of all, write the alerts owed and wake their senders.
 
         Return how many incidents changed.
         """
         here = self._store.path
         free = None if here is None else lambda: shutil.disk_usage(here.parent).free
-        return incidents.review(self._store, self._clock, self._settings, jobs=jobs, free_bytes=free)
+        changed = incidents.review(self._store, self._clock, self._settings, jobs=jobs, free_bytes=free)
+        if changed:
+            self._signals.alerts_owed()
+        return changed
 
     def rescue_gone(self) -> None:
         """Take up the runs of runners that are certainly gone, and forget those runners."""

@@ -10,6 +10,8 @@ from chalicelib.clock import iso
 from chalicelib.errors import ScheduleError
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Outcome
+from chalicelib.terminal.screen import as_shown
+from chalicelib.text import safe
 
 TEXT_CHARS = 5000
 
@@ -42,10 +44,10 @@ def of_attempt(facts: Mapping[str, Any], *, scheduler: str, host: str) -> Row:
         "duration_ms": (ended - started) // timedelta(milliseconds=1),
         "status": STATUS[Outcome(facts["outcome"])],
         "exit_code": facts["exit_code"],
-        "error_message": facts["error"] and facts["error"][:TEXT_CHARS],
+        "error_message": facts["error"] and safe(facts["error"])[:TEXT_CHARS],
         "error_type": facts["error_type"],
-        "summary": facts["summary"],
-        "stdout_tail": facts["stdout_tail"] and facts["stdout_tail"][-TEXT_CHARS:],
+        "summary": facts["summary"] and safe(facts["summary"]),
+        "stdout_tail": facts["stdout_tail"] and as_shown(facts["stdout_tail"])[-TEXT_CHARS:],
         "tags": facts["tags"],
         "project": facts["project"],
         "source_host": host,

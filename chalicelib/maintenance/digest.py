@@ -10,6 +10,7 @@ from chalicelib.model.jobs import BUILTIN
 from chalicelib.settings import Settings
 from chalicelib.store import history, incidents, registry
 from chalicelib.store.database import Tx
+from chalicelib.text import safe
 
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -41,7 +42,7 @@ def digest(tx: Tx, settings: Settings, last: Any, *, now: datetime) -> dict[str,
                 "job_id": run.job_id,
                 "at": _minute(run.finished_at or now),
                 "state": run.state,
-                "error": " ".join((run.error or "").split())[:200],
+                "error": " ".join(safe(run.error or "").split())[:200],
                 "link": f"{settings.base_link}/ui/runs/{run.id}",
             }
             for run in history.failed(tx, since=since, until=now, most=SHOWN)
@@ -59,7 +60,7 @@ def digest(tx: Tx, settings: Settings, last: Any, *, now: datetime) -> dict[str,
             {
                 "subject": one.subject,
                 "since": _minute(one.since),
-                "reason": " ".join(one.reason.split())[:200],
+                "reason": " ".join(safe(one.reason).split())[:200],
             }
             for one in incidents.open_incidents(tx)[:SHOWN]
         ],

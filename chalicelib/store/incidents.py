@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import bindparam, delete, func, select, update
 
+from . import alerts
 from .database import Tx
 from .dialect import insert
 from .postgres import locks
@@ -23,7 +24,6 @@ _other = job_queue.alias("other")
 
 SUBJECT_CHARS = 128
 MOST_IN_A_ROW = 1000  # failures that are counted
-TAIL_CHUNKS = 200  # read for the end of a log
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +141,12 @@ def last_end(tx: Tx, subject: str, kind: str) -> datetime | None:
 
 
 def rename(tx: Tx, old: str, new: str) -> None:
-    """Give a renamed job the incidents of its former id."""
-    tx.execute(update(incidents).where(_i.subject == old, _i.job_id == old).values(subject=new, job_id=new))
+    """Give a renamed job the incidents of its former id, but for kinds of which the new id has one open."""
+    taken = select(_i.kind).where(_i.subject == new, _i.ended_at.is_(None))
+    kinds = list(tx.execute(taken).scalars())
+    alerts.rename(tx, old, new, but=kinds)
+    mine = update(incidents).where(_i.subject == old, _i.job_id == old)
+    tx.execute(mine.where(_i.ended_at.is_not(None) | _i.kind.not_in(kinds)).values(subject=new, job_id=new))
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:

@@ -6,18 +6,26 @@ middle of a long output leave a line that says how much is missing (the writer p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from chalicelib.text import storable
 
 from .database import Tx
 from .schema import log_chunks
 
+PAGE = 64  # chunks read in one statement
 _c = log_chunks.c
+_newest = (
+    select(_c.id, _c.text)
+    .where(_c.run_id == bindparam("run"), _c.id < bindparam("before"))
+    .order_by(_c.id.desc())
+    .limit(PAGE)
+)
+_newest_of_attempt = _newest.where(_c.attempt == bindparam("nth"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,17 @@ def read(tx: Tx, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Chun
         .limit(limit)
     )
     return [Chunk(*row) for row in rows]
+
+
+def newest_first(tx: Tx, run_id: str, *, attempt: int | None = None) -> Iterator[str]:
+    """Yield what a run, or one attempt of it, wrote, from the last chunk back; read as far as asked."""
+    before, query = 2**62, _newest if attempt is None else _newest_of_attempt
+    while True:
+        rows = tx.execute(query, {"run": run_id, "nth": attempt, "before": before}).all()
+        yield from (text for _, text in rows)
+        if len(rows) < PAGE:
+            return
+        before = rows[-1][0]
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:

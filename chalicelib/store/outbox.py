@@ -23,13 +23,14 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from chalicelib.clock import iso
 from chalicelib.model.runs import Run, Verdict
+from chalicelib.terminal.screen import tail_as_shown
 from chalicelib.text import storable
 
+from . import log_chunks
 from .database import Tx
-from .schema import attempts, jobs, log_chunks, outbox, revisions
+from .schema import attempts, jobs, outbox, revisions
 
 TAIL_CHARS = 5000  # of an attempt's output
-PAGE = 64  # chunks read at once for it
 
 _b = outbox.c
 
@@ -77,16 +78,6 @@ _told = (
     .join(jobs, jobs.c.job_id == bindparam("job"), isouter=True)
     .join(revisions, revisions.c.sha == bindparam("revision"), isouter=True)
     .where(attempts.c.run_id == bindparam("run"), attempts.c.number == bindparam("nth"))
-)
-_newest_chunks = (
-    select(log_chunks.c.id, log_chunks.c.text)
-    .where(
-        log_chunks.c.run_id == bindparam("run"),
-        log_chunks.c.attempt == bindparam("nth"),
-        log_chunks.c.id < bindparam("before"),
-    )
-    .order_by(log_chunks.c.id.desc())
-    .limit(PAGE)
 )
 _put = insert(outbox)
 
@@ -142,19 +133,9 @@ def _summary(result: Any) -> str | None:
 
 
 def _tail(tx: Tx, run: Run) -> str | None:
-    """Return the last characters of what this attempt wrote, or None if it wrote nothing."""
-    pieces: list[str] = []
-    missing, before = TAIL_CHARS, 2**62
-    while missing > 0:
-        chunks = tx.execute(_newest_chunks, {"run": run.id, "nth": run.attempt, "before": before}).all()
-        for before, text in chunks:  # noqa: B007 - the next page begins where this one ended
-            pieces.append(text[-missing:])
-            missing -= len(text)
-            if missing <= 0:
-                break
-        if len(chunks) < PAGE:
-            break
-    return "".join(reversed(pieces)) or None
+    """Return the end of what this attempt wrote, as people see it, or None if it wrote nothing."""
+    written = log_chunks.newest_first(tx, run.id, attempt=run.attempt)
+    return tail_as_shown(written, TAIL_CHARS) or None
 
 
 _forget_job = (

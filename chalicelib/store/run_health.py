@@ -12,16 +12,17 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from chalicelib.model.runs import BAD, GOOD, OCCURRENCES, RunState
+from chalicelib.terminal.screen import tail_as_shown
 
+from . import log_chunks
 from .database import Tx
-from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, log_chunks, revisions
+from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, revisions
 
 _i = incidents.c
 _q = job_queue.c
 _other = job_queue.alias("other")
 
 MOST_IN_A_ROW = 1000  # failures that are counted
-TAIL_CHUNKS = 200  # read for the end of a log
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +143,5 @@ def fault(tx: Tx) -> Fault:
 
 
 def log_tail(tx: Tx, run_id: str, chars: int) -> str:
-    """Return the end of what a run wrote."""
-    c = log_chunks.c
-    found: list[str] = []
-    for piece in tx.execute(
-        select(c.text).where(c.run_id == run_id).order_by(c.id.desc()).limit(TAIL_CHUNKS)
-    ).scalars():
-        found.append(piece)
-        if sum(map(len, found)) >= chars:
-            break
-    return "".join(reversed(found))[-chars:]
+    """Return the end of what a run wrote, as people see it."""
+    return tail_as_shown(log_chunks.newest_first(tx, run_id), chars)

@@ -46,7 +46,7 @@ def _readable(value: Any) -> Any:
 
 @functools.cache
 def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_environment
 
     environment = Environment(
         loader=FileSystemLoader(HERE),
@@ -57,4 +57,9 @@ def _environment() -> Any:
         finalize=_readable,
     )
     environment.filters |= {"iso": iso, "ago": ago, "taken": taken}
+    # what a page does not show is taken out before a text is cut, so that no half of it is left
+    cut = environment.filters["truncate"]
+    environment.filters["truncate"] = pass_environment(
+        lambda environment, value, length: cut(environment, _readable(value), length)
+    )
     return environment

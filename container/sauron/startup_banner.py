@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +18,7 @@ from chalicelib.api import status_report
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
 from chalicelib.store import bundle, registry
-from chalicelib.text import safe
+from chalicelib.text import counted, safe
 from chalicelib.wiring import Sauron
 from sauron_jobs_loader.masking import shown_address
 
@@ -74,24 +75,48 @@ class StartupBanner:
         if state.active_sha is None and settings.jobs_git_repo_url and not error:
             return
         self.complete = True
-        lines = []
-        if state.active_sha is None and error:
-            lines += ["Nothing is scheduled yet, because the first sync failed:", f"  {error}"]
-            lines.append(
-                f"  Fix the cause. Sauron tries again by itself; `{self._command} sync` tries at once."
+        lines = self._sync_failed(state.active_sha, error) if error else []
+        lines += self._scheduled(jobs, state.active_sha)
+        if own := sum(job.spec.builtin and job.enabled for job in all_jobs):
+            beside = "  and " if jobs else ""
+            lines.append(f"{beside}{counted(own, 'builtin job')}: {self._command} list --tag builtin")
+        lines += [
+            f"Left out: {one.get('job_id') or one.get('place') or 'a job'} ({one.get('reason')})"
+            for one in state.rejected
+        ]
+        lines.append(
+            how_to_change(
+                self._command,
+                settings.jobs_git_repo_url,
+                status_report.followed_branch(settings, state),
+                seconds=int(settings.refresh_interval.total_seconds()),
+                pinned=state.pinned_ref,
+                subdir=settings.jobs_git_subdir,
             )
-        if state.active_sha and jobs:
-            lines.append(f"Scheduled (revision {state.active_sha[:12]}):")
-        width = max((len(job.id) for job in jobs), default=0)
-        for job in jobs[:JOBS_SHOWN]:
-            lines.append(f"  {job.id:<{width}}  {self._schedule(job)}")
+        )
+        self._print(lines)
+
+    def _sync_failed(self, active: str | None, error: str) -> list[str]:
+        if active is None:
+            lines = ["Nothing is scheduled yet, because the first sync failed:", f"  {error}"]
+        else:
+            lines = [f"The sync failed, so revision {active[:12]} stays active:", f"  {error}"]
+        if active and not self._sauron.settings.refresh_interval:
+            return [*lines, f"  Fix the cause, then run {self._command} sync."]
+        again = f"Sauron tries again by itself; `{self._command} sync` tries at once."
+        return [*lines, f"  Fix the cause. {again}"]
+
+    def _scheduled(self, jobs: Sequence[Job], active: str | None) -> list[str]:
+        """Return the jobs of the bundle and when they fire."""
+        revision = f" (revision {active[:12]})" if active else ""
+        if not jobs:
+            return [f"The bundle has no jobs{revision}."] if active else []
+        lines = [f"Scheduled{revision}:"]
+        width = max(len(job.id) for job in jobs)
+        lines += [f"  {job.id:<{width}}  {self._schedule(job)}" for job in jobs[:JOBS_SHOWN]]
         if len(jobs) > JOBS_SHOWN:
             lines.append(f"  and {len(jobs) - JOBS_SHOWN} more: {self._command} list")
-        if own := sum(job.spec.builtin and job.enabled for job in all_jobs):
-            lines.append(f"  and {own} builtin jobs: {self._command} list --tag builtin")
-        lines += [f"Left out: {one.get('job_id')} ({one.get('reason')})" for one in state.rejected]
-        lines.append(self._how_to_change())
-        self._print(lines)
+        return lines
 
     def _print(self, lines: list[str]) -> None:
         with contextlib.suppress(OSError):  # a full disk or a closed pipe is no reason to stop
@@ -114,19 +139,19 @@ class StartupBanner:
         folder = f", folder {settings.jobs_git_subdir}" if settings.jobs_git_subdir else ""
         return f"{where}{folder} (branch {settings.jobs_git_branch or 'main, or the default one'})"
 
-    def _how_to_change(self) -> str:
-        settings = self._sauron.settings
-        url = settings.jobs_git_repo_url
-        if not url:
-            return (
-                f"To add jobs: create a bundle with {self._command} init DIR, "
-                "and restart with JOBS_GIT_REPO_URL=DIR."
-            )
-        folder = Path(url.removeprefix("file://")).expanduser()
-        seconds = int(settings.refresh_interval.total_seconds())
-        sync = f"{self._command} sync" + (f" or wait at most {seconds} s" if seconds else "")
-        if (folder / (settings.jobs_git_subdir or "") / "manifest.py").is_file():
-            return f"To change a job: edit it in {folder.absolute()}, commit, then run {sync}."
-        with self._sauron.store.read() as tx:
-            branch = status_report.followed_branch(settings, bundle.state(tx))
-        return f"To change a job: push to branch {branch} of the bundle, then run {sync}."
+
+def how_to_change(
+    command: str, url: str | None, branch: str, *, seconds: int, pinned: str | None, subdir: str | None = None
+) -> str:
+    """Say in one sentence how a job is added or changed; `seconds` is the interval of syncs, 0 for none."""
+    if not url:
+        return (
+            f"To add jobs: create a bundle with {command} init DIR, and restart with JOBS_GIT_REPO_URL=DIR."
+        )
+    if pinned:
+        return f"The bundle is pinned to {pinned}. To follow branch {branch} again: run {command} sync."
+    folder = Path(url.removeprefix("file://")).expanduser()
+    here = (folder / (subdir or "") / "manifest.py").is_file()
+    change = f"edit it in {folder.absolute()}, commit" if here else f"push to branch {branch} of the bundle"
+    wait = f" or wait at most {seconds} s" if seconds else ""
+    return f"To change a job: {change}, then run {command} sync{wait}."

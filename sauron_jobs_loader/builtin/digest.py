@@ -35,7 +35,9 @@ def headline(found: dict[str, Any]) -> str:
     runs = sum(totals.get(state, 0) for state in ORDER[:5])
     bad = counted(totals, ORDER[1:])
     wrong = [f"{len(found['incidents'])} wrong now"] if found["incidents"] else []
-    return ", ".join([f"{runs} runs", *(bad or ([] if wrong else ["all well"])), *wrong])
+    return ", ".join(
+        ["1 run" if runs == 1 else f"{runs} runs", *(bad or ([] if wrong else ["all well"])), *wrong]
+    )
 
 
 def counted(states: dict[str, int], order: tuple[str, ...]) -> list[str]:

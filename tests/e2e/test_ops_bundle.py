@@ -399,7 +399,7 @@ def test_a_secret_that_a_job_leaks_is_found_nowhere(
         assert texts, what
 
 
-def test_a_job_that_fails_is_told_once_and_nothing_is_said_of_a_disabled_one(
+def test_a_job_that_fails_is_told_once_and_that_it_was_disabled(
     ops: Served, tmp_path: Path, receiver: Heard
 ) -> None:
     served = synced(ops)
@@ -423,7 +423,8 @@ def test_a_job_that_fails_is_told_once_and_nothing_is_said_of_a_disabled_one(
     assert served.http.get("/alerts").json()["open"]
     assert served.http.post("/jobs/leak/disable").status_code == 200
     wait_for(lambda: not served.http.get("/alerts").json()["open"], what="nothing is open for a disabled job")
-    assert receiver.of("job.recovered", "leak") == []
+    [over] = wait_for(lambda: receiver.of("job.recovered", "leak"), what="its end was told")
+    assert over["data"]["ended_by"] == "disabled"
     tested = served.http.post("/alerts/test").json()
     assert {one["channel"]: one["ok"] for one in tested["channels"]} == {"mail": True, "webhook": True}
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from chalicelib.text import counted
+
 from .client import Client, command, shared_options
 from .output import moment, say, show, show_json, table, waiting, zone
 
@@ -35,8 +37,8 @@ def _show(client: Client) -> None:
     else:
         show("Nothing is wrong.")
     if found["waiting"]:
-        why = f" The last try failed: {found['last_error']}" if found["last_error"] else ""
-        say(f"{found['waiting']} alerts are not delivered yet.{why}")
+        why = f" The last try failed: {found['last_error'].rstrip('.')}." if found["last_error"] else ""
+        say(f"{counted(found['waiting'], 'alert')} not delivered yet.{why}")
     if not found["channels"]:
         say("No alert is sent: no channel is configured. `sauron alerts test` says what to set.")
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from chalicelib import __version__
-from chalicelib.text import taken
+from chalicelib.text import counted, taken
 
 from .client import Client, command
 from .output import facts, moment, remark_line, say, show, show_json, table, zone
@@ -101,8 +101,8 @@ def _wrong(found: dict[str, Any]) -> list[str]:
         lines.append(f"and {more} more: `sauron alerts`")
     if alerts.get("waiting"):
         lines.append(
-            f"{alerts['waiting']} alerts are not delivered yet"
-            + (f": {alerts['last_error']}" if alerts["last_error"] else "")
+            f"not delivered yet: {counted(alerts['waiting'], 'alert')}"
+            + (f"; the last try failed: {alerts['last_error']}" if alerts["last_error"] else "")
         )
     lines += [
         f"{one['job_id']}: required secrets are not set: {', '.join(one['missing'])}"
@@ -110,7 +110,9 @@ def _wrong(found: dict[str, Any]) -> list[str]:
     ]
     outbox = found.get("outbox") or {}
     if outbox.get("last_error"):
-        lines.append(f"Life Hub: {outbox['waiting']} rows are not copied yet; {outbox['last_error']}")
+        lines.append(
+            f"not copied to Life Hub yet: {counted(outbox['waiting'], 'row')}; {outbox['last_error']}"
+        )
     return lines
 
 

@@ -6,8 +6,16 @@ from typing import Any
 
 import pytest
 
-from chalicelib.alerting.checks import Kind
-from chalicelib.alerting.messages import as_mail, as_webhook, channels, compose, title, type_of
+from chalicelib.alerting.check_result import Kind
+from chalicelib.alerting.messages import (
+    as_mail,
+    as_webhook,
+    as_webhook_of_several,
+    channels,
+    compose,
+    title,
+    type_of,
+)
 from chalicelib.alerting.messages import test_facts as facts_of_a_test
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
@@ -164,3 +172,42 @@ def test_a_webhook_is_type_timestamp_and_facts() -> None:
 def test_what_no_store_could_hold_is_replaced() -> None:
     said = facts(reason="\ud800 and \x00", facts={"error": "\x00"})
     assert (said["reason"], said["error"]) == ("? and \ufffd", "\ufffd")
+
+
+RAW = "database \x1b[31munreachable\x1b[0m\r\x1b[2Kretrying\x07 \u202e\x1b]0;title\x1b\\now"
+READ = "database unreachable\nretrying now"
+
+
+def test_every_text_of_an_alert_is_free_of_what_a_terminal_obeys() -> None:
+    said = facts(reason=RAW, log_tail=RAW, facts={"error": RAW, "state": "failed", "deep": [{"a": RAW}]})
+    assert (said["reason"], said["log_tail"], said["error"]) == (READ, READ, READ)
+    assert said["deep"] == [{"a": READ}]
+
+
+def test_a_message_written_earlier_is_clean_in_every_form_of_it() -> None:
+    given = {"title": RAW, "reason": RAW, "error": RAW, "log_tail": RAW, "job_id": RAW}
+    waiting = [Alert(str(number), "webhook", "job.failing", given, START) for number in range(3)]
+    one, several = as_webhook(waiting[0]), as_webhook_of_several(waiting, Settings.read({}))
+    mail = as_mail(waiting, scheduler="sauron")
+    for text in (*json_texts(one), *json_texts(several), mail.subject, mail.text, mail.html):
+        assert not set(text) & set("\x1b\r\x07\u202e"), text
+    assert json.loads(one)["data"]["reason"] == READ
+
+
+def json_texts(body: bytes) -> list[str]:
+    def texts(value: Any) -> list[str]:
+        if isinstance(value, dict | list):
+            return [
+                text
+                for item in (value.values() if isinstance(value, dict) else value)
+                for text in texts(item)
+            ]
+        return [value] if isinstance(value, str) else []
+
+    return texts(json.loads(body))
+
+
+def test_a_secret_that_a_sequence_breaks_up_is_masked() -> None:
+    settings = Settings.read({"GITHUB_TOKEN": "ghp_verysecret"})
+    said = compose(settings, BACKUP, reason="ghp_very\x1b[1msecret", run_id=None, log_tail="", facts={})
+    assert "secret" not in said["reason"]

@@ -37,3 +37,42 @@ def test_only_an_overloaded_receiver_stops_the_whole_channel(status: int, whole_
     with httpx.Client(transport=transport) as client, pytest.raises(RefusedError) as refused:
         webhook.post(client, alert, settings, now=NOW)
     assert refused.value.channel is whole_channel
+
+
+def asked_to_wait(text: str | None, date: str | None = None) -> float | None:
+    rest = webhook.retry_after(text, date, now=NOW)
+    return None if rest is None else rest.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("3", 3),
+        (" 120 ", 120),
+        ("2.5", 2.5),
+        ("0", 1),
+        ("86400", 3600),
+        ("9" * 400, 3600),
+        ("Thu, 01 Jan 2026 00:01:30 GMT", 90),
+        ("Thursday, 01-Jan-26 00:01:30 GMT", 90),
+        ("Thu Jan  1 00:01:30 2026", 90),
+        ("Wed, 31 Dec 2025 23:00:00 GMT", 1),
+        ("Fri, 01 Jan 2027 00:00:00 GMT", 3600),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        (None, None),
+        ("Thu, 99 Jan 2026 00:00:00 GMT", None),
+        ("\u0663", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_as_a_date_and_is_bounded(
+    text: str | None, seconds: float | None
+) -> None:
+    assert asked_to_wait(text) == seconds
+
+
+def test_a_date_is_read_by_the_clock_of_the_receiver() -> None:
+    date, until = "Thu, 01 Jan 2026 05:00:00 GMT", "Thu, 01 Jan 2026 05:00:07 GMT"
+    assert asked_to_wait(until, date) == 7
+    assert asked_to_wait(until, "gibberish") == 3600

@@ -158,6 +158,27 @@ def test_a_very_long_log_shows_its_end_and_says_where_it_goes_on(
     assert client.get(path).body.endswith("\u00e9the very last line\n")
 
 
+def test_progress_is_shown_as_a_terminal_shows_it_and_kept_as_it_was_written(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    bar = "".join(f"\r{number:4} of 4309".ljust(60) for number in range(4310))
+    execute(
+        sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=["copying\n", bar[:99_990], bar[99_990:], "\nend\n"]
+    )
+    assert "copying\n4309 of 4309\nend\n" in client.get(f"/ui/runs/{run_id}").body
+    assert client.get(f"/ui/runs/{run_id}/log").body == "copying\n4309 of 4309\nend\n"
+    assert client.get(f"/runs/{run_id}/log").body == f"copying\n{bar}\nend\n"
+
+
+def test_an_error_that_is_cut_leaves_no_half_of_a_sequence(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    client.post("/jobs/nightly-backup/trigger")
+    execute(sauron, clock, Verdict(Outcome.FAILED, error="no room " * 19 + "\x1b[38;5;208m" * 9))
+    assert "[38" not in client.get("/").body
+
+
 def test_a_run_has_a_page_with_attempts_error_and_log(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:

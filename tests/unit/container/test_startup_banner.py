@@ -10,9 +10,9 @@ from sqlalchemy import text
 
 from chalicelib import wiring
 from chalicelib.settings import Settings
-from chalicelib.store import Store
+from chalicelib.store import Store, bundle
 from chalicelib.wiring import Sauron
-from sauron.startup_banner import JOBS_SHOWN, StartupBanner
+from sauron.startup_banner import JOBS_SHOWN, StartupBanner, how_to_change
 from tests.conftest import ManualClock, define
 
 URL = "http://127.0.0.1:8080"
@@ -101,3 +101,101 @@ def test_long_lists_of_jobs_are_cut_and_say_where_the_rest_is(
         define(store, clock, f"job-{number:02}", "0 3 1 1 *")
     StartupBanner(build(), URL, command=".venv/bin/sauron").print_start()
     assert "  and 2 more: .venv/bin/sauron list" in capsys.readouterr().out
+
+
+ADD = "To add jobs: create a bundle with sauron init DIR, and restart with JOBS_GIT_REPO_URL=DIR."
+EDIT = "To change a job: edit it in HERE, commit, then run sauron sync"
+PUSH = "To change a job: push to branch main of the bundle, then run sauron sync"
+
+
+@pytest.mark.parametrize(
+    ("url", "seconds", "pinned", "said"),
+    [
+        (
+            None,
+            300,
+            None,
+            "To add jobs: create a bundle with sauron init DIR, and restart with JOBS_GIT_REPO_URL=DIR.",
+        ),
+        ("https://git.test/jobs", 300, None, f"{PUSH} or wait at most 300 s."),
+        ("https://git.test/jobs", 0, None, f"{PUSH}."),
+        (
+            "HERE",
+            60,
+            None,
+            "To change a job: edit it in HERE, commit, then run sauron sync or wait at most 60 s.",
+        ),
+        ("file://HERE", 0, None, "To change a job: edit it in HERE, commit, then run sauron sync."),
+        (
+            "https://git.test/jobs",
+            300,
+            "v1.2",
+            "The bundle is pinned to v1.2. To follow branch main again: run sauron sync.",
+        ),
+    ],
+)
+def test_how_a_job_is_changed_is_one_clear_sentence(
+    tmp_path: Path, url: str | None, seconds: int, pinned: str | None, said: str
+) -> None:
+    (tmp_path / "manifest.py").touch()
+    url = url and url.replace("HERE", str(tmp_path))
+    found = how_to_change("sauron", url, "main", seconds=seconds, pinned=pinned)
+    assert found == said.replace("HERE", str(tmp_path))
+
+
+@pytest.mark.parametrize("active", [False, True])
+@pytest.mark.parametrize("jobs", [0, 1])
+@pytest.mark.parametrize("error", [None, "no route to host"])
+def test_each_combination_of_the_banner_reads_as_a_whole(
+    build: Build,
+    store: Store,
+    clock: ManualClock,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    active: bool,
+    jobs: int,
+    error: str | None,
+) -> None:
+    if jobs:
+        define(store, clock, "backup", "0 3 1 1 *")
+    rejected = [{"job_id": None, "place": "manifest.py:9", "reason": "id is missing"}] if active else []
+    with store.write() as tx:
+        if active:
+            bundle.add_revision(tx, "b" * 40, [], rejected, subject=None, author=None, now=clock.now())
+            bundle.change(tx, active_sha="b" * 40)
+        if active or error:
+            bundle.change(tx, tried_at=clock.now(), last_error=error)
+    banner = StartupBanner(build(JOBS_GIT_REPO_URL="https://git.test/jobs"), URL, command="sauron")
+    banner.print_schedule()
+    lines = capsys.readouterr().out.splitlines()
+    revision = " (revision bbbbbbbbbbbb)" if active else ""
+    expected = []
+    if error:
+        expected += [
+            "The sync failed, so revision bbbbbbbbbbbb stays active:"
+            if active
+            else "Nothing is scheduled yet, because the first sync failed:",
+            "  no route to host",
+            "  Fix the cause. Sauron tries again by itself; `sauron sync` tries at once.",
+        ]
+    if active or error:
+        if jobs:
+            when = "at 03:00, on day 1 of the month, in January (UTC); next 2027-01-01T03:00:00Z"
+            expected += [f"Scheduled{revision}:", f"  backup  {when}"]
+        elif active:
+            expected += [f"The bundle has no jobs{revision}."]
+        expected += ["Left out: manifest.py:9 (id is missing)"] if active else []
+        expected += [f"{PUSH} or wait at most 300 s."]
+    assert lines == expected
+
+
+def test_a_failed_sync_that_nobody_repeats_says_so(
+    build: Build, store: Store, clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with store.write() as tx:
+        bundle.change(tx, active_sha="b" * 40, tried_at=clock.now(), last_error="no route")
+    sauron = build(JOBS_GIT_REPO_URL="https://git.test/jobs", JOBS_REFRESH_INTERVAL_SECONDS="0")
+    StartupBanner(sauron, URL, command="sauron").print_schedule()
+    said = capsys.readouterr().out
+    assert "  Fix the cause, then run sauron sync.\n" in said
+    assert "by itself" not in said

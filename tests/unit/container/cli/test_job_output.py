@@ -10,6 +10,7 @@ from sqlalchemy import insert, update
 
 from chalicelib.store import Store, log_chunks
 from chalicelib.store.schema import attempts, bundle_state, incidents, job_queue
+from chalicelib.terminal.screen import as_shown
 from sauron.cli.job_output import JobOutput
 from tests.conftest import ManualClock, define
 from tests.terminal import terminal
@@ -64,8 +65,8 @@ def test_its_json_is_complete_in_escapes(cli: Cli, run_id: str, command: list[st
 def test_raw_is_the_log_as_the_job_wrote_it(cli: Cli, run_id: str) -> None:
     assert cli("logs", run_id, "--raw").out == f"{HOSTILE}\nprogress 10 %\rprogress 20 %\n"
     assert cli("logs", run_id, "--raw", "-f").out == f"{HOSTILE}\nprogress 10 %\rprogress 20 %\n"
-    assert cli("logs", run_id).out == f"{SHOWN}\nprogress 10 %\nprogress 20 %\n"
-    assert cli("logs", run_id, "-f").out == f"{SHOWN}\nprogress 10 %\nprogress 20 %\n"
+    assert cli("logs", run_id).out == f"{SHOWN}\nprogress 20 %\n"
+    assert cli("logs", run_id, "-f").out == f"{SHOWN}\nprogress 20 %\n"
 
 
 def test_raw_without_a_log_to_print_is_wrong_use(cli: Cli, run_id: str) -> None:
@@ -93,3 +94,52 @@ def test_bytes_that_are_no_text_are_shown_as_such_and_pass_raw() -> None:
         output.write_bytes(b"caf\xe9\x07|")
         output.end()
     assert stream.buffer.getvalue() == "caf\ufffd|".encode() + b"caf\xe9\x07|"
+
+
+STEPS = ["fetching\n", "10 %", "\r20 %", "\r30 %", "\r100 %\ndone\nmore: 1", "\rmore: 2", "\r\x1b[Kend"]
+
+
+def test_in_a_pipe_a_line_that_changes_is_printed_when_it_is_complete() -> None:
+    stream = io.StringIO()
+    output = JobOutput(stream, raw=False)
+    for step in STEPS:
+        output.write(step)
+    output.end()
+    assert stream.getvalue() == "fetching\n10 %\n100 %\ndone\nmore: 1\nend"
+
+
+def test_on_a_terminal_a_line_that_changes_is_drawn_anew() -> None:
+    with terminal() as screen:
+        output = JobOutput(screen.stream, raw=False)
+        for step in STEPS:
+            output.write(step)
+        output.end()
+        shown = screen.text()
+    assert "\r\x1b[J20 %\r\x1b[J30 %\r\x1b[J100 %\ndone\nmore: 1" in shown
+    assert as_shown(shown) == "fetching\n100 %\ndone\nend"
+
+
+def test_bars_below_each_other_are_drawn_anew_on_a_terminal_and_printed_once_in_a_pipe() -> None:
+    steps = ["a 1\nb 1\n", "\x1b[2A\ra 2\n", "\rb 2\n", "all done\n"]
+    stream = io.StringIO()
+    with terminal() as screen:
+        outputs = [JobOutput(stream, raw=False), JobOutput(screen.stream, raw=False)]
+        for output in outputs:
+            for step in steps:
+                output.write(step)
+            output.end()
+        assert as_shown(screen.text()) == "a 2\nb 2\nall done\n"
+    assert stream.getvalue() == "a 1\nb 1\na 2\nb 2\nall done\n"
+
+
+def test_a_prompt_is_printed_at_once_and_a_long_output_is_let_go() -> None:
+    stream = io.StringIO()
+    output = JobOutput(stream, raw=False)
+    output.write("Continue? ")
+    assert stream.getvalue() == "Continue? "
+    text = "".join(f"line {number}\n" for number in range(3000))
+    for start in range(0, len(text), 1000):
+        output.write(text[start : start + 1000])
+    output.end()
+    assert stream.getvalue() == f"Continue? {text}"
+    assert len(output._printed) <= 500

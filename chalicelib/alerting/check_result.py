@@ -1,0 +1,65 @@
+"""What a check returns: which kind of thing can be wrong, and how its subject stands."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, StrEnum, auto
+from typing import Any
+
+SAURON = "sauron"  # the subject of what is wrong with Sauron itself
+
+
+class Kind(StrEnum):
+    """What can be wrong."""
+
+    FAILING = "failing"
+    LATE = "late"
+    MISSED = "missed"
+    REJECTED = "rejected"
+    SYNC = "sync"
+    MANIFEST = "manifest"
+    OUTBOX = "outbox"
+    DISK = "disk"
+
+
+OF_RUNS = (Kind.FAILING, Kind.LATE, Kind.MISSED)
+OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
+
+
+class Standing(Enum):
+    """What a check found."""
+
+    OK = auto()
+    WRONG = auto()
+    UNCHANGED = auto()  # it cannot be seen now, or was not asked for: an open incident stays, none is opened
+    NOT_APPLICABLE = auto()  # the job is off or gone, or nothing is configured: an incident ends with that
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How a subject stands: since when and why, shown by which run.
+
+    For OK, `since` is when it ceased to be wrong. `another` says that what is wrong is not the open incident
+    but a new one of its kind.
+    """
+
+    standing: Standing
+    reason: str = ""
+    since: datetime | None = None
+    job_id: str | None = None
+    run_id: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    another: bool = False
+
+
+ok = functools.partial(CheckResult, Standing.OK)
+wrong = functools.partial(CheckResult, Standing.WRONG)
+UNCHANGED = CheckResult(Standing.UNCHANGED)
+
+
+def not_applicable(ended_by: str, reason: str) -> CheckResult:
+    """Return that there is nothing to check, and why; an incident that people know ends by it."""
+    return CheckResult(Standing.NOT_APPLICABLE, reason, facts={"ended_by": ended_by})

@@ -1,0 +1,1 @@
+"""What a terminal makes of the output of programs, without a terminal."""
