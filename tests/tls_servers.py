@@ -91,6 +91,8 @@ class Door:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)  # ends the wait for the next connection
         self._listening.close()
 
     def _accept(self) -> None:

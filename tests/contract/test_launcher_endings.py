@@ -24,7 +24,7 @@ ASYNC = """
 import asyncio
 async def run():
     try:
-        print("begun")
+        asyncio.get_running_loop().call_soon(print, "begun")
         await asyncio.sleep(60)
     except asyncio.CancelledError:
         print("cancelled")
@@ -41,10 +41,11 @@ def lock():
     yield
     print("never")
 class Lock:
-    def __enter__(self): print("begun")
+    def __enter__(self): pass
     def __exit__(self, *why): print("cleaned up", why[0].__name__)
 def run():
     with lock(), Lock():
+        print("begun")
         threading.Event().wait()
 """
 

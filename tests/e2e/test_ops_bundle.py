@@ -83,6 +83,7 @@ def receiver() -> Iterator[Heard]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket.settimeout(1)  # a client that has gone before it is accepted holds up nothing
     Handler.heard = Heard(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -71,6 +71,7 @@ class Receiver:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.socket.settimeout(1)  # a client that has gone before it is accepted holds up nothing
         self.url = f"http://127.0.0.1:{self.server.server_port}/services/hiddenpath"
         self.thread = threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True

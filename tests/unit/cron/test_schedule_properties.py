@@ -24,6 +24,7 @@ NAMES = {
     4: ("sun", "mon", "tue", "wed", "thu", "fri", "sat"),
 }
 BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+WIDEST = (59, 23, 30, 11, 6)  # a wider step would name a single value
 # Whole-minute jumps of many kinds: forward and back, at midnight, of half an hour, of a day, back into the
 # day before.
 JUMPS = [
@@ -50,7 +51,7 @@ def items(draw: st.DrawFn, field: int) -> str:
     kind = draw(st.sampled_from(["*", "*/n", "a", "a-b", "a-b/n", "a/n", "name", "special"]))
     first = draw(st.integers(low, high))
     last = draw(st.integers(first, high))
-    step = draw(st.integers(1, high))
+    step = draw(st.integers(1, WIDEST[field]))
     if kind == "name" and field in NAMES:
         return draw(st.sampled_from(NAMES[field])).title()
     if kind == "special" and field == 2:
