@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import ssl
@@ -138,10 +139,22 @@ def https(context: ssl.SSLContext) -> Door:
 
     def serve(door: Door, wire: socket.socket) -> None:
         with context.wrap_socket(wire, server_side=True) as inside:
-            door.heard += inside.recv(65536)
+            door.heard += _request(inside)
             inside.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
 
     return Door(serve)
+
+
+def _request(wire: socket.socket) -> bytes:
+    """Read a whole request: one that is answered before its end breaks the connection."""
+    heard = b""
+    while b"\r\n\r\n" not in heard:
+        if not (more := wire.recv(65536)):
+            return heard
+        heard += more
+    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", heard)
+    end = heard.index(b"\r\n\r\n") + 4 + int(length[1] if length else 0)
+    return heard + _exactly(wire, max(0, end - len(heard)))
 
 
 def _begun(wire: socket.socket, context: ssl.SSLContext | None) -> tuple[socket.socket, bytes]:

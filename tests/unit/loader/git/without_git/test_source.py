@@ -30,10 +30,10 @@ from tests.unit.loader.git.sources import PROJECT, TOKEN
 pytestmark = pytest.mark.process
 
 WITHOUT_GIT = """
-import json, shutil, sys
+import json, os, shutil, sys
 from pathlib import Path
 from sauron_jobs_loader.git.without_git.source import DulwichSource
-source = DulwichSource(sys.argv[1], root=Path(sys.argv[2]), token=sys.argv[3])
+source = DulwichSource(sys.argv[1], root=Path(sys.argv[2]), token=os.environ["TOKEN"])
 sha = source.fetch()
 folder = source.checkout(sha)
 names = sorted(file.name for file in folder.iterdir())
@@ -57,8 +57,8 @@ def test_no_program_is_needed_on_the_path(
     empty = tmp_path / "empty"
     empty.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT_GIT, f"{http.url}/bundle/.git", str(root), TOKEN],
-        env={"PATH": str(empty), "PYTHONPATH": str(PROJECT)},
+        [sys.executable, "-c", WITHOUT_GIT, f"{http.url}/bundle/.git", str(root)],
+        env={"PATH": str(empty), "PYTHONPATH": str(PROJECT), "TOKEN": TOKEN},
         capture_output=True,
         text=True,
         check=True,
