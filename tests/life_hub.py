@@ -63,7 +63,8 @@ class Server:
     def freeze(self) -> None:
         self.frozen = self.pids()
         for pid in self.frozen:
-            os.kill(pid, signal.SIGSTOP)
+            with contextlib.suppress(ProcessLookupError):  # a session that has just ended
+                os.kill(pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         for pid in self.frozen:
