@@ -15,7 +15,6 @@ from typing import Any
 MOST_FILES = 20_000
 HEAD_BYTES = 1024
 _PASSED_OVER = frozenset({".git", "__pycache__", ".venv", "venv", "node_modules", ".tox", ".mypy_cache"})
-
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -91,9 +90,7 @@ class BundleTree:
     def head(self, name: str) -> bytes:
         """Return the first bytes of a file; none of a link or of a file that cannot be read."""
         try:
-            descriptor = os.open(
-                self.folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            )
+            descriptor = os.open(self.folder / name, _READ)
         except OSError:
             return b""
         with os.fdopen(descriptor, "rb") as stream:
