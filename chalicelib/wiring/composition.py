@@ -1,37 +1,28 @@
-"""Composition: settings become live objects here, for the container, Lambda and the command line alike.
-
-`build` puts one process's `Sauron` together for its runtime: a runner with threads of its own, a Lambda
-function, or a command. What differs between them is data, in `RUNNER`, `LAMBDA` and `COMMAND_LINE`.
-`PROCESS` holds the one Sauron of this process. Importing this module opens nothing.
-"""
+"""Put one process's Sauron together, for its runtime."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import socket
-import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib import logs
 from chalicelib.alerting.delivery import Delivery
-from chalicelib.aws import ssm
 from chalicelib.bundle.from_loader import builtin_records, ses_mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
 from chalicelib.bundle.remote_sync import RemoteBundle
-from chalicelib.bundle.service import BundleService, SyncRequests
+from chalicelib.bundle.service import BundleService
 from chalicelib.clock import Clock, SystemClock
-from chalicelib.duties.duties import LAMBDA_UPKEEP, RUNNER_UPKEEP, Duties, Step
+from chalicelib.duties.duties import Duties
 from chalicelib.execution.rescue import ExpiryDetector, Rescuer, StandstillDetector
 from chalicelib.execution.worker import Worker
 from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
-from chalicelib.operations.wrong_tokens import WrongTokens
 from chalicelib.settings import Settings
 from chalicelib.store import Store, permissions, registry
 from chalicelib.store.postgres.server_clock import ServerClock
@@ -39,9 +30,11 @@ from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.notify import Notifier
 from chalicelib.wakeup.peers import Peers, runners_folder
 from chalicelib.wakeup.signals import Signals
-from chalicelib.wakeup.sqs import SqsWakeUp, sqs_wake_up
+from chalicelib.wakeup.sqs import sqs_wake_up
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wakeup.waker import Waker, Way
+
+from .parts import Runtime, Sauron
 
 if TYPE_CHECKING:
     from chalicelib.bundle.revisions import Revisions
@@ -52,56 +45,6 @@ STARTED_EMPTY = (
     "The store is new, but an older one left files here. Is it the right one? To go back to a copy: "
     "sauron restore FILE"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What kind of process this is. `threads`: it has a clock and workers, and preloads the bundle."""
-
-    name: str
-    threads: bool
-    upkeep: tuple[Step, ...]
-
-
-RUNNER = Runtime("runner", threads=True, upkeep=RUNNER_UPKEEP)
-LAMBDA = Runtime("lambda", threads=False, upkeep=LAMBDA_UPKEEP)
-COMMAND_LINE = Runtime("command line", threads=False, upkeep=())
-
-
-@dataclass(frozen=True, slots=True)
-class Sauron:
-    """The parts of one process. It has no behaviour but `close`."""
-
-    runtime: Runtime
-    settings: Settings
-    clock: Clock
-    store: Store
-    name: str  # this process's among the runners, and the owner of its leases
-    peers: Peers
-    notifier: Notifier | None  # None where the store is a file
-    sqs: SqsWakeUp | None  # None where no Lambda works
-    signals: Signals
-    waker: Waker
-    vitals: Vitals | None  # None in a process without threads of its own
-    membership: Membership
-    job_environment: JobEnvironment
-    revisions: LazyRevisions
-    bundle: BundleService
-    sync_requests: SyncRequests
-    worker: Worker
-    delivery: Delivery
-    publisher: Publisher | None  # None without Life Hub
-    duties: Duties
-    operations: Operations
-    direct_runs: DirectRuns
-
-    def close(self) -> None:
-        """End the bundle's processes and close the store."""
-        self.revisions.close()
-        if self.publisher is not None:
-            self.publisher.close()
-        self.peers.leave()
-        self.store.close()
 
 
 def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -> Sauron:
@@ -240,59 +183,3 @@ def _publisher(store: Store, clock: Clock, settings: Settings) -> Publisher | No
         scheduler=settings.scheduler_name,
         host=socket.gethostname(),
     )
-
-
-class Process:
-    """This process's settings and its one Sauron, each made when it is first asked for.
-
-    `wrong_tokens` counts in this process, also before there is a Sauron: refusing opens nothing.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._sauron: Sauron | None = None
-        self._settings: Settings | None = None
-        self.wrong_tokens = WrongTokens(SystemClock())
-
-    @property
-    def built(self) -> Sauron | None:
-        """The Sauron if something has asked for it, else None."""
-        return self._sauron
-
-    def get(self) -> Sauron:
-        """Return the Sauron, built now from the environment and `.env` if it is not there.
-
-        Raises SettingsError, StoreError.
-        """
-        with self._lock:
-            if self._sauron is None:
-                settings = self.settings()
-                self._sauron = build(settings, runtime=LAMBDA if settings.function else COMMAND_LINE)
-            return self._sauron
-
-    def settings(self) -> Settings:
-        """Return the settings before anything is opened: refusing a caller costs no connection.
-
-        Raises SettingsError.
-        """
-        with self._lock:
-            if self._sauron is not None:
-                return self._sauron.settings
-            if self._settings is None:
-                self._settings = self._read()
-            return self._settings
-
-    def set(self, sauron: Sauron | None) -> None:
-        """Make this the process's Sauron; None: build one at the next call."""
-        with self._lock:
-            self._sauron, self._settings = sauron, None
-            self.wrong_tokens = WrongTokens(sauron.clock if sauron else SystemClock())
-
-    def _read(self) -> Settings:
-        settings = Settings.load(Path.cwd(), parameters=ssm.read)
-        if settings.function:
-            logs.configure(settings.log_level, secrets=settings.secret_values)
-        return settings
-
-
-PROCESS = Process()
