@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import BAD, Run, RunState
-from chalicelib.store import history, incidents, registry
+from chalicelib.store import history, incidents, past_runs, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
@@ -57,8 +57,8 @@ class Stand:
 
 def failing(tx: Tx) -> int:
     """Return how many jobs fail, without looking at the others."""
-    red = {one.job_id for one in incidents.open_incidents(tx) if one.kind == Standing.FAILING}
-    return len(history.last_ended_badly(tx) | registry.enabled_of(tx, red))
+    red = {one.subject for one in incidents.open_incidents(tx) if one.kind == Standing.FAILING}
+    return len(past_runs.last_ended_badly(tx) | registry.enabled_of(tx, red))
 
 
 def standings(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[Stand]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
-from chalicelib.store import history
+from chalicelib.store import past_runs
 from chalicelib.store.database import Tx
 
 DAY = timedelta(hours=24)
@@ -49,19 +49,19 @@ class Timeline:
 def timeline(tx: Tx, job: Job, running: Sequence[Run], *, now: datetime) -> Timeline:
     """Return a job's timeline; `running` are its runs that are running now."""
     since = now - DAY
-    many = history.count_ended(tx, job.id, since=since, most=MOST_MARKS + 1) > MOST_MARKS
-    found = history.ended(tx, job.id, since=since, bad_only=many, most=MOST_MARKS)
+    many = past_runs.count_ended(tx, job.id, since=since, most=MOST_MARKS + 1) > MOST_MARKS
+    found = past_runs.ended(tx, job.id, since=since, bad_only=many, most=MOST_MARKS)
     band = (since, now) if many else None
     marks = [_mark(one) for one in reversed(found)]
     marks += [Mark(RunState.RUNNING, run.started_at or now, now, run.id, None) for run in running]
     coming, dense = _coming(job, now)
-    usual = history.usual_seconds(tx, job.id) if coming and not dense else None
+    usual = past_runs.usual_seconds(tx, job.id) if coming and not dense else None
     off = job.override
     off_since = off.at if off is not None and not off.enabled else None
     return Timeline(marks, band, coming, dense, usual, off_since)
 
 
-def _mark(one: history.Ended) -> Mark:
+def _mark(one: past_runs.Ended) -> Mark:
     begin = one.started_at or one.gap_from or one.due_at
     end = one.finished_at if one.started_at else max(begin, one.due_at)
     return Mark(one.state, begin, end, one.id, one.why, max(1, one.gap_count))

@@ -19,7 +19,7 @@ from chalicelib.api.health import warnings
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.status_report import StatusReport
 from chalicelib.model.runs import Run
-from chalicelib.store import history, registry
+from chalicelib.store import past_runs, registry
 from chalicelib.store.database import Tx
 from chalicelib.web.strips import Strip, strip
 from chalicelib.wiring import Sauron
@@ -54,7 +54,7 @@ def overview() -> Response:
         now = report.now
         everything = standings(tx, registry.all_jobs(tx), now=now)
         found = [one for one in everything if one.needs_a_person or not one.job.spec.builtin]
-        running = history.running(tx)
+        running = past_runs.running(tx)
         limits = {one.job.id: one.job.spec.timeout for one in everything}
         progress = [running_now.measure(tx, run, limits.get(run.job_id), now=now) for run in running]
         rows = [(one, _next(one, now), _strip(tx, one, running, now)) for one in found[:ROWS]]

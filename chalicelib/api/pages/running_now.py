@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.model.runs import Run
-from chalicelib.store import history
+from chalicelib.store import past_runs
 from chalicelib.store.database import Tx
 from chalicelib.text import about
 
@@ -30,7 +30,7 @@ def measure(tx: Tx, run: Run, limit: timedelta | None, *, now: datetime) -> Runn
     The full bar is a tenth more than the usual duration. Once that is over it is the limit.
     """
     took = (now - (run.started_at or now)).total_seconds()
-    usual = history.usual_seconds(tx, run.job_id)
+    usual = past_runs.usual_seconds(tx, run.job_id)
     most = limit.total_seconds() if limit else None
     slow = usual is not None and took > usual
     full = usual * ROOM if usual is not None and took <= usual * ROOM else max(took, most or 0)

@@ -12,7 +12,7 @@ from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.runs import existing, log_response
 from chalicelib.model.runs import UNFINISHED, RunState
-from chalicelib.store import history
+from chalicelib.store import history, past_runs
 from chalicelib.terminal.screen import as_shown
 
 from .frame import page, query
@@ -64,7 +64,7 @@ def run(run_id: str) -> Response:
         found = existing(tx, run_id)
         attempts = history.attempts_of(tx, found.id)
         log, cut = run_log.tail(tx, found, characters=LOG_TAIL)
-        usual = history.usual_seconds(tx, found.job_id)
+        usual = past_runs.usual_seconds(tx, found.job_id)
         red = failing(tx)
     return page(
         "run.html",

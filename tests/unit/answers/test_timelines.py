@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.answers.timelines import Timeline, timeline
 from chalicelib.model.runs import RunState
-from chalicelib.store import Store, history
+from chalicelib.store import Store, past_runs
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.every_store
 def of(store: Store, clock: ManualClock, cron: str = "0 3 * * *") -> Timeline:
     job = define(store, clock, "job", cron)
     with store.read() as tx:
-        return timeline(tx, job, history.running(tx), now=clock.now())
+        return timeline(tx, job, past_runs.running(tx), now=clock.now())
 
 
 def test_every_run_of_the_last_day_has_its_mark_and_none_before(store: Store, clock: ManualClock) -> None:

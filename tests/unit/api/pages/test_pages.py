@@ -89,13 +89,16 @@ def test_buttons_do_it_and_lead_back(sauron: Sauron, client: Client) -> None:
         "POST", "/ui/jobs/nightly-backup/trigger", b"", {"Content-Type": "application/x-www-form-urlencoded"}
     )
     (run,) = client.get("/runs").json["runs"]
-    assert (ran.status, ran.headers["location"]) == (303, f"/?did=triggered&run={run['id']}")
+    assert (ran.status, ran.headers["location"]) == (
+        303,
+        f"/ui/jobs/nightly-backup?did=triggered&run={run['id']}",
+    )
     back = client.get(ran.headers["location"]).body
     assert "The run is queued." in back
     assert f'href="/ui/runs/{run["id"]}"' in back
-    assert client.post("/ui/jobs/nightly-backup/disable").headers["location"] == "/?did=disabled"
+    assert client.post("/ui/jobs/nightly-backup/disable").headers["location"].endswith("?did=disabled")
     assert client.get("/jobs/nightly-backup").json["enabled"] is False
-    assert client.post("/ui/jobs/digest/enable").headers["location"] == "/?did=enabled"
+    assert client.post("/ui/jobs/digest/enable").headers["location"] == "/ui/jobs/digest?did=enabled"
     assert (
         client.post(f"/ui/runs/{run['id']}/cancel").headers["location"]
         == f"/ui/runs/{run['id']}?did=cancelled"
@@ -265,7 +268,7 @@ def test_links_forms_and_redirects_keep_the_path_of_the_public_address(
     define(sauron.store, clock, "digest", "0 8 * * *", enabled=False)
     ran = client.post("/ui/jobs/nightly-backup/trigger").headers["location"]
     run_id = client.get("/runs").json["runs"][0]["id"]
-    assert ran == f"/tools/sauron/?did=triggered&run={run_id}"
+    assert ran == f"/tools/sauron/ui/jobs/nightly-backup?did=triggered&run={run_id}"
     seen = [client.get(ran.removeprefix("/tools/sauron")).body, client.get(f"/ui/runs/{run_id}").body]
     execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=["x" * 70_000])
     seen += [client.get(path, **HTML).body for path in ("/", f"/ui/runs/{run_id}", "/ui/runs/none")]
@@ -279,7 +282,7 @@ def test_links_forms_and_redirects_keep_the_path_of_the_public_address(
         assert not away, away
     for act in ("disable", "enable"):
         answer = client.post(f"/ui/jobs/digest/{act}")
-        assert answer.headers["location"] == f"/tools/sauron/?did={act}d"
+        assert answer.headers["location"] == f"/tools/sauron/ui/jobs/digest?did={act}d"
     back = client.post(f"/ui/runs/{run_id}/retry").headers["location"]
     assert re.fullmatch("/tools/sauron/ui/runs/[-0-9a-f]{36}[?]did=retried", back)
 
