@@ -19,6 +19,7 @@ PLOT_WIDTH, PLOT_HEIGHT = 816, 160
 LEFT, RIGHT = 48, 112  # room for labels
 CELL = 15
 WEEKS = 53
+FIRST_WEEK = 7  # days of a month in which its name stands
 _TICKS = 4
 _OUTLIER = 1.15  # of the band's upper edge
 
@@ -91,7 +92,7 @@ def year(days: Mapping[date, RunState], now: datetime) -> Chart:
         x, y = 36 + number // 7 * CELL, 18 + number % 7 * CELL
         kind, d = _cell(days.get(day), x, y)
         drawn.setdefault(kind, []).append(d)
-        if number % 7 == 0 and day.month != month and day.day <= 7:  # noqa: PLR2004 - a month's first week
+        if number % 7 == 0 and day.month != month and day.day <= FIRST_WEEK and number < 7 * (WEEKS - 1):
             month = day.month
             labels.append(Label(x, 10, f"{day:%b}"))
     paths = tuple(Path(kind, "".join(parts)) for kind, parts in drawn.items())

@@ -41,7 +41,9 @@ class Form:
             return None
         try:
             local = datetime.fromisoformat(text)
-            return (local if local.tzinfo else local.replace(tzinfo=find_zone(zone, expression=""))).astimezone(UTC)
+            return (
+                local if local.tzinfo else local.replace(tzinfo=find_zone(zone, expression=""))
+            ).astimezone(UTC)
         except (ValueError, OverflowError, ScheduleError):
             raise refused(name, f"{text!r} is no time; write it such as 2026-03-02T08:00") from None
 
