@@ -1,5 +1,6 @@
 """How each job stands, at one look: what is wrong with it first, whatever else is true of it.
 
+What is wrong is what the open incidents say, so that pages, `/status` and alerts never disagree.
 A job has one standing. Of several that apply it is the most harmful one, in the order of `Standing`.
 """
 
@@ -11,8 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.model.jobs import Job
-from chalicelib.model.runs import BAD, Run, RunState
-from chalicelib.store import history, incidents, past_runs, registry
+from chalicelib.model.runs import Run, RunState
+from chalicelib.store import history, incidents
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
@@ -20,7 +21,7 @@ from chalicelib.store.incidents import Incident
 class Standing(StrEnum):
     """How a job stands, the most harmful first."""
 
-    FAILING = "failing"  # its last run failed or timed out
+    FAILING = "failing"  # as often in a row as its `alert_after` says
     LATE = "late"  # an occurrence is due and has not started
     DEGRADED = "degraded"  # its last run says that not all is well
     MISSED = "missed"  # occurrences passed while nothing could run, and none ran since
@@ -58,7 +59,7 @@ class Stand:
 def failing(tx: Tx) -> int:
     """Return how many jobs fail, without looking at the others."""
     red = {one.subject for one in incidents.open_incidents(tx) if one.kind == Standing.FAILING}
-    return len(past_runs.last_ended_badly(tx) | registry.enabled_of(tx, red))
+    return len(red)
 
 
 def standings(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[Stand]:
@@ -83,9 +84,7 @@ def _standing(job: Job, last: Run | None, wrong: Mapping[str, Incident]) -> Stan
     state = last.state if last else None
     if not job.enabled:
         return Standing.OFF
-    if "failing" in wrong or state in BAD:
-        return Standing.FAILING
-    for standing in (Standing.LATE, Standing.MISSED):
+    for standing in (Standing.FAILING, Standing.LATE, Standing.MISSED):
         if standing in wrong:
             return standing
     if state == RunState.DEGRADED:

@@ -8,11 +8,11 @@ from statistics import median
 
 from sqlalchemy import case, func, select
 
-from chalicelib.model.runs import BAD, GOOD, Run, RunState
+from chalicelib.model.runs import GOOD, Run, RunState
 
 from .database import Tx
 from .history import as_run
-from .schema import RUNNING, job_queue, jobs
+from .schema import RUNNING, job_queue
 
 _q = job_queue.c
 
@@ -95,18 +95,3 @@ def days(tx: Tx, job_id: str, *, since: datetime) -> list[tuple[str, RunState, i
         .order_by(date)
     )
     return [(row[0], RunState(row[1]), int(row[2])) for row in tx.execute(query)]
-
-
-def last_ended_badly(tx: Tx) -> set[str]:
-    """Return the enabled jobs of which the run that started last failed or timed out."""
-    q = job_queue.alias()
-    last = (
-        select(q.c.state)
-        .where(q.c.job_id == jobs.c.job_id, q.c.started_at.is_not(None))
-        .order_by(q.c.id.desc())
-        .limit(1)
-        .correlate(jobs)
-        .scalar_subquery()
-    )
-    query = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None), last.in_(BAD))
-    return set(tx.execute(query).scalars())

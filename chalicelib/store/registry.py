@@ -113,12 +113,6 @@ def ids(tx: Tx, *, most: int) -> list[str]:
     return list(tx.execute(select(_j.job_id).where(_j.removed_at.is_(None)).limit(most)).scalars())
 
 
-def enabled_of(tx: Tx, job_ids: Iterable[str]) -> set[str]:
-    """Return those of these jobs that are enabled and in the bundle."""
-    query = select(_j.job_id).where(_j.job_id.in_(sorted(job_ids)), _j.enabled, _j.removed_at.is_(None))
-    return set(tx.execute(query).scalars())
-
-
 def job(tx: Tx, job_id: str) -> Job | None:
     """Return one job, also a removed one, or None."""
     hold_ledger(tx)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, insert, update
 
@@ -131,7 +132,11 @@ def _backup_of(store: Store, chance: random.Random, at: datetime) -> None:
 
 def _what_runs(store: Store) -> None:
     begun = NOW.replace(minute=30, second=0)
-    note = {"progress": 0.64, "progress_note": "table 41 of 58: events_2026", "revision": REVISION}
+    note: dict[str, Any] = {
+        "progress": 0.64,
+        "progress_note": "table 41 of 58: events_2026",
+        "revision": REVISION,
+    }
     run = record(store, "db-dump-main", RunState.RUNNING, begun, **note)
     record(store, "crm-sync", RunState.RUNNING, NOW.replace(minute=15, second=0), progress_note="page 212")
     attempt = {"run_id": run, "number": 1, "started_at": begun, "runner": "vault-1"}

@@ -36,6 +36,7 @@ NEXT_LINES = 6
 REMARKS = 10
 NEAR = timedelta(minutes=80)  # to now: a label there would lie under that of now
 _WORDS = {Standing.FAILING: "failing", Standing.LATE: "late"}
+_CALM = {Standing.OFF, Standing.RUNNING, Standing.WELL}
 _ALSO = (
     (Standing.DEGRADED, "degraded"),
     (Standing.MISSED, "missed"),
@@ -62,6 +63,7 @@ def overview() -> Response:
         soon = _soon(tx, now)
     settings = sauron.settings
     counts = {standing: sum(one.standing is standing for one in found) for standing in Standing}
+    troubles = _troubles(sauron, report, found)
     needs = [one for one in found if one.needs_a_person]
     return page(
         "overview.html",
@@ -70,8 +72,9 @@ def overview() -> Response:
         headline=[(counts[one], word, one) for one, word in _WORDS.items() if counts[one]],
         well=sum(not one.needs_a_person for one in found),
         jobs=len(found),
+        calm=not troubles and all(one.standing in _CALM for one in found),
         also=[(count, word) for one, word in _ALSO if (count := sum(x.standing is one for x in needs))],
-        troubles=_troubles(sauron, report, found),
+        troubles=troubles,
         notices=warnings(is_open(settings), ()),
         needs=[needs_you.say(one, settings, now) for one in needs[:NEEDS]],
         more_needs=max(0, len(needs) - NEEDS),
@@ -82,6 +85,7 @@ def overview() -> Response:
         more_rows=max(0, len(found) - ROWS),
         hours=_hours(now),
         git=status_report.git_sync(settings, report.state, report.revision),
+        worked=vital_signs.ages(sauron.vitals),
         remarks=report.state.remarks[:REMARKS],
         last_sync=report.state.last_sync,
         coming=soon[0] if soon else None,

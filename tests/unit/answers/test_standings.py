@@ -34,6 +34,7 @@ def test_each_job_has_one_standing_the_most_harmful_that_applies(store: Store, c
         "degraded": RunState.DEGRADED,
         "succeeded": RunState.SUCCEEDED,
         "cancelled": RunState.CANCELLED,
+        "failed-once-of-three": RunState.FAILED,
         "running": RunState.RUNNING,
         "late-and-degraded": RunState.DEGRADED,
         "failed-and-late": RunState.FAILED,
@@ -47,6 +48,8 @@ def test_each_job_has_one_standing_the_most_harmful_that_applies(store: Store, c
         record(store, job_id, RunState.SUCCEEDED, minute - timedelta(hours=2))
         record(store, job_id, state, minute - timedelta(hours=1))
     define(store, clock, "never-ran", "0 3 * * *")
+    for job_id in ("failed", "timed-out", "failed-and-late"):
+        open_incident(store, clock, job_id, "failing")
     open_incident(store, clock, "late-and-degraded", "late")
     open_incident(store, clock, "failed-and-late", "late")
     open_incident(store, clock, "told-and-runs-again", "failing")
@@ -74,6 +77,7 @@ def test_each_job_has_one_standing_the_most_harmful_that_applies(store: Store, c
         "running": "running",
         "succeeded": "well",
         "cancelled": "well",
+        "failed-once-of-three": "well",
         "never-ran": "well",
     }
     order = [str(one.standing) for one in found.values()]
@@ -81,7 +85,7 @@ def test_each_job_has_one_standing_the_most_harmful_that_applies(store: Store, c
     assert found["timed-out"].mark == "timed_out"
     assert found["failed"].mark == "failed"
     wants = {job_id for job_id, one in found.items() if one.needs_a_person}
-    assert set(found) - wants == {"running", "succeeded", "cancelled", "never-ran"}
+    assert set(found) - wants == {"running", "succeeded", "cancelled", "never-ran", "failed-once-of-three"}
     with store.read() as tx:
         assert failing(tx) == 4
 

@@ -52,6 +52,7 @@ def test_the_page_of_a_job_says_how_it_is_and_what_it_did(
         copy.store, "copy", RunState.SKIPPED, night - timedelta(hours=1), reason="the one before still ran"
     )
     record(copy.store, "copy", RunState.TIMED_OUT, night, seconds=3600, error="Stopped after 1 h.")
+    copy.duties.review()
     page = client.get("/ui/jobs/copy").body
     for said in (
         "Timed out, since",

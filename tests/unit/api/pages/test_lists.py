@@ -27,6 +27,7 @@ def test_jobs_are_found_by_text_tag_project_and_state(
         description="Copies packages",
     )
     record(sauron.store, "mirror", RunState.FAILED, clock.now())
+    sauron.duties.review()
     assert listed(client.get("/ui/jobs").body) == ["mirror", "digest", "nightly-backup"]
     for query, expected in {
         "q=COPIES": ["mirror", "nightly-backup"],

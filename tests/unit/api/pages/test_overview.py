@@ -24,6 +24,7 @@ def test_what_is_wrong_is_the_headline_and_the_title(
         clock.now() - timedelta(hours=9),
         error="Stopped after 1 h.",
     )
+    sauron.duties.review()
     page = client.get("/").body
     assert "<title>1 failing · Sauron</title>" in page
     assert "2 of 3 jobs are well." in page
@@ -92,6 +93,7 @@ def test_a_failing_builtin_job_is_not_hidden(sauron: Sauron, client: Client, clo
     define(sauron.store, clock, "sauron.backup", "0 4 * * *")
     assert "sauron.backup" not in client.get("/").body
     record(sauron.store, "sauron.backup", RunState.FAILED, clock.now(), error="the disk is full")
+    sauron.duties.review()
     assert "the disk is full" in client.get("/").body
 
 
@@ -128,5 +130,6 @@ def test_every_page_but_the_overview_says_how_many_fail(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:
     run = record(sauron.store, "nightly-backup", RunState.FAILED, clock.now())
+    sauron.duties.review()
     for path in ("/ui/jobs", "/ui/runs", f"/ui/runs/{run}"):
         assert "1 failing</a>" in client.get(path).body
