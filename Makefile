@@ -8,7 +8,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt bench package image image-test lock release first-bundle
+.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt pictures bench package image image-test lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -75,6 +75,9 @@ faults: install ## Kill, cut off, freeze and skew four runners and their Postgre
 
 attack: install ## Attack a server of its own on this machine and print what got through (two minutes at most)
 	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.attack
+
+pictures: install ## Take the pictures of the pages in docs/ again (Debian's Chromium)
+	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.pictures
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)

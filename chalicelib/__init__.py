@@ -3,7 +3,8 @@
 The map, from the outside in. Imports go downwards only, which import-linter checks. docs/architecture.md
 follows a run through these folders file by file.
 
-    api, web            HTTP: one blueprint per noun, tokens, problems; the page's templates
+    api                 HTTP: one blueprint per noun, tokens, problems; api/pages: the pages and their forms
+    web                 templates, style, and charts as SVG
     runtime             the threads of a runner; one SQS message on Lambda
     wiring              composition: settings become objects
     operations          what a person or the assistant may do: trigger, enable, cancel, retry, drain
@@ -13,7 +14,7 @@ follows a run through these folders file by file.
     maintenance         retention, backup, builtin jobs, dead man's switch
     scheduling          the tick: time becomes rows
     execution           worker, running attempts and their heartbeat, log, verdict, retry, rescue
-    answers             pure questions: the audit
+    answers             pure questions: the audit, how each job stands, its day and its year
     alerting            checks (the rules), incidents, messages, delivery
     lifehub             copying attempts and definitions to Life Hub
     aws                 SQS messages, SSM parameters, EventBridge events

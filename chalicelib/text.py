@@ -12,9 +12,10 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+_WEEK = timedelta(days=6)
 _STEPS = ((86400 * 2, 86400, "d"), (7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 _MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\U000e0001"  # direction marks and their like
 _CONTROL = f"\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}"  # all but tabs and line feeds
@@ -40,12 +41,23 @@ _NUMBERS = {5: 2, 2: 4}
 def ago(instant: datetime, now: datetime) -> str:
     """Say how far an instant is from now: "in 5 min", "3 h ago"."""
     seconds = (instant - now).total_seconds()
-    far = abs(seconds)
-    if far < 1:
+    if abs(seconds) < 1:
         return "now"
-    unit, name = next((unit, name) for above, unit, name in _STEPS if far >= above)
-    distance = f"{int(far // unit)} {name}"
+    distance = about(abs(seconds))
     return f"in {distance}" if seconds > 0 else f"{distance} ago"
+
+
+def about(seconds: float) -> str:
+    """Say about how long something takes, in one unit: "45 s", "16 min", "3 h", "2 d"."""
+    unit, name = next((unit, name) for above, unit, name in _STEPS if seconds >= above)
+    return f"{int(seconds // unit)} {name}"
+
+
+def on(instant: datetime, now: datetime) -> str:
+    """Say when something was or will be, as short as is clear: "02:30", "Thu 02:30", "9 Nov"."""
+    if instant.date() == now.date():
+        return f"{instant:%H:%M}"
+    return f"{instant:%a %H:%M}" if abs(instant - now) < _WEEK else f"{instant.day} {instant:%b}"
 
 
 def taken(seconds: float) -> str:

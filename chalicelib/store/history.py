@@ -14,7 +14,17 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, select, update
 
-from chalicelib.model.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
+from chalicelib.model.runs import (
+    EXECUTED,
+    FINAL,
+    Attempt,
+    JobId,
+    Origin,
+    Outcome,
+    Run,
+    RunId,
+    RunState,
+)
 from chalicelib.store.postgres.locks import hold_ledger
 
 from .database import Tx

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+from chalicelib.api.pages.overview import NEEDS
 from chalicelib.api.status_report import INCIDENTS_SHOWN
 from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import bundle
-from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, execute
 from tests.unit.api.conftest import Build
@@ -36,10 +36,10 @@ def test_the_page_and_status_show_the_same_open_incidents(
         bundle.add_revision(tx, "b" * 40, [], [odd], subject=None, author=None, now=clock.now())
     sauron.duties.review()
     page = client.get("/").body
-    assert "<title>4 problems" in page
+    assert "<title>1 failing, 3 problems" in page
     assert "<li>The scheduler is not running: it has never ticked.</li>" in page
     assert "<li>The bundle cannot be fetched: no such branch for ***.</li>" in page
-    assert "<li>nightly-backup is failing: took too long.</li>" in page
+    assert "took too long" in page
     assert "<li>odd is rejected: cron has 4 fields.</li>" in page
     assert "no such branch\nfor *** (3 times in a row)" in page
     assert sorted(subjects(client)) == ["nightly-backup", "odd", "sauron"]
@@ -62,15 +62,22 @@ def test_a_failure_that_alerts_nobody_yet_is_no_problem_on_the_page(
 
 
 def test_many_problems_are_counted_and_not_all_listed(
-    sauron: Sauron, client: Client, clock: ManualClock
+    build: Build, client: Client, clock: ManualClock
 ) -> None:
+    sauron = build(JOBS_GIT_REPO_URL="https://git.test/jobs.git")
     sauron.membership.join()
     sauron.duties.tick()
-    for number in range(INCIDENTS_SHOWN + 2):
+    for number in range(NEEDS + 2):
         define(sauron.store, clock, f"job-{number:02}", "0 3 * * *")
         client.post(f"/jobs/job-{number:02}/trigger")
         execute(sauron, clock, Verdict(Outcome.FAILED, error="no route"))
+    with sauron.store.write() as tx:
+        places = [{"place": f"manifest.py:{n}", "reason": "no id"} for n in range(INCIDENTS_SHOWN + 3)]
+        bundle.change(tx, active_sha="b" * 40)
+        bundle.add_revision(tx, "b" * 40, [], places, subject=None, author=None, now=clock.now())
     sauron.duties.review()
     page = client.get("/").body
-    assert page.count("is failing: no route.") == INCIDENTS_SHOWN
-    assert "<li>2 more: `sauron alerts` lists all.</li>" in page
+    assert page.count("no route") == NEEDS
+    assert '<a href="/ui/jobs">2 more</a>' in page
+    assert page.count("is rejected: no id.") == INCIDENTS_SHOWN
+    assert "<li>3 more: `sauron alerts` lists all.</li>" in page

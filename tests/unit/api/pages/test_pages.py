@@ -50,9 +50,10 @@ def test_the_page_says_that_all_is_well(sauron: Sauron, client: Client) -> None:
     answer = client.get("/", **HTML)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert "All is well." in answer.body
-    assert "1 of 2 jobs are enabled" in answer.body
-    assert "At 03:00" in answer.body or "at 03:00" in answer.body
+    assert "<title>All is well · Sauron</title>" in answer.body
+    assert "2 jobs, none late, none missed." in answer.body
     assert "in 14 h" in answer.body
+    assert "at 03:00" in client.get("/ui/jobs", **HTML).body
 
 
 def test_the_page_warns_that_the_api_is_open(sauron: Sauron, client: Client) -> None:
@@ -64,7 +65,7 @@ def test_the_page_explains_that_no_bundle_is_configured(build: Build, client: Cl
     page = client.get("/").body
     assert "No bundle is configured." in page
     assert "JOBS_GIT_REPO_URL" in page
-    assert "Nothing has run yet." in page
+    assert "Nothing has run yet." in client.get("/ui/runs").body
 
 
 def test_the_page_explains_a_bundle_that_is_not_synced_yet(build: Build, client: Client) -> None:
@@ -75,7 +76,8 @@ def test_the_page_explains_a_bundle_that_is_not_synced_yet(build: Build, client:
 
 
 def test_the_page_has_a_button_for_what_can_be_done(sauron: Sauron, client: Client) -> None:
-    assert forms(client.get("/").body) == [
+    assert forms(client.get("/ui/jobs").body) == [
+        "/ui/jobs",
         "/ui/jobs/digest/enable",
         "/ui/jobs/nightly-backup/trigger",
         "/ui/jobs/nightly-backup/disable",
@@ -87,13 +89,16 @@ def test_buttons_do_it_and_lead_back(sauron: Sauron, client: Client) -> None:
         "POST", "/ui/jobs/nightly-backup/trigger", b"", {"Content-Type": "application/x-www-form-urlencoded"}
     )
     (run,) = client.get("/runs").json["runs"]
-    assert (ran.status, ran.headers["location"]) == (303, f"/?did=triggered&run={run['id']}")
+    assert (ran.status, ran.headers["location"]) == (
+        303,
+        f"/ui/jobs/nightly-backup?did=triggered&run={run['id']}",
+    )
     back = client.get(ran.headers["location"]).body
     assert "The run is queued." in back
     assert f'href="/ui/runs/{run["id"]}"' in back
-    assert client.post("/ui/jobs/nightly-backup/disable").headers["location"] == "/?did=disabled"
+    assert client.post("/ui/jobs/nightly-backup/disable").headers["location"].endswith("?did=disabled")
     assert client.get("/jobs/nightly-backup").json["enabled"] is False
-    assert client.post("/ui/jobs/digest/enable").headers["location"] == "/?did=enabled"
+    assert client.post("/ui/jobs/digest/enable").headers["location"] == "/ui/jobs/digest?did=enabled"
     assert (
         client.post(f"/ui/runs/{run['id']}/cancel").headers["location"]
         == f"/ui/runs/{run['id']}?did=cancelled"
@@ -113,7 +118,7 @@ def test_what_jobs_say_is_escaped(sauron: Sauron, client: Client, clock: ManualC
     define(sauron.store, clock, "evil", "0 3 * * *", description=evil)
     run_id = client.post("/jobs/evil/trigger", {"reason": evil, "params": {"x": evil}}).json["queue_id"]
     execute(sauron, clock, Verdict(Outcome.FAILED, error=evil, error_type=evil, result=evil), wrote=[evil])
-    for path in ("/", f"/ui/runs/{run_id}"):
+    for path in ("/", "/ui/jobs", "/ui/runs", f"/ui/runs/{run_id}"):
         page = client.get(path).body
         assert "<script" not in page
         read(page)
@@ -128,7 +133,7 @@ def test_what_jobs_say_turns_no_text_around_and_hides_none(
     define(sauron.store, clock, "evil", "0 3 * * *", description=evil)
     run_id = client.post("/jobs/evil/trigger", {"reason": evil}).json["queue_id"]
     execute(sauron, clock, Verdict(Outcome.FAILED, error=f"<b>{evil}"), wrote=[evil])
-    for path in ("/", f"/ui/runs/{run_id}"):
+    for path in ("/ui/jobs", "/ui/runs", f"/ui/runs/{run_id}"):
         page = client.get(path, **HTML)
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page.body)
         assert "[31m" not in page.body
@@ -217,7 +222,7 @@ def test_a_refusal_in_a_browser_is_a_page(sauron: Sauron, client: Client) -> Non
     answer = client.get("/ui/runs/none", **HTML)
     assert (answer.status, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "There is no run" in answer.body
-    assert "Back to all jobs" in answer.body
+    assert "Back to the overview" in answer.body
     assert client.ask("POST", "/ui/jobs/digest/trigger", headers=HTML).status == 400
 
 
@@ -250,7 +255,7 @@ def test_links_follow_the_stage_behind_api_gateway(sauron: Sauron, client: Clien
         "body": None,
     }
     page = application.app(event, LambdaContext("api", 128))["body"]
-    assert 'action="/api/ui/jobs/nightly-backup/trigger"' in page
+    assert 'href="/api/ui/jobs"' in page
 
 
 def test_links_forms_and_redirects_keep_the_path_of_the_public_address(
@@ -263,7 +268,7 @@ def test_links_forms_and_redirects_keep_the_path_of_the_public_address(
     define(sauron.store, clock, "digest", "0 8 * * *", enabled=False)
     ran = client.post("/ui/jobs/nightly-backup/trigger").headers["location"]
     run_id = client.get("/runs").json["runs"][0]["id"]
-    assert ran == f"/tools/sauron/?did=triggered&run={run_id}"
+    assert ran == f"/tools/sauron/ui/jobs/nightly-backup?did=triggered&run={run_id}"
     seen = [client.get(ran.removeprefix("/tools/sauron")).body, client.get(f"/ui/runs/{run_id}").body]
     execute(sauron, clock, Verdict(Outcome.SUCCEEDED), wrote=["x" * 70_000])
     seen += [client.get(path, **HTML).body for path in ("/", f"/ui/runs/{run_id}", "/ui/runs/none")]
@@ -273,10 +278,11 @@ def test_links_forms_and_redirects_keep_the_path_of_the_public_address(
             str(attrs[name]) for _, attrs in tags for name in ("href", "action", "src") if name in attrs
         ]
         assert places
-        assert all(place.startswith("/tools/sauron/") for place in places), places
+        away = [place for place in places if not place.startswith(("/tools/sauron/", "#", "?"))]
+        assert not away, away
     for act in ("disable", "enable"):
         answer = client.post(f"/ui/jobs/digest/{act}")
-        assert answer.headers["location"] == f"/tools/sauron/?did={act}d"
+        assert answer.headers["location"] == f"/tools/sauron/ui/jobs/digest?did={act}d"
     back = client.post(f"/ui/runs/{run_id}/retry").headers["location"]
     assert re.fullmatch("/tools/sauron/ui/runs/[-0-9a-f]{36}[?]did=retried", back)
 
@@ -290,4 +296,4 @@ def test_on_aws_the_stage_counts_and_not_the_path_of_the_public_address(
         SAURON_API_TOKENS="maria:operate:operate-token-1",
     )
     define(sauron.store, clock, "digest", "0 8 * * *", enabled=False)
-    assert forms(basic("operate-token-1").get("/").body) == ["/ui/jobs/digest/enable"]
+    assert forms(basic("operate-token-1").get("/ui/jobs").body) == ["/ui/jobs", "/ui/jobs/digest/enable"]

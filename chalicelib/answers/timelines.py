@@ -1,0 +1,83 @@
+"""What happened to a job's occurrences in the last 24 hours, and what comes in the next 24."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+from chalicelib.cron.schedule import Schedule
+from chalicelib.model.jobs import Job
+from chalicelib.model.runs import Run, RunState
+from chalicelib.store import past_runs
+from chalicelib.store.database import Tx
+
+DAY = timedelta(hours=24)
+MOST_MARKS = 120  # more occurrences than this are drawn as a band
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One run, skip or miss, from when it began (or was due) to when it ended. `count` > 1: a gap."""
+
+    state: RunState
+    begin: datetime
+    end: datetime
+    run_id: str
+    why: str | None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One job's last and next 24 hours.
+
+    `band` is the time in which runs that succeeded are so many that no mark stands for each. `coming` are
+    the fire times to come, or the first and the last of them if `dense`. `off_since` is when somebody
+    switched the job off.
+    """
+
+    marks: Sequence[Mark]
+    band: tuple[datetime, datetime] | None
+    coming: Sequence[datetime]
+    dense: bool
+    usual_seconds: float | None
+    off_since: datetime | None
+
+
+def timeline(tx: Tx, job: Job, running: Sequence[Run], *, now: datetime) -> Timeline:
+    """Return a job's timeline; `running` are its runs that are running now."""
+    since = now - DAY
+    many = past_runs.count_ended(tx, job.id, since=since, most=MOST_MARKS + 1) > MOST_MARKS
+    found = past_runs.ended(tx, job.id, since=since, bad_only=many, most=MOST_MARKS)
+    band = (since, now) if many else None
+    marks = [_mark(one) for one in reversed(found)]
+    marks += [Mark(RunState.RUNNING, run.started_at or now, now, run.id, None) for run in running]
+    coming, dense = _coming(job, now)
+    usual = past_runs.usual_seconds(tx, job.id) if coming and not dense else None
+    off = job.override
+    off_since = off.at if off is not None and not off.enabled else None
+    return Timeline(marks, band, coming, dense, usual, off_since)
+
+
+def _mark(one: past_runs.Ended) -> Mark:
+    begin = one.started_at or one.gap_from or one.due_at
+    end = one.finished_at if one.started_at else max(begin, one.due_at)
+    return Mark(one.state, begin, end, one.id, one.why, max(1, one.gap_count))
+
+
+def _coming(job: Job, now: datetime) -> tuple[Sequence[datetime], bool]:
+    """Return the fire times of the next 24 hours, and whether only the first and the last are given."""
+    if not job.next_fires(now=now, count=1):
+        return (), False
+    return _fires(job.spec.schedule, now.replace(second=0, microsecond=0))
+
+
+@lru_cache(maxsize=1024)
+def _fires(schedule: Schedule, minute: datetime) -> tuple[tuple[datetime, ...], bool]:
+    """Walk a schedule once a minute, however many browsers look at it."""
+    end = minute + DAY
+    if schedule.count_between(minute, end) > MOST_MARKS:
+        return (schedule.after(minute), schedule.before(end)), True
+    return tuple(schedule.between(minute, end)), False

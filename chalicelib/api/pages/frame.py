@@ -1,0 +1,58 @@
+"""What every page has: the state of all, the host, the time, and the message about what was just done.
+
+A code in the address says which message the page shows; text from the address is never shown.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from chalice.app import Response
+
+from chalicelib.api.query import RUN_ID, Query
+from chalicelib.api.routing import current_request
+from chalicelib.web.rendering import render
+
+_MESSAGES = {
+    "triggered": "The run is queued.",
+    "enabled": "The job is enabled.",
+    "disabled": "The job is disabled. Runs in progress go on.",
+    "cancelled": "The run is being cancelled.",
+    "retried": "A new run with the same params is queued.",
+    "synced": "The bundle is synced.",
+    "unsynced": "The sync failed. The overview shows the reason.",
+}
+
+
+def query(*names: str) -> Query:
+    """Return the query of the current page: these names, and those of messages."""
+    return Query(current_request().request, "did", "run", *names)
+
+
+def page(template: str, asked: Query, *, here: str, **values: Any) -> Response:
+    """Return a page; `here` names it in the navigation."""
+    current = current_request()
+    run = asked.text("run")
+    text, headers = render(
+        template,
+        mount=current.mount,
+        here=here,
+        host=socket.gethostname(),
+        now=current.sauron.clock.now(),
+        signed_in_as=current.by,
+        message=_MESSAGES.get(asked.text("did") or ""),
+        message_run=run if run and RUN_ID.fullmatch(run) else None,
+        **values,
+    )
+    return Response(body=text, headers=headers)
+
+
+def back(path: str, did: str, *, run: str | None = None) -> Response:
+    """Lead the browser back to a page, with the code of a message."""
+    about = f"&run={run}" if run else ""
+    headers: dict[str, str | list[str]] = {
+        "Location": f"{current_request().mount}{path}?did={did}{about}",
+        "Content-Type": "text/plain; charset=utf-8",
+    }
+    return Response(body="", headers=headers, status_code=303)

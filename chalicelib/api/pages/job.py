@@ -1,0 +1,110 @@
+"""One job: how it is, what it did and what it did not, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.answers.job_history import WORST, job_history
+from chalicelib.answers.standings import failing, standings
+from chalicelib.api.routing import current_request, get
+from chalicelib.cron.describe import describe
+from chalicelib.operations.requests import find_job
+from chalicelib.store import bundle, history
+from chalicelib.web import charts
+
+from . import needs_you
+from .form import PARAMS
+from .frame import page, query
+
+blueprint = Blueprint(__name__)
+
+LEDGER = 20
+NEXT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the form that is made from a job's params: `kind` is checkbox, number, select or text."""
+
+    name: str
+    label: str
+    kind: str
+    hint: str
+    value: str
+    choices: tuple[str, ...]
+    required: bool
+    step: str
+
+
+@get(blueprint, "/ui/jobs/{job_id}")
+def job(job_id: str) -> Response:
+    """Show one job. A job that left its bundle is a 404 that says when, and where its runs are."""
+    asked = query("after")
+    sauron = current_request().sauron
+    now = sauron.clock.now()
+    with sauron.store.read() as tx:
+        found = find_job(tx, job_id)
+        stand = standings(tx, [found], now=now)[0]
+        past = job_history(tx, found.id, now=now)
+        ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=asked.run_id("after"))
+        revision = next(iter(bundle.find_revisions(tx, found.revision)), None) if found.revision else None
+        red = failing(tx)
+    spec = found.spec
+    limit = spec.timeout.total_seconds()
+    need = needs_you.say(stand, sauron.settings, now) if stand.needs_a_person else None
+    return page(
+        "job.html",
+        asked,
+        here="jobs",
+        failing=red,
+        job=found,
+        stand=stand,
+        need=need,
+        schedule=describe(spec.cron, spec.timezone),
+        next_fires=found.next_fires(now=now, count=NEXT),
+        past=past,
+        plot=charts.durations(past.durations, limit) if past.durations.runs else None,
+        year=charts.year(past.days, now),
+        year_said=charts.said(past.counts, WORST),
+        limit=limit,
+        ledger=ledger[:LEDGER],
+        older=ledger[LEDGER - 1].id if len(ledger) > LEDGER else None,
+        fields=_fields(spec.params_schema),
+        revision=revision,
+        secrets=None if spec.secrets is None else [str(one.get("key")) for one in spec.secrets],
+    )
+
+
+def _fields(schema: Mapping[str, Any] | None) -> list[Field]:
+    properties = (schema or {}).get("properties")
+    if not isinstance(properties, Mapping):
+        return []
+    required = (schema or {}).get("required") or ()
+    return [
+        _field(name, one, required=name in required)
+        for name, one in properties.items()
+        if isinstance(one, Mapping)
+    ]
+
+
+def _field(name: str, schema: Mapping[str, Any], *, required: bool) -> Field:
+    kinds = {"boolean": "checkbox", "integer": "number", "number": "number"}
+    choices = tuple(str(one) for one in schema.get("enum") or ())
+    kind = "select" if choices else kinds.get(str(schema.get("type")), "text")
+    low, high = schema.get("minimum"), schema.get("maximum")
+    span = f"{low} to {high}" if low is not None and high is not None else ""
+    default = schema.get("default")
+    return Field(
+        name=f"{PARAMS}{name}",
+        label=name,
+        kind=kind,
+        hint=" ".join(part for part in (span, str(schema.get("description") or "")) if part),
+        value="" if default is None else str(default),
+        choices=choices,
+        required=required and default is None and kind != "checkbox",
+        step="1" if schema.get("type") == "integer" else "any",
+    )

@@ -1,0 +1,66 @@
+"""Why a job wants a person: since when, the cause, and who knows, in the words of the overview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.answers.standings import Stand, Standing
+from chalicelib.settings import Settings
+from chalicelib.store.incidents import Incident
+from chalicelib.text import ago, safe
+
+CAUSE_CHARS = 300
+_UNSAID = {
+    Standing.FAILING: "The run failed and said no reason.",
+    Standing.DEGRADED: "The run finished and says itself that not all is well.",
+    Standing.OFF: "Switched off; nobody said why.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One line of the overview's list: `word` is the state in words, `told` who knows of it."""
+
+    stand: Stand
+    word: str
+    since: datetime | None
+    cause: str
+    told: str
+
+
+def say(one: Stand, settings: Settings, now: datetime) -> Need:
+    """Put into words why a job wants a person."""
+    incident = one.incidents.get(one.standing)
+    word, since, cause = _facts(one, incident)
+    told = _told(one, incident, now)
+    cause = settings.masked(safe(cause)).strip() or _UNSAID.get(one.standing, "")
+    cut = cause if len(cause) <= CAUSE_CHARS else f"{cause[:CAUSE_CHARS]} ..."
+    return Need(one, word, since, cut, told)
+
+
+def _facts(one: Stand, incident: Incident | None) -> tuple[str, datetime | None, str]:
+    job, last, switch = one.job, one.last, one.job.override
+    since = incident.since if incident else None
+    if one.standing is Standing.OFF and switch:
+        until = f" until {switch.until:%a %d %b %H:%M} UTC" if switch.until else ""
+        return f"off{until}", switch.at, f"\u201c{switch.reason}\u201d" if switch.reason else ""
+    if one.standing is Standing.REJECTED:
+        return "rejected", since, job.rejected or ""
+    if last and one.standing in {Standing.FAILING, Standing.DEGRADED}:
+        cause = last.error or (incident.reason if incident else "")
+        return one.mark.replace("_", " "), since or last.finished_at, cause
+    return str(one.standing), since, incident.reason if incident else ""
+
+
+def _told(one: Stand, incident: Incident | None, now: datetime) -> str:
+    switch = one.job.override
+    if one.standing is Standing.OFF and switch:
+        return f"Switched off by {switch.by or 'somebody'} {ago(switch.at, now)}."
+    if one.standing is Standing.REJECTED:
+        return "The definition before it stays in force."
+    if incident is None:
+        return ""
+    if incident.told_at is None:
+        return "Nobody was told: no channel for alerts is configured."
+    return f"People were told {ago(incident.told_at, now)}."

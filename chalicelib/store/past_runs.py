@@ -1,0 +1,97 @@
+"""What is drawn and counted of runs: how they ended lately, how long they usually take, a year by days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+
+from sqlalchemy import case, func, select
+
+from chalicelib.model.runs import GOOD, Run, RunState
+
+from .database import Tx
+from .history import as_run
+from .schema import RUNNING, job_queue
+
+_q = job_queue.c
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a timeline draws of a run that ended: its state, when it was due, began and ended, and why."""
+
+    id: str
+    state: RunState
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime
+    gap_from: datetime | None
+    gap_count: int
+    why: str | None
+
+
+def count_ended(tx: Tx, job_id: str, *, since: datetime, most: int) -> int:
+    """Count a job's runs that ended since an instant, up to `most`. Only the index is read."""
+    some = select(_q.finished_at).where(_q.job_id == job_id, _q.finished_at >= since).limit(most)
+    return int(tx.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+
+
+def ended(tx: Tx, job_id: str, *, since: datetime, bad_only: bool, most: int) -> list[Ended]:
+    """Return a job's runs that ended since an instant, the newest first, at most `most`.
+
+    With `bad_only`, those that succeeded are left out.
+    """
+    query = (
+        select(
+            _q.id,
+            _q.state,
+            _q.due_at,
+            _q.started_at,
+            _q.finished_at,
+            _q.gap_from,
+            _q.gap_count,
+            func.coalesce(_q.error, _q.reason),
+        )
+        .where(_q.job_id == job_id, _q.finished_at >= since)
+        .order_by(_q.finished_at.desc())
+        .limit(most)
+    )
+    if bad_only:
+        query = query.where(_q.state != RunState.SUCCEEDED)
+    return [Ended(row[0], RunState(row[1]), *row[2:]) for row in tx.execute(query)]
+
+
+def running(tx: Tx) -> list[Run]:
+    """Return the runs that are running now, the longest first."""
+    query = select(job_queue).where(_q.state == RUNNING).order_by(_q.started_at, _q.id)
+    return [as_run(row) for row in tx.execute(query)]
+
+
+def usual_seconds(tx: Tx, job_id: str, *, of: int = 100) -> float | None:
+    """Return the median duration of a job's last good runs, None if it has none."""
+    query = (
+        select(_q.started_at, _q.finished_at)
+        .where(_q.job_id == job_id, _q.state.in_(GOOD), _q.started_at.is_not(None))
+        .order_by(_q.id.desc())
+        .limit(of)
+    )
+    took = [(end - begin).total_seconds() for begin, end in tx.execute(query)]
+    return median(took) if took else None
+
+
+def days(tx: Tx, job_id: str, *, since: datetime) -> list[tuple[str, RunState, int]]:
+    """Return (UTC date, state, count) of a job's runs that ended since an instant; a gap counts in full."""
+    date = (
+        func.substr(_q.due_at, 1, 10)
+        if tx.dialect.name == "sqlite"
+        else func.to_char(func.timezone("UTC", _q.due_at), "YYYY-MM-DD")
+    )
+    many = func.sum(case((_q.gap_count > 0, _q.gap_count), else_=1))
+    query = (
+        select(date, _q.state, many)
+        .where(_q.job_id == job_id, _q.finished_at >= since)
+        .group_by(date, _q.state)
+        .order_by(date)
+    )
+    return [(row[0], RunState(row[1]), int(row[2])) for row in tx.execute(query)]

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from chalicelib.model.runs import RunState
+from chalicelib.wiring import Sauron
+from tests.conftest import ManualClock, define
+from tests.recorded_runs import record
+from tests.unit.api.client import Answer, Client
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "volume": {"enum": ["all", "nas-1"], "default": "all", "description": "One volume, or all"},
+        "rate": {"type": "integer", "minimum": 1, "maximum": 1000, "default": 400},
+        "dry_run": {"type": "boolean", "default": False},
+        "hosts": {"type": "array", "items": {"type": "string"}},
+    },
+}
+
+
+def send(client: Client, path: str, **fields: str) -> Answer:
+    kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+    return client.ask("POST", path, urlencode(fields).encode(), kind)
+
+
+@pytest.fixture
+def copy(sauron: Sauron, clock: ManualClock) -> Sauron:
+    params = {"schema": SCHEMA, "model": False}
+    define(
+        sauron.store,
+        clock,
+        "copy",
+        "0 3 * * *",
+        params=params,
+        timeout_seconds=3600,
+        secrets=[{"key": "BUCKET"}],
+    )
+    return sauron
+
+
+def test_the_page_of_a_job_says_how_it_is_and_what_it_did(
+    copy: Sauron, client: Client, clock: ManualClock
+) -> None:
+    night = clock.now() - timedelta(hours=9)
+    record(copy.store, "copy", RunState.SUCCEEDED, night - timedelta(days=1), seconds=100)
+    record(
+        copy.store, "copy", RunState.SKIPPED, night - timedelta(hours=1), reason="the one before still ran"
+    )
+    record(copy.store, "copy", RunState.TIMED_OUT, night, seconds=3600, error="Stopped after 1 h.")
+    copy.duties.review()
+    page = client.get("/ui/jobs/copy").body
+    for said in (
+        "Timed out, since",
+        "Stopped after 1 h.",
+        "50 %",
+        "1 of 2 that ran",
+        "1 skipped, 0 missed",
+        "the one before still ran",
+        "at 03:00",
+        "BUCKET",
+        "1 timed out, 1 skipped, 1 succeeded",
+        "Tue 03 Mar 03:00",
+    ):
+        assert said.lower() in page.lower(), said
+
+
+def test_the_form_is_made_from_the_schema_and_sends_values_of_its_types(copy: Sauron, client: Client) -> None:
+    page = client.get("/ui/jobs/copy").body
+    assert "One volume, or all" in page
+    assert "1 to 1000" in page
+    sent = {"params.volume": "nas-1", "params.rate": "20", "params.hosts": '["a", "b"]', "reason": "by hand"}
+    answer = send(client, "/ui/jobs/copy/trigger", **sent)
+    assert answer.status == 303
+    (run,) = client.get("/runs").json["runs"]
+    assert run["params"] == {"volume": "nas-1", "rate": 20, "dry_run": False, "hosts": ["a", "b"]}
+    assert run["reason"] == "by hand"
+    send(client, "/ui/jobs/copy/trigger", **{"params.dry_run": "on"})
+    assert client.get("/runs").json["runs"][0]["params"] == {"dry_run": True}
+    send(client, "/ui/jobs/copy/trigger")
+    assert client.get("/runs").json["runs"][0]["params"] is None
+
+
+@pytest.mark.parametrize(
+    ("act", "fields", "said"),
+    [
+        ("trigger", {"params.rate": "fast"}, "params.rate"),
+        ("trigger", {"params.rate": "2000"}, "rate"),
+        ("trigger", {"params.hosts": "[a"}, "params.hosts"),
+        ("trigger", {"params.colour": "red"}, "colour"),
+        ("trigger", {"reason": "x" * 501}, "reason"),
+        ("disable", {"until": "next monday"}, "until"),
+        ("disable", {"until": "2020-01-01T00:00"}, "until"),
+        ("disable", {"until": "2026-04-01T00:00", "tz": "Mars/Base"}, "until"),
+    ],
+)
+def test_a_field_that_cannot_be_read_comes_back_as_a_page_that_names_it(
+    copy: Sauron, client: Client, act: str, fields: dict[str, Any], said: str
+) -> None:
+    answer = send(client, f"/ui/jobs/copy/{act}", **fields)
+    assert answer.status == 422
+    assert answer.headers["content-type"].startswith("text/html")
+    assert said in answer.body
+    assert client.get("/runs").json["runs"] == []
+    assert client.get("/jobs/copy").json["enabled"]
+
+
+def test_a_switch_has_a_reason_and_an_end_in_the_zone_of_the_page(copy: Sauron, client: Client) -> None:
+    send(
+        client, "/ui/jobs/copy/disable", reason="the disks move", until="2026-04-01T08:00", tz="Europe/Berlin"
+    )
+    override = client.get("/jobs/copy").json["override"]
+    assert (override["reason"], override["until"]) == ("the disks move", "2026-04-01T06:00:00Z")
+    page = client.get("/ui/jobs/copy").body
+    assert "the disks move" in page
+    assert "Switch on" in page
+    assert "/ui/jobs/copy/trigger" not in page
+
+
+def test_an_older_page_of_the_ledger_is_a_link(copy: Sauron, client: Client, clock: ManualClock) -> None:
+    for minutes in range(25):
+        record(
+            copy.store,
+            "copy",
+            RunState.SUCCEEDED,
+            clock.now() - timedelta(minutes=minutes),
+            reason=f"run {minutes}.",
+        )
+    page = client.get("/ui/jobs/copy").body
+    assert "run 0." in page
+    assert "run 24." not in page
+    older = page.partition('rel="next" href="')[2].partition("#")[0]
+    assert "run 24." in client.get(f"/ui/jobs/copy{older}").body
+
+
+def test_a_job_that_is_not_there_is_a_page_that_says_so(copy: Sauron, client: Client) -> None:
+    answer = client.get("/ui/jobs/copi", Accept="text/html")
+    assert answer.status == 404
+    assert "copi" in answer.body

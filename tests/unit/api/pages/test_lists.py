@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from chalicelib.model.runs import RunState
+from chalicelib.wiring import Sauron
+from tests.conftest import ManualClock, define
+from tests.recorded_runs import record
+from tests.unit.api.client import Client
+
+
+def listed(page: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="[^"]*">([^<]+)</a>', page)
+
+
+def test_jobs_are_found_by_text_tag_project_and_state(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    define(
+        sauron.store,
+        clock,
+        "mirror",
+        "*/5 * * * *",
+        tags=["net"],
+        project="infra",
+        description="Copies packages",
+    )
+    record(sauron.store, "mirror", RunState.FAILED, clock.now())
+    sauron.duties.review()
+    assert listed(client.get("/ui/jobs").body) == ["mirror", "digest", "nightly-backup"]
+    for query, expected in {
+        "q=COPIES": ["mirror", "nightly-backup"],
+        "q=copies+pack": ["mirror"],
+        "tag=ops": ["nightly-backup"],
+        "project=infra": ["mirror", "nightly-backup"],
+        "state=failing": ["mirror"],
+        "state=off": ["digest"],
+        "tag=ops&state=failing": [],
+    }.items():
+        assert listed(client.get(f"/ui/jobs?{query}").body) == expected, query
+    assert "No job matches." in client.get("/ui/jobs?q=nothing").body
+
+
+def test_many_jobs_are_paged_in_their_order(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    for number in range(100):
+        define(sauron.store, clock, f"job-{number:03}", "0 3 * * *", tags=["many"])
+    found: list[str] = []
+    path = "/ui/jobs?tag=many"
+    while path:
+        page = client.get(path).body
+        found += listed(page)
+        following = re.search(r'<a rel="next" href="([^"]+)"', page)
+        path = f"/ui/jobs{following[1].replace('&amp;', '&')}" if following else ""
+    assert found == [f"job-{number:03}" for number in range(100)]
+
+
+def test_runs_are_paged_from_the_newest_and_chosen_by_job_and_state(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for minutes in range(60):
+        state = RunState.FAILED if minutes % 20 == 0 else RunState.SUCCEEDED
+        record(sauron.store, "nightly-backup", state, clock.now() - timedelta(minutes=minutes))
+    record(sauron.store, "digest", RunState.SKIPPED, clock.now(), reason="the one before runs")
+    page = client.get("/ui/runs").body
+    assert len(listed(page)) == 50
+    assert "the one before runs" in page
+    following = re.search(r'<a rel="next" href="([^"]+)"', page)
+    assert following
+    rest = client.get(f"/ui/runs{following[1]}").body
+    assert len(listed(rest)) == 11
+    assert 'rel="next"' not in rest
+    assert len(listed(client.get("/ui/runs?job_id=nightly-backup&state=failed").body)) == 3
+    assert "No run matches." in client.get("/ui/runs?job_id=nobody").body

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from chalicelib.answers.job_history import Durations
+from chalicelib.model.runs import Run, RunState
+from chalicelib.web import charts
+from tests.runs import a_run
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)  # a Wednesday
+
+
+def run(state: RunState, seconds: float) -> Run:
+    return a_run(state=state, started_at=NOW, finished_at=NOW + timedelta(seconds=seconds))
+
+
+def test_good_runs_are_dots_far_slower_ones_rings_and_failed_ones_squares() -> None:
+    runs = [
+        run(RunState.SUCCEEDED, 10),
+        run(RunState.DEGRADED, 10),
+        run(RunState.SUCCEEDED, 40),
+        run(RunState.TIMED_OUT, 60),
+    ]
+    chart = charts.durations(Durations(runs, usual=10, low=9, high=12), 60)
+    marks = {path.kind: path.d for path in chart.paths}
+    assert marks["dot"].count("M") == 2
+    assert marks["ring"].count("M") == 1
+    assert marks["square"].count("M") == 1
+    assert {"usual", "limit"} <= set(marks)
+    assert [label.text for label in chart.labels][-2:] == ["usual 10 s", "limit 60 s"]
+
+
+def test_a_limit_that_is_far_away_does_not_flatten_the_plot() -> None:
+    chart = charts.durations(Durations([run(RunState.SUCCEEDED, 10)], usual=10, low=None, high=None), 3600)
+    assert "limit" not in {path.kind for path in chart.paths}
+    assert chart.band is None
+
+
+def test_a_year_has_a_cell_for_every_day_and_today_stands_last() -> None:
+    today, monday = date(2026, 3, 4), date(2026, 3, 2)
+    chart = charts.year({today: RunState.FAILED, monday: RunState.SUCCEEDED}, NOW)
+    cells = {path.kind: path.d for path in chart.paths}
+    assert sum(d.count("M") for d in cells.values()) == 52 * 7 + 3
+    column = 36 + 52 * 15
+    assert cells["failed"] == f"M{column} 48h12v12h-12z"
+    assert cells["succeeded"] == f"M{column + 3} 21h6v6h-6z"
+
+
+def test_counts_are_said_in_words() -> None:
+    counts = {RunState.SUCCEEDED: 3, RunState.TIMED_OUT: 1}
+    assert (
+        charts.said(counts, (RunState.TIMED_OUT, RunState.FAILED, RunState.SUCCEEDED))
+        == "1 timed out, 3 succeeded"
+    )
