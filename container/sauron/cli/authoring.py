@@ -22,13 +22,19 @@ from sauron_jobs_loader import job_umask
 
 from .check_report import report, summary
 from .client import Client, command
+from .examples import examples
 from .output import facts, say, show, show_json, waiting
 
 INSTALL_TIMEOUT = timedelta(minutes=10)
 IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
 
 
-@command("cron")
+@command(
+    "cron",
+    epilog=examples(
+        'sauron cron "0 8 * * 1-5" --tz Europe/Berlin', "sauron cron @monthly --from 2027-01-01 -n 12"
+    ),
+)
 @click.argument("expression", metavar="EXPR")
 @click.option("--tz", "zone", default="UTC", show_default=True, help="The IANA zone the schedule is in.")
 @click.option(
@@ -84,7 +90,7 @@ def _start(text: str | None, zone: str) -> datetime:
         raise click.UsageError(f"--from {error}") from None
 
 
-@command("init")
+@command("init", epilog=examples("sauron init ops-jobs", "sauron init ../ops-jobs --json"))
 @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 def init(client: Client, *, folder: Path) -> None:
     """Create an example bundle in DIR. It is a git repository with a first commit."""
@@ -167,7 +173,7 @@ def _identity(folder: Path) -> tuple[str, ...]:
     return () if known.stdout.strip() else IDENTITY
 
 
-@command("check")
+@command("check", epilog=examples("sauron check", "sauron check ops-jobs --target aws --json"))
 @click.argument(
     "folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )

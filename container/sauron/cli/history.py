@@ -14,6 +14,7 @@ from chalicelib.clock import iso
 from chalicelib.model.runs import RunState
 
 from .client import Client, command, path
+from .examples import examples
 from .follow import follow
 from .job_output import RAW_HELP, JobOutput
 from .jobs import Instant
@@ -22,7 +23,12 @@ from .output import facts, moment, say, show, show_json, table, took, zone
 SHOWN = 20  # runs per page without --limit
 
 
-@command("runs")
+@command(
+    "runs",
+    epilog=examples(
+        "sauron runs --job pg-backup --since 7d", "sauron runs --state failed --state timed_out --limit 5"
+    ),
+)
 @click.option("--job", "job_id", metavar="ID", help="Only runs of this job.")
 @click.option(
     "--state",
@@ -84,7 +90,7 @@ def _why(run: dict[str, Any]) -> str:
     return f"{first}{tries}"
 
 
-@command("show")
+@command("show", epilog=examples("sauron show 0197a3f2", "sauron show 0197a3f2-6c1d --json"))
 @click.argument("run_id", metavar="RUN")
 def show_run(client: Client, *, run_id: str) -> None:
     """Show one run with its attempts."""
@@ -137,7 +143,7 @@ def _progress(run: dict[str, Any]) -> str | None:
     return f"{run['progress']:.0%} {run['progress_note'] or ''}".rstrip()
 
 
-@command("logs")
+@command("logs", epilog=examples("sauron logs 0197a3f2", "sauron logs 0197a3f2 --follow"))
 @click.argument("run_id", metavar="RUN")
 @click.option("-f", "--follow", "following", is_flag=True, help="Print new output until the run is over.")
 @click.option("--raw", is_flag=True, help=RAW_HELP)
@@ -166,7 +172,7 @@ def _whole(client: Client, run_id: str) -> dict[str, str]:
     return {"state": parts[-1].state, "log": "".join(part.text for part in parts)}
 
 
-@command("cancel")
+@command("cancel", epilog=examples("sauron cancel 0197a3f2", "sauron cancel 0197a3f2 --json"))
 @click.argument("run_id", metavar="RUN")
 def cancel(client: Client, *, run_id: str) -> None:
     """Cancel a run. If it is running, all its processes are ended."""
@@ -179,7 +185,7 @@ def cancel(client: Client, *, run_id: str) -> None:
         show(f"Run {run_id} is being ended. To see its state: sauron show {run_id}")
 
 
-@command("retry")
+@command("retry", epilog=examples("sauron retry 0197a3f2", "sauron retry 0197a3f2 --json"))
 @click.argument("run_id", metavar="RUN")
 def retry(client: Client, *, run_id: str) -> None:
     """Queue a new run with the job and params of a finished one."""

@@ -19,13 +19,16 @@ from chalicelib.model.params import faults
 from chalicelib.model.runs import GOOD
 
 from .client import Client, command, path
+from .examples import examples
 from .follow import follow
 from .job_output import RAW_HELP, JobOutput
 from .output import facts, say, show, show_json
 from .params import pairs, typed
 
 
-@command("run")
+@command(
+    "run", epilog=examples("sauron run pg-backup --wait", "sauron run export --direct --param table=users")
+)
 @click.argument("job_id", metavar="ID")
 @click.option("--direct", is_flag=True, help="Run in the foreground, without the queue and without a record.")
 @click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing.")
