@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -61,13 +62,13 @@ def test_a_crontab_that_is_not_there_is_wrong_use(cli: Cli, tmp_path: Path) -> N
 @pytest.mark.process
 def test_imported_lines_are_a_bundle_that_is_good_and_run_as_cron_ran_them(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "lines").write_text(CRONTAB)
-    made = cli("import", "crontab", "lines", "bundle", "--json").json
+    made = json.loads(cli("import", "crontab", "lines", "bundle", "--json").out)
     assert [(job["id"], job["line"]) for job in made["jobs"]] == [("pwd", 5), ("tr-a-z", 6), ("echo-out", 8)]
     assert [(one["line"], one["text"]) for one in made["left_out"]] == [(7, "@reboot       /srv/start")]
     assert made["files"] == ["README.md", "manifest.py"]
     git = ["git", "-C", "bundle", "status", "--porcelain", "--branch"]
     assert subprocess.run(git, capture_output=True, text=True, check=True).stdout == "## main\n"
-    checked = cli("check", "bundle", "--json").json
+    checked = json.loads(cli("check", "bundle", "--json").out)
     assert (checked["ok"], checked["remarks"]) == (True, [])
     home = tmp_path / "home"
     home.mkdir()
