@@ -154,11 +154,12 @@ def logs(client: Client, *, run_id: str, following: bool, raw: bool) -> None:
             raise click.UsageError("--json holds the whole log, control sequences too; leave --raw out")
         if following:
             raise click.UsageError("--follow prints text as it arrives; leave --json out")
+        run_id = client.get(path("runs", run_id))["id"]  # it may have been given by its first letters
         show_json({"run_id": run_id, **_whole(client, run_id)})
         return
     if following:
         end = follow(client, run_id, raw=raw)
-        say(f"Run {run_id} {end['state']}.")
+        say(f"Run {end['id']} {end['state']}.")
         return
     output = JobOutput(sys.stdout, raw=raw)
     output.write(_whole(client, run_id)["log"])
@@ -180,9 +181,9 @@ def cancel(client: Client, *, run_id: str) -> None:
     if client.json:
         show_json(answer)
     elif answer["state"] == RunState.CANCELLED:
-        show(f"Run {run_id} is cancelled.")
+        show(f"Run {answer['run_id']} is cancelled.")
     else:
-        show(f"Run {run_id} is being ended. To see its state: sauron show {run_id}")
+        show(f"Run {answer['run_id']} is being ended. To see its state: sauron show {answer['run_id']}")
 
 
 @command("retry", epilog=examples("sauron retry 0197a3f2", "sauron retry 0197a3f2 --json"))
