@@ -14,6 +14,7 @@ from chalicelib.clock import iso
 from chalicelib.model.runs import RunState
 
 from .client import Client, command, path
+from .completion import job_ids, run_ids
 from .examples import examples
 from .follow import follow
 from .job_output import RAW_HELP, JobOutput
@@ -29,7 +30,7 @@ SHOWN = 20  # runs per page without --limit
         "sauron runs --job pg-backup --since 7d", "sauron runs --state failed --state timed_out --limit 5"
     ),
 )
-@click.option("--job", "job_id", metavar="ID", help="Only runs of this job.")
+@click.option("--job", "job_id", metavar="ID", shell_complete=job_ids, help="Only runs of this job.")
 @click.option(
     "--state",
     "states",
@@ -43,7 +44,7 @@ SHOWN = 20  # runs per page without --limit
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many runs."
 )
-@click.option("--after", metavar="RUN", help="Continue the list after this run.")
+@click.option("--after", metavar="RUN", shell_complete=run_ids, help="Continue the list after this run.")
 def runs(
     client: Client,
     *,
@@ -91,7 +92,7 @@ def _why(run: dict[str, Any]) -> str:
 
 
 @command("show", epilog=examples("sauron show 0197a3f2", "sauron show 0197a3f2-6c1d --json"))
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 def show_run(client: Client, *, run_id: str) -> None:
     """Show one run with its attempts."""
     run = client.get(path("runs", run_id))
@@ -144,7 +145,7 @@ def _progress(run: dict[str, Any]) -> str | None:
 
 
 @command("logs", epilog=examples("sauron logs 0197a3f2", "sauron logs 0197a3f2 --follow"))
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 @click.option("-f", "--follow", "following", is_flag=True, help="Print new output until the run is over.")
 @click.option("--raw", is_flag=True, help=RAW_HELP)
 def logs(client: Client, *, run_id: str, following: bool, raw: bool) -> None:
@@ -174,7 +175,7 @@ def _whole(client: Client, run_id: str) -> dict[str, str]:
 
 
 @command("cancel", epilog=examples("sauron cancel 0197a3f2", "sauron cancel 0197a3f2 --json"))
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 def cancel(client: Client, *, run_id: str) -> None:
     """Cancel a run. If it is running, all its processes are ended."""
     answer = client.post(path("runs", run_id, "cancel"))
@@ -187,7 +188,7 @@ def cancel(client: Client, *, run_id: str) -> None:
 
 
 @command("retry", epilog=examples("sauron retry 0197a3f2", "sauron retry 0197a3f2 --json"))
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=run_ids)
 def retry(client: Client, *, run_id: str) -> None:
     """Queue a new run with the job and params of a finished one."""
     answer = client.post(path("runs", run_id, "retry"))

@@ -12,6 +12,7 @@ from chalicelib.clock import iso
 from chalicelib.model.instants import InstantError, read_instant
 
 from .client import Client, command, path
+from .completion import job_ids
 from .examples import examples
 from .output import facts, moment, say, show, show_json, table, zone
 
@@ -112,7 +113,7 @@ def upcoming(client: Client, *, count: int) -> None:
         "sauron enable pg-backup", 'sauron enable pg-backup --until 3d --reason "the disk is replaced"'
     ),
 )
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids)
 @click.option(
     "--until", type=Instant(), help="Until when; then the bundle decides again. A time, or 90m, 12h, 3d."
 )
@@ -128,7 +129,7 @@ def enable(client: Client, *, job_id: str, until: datetime | None, reason: str |
         "sauron disable pg-backup", 'sauron disable pg-backup --until 12h --reason "the server moves"'
     ),
 )
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids)
 @click.option(
     "--until", type=Instant(), help="Until when; then the bundle decides again. A time, or 90m, 12h, 3d."
 )

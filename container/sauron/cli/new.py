@@ -56,7 +56,8 @@ def init(client: Client, *, folder: Path, template: str | None) -> None:
 @click.group(
     "import",
     epilog=examples(
-        "sauron import crontab /etc/crontab ops-jobs", "crontab -l | sauron import crontab - ops-jobs"
+        "sauron import crontab /etc/crontab ops-jobs",
+        "sauron import crontab shop.cron ops-jobs --json",
     ),
 )
 def import_() -> None:
@@ -70,7 +71,8 @@ import_.params.extend(shared_options())
     "crontab",
     epilog=examples(
         "crontab -l | sauron import crontab - ops-jobs",
-        "sauron import crontab /etc/cron.d/shop ops-jobs --system",
+        "sauron import crontab /etc/crontab ops-jobs",
+        "sauron import crontab shop.cron ops-jobs --system",
     ),
 )
 @click.argument("file", metavar="FILE|-")

@@ -15,7 +15,21 @@ from chalicelib.settings import load_environ, secret_texts
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import credentials_in
 
-from . import alerts, authoring, aws, bundle, history, jobs, new, process, restore, run, runners, status
+from . import (
+    alerts,
+    authoring,
+    aws,
+    bundle,
+    completion,
+    history,
+    jobs,
+    new,
+    process,
+    restore,
+    run,
+    runners,
+    status,
+)
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -45,6 +59,7 @@ COMMANDS: tuple[click.Command, ...] = (
     new.init,
     new.import_,
     authoring.check,
+    completion.completion,
     process.backup,
     restore.restore_store,
     process.migrate,

@@ -20,6 +20,7 @@ from chalicelib.model.params import faults
 from chalicelib.model.runs import GOOD
 
 from .client import Client, command, path
+from .completion import job_ids
 from .examples import examples
 from .follow import follow
 from .job_output import RAW_HELP, JobOutput
@@ -37,7 +38,7 @@ VERDICT = ("outcome", "error", "error_type", "result", "exit_code", "signal", "m
     "run",
     epilog=examples("sauron run pg-backup --wait", "sauron run export --direct --from . --param n=5"),
 )
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids)
 @click.option("--direct", is_flag=True, help="Run in the foreground, without the queue and without a record.")
 @click.option(
     "--from",

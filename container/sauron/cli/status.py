@@ -10,6 +10,7 @@ from chalicelib import __version__
 from chalicelib.text import counted, taken
 
 from .client import Client, command
+from .completion import job_ids
 from .examples import examples
 from .output import facts, moment, remark_line, say, show, show_json, table, zone
 
@@ -125,7 +126,7 @@ def _sync_error(git: dict[str, Any]) -> str | None:
 
 
 @command("audit", epilog=examples("sauron audit", "sauron audit --job pg-backup --json"))
-@click.option("--job", "job_id", metavar="ID", help="Only this job.")
+@click.option("--job", "job_id", metavar="ID", shell_complete=job_ids, help="Only this job.")
 def audit(client: Client, *, job_id: str | None) -> int:
     """Check that every occurrence is accounted for exactly once. Exit code 1 if one is not."""
     found = client.get("/audit", job_id=job_id)
