@@ -29,6 +29,7 @@ from . import (
     run,
     runners,
     status,
+    top,
 )
 from .client import Client, ClientError, shared_options
 from .output import say
@@ -43,6 +44,7 @@ COMMANDS: tuple[click.Command, ...] = (
     bundle.sync,
     status.version,
     status.status,
+    top.top,
     history.runs,
     history.show_run,
     history.logs,
