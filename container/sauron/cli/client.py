@@ -81,8 +81,12 @@ class Client:
         """The running Sauron, if one was named."""
         return address.find(self.url, self.token, Path.cwd(), os.environ)
 
-    def get(self, path: str, *, seconds: float = SECONDS, **query: Any) -> Any:
+    def get(self, path: str, **query: Any) -> Any:
         """Return a GET's JSON. Parameters that are None are not sent."""
+        return self._json(self._request("GET", path, query=query))
+
+    def get_within(self, seconds: float, path: str, **query: Any) -> Any:
+        """Return a GET's JSON, as `get`, but wait no longer for any part of it."""
         return self._json(self._request("GET", path, query=query, seconds=seconds))
 
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, slow: bool = False) -> Any:

@@ -159,9 +159,8 @@ def _report(jobs: Sequence[NamedJob], left_out: Sequence[LeftOut], shown: str, w
         show("Not imported; manifest.py has these lines as comments:")
         for line in left_out:
             show(f"  line {line.line}: {line.reason}")
-    for one in jobs:
-        for note in one.job.notes:
-            say(f"{one.id}: {note}")
+    for note in dict.fromkeys(note for one in jobs for note in one.job.notes):
+        say(f"{', '.join(one.id for one in jobs if note in one.job.notes)}: {note}")
     if secrets := sorted({name for one in jobs for name in one.job.secrets}):
         say(f"Set {', '.join(secrets)} where Sauron runs: values of secrets are not written.")
     if any(one.job.timezone == "UTC" for one in jobs):

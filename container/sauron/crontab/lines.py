@@ -81,7 +81,8 @@ def command(text: str) -> tuple[str, str | None]:
     The first `%` ends the command; further ones are line breaks of the input, which ends in one. `\%` is the
     character itself. None: no `%`, so no input.
     """
-    out, escaped = [], False
+    out: list[str] = []
+    escaped = False
     for place, letter in enumerate(text):
         if escaped:
             if letter == "%":
@@ -96,7 +97,8 @@ def command(text: str) -> tuple[str, str | None]:
 
 
 def _input(text: str) -> str:
-    out, escaped = [], False
+    out: list[str] = []
+    escaped = False
     for letter in text:
         if escaped and letter != "%":
             out.append("\\")

@@ -168,8 +168,8 @@ def read(
         and (found := lines.scheduled(_text(row))) is not None
     ]
     reader = _Reader(system or user_column.in_use(file, [one.rest for one in scheduled], known=is_user))
-    found = [entry for number, row in enumerate(rows, 1) for entry in reader.entries(number, row)]
-    return [*found, *reader.end()]
+    entries = [entry for number, row in enumerate(rows, 1) for entry in reader.entries(number, row)]
+    return [*entries, *reader.end()]
 
 
 def _text(raw: bytes) -> str:
