@@ -10,7 +10,7 @@ from chalicelib.answers.standings import failing
 from chalicelib.api import run_log
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
-from chalicelib.api.runs import existing, log_response
+from chalicelib.api.runs import log_response
 from chalicelib.model.runs import UNFINISHED, RunState
 from chalicelib.store import history, past_runs
 from chalicelib.terminal.screen import as_shown
@@ -61,7 +61,7 @@ def run(run_id: str) -> Response:
     asked = query()
     sauron = current_request().sauron
     with sauron.store.read() as tx:
-        found = existing(tx, run_id)
+        found = history.find(tx, run_id)
         attempts = history.attempts_of(tx, found.id)
         log, cut = run_log.tail(tx, found, characters=LOG_TAIL)
         usual = past_runs.usual_seconds(tx, found.job_id)

@@ -85,6 +85,10 @@ class Client:
         """Return a GET's JSON. Parameters that are None are not sent."""
         return self._json(self._request("GET", path, query=query))
 
+    def get_within(self, seconds: float, path: str, **query: Any) -> Any:
+        """Return a GET's JSON, as `get`, but wait no longer for any part of it."""
+        return self._json(self._request("GET", path, query=query, seconds=seconds))
+
     def post(self, path: str, body: Mapping[str, Any] | None = None, *, slow: bool = False) -> Any:
         """Return a POST's JSON. Members of the body that are None are not sent."""
         sent = {name: value for name, value in (body or {}).items() if value is not None}

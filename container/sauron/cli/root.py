@@ -10,12 +10,27 @@ from pathlib import Path
 import click
 
 from chalicelib import logs
-from chalicelib.errors import SauronError, ScheduleError, SettingsError
+from chalicelib.errors import ParamsError, SauronError, ScheduleError, SettingsError
 from chalicelib.settings import load_environ, secret_texts
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import credentials_in
 
-from . import alerts, authoring, aws, bundle, history, jobs, process, restore, run, runners, status
+from . import (
+    alerts,
+    authoring,
+    aws,
+    bundle,
+    completion,
+    history,
+    jobs,
+    new,
+    process,
+    restore,
+    run,
+    runners,
+    status,
+    top,
+)
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -29,6 +44,7 @@ COMMANDS: tuple[click.Command, ...] = (
     bundle.sync,
     status.version,
     status.status,
+    top.top,
     history.runs,
     history.show_run,
     history.logs,
@@ -42,8 +58,10 @@ COMMANDS: tuple[click.Command, ...] = (
     status.audit,
     alerts.alerts,
     authoring.cron,
-    authoring.init,
+    new.init,
+    new.import_,
     authoring.check,
+    completion.completion,
     process.backup,
     restore.restore_store,
     process.migrate,
@@ -125,7 +143,7 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
         return error.format_message(), error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return "", INTERRUPTED
-    wrong_use = isinstance(error, SettingsError | ScheduleError) or (
+    wrong_use = isinstance(error, SettingsError | ScheduleError | ParamsError) or (
         isinstance(error, ClientError) and error.wrong_use
     )
     return str(error), WRONG_USE if wrong_use else FAILED
