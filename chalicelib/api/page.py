@@ -18,12 +18,12 @@ from chalicelib.store import history, registry
 from chalicelib.terminal.screen import as_shown
 from chalicelib.web.rendering import render
 
-from . import run_log, status_report, vital_signs
+from . import parameters, run_log, status_report, vital_signs
 from .auth import is_open
 from .health import warnings
-from .query import RUN_ID, Query
+from .query import RUN_ID
 from .routing import current_request, get, post
-from .runs import existing, log_response
+from .runs import POSITION, existing, log_response
 
 blueprint = Blueprint(__name__)
 
@@ -42,13 +42,17 @@ _MESSAGES = {
 }
 
 
-@get(blueprint, "/")
+DID = parameters.text("did", "Which message to show.")
+RUN = parameters.text("run", "The run that the message is about.")
+
+
+@get(blueprint, "/", query=(DID, RUN))
 def home() -> Response:
     """Show what is wrong, if anything, the jobs and the latest runs."""
     current = current_request()
     sauron = current.sauron
-    query = Query(current.request, "did", "run")
-    run = query.text("run")
+    query = current.query
+    run = RUN.of(query)
     with sauron.store.read() as tx:
         report = status_report.measure(sauron, tx)
         jobs = sorted(registry.all_jobs(tx), key=lambda job: job.spec.builtin)
@@ -59,7 +63,7 @@ def home() -> Response:
     return _page(
         "home.html",
         now=report.now,
-        message=_MESSAGES.get(query.text("did") or ""),
+        message=_MESSAGES.get(DID.of(query) or ""),
         message_run=run if run and RUN_ID.fullmatch(run) else None,
         problems=status_report.problems(report, sauron.settings, vital_signs.degraded(sauron.vitals)),
         worked=vital_signs.ages(sauron.vitals),
@@ -75,11 +79,11 @@ def home() -> Response:
     )
 
 
-@get(blueprint, "/ui/runs/{run_id}")
+@get(blueprint, "/ui/runs/{run_id}", query=(DID, RUN))
 def run_page(run_id: str) -> Response:
     """Show one run: its attempts, its error, the end of its log."""
     current = current_request()
-    message = _MESSAGES.get(Query(current.request, "did", "run").text("did") or "")
+    message = _MESSAGES.get(DID.of(current.query) or "")
     with current.sauron.store.read() as tx:
         run = existing(tx, run_id)
         attempts = history.attempts_of(tx, run.id)
@@ -96,13 +100,11 @@ def run_page(run_id: str) -> Response:
     )
 
 
-@get(blueprint, "/ui/runs/{run_id}/log")
+@get(blueprint, "/ui/runs/{run_id}/log", query=(POSITION,))
 def run_log_page(run_id: str) -> Response:
     """Return a log as people see it to a browser; a long one ends with the address of the rest."""
     current = current_request()
-    response = log_response(
-        run_id, after=Query(current.request, "after").whole("after", low=0, high=2**62, default=0)
-    )
+    response = log_response(run_id, after=POSITION.of(current.query))
     response.body = as_shown(response.body)
     if "X-More" in response.headers:
         rest = f"{current.mount}/ui/runs/{run_id}/log?after={response.headers['X-Next-After']}"

@@ -41,7 +41,7 @@ NEEDS = {
     "POST /runners/{name}/drain": "operate",
     "POST /runners/{name}/resume": "operate",
 }
-PUBLIC = {"GET /health"}
+PUBLIC = {"GET /health", "GET /openapi.json"}
 NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 
