@@ -192,7 +192,8 @@ def _responses(route: Route, *, public: bool) -> dict[str, Any]:
 
 def _content(returns: str) -> dict[str, Any]:
     if "/" in returns:
-        return {returns: {"schema": {"type": "object" if returns == JSON else "string"}}}
+        kinds = returns.split(", ")
+        return {kind: {"schema": {"type": "object" if kind == JSON else "string"}} for kind in kinds}
     return {JSON: {"schema": {"$ref": REF.format(model=returns)}}}
 
 

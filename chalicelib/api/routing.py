@@ -52,8 +52,8 @@ class Contract:
     """What a route takes and returns.
 
     `query` holds its query parameters; None: none are looked at. `body` names a class in `bodies`.
-    `returns` names a class in `responses`, or is a media type such as `text/plain`; None: a page for people,
-    which is not documented. `also` names the classes of other statuses; `refuses` lists the statuses of its
+    `returns` names a class in `responses`, or lists media types such as `text/plain`; None: a page for people
+    that is not documented. `also` names the classes of other statuses; `refuses` lists the statuses of its
     own refusals, beside those that every route has. `headers` and `sends` explain the headers that it reads
     and sends. With `damaged_too` it is asked although the store is damaged.
     """

@@ -16,6 +16,7 @@ NEEDS = {
     "GET /audit": "read",
     "GET /jobs": "read",
     "GET /jobs/{job_id}": "read",
+    "GET /metrics": "read",
     "GET /next": "read",
     "GET /ready": "read",
     "GET /runs": "read",
