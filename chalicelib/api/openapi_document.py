@@ -71,6 +71,8 @@ HEADERS = {
     405: {"Allow": "The methods that the path has."},
     429: {"Retry-After": "Seconds."},
 }
+IF_NONE_MATCH = {"If-None-Match": "The `ETag` of a response that you have; if it is still so, this is 304."}
+TAGGED = {"ETag": "A digest of the content."}
 ALWAYS = (400, 401, 403, 421, 429, 500, 503)  # on every route that needs a token
 WITH_POST = (413, 415)
 WITH_BODY = (422,)
@@ -155,7 +157,8 @@ def _parameters(route: Route) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     for one in route.contract.query or ():
         yield _query_parameter(one)
-    for name, about in route.contract.headers.items():
+    headers = {**route.contract.headers, **(IF_NONE_MATCH if route.method == "GET" else {})}
+    for name, about in headers.items():
         yield {"name": name, "in": "header", "description": about, "schema": {"type": "string"}}
 
 
@@ -180,11 +183,13 @@ def _responses(route: Route, *, public: bool) -> dict[str, Any]:
     well = {
         "description": HTTPStatus(contract.status).phrase,
         "content": _content(contract.returns or ""),
-        **_headers(contract.sends),
+        **_headers({**contract.sends, **(TAGGED if route.method == "GET" else {})}),
     }
     found = {str(contract.status): well}
     for status in sorted(refused - contract.also.keys()):
         found[str(status)] = {"$ref": f"#/components/responses/{_phrase(status)}"}
+    if route.method == "GET":
+        found["304"] = {"description": "You have it already: `If-None-Match` names it.", **_headers(TAGGED)}
     for status, name in contract.also.items():
         found[str(status)] = {"description": HTTPStatus(status).phrase, "content": _content(name)}
     return dict(sorted(found.items()))
