@@ -40,7 +40,8 @@ ABOUT = f"""Sauron's HTTP API: jobs, runs, the bundle, and how Sauron is.
 **Errors** are problem+json (RFC 9457). `detail` says what is wrong and what to send instead. A method that a
 path does not have is 405, with the header `Allow`.
 
-**HEAD** works wherever GET does.
+**HEAD** works wherever GET does. Responses to both have an `ETag`; with `If-None-Match` what you have already
+is 304.
 """
 SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token of SAURON_API_TOKENS."},
@@ -102,7 +103,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
         "components": {
             "securitySchemes": SECURITY,
             "schemas": _schemas(told, shapes),
-            "responses": {_phrase(status): _refusal(status) for status in REFUSALS},
+            "responses": {_name(status): _refusal(status) for status in REFUSALS},
         },
     }
 
@@ -187,7 +188,7 @@ def _responses(route: Route, *, public: bool) -> dict[str, Any]:
     }
     found = {str(contract.status): well}
     for status in sorted(refused - contract.also.keys()):
-        found[str(status)] = {"$ref": f"#/components/responses/{_phrase(status)}"}
+        found[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
     if route.method == "GET":
         found["304"] = {"description": "You have it already: `If-None-Match` names it.", **_headers(TAGGED)}
     for status, name in contract.also.items():
@@ -218,8 +219,8 @@ def _headers(about: Any) -> dict[str, Any]:
     }
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "")
+def _name(status: int) -> str:
+    return f"{Problem.__name__}{status}"
 
 
 def _joined(text: str) -> str:
