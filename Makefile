@@ -8,7 +8,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt pictures bench package image image-test lock release first-bundle
+.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt pictures bench docs package image image-test lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -81,6 +81,9 @@ pictures: install ## Take the pictures of the pages in docs/ again (Debian's Chr
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+docs: install ## Write docs/api.md from the routes' declarations
+	@$(BIN)/python -m tests.api_page
 
 # Packaged from a clean copy, because Chalice packs every file it finds, caches included. One zip serves all
 # functions: CloudFormation uploads it once. The layer is for `chalice deploy`, which uploads once per function.

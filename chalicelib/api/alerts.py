@@ -18,7 +18,7 @@ blueprint = Blueprint(__name__)
 SHOWN = 1000
 
 
-@get(blueprint, "/alerts")
+@get(blueprint, "/alerts", returns="Alerts")
 def alerts() -> dict[str, Any]:
     """Return the open incidents, how many alerts wait for delivery, and the last error of delivery."""
     sauron = current_request().sauron
@@ -34,7 +34,7 @@ def alerts() -> dict[str, Any]:
     }
 
 
-@post(blueprint, "/alerts/test")
+@post(blueprint, "/alerts/test", returns="AlertTest")
 def test() -> dict[str, Any]:
     """Send a test alert through every channel now; a channel that fails is a 200 with the reason."""
     results = current_request().sauron.delivery.test()

@@ -49,7 +49,7 @@ SCOPE_OF_ROUTE = {
     "/ui/runs/{run_id}/retry": "operate",
     "/ui/sync": "operate",
 }
-PUBLIC = frozenset({"/health"})
+PUBLIC = frozenset({"/health", "/openapi.json"})
 REALM = 'realm="Sauron"'
 
 

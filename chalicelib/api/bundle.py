@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
 from . import serializers
 from .routing import current_request, post
 
+if TYPE_CHECKING:
+    from .bodies import RollbackBody, SyncBody
+
 blueprint = Blueprint(__name__)
 
 
-@post(blueprint, "/sync")
-def sync() -> dict[str, Any]:
+@post(blueprint, "/sync", body="SyncBody", returns="Synced")
+def sync(body: SyncBody) -> dict[str, Any]:
     """Sync now: drop an earlier pin, or pin the bundle to `ref`. A failed sync is a 200 with the reason."""
-    from .bodies import SyncBody, read
-
     current = current_request()
-    body = read(SyncBody, current.request)
     return serializers.sync(
         current.sauron.sync_requests.sync(ref=body.ref, accept_removals=body.accept_removals, by=current.by)
     )
 
 
-@post(blueprint, "/rollback")
-def rollback() -> dict[str, Any]:
+@post(blueprint, "/rollback", body="RollbackBody", returns="Synced", refuses=(404, 409))
+def rollback(body: RollbackBody) -> dict[str, Any]:
     """Activate an earlier revision and pin it until the next sync that is requested."""
-    from .bodies import RollbackBody, read
-
     current = current_request()
-    body = read(RollbackBody, current.request)
     return serializers.sync(current.sauron.sync_requests.rollback(body.sha.lower(), by=current.by))

@@ -23,7 +23,7 @@ from .routing import as_json, current_request, get, known_damage
 blueprint = Blueprint(__name__)
 
 
-@get(blueprint, "/health", damaged_too=True)
+@get(blueprint, "/health", returns="Health", also={503: "Health"}, damaged_too=True)
 def health() -> Response:
     """Return 200 while this process works, 503 when its clock or workers stopped or its store is damaged.
 
@@ -39,7 +39,7 @@ def health() -> Response:
     return as_json(body | {"status": "unhealthy", "detail": fault}, 503)
 
 
-@get(blueprint, "/ready", damaged_too=True)
+@get(blueprint, "/ready", returns="Ready", also={503: "Ready"}, damaged_too=True)
 def readiness() -> Response:
     """Return part by part whether runs can be taken on. The bundle never decides: git may be down."""
     sauron = current_request().sauron
@@ -77,7 +77,7 @@ def readiness() -> Response:
     return as_json({"ready": ready, "parts": parts}, 200 if ready else 503)
 
 
-@get(blueprint, "/status")
+@get(blueprint, "/status", returns="Status")
 def status() -> dict[str, Any]:
     """Return what an operator wants to know first."""
     sauron = current_request().sauron

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
@@ -11,28 +11,41 @@ from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.operations.requests import find_job
 from chalicelib.store import history, registry
 
-from . import serializers
+from . import parameters, serializers
 from .problems import ProblemError
-from .query import Query
 from .routing import current_request, get, post
+
+if TYPE_CHECKING:
+    from .bodies import SwitchBody, TriggerBody
 
 blueprint = Blueprint(__name__)
 
 MAX_KEY = 255
 
 
-@get(blueprint, "/jobs")
+ENABLED_ONLY = parameters.flag("enabled_only", "Only jobs that are enabled.")
+TAG = parameters.text("tag", "Only jobs with this tag.")
+PROJECT = parameters.text("project", "Only jobs of this project.")
+LIMIT = parameters.whole("limit", "At most so many jobs; unset: all.", low=1, high=1000, default=0)
+AFTER = parameters.text("after", "The `next_after` of the page before: jobs after this id.")
+KEY = {
+    "Idempotency-Key": "1 to 255 visible ASCII characters, bare or quoted. A second call with the same key "
+    "returns the run of the first one; with another body it is a 409."
+}
+
+
+@get(blueprint, "/jobs", query=(ENABLED_ONLY, TAG, PROJECT, LIMIT, AFTER), returns="JobPage")
 def jobs() -> dict[str, Any]:
     """List the jobs by id: all of them, or at most `limit` after an id."""
     current = current_request()
-    query = Query(current.request, "enabled_only", "tag", "project", "limit", "after")
-    enabled_only, tag, project = query.flag("enabled_only"), query.text("tag"), query.text("project")
-    limit = query.whole("limit", low=1, high=1000, default=0)
+    query = current.query
+    enabled_only, tag, project = ENABLED_ONLY.of(query), TAG.of(query), PROJECT.of(query)
+    limit = LIMIT.of(query)
     now = current.sauron.clock.now()
     with current.sauron.store.read() as tx:
         found = [
             job
-            for job in registry.all_jobs(tx, after=query.text("after"))
+            for job in registry.all_jobs(tx, after=AFTER.of(query))
             if (job.enabled or not enabled_only)
             and (tag is None or tag in job.spec.tags)
             and project in {None, job.spec.project}
@@ -43,7 +56,7 @@ def jobs() -> dict[str, Any]:
     return serializers.page_of("jobs", items, next_after=shown[-1].id if len(shown) < len(found) else None)
 
 
-@get(blueprint, "/jobs/{job_id}")
+@get(blueprint, "/jobs/{job_id}", returns="JobInFull", refuses=(404,))
 def job(job_id: str) -> dict[str, Any]:
     """Return one job in full. A job that left its bundle is a 404 that says when, and where its runs are."""
     sauron = current_request().sauron
@@ -54,13 +67,17 @@ def job(job_id: str) -> dict[str, Any]:
     return serializers.job_in_full(found, last, executed, now=sauron.clock.now())
 
 
-@post(blueprint, "/jobs/{job_id}/trigger")
-def trigger(job_id: str) -> dict[str, Any]:
+@post(
+    blueprint,
+    "/jobs/{job_id}/trigger",
+    body="TriggerBody",
+    returns="Triggered",
+    refuses=(400, 404, 409),
+    headers=KEY,
+)
+def trigger(job_id: str, body: TriggerBody) -> dict[str, Any]:
     """Queue a run now. It is stored before the response is sent."""
-    from .bodies import TriggerBody, read
-
     current = current_request()
-    body = read(TriggerBody, current.request)
     request = TriggerRequest(
         params=body.params,
         reason=body.reason,
@@ -77,23 +94,20 @@ def trigger(job_id: str) -> dict[str, Any]:
     }
 
 
-@post(blueprint, "/jobs/{job_id}/enable")
-def enable(job_id: str) -> dict[str, Any]:
+@post(blueprint, "/jobs/{job_id}/enable", body="SwitchBody", returns="Switched", refuses=(404,))
+def enable(job_id: str, body: SwitchBody) -> dict[str, Any]:
     """Enable a job, whatever its bundle says."""
-    return _switch(job_id, enabled=True)
+    return _switch(job_id, body, enabled=True)
 
 
-@post(blueprint, "/jobs/{job_id}/disable")
-def disable(job_id: str) -> dict[str, Any]:
+@post(blueprint, "/jobs/{job_id}/disable", body="SwitchBody", returns="Switched", refuses=(404,))
+def disable(job_id: str, body: SwitchBody) -> dict[str, Any]:
     """Disable a job, whatever its bundle says. Runs in progress go on."""
-    return _switch(job_id, enabled=False)
+    return _switch(job_id, body, enabled=False)
 
 
-def _switch(job_id: str, *, enabled: bool) -> dict[str, Any]:
-    from .bodies import SwitchBody, read
-
+def _switch(job_id: str, body: SwitchBody, *, enabled: bool) -> dict[str, Any]:
     current = current_request()
-    body = read(SwitchBody, current.request)
     operations = current.sauron.operations
     act = operations.enable if enabled else operations.disable
     found = act(job_id, SwitchRequest(reason=body.reason, until=body.until, by=current.by))

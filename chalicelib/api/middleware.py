@@ -1,6 +1,7 @@
 """The middleware that every HTTP request passes, outermost first.
 
-1. `complete_response`: the security headers are there, a HEAD has no body, an error on the page is a page.
+1. `complete_response`: the security headers are there, a HEAD has no body, an error on the page is a page,
+   and what a client has already is 304.
 2. `errors_as_problems`: an error becomes problem+json; the details of an unexpected one are logged only.
 3. `admit_request`: the size of the body, the name it was sent to, the token, the site, the kind of content;
    then the request becomes the current one.
@@ -23,7 +24,8 @@ from chalicelib.wiring import PROCESS
 from . import problems
 from .auth import EVERYONE, authorize, is_page, is_public
 from .content import refuse_unreadable
-from .origins import refuse_other_sites
+from .entity_tags import with_tag
+from .origins import public_origin, refuse_other_sites
 from .problems import ProblemError
 from .response_headers import missing_headers
 from .routing import CurrentRequest, handled_as, mount
@@ -42,7 +44,9 @@ def complete_response(request: Request, handle: Next) -> Response:
     wants_page = is_page(str(request.path)) and "text/html" in request.headers.get("accept", "")
     if response.status_code >= HTTPStatus.BAD_REQUEST and wants_page:
         response = _as_page(request, response)
-    response.headers |= missing_headers(response.headers)
+    if not is_page(str(request.path)):
+        response = with_tag(request, response)
+    response.headers |= missing_headers(response.headers, https=_is_https())
     if request.method == "HEAD":
         response.body = ""
     return response
@@ -76,6 +80,15 @@ def admit_request(request: Request, handle: Next) -> Response:
 
 
 MIDDLEWARE = (complete_response, errors_as_problems, admit_request)
+
+
+def _is_https() -> bool:
+    """Return whether people reach this Sauron over https, as SAURON_PUBLIC_URL says.
+
+    It is not known before the first request that needs more than the process: /health reads no settings.
+    """
+    own = public_origin(PROCESS.built.settings) if PROCESS.built else None
+    return own is not None and own.scheme == "https"
 
 
 def _without_chalice_errors(response: Response) -> Response:

@@ -17,9 +17,15 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+# Browsers then use https alone, for a year. They heed it over https only (RFC 6797).
+OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
-def missing_headers(present: Iterable[str]) -> dict[str, str]:
-    """Return the headers that a response still lacks; `present` are the names that it has."""
+def missing_headers(present: Iterable[str], *, https: bool = False) -> dict[str, str]:
+    """Return the headers that a response still lacks; `present` are the names that it has.
+
+    `https`: people reach this Sauron over https.
+    """
     names = {name.lower() for name in present}
-    return {name: value for name, value in SECURITY_HEADERS.items() if name.lower() not in names}
+    wanted = SECURITY_HEADERS | (OVER_HTTPS if https else {})
+    return {name: value for name, value in wanted.items() if name.lower() not in names}

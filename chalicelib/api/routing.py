@@ -1,5 +1,9 @@
 """Declare routes, and give each handler the request that it answers.
 
+A route says at its declaration what it takes and what it returns. That is what validates a request, and what
+`/openapi.json` is made from. Models are named by text, because importing pydantic takes longer than the rest
+of a cold start: bodies are classes in `bodies`, responses are classes in `responses`.
+
 The current request travels in a context variable that the middleware sets: Chalice keeps it in one attribute
 of the application, where requests of other threads overwrite it.
 """
@@ -9,14 +13,14 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
-from chalice.app import Blueprint, Request, Response
+from chalice.app import Blueprint, Chalice, Request, Response
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib import logs
@@ -25,6 +29,11 @@ from chalicelib.wiring import PROCESS, Sauron
 
 from . import problems
 from .auth import Caller
+from .parameters import Parameter
+from .query import Query
+
+if TYPE_CHECKING:
+    from .bodies import Body
 
 log = logs.get(__name__)
 
@@ -34,12 +43,49 @@ Handler = Callable[..., Any]
 ANY_TYPE = ["*/*"]
 
 
+TEXT = "text/plain"
+_DECLARED = "declared_route"  # the attribute of a handler that holds its Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contract:
+    """What a route takes and returns.
+
+    `query` holds its query parameters; None: none are looked at. `body` names a class in `bodies`.
+    `returns` names a class in `responses`, or lists media types such as `text/plain`; None: a page for people
+    that is not documented. `also` names the classes of other statuses; `refuses` lists the statuses of its
+    own refusals, beside those that every route has. `headers` and `sends` explain the headers that it reads
+    and sends. With `damaged_too` it is asked although the store is damaged.
+    """
+
+    returns: str | None = None
+    query: Sequence[Parameter[Any]] | None = None
+    body: str | None = None
+    status: int = 200
+    also: Mapping[int, str] = field(default_factory=dict)
+    refuses: Sequence[int] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    sends: Mapping[str, str] = field(default_factory=dict)
+    damaged_too: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A declared route: its method (GET stands for HEAD too), its path, its handler and its contract."""
+
+    method: str
+    path: str
+    handler: Handler
+    contract: Contract
+
+
 @dataclass(frozen=True, slots=True)
 class CurrentRequest:
     """One request: as Chalice read it, and who sent it."""
 
     request: Request
     caller: Caller
+    read_query: Query | None = None
 
     @property
     def sauron(self) -> Sauron:
@@ -50,6 +96,13 @@ class CurrentRequest:
     def by(self) -> str | None:
         """The name to record with what this request does."""
         return self.caller.name
+
+    @property
+    def query(self) -> Query:
+        """The query; names that the route does not declare were refused."""
+        if self.read_query is None:
+            raise RuntimeError(f"The route {self.request.path} declares no query parameters.")
+        return self.read_query
 
     @property
     def mount(self) -> str:
@@ -89,14 +142,24 @@ def handled_as(current: CurrentRequest) -> Iterator[None]:
         _current.reset(token)
 
 
-def get(blueprint: Blueprint, path: str, *, damaged_too: bool = False) -> Callable[[Handler], Handler]:
-    """Declare a handler for GET and HEAD. With `damaged_too` it is asked although the store is damaged."""
-    return _route(blueprint, path, damaged_too=damaged_too, methods=["GET", "HEAD"], content_types=ANY_TYPE)
+def get(blueprint: Blueprint, path: str, **contract: Any) -> Callable[[Handler], Handler]:
+    """Declare a handler for GET and HEAD with the fields of its `Contract`."""
+    return _route(blueprint, "GET", path, Contract(**contract))
 
 
-def post(blueprint: Blueprint, path: str) -> Callable[[Handler], Handler]:
-    """Declare a handler for POST."""
-    return _route(blueprint, path, methods=["POST"], content_types=ANY_TYPE)
+def post(blueprint: Blueprint, path: str, **contract: Any) -> Callable[[Handler], Handler]:
+    """Declare a handler for POST with the fields of its `Contract`; a body is passed to it as `body`."""
+    return _route(blueprint, "POST", path, Contract(**contract))
+
+
+def declared(app: Chalice) -> list[Route]:
+    """Return the routes of an application, sorted by path."""
+    return [
+        vars(entry.view_function)[_DECLARED]
+        for _, methods in sorted(app.routes.items())
+        for method, entry in sorted(methods.items())
+        if method != "HEAD"
+    ]
 
 
 def known_damage() -> DamagedStoreError | None:
@@ -105,19 +168,17 @@ def known_damage() -> DamagedStoreError | None:
     return sauron.store.damage if sauron else None
 
 
-def _route(
-    blueprint: Blueprint, path: str, *, damaged_too: bool = False, **options: Any
-) -> Callable[[Handler], Handler]:
+def _route(blueprint: Blueprint, method: str, path: str, contract: Contract) -> Callable[[Handler], Handler]:
     def declare(handler: Handler) -> Handler:
         @functools.wraps(handler)
         def respond(**captured: str) -> Response:
             names = {name: unquote(value) for name, value in captured.items()}
             if any("\0" in value for value in names.values()):  # PostgreSQL refuses NUL in a parameter
                 return problems.response(404, "A name in the path holds a NUL character. No name does.")
-            if not damaged_too and (damage := known_damage()):
+            if not contract.damaged_too and (damage := known_damage()):
                 return problems.response_to(damage)
             try:
-                value = handler(**names)
+                value = _call(handler, contract, names)
             except SauronError as error:
                 return problems.response_to(error)
             except DBAPIError:
@@ -129,10 +190,31 @@ def _route(
                 )
             return value if isinstance(value, Response) else as_json(value)
 
-        blueprint.route(path, **options)(respond)
+        methods = ["GET", "HEAD"] if method == "GET" else [method]
+        blueprint.route(path, methods=methods, content_types=ANY_TYPE)(respond)
+        vars(respond)[_DECLARED] = Route(method, path, handler, contract)
         return respond
 
     return declare
+
+
+def _call(handler: Handler, contract: Contract, names: Mapping[str, str]) -> Any:
+    """Call a handler with what the request holds. Raises ProblemError for what its contract refuses."""
+    if contract.query is None and contract.body is None:
+        return handler(**names)
+    current = current_request()
+    body = {} if contract.body is None else {"body": _body(contract.body, current.request)}
+    if contract.query is None:
+        return handler(**names, **body)
+    query = Query(current.request, *(one.name for one in contract.query))
+    with handled_as(replace(current, read_query=query)):
+        return handler(**names, **body)
+
+
+def _body(name: str, request: Request) -> Body:
+    from . import bodies
+
+    return bodies.read(cast("type[Body]", getattr(bodies, name)), request)
 
 
 def as_json(value: Any, status: int = 200) -> Response:

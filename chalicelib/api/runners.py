@@ -11,14 +11,14 @@ from .routing import current_request, post
 blueprint = Blueprint(__name__)
 
 
-@post(blueprint, "/runners/{name}/drain")
+@post(blueprint, "/runners/{name}/drain", returns="Drained", refuses=(404,))
 def drain(name: str) -> dict[str, Any]:
     """Stop a runner from claiming runs until it is resumed or restarted; its running attempts finish."""
     current_request().sauron.operations.drain(name, draining=True)
     return {"name": name, "draining": True}
 
 
-@post(blueprint, "/runners/{name}/resume")
+@post(blueprint, "/runners/{name}/resume", returns="Drained", refuses=(404,))
 def resume(name: str) -> dict[str, Any]:
     """Let a drained runner claim again."""
     current_request().sauron.operations.drain(name, draining=False)

@@ -10,26 +10,39 @@ from chalicelib.model.runs import Run, RunState, ids_with
 from chalicelib.store import history
 from chalicelib.store.database import Tx
 
-from . import run_log, serializers
+from . import parameters, run_log, serializers
 from .query import RUN_ID, Query
 from .response_size import sent_bytes, take_within
-from .routing import as_json, current_request, get, post
+from .routing import TEXT, as_json, current_request, get, post
 
 blueprint = Blueprint(__name__)
 
 
-@get(blueprint, "/runs")
+JOB_ID = parameters.text("job_id", "Only runs of this job.")
+STATE = parameters.among("state", "Only runs in one of these states.", RunState)
+SINCE = parameters.instant("since", "Only runs that were due at this instant or later.")
+LIMIT = parameters.whole("limit", "At most so many runs.", low=1, high=1000, default=50)
+AFTER = parameters.run_id("after", "The `next_after` of the page before.")
+POSITION = parameters.whole("after", "Only what follows this position.", low=0, high=2**62, default=0)
+LOG_HEADERS = {
+    "X-Next-After": "Send it as `after` to read what follows.",
+    "X-Run-State": "The run's state; with a final one the text is complete.",
+    "X-More": "There when more is stored already than fits into one response.",
+}
+
+
+@get(blueprint, "/runs", query=(JOB_ID, STATE, SINCE, LIMIT, AFTER), returns="RunPage")
 def runs() -> dict[str, Any]:
     """List runs from the newest to the oldest; fewer than `limit` if their results are large."""
     current = current_request()
-    query = Query(current.request, "job_id", "state", "since", "limit", "after")
-    limit = query.whole("limit", low=1, high=1000, default=50)
+    query = current.query
+    limit = LIMIT.of(query)
     with current.sauron.store.read() as tx:
         found = history.runs(
             tx,
-            job_id=query.text("job_id"),
-            states=query.among("state", RunState),
-            since=query.instant("since"),
+            job_id=JOB_ID.of(query),
+            states=STATE.of(query),
+            since=SINCE.of(query),
             limit=limit,
             after=_after(tx, query),
         )
@@ -39,19 +52,17 @@ def runs() -> dict[str, Any]:
     return serializers.page_of("runs", items, next_after=items[-1]["id"] if more else None)
 
 
-@get(blueprint, "/runs/{run_id}")
+@get(blueprint, "/runs/{run_id}", returns="Run", refuses=(404,))
 def run(run_id: str) -> dict[str, Any]:
     """Return one run with its attempts."""
     with current_request().sauron.store.read() as tx:
         return _with_attempts(tx, history.find(tx, run_id))
 
 
-@get(blueprint, "/runs/{run_id}/log")
+@get(blueprint, "/runs/{run_id}/log", query=(POSITION,), returns=TEXT, refuses=(404,), sends=LOG_HEADERS)
 def log(run_id: str) -> Response:
     """Return the log of a run, or the part after a position."""
-    current = current_request()
-    after = Query(current.request, "after").whole("after", low=0, high=2**62, default=0)
-    return log_response(run_id, after=after)
+    return log_response(run_id, after=POSITION.of(current_request().query))
 
 
 def log_response(run_id: str, *, after: int) -> Response:
@@ -71,7 +82,7 @@ def log_response(run_id: str, *, after: int) -> Response:
     return Response(body=page.text, headers=headers)
 
 
-@post(blueprint, "/runs/{run_id}/cancel")
+@post(blueprint, "/runs/{run_id}/cancel", returns="Cancelled", refuses=(404, 409))
 def cancel(run_id: str) -> dict[str, Any]:
     """Cancel a queued run, or stop the processes of a running one."""
     current = current_request()
@@ -80,7 +91,7 @@ def cancel(run_id: str) -> dict[str, Any]:
         return {"run_id": found.id, **_with_attempts(tx, found)}
 
 
-@post(blueprint, "/runs/{run_id}/retry")
+@post(blueprint, "/runs/{run_id}/retry", returns="Retried", refuses=(404, 409))
 def retry(run_id: str) -> dict[str, Any]:
     """Queue a new run with the params of a finished one."""
     current = current_request()
@@ -94,7 +105,7 @@ def _after(tx: Tx, query: Query) -> str | None:
     """Return the run after which a page begins; its id may be given by its first letters."""
     given = query.text("after")
     if given is None or RUN_ID.fullmatch(given) or ids_with(given) is None:
-        return query.run_id("after")
+        return AFTER.of(query)
     return history.find(tx, given).id
 
 

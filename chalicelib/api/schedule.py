@@ -11,18 +11,21 @@ from chalicelib.clock import iso
 from chalicelib.errors import UnknownJobError
 from chalicelib.store import registry
 
-from . import serializers
-from .query import Query
+from . import parameters, serializers
 from .routing import current_request, get
 
 blueprint = Blueprint(__name__)
 
 
-@get(blueprint, "/next")
+COUNT = parameters.whole("count", "So many fire times.", low=1, high=1000, default=10)
+JOB_ID = parameters.text("job_id", "Only this job.")
+
+
+@get(blueprint, "/next", query=(COUNT,), returns="UpcomingPage")
 def list_upcoming() -> dict[str, Any]:
     """List the next fire times over all enabled jobs, soonest first."""
     current = current_request()
-    count = Query(current.request, "count").whole("count", low=1, high=1000, default=10)
+    count = COUNT.of(current.query)
     with current.sauron.store.read() as tx:
         fires = audit.upcoming(tx, now=current.sauron.clock.now(), count=count)
     items = [
@@ -32,12 +35,12 @@ def list_upcoming() -> dict[str, Any]:
     return serializers.page_of("next_runs", items)
 
 
-@get(blueprint, "/audit")
+@get(blueprint, "/audit", query=(JOB_ID,), returns="Audit", refuses=(404,))
 def audit_ledger() -> dict[str, Any]:
     """Check the ledger against the schedules that were in force. Nothing is said of a damaged store."""
     current = current_request()
     current.sauron.store.examine()
-    job_id = Query(current.request, "job_id").text("job_id")
+    job_id = JOB_ID.of(current.query)
     with current.sauron.store.read() as tx:
         if job_id is not None and registry.job(tx, job_id) is None:
             raise UnknownJobError(job_id)

@@ -30,7 +30,7 @@ from chalicelib.model.runs import (
 from chalicelib.store.postgres.locks import hold_ledger
 
 from .database import Tx
-from .schema import attempts, job_queue, jobs, log_chunks
+from .schema import QUEUED, attempts, job_queue, jobs, log_chunks
 
 AT_ONCE = 500  # jobs asked for in one statement
 MATCHES_SHOWN = 10  # runs that an ambiguous id names
@@ -149,6 +149,13 @@ def counts(tx: Tx) -> dict[str, int]:
     rows = tx.execute(select(_q.state, func.count()).where(_q.finished_at.is_(None)).group_by(_q.state))
     found = {row[0]: row[1] for row in rows}
     return {"queued": found.get(RunState.QUEUED, 0), "running": found.get(RunState.RUNNING, 0)}
+
+
+def oldest_due(tx: Tx, *, now: datetime) -> datetime | None:
+    """Return since when the run waits that is due longest, or None if none is due."""
+    query = select(func.min(_q.due_at)).where(_q.state == QUEUED, _q.due_at <= now)
+    due: datetime | None = tx.execute(query).scalar()
+    return due
 
 
 def executed(tx: Tx, job_id: str, *, limit: int = 100) -> list[Run]:

@@ -23,6 +23,7 @@ from chalicelib.model.jobs import Job, JobSpec, Override
 from chalicelib.model.occurrences import Accounting
 from chalicelib.store.postgres.locks import hold_ledger
 
+from . import run_totals
 from .database import Tx
 from .dialect import upsert
 from .schema import job_queue, jobs, overrides, periods
@@ -183,6 +184,7 @@ def rename(tx: Tx, old: str, new: str) -> None:
     )
     for table in (jobs, job_queue, overrides, periods):
         tx.execute(update(table).where(table.c.job_id == old).values(job_id=new))
+    run_totals.rename(tx, old, new)
 
 
 def _written(spec: JobSpec) -> str:

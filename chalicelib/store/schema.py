@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0006"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0008"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -284,6 +284,36 @@ job_state = Table(
     Column("key", String(255), primary_key=True),
     Column("value", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
+)
+
+# How many runs ended in which state: kept when the runs are deleted. A trigger writes a row of `run_ends` for
+# each run that ends, in the transaction that ends it; `run_totals.fold` adds these rows to the totals.
+run_ends = Table(
+    "run_ends",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("job_id", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("run_seconds", Float),
+    Column("start_lateness_seconds", Float),
+)
+run_totals = Table(
+    "run_totals",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("runs", BigInteger, nullable=False),
+    Column("last_at", Instant, nullable=False),
+)
+run_timings = Table(
+    "run_timings",
+    metadata,
+    Column("timing", String(32), primary_key=True),
+    Column("bucket", Integer, primary_key=True),
+    Column("runs", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
 )
 
 # What waits to be copied to Life Hub, in the order of its happening. An attempt carries its facts, which may

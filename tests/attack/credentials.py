@@ -16,6 +16,7 @@ NEEDS = {
     "GET /audit": "read",
     "GET /jobs": "read",
     "GET /jobs/{job_id}": "read",
+    "GET /metrics": "read",
     "GET /next": "read",
     "GET /ready": "read",
     "GET /runs": "read",
@@ -41,7 +42,7 @@ NEEDS = {
     "POST /runners/{name}/drain": "operate",
     "POST /runners/{name}/resume": "operate",
 }
-PUBLIC = {"GET /health"}
+PUBLIC = {"GET /health", "GET /openapi.json"}
 NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 

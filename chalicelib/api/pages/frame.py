@@ -10,7 +10,8 @@ from typing import Any
 
 from chalice.app import Response
 
-from chalicelib.api.query import RUN_ID, Query
+from chalicelib.api import parameters
+from chalicelib.api.query import RUN_ID
 from chalicelib.api.routing import current_request
 from chalicelib.web.rendering import render
 
@@ -25,15 +26,15 @@ _MESSAGES = {
 }
 
 
-def query(*names: str) -> Query:
-    """Return the query of the current page: these names, and those of messages."""
-    return Query(current_request().request, "did", "run", *names)
+DID = parameters.text("did", "Which message to show.")
+RUN = parameters.text("run", "The run that the message is about.")
+SAID = (DID, RUN)  # what every page takes
 
 
-def page(template: str, asked: Query, *, here: str, **values: Any) -> Response:
+def page(template: str, *, here: str, **values: Any) -> Response:
     """Return a page; `here` names it in the navigation."""
     current = current_request()
-    run = asked.text("run")
+    run = RUN.of(current.query)
     text, headers = render(
         template,
         mount=current.mount,
@@ -41,7 +42,7 @@ def page(template: str, asked: Query, *, here: str, **values: Any) -> Response:
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
         signed_in_as=current.by,
-        message=_MESSAGES.get(asked.text("did") or ""),
+        message=_MESSAGES.get(DID.of(current.query) or ""),
         message_run=run if run and RUN_ID.fullmatch(run) else None,
         **values,
     )

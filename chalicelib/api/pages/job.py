@@ -10,6 +10,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.answers.job_history import WORST, job_history
 from chalicelib.answers.standings import failing, standings
+from chalicelib.api import parameters
 from chalicelib.api.routing import current_request, get
 from chalicelib.cron.describe import describe
 from chalicelib.operations.requests import find_job
@@ -18,10 +19,11 @@ from chalicelib.web import charts
 
 from . import needs_you
 from .form import PARAMS
-from .frame import page, query
+from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
 
+AFTER = parameters.run_id("after", "The last run of the page before.")
 LEDGER = 20
 NEXT = 5
 
@@ -40,17 +42,17 @@ class Field:
     step: str
 
 
-@get(blueprint, "/ui/jobs/{job_id}")
+@get(blueprint, "/ui/jobs/{job_id}", query=(*SAID, AFTER))
 def job(job_id: str) -> Response:
     """Show one job. A job that left its bundle is a 404 that says when, and where its runs are."""
-    asked = query("after")
-    sauron = current_request().sauron
+    current = current_request()
+    sauron = current.sauron
     now = sauron.clock.now()
     with sauron.store.read() as tx:
         found = find_job(tx, job_id)
         stand = standings(tx, [found], now=now)[0]
         past = job_history(tx, found.id, now=now)
-        ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=asked.run_id("after"))
+        ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=AFTER.of(current.query))
         revision = next(iter(bundle.find_revisions(tx, found.revision)), None) if found.revision else None
         red = failing(tx)
     spec = found.spec
@@ -58,7 +60,6 @@ def job(job_id: str) -> Response:
     need = needs_you.say(stand, sauron.settings, now) if stand.needs_a_person else None
     return page(
         "job.html",
-        asked,
         here="jobs",
         failing=red,
         job=found,

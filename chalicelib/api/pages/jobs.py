@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from chalice.app import Blueprint, Response
 
 from chalicelib.answers.standings import Stand, Standing, failing, standings
+from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
 from chalicelib.cron.describe import describe
 from chalicelib.store import registry
 
-from .frame import page, query
+from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
 
@@ -30,13 +31,19 @@ class Line:
     schedule: str
 
 
-@get(blueprint, "/ui/jobs")
+Q = parameters.text("q", "Words of the id, the description or the tags.")
+TAG = parameters.text("tag", "Only jobs with this tag.")
+PROJECT = parameters.text("project", "Only jobs of this project.")
+STATE = parameters.among("state", "Only jobs that stand so.", Standing)
+AFTER = parameters.text("after", "The last job of the page before.")
+
+
+@get(blueprint, "/ui/jobs", query=(*SAID, Q, TAG, PROJECT, STATE, AFTER))
 def jobs() -> Response:
     """List the jobs, what is not well first."""
-    asked = query("q", "tag", "project", "state", "after")
-    q, tag, project = asked.text("q"), asked.text("tag"), asked.text("project")
-    states = asked.among("state", Standing)
-    sauron = current_request().sauron
+    current = current_request()
+    asked, sauron = current.query, current.sauron
+    q, tag, project, states = Q.of(asked), TAG.of(asked), PROJECT.of(asked), STATE.of(asked)
     now = sauron.clock.now()
     with sauron.store.read() as tx:
         everything = sorted(
@@ -45,11 +52,10 @@ def jobs() -> Response:
         red = failing(tx)
     matching = [one for one in everything if _matches(one, q, tag, project)]
     found = [one for one in matching if not states or one.standing in states]
-    begin = _place_after(found, asked.text("after"))
+    begin = _place_after(found, AFTER.of(asked))
     shown = found[begin : begin + SHOWN]
     return page(
         "jobs.html",
-        asked,
         here="jobs",
         failing=red,
         total=len(everything),

@@ -25,7 +25,7 @@ from chalicelib.web.strips import Strip, strip
 from chalicelib.wiring import Sauron
 
 from . import needs_you, running_now, sauron_itself
-from .frame import page, query
+from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
 
@@ -45,11 +45,10 @@ _ALSO = (
 )
 
 
-@get(blueprint, "/")
+@get(blueprint, "/", query=SAID)
 def overview() -> Response:
     """Show what is wrong first, then what runs, what is next, and the last and next 24 hours."""
     sauron = current_request().sauron
-    asked = query()
     with sauron.store.read() as tx:
         report = status_report.measure(sauron, tx)
         now = report.now
@@ -67,7 +66,6 @@ def overview() -> Response:
     needs = [one for one in found if one.needs_a_person]
     return page(
         "overview.html",
-        asked,
         here="overview",
         headline=[(counts[one], word, one) for one, word in _WORDS.items() if counts[one]],
         well=sum(not one.needs_a_person for one in found),

@@ -7,44 +7,42 @@ from urllib.parse import urlencode
 from chalice.app import Blueprint, Response
 
 from chalicelib.answers.standings import failing
-from chalicelib.api import run_log
-from chalicelib.api.query import Query
+from chalicelib.api import parameters, run_log
 from chalicelib.api.routing import current_request, get
-from chalicelib.api.runs import log_response
+from chalicelib.api.runs import AFTER, JOB_ID, POSITION, SINCE, STATE, log_response
 from chalicelib.model.runs import UNFINISHED, RunState
 from chalicelib.store import history, past_runs
 from chalicelib.terminal.screen import as_shown
 
-from .frame import page, query
+from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
 
 SHOWN = 50
+LIMIT = parameters.whole("limit", "At most so many runs.", low=1, high=SHOWN, default=SHOWN)
 LOG_TAIL = 64 * 1024
 
 
-@get(blueprint, "/ui/runs")
+@get(blueprint, "/ui/runs", query=(*SAID, JOB_ID, STATE, SINCE, AFTER, LIMIT))
 def runs() -> Response:
     """List runs, the newest first: all, of one job, or in one state."""
-    asked = query("job_id", "state", "since", "after", "limit")
-    job_id, states = asked.text("job_id"), asked.among("state", RunState)
-    limit = asked.whole("limit", low=1, high=SHOWN, default=SHOWN)
-    sauron = current_request().sauron
+    current = current_request()
+    asked, sauron = current.query, current.sauron
+    job_id, states, limit = JOB_ID.of(asked), STATE.of(asked), LIMIT.of(asked)
     with sauron.store.read() as tx:
         found = history.runs(
             tx,
             job_id=job_id,
             states=states,
-            since=asked.instant("since"),
+            since=SINCE.of(asked),
             limit=limit + 1,
-            after=asked.run_id("after"),
+            after=AFTER.of(asked),
         )
         red = failing(tx)
     shown = found[:limit]
     kept = {name: text for name in ("job_id", "state", "since", "limit") if (text := asked.text(name))}
     return page(
         "runs.html",
-        asked,
         here="runs",
         failing=red,
         job_id=job_id,
@@ -55,10 +53,9 @@ def runs() -> Response:
     )
 
 
-@get(blueprint, "/ui/runs/{run_id}")
+@get(blueprint, "/ui/runs/{run_id}", query=SAID)
 def run(run_id: str) -> Response:
     """Show one run: its attempts, its error, the end of its log."""
-    asked = query()
     sauron = current_request().sauron
     with sauron.store.read() as tx:
         found = history.find(tx, run_id)
@@ -68,7 +65,6 @@ def run(run_id: str) -> Response:
         red = failing(tx)
     return page(
         "run.html",
-        asked,
         here="runs",
         failing=red,
         run=found,
@@ -80,13 +76,11 @@ def run(run_id: str) -> Response:
     )
 
 
-@get(blueprint, "/ui/runs/{run_id}/log")
+@get(blueprint, "/ui/runs/{run_id}/log", query=(POSITION,))
 def log(run_id: str) -> Response:
     """Return a log as people see it to a browser; a long one ends with the address of the rest."""
     current = current_request()
-    response = log_response(
-        run_id, after=Query(current.request, "after").whole("after", low=0, high=2**62, default=0)
-    )
+    response = log_response(run_id, after=POSITION.of(current.query))
     response.body = as_shown(response.body)
     if "X-More" in response.headers:
         rest = f"{current.mount}/ui/runs/{run_id}/log?after={response.headers['X-Next-After']}"

@@ -1,4 +1,4 @@
-"""A client of the real application that calls it as a gateway does."""
+"""A client of the real application that calls it as a gateway does; each response must be as documented."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from chalicelib.store import log_chunks
 from chalicelib.store.queue import claims, finish
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
+from tests.unit.api.documented import check
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Client:
         sent = {"Host": "sauron:8080", **self.headers, **(headers or {})}
         got = self.gateway.handle_request(method, path, sent, body)
         flat = {name.lower(): str(value) for name, value in got["headers"].items()}
+        check(method, path, got["statusCode"], flat, got["body"])
         return Answer(got["statusCode"], flat, got["body"])
 
     def get(self, path: str, **headers: str) -> Answer:

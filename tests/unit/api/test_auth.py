@@ -9,6 +9,7 @@ import app as application
 from chalicelib.api.auth import SCOPE_OF_ROUTE, internal_token, scope_needed
 from chalicelib.aws.eventbridge import event
 from chalicelib.wiring import Sauron
+from tests.attack.credentials import PUBLIC
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Client, basic, bearer
 from tests.unit.api.conftest import Build
@@ -26,8 +27,8 @@ def guarded(build: Build, clock: ManualClock) -> Sauron:
     return made
 
 
-@pytest.mark.parametrize("path", [path for path in application.app.routes if path != "/health"])
-def test_every_route_but_health_needs_a_token(guarded: Sauron, path: str) -> None:
+@pytest.mark.parametrize("path", [path for path in application.app.routes if f"GET {path}" not in PUBLIC])
+def test_every_route_that_is_not_public_needs_a_token(guarded: Sauron, path: str) -> None:
     asked = path.format(job_id="backup", run_id="x", name="x") if "{" in path else path
     for method in application.app.routes[path]:
         for client in (
@@ -42,9 +43,10 @@ def test_every_route_but_health_needs_a_token(guarded: Sauron, path: str) -> Non
             assert "wrong-token" not in answer.body
 
 
-def test_health_needs_no_token(guarded: Sauron) -> None:
-    assert Client().get("/health").status == 200
-    assert bearer("wrong-token").get("/health").status == 200
+@pytest.mark.parametrize("path", ["/health", "/openapi.json"])
+def test_what_is_public_needs_no_token(guarded: Sauron, path: str) -> None:
+    assert Client().get(path).status == 200
+    assert bearer("wrong-token").get(path).status == 200
 
 
 @pytest.mark.parametrize(

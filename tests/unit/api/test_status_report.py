@@ -32,7 +32,7 @@ def test_the_page_and_status_show_the_same_open_incidents(
             consecutive_failures=3,
             active_sha="b" * 40,
         )
-        odd = {"job_id": "odd", "reason": "cron has 4 fields"}
+        odd = {"job_id": "odd", "place": "manifest.py:3", "reason": "cron has 4 fields"}
         bundle.add_revision(tx, "b" * 40, [], [odd], subject=None, author=None, now=clock.now())
     sauron.duties.review()
     page = client.get("/").body

@@ -1,0 +1,86 @@
+"""The shapes of runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from chalicelib.model.runs import Origin, Outcome, RunState
+
+from .base import JobId, Page, Returned, RunId
+
+
+class Attempt(Returned):
+    """One numbered try of a run."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: Outcome | None = Field(description="Null while it runs.")
+    runner: str
+    exit_code: int | None
+    signal: int | None
+    error: str | None
+    error_type: str | None
+    max_rss_kb: int | None
+    cpu_seconds: float | None
+
+
+class Gap(Returned):
+    """Several missed occurrences in one row: the first, the last, how many."""
+
+    from_: datetime = Field(alias="from")
+    to: datetime | None
+    count: int
+
+
+class Run(Returned):
+    """A run: the record that one execution was asked for, by an occurrence or by a person."""
+
+    id: RunId
+    job_id: JobId
+    state: RunState
+    origin: Origin
+    scheduled_for: datetime = Field(description="Its fire time, or the time of its trigger.")
+    due_at: datetime = Field(description="When it may start: jitter and backoff move it.")
+    attempt: int = Field(description="How many attempts were started.")
+    max_attempts: int
+    revision: str | None
+    params: dict[str, Any] | None
+    requested_by: str | None
+    reason: str | None
+    force: bool
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: float | None = Field(description="What the job says of itself, 0 to 1.")
+    progress_note: str | None
+    cancel_reason: str | None
+    error: str | None
+    error_type: str | None
+    gap: Gap | None
+    runner: str | None = Field(description="The runner that executes it.")
+    result: Any = Field(description="What the job returned.")
+    attempts: list[Attempt]
+
+
+class RunPage(Page):
+    """A page of runs, from the newest to the oldest."""
+
+    runs: list[Run]
+
+
+class Cancelled(Run):
+    """A run that was cancelled, or whose runner was told to stop it."""
+
+    run_id: RunId
+
+
+class Retried(Returned):
+    """A new run with the params of a finished one."""
+
+    run_id: RunId
+    job_id: JobId
+    retry_of: RunId
