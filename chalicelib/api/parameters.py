@@ -58,8 +58,8 @@ def flag(name: str, about: str) -> Parameter[bool]:
 
 
 def instant(name: str, about: str) -> Parameter[datetime | None]:
-    """Declare an instant."""
-    schema = {"type": "string", "format": "date-time"}
+    """Declare an instant; an empty text is none."""
+    schema = {"type": "string", "anyOf": [{"format": "date-time"}, {"maxLength": 0}]}
     return Parameter(name, about, schema, lambda query: query.instant(name))
 
 
@@ -70,6 +70,6 @@ def among(name: str, about: str, choices: type[E]) -> Parameter[list[E]]:
 
 
 def run_id(name: str, about: str) -> Parameter[str | None]:
-    """Declare a run's id."""
-    schema = {"type": "string", "pattern": f"^{RUN_ID.pattern}$"}
+    """Declare a run's id; an empty text is none."""
+    schema = {"type": "string", "pattern": f"^({RUN_ID.pattern})?$"}
     return Parameter(name, about, schema, lambda query: query.run_id(name))
