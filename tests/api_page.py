@@ -66,7 +66,7 @@ def _operation(openapi: Json, operation: Json) -> Iterator[str]:
         about = _cell(one.get("description", ""))
         yield f"| `{one['name']}` | {one['in']} | {_type(one['schema'])} | {about} |"
     if "requestBody" in operation:
-        need = "" if operation["requestBody"]["required"] else ", or nothing"
+        need = "" if operation["requestBody"]["required"] else ", or no body"
         yield from ("", f"Body: {_content(operation['requestBody'])}{need}.")
     yield ""
     refused = [status for status, said in operation["responses"].items() if "$ref" in said]
@@ -106,13 +106,15 @@ def _shape(schema: Json) -> Iterator[str]:
 
 def _content(of: Json) -> str:
     kinds = ((kind, said["schema"]) for kind, said in of["content"].items())
-    return " or ".join(_type(schema) if "$ref" in schema else f"`{kind}`" for kind, schema in kinds)
+    return " or ".join(f"`{kind}`" if schema.get("type") else _type(schema) for kind, schema in kinds)
 
 
 def _type(schema: Json) -> str:
     """Return a type in words."""
     if "$ref" in schema:
         words = _link(schema["$ref"].rpartition("/")[2])
+    elif {"format": "date-time"} in schema.get("anyOf", ()):
+        words = "instant"
     elif "anyOf" in schema:
         words = " or ".join(_type(one) for one in schema["anyOf"])
     elif "enum" in schema:

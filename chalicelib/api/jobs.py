@@ -28,10 +28,12 @@ TAG = parameters.text("tag", "Only jobs with this tag.")
 PROJECT = parameters.text("project", "Only jobs of this project.")
 LIMIT = parameters.whole("limit", "At most so many jobs; unset: all.", low=1, high=1000, default=0)
 AFTER = parameters.text("after", "The `next_after` of the page before: jobs after this id.")
-KEY = {
-    "Idempotency-Key": "1 to 255 visible ASCII characters, bare or quoted. A second call with the same key "
-    "returns the run of the first one; with another body it is a 409."
-}
+KEY = parameters.text(
+    "Idempotency-Key",
+    "1 to 255 visible ASCII characters, bare or quoted. A second call with the same key returns the run of "
+    "the first one; with another body it is a 409.",
+    pattern=r'^([!#-~][!-~]{0,254}|"([ !#-\[\]-~]|\\["\\]){1,255}")$',
+)
 
 
 @get(blueprint, "/jobs", query=(ENABLED_ONLY, TAG, PROJECT, LIMIT, AFTER), returns="JobPage")
@@ -73,7 +75,7 @@ def job(job_id: str) -> dict[str, Any]:
     body="TriggerBody",
     returns="Triggered",
     refuses=(400, 404, 409),
-    headers=KEY,
+    headers=(KEY,),
 )
 def trigger(job_id: str, body: TriggerBody) -> dict[str, Any]:
     """Queue a run now. It is stored before the response is sent."""

@@ -22,7 +22,7 @@ from chalicelib.settings_readers import SCOPES
 
 from . import bodies, responses
 from .auth import PUBLIC, scope_needed
-from .parameters import Parameter
+from .parameters import Parameter, text
 from .problems import CONTENT_TYPE as PROBLEM_TYPE
 from .responses.base import Problem, Returned
 from .routing import Route
@@ -72,7 +72,9 @@ HEADERS = {
     405: {"Allow": "The methods that the path has."},
     429: {"Retry-After": "Seconds."},
 }
-IF_NONE_MATCH = {"If-None-Match": "The `ETag` of a response that you have; if it is still so, this is 304."}
+IF_NONE_MATCH = text(
+    "If-None-Match", "The `ETag` of a response that you have; if it is still so, this is 304."
+)
 TAGGED = {"ETag": "A digest of the content."}
 ALWAYS = (400, 401, 403, 421, 429, 500, 503)  # on every route that needs a token
 WITH_POST = (413, 415)
@@ -158,9 +160,8 @@ def _parameters(route: Route) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     for one in route.contract.query or ():
         yield _query_parameter(one)
-    headers = {**route.contract.headers, **(IF_NONE_MATCH if route.method == "GET" else {})}
-    for name, about in headers.items():
-        yield {"name": name, "in": "header", "description": about, "schema": {"type": "string"}}
+    for one in (*route.contract.headers, *((IF_NONE_MATCH,) if route.method == "GET" else ())):
+        yield {"name": one.name, "in": "header", "description": one.about, "schema": one.schema}
 
 
 def _query_parameter(one: Parameter[Any]) -> dict[str, Any]:
@@ -171,7 +172,10 @@ def _query_parameter(one: Parameter[Any]) -> dict[str, Any]:
 def _request_body(name: str) -> dict[str, Any]:
     model: type[BaseModel] = getattr(bodies, name)
     required = any(field.is_required() for field in model.model_fields.values())
-    return {"required": required, "content": {JSON: {"schema": {"$ref": REF.format(model=name)}}}}
+    schema: dict[str, Any] = {"$ref": REF.format(model=name)}
+    if not required:  # `null` is an empty body
+        schema = {"anyOf": [schema, {"type": "null"}]}
+    return {"required": required, "content": {JSON: {"schema": schema}}}
 
 
 def _responses(route: Route, *, public: bool) -> dict[str, Any]:
@@ -223,6 +227,6 @@ def _name(status: int) -> str:
     return f"{Problem.__name__}{status}"
 
 
-def _joined(text: str) -> str:
+def _joined(paragraphs: str) -> str:
     """Return paragraphs whose lines are joined, as Markdown shows them anyway."""
-    return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
+    return "\n\n".join(" ".join(part.split()) for part in paragraphs.strip().split("\n\n"))

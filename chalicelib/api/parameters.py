@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from .query import Query
+from .query import RUN_ID, Query
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
@@ -58,8 +58,8 @@ def flag(name: str, about: str) -> Parameter[bool]:
 
 
 def instant(name: str, about: str) -> Parameter[datetime | None]:
-    """Declare an instant."""
-    schema = {"type": "string", "format": "date-time"}
+    """Declare an instant; an empty text is none."""
+    schema = {"type": "string", "anyOf": [{"format": "date-time"}, {"maxLength": 0}]}
     return Parameter(name, about, schema, lambda query: query.instant(name))
 
 
@@ -70,6 +70,6 @@ def among(name: str, about: str, choices: type[E]) -> Parameter[list[E]]:
 
 
 def run_id(name: str, about: str) -> Parameter[str | None]:
-    """Declare a run's id. A handler may accept its first letters."""
-    schema = {"type": "string", "pattern": "^[0-9a-f][0-9a-f-]{3,35}$"}
+    """Declare a run's id; an empty text is none."""
+    schema = {"type": "string", "pattern": f"^({RUN_ID.pattern})?$"}
     return Parameter(name, about, schema, lambda query: query.run_id(name))

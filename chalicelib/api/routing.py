@@ -54,8 +54,8 @@ class Contract:
     `query` holds its query parameters; None: none are looked at. `body` names a class in `bodies`.
     `returns` names a class in `responses`, or lists media types such as `text/plain`; None: a page for people
     that is not documented. `also` names the classes of other statuses; `refuses` lists the statuses of its
-    own refusals, beside those that every route has. `headers` and `sends` explain the headers that it reads
-    and sends. With `damaged_too` it is asked although the store is damaged.
+    own refusals, beside those that every route has. `headers` describes the headers that it reads, `sends`
+    explains those that it sends. With `damaged_too` it is asked although the store is damaged.
     """
 
     returns: str | None = None
@@ -64,7 +64,7 @@ class Contract:
     status: int = 200
     also: Mapping[int, str] = field(default_factory=dict)
     refuses: Sequence[int] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Sequence[Parameter[Any]] = ()
     sends: Mapping[str, str] = field(default_factory=dict)
     damaged_too: bool = False
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.wiring import Sauron
-from tests.unit.api.client import Client
+from tests.unit.api.client import Client, trigger
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ from tests.unit.api.client import Client
         ("/jobs?enabled_only=maybe", "enabled_only", "true or false"),
         ("/next?count=-1", "count", "1 to 1000"),
         ("/runs/x/log?after=-1", "after", "whole number"),
+        ("/runs/x/log?after=4611686018427387905", "after", "whole number"),
     ],
 )
 def test_a_bad_query_parameter_is_named(
@@ -34,6 +35,11 @@ def test_a_bad_query_parameter_is_named(
     said = client.get(path).problem
     assert (said["status"], said["parameter"]) == (400, name)
     assert hint in said["detail"]
+
+
+def test_the_greatest_position_that_the_text_names_is_read(sauron: Sauron, client: Client) -> None:
+    run_id = trigger(client)
+    assert client.get(f"/runs/{run_id}/log?after={2**62}").status == 200
 
 
 @pytest.mark.parametrize(
