@@ -49,7 +49,7 @@ QUIT = (b"q", b"Q", b"\x03", b"")
     help="How often the screen is drawn anew.",
 )
 def top(client: Client, *, once: bool, seconds: float) -> None:
-    """Show what runs now, what is due next and what fails, until q or Ctrl-C."""
+    """Watch what runs, what is due and what fails. The key q or Ctrl-C ends it."""
     client.ensure_synced()
     found = view(client)
     if client.json:
