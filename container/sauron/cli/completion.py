@@ -32,7 +32,7 @@ _VARIABLE = "_SAURON_COMPLETE"
 @command("completion", epilog=examples("sauron completion bash", "sauron completion fish --json"))
 @click.argument("shell", metavar="|".join(SHELLS), type=click.Choice(SHELLS))
 def completion(client: Client, *, shell: str) -> None:
-    """Print the script that completes commands, options and the ids of jobs and runs in a shell.
+    """Print the completion script of a shell. It completes ids of jobs and runs too.
 
     For bash add this line to ~/.bashrc, for zsh with its name to ~/.zshrc: eval "$(sauron completion bash)".
     For fish write it to ~/.config/fish/completions/sauron.fish.

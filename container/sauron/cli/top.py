@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from rich.console import Group
     from rich.table import Table
 
-MOST = 100  # runs, jobs and times that are asked for
+MOST = 100  # runs that are asked for, and jobs that are due next
+PRINTED_ROWS = 24  # of one screen in a pipe
 BAR = 10  # marks of a whole progress
 SHORT_ID = 13  # letters of a run's id that are shown; they tell runs of different milliseconds apart
 FIXED_LINES = 8  # the head line, the headings and the empty lines
@@ -49,7 +50,7 @@ QUIT = (b"q", b"Q", b"\x03", b"")
     help="How often the screen is drawn anew.",
 )
 def top(client: Client, *, once: bool, seconds: float) -> None:
-    """Show what runs now, what is due next and what fails, until q or Ctrl-C."""
+    """Watch what runs, what is due and what fails. The key q or Ctrl-C ends it."""
     client.ensure_synced()
     found = view(client)
     if client.json:
@@ -66,6 +67,7 @@ def view(client: Client) -> dict[str, Any]:
     now = datetime.now(UTC)
     running = client.get("/runs", state=RunState.RUNNING, limit=MOST)["runs"]
     jobs = client.get("/jobs", enabled_only="true")["jobs"]
+    due = sorted((job for job in jobs if job["next_run_at"]), key=lambda job: str(job["next_run_at"]))
     failing = [(job, job["last_run"]) for job in jobs if job["last_run"] and job["last_run"]["state"] in BAD]
     return {
         "at": iso(now),
@@ -74,7 +76,10 @@ def view(client: Client) -> dict[str, Any]:
         "queue": status["queue"],
         "runners": len(status["runners"]),
         "running": [_run(run, now) for run in running],
-        "next": client.get("/next", count=MOST)["next_runs"],
+        "next": [
+            {"job_id": job["id"], **{name: job[name] for name in ("next_run_at", "cron", "timezone")}}
+            for job in due[:MOST]
+        ],
         "failing": [
             {
                 "job_id": job["id"],
@@ -102,7 +107,7 @@ def _print(found: Mapping[str, Any]) -> None:
     watched = sys.stdout.isatty()
     console = Console(width=None if watched else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
     with console.capture() as captured:
-        console.print(drawn(found, rows=MOST))
+        console.print(drawn(found, rows=PRINTED_ROWS))
     for line in captured.get().splitlines():
         sys.stdout.write(line.rstrip() + "\n")  # with its colours
 
