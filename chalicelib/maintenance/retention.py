@@ -13,7 +13,17 @@ from datetime import timedelta
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, history, incidents, log_chunks, registry
+from chalicelib.store import (
+    Store,
+    alerts,
+    bundle,
+    history,
+    incidents,
+    log_chunks,
+    registry,
+    silences,
+    standings,
+)
 
 log = logs.get(__name__)
 
@@ -61,6 +71,8 @@ def prune(
         runs, more = runs + gone, more or gone >= batch
     with store.write() as tx:
         registry.prune_periods(tx)
+        standings.prune(tx, before=now - settings.keep_runs)
+        silences.prune(tx, before=now - settings.keep_runs)
         bundle.prune_revisions(tx, before=now - settings.keep_runs)
     if runs:
         log.info("runs.pruned", count=runs)
