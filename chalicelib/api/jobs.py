@@ -1,4 +1,4 @@
-"""/jobs: the list, one job in full, trigger, enable, disable."""
+"""/jobs: the list, one job in full, why it did (not) run, trigger, enable, disable."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Any
 
 from chalice.app import Blueprint
 
+from chalicelib.model.instants import InstantError
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.operations.requests import find_job
 from chalicelib.store import history, registry
 
 from . import serializers
 from .problems import ProblemError
-from .query import Query
+from .query import Query, refused
 from .routing import current_request, get, post
 
 blueprint = Blueprint(__name__)
@@ -52,6 +53,17 @@ def job(job_id: str) -> dict[str, Any]:
         last = history.last_runs(tx, [found.id]).get(found.id)
         executed = history.executed(tx, job_id)
     return serializers.job_in_full(found, last, executed, now=sauron.clock.now())
+
+
+@get(blueprint, "/jobs/{job_id}/why")
+def why(job_id: str) -> dict[str, Any]:
+    """Say why a job ran, did not run, or will or will not run, at a time (`at`), or lately."""
+    current = current_request()
+    query = Query(current.request, "at")
+    try:
+        return current.sauron.questions.why(job_id, query.written_instant("at"))
+    except InstantError as error:
+        raise refused("at", str(error)) from None
 
 
 @post(blueprint, "/jobs/{job_id}/trigger")

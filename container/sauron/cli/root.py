@@ -15,7 +15,7 @@ from chalicelib.settings import load_environ, secret_texts
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import credentials_in
 
-from . import alerts, authoring, aws, bundle, history, jobs, process, restore, run, runners, status
+from . import alerts, authoring, aws, bundle, history, jobs, process, restore, run, runners, status, why
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -26,6 +26,7 @@ COMMANDS: tuple[click.Command, ...] = (
     jobs.list_jobs,
     run.run_job,
     jobs.upcoming,
+    why.why,
     bundle.sync,
     status.version,
     status.status,
