@@ -54,7 +54,7 @@ def at_no_occurrence(schedule: Schedule, instant: datetime) -> str | None:
     if before > after and local.fold and schedule.fields.next(wall, strict=False) == wall:
         first = (wall - before).replace(tzinfo=UTC)
         return (
-            f"This is the second {wall:%H:%M} of {wall:%Y-%m-%d} in {schedule.zone}; a schedule with a fixed "
+            f"this is the second {wall:%H:%M} of {wall:%Y-%m-%d} in {schedule.zone}; a schedule with a fixed "
             f"hour runs at the first only, which was {first:%H:%M} UTC"
         )
     return None

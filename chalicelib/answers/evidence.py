@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.model.jobs import Job
@@ -54,6 +54,7 @@ class Evidence:
     last_tick: datetime | None
     revisions: Mapping[str, Revision]
     state: BundleState
+    queue_enabled: bool
 
     @property
     def zone(self) -> str:
@@ -67,9 +68,15 @@ class Evidence:
 
 
 def gather(
-    tx: Tx, job: Job, *, at: datetime, now: datetime, by_hand_until: datetime | None = None
+    tx: Tx,
+    job: Job,
+    *,
+    at: datetime,
+    now: datetime,
+    queue_enabled: bool,
+    by_hand_until: datetime | None = None,
 ) -> Evidence:
-    """Read what is known about a job at an instant.
+    """Read what is known about a job at an instant; `queue_enabled` says whether runs are started at all.
 
     Runs that people asked for are read from an hour before it to `by_hand_until` (default: an hour after it).
     """
@@ -82,6 +89,8 @@ def gather(
     tick = duties.duty(tx, duties.TICK)
     decided_at = _decided_at(row, at, now)
     standing = standing_at(job, known, covering(spans, decided_at), at=decided_at, now=now)
+    if standing.removed and standing.revision is None and standing.since is not None:
+        standing = replace(standing, revision=bundle.activated_at(tx, standing.since))
     shas = {job.revision, standing.revision, row.revision if row else None}
     shas |= {one.revision for one in known[:1]} | {one.revision for one in spans}
     return Evidence(
@@ -105,6 +114,7 @@ def gather(
         last_tick=tick[0] if tick else None,
         revisions=bundle.known_revisions(tx, {sha for sha in shas if sha}),
         state=bundle.state(tx),
+        queue_enabled=queue_enabled,
     )
 
 

@@ -14,6 +14,7 @@ from .evidence import Evidence
 from .wording import first_line, length, when
 
 LATE_SECONDS = 60
+NOTHING_STARTS = "JOB_QUEUE_ENABLED is 0, so no run is started: set it to 1 and restart Sauron"
 _CATCHUP = re.compile(r"\(catchup=(\w+)\)")
 _BY_STANDING = {"disabled": "disabled", "the job was removed": "removed", DEFINITION_REJECTED: "rejected"}
 _WHAT_CATCHUP_DOES = {
@@ -95,7 +96,8 @@ def _queued(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Finding:
                 f"It is tried again by itself; to give up: `sauron cancel {run.id}`",
             )
         jitter = " (jitter_minutes delays it)" if run.fire_at and run.due_at > run.fire_at else ""
-        return Finding(answer, f"{_time(e, run)} is queued as run {run.id} and starts at {at}{jitter}", "")
+        step = "" if e.queue_enabled else NOTHING_STARTS
+        return Finding(answer, f"{_time(e, run)} is queued as run {run.id} and starts at {at}{jitter}", step)
     cause, step = waiting or ("a worker takes it in a moment", "It starts by itself")
     return Finding(
         "queued",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.clock import Clock, iso
-from chalicelib.errors import UnknownJobError
+from chalicelib.errors import ScheduleError, UnknownJobError
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
 from chalicelib.settings import Settings
@@ -47,9 +47,8 @@ class Questions:
             if job is None:
                 return self._never_in_force(tx, job_id, at, now)
             if at is not None:
-                asked = read_asked_time(at, job.spec.timezone)
-                e = evidence.gather(tx, job, at=asked.instant, now=now)
-                return self._answered(tx, e, asked)
+                asked = _read(at, job)
+                return self._answered(tx, self._gather(tx, job, at=asked.instant, now=now), asked)
             return self._lately(tx, job, now)
 
     def _lately(self, tx: Tx, job: Job, now: datetime) -> dict[str, Any]:
@@ -57,13 +56,19 @@ class Questions:
         last = occurrences.last(tx, job.id, until=now)
         if not job.enabled or job.rejected is not None or job.removed_at is not None:
             # It is about what the job is, also if an occurrence falls on this very instant.
-            e = evidence.gather(tx, job, at=now, now=now, by_hand_until=now)
+            e = self._gather(tx, job, at=now, now=now, by_hand_until=now)
             e = replace(e, row=None, decided_at=now)
             return why_report.as_json(e, why.decide(e), remark=None, asked=False, last=last)
         spans = spans_of(job, registry.periods_of(tx, job.id))
         known = [last.fire_at if last else None, previous(spans, now)]
         at = max((one for one in known if one), default=None) or following(spans, now) or now
-        return self._answered(tx, evidence.gather(tx, job, at=at, now=now, by_hand_until=now), None)
+        return self._answered(tx, self._gather(tx, job, at=at, now=now, by_hand_until=now), None)
+
+    def _gather(
+        self, tx: Tx, job: Job, *, at: datetime, now: datetime, by_hand_until: datetime | None = None
+    ) -> Evidence:
+        claims = self._settings.queue_enabled
+        return evidence.gather(tx, job, at=at, now=now, queue_enabled=claims, by_hand_until=by_hand_until)
 
     def _answered(self, tx: Tx, e: Evidence, asked: AskedTime | None) -> dict[str, Any]:
         waiting = self._waiting(tx, e.row, e) if e.row else None
@@ -88,3 +93,11 @@ class Questions:
             raise UnknownJobError(job_id, known, sync_error=state.last_error)
         instant = read_asked_time(at, "UTC").instant if at is not None else now
         return why_report.never_in_force(job_id, refused, sha=state.active_sha, at=iso(instant))
+
+
+def _read(at: str, job: Job) -> AskedTime:
+    """Read a time in the job's zone; in UTC, if an update of the zone data dropped that zone."""
+    try:
+        return read_asked_time(at, job.spec.timezone)
+    except ScheduleError:
+        return read_asked_time(at, "UTC")

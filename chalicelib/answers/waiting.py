@@ -13,6 +13,7 @@ from chalicelib.store import history, occurrences, runners
 from chalicelib.store.database import Tx
 from chalicelib.text import counted
 
+from .of_row import NOTHING_STARTS
 from .wording import when
 
 
@@ -29,7 +30,7 @@ def waits_for(
     """Return why a queued run whose time has come is not running, and what happens or is to be done."""
     zone = job.spec.timezone
     if not settings.queue_enabled:
-        return "JOB_QUEUE_ENABLED is 0, so no run is started", "Set it to 1 and restart Sauron"
+        return "no run is started now", NOTHING_STARTS
     if not is_ticking(last_tick, now):
         since = f"its last tick was at {when(last_tick, zone)}" if last_tick else "it has never ticked"
         return f"Sauron is not running: {since}", "It goes on when Sauron is started again: `sauron serve`"

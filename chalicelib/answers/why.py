@@ -85,7 +85,7 @@ def _by_standing(e: Evidence, answer: str) -> Finding:
     if answer == "removed":
         since = f" at {when(s.since, e.zone)}" if s.since else ""
         by = f": {commit} no longer has it" if commit else ""
-        step = f"Its runs are kept: `sauron runs --job {job.id}`. To have it back, define it again and sync"
+        step = f"Its runs are kept: `sauron runs --job {job.id}`; to have it back, define it again and sync"
         return Finding("removed", f"Job {job.id} was removed from the bundle{since}{by}", step)
     if answer == "rejected":
         why = first_line(s.rejected or job.rejected or (e.row.error if e.row else None))
@@ -163,7 +163,7 @@ def _not_due(e: Evidence) -> Finding:
     verb = "is" if e.at > e.now else "was"
     cause = f"Job {job.id} {verb} not due at {when(e.at, e.zone)}"
     if because := clock_changes.at_no_occurrence(schedule, e.at):
-        return Finding("not_due", f"{cause}. {because}", _around(e))
+        return Finding("not_due", f"{cause}, because {because}", _around(e))
     today = (job.spec.cron, job.spec.timezone)
     cause += f": its schedule{' then' if (schedule.expression, schedule.zone) != today else ''} "
     cause += f"{verb} {_words(schedule.expression, schedule.zone)}"
@@ -203,6 +203,8 @@ def _to_come(e: Evidence) -> Finding:
         cause += f"; before that it is off until {when(override.until, e.zone)}, by {who}"
     if not is_ticking(e.last_tick, e.now):
         return Finding("due", cause, _not_running(e))
+    if not e.queue_enabled:
+        return Finding("due", cause, of_row.NOTHING_STARTS)
     going = next((run for run in e.unfinished if run.state is RunState.RUNNING), None)
     if going is not None and job.spec.overlap != "allow" and e.at == following(e.spans, e.now):
         then = {"skip": "this one is skipped", "queue": "this one waits", "replace": "that one is ended"}

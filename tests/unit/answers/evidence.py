@@ -30,7 +30,7 @@ class Known:
 
 def a_job(cron: str, zone: str = "UTC", *, now: datetime, **changes: Any) -> Job:
     """A job that was defined a day ago and is on, but for the changes; keywords of a record are taken too."""
-    own = {name: changes.pop(name) for name in list(changes) if name in Job.__slots__}
+    own = {name: changes.pop(name) for name in ("override", "rejected", "removed_at") if name in changes}
     enabled = changes.get("enabled", True)
     spec = JobSpec.from_record(job_record("j", cron, timezone=zone, **changes))
     job = Job(spec, BUNDLE, REVISION, enabled, None, now - timedelta(days=1), None, None, None)
@@ -64,5 +64,6 @@ def evidence(cron: str, zone: str = "UTC", *, now: datetime, job: Job | None = N
         last_tick=now,
         revisions={},
         state=BundleState(),
+        queue_enabled=True,
     )
     return Known(replace(made, **changes))

@@ -205,3 +205,44 @@ def test_times_before_the_job_and_before_what_is_kept_are_told_apart(world: Worl
         assert pruned["answer"] == "not_yet_defined"
         assert "is not kept" in pruned["sentence"]
     assert world.why("j", "2026-03-02T12:40")["answer"] != "not_yet_defined"
+
+
+def test_a_row_that_is_lost_is_named_as_a_hole(world: World) -> None:
+    define(world.store, world.clock, "j", "*/10 * * * *")
+    world.until(12, 25)
+    with world.store.write() as tx:
+        tx.exec_driver_sql("DELETE FROM job_queue WHERE fire_at LIKE '2026-03-02T12:10%'")
+    found = world.why("j", "2026-03-02T12:10")
+    assert (found["answer"], found["run"]) == ("missed", None)
+    assert "no run, skip or miss in the ledger" in found["sentence"]
+    assert "`sauron audit`" in found["sentence"]
+
+
+def test_of_a_store_from_before_the_standings_only_what_still_holds_is_known(world: World) -> None:
+    define(world.store, world.clock, "j", "*/10 * * * *")
+    world.until(12, 15)
+    world.operations.disable("j", SwitchRequest(by="ann"))
+    world.until(12, 25)
+    world.operations.enable("j", SwitchRequest(by="bob"))
+    world.until(12, 35)
+    world.operations.disable("j", SwitchRequest(by="eve"))
+    world.until(12, 45)
+    with world.store.write() as tx:
+        tx.exec_driver_sql("DELETE FROM standings")
+    unknown = world.why("j", "2026-03-02T12:20")
+    assert unknown["answer"] == "disabled"
+    assert "not recorded" in unknown["sentence"]
+    for at in ("2026-03-02T12:40", None):
+        assert world.why("j", at)["enabled"]["who"] == "eve"
+    assert world.why("j", "2026-03-02T12:29")["enabled"]["enabled"] is True
+
+
+def test_a_zone_that_an_update_dropped_hides_no_answer(world: World) -> None:
+    define(world.store, world.clock, "j", "*/10 * * * *", timezone="Europe/Berlin")
+    world.until(12, 15)
+    with world.store.write() as tx:
+        for table, column in (("jobs", "record"), ("periods", "timezone")):
+            tx.exec_driver_sql(f"UPDATE {table} SET {column} = replace({column}, 'Berlin', 'Gone')")  # noqa: S608
+        tx.exec_driver_sql("UPDATE jobs SET rejected = 'no such zone', definition_hash = 'other'")
+    assert world.why("j")["answer"] == "rejected"
+    assert world.why("j", "2026-03-02T12:10")["occurrence"] == "2026-03-02T12:10:00Z"

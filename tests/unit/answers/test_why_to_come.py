@@ -124,6 +124,7 @@ def test_what_is_due_says_what_it_waits_for(world: World) -> None:
 
     assert "no runner is alive" in waits_for()
     assert "JOB_QUEUE_ENABLED is 0" in waits_for(JOB_QUEUE_ENABLED="0")
+    assert "JOB_QUEUE_ENABLED is 0" in world.why("j", "2026-03-02T12:40")["sentence"]
     world.join(draining=True)
     assert "every runner is drained (runner-1). It starts after `sauron resume runner-1`" in waits_for()
     world.join()
