@@ -36,6 +36,7 @@ def test_what_the_clocks_do_to_an_occurrence(cron: str, zone: str, at: str, said
     [
         ("30 2 * * *", "2026-10-25T01:30Z", "the second 02:30 of 2026-10-25"),
         ("30 2 * * *", "2026-10-25T01:30Z", "which was 00:30 UTC"),
+        ("30 2 * * *", "2026-10-25T00:30Z", None),  # the first, which fires
         ("30 2 * * *", "2026-10-25T01:31Z", None),
         ("30 2 * * *", "2026-10-26T00:30Z", None),
     ],

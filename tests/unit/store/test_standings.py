@@ -28,7 +28,9 @@ def test_every_act_that_changes_a_job_is_told_once(store: Store, clock: ManualCl
     define(store, clock, "j", "*/20 * * * *")  # edited, and as much on as before
     clock.move(minutes=1)
     operations = Operations(store, clock)
-    operations.disable("j", SwitchRequest(by="ann", reason="noisy", until=clock.now() + timedelta(minutes=9)))
+    operations.disable(
+        "j", SwitchRequest(by="ann", reason="noisy", until=clock.now() + timedelta(minutes=8, seconds=20))
+    )
     for _ in range(10):
         clock.move(minutes=1)
         tick(store, clock)
@@ -49,7 +51,7 @@ def test_every_act_that_changes_a_job_is_told_once(store: Store, clock: ManualCl
     assert told(store, "k") == [
         ("12:00", True, False, None),
         ("12:01", False, True, "ann"),
-        ("12:10", True, False, None),  # the end of the override, whenever the tick came
+        ("12:09", True, False, None),  # the end of the override, whenever the tick came
         ("12:12", True, False, None),
         ("12:13", True, False, None),
         ("12:14", False, False, None),
