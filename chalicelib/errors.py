@@ -40,12 +40,13 @@ class JobSpecError(SauronError):
 
 
 class UnknownJobError(SauronError):
-    """No such job in the registry."""
+    """No such job in the registry. `sync_error` is why the last sync failed: it may have brought the job."""
 
-    def __init__(self, job_id: str, known: Sequence[str] = ()) -> None:
+    def __init__(self, job_id: str, known: Sequence[str] = (), *, sync_error: str | None = None) -> None:
         self.job_id = job_id
         hint = f" Did you mean {' or '.join(known)}?" if known else " `sauron list` shows the jobs there are."
-        super().__init__(f"There is no job {job_id!r}.{hint}")
+        more = f" The last sync failed, so a new job may be missing: {sync_error}" if sync_error else ""
+        super().__init__(f"There is no job {job_id!r}.{hint}{more}")
 
 
 class RemovedJobError(UnknownJobError):

@@ -1,4 +1,4 @@
-"""/jobs: the list, one job in full, trigger, enable, disable."""
+"""/jobs: the list, one job in full, why it did (not) run, trigger, enable, disable."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
+from chalicelib.model.instants import InstantError
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.operations.requests import find_job
 from chalicelib.store import history, registry
 
 from . import parameters, serializers
 from .problems import ProblemError
+from .query import refused
 from .routing import current_request, get, post
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint(__name__)
 
+AT = parameters.written_instant(
+    "at", "A time, such as 2026-03-02T08:00; without an offset in the job's zone."
+)
 MAX_KEY = 255
 
 
@@ -67,6 +72,16 @@ def job(job_id: str) -> dict[str, Any]:
         last = history.last_runs(tx, [found.id]).get(found.id)
         executed = history.executed(tx, job_id)
     return serializers.job_in_full(found, last, executed, now=sauron.clock.now())
+
+
+@get(blueprint, "/jobs/{job_id}/why", query=(AT,), returns="Why", refuses=(404,))
+def why(job_id: str) -> dict[str, Any]:
+    """Say why a job ran, did not run, or will or will not run, at a time (`at`), or lately."""
+    current = current_request()
+    try:
+        return current.sauron.questions.why(job_id, AT.of(current.query))
+    except InstantError as error:
+        raise refused("at", str(error)) from None
 
 
 @post(

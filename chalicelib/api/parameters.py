@@ -63,6 +63,11 @@ def instant(name: str, about: str) -> Parameter[datetime | None]:
     return Parameter(name, about, schema, lambda query: query.instant(name))
 
 
+def written_instant(name: str, about: str) -> Parameter[str | None]:
+    """Declare an instant whose zone may be known only later; the handler reads it."""
+    return Parameter(name, about, {"type": "string"}, lambda query: query.written_instant(name))
+
+
 def among(name: str, about: str, choices: type[E]) -> Parameter[list[E]]:
     """Declare values of an enumeration."""
     schema = {"type": "array", "items": {"type": "string", "enum": [str(one) for one in choices]}}

@@ -29,15 +29,15 @@ class Query:
         self._sent: dict[str, list[str]] = {name: sent.getlist(name) for name in sent} if sent else {}
         for name in self._sent:
             if name not in known:
-                raise _refused(name, f"it does not exist here; send one of {', '.join(known)}")
+                raise refused(name, f"it does not exist here; send one of {', '.join(known)}")
 
     def text(self, name: str) -> str | None:
         """Return a text, None if it is missing or empty."""
         values = self._sent.get(name, [])
         if len(values) > 1:
-            raise _refused(name, "send it once")
+            raise refused(name, "send it once")
         if values and "\x00" in values[0]:
-            raise _refused(name, "it holds a NUL character; leave it out")
+            raise refused(name, "it holds a NUL character; leave it out")
         return (values[0].strip() or None) if values else None
 
     def texts(self, name: str) -> list[str]:
@@ -52,14 +52,14 @@ class Query:
         if text is None:
             return default
         if not re.fullmatch(r"\d{1,19}", text) or not low <= int(text) <= high:
-            raise _refused(name, f"{text!r} is not a whole number from {low} to {high}")
+            raise refused(name, f"{text!r} is not a whole number from {low} to {high}")
         return int(text)
 
     def flag(self, name: str) -> bool:
         """Return true or false; a missing parameter is false."""
         text = (self.text(name) or "false").lower()
         if text not in {"true", "1", "yes", "false", "0", "no"}:
-            raise _refused(name, f"{text!r} is not true or false")
+            raise refused(name, f"{text!r} is not true or false")
         return text in {"true", "1", "yes"}
 
     def instant(self, name: str) -> datetime | None:
@@ -70,23 +70,29 @@ class Query:
         try:  # an unescaped plus sign arrives as a space
             return read_instant(re.sub(r" (\d\d:?\d\d)$", r"+\1", text))
         except InstantError as error:
-            raise _refused(name, str(error)) from None
+            raise refused(name, str(error)) from None
+
+    def written_instant(self, name: str) -> str | None:
+        """Return an instant as it was written, None if it is missing: its zone may be known only later."""
+        text = self.text(name)  # an unescaped plus sign arrives as a space
+        return text and re.sub(r"(?<=\d)([T ]\d\d\S*) (\d\d(:?\d\d)?)$", r"\1+\2", text)
 
     def among(self, name: str, choices: type[E]) -> list[E]:
         """Return the values of an enumeration."""
         found = self.texts(name)
         for text in found:
             if text not in set(choices):
-                raise _refused(name, f"{text!r} is not one of {', '.join(choices)}")
+                raise refused(name, f"{text!r} is not one of {', '.join(choices)}")
         return [choices(text) for text in found]
 
     def run_id(self, name: str) -> str | None:
         """Return a run's id."""
         text = self.text(name)
         if text is not None and not RUN_ID.fullmatch(text):
-            raise _refused(name, f"{text!r} is not the id of a run; send the next_after of the page before")
+            raise refused(name, f"{text!r} is not the id of a run; send the next_after of the page before")
         return text
 
 
-def _refused(name: str, reason: str) -> ProblemError:
+def refused(name: str, reason: str) -> ProblemError:
+    """Return the refusal of a query parameter, by its name."""
     return ProblemError(400, f"Query parameter {name!r}: {reason}.", parameter=name)

@@ -101,9 +101,9 @@ def activate(tx: Tx, found: Definitions, sha: str, *, now: datetime) -> SyncRepo
     removed = []
     for job_id in sorted(in_force - set(found.specs)):
         if job_id in refused:
-            ledger.reject(tx, before[job_id], refused[job_id])
+            ledger.reject(tx, before[job_id], refused[job_id], now=now, revision=sha)
         else:
-            ledger.retire(tx, before[job_id], now=now)
+            ledger.retire(tx, before[job_id], now=now, revision=sha)
             removed.append(job_id)
     counts = {"added": len(added), "removed": len(removed), "rescheduled": len(rescheduled)}
     parts = [f"{len(found.specs)} jobs at {sha[:12]}"]

@@ -13,7 +13,18 @@ from datetime import timedelta
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, history, incidents, log_chunks, registry, run_totals
+from chalicelib.store import (
+    Store,
+    alerts,
+    bundle,
+    history,
+    incidents,
+    log_chunks,
+    registry,
+    run_totals,
+    silences,
+    standings,
+)
 
 log = logs.get(__name__)
 
@@ -62,6 +73,8 @@ def prune(
     with store.write() as tx:
         registry.prune_periods(tx)
         run_totals.prune(tx, before=now - settings.keep_runs)
+        standings.prune(tx, before=now - settings.keep_runs)
+        silences.prune(tx, before=now - settings.keep_runs)
         bundle.prune_revisions(tx, before=now - settings.keep_runs)
     if runs:
         log.info("runs.pruned", count=runs)

@@ -25,7 +25,7 @@ from chalicelib.errors import (
 )
 from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import FINAL, Origin, Run
-from chalicelib.store import Store, history, ledger, outbox, registry, runners
+from chalicelib.store import Store, history, ledger, outbox, registry, runners, standings
 from chalicelib.store.queue import enqueue, finish
 from sauron_jobs_loader.masking import Masker
 
@@ -143,7 +143,8 @@ class Operations:
             registry.set_override(tx, job_id, Override(enabled, reason, by, now, until))
             ledger.switch(tx, job, enabled=enabled, at=now, now=now)
             outbox.put_job(tx, job_id, now=now)
-            job = find_job(tx, job_id)
+            before, job = job, find_job(tx, job_id)
+            standings.note(tx, before, job, at=now)
         log.info(
             "job.switched", job_id=job_id, enabled=enabled, by=by, reason=reason, until=until and iso(until)
         )

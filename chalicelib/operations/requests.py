@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,8 +14,6 @@ from chalicelib.model.runs import Origin, RunId, RunState, new_run_id
 from chalicelib.store import Store, bundle, registry
 from chalicelib.store.database import Tx
 
-CLOSE_AMONG = 5000  # ids looked at for a likely one
-
 
 def find_job(tx: Tx, job_id: str) -> Job:
     """Return a job that is in force, on or off.
@@ -27,8 +24,7 @@ def find_job(tx: Tx, job_id: str) -> Job:
     if job is not None and job.removed_at is not None:
         raise RemovedJobError(job_id, iso(job.removed_at), bundle.activated_at(tx, job.removed_at))
     if job is None:
-        known = registry.ids(tx, most=CLOSE_AMONG)
-        raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
+        raise UnknownJobError(job_id, registry.nearest(tx, job_id))
     return job
 
 

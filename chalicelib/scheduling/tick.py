@@ -19,7 +19,7 @@ from chalicelib.clock import Clock
 from chalicelib.model.jobs import Catchup
 from chalicelib.model.liveness import was_down
 from chalicelib.model.occurrences import HORIZON, ON_TIME
-from chalicelib.store import Store, duties, ledger, outbox, registry
+from chalicelib.store import Store, duties, ledger, outbox, registry, silences, standings
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import enqueue, outage
 
@@ -85,6 +85,7 @@ def _take_back(tx: Tx, now: datetime) -> bool:
     log.warning("tick.downtime_detected", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
     for job_id, first in enqueue.take_back(tx, after=last[0], until=now).items():
         registry.rewind(tx, job_id, before=first)
+    silences.note(tx, since=last[0], until=now)
     return True
 
 
@@ -102,6 +103,8 @@ def _miss_what_is_late(tx: Tx, now: datetime) -> int:
         if job is not None and job.spec.catchup is Catchup.NONE:
             outage.miss(tx, run_id, now=now)
             missed += 1
+    if missed:
+        silences.note(tx, since=last[0], until=now)
     return missed
 
 
@@ -114,4 +117,6 @@ def _expire_overrides(tx: Tx, now: datetime) -> None:
         if job is None or job.override is None or job.override.until is None:
             continue
         ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now)
+        if (after := registry.job(tx, job_id)) is not None:
+            standings.note(tx, job, after, at=job.override.until)
         log.info("override.expired", job_id=job_id, enabled=job.spec.enabled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -129,6 +129,15 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
         .limit(limit)
     )
     return [Revision(*row) for row in rows]
+
+
+def known_revisions(tx: Tx, shas: Collection[str]) -> dict[str, Revision]:
+    """Return the revisions with these full ids that are kept, by their ids."""
+    c = revisions.c
+    rows = tx.execute(
+        select(c.sha, c.booted_at, c.activated_at, c.subject, c.author).where(c.sha.in_(sorted(shas)))
+    )
+    return {row.sha: Revision(*row) for row in rows}
 
 
 def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:

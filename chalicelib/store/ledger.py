@@ -22,7 +22,7 @@ from chalicelib.model.occurrences import HORIZON, ON_TIME, account
 from chalicelib.model.runs import JobId, RunState
 from chalicelib.store.postgres.locks import hold_ledger
 
-from . import registry
+from . import registry, standings
 from .database import Tx
 from .queue import enqueue
 from .schema import job_queue
@@ -52,7 +52,9 @@ def fill(
         try:
             accountings.append(account(job, now=now, until=until or now + HORIZON, on_time=on_time))
         except SauronError as error:  # a zone that an update dropped: the other jobs go on
-            registry.put(tx, dataclasses.replace(job, rejected=str(error), next_fire_at=None))
+            refused = dataclasses.replace(job, rejected=str(error), next_fire_at=None)
+            registry.put(tx, refused)
+            standings.note(tx, job, refused, at=now)
     rows = [row for one in accountings for row in one.rows]
     enqueue.put(tx, rows)
     registry.move_cursors(tx, accountings)
@@ -90,18 +92,28 @@ def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> N
         registry.close_period(tx, job.id, until=at)
 
 
-def retire(tx: Tx, job: Job, *, now: datetime) -> None:
-    """Take a job that left the bundle out of the schedule: history stays, queued future occurrences go."""
+def retire(tx: Tx, job: Job, *, now: datetime, revision: str | None = None) -> None:
+    """Take a job that left the bundle out of the schedule: history stays, queued future occurrences go.
+
+    `revision` is the first without it.
+    """
     if job.enabled:
         fill(tx, [job], now=now, until=now)
         registry.close_period(tx, job.id, until=now)
     enqueue.forget_future(tx, [job.id], after=now)
-    registry.put(tx, dataclasses.replace(job, cursor=now, next_fire_at=None, rejected=None, removed_at=now))
+    gone = dataclasses.replace(job, cursor=now, next_fire_at=None, rejected=None, removed_at=now)
+    registry.put(tx, gone)
+    standings.note(tx, job, gone, at=now, revision=revision)
 
 
-def reject(tx: Tx, job: Job, reason: str) -> None:
-    """Keep the schedule of a job whose newest definition is refused; its occurrences are missed."""
-    registry.put(tx, dataclasses.replace(job, rejected=reason))
+def reject(tx: Tx, job: Job, reason: str, *, now: datetime, revision: str | None = None) -> None:
+    """Keep the schedule of a job whose newest definition, in `revision`, is refused.
+
+    Its occurrences are missed.
+    """
+    refused = dataclasses.replace(job, rejected=reason)
+    registry.put(tx, refused)
+    standings.note(tx, job, refused, at=now, revision=revision)
 
 
 def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
@@ -116,6 +128,8 @@ def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
             tx, dataclasses.replace(ahead, cursor=cursor, next_fire_at=ahead.spec.schedule.after(cursor))
         )
     registry.rename(tx, job.id, new)
+    if (renamed := registry.job(tx, new)) is not None:
+        standings.note(tx, job, renamed, at=now, renamed_from=job.id)
 
 
 def define(
@@ -150,6 +164,7 @@ def define(
         and (before.spec.cron, before.spec.timezone) == (spec.cron, spec.timezone)
     )
     registry.put(tx, new)
+    standings.note(tx, before, new, at=now, revision=revision)
     if not same_times:
         registry.close_period(tx, spec.id, until=now)
         if enabled:

@@ -10,6 +10,7 @@ Who reads jobs in a write transaction means to change them: from then on no othe
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import json
 from collections.abc import Iterable, Sequence
@@ -26,8 +27,9 @@ from chalicelib.store.postgres.locks import hold_ledger
 from . import run_totals
 from .database import Tx
 from .dialect import upsert
-from .schema import job_queue, jobs, overrides, periods
+from .schema import job_queue, jobs, overrides, periods, standings
 
+CLOSE_AMONG = 5000  # ids looked at for a likely one
 _j = jobs.c
 _o = overrides.c
 
@@ -114,6 +116,14 @@ def ids(tx: Tx, *, most: int) -> list[str]:
     return list(tx.execute(select(_j.job_id).where(_j.removed_at.is_(None)).limit(most)).scalars())
 
 
+def nearest(tx: Tx, job_id: str) -> list[str]:
+    """Return the ids that are most like an unknown one: that of the job it was renamed to, or those alike."""
+    renamed = select(standings.c.job_id).where(standings.c.renamed_from == job_id).limit(1)
+    if (new := tx.execute(renamed).scalar()) is not None:
+        return [new]
+    return difflib.get_close_matches(job_id, ids(tx, most=CLOSE_AMONG), n=2)
+
+
 def job(tx: Tx, job_id: str) -> Job | None:
     """Return one job, also a removed one, or None."""
     hold_ledger(tx)
@@ -174,7 +184,7 @@ def put(tx: Tx, kept: Job) -> None:
 
 
 def rename(tx: Tx, old: str, new: str) -> None:
-    """Give everything a job has (definition, history, override, periods) to its new id."""
+    """Give everything a job has (definition, history, override, periods, standings) to its new id."""
     record = json.loads(tx.execute(select(_j.record).where(_j.job_id == old)).scalar_one()) | {"id": new}
     spec = JobSpec.from_record(record)
     tx.execute(
@@ -182,7 +192,7 @@ def rename(tx: Tx, old: str, new: str) -> None:
         .where(_j.job_id == old)
         .values(record=_written(spec), definition_hash=spec.definition_hash)
     )
-    for table in (jobs, job_queue, overrides, periods):
+    for table in (jobs, job_queue, overrides, periods, standings):
         tx.execute(update(table).where(table.c.job_id == old).values(job_id=new))
     run_totals.rename(tx, old, new)
 

@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0008"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0009"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -222,6 +222,34 @@ Index(
     unique=True,
     sqlite_where=text("until IS NULL"),
     postgresql_where=text("until IS NULL"),
+)
+
+# What a job was from an instant on, and who decided it: on or off, by git or by an operator; rejected; gone.
+standings = Table(
+    "standings",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("job_id", String(64), nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("enabled", Boolean(create_constraint=False), nullable=False),
+    Column("overridden", Boolean(create_constraint=False), nullable=False),
+    Column("who", String(64)),
+    Column("reason", Text),
+    Column("until", Instant),
+    Column("rejected", Text),
+    Column("removed", Boolean(create_constraint=False), nullable=False),
+    Column("revision", String(40)),
+    Column("renamed_from", String(64)),
+    sqlite_autoincrement=True,
+)
+Index("ix_standings_job_id", standings.c.job_id, standings.c.since)
+
+# The times without a tick in which occurrences may have been missed: from the last tick to the next.
+silences = Table(
+    "silences",
+    metadata,
+    Column("since", Instant, primary_key=True),
+    Column("until", Instant, nullable=False),
 )
 
 revisions = Table(

@@ -306,7 +306,7 @@ def test_jobs_are_told_as_they_stand_removed_ones_marked(store: Store, clock: Ma
         ledger.switch(tx, by["off"], enabled=False, at=clock.now(), now=clock.now())
         registry.set_override(tx, "off", Override(False, "noisy", "ann", clock.now(), None))
         ledger.retire(tx, by["gone"], now=clock.now())
-        ledger.reject(tx, by["bad"], "cron refused")
+        ledger.reject(tx, by["bad"], "cron refused", now=clock.now())
         ledger.rename(tx, by["old"], JobId("new"), now=clock.now())
         outbox.put_jobs(tx, now=clock.now())
     publish(store, clock, hub)

@@ -447,7 +447,7 @@ def test_a_decision_keeps_the_reason_that_a_run_was_born_with(store: Store, cloc
             if job_id == "off":
                 ledger.switch(tx, job, enabled=False, at=clock.now(), now=clock.now())
             elif job_id == "rejected":
-                ledger.reject(tx, job, "bad cron")
+                ledger.reject(tx, job, "bad cron", now=clock.now())
             else:
                 ledger.retire(tx, job, now=clock.now())
     clock.move(minutes=1)
@@ -470,7 +470,7 @@ def test_a_trigger_acknowledged_before_the_switch_still_runs(store: Store, clock
 def test_an_occurrence_of_a_rejected_definition_is_missed(store: Store, clock: ManualClock) -> None:
     job = define(store, clock, "j")
     with store.write() as tx:
-        ledger.reject(tx, job, "bad cron")
+        ledger.reject(tx, job, "bad cron", now=clock.now())
     clock.move(minutes=1)
     assert claim(store, clock) is None
     run = all_runs(store, "j")[0]

@@ -8,8 +8,8 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.answers.job_health import failing, healths
 from chalicelib.answers.job_history import WORST, job_history
-from chalicelib.answers.standings import failing, standings
 from chalicelib.api import parameters
 from chalicelib.api.routing import current_request, get
 from chalicelib.cron.describe import describe
@@ -50,20 +50,20 @@ def job(job_id: str) -> Response:
     now = sauron.clock.now()
     with sauron.store.read() as tx:
         found = find_job(tx, job_id)
-        stand = standings(tx, [found], now=now)[0]
+        health = healths(tx, [found], now=now)[0]
         past = job_history(tx, found.id, now=now)
         ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=AFTER.of(current.query))
         revision = next(iter(bundle.find_revisions(tx, found.revision)), None) if found.revision else None
         red = failing(tx)
     spec = found.spec
     limit = spec.timeout.total_seconds()
-    need = needs_you.say(stand, sauron.settings, now) if stand.needs_a_person else None
+    need = needs_you.say(health, sauron.settings, now) if health.needs_a_person else None
     return page(
         "job.html",
         here="jobs",
         failing=red,
         job=found,
-        stand=stand,
+        health=health,
         need=need,
         schedule=describe(spec.cron, spec.timezone),
         next_fires=found.next_fires(now=now, count=NEXT),

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.standings import Stand, Standing, failing, standings
+from chalicelib.answers.job_health import Health, JobHealth, failing, healths
 from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
@@ -26,7 +26,7 @@ SHOWN = 80  # jobs on one page
 class Line:
     """One job of the list."""
 
-    stand: Stand
+    of: JobHealth
     next_at: datetime | None
     schedule: str
 
@@ -34,7 +34,7 @@ class Line:
 Q = parameters.text("q", "Words of the id, the description or the tags.")
 TAG = parameters.text("tag", "Only jobs with this tag.")
 PROJECT = parameters.text("project", "Only jobs of this project.")
-STATE = parameters.among("state", "Only jobs that stand so.", Standing)
+STATE = parameters.among("state", "Only jobs of this health.", Health)
 AFTER = parameters.text("after", "The last job of the page before.")
 
 
@@ -46,12 +46,10 @@ def jobs() -> Response:
     q, tag, project, states = Q.of(asked), TAG.of(asked), PROJECT.of(asked), STATE.of(asked)
     now = sauron.clock.now()
     with sauron.store.read() as tx:
-        everything = sorted(
-            standings(tx, registry.all_jobs(tx), now=now), key=lambda one: one.job.spec.builtin
-        )
+        everything = sorted(healths(tx, registry.all_jobs(tx), now=now), key=lambda one: one.job.spec.builtin)
         red = failing(tx)
     matching = [one for one in everything if _matches(one, q, tag, project)]
-    found = [one for one in matching if not states or one.standing in states]
+    found = [one for one in matching if not states or one.health in states]
     begin = _place_after(found, AFTER.of(asked))
     shown = found[begin : begin + SHOWN]
     return page(
@@ -59,7 +57,7 @@ def jobs() -> Response:
         here="jobs",
         failing=red,
         total=len(everything),
-        tabs=[(one, count) for one in Standing if (count := sum(x.standing is one for x in matching))],
+        tabs=[(one, count) for one in Health if (count := sum(x.health is one for x in matching))],
         matching=len(matching),
         chosen=states[0] if len(states) == 1 else None,
         kept={"q": q or "", "tag": tag or "", "project": project or ""},
@@ -70,7 +68,7 @@ def jobs() -> Response:
     )
 
 
-def _matches(one: Stand, q: str | None, tag: str | None, project: str | None) -> bool:
+def _matches(one: JobHealth, q: str | None, tag: str | None, project: str | None) -> bool:
     spec = one.job.spec
     text = f"{spec.id} {spec.description} {' '.join(spec.tags)}".lower()
     return (
@@ -80,17 +78,17 @@ def _matches(one: Stand, q: str | None, tag: str | None, project: str | None) ->
     )
 
 
-def _place_after(found: list[Stand], after: str | None) -> int:
+def _place_after(found: list[JobHealth], after: str | None) -> int:
     """Return where the page after a job begins: the first page if that job is not in the list any more."""
     return next((place + 1 for place, one in enumerate(found) if one.job.id == after), 0)
 
 
-def _following(asked: Query, shown: list[Stand]) -> str:
+def _following(asked: Query, shown: list[JobHealth]) -> str:
     kept = {name: asked.text(name) for name in ("q", "tag", "project", "state")}
     return urlencode({name: value for name, value in kept.items() if value} | {"after": shown[-1].job.id})
 
 
-def _line(one: Stand, now: datetime) -> Line:
+def _line(one: JobHealth, now: datetime) -> Line:
     fires = one.job.next_fires(now=now, count=1)
     spec = one.job.spec
     return Line(one, fires[0] if fires else None, describe(spec.cron, spec.timezone))

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.standings import Stand, Standing, standings
+from chalicelib.answers.job_health import Health, JobHealth, healths
 from chalicelib.answers.timelines import timeline
 from chalicelib.api import status_report, vital_signs
 from chalicelib.api.auth import is_open
@@ -35,13 +35,13 @@ NEXT = 60  # jobs that fire first
 NEXT_LINES = 6
 REMARKS = 10
 NEAR = timedelta(minutes=80)  # to now: a label there would lie under that of now
-_WORDS = {Standing.FAILING: "failing", Standing.LATE: "late"}
-_CALM = {Standing.OFF, Standing.RUNNING, Standing.WELL}
+_WORDS = {Health.FAILING: "failing", Health.LATE: "late"}
+_CALM = {Health.OFF, Health.RUNNING, Health.WELL}
 _ALSO = (
-    (Standing.DEGRADED, "degraded"),
-    (Standing.MISSED, "missed"),
-    (Standing.REJECTED, "rejected"),
-    (Standing.OFF, "off"),
+    (Health.DEGRADED, "degraded"),
+    (Health.MISSED, "missed"),
+    (Health.REJECTED, "rejected"),
+    (Health.OFF, "off"),
 )
 
 
@@ -52,7 +52,7 @@ def overview() -> Response:
     with sauron.store.read() as tx:
         report = status_report.measure(sauron, tx)
         now = report.now
-        everything = standings(tx, registry.all_jobs(tx), now=now)
+        everything = healths(tx, registry.all_jobs(tx), now=now)
         found = [one for one in everything if one.needs_a_person or not one.job.spec.builtin]
         running = past_runs.running(tx)
         limits = {one.job.id: one.job.spec.timeout for one in everything}
@@ -61,7 +61,7 @@ def overview() -> Response:
         parts = sauron_itself.parts(sauron, tx, report)
         soon = _soon(tx, now)
     settings = sauron.settings
-    counts = {standing: sum(one.standing is standing for one in found) for standing in Standing}
+    counts = {health: sum(one.health is health for one in found) for health in Health}
     troubles = _troubles(sauron, report, found)
     needs = [one for one in found if one.needs_a_person]
     return page(
@@ -70,8 +70,8 @@ def overview() -> Response:
         headline=[(counts[one], word, one) for one, word in _WORDS.items() if counts[one]],
         well=sum(not one.needs_a_person for one in found),
         jobs=len(found),
-        calm=not troubles and all(one.standing in _CALM for one in found),
-        also=[(count, word) for one, word in _ALSO if (count := sum(x.standing is one for x in needs))],
+        calm=not troubles and all(one.health in _CALM for one in found),
+        also=[(count, word) for one, word in _ALSO if (count := sum(x.health is one for x in needs))],
         troubles=troubles,
         notices=warnings(is_open(settings), ()),
         needs=[needs_you.say(one, settings, now) for one in needs[:NEEDS]],
@@ -90,18 +90,18 @@ def overview() -> Response:
     )
 
 
-def _troubles(sauron: Sauron, report: StatusReport, found: Sequence[Stand]) -> list[str]:
+def _troubles(sauron: Sauron, report: StatusReport, found: Sequence[JobHealth]) -> list[str]:
     """Return what is wrong beside the jobs that stand in the list: with Sauron itself, with a definition."""
     listed = {one.job.id for one in found}
     others = replace(report, incidents=[one for one in report.incidents if one.job_id not in listed])
     return status_report.problems(others, sauron.settings, vital_signs.degraded(sauron.vitals))
 
 
-def _next(one: Stand, now: datetime) -> datetime | None:
+def _next(one: JobHealth, now: datetime) -> datetime | None:
     return next(iter(one.job.next_fires(now=now, count=1)), None)
 
 
-def _strip(tx: Tx, one: Stand, running: Sequence[Run], now: datetime) -> Strip:
+def _strip(tx: Tx, one: JobHealth, running: Sequence[Run], now: datetime) -> Strip:
     own = [run for run in running if run.job_id == one.job.id]
     return strip(timeline(tx, one.job, own, now=now), now=now)
 

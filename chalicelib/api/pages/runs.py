@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.standings import failing
+from chalicelib.answers.job_health import failing
 from chalicelib.api import parameters, run_log
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.runs import AFTER, JOB_ID, POSITION, SINCE, STATE, log_response

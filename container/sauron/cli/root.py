@@ -30,6 +30,7 @@ from . import (
     runners,
     status,
     top,
+    why,
 )
 from .client import Client, ClientError, shared_options
 from .output import say
@@ -41,6 +42,7 @@ COMMANDS: tuple[click.Command, ...] = (
     jobs.list_jobs,
     run.run_job,
     jobs.upcoming,
+    why.why,
     bundle.sync,
     status.version,
     status.status,

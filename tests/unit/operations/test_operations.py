@@ -62,7 +62,7 @@ def test_a_job_with_a_rejected_definition_is_not_triggered_and_its_runs_are_not_
     operations = Operations(store, clock)
     ended = operations.cancel(operations.trigger("j").id)
     with store.write() as tx:
-        ledger.reject(tx, job, "cron")
+        ledger.reject(tx, job, "cron", now=clock.now())
     with pytest.raises(JobDisabledError, match="rejected"):
         operations.trigger("j")
     with pytest.raises(JobDisabledError, match="rejected"):

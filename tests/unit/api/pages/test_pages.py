@@ -226,11 +226,11 @@ def test_a_refusal_in_a_browser_is_a_page(sauron: Sauron, client: Client) -> Non
     assert client.ask("POST", "/ui/jobs/digest/trigger", headers=HTML).status == 400
 
 
-def test_a_rejected_job_and_its_reason_are_shown(sauron: Sauron, client: Client) -> None:
+def test_a_rejected_job_and_its_reason_are_shown(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     with sauron.store.write() as tx:
         job = registry.job(tx, "nightly-backup")
         assert job is not None
-        ledger.reject(tx, job, "cron has 4 fields")
+        ledger.reject(tx, job, "cron has 4 fields", now=clock.now())
     page = client.get("/").body
     assert "rejected" in page
     assert "cron has 4 fields" in page

@@ -382,7 +382,7 @@ def test_every_earlier_id_is_found_again_or_counted_as_left_out_whatever_was_dec
         bundle.change(tx, active_sha="a" * 40)
         ledger.retire(tx, defined["removed"], now=clock.now())
         ledger.switch(tx, defined["off"], enabled=False, at=clock.now(), now=clock.now())
-        ledger.reject(tx, defined["rejected"], "bad cron")
+        ledger.reject(tx, defined["rejected"], "bad cron", now=clock.now())
     define(store, clock, "edited", "0 3 1 1 *", description="edited")
     clock.move(minutes=30)
     tick.tick(store, clock)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.answers.standings import Stand, failing, standings
+from chalicelib.answers.job_health import JobHealth, failing, healths
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import RunState
 from chalicelib.store import Store, incidents, ledger, registry
@@ -14,9 +14,9 @@ from tests.recorded_runs import record
 pytestmark = pytest.mark.every_store
 
 
-def stands(store: Store, clock: ManualClock) -> dict[str, Stand]:
+def stands(store: Store, clock: ManualClock) -> dict[str, JobHealth]:
     with store.read() as tx:
-        return {one.job.id: one for one in standings(tx, registry.all_jobs(tx), now=clock.now())}
+        return {one.job.id: one for one in healths(tx, registry.all_jobs(tx), now=clock.now())}
 
 
 def open_incident(store: Store, clock: ManualClock, job_id: str, kind: str) -> None:
@@ -62,9 +62,9 @@ def test_each_job_has_one_standing_the_most_harmful_that_applies(store: Store, c
         override = Override(enabled=False, reason=None, by="me", at=minute, until=None)
         registry.set_override(tx, off.id, override)
         ledger.switch(tx, off, enabled=False, at=minute, now=minute)
-        ledger.reject(tx, wrong, "the hour 25 does not exist")
+        ledger.reject(tx, wrong, "the hour 25 does not exist", now=minute)
     found = stands(store, clock)
-    assert {job_id: str(one.standing) for job_id, one in found.items()} == {
+    assert {job_id: str(one.health) for job_id, one in found.items()} == {
         "failed": "failing",
         "failed-and-late": "failing",
         "timed-out": "failing",
@@ -80,7 +80,7 @@ def test_each_job_has_one_standing_the_most_harmful_that_applies(store: Store, c
         "failed-once-of-three": "well",
         "never-ran": "well",
     }
-    order = [str(one.standing) for one in found.values()]
+    order = [str(one.health) for one in found.values()]
     assert order[:9] == ["failing"] * 4 + ["late", "degraded", "missed", "rejected", "off"]
     assert found["timed-out"].mark == "timed_out"
     assert found["failed"].mark == "failed"

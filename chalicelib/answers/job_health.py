@@ -1,7 +1,7 @@
-"""How each job stands, at one look: what is wrong with it first, whatever else is true of it.
+"""How each job is, at one look: what is wrong with it first, whatever else is true of it.
 
 What is wrong is what the open incidents say, so that pages, `/status` and alerts never disagree.
-A job has one standing. Of several that apply it is the most harmful one, in the order of `Standing`.
+A job has one health. Of several that apply it is the worst, in the order of `Health`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
 
-class Standing(StrEnum):
-    """How a job stands, the most harmful first."""
+class Health(StrEnum):
+    """How a job is, the worst first."""
 
     FAILING = "failing"  # as often in a row as its `alert_after` says
     LATE = "late"  # an occurrence is due and has not started
@@ -32,63 +32,63 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """One job's standing. `incidents` are its open ones, by kind; `last` is the run that started last."""
+class JobHealth:
+    """How one job is. `incidents` are its open ones, by kind; `last` is the run that started last."""
 
     job: Job
-    standing: Standing
+    health: Health
     last: Run | None
     incidents: Mapping[str, Incident]
 
     @property
     def mark(self) -> str:
-        """The shape to draw: the standing's, but a failure shows how it failed."""
-        if self.standing is Standing.FAILING:
+        """The shape to draw: that of its health, but a failure shows how it failed."""
+        if self.health is Health.FAILING:
             timed_out = self.last is not None and self.last.state == RunState.TIMED_OUT
             return RunState.TIMED_OUT if timed_out else RunState.FAILED
-        return self.standing
+        return self.health
 
     @property
     def needs_a_person(self) -> bool:
         """Whether somebody should look at it. What git switches off needs nobody."""
-        if self.standing is Standing.OFF:
+        if self.health is Health.OFF:
             return self.job.override is not None
-        return self.standing not in {Standing.RUNNING, Standing.WELL}
+        return self.health not in {Health.RUNNING, Health.WELL}
 
 
 def failing(tx: Tx) -> int:
     """Return how many jobs fail, without looking at the others."""
-    red = {one.subject for one in incidents.open_incidents(tx) if one.kind == Standing.FAILING}
+    red = {one.subject for one in incidents.open_incidents(tx) if one.kind == Health.FAILING}
     return len(red)
 
 
-def standings(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[Stand]:
-    """Return how these jobs stand: the most harmful standing first, then by what fires next."""
+def healths(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[JobHealth]:
+    """Return how these jobs are: the least healthy first, then by what fires next."""
     last = history.last_runs(tx, [job.id for job in jobs])
     by_job: dict[str, dict[str, Incident]] = {}
     for incident in incidents.open_incidents(tx):
         if incident.job_id is not None:
             by_job.setdefault(incident.job_id, {})[incident.kind] = incident
-    found = [_stand(job, last.get(job.id), by_job.get(job.id, {})) for job in jobs]
-    order = {standing: place for place, standing in enumerate(Standing)}
-    order[Standing.RUNNING] = order[Standing.WELL]
+    found = [_of(job, last.get(job.id), by_job.get(job.id, {})) for job in jobs]
+    order = {health: place for place, health in enumerate(Health)}
+    order[Health.RUNNING] = order[Health.WELL]
     far = now.replace(year=9999)
-    return sorted(found, key=lambda one: (order[one.standing], one.job.next_fire_at or far, one.job.id))
+    return sorted(found, key=lambda one: (order[one.health], one.job.next_fire_at or far, one.job.id))
 
 
-def _stand(job: Job, last: Run | None, wrong: Mapping[str, Incident]) -> Stand:
-    return Stand(job, _standing(job, last, wrong), last, wrong)
+def _of(job: Job, last: Run | None, wrong: Mapping[str, Incident]) -> JobHealth:
+    return JobHealth(job, _health(job, last, wrong), last, wrong)
 
 
-def _standing(job: Job, last: Run | None, wrong: Mapping[str, Incident]) -> Standing:
+def _health(job: Job, last: Run | None, wrong: Mapping[str, Incident]) -> Health:
     state = last.state if last else None
     if not job.enabled:
-        return Standing.OFF
-    for standing in (Standing.FAILING, Standing.LATE, Standing.MISSED):
-        if standing in wrong:
-            return standing
+        return Health.OFF
+    for health in (Health.FAILING, Health.LATE, Health.MISSED):
+        if health in wrong:
+            return health
     if state == RunState.DEGRADED:
-        return Standing.DEGRADED
+        return Health.DEGRADED
     if job.rejected is not None:
-        return Standing.REJECTED
-    return Standing.RUNNING if state == RunState.RUNNING else Standing.WELL
+        return Health.REJECTED
+    return Health.RUNNING if state == RunState.RUNNING else Health.WELL

@@ -1,0 +1,74 @@
+"""What a run that is due and queued waits for: the first cause that holds, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from chalicelib.model.jobs import Job, Overlap
+from chalicelib.model.liveness import is_stopped, is_ticking
+from chalicelib.model.runs import Run, RunState
+from chalicelib.settings import Settings
+from chalicelib.store import history, occurrences, runners
+from chalicelib.store.database import Tx
+from chalicelib.text import counted
+
+from .of_row import NOTHING_STARTS
+from .wording import when
+
+
+def waits_for(
+    tx: Tx,
+    run: Run,
+    job: Job,
+    unfinished: Sequence[Run],
+    *,
+    now: datetime,
+    last_tick: datetime | None,
+    settings: Settings,
+) -> tuple[str, str]:
+    """Return why a queued run whose time has come is not running, and what happens or is to be done."""
+    zone = job.spec.timezone
+    if not settings.queue_enabled:
+        return "no run is started now", NOTHING_STARTS
+    if not is_ticking(last_tick, now):
+        since = f"its last tick was at {when(last_tick, zone)}" if last_tick else "it has never ticked"
+        return f"Sauron is not running: {since}", "It goes on when Sauron is started again: `sauron serve`"
+    if own := _own(run, job, unfinished):
+        does = "is running" if own.state is RunState.RUNNING else "is before it"
+        return (
+            f"it waits for run {own.id} of this job, which {does} (overlap={job.spec.overlap})",
+            f"It starts by itself when that run is over; to end that run: `sauron cancel {own.id}`",
+        )
+    if settings.function or settings.sqs_queue_url:
+        return "its message to a worker is on its way", "It starts by itself"
+    return _workers(tx, run, now=now, settings=settings)
+
+
+def _own(run: Run, job: Job, unfinished: Sequence[Run]) -> Run | None:
+    """Return the run of the same job that this one waits for, or None."""
+    if run.force or job.spec.overlap is Overlap.ALLOW:
+        return None
+    others = [one for one in unfinished if one.id != run.id]
+    running = next((one for one in others if one.state is RunState.RUNNING), None)
+    return running or next((one for one in others if (one.due_at, one.id) < (run.due_at, run.id)), None)
+
+
+def _workers(tx: Tx, run: Run, *, now: datetime, settings: Settings) -> tuple[str, str]:
+    alive = [one for one in runners.all_runners(tx) if not is_stopped(now - one.seen_at)]
+    if not alive:
+        return "no runner is alive", "Start one: `sauron serve`"
+    free = [one for one in alive if not one.draining]
+    if not free:
+        names = ", ".join(one.name for one in alive)
+        return f"every runner is drained ({names})", f"It starts after `sauron resume {alive[0].name}`"
+    places = settings.workers * len(free)
+    running, ahead = history.counts(tx)["running"], occurrences.due_before(tx, run)
+    if running >= places:
+        busy = f"all {places} workers are busy" if places > 1 else "the one worker is busy"
+        cause = f"{busy}, with {counted(ahead, 'due run')} before it"
+        return (
+            cause,
+            "It starts by itself when a worker is free; SAURON_WORKERS says how many there are",
+        )
+    return "a worker takes it in a moment", "It starts by itself"
