@@ -131,7 +131,7 @@ def _type(schema: Json) -> str:
 
 
 def _simple(schema: Json) -> str:
-    kind = schema.get("type", "any JSON")
+    kind = str(schema.get("type", "any JSON"))
     words = {"string": "text", "integer": "whole number", "boolean": "true or false"}.get(kind, kind)
     if "maximum" in schema:
         words += f" {schema['minimum']} to {schema['maximum']}"
