@@ -75,6 +75,7 @@ faults: install ## Kill, cut off, freeze and skew four runners and their Postgre
 
 attack: install ## Attack a server of its own on this machine and print what got through (two minutes at most)
 	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.attack
+	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -m long tests/e2e/test_openapi_requests.py
 
 pictures: install ## Take the pictures of the pages in docs/ again (Debian's Chromium)
 	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.pictures

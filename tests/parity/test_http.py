@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from chalicelib import __version__
 from tests.e2e.contract import JOB_KEYS, problem
@@ -139,6 +141,15 @@ def test_runs_are_paged_from_the_newest(target: Target) -> None:
     rest = target.get(f"/runs?job_id=hello&limit=1&after={page['next_after']}")
     assert rest["runs"][0]["id"] == made[0]
     assert {run["state"] for run in target.get("/runs?state=succeeded")["runs"]} == {"succeeded"}
+
+
+def test_metrics_and_the_openapi_document_are_the_same_everywhere(target: Target) -> None:
+    target.ended(target.trigger("hello"))
+    scraped = target.ask("GET", "/metrics").text
+    names = {family.name for family in text_string_to_metric_families(scraped) if family.samples}
+    assert {"sauron_build_info", "sauron_runs", "sauron_job_next_run_timestamp_seconds"} <= names
+    assert re.search(r'sauron_runs_total{job_id="hello",state="succeeded"} [1-9]', scraped)
+    assert target.get("/openapi.json", token=None)["openapi"] == "3.1.0"
 
 
 @pytest.mark.parametrize("path", ["/health", "/status", "/jobs", "/jobs/hello", "/runs", "/audit", "/"])
