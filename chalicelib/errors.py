@@ -87,7 +87,22 @@ class UnknownRunError(SauronError):
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        super().__init__(f"There is no run {run_id!r}. `sauron runs` lists those that are kept.")
+        super().__init__(
+            f"There is no run {run_id!r}. `sauron runs` lists those that are kept. "
+            "The first letters of an id are enough, at least four."
+        )
+
+
+class AmbiguousRunError(SauronError):
+    """Several runs have ids that begin so; `run_ids` are the newest of them."""
+
+    def __init__(self, prefix: str, run_ids: Sequence[str], *, more: bool) -> None:
+        self.run_ids = list(run_ids)
+        others = ", and more" if more else ""
+        super().__init__(
+            f"Several runs have an id that begins with {prefix!r}: {', '.join(run_ids)}{others}. "
+            "Give more of its letters."
+        )
 
 
 class UnknownRunnerError(SauronError):

@@ -23,7 +23,7 @@ from .auth import is_open
 from .health import warnings
 from .query import RUN_ID, Query
 from .routing import current_request, get, post
-from .runs import existing, log_response
+from .runs import log_response
 
 blueprint = Blueprint(__name__)
 
@@ -81,7 +81,7 @@ def run_page(run_id: str) -> Response:
     current = current_request()
     message = _MESSAGES.get(Query(current.request, "did", "run").text("did") or "")
     with current.sauron.store.read() as tx:
-        run = existing(tx, run_id)
+        run = history.find(tx, run_id)
         attempts = history.attempts_of(tx, run.id)
         log, cut = run_log.tail(tx, run, characters=LOG_TAIL)
     return _page(

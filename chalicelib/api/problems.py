@@ -15,6 +15,7 @@ from chalice.app import Response
 
 from chalicelib import logs
 from chalicelib.errors import (
+    AmbiguousRunError,
     BundleError,
     IdempotencyError,
     JobDisabledError,
@@ -37,6 +38,7 @@ INTERNAL = "Something went wrong inside Sauron. Its log has the details."
 _STATUS: dict[type[SauronError], int] = {
     UnknownJobError: 404,
     UnknownRunError: 404,
+    AmbiguousRunError: 409,
     UnknownRunnerError: 404,
     UnknownRevisionError: 404,
     JobDisabledError: 400,
@@ -47,7 +49,7 @@ _STATUS: dict[type[SauronError], int] = {
     BundleError: 503,
     StoreError: 503,
 }
-_FACTS = ("job_id", "run_id", "state", "faults", "sha", "key", "removed_at")
+_FACTS = ("job_id", "run_id", "run_ids", "state", "faults", "sha", "key", "removed_at")
 
 
 class ProblemError(SauronError):

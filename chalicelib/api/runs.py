@@ -6,13 +6,12 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.errors import UnknownRunError
-from chalicelib.model.runs import Run, RunState
+from chalicelib.model.runs import Run, RunState, ids_with
 from chalicelib.store import history
 from chalicelib.store.database import Tx
 
 from . import run_log, serializers
-from .query import Query
+from .query import RUN_ID, Query
 from .response_size import sent_bytes, take_within
 from .routing import as_json, current_request, get, post
 
@@ -32,7 +31,7 @@ def runs() -> dict[str, Any]:
             states=query.among("state", RunState),
             since=query.instant("since"),
             limit=limit,
-            after=query.run_id("after"),
+            after=_after(tx, query),
         )
         written = (_with_attempts(tx, run) for run in found)
         items, cut = take_within(written, size=lambda item: sent_bytes(as_json(item).body))
@@ -44,7 +43,7 @@ def runs() -> dict[str, Any]:
 def run(run_id: str) -> dict[str, Any]:
     """Return one run with its attempts."""
     with current_request().sauron.store.read() as tx:
-        return _with_attempts(tx, existing(tx, run_id))
+        return _with_attempts(tx, history.find(tx, run_id))
 
 
 @get(blueprint, "/runs/{run_id}/log")
@@ -61,7 +60,7 @@ def log_response(run_id: str, *, after: int) -> Response:
     The state is read before the text: with a final state in `X-Run-State` the text is complete.
     """
     with current_request().sauron.store.read() as tx:
-        found = existing(tx, run_id)
+        found = history.find(tx, run_id)
         page = run_log.read(tx, found, after=after)
     headers: dict[str, str | list[str]] = {
         "Content-Type": "text/plain; charset=utf-8",
@@ -85,16 +84,18 @@ def cancel(run_id: str) -> dict[str, Any]:
 def retry(run_id: str) -> dict[str, Any]:
     """Queue a new run with the params of a finished one."""
     current = current_request()
-    made = current.sauron.operations.retry(run_id, by=current.by)
-    return {"run_id": made.id, "job_id": made.job_id, "retry_of": run_id}
+    with current.sauron.store.read() as tx:
+        former = history.find(tx, run_id)
+    made = current.sauron.operations.retry(former.id, by=current.by)
+    return {"run_id": made.id, "job_id": made.job_id, "retry_of": former.id}
 
 
-def existing(tx: Tx, run_id: str) -> Run:
-    """Return a run. Raises UnknownRunError."""
-    found = history.run(tx, run_id)
-    if found is None:
-        raise UnknownRunError(run_id)
-    return found
+def _after(tx: Tx, query: Query) -> str | None:
+    """Return the run after which a page begins; its id may be given by its first letters."""
+    given = query.text("after")
+    if given is None or RUN_ID.fullmatch(given) or ids_with(given) is None:
+        return query.run_id("after")
+    return history.find(tx, given).id
 
 
 def _with_attempts(tx: Tx, found: Run) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from typing import Any
 
 import sauron_jobs_loader
 from chalicelib import __version__, logs
-from chalicelib.clock import iso
 from chalicelib.errors import BundleError, UnknownRefError
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.runs import Run
@@ -23,9 +22,10 @@ from chalicelib.settings import Settings
 from sauron_jobs_loader.environment.environments import Environments
 from sauron_jobs_loader.errors import LoaderError, SourceError, SourceFault
 from sauron_jobs_loader.git.checkouts import Checkouts
-from sauron_jobs_loader.launch.launcher import Attempt, AttemptRequest, Launcher
+from sauron_jobs_loader.launch.launcher import Attempt, Launcher
 
 from .activation import Loaded
+from .attempt_request import attempt_request, secrets_missing
 from .bundle_source import BundleSource, without_ref
 from .job_environment import JobEnvironment
 from .key_files import KeyFiles
@@ -158,11 +158,8 @@ class Revisions:
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt. Raises BundleError, also if a required secret is not set."""
-        secrets, missing = self._environment.secrets(spec)
-        if missing:
-            raise BundleError(
-                f"Required secrets are not set: {', '.join(missing)}. Set them in Sauron's environment."
-            )
+        if missing := self._environment.missing(spec):
+            raise secrets_missing(missing)
         if spec.builtin:
             sha, folder, python = f"builtin-{__version__}", BUILTIN_FOLDER, None
         elif run.revision is None:
@@ -171,31 +168,18 @@ class Revisions:
             with self._loader.translated():
                 sha, folder = run.revision, self._source.folder(run.revision)
                 python = self._loader.python(sha, folder)
-        scheduled_for = iso(run.fire_at or run.created_at)
-        identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
-        identity |= {"SAURON_SCHEDULED_FOR": scheduled_for}
-        spawn = self._environment.spawns(spec)
-        self._environment.learn(str(secret["key"]) for secret in spec.secrets or ())
+        request = attempt_request(
+            self._environment,
+            run,
+            spec,
+            sha=sha,
+            folder=folder,
+            python=python,
+            zygote_environ=self._environment.zygote(),
+            closing=partial(self._source.folders.after_attempt, sha),
+        )
         with self._loader.translated():
-            return self._launcher.start(
-                AttemptRequest(
-                    sha=sha,
-                    folder=folder,
-                    python=python,
-                    job_id=spec.id,
-                    run_id=run.id,
-                    attempt=run.attempt,
-                    scheduled_for=scheduled_for,
-                    params=run.params,
-                    environ=(self._environment.of(spec) | identity) if spawn else identity,
-                    secrets=secrets,
-                    spawn=spawn,
-                    zygote_environ=self._environment.zygote(),
-                    masker=self._environment.masker(),
-                    masked_names=self._environment.masked_names,
-                    closing=partial(self._source.folders.after_attempt, sha),
-                )
-            )
+            return self._launcher.start(request)
 
     def params_faults(self, job: Job, params: Mapping[str, Any]) -> list[str] | None:
         """Return what the model of a job's params says of these; None if it cannot be asked.

@@ -13,6 +13,7 @@ one run exists for an occurrence (job, fire time), ever.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import threading
 import time
@@ -142,6 +143,30 @@ class Verdict:
     signal: int | None = None
     max_rss_kb: int | None = None
     cpu_seconds: float | None = None
+
+
+SHORTEST_PREFIX = 4  # letters of a run's id that may stand for it
+_LOWEST, _HIGHEST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_GROUPS = (8, 4, 4, 4, 12)
+
+
+def ids_with(prefix: str) -> tuple[str, str] | None:
+    """Return the lowest and the highest run id that begin with a prefix; None if no id does.
+
+    Capital letters are as good as small ones, and the dashes may be left out. Both ends have the full length,
+    so that every collation has them in this order.
+    """
+    digits = prefix.lower()
+    if "-" not in digits:
+        rest = iter(digits)
+        groups = ("".join(itertools.islice(rest, length)) for length in _GROUPS)
+        digits = "-".join([*filter(None, groups), *filter(None, ["".join(rest)])])
+    if len(prefix) < SHORTEST_PREFIX or len(digits) > len(_LOWEST):
+        return None
+    for letter, pattern in zip(digits, _LOWEST, strict=False):
+        if (letter not in "0123456789abcdef") if pattern == "0" else letter != "-":
+            return None
+    return digits + _LOWEST[len(digits) :], digits + _HIGHEST[len(digits) :]
 
 
 _lock = threading.Lock()

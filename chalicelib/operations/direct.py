@@ -9,21 +9,20 @@ from typing import Any
 from chalicelib.clock import Clock
 from chalicelib.execution.direct import run_direct
 from chalicelib.execution.worker import Launcher
-from chalicelib.model.jobs import JobSpec
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.runs import Origin, Run, Verdict
-from chalicelib.store import Store
 
-from .requests import AskModel, check_params, find_job, new_row, no_model
+from .requests import AskModel, check_params, new_row, no_model
 
 OnState = Callable[[str, str, str | None, Any], Any]
 
 
 class DirectRuns:
-    """Executes jobs in this process's name, from the registry of a store."""
+    """Executes jobs in this process's name, from the registry of a store or from a folder."""
 
     def __init__(
         self,
-        store: Store,
+        find: Callable[[str], Job],
         clock: Clock,
         launcher: Launcher,
         on_state: OnState,
@@ -32,9 +31,10 @@ class DirectRuns:
     ) -> None:
         """Start attempts with `launcher`; `on_state` serves what they ask of their durable state.
 
+        `find` returns a job by its id, or raises UnknownJobError.
         `ask_model` asks the model of a job's params in its bundle's own process.
         """
-        self._store = store
+        self._find = find
         self._clock = clock
         self._launcher = launcher
         self._on_state = on_state
@@ -49,8 +49,7 @@ class DirectRuns:
 
     def _prepare(self, job_id: str, params: Mapping[str, Any] | None) -> tuple[Run, JobSpec]:
         """Make a run that is in no store."""
-        with self._store.read() as tx:
-            job = find_job(tx, job_id)
+        job = self._find(job_id)
         check_params(job, params, ask_model=self._ask_model)
         now = self._clock.now()
         row = new_row(job_id, now, origin=Origin.TRIGGER, max_attempts=1, params=params, by=None, reason=None)

@@ -20,14 +20,12 @@ from chalicelib.errors import (
     JobDisabledError,
     ParamsError,
     RunStateError,
-    UnknownRunError,
     UnknownRunnerError,
     UntilError,
 )
 from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import FINAL, Origin, Run
 from chalicelib.store import Store, history, ledger, outbox, registry, runners
-from chalicelib.store.database import Tx
 from chalicelib.store.queue import enqueue, finish
 from sauron_jobs_loader.masking import Masker
 
@@ -123,7 +121,7 @@ class Operations:
                 known = history.by_idempotency_key(tx, job_id, key)
             if known is not None:
                 return _same_request(known, request)
-            made = _run(tx, row["id"])
+            made = history.find(tx, row["id"])
         log.info("run.requested", job_id=job_id, run_id=made.id, by=request.by)
         return made
 
@@ -156,14 +154,14 @@ class Operations:
     def cancel(self, run_id: str, *, by: str | None = None) -> Run:
         """End a queued run, or have a running one's process tree killed.
 
-        Raises UnknownRunError, RunStateError.
+        Raises UnknownRunError, AmbiguousRunError, RunStateError.
         """
         why = f"cancelled by {by}" if by else "cancelled"
         with self._store.write() as tx:
-            run = _run(tx, run_id)
+            run = history.find(tx, run_id)
             if finish.request_cancel(tx, run.id, why=why, now=self._clock.now()) is None:
-                raise RunStateError(run_id, run.state, "cancelled")
-            run = _run(tx, run_id)
+                raise RunStateError(run.id, run.state, "cancelled")
+            run = history.find(tx, run.id)
         log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
         self._wake()
         return run
@@ -171,12 +169,13 @@ class Operations:
     def retry(self, run_id: str, *, by: str | None = None) -> Run:
         """Queue a new run with the params of one that is over.
 
-        Raises UnknownRunError, RunStateError, JobDisabledError (also for a rejected definition).
+        Raises UnknownRunError, AmbiguousRunError, RunStateError, JobDisabledError (also for a rejected
+        definition).
         """
         with self._store.write() as tx:
-            former = _run(tx, run_id)
+            former = history.find(tx, run_id)
             if former.state not in FINAL:
-                raise RunStateError(run_id, former.state, "retried")
+                raise RunStateError(former.id, former.state, "retried")
             job = find_job(tx, former.job_id)
             _require_on(job)
             row = new_row(
@@ -189,7 +188,7 @@ class Operations:
                 reason=f"retry of {former.id}",
             )
             enqueue.put(tx, [row])
-            made = _run(tx, row["id"])
+            made = history.find(tx, row["id"])
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()
         return made
@@ -212,13 +211,6 @@ def _same_request(known: Run, request: TriggerRequest) -> Run:
     if (known.params or None, known.force) != (params, request.force):
         raise IdempotencyError(str(request.idempotency_key))
     return known
-
-
-def _run(tx: Tx, run_id: str) -> Run:
-    run = history.run(tx, run_id)
-    if run is None:
-        raise UnknownRunError(run_id)
-    return run
 
 
 def _require_on(job: Job) -> None:

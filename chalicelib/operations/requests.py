@@ -12,7 +12,7 @@ from chalicelib.errors import ParamsError, RemovedJobError, UnknownJobError
 from chalicelib.model.jobs import Job
 from chalicelib.model.params import faults
 from chalicelib.model.runs import Origin, RunId, RunState, new_run_id
-from chalicelib.store import bundle, registry
+from chalicelib.store import Store, bundle, registry
 from chalicelib.store.database import Tx
 
 CLOSE_AMONG = 5000  # ids looked at for a likely one
@@ -30,6 +30,16 @@ def find_job(tx: Tx, job_id: str) -> Job:
         known = registry.ids(tx, most=CLOSE_AMONG)
         raise UnknownJobError(job_id, difflib.get_close_matches(job_id, known, n=2))
     return job
+
+
+def finder(store: Store) -> Callable[[str], Job]:
+    """Return what finds the jobs of a store, as `find_job`."""
+
+    def find(job_id: str) -> Job:
+        with store.read() as tx:
+            return find_job(tx, job_id)
+
+    return find
 
 
 AskModel = Callable[[Job, Mapping[str, Any]], list[str] | None]

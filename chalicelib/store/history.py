@@ -14,13 +14,26 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, case, delete, func, select, update
 
-from chalicelib.model.runs import EXECUTED, FINAL, Attempt, JobId, Origin, Outcome, Run, RunId, RunState
+from chalicelib.errors import AmbiguousRunError, UnknownRunError
+from chalicelib.model.runs import (
+    EXECUTED,
+    FINAL,
+    Attempt,
+    JobId,
+    Origin,
+    Outcome,
+    Run,
+    RunId,
+    RunState,
+    ids_with,
+)
 from chalicelib.store.postgres.locks import hold_ledger
 
 from .database import Tx
 from .schema import attempts, job_queue, jobs, log_chunks
 
 AT_ONCE = 500  # jobs asked for in one statement
+MATCHES_SHOWN = 10  # runs that an ambiguous id names
 _q = job_queue.c
 
 
@@ -41,6 +54,12 @@ def as_attempt(row: Any) -> Attempt:
 
 
 _one = select(job_queue).where(_q.id == bindparam("run"))
+_in_range = (
+    select(job_queue)
+    .where(_q.id.between(bindparam("low"), bindparam("high")))
+    .order_by(_q.id.desc())
+    .limit(bindparam("most"))
+)
 _by_key = select(job_queue).where(_q.job_id == bindparam("job"), _q.idempotency_key == bindparam("key"))
 
 
@@ -48,6 +67,24 @@ def run(tx: Tx, run_id: str) -> Run | None:
     """Return one run, or None."""
     row = tx.execute(_one, {"run": run_id}).first()
     return as_run(row) if row else None
+
+
+def find(tx: Tx, given: str) -> Run:
+    """Return the run with this id, or the one run whose id begins so.
+
+    Raises UnknownRunError, AmbiguousRunError. The index of the ids is searched for a range.
+    """
+    if found := run(tx, given):
+        return found
+    if (ids := ids_with(given)) is None:
+        raise UnknownRunError(given)
+    rows = tx.execute(_in_range, {"low": ids[0], "high": ids[1], "most": MATCHES_SHOWN + 1}).all()
+    if not rows:
+        raise UnknownRunError(given)
+    if len(rows) > 1:
+        shown = [row.id for row in rows[:MATCHES_SHOWN]]
+        raise AmbiguousRunError(given, shown, more=len(rows) > MATCHES_SHOWN)
+    return as_run(rows[0])
 
 
 def by_idempotency_key(tx: Tx, job_id: str, key: str) -> Run | None:

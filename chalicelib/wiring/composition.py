@@ -24,6 +24,7 @@ from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
+from chalicelib.operations.requests import finder
 from chalicelib.settings import Settings
 from chalicelib.store import Store, permissions, registry
 from chalicelib.store.postgres.server_clock import ServerClock
@@ -157,7 +158,9 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         publisher=publisher,
         duties=duties,
         operations=operations,
-        direct_runs=DirectRuns(store, clock, revisions, worker.job_state, ask_model=revisions.params_faults),
+        direct_runs=DirectRuns(
+            finder(store), clock, revisions, worker.job_state, ask_model=revisions.params_faults
+        ),
         questions=Questions(store, clock, settings),
     )
 

@@ -7,12 +7,13 @@ import click
 from chalicelib.text import counted
 
 from .client import Client, command, shared_options
+from .examples import examples
 from .output import moment, say, show, show_json, table, waiting, zone
 
 REASON_WIDTH = 120  # characters of a reason; --json shows all
 
 
-@click.group("alerts", invoke_without_command=True)
+@click.group("alerts", invoke_without_command=True, epilog=examples("sauron alerts", "sauron alerts --json"))
 @click.pass_context
 def alerts(context: click.Context) -> None:
     """List what is wrong now, and alerts that are not delivered yet."""
@@ -48,7 +49,7 @@ def _brief(reason: str) -> str:
     return line if len(line) <= REASON_WIDTH else f"{line[:REASON_WIDTH]}..."
 
 
-@command("test")
+@command("test", epilog=examples("sauron alerts test", "sauron alerts test --json"))
 def test(client: Client) -> int:
     """Send a test alert through every channel. Exit code 1 if one failed or none is configured."""
     with waiting("Sending a test alert"):

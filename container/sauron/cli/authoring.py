@@ -1,13 +1,10 @@
-"""Commands for authors of a bundle: create one, check one, explain a cron expression."""
+"""Commands for authors of a bundle: check one, explain a cron expression."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import subprocess
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,20 +12,21 @@ from zoneinfo import ZoneInfo
 import click
 
 from chalicelib.clock import iso
-from chalicelib.errors import JobSpecError, SauronError
+from chalicelib.errors import JobSpecError
 from chalicelib.model.instants import InstantError, read_instant
-from sauron.typed_command import typed_command
-from sauron_jobs_loader import job_umask
 
 from .check_report import report, summary
 from .client import Client, command
-from .output import facts, say, show, show_json, waiting
-
-INSTALL_TIMEOUT = timedelta(minutes=10)
-IDENTITY = ("-c", "user.name=Sauron", "-c", "user.email=sauron@localhost")
+from .examples import examples
+from .output import say, show, show_json, waiting
 
 
-@command("cron")
+@command(
+    "cron",
+    epilog=examples(
+        'sauron cron "0 8 * * 1-5" --tz Europe/Berlin', "sauron cron @monthly --from 2027-01-01 -n 12"
+    ),
+)
 @click.argument("expression", metavar="EXPR")
 @click.option("--tz", "zone", default="UTC", show_default=True, help="The IANA zone the schedule is in.")
 @click.option(
@@ -84,90 +82,7 @@ def _start(text: str | None, zone: str) -> datetime:
         raise click.UsageError(f"--from {error}") from None
 
 
-@command("init")
-@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
-def init(client: Client, *, folder: Path) -> None:
-    """Create an example bundle in DIR. It is a git repository with a first commit."""
-    client.local_only("init")
-    if folder.exists() and any(folder.iterdir()):
-        raise SauronError(
-            f"{folder} is not empty. Name a new or empty folder, so that no file of yours is overwritten."
-        )
-    if shutil.which("git") is None:
-        raise SauronError("git was not found on PATH. Install it: a bundle is a git repository.")
-    job_umask.as_before()
-    with waiting("Writing the bundle"):
-        _write_example(folder)
-        _git(folder, "init", "--quiet", "-b", "main")
-        _git(folder, "add", "--all")
-        _git(
-            folder,
-            *_identity(folder),
-            "commit",
-            "--quiet",
-            "--no-gpg-sign",
-            "-m",
-            "Begin with Sauron's example jobs",
-        )
-    files = sorted(
-        str(file.relative_to(folder))
-        for file in folder.rglob("*")
-        if file.is_file() and ".git" not in file.parts
-    )
-    where = folder.absolute()
-    if client.json:
-        show_json({"folder": str(where), "files": files})
-        return
-    show(f"Created a bundle in {where}:")
-    for file in files:
-        show(f"  {file}")
-    show("")
-    sauron = typed_command()
-    facts(
-        [
-            ("start it", f"JOBS_GIT_REPO_URL={shlex.quote(str(where))} {sauron} serve"),
-            ("change it", f"edit, commit, then: {sauron} check {shlex.quote(str(where))} && {sauron} sync"),
-        ]
-    )
-
-
-def _write_example(folder: Path) -> None:
-    import sauron_jobs_loader
-
-    example = Path(sauron_jobs_loader.__file__).parent / "example"
-    try:
-        shutil.copytree(
-            example, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
-        )
-    except OSError as error:
-        raise SauronError(f"{folder} cannot be written: {error}") from error
-
-
-def _git(folder: Path, *arguments: str) -> None:
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    ended = subprocess.run(
-        ["git", "-C", str(folder), *arguments],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    if ended.returncode:
-        raise SauronError(
-            f"git {arguments[0]} failed in {folder}: {ended.stderr.strip() or ended.stdout.strip()}"
-        )
-
-
-def _identity(folder: Path) -> tuple[str, ...]:
-    """Return options that name an author for the first commit, if git has none configured."""
-    known = subprocess.run(
-        ["git", "-C", str(folder), "config", "user.email"], capture_output=True, check=False, timeout=60
-    )
-    return () if known.stdout.strip() else IDENTITY
-
-
-@command("check")
+@command("check", epilog=examples("sauron check", "sauron check ops-jobs --target aws --json"))
 @click.argument(
     "folder", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
@@ -202,16 +117,14 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
 
     The bundle is in `top` itself or, if there is no manifest, in its folder JOBS_GIT_SUBDIR.
     """
-    from chalicelib.bundle import lambda_limits
+    from chalicelib.bundle import lambda_limits, working_tree
     from chalicelib.bundle.job_environment import JobEnvironment
     from chalicelib.cron.describe import describe
     from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings
-    from sauron_jobs_loader.bundle_folder import bundle_folder
     from sauron_jobs_loader.checks import all_checks
     from sauron_jobs_loader.checks.tree import BundleTree
     from sauron_jobs_loader.environment import requirements
-    from sauron_jobs_loader.environment.environments import Environments
     from sauron_jobs_loader.errors import LoaderError
     from sauron_jobs_loader.launch.launcher import Launcher
     from sauron_jobs_loader.launch.process_tree_handle import with_programs
@@ -219,17 +132,15 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
 
     settings = Settings.load(Path.cwd())
     launcher, secrets = Launcher(), JobEnvironment(settings)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sauron" / "environments"
-    environments = Environments(cache, environ=os.environ, timeout=INSTALL_TIMEOUT)
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}  # a check leaves nothing in the author's tree
     unmet: list[str] = []
     folder = top
     try:
-        folder = bundle_folder(top, None if (top / "manifest.py").is_file() else settings.jobs_git_subdir)
+        folder = working_tree.folder_of(top, settings)
         if target == lambda_limits.AWS and (declared := requirements.read(folder)):
             unmet = lambda_limits.unmet(declared.wanted, lambda_limits.shipped())
-        python = environments.python(folder)
-        bundle = launcher.boot("working-tree", folder, environ, python=python)
+        python = working_tree.environments(environ=os.environ).python(folder)
+        bundle = launcher.boot(working_tree.NAME, folder, environ, python=python)
     except LoaderError as error:
         found = all_checks.remarks(BundleTree.working_copy(folder))
         return (

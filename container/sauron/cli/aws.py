@@ -23,6 +23,7 @@ from chalicelib.text import cell
 from sauron_jobs_loader import job_umask
 
 from .client import Client, command, shared_options
+from .examples import examples
 from .output import say, show, show_json, table, waiting
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
-@click.group("aws")
+@click.group("aws", epilog=examples("sauron aws up --dry-run", "sauron aws down --stage test"))
 def aws() -> None:
     """Run Sauron on AWS Lambda."""
     job_umask.as_before()  # Lambda reads the package as another user
@@ -48,7 +49,12 @@ def _stage(_context: click.Context, _option: click.Parameter, value: str) -> str
     return value
 
 
-@command("up")
+@command(
+    "up",
+    epilog=examples(
+        "sauron aws up --dry-run", "sauron aws up --stage test --secret CRM_TOKEN --concurrency 5"
+    ),
+)
 @click.option("--stage", default="prod", show_default=True, callback=_stage, help="Which deployment.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
 @click.option("--yes", is_flag=True, help="Apply the plan without asking.")
@@ -128,7 +134,7 @@ def up(
     return 0
 
 
-@command("down")
+@command("down", epilog=examples("sauron aws down --dry-run", "sauron aws down --stage test --yes"))
 @click.option("--stage", default="prod", show_default=True, callback=_stage, help="Which deployment.")
 @click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
 @click.option("--yes", is_flag=True, help="Apply the plan without asking.")

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from .client import Client, command
+from .examples import examples
 from .output import remark_line, say, show, show_json, waiting
 
 
-@command("sync")
+@command("sync", epilog=examples("sauron sync", "sauron sync --ref try-it --accept-removals"))
 @click.option("--ref", help="Pin the bundle to this branch, tag or commit, until a sync without --ref.")
 @click.option("--accept-removals", is_flag=True, help="Activate the revision even if it removes most jobs.")
 def sync(client: Client, *, ref: str | None, accept_removals: bool) -> int:
@@ -20,7 +21,7 @@ def sync(client: Client, *, ref: str | None, accept_removals: bool) -> int:
     return _tell(client, report)
 
 
-@command("rollback")
+@command("rollback", epilog=examples("sauron rollback 4f2a91c", "sauron rollback 4f2a91c --json"))
 @click.argument("sha", metavar="SHA")
 def rollback(client: Client, *, sha: str) -> int:
     """Activate an earlier revision, until the next sync."""

@@ -14,6 +14,7 @@ from chalicelib.clock import iso
 from chalicelib.model.runs import RunState
 
 from .client import Client, command, path
+from .examples import examples
 from .follow import follow
 from .job_output import RAW_HELP, JobOutput
 from .jobs import Instant
@@ -22,7 +23,12 @@ from .output import facts, moment, say, show, show_json, table, took, zone
 SHOWN = 20  # runs per page without --limit
 
 
-@command("runs")
+@command(
+    "runs",
+    epilog=examples(
+        "sauron runs --job pg-backup --since 7d", "sauron runs --state failed --state timed_out --limit 5"
+    ),
+)
 @click.option("--job", "job_id", metavar="ID", help="Only runs of this job.")
 @click.option(
     "--state",
@@ -84,7 +90,7 @@ def _why(run: dict[str, Any]) -> str:
     return f"{first}{tries}"
 
 
-@command("show")
+@command("show", epilog=examples("sauron show 0197a3f2", "sauron show 0197a3f2-6c1d --json"))
 @click.argument("run_id", metavar="RUN")
 def show_run(client: Client, *, run_id: str) -> None:
     """Show one run with its attempts."""
@@ -137,7 +143,7 @@ def _progress(run: dict[str, Any]) -> str | None:
     return f"{run['progress']:.0%} {run['progress_note'] or ''}".rstrip()
 
 
-@command("logs")
+@command("logs", epilog=examples("sauron logs 0197a3f2", "sauron logs 0197a3f2 --follow"))
 @click.argument("run_id", metavar="RUN")
 @click.option("-f", "--follow", "following", is_flag=True, help="Print new output until the run is over.")
 @click.option("--raw", is_flag=True, help=RAW_HELP)
@@ -148,11 +154,12 @@ def logs(client: Client, *, run_id: str, following: bool, raw: bool) -> None:
             raise click.UsageError("--json holds the whole log, control sequences too; leave --raw out")
         if following:
             raise click.UsageError("--follow prints text as it arrives; leave --json out")
+        run_id = client.get(path("runs", run_id))["id"]  # it may have been given by its first letters
         show_json({"run_id": run_id, **_whole(client, run_id)})
         return
     if following:
         end = follow(client, run_id, raw=raw)
-        say(f"Run {run_id} {end['state']}.")
+        say(f"Run {end['id']} {end['state']}.")
         return
     output = JobOutput(sys.stdout, raw=raw)
     output.write(_whole(client, run_id)["log"])
@@ -166,7 +173,7 @@ def _whole(client: Client, run_id: str) -> dict[str, str]:
     return {"state": parts[-1].state, "log": "".join(part.text for part in parts)}
 
 
-@command("cancel")
+@command("cancel", epilog=examples("sauron cancel 0197a3f2", "sauron cancel 0197a3f2 --json"))
 @click.argument("run_id", metavar="RUN")
 def cancel(client: Client, *, run_id: str) -> None:
     """Cancel a run. If it is running, all its processes are ended."""
@@ -174,12 +181,12 @@ def cancel(client: Client, *, run_id: str) -> None:
     if client.json:
         show_json(answer)
     elif answer["state"] == RunState.CANCELLED:
-        show(f"Run {run_id} is cancelled.")
+        show(f"Run {answer['run_id']} is cancelled.")
     else:
-        show(f"Run {run_id} is being ended. To see its state: sauron show {run_id}")
+        show(f"Run {answer['run_id']} is being ended. To see its state: sauron show {answer['run_id']}")
 
 
-@command("retry")
+@command("retry", epilog=examples("sauron retry 0197a3f2", "sauron retry 0197a3f2 --json"))
 @click.argument("run_id", metavar="RUN")
 def retry(client: Client, *, run_id: str) -> None:
     """Queue a new run with the job and params of a finished one."""

@@ -12,6 +12,7 @@ from chalicelib.clock import iso
 from chalicelib.model.instants import InstantError, read_instant
 
 from .client import Client, command, path
+from .examples import examples
 from .output import facts, moment, say, show, show_json, table, zone
 
 _LENGTHS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -40,7 +41,7 @@ class Instant(click.ParamType[datetime]):
             self.fail(f"{error}, or a duration such as 90m or 3d", param, ctx)
 
 
-@command("list")
+@command("list", epilog=examples("sauron list --all", "sauron list --tag backup --json"))
 @click.option("-a", "--all", "everything", is_flag=True, help="Include disabled jobs.")
 @click.option("--tag", help="Only jobs with this tag.")
 @click.option("--project", help="Only jobs of this project.")
@@ -87,7 +88,7 @@ def _state(job: dict[str, Any]) -> str:
     return state if override is None else f"{state} by {override['by'] or 'an operator'}"
 
 
-@command("next")
+@command("next", epilog=examples("sauron next -n 20", "sauron next --json"))
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
 def upcoming(client: Client, *, count: int) -> None:
     """List the next scheduled runs of all jobs."""
@@ -105,7 +106,12 @@ def upcoming(client: Client, *, count: int) -> None:
     table([f"when ({zone()})", "job", "cron"], rows)
 
 
-@command("enable")
+@command(
+    "enable",
+    epilog=examples(
+        "sauron enable pg-backup", 'sauron enable pg-backup --until 3d --reason "the disk is replaced"'
+    ),
+)
 @click.argument("job_id", metavar="ID")
 @click.option(
     "--until", type=Instant(), help="Until when; then the bundle decides again. A time, or 90m, 12h, 3d."
@@ -116,7 +122,12 @@ def enable(client: Client, *, job_id: str, until: datetime | None, reason: str |
     _switch(client, "enable", job_id, until, reason)
 
 
-@command("disable")
+@command(
+    "disable",
+    epilog=examples(
+        "sauron disable pg-backup", 'sauron disable pg-backup --until 12h --reason "the server moves"'
+    ),
+)
 @click.argument("job_id", metavar="ID")
 @click.option(
     "--until", type=Instant(), help="Until when; then the bundle decides again. A time, or 90m, 12h, 3d."

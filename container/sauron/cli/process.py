@@ -9,10 +9,13 @@ import click
 from chalicelib.errors import SauronError
 
 from .client import Client, command
+from .examples import examples
 from .output import show, show_json, waiting
 
 
-@command("backup")
+@command(
+    "backup", epilog=examples("sauron backup /srv/backup/sauron.sqlite3", "sauron backup copy.sqlite3 --json")
+)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def backup(client: Client, *, file: Path) -> None:
     """Write a consistent copy of the SQLite store to FILE. Sauron may be running."""
@@ -26,7 +29,7 @@ def backup(client: Client, *, file: Path) -> None:
         show(f"Copied the store to {file} ({size} bytes).")
 
 
-@command("migrate")
+@command("migrate", epilog=examples("sauron migrate", "sauron migrate --life-hub"))
 @click.option(
     "--life-hub", "hub", is_flag=True, help="Instead, create the missing tables of Life Hub's schema ops."
 )
@@ -65,7 +68,7 @@ def _migrate_life_hub(client: Client) -> None:
         show(line)
 
 
-@command("serve")
+@command("serve", epilog=examples("sauron serve", "API_PORT=8090 SAURON_WORKERS=4 sauron serve"))
 def serve(client: Client) -> int:
     """Start Sauron: API, page, clock and workers. Settings are read from the environment and .env."""
     client.local_only("serve")

@@ -13,6 +13,7 @@ from chalicelib.model.runs import Run, RunState
 from chalicelib.settings import Settings, load_environ
 
 from .client import Client, command, sqlite_path
+from .examples import examples
 from .output import facts, moment, show, show_json, waiting
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 SHOWN = 20  # lines of a list; --json has all
 
 
-@command("restore")
+@command(
+    "restore",
+    epilog=examples("sauron restore /srv/backup/sauron.sqlite3", "sauron restore copy.sqlite3 --json"),
+)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def restore_store(client: Client, *, file: Path) -> None:
     """Put FILE, a copy by `backup`, in place of the SQLite store. Sauron must be stopped.

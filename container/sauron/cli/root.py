@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from chalicelib import logs
-from chalicelib.errors import SauronError, ScheduleError, SettingsError
+from chalicelib.errors import ParamsError, SauronError, ScheduleError, SettingsError
 from chalicelib.settings import load_environ, secret_texts
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import credentials_in
 
-from . import alerts, authoring, aws, bundle, history, jobs, process, restore, run, runners, status
+from . import alerts, authoring, aws, bundle, history, jobs, new, process, restore, run, runners, status
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -42,7 +42,8 @@ COMMANDS: tuple[click.Command, ...] = (
     status.audit,
     alerts.alerts,
     authoring.cron,
-    authoring.init,
+    new.init,
+    new.import_,
     authoring.check,
     process.backup,
     restore.restore_store,
@@ -125,7 +126,7 @@ def _message_and_code(error: BaseException) -> tuple[str, int]:
         return error.format_message(), error.exit_code
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return "", INTERRUPTED
-    wrong_use = isinstance(error, SettingsError | ScheduleError) or (
+    wrong_use = isinstance(error, SettingsError | ScheduleError | ParamsError) or (
         isinstance(error, ClientError) and error.wrong_use
     )
     return str(error), WRONG_USE if wrong_use else FAILED

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,15 +20,32 @@ from chalicelib.model.params import faults
 from chalicelib.model.runs import GOOD
 
 from .client import Client, command, path
+from .examples import examples
 from .follow import follow
 from .job_output import RAW_HELP, JobOutput
-from .output import facts, say, show, show_json
+from .output import facts, say, show, show_json, waiting
 from .params import pairs, typed
 
+if TYPE_CHECKING:
+    from chalicelib.operations.direct import DirectRuns
 
-@command("run")
+# what a direct run prints of its verdict as JSON
+VERDICT = ("outcome", "error", "error_type", "result", "exit_code", "signal", "max_rss_kb", "cpu_seconds")
+
+
+@command(
+    "run",
+    epilog=examples("sauron run pg-backup --wait", "sauron run export --direct --from . --param n=5"),
+)
 @click.argument("job_id", metavar="ID")
 @click.option("--direct", is_flag=True, help="Run in the foreground, without the queue and without a record.")
+@click.option(
+    "--from",
+    "folder",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="With --direct: run the job of this folder as it lies, committed or not. No store is used.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would happen; change nothing.")
 @click.option(
     "--wait", is_flag=True, help="Print the log and wait for the end. Exit code 1 if the run fails."
@@ -48,6 +66,7 @@ def run_job(
     *,
     job_id: str,
     direct: bool,
+    folder: Path | None,
     dry_run: bool,
     wait: bool,
     parameters: Sequence[str],
@@ -56,15 +75,12 @@ def run_job(
     raw: bool,
 ) -> int:
     """Run a job now. The run is queued, and a running Sauron starts it at once."""
-    if direct and (wait or force or reason):
-        raise click.UsageError(
-            "--direct does not use the queue and records nothing: leave --wait, --force and --reason out"
-        )
-    if raw and (dry_run or not (direct or wait)):
-        raise click.UsageError("--raw is about the log: it goes with --wait or --direct")
+    _refuse_options(direct=direct, folder=folder, dry_run=dry_run, wait=wait, raw=raw, queued=force or reason)
     texts = pairs(parameters)
     if dry_run:
         return _dry_run(client, job_id, texts, direct=direct)
+    if folder is not None:
+        return _run_folder(client, folder, job_id, texts, raw=raw)
     if direct:
         return _run_direct(client, job_id, texts, raw=raw)
     client.ensure_synced()
@@ -86,6 +102,20 @@ def run_job(
     if not client.get("/status")["runners"]:
         say("No runner is up. The run starts when one is: `sauron serve`.")
     return 0
+
+
+def _refuse_options(
+    *, direct: bool, folder: Path | None, dry_run: bool, wait: bool, raw: bool, queued: bool | str | None
+) -> None:
+    """Raise UsageError for options that do not go together; `queued` are those of a run in the queue."""
+    if direct and (wait or queued):
+        raise click.UsageError(
+            "--direct does not use the queue and records nothing: leave --wait, --force and --reason out"
+        )
+    if raw and (dry_run or not (direct or wait)):
+        raise click.UsageError("--raw is about the log: it goes with --wait or --direct")
+    if folder is not None and (dry_run or not direct):
+        raise click.UsageError("--from goes with --direct, and without --dry-run: it runs what lies there")
 
 
 def _read(client: Client, job_id: str, texts: dict[str, str]) -> dict[str, Any] | None:
@@ -125,24 +155,37 @@ def _run_direct(client: Client, job_id: str, texts: dict[str, str], *, raw: bool
     client.url = None
     client.__dict__["remote"] = None  # a direct run is local, also if SAURON_URL is set
     sauron = client.ensure_synced().sauron()
-    params = _read(client, job_id, texts)
+    return _direct(client, sauron.direct_runs, job_id, _read(client, job_id, texts), raw=raw)
+
+
+def _run_folder(client: Client, folder: Path, job_id: str, texts: dict[str, str], *, raw: bool) -> int:
+    client.local_only("--direct")
+    from chalicelib.bundle.working_tree import WorkingTree
+    from chalicelib.clock import SystemClock
+    from chalicelib.operations.direct import DirectRuns
+    from chalicelib.settings import Settings
+
+    clock = SystemClock()
+    with waiting("Loading the bundle"):
+        tree = WorkingTree(folder.absolute(), Settings.load(Path.cwd()), now=clock.now)
+    try:
+        params = typed(texts, tree.find(job_id).spec.params_schema)
+        runs = DirectRuns(tree.find, clock, tree, tree.job_state, ask_model=tree.params_faults)
+        return _direct(client, runs, job_id, params, raw=raw)
+    finally:
+        tree.close()
+
+
+def _direct(
+    client: Client, runs: DirectRuns, job_id: str, params: dict[str, Any] | None, *, raw: bool
+) -> int:
     output = JobOutput(sys.stderr if client.json else sys.stdout, raw=raw)
     try:
-        verdict = sauron.direct_runs.run(job_id, params=params, on_output=output.write_bytes)
+        verdict = runs.run(job_id, params=params, on_output=output.write_bytes)
     finally:
         output.end()
     if client.json:
-        names = (
-            "outcome",
-            "error",
-            "error_type",
-            "result",
-            "exit_code",
-            "signal",
-            "max_rss_kb",
-            "cpu_seconds",
-        )
-        show_json({"job_id": job_id, **{name: getattr(verdict, name) for name in names}})
+        show_json({"job_id": job_id, **{name: getattr(verdict, name) for name in VERDICT}})
     else:
         say(f"{job_id} {verdict.outcome}." + (f" {verdict.error}" if verdict.error else ""))
     return 0 if str(verdict.outcome) in GOOD else 1

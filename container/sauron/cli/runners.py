@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from .client import Client, command, path
+from .examples import examples
 from .output import show, show_json
 
 
-@command("drain")
+@command("drain", epilog=examples("sauron drain web-1-4711-a1b2c3", "sauron drain web-1-4711-a1b2c3 --json"))
 @click.argument("name", metavar="RUNNER")
 def drain(client: Client, *, name: str) -> None:
     """Stop a runner from claiming runs. Its running attempts finish; `sauron status` names the runners."""
@@ -20,7 +21,9 @@ def drain(client: Client, *, name: str) -> None:
     )
 
 
-@command("resume")
+@command(
+    "resume", epilog=examples("sauron resume web-1-4711-a1b2c3", "sauron resume web-1-4711-a1b2c3 --json")
+)
 @click.argument("name", metavar="RUNNER")
 def resume(client: Client, *, name: str) -> None:
     """Let a drained runner claim runs again."""

@@ -10,10 +10,11 @@ from chalicelib import __version__
 from chalicelib.text import counted, taken
 
 from .client import Client, command
+from .examples import examples
 from .output import facts, moment, remark_line, say, show, show_json, table, zone
 
 
-@command("version")
+@command("version", epilog=examples("sauron version", "sauron version --url https://sauron.example.org"))
 def version(client: Client) -> None:
     """Print the version of this program, or of the Sauron at --url."""
     known = client.get("/health")["version"] if client.remote else __version__
@@ -23,7 +24,7 @@ def version(client: Client) -> None:
         show(known)
 
 
-@command("status")
+@command("status", epilog=examples("sauron status", "sauron status --url https://sauron.example.org --json"))
 def status(client: Client) -> None:
     """Show clock, queue, bundle, runners, and what is wrong."""
     found = client.get("/status")
@@ -123,7 +124,7 @@ def _sync_error(git: dict[str, Any]) -> str | None:
     return f"{git['last_error']} ({times} times in a row)" if times > 1 else str(git["last_error"])
 
 
-@command("audit")
+@command("audit", epilog=examples("sauron audit", "sauron audit --job pg-backup --json"))
 @click.option("--job", "job_id", metavar="ID", help="Only this job.")
 def audit(client: Client, *, job_id: str | None) -> int:
     """Check that every occurrence is accounted for exactly once. Exit code 1 if one is not."""

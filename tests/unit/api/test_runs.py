@@ -87,3 +87,32 @@ def test_a_retry_is_a_new_run_with_the_same_params(
     assert made != run_id
     run = client.get(f"/runs/{made}").json
     assert (run["params"], run["origin"]) == ({"n": 1}, "retry")
+
+
+def test_the_first_letters_of_an_id_stand_for_it_on_every_route(sauron: Sauron, client: Client) -> None:
+    first = trigger(client)
+    second = trigger(client)
+    common = first[: next(place for place in range(36) if first[place] != second[place])]
+    mine = first[: len(common) + 1]
+    assert client.get(f"/runs/{mine}").json["id"] == first
+    assert client.get(f"/runs/{mine.upper()}/log").status == 200
+    assert client.get(f"/ui/runs/{mine}").status == 200
+    assert [run["id"] for run in client.get(f"/runs?after={second[: len(common) + 1]}").json["runs"]] == [
+        first
+    ]
+    assert client.post(f"/runs/{mine}/cancel").json["run_id"] == first
+    again = client.post(f"/runs/{mine}/retry").json
+    assert again["retry_of"] == first
+    assert client.get(f"/runs/{again['run_id']}").json["reason"] == f"retry of {first}"
+
+
+def test_letters_that_begin_several_ids_change_nothing_and_name_them(sauron: Sauron, client: Client) -> None:
+    made = [trigger(client), trigger(client)]
+    requests = [client.get(f"/runs/{made[0][:4]}"), client.get(f"/runs/{made[0][:4]}/log")]
+    requests += [client.post(f"/runs/{made[0][:4]}/{act}") for act in ("cancel", "retry")]
+    for answer in requests:
+        assert answer.status == 409
+        assert answer.problem["run_ids"] == made[::-1]
+        assert all(run_id in answer.problem["detail"] for run_id in made)
+    assert {run["state"] for run in client.get("/runs").json["runs"]} == {"queued"}
+    assert client.get(f"/runs/{made[0][:3]}").status == 404

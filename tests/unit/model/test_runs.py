@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
+import pytest
+
 from chalicelib.model.runs import (
     BAD,
     EXECUTED,
@@ -14,6 +16,7 @@ from chalicelib.model.runs import (
     UNFINISHED,
     Outcome,
     RunState,
+    ids_with,
     new_run_id,
 )
 
@@ -36,3 +39,40 @@ def test_run_ids_are_uuids_of_version_7_that_sort_by_creation_also_between_threa
     with ThreadPoolExecutor(8) as threads:
         many = list(threads.map(lambda _number: new_run_id(), range(5000)))
     assert len({*ids, *many}) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("prefix", "low", "high"),
+    [
+        ("0197", "01970000-0000-0000-0000-000000000000", "0197ffff-ffff-ffff-ffff-ffffffffffff"),
+        ("0197A3F2-", "0197a3f2-0000-0000-0000-000000000000", "0197a3f2-ffff-ffff-ffff-ffffffffffff"),
+        ("0197a3f2-6c", "0197a3f2-6c00-0000-0000-000000000000", "0197a3f2-6cff-ffff-ffff-ffffffffffff"),
+        ("0197a3f26c", "0197a3f2-6c00-0000-0000-000000000000", "0197a3f2-6cff-ffff-ffff-ffffffffffff"),
+        (
+            "0197A3F26C1D7000800000000000ABCD",
+            "0197a3f2-6c1d-7000-8000-00000000abcd",
+            "0197a3f2-6c1d-7000-8000-00000000abcd",
+        ),
+    ],
+)
+def test_the_first_letters_of_an_id_are_a_range_of_ids(prefix: str, low: str, high: str) -> None:
+    assert ids_with(prefix) == (low, high)
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "019",
+        "0-97",
+        "0197_",
+        "0197%",
+        "019g",
+        "0197a3f26-c",
+        "\u0661\u0661\u0661\u0661",
+        "0" * 33,
+        "----",
+    ],
+)
+def test_other_texts_are_the_beginning_of_no_id(prefix: str) -> None:
+    assert ids_with(prefix) is None

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.unit.container.cli.conftest import Cli
@@ -46,17 +44,7 @@ def test_a_refused_expression_is_exit_2_with_the_reason(
     assert fault in said.err
 
 
-def test_init_never_writes_into_a_folder_that_holds_files(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/notes.txt").write_text("keep me")
-    said = cli("init", str(tmp_path / "mine"))
-    assert said.code == 1
-    assert "is not empty" in said.err
-    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["notes.txt"]
-
-
-@pytest.mark.parametrize("words", [("init", "x"), ("check", ".")])
-def test_a_bundle_is_created_and_checked_on_this_machine_only(cli: Cli, words: tuple[str, ...]) -> None:
-    said = cli(*words, "--url", "http://127.0.0.1:9")
+def test_a_bundle_is_checked_on_this_machine_only(cli: Cli) -> None:
+    said = cli("check", ".", "--url", "http://127.0.0.1:9")
     assert said.code == 2
-    assert f"{words[0]} works on this machine only" in said.err
+    assert "check works on this machine only" in said.err

@@ -49,3 +49,15 @@ def test_following_in_json_is_wrong_use(cli: Cli) -> None:
     said = cli("logs", "x", "-f", "--json")
     assert said.code == 2
     assert "leave --json out" in said.err
+
+
+def test_commands_take_the_first_letters_of_an_id_and_tell_the_whole(cli: Cli, run_id: str) -> None:
+    short = run_id[:13]
+    assert cli("show", short, "--json").json["id"] == run_id
+    assert cli("logs", short, "--json").json["run_id"] == run_id
+    assert cli("cancel", short).out == f"Run {run_id} is cancelled.\n"
+    again = cli("retry", short, "--json").json
+    assert again["retry_of"] == run_id
+    several = cli("show", run_id[:4])
+    assert (several.code, several.out) == (1, "")
+    assert f"{again['run_id']}, {run_id}. Give more of its letters." in several.err

@@ -77,3 +77,10 @@ def test_a_param_is_read_by_the_type_that_the_job_declares(
     assert refused.code == 2
     assert "Write a whole number, such as n=5" in refused.err
     assert "there is no parameter 'm'" in cli("run", "backup", "--dry-run", "--param", "m=5").out
+
+
+@pytest.mark.parametrize("options", [["--from", "."], ["--from", ".", "--direct", "--dry-run"]])
+def test_a_folder_is_run_directly_or_not_at_all(cli: Cli, options: list[str]) -> None:
+    said = cli("run", "backup", *options)
+    assert said.code == 2
+    assert "--from goes with --direct" in said.err
