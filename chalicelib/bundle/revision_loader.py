@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from chalicelib.clock import iso
 from chalicelib.errors import BundleError
 from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
+from sauron_jobs_loader.checks.remark import Remark
 from sauron_jobs_loader.environment import requirements
 from sauron_jobs_loader.environment.environments import Environments
 from sauron_jobs_loader.errors import LoaderError
@@ -83,27 +85,28 @@ class RevisionLoader:
                 commit = self._source.git.metadata(sha) or {}
         except BundleError as error:
             raise BundleError(" ".join([str(error), *lacking, *self._why_lacking(sha)])) from None
-        mask = self._environment.masker()
-        found = self._source.remarks(sha, bundle, self._pythons.get(sha))
-        remarks = [mask.value(one.record()) for one in found]
-        jobs = [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs]
-        refused = [
-            {"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)}
-            for one in bundle.rejected
-        ]
-        if self._settings.function:
-            from . import lambda_limits
+        found = loaded(
+            bundle,
+            self._source.remarks(sha, bundle, self._pythons.get(sha)),
+            self._environment.masker(),
+            subject=commit.get("subject"),
+            author=commit.get("author"),
+        )
+        if not self._settings.function:
+            return found
+        from . import lambda_limits
 
-            in_bundle = lambda_limits.is_file_of(self._source.folder(sha))
-            for record in list(jobs):
-                if reasons := lambda_limits.refusals(
-                    JobSpec.from_record(record), unmet=lacking, in_bundle=in_bundle
-                ):
-                    jobs.remove(record)
-                    refused.append(
-                        {"job_id": record["id"], "place": record["place"], "reason": " ".join(reasons)}
-                    )
-        return Loaded(jobs, refused, commit.get("subject"), commit.get("author"), remarks)
+        in_bundle = lambda_limits.is_file_of(self._source.folder(sha))
+        jobs, refused = list(found.jobs), list(found.rejected)
+        for record in found.jobs:
+            if reasons := lambda_limits.refusals(
+                JobSpec.from_record(record), unmet=lacking, in_bundle=in_bundle
+            ):
+                jobs.remove(record)
+                refused.append(
+                    {"job_id": record["id"], "place": record["place"], "reason": " ".join(reasons)}
+                )
+        return replace(found, jobs=jobs, rejected=refused)
 
     def _why_lacking(self, sha: str) -> list[str]:
         """Return what the tree of a revision that does not load may lack, as sentences."""
@@ -161,6 +164,27 @@ class RevisionLoader:
         with self.translated("reading the commits"):
             new, undone = self._source.git.commits(base, sha)
         return [_commit(one, mask) for one in new], [_commit(one, mask) for one in undone]
+
+
+def loaded(
+    bundle: Bundle,
+    remarks: Iterable[Remark],
+    mask: Masker,
+    *,
+    subject: str | None = None,
+    author: str | None = None,
+) -> Loaded:
+    """Return what a boot returned, with every known secret masked in what the bundle's code writes freely."""
+    return Loaded(
+        [{**record, **{name: mask.value(record[name]) for name in TEXTS}} for record in bundle.jobs],
+        [
+            {"job_id": one.job_id, "place": one.place, "reason": mask.text(one.reason)}
+            for one in bundle.rejected
+        ],
+        subject,
+        author,
+        [mask.value(one.record()) for one in remarks],
+    )
 
 
 def _commit(found: Mapping[str, Any], mask: Masker) -> dict[str, Any]:
