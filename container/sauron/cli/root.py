@@ -15,7 +15,22 @@ from chalicelib.settings import load_environ, secret_texts
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import credentials_in
 
-from . import alerts, authoring, aws, bundle, history, jobs, new, process, restore, run, runners, status
+from . import (
+    alerts,
+    authoring,
+    aws,
+    bundle,
+    history,
+    jobs,
+    new,
+    plan,
+    process,
+    restore,
+    run,
+    runners,
+    simulate,
+    status,
+)
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -26,6 +41,8 @@ COMMANDS: tuple[click.Command, ...] = (
     jobs.list_jobs,
     run.run_job,
     jobs.upcoming,
+    plan.plan,
+    simulate.simulate,
     bundle.sync,
     status.version,
     status.status,
