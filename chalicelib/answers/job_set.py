@@ -127,10 +127,11 @@ def in_force(tx: Tx, sha: str | None) -> InForce:
 
 def renames(found: Mapping[JobId, JobSpec], now: InForce) -> dict[JobId, JobId]:
     """Return the new ids of jobs that carry a former job's history on, with the former ids."""
+    ours = now.of_bundle
     return {
         spec.id: spec.renamed_from
         for spec in found.values()
-        if spec.renamed_from in now.of_bundle
+        if spec.renamed_from in ours
         and spec.renamed_from not in found
         and spec.id not in now.jobs
         and spec.id not in now.gone
@@ -140,13 +141,13 @@ def renames(found: Mapping[JobId, JobSpec], now: InForce) -> dict[JobId, JobId]:
 def after(candidate: Candidate, now: InForce) -> dict[JobId, Standing]:
     """Return the jobs that would be in force, had the candidate been activated."""
     found = specs(candidate)
-    former = renames(found, now)
+    former, ours = renames(found, now), now.of_bundle
     jobs = {standing.id: standing for standing in now.jobs.values() if standing.builtin}
     for spec in found.values():
         known = now.jobs.get(former.get(spec.id, spec.id)) or now.gone.get(spec.id)
         jobs[spec.id] = Standing(spec, BUNDLE, known.override if known else None)
     for job_id, reason in _refusals(candidate):
-        if job_id in now.of_bundle and job_id not in jobs and job_id not in former.values():
+        if job_id in ours and job_id not in jobs and job_id not in former.values():
             jobs[job_id] = replace(now.jobs[job_id], rejected=reason)
     return jobs
 
