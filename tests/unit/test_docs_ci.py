@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped] # it has no types
 
 from sauron.cli.client import Client
 from sauron.cli.root import COMMANDS

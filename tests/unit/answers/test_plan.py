@@ -176,3 +176,12 @@ def test_what_a_jump_of_the_clock_does_to_the_jobs_is_told() -> None:
     found = planned(candidate(berlin), in_force(), days=30)
     assert [(one["job_id"], one["at"]) for one in found["dst"]] == [("night", "2026-03-29T01:00:00Z")]
     assert planned(candidate(berlin | {"enabled": False}), in_force(), days=30)["dst"] == []
+
+
+def test_an_override_that_is_over_counts_no_more_also_when_the_clock_jumps() -> None:
+    over = standing(DAILY, override=off(START - timedelta(hours=1)))
+    one = only(planned(candidate(DAILY | {"description": "new"}), in_force(over)))
+    assert (one["after"]["enabled"], one["note"]) == (True, None)
+    berlin = NIGHT | {"timezone": "Europe/Berlin"}
+    back = standing(berlin, override=off(START + timedelta(days=1)))
+    assert len(planned(candidate(berlin), in_force(back), days=30)["dst"]) == 1
