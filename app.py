@@ -15,7 +15,19 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.api import alerts, bundle, health, jobs, metrics, openapi, pages, runners, runs, schedule
+from chalicelib.api import (
+    alerts,
+    bundle,
+    health,
+    jobs,
+    metrics,
+    openapi,
+    pages,
+    planning,
+    runners,
+    runs,
+    schedule,
+)
 from chalicelib.api.middleware import MIDDLEWARE
 from chalicelib.runtime import lambda_worker
 from chalicelib.wiring import PROCESS
@@ -24,7 +36,8 @@ from chalicelib.wiring import PROCESS
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 for step in MIDDLEWARE:
     app.register_middleware(step, "http")
-for module in (health, jobs, runs, bundle, schedule, alerts, runners, openapi, metrics, *pages.MODULES):
+NOUNS = (health, jobs, runs, bundle, schedule, planning, alerts, runners, openapi, metrics)
+for module in (*NOUNS, *pages.MODULES):
     app.register_blueprint(module.blueprint)
 
 

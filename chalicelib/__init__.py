@@ -14,7 +14,7 @@ follows a run through these folders file by file.
     maintenance         retention, backup, builtin jobs, dead man's switch
     scheduling          the tick: time becomes rows
     execution           worker, running attempts and their heartbeat, log, verdict, retry, rescue
-    answers             pure questions: the audit, how each job is, its day and its year
+    answers             questions: why, plan, simulation, audit; how each job is, its day and its year
     alerting            checks (the rules), incidents, messages, delivery
     lifehub             copying attempts and definitions to Life Hub
     aws                 SQS messages, SSM parameters, EventBridge events

@@ -154,6 +154,10 @@ class UntilError(SauronError):
         )
 
 
+class SpanError(SauronError):
+    """A time from one instant to another is empty, too long, or holds too much."""
+
+
 class BundleError(SauronError):
     """The bundle cannot be fetched, checked out or loaded; the message says which and what to do."""
 

@@ -6,33 +6,50 @@ and the assistant give the same answer to the same question. Asking changes noth
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.clock import Clock, iso
-from chalicelib.errors import ScheduleError, UnknownJobError
-from chalicelib.model.jobs import Job
-from chalicelib.model.runs import Run, RunState
+from chalicelib.clock import Clock
+from chalicelib.errors import BundleError
+from chalicelib.model.jobs import JobSpec
+from chalicelib.model.liveness import is_stopped
 from chalicelib.settings import Settings
-from chalicelib.store import Store, bundle, occurrences, registry
-from chalicelib.store.database import Tx
+from chalicelib.store import Store, bundle, history, runners
 
-from . import evidence, why, why_report
-from .asked_time import AskedTime, read_asked_time
-from .evidence import Evidence
-from .spans import following, previous, spans_of
-from .waiting import waits_for
+from . import ask_why, job_set
+from .job_set import Candidate, Candidates
+from .plan import plan
+from .simulate import MOST, check_span, simulate
+
+DAYS = 14
+MOST_DAYS = 366
+SIMULATED = timedelta(hours=24)
+MOST_ON_LAMBDA = 15_000  # occurrences: Lambda sends at most 6 MB
+COUNTED = 100  # good runs of a job that its duration is taken from
 
 
 class Questions:
     """The questions about one store. Safe to share between threads."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: Settings,
+        *,
+        candidates: Candidates,
+        missing: Callable[[JobSpec], list[str]],
+    ) -> None:
+        """Ask about `store`.
+
+        `candidates` loads revisions; `missing` returns the required secrets of a job that are not set.
+        """
         self._store = store
         self._clock = clock
         self._settings = settings
+        self._candidates = candidates
+        self._missing = missing
 
     def why(self, job_id: str, at: str | None = None) -> dict[str, Any]:
         """Return why a job ran, did not run, or will or will not run, at a time.
@@ -42,62 +59,60 @@ class Questions:
         UnknownJobError with the nearest id, InstantError for an `at` that is not a time.
         """
         with self._store.read() as tx:
-            now = self._clock.now()
-            job = registry.job(tx, job_id)
-            if job is None:
-                return self._never_in_force(tx, job_id, at, now)
-            if at is not None:
-                asked = _read(at, job)
-                return self._answered(tx, self._gather(tx, job, at=asked.instant, now=now), asked)
-            return self._lately(tx, job, now)
+            return ask_why.answer(tx, job_id, at, now=self._clock.now(), settings=self._settings)
 
-    def _lately(self, tx: Tx, job: Job, now: datetime) -> dict[str, Any]:
-        """Return the answer about the last occurrence of a job; about now if the job is off."""
-        last = occurrences.last(tx, job.id, until=now)
-        if not job.enabled or job.rejected is not None or job.removed_at is not None:
-            # It is about what the job is, also if an occurrence falls on this very instant.
-            e = self._gather(tx, job, at=now, now=now, by_hand_until=now)
-            e = replace(e, row=None, decided_at=now)
-            return why_report.as_json(e, why.decide(e), remark=None, asked=False, last=last)
-        spans = spans_of(job, registry.periods_of(tx, job.id))
-        known = [last.fire_at if last else None, previous(spans, now)]
-        at = max((one for one in known if one), default=None) or following(spans, now) or now
-        return self._answered(tx, self._gather(tx, job, at=at, now=now, by_hand_until=now), None)
+    def plan(
+        self, ref: str | None = None, *, days: int = DAYS, candidate: Candidate | None = None
+    ) -> dict[str, Any]:
+        """Return what a revision would change over so many days, or a candidate that is loaded already.
 
-    def _gather(
-        self, tx: Tx, job: Job, *, at: datetime, now: datetime, by_hand_until: datetime | None = None
-    ) -> Evidence:
-        claims = self._settings.queue_enabled
-        return evidence.gather(tx, job, at=at, now=now, queue_enabled=claims, by_hand_until=by_hand_until)
+        Raises UnknownRefError, and BundleError if the bundle cannot be fetched.
+        """
+        candidate = candidate or self._candidates.candidate(ref)
+        with self._store.read() as tx:
+            now = job_set.in_force(tx, bundle.state(tx).active_sha)
+        return plan(candidate, now, start=self._clock.now(), days=days, missing=self._missing)
 
-    def _answered(self, tx: Tx, e: Evidence, asked: AskedTime | None) -> dict[str, Any]:
-        waiting = self._waiting(tx, e.row, e) if e.row else None
-        found = why.decide(e, waiting=waiting)
-        remark = asked.remark if asked else None
-        return why_report.as_json(e, found, remark=remark, asked=asked is not None)
+    def simulate(
+        self,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        workers: int | None = None,
+        pessimistic: bool = False,
+        ref: str | None = None,
+        candidate: Candidate | None = None,
+    ) -> dict[str, Any]:
+        """Return how the jobs in force, or those of a revision, would run; by default in the next 24 hours.
 
-    def _waiting(self, tx: Tx, run: Run, e: Evidence) -> tuple[str, str] | None:
-        if run.state is not RunState.QUEUED or run.due_at > e.now:
-            return None
-        return waits_for(
-            tx, run, e.job, e.unfinished, now=e.now, last_tick=e.last_tick, settings=self._settings
+        Without `workers` each runner that is alive has as many as this process's settings say. Raises
+        SpanError, UnknownRefError, and BundleError for a revision that cannot be fetched or does not load.
+        """
+        start = start or self._clock.now()
+        end = end or start + SIMULATED
+        check_span(start, end)
+        if ref is not None and candidate is None:
+            candidate = self._candidates.candidate(ref)
+        if candidate is not None and candidate.fault is not None:
+            raise BundleError(candidate.fault)
+        with self._store.read() as tx:
+            now = job_set.in_force(tx, bundle.state(tx).active_sha)
+            former = job_set.renames(job_set.specs(candidate), now) if candidate else {}
+            jobs = job_set.after(candidate, now) if candidate else now.jobs
+            taken: dict[str, list[float]] = {
+                job_id: history.good_seconds(tx, former.get(job_id, job_id), most=COUNTED) for job_id in jobs
+            }
+            alive = [
+                runner
+                for runner in runners.all_runners(tx)
+                if not runner.draining and not is_stopped(self._clock.now() - runner.seen_at)
+            ]
+        return simulate(
+            jobs,
+            taken,
+            start=start,
+            end=end,
+            workers=workers or self._settings.workers * max(1, len(alive)),
+            pessimistic=pessimistic,
+            most=MOST_ON_LAMBDA if self._settings.function else MOST,
         )
-
-    def _never_in_force(self, tx: Tx, job_id: str, at: str | None, now: datetime) -> dict[str, Any]:
-        """Return the answer for a job whose only definition was rejected. Raises UnknownJobError."""
-        state = bundle.state(tx)
-        refused = next((one for one in state.rejected if one.get("job_id") == job_id), None)
-        if refused is None:
-            ids = [str(one.get("job_id")) for one in state.rejected]
-            known = registry.nearest(tx, job_id) or difflib.get_close_matches(job_id, ids, n=2)
-            raise UnknownJobError(job_id, known, sync_error=state.last_error)
-        instant = read_asked_time(at, "UTC").instant if at is not None else now
-        return why_report.never_in_force(job_id, refused, sha=state.active_sha, at=iso(instant))
-
-
-def _read(at: str, job: Job) -> AskedTime:
-    """Read a time in the job's zone; in UTC, if an update of the zone data dropped that zone."""
-    try:
-        return read_asked_time(at, job.spec.timezone)
-    except ScheduleError:
-        return read_asked_time(at, "UTC")

@@ -37,6 +37,7 @@ SCOPE_OF_ROUTE = {
     "/jobs/{job_id}/disable": "operate",
     "/runs/{run_id}/cancel": "operate",
     "/runs/{run_id}/retry": "operate",
+    "/plan": "read",
     "/sync": "operate",
     "/rollback": "operate",
     "/alerts/test": "operate",

@@ -13,6 +13,7 @@ from chalice.app import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
+from chalicelib.answers.questions import DAYS, MOST_DAYS
 from chalicelib.model.instants import EXAMPLE, InstantError, read_instant
 
 from .content import content_type, wrong_type
@@ -30,12 +31,16 @@ def _instant(value: Any) -> datetime:
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
+Ref = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 
 # What a fault of pydantic's means to whoever sent the body; `{...}` is from the fault's context.
 _SENTENCES = {
     "missing": "it is missing",
     "bool_type": "send true or false",
+    "int_type": "send a whole number",
+    "greater_than_equal": "send at least {ge}",
+    "less_than_equal": "send at most {le}",
     "string_type": "send a text",
     "dict_type": "send an object",
     "string_too_long": "it is longer than {max_length} characters",
@@ -68,8 +73,15 @@ class SwitchBody(Body):
 class SyncBody(Body):
     """POST /sync."""
 
-    ref: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)] | None = None
+    ref: Ref | None = None
     accept_removals: bool = False
+
+
+class PlanBody(Body):
+    """POST /plan."""
+
+    ref: Ref | None = None
+    days: Annotated[int, Field(ge=1, le=MOST_DAYS)] = DAYS
 
 
 class RollbackBody(Body):

@@ -13,14 +13,12 @@ from typing import Any
 
 from chalicelib.errors import JobSpecError
 from chalicelib.model.jobs import BUNDLE, Job, JobSpec
+from chalicelib.model.removals import mass_removal, some_of
 from chalicelib.model.runs import JobId
 from chalicelib.store import incidents, job_state, ledger, registry
 from chalicelib.store.database import Tx
 
 from .report import SyncReport
-
-GUARDED_FROM = 4  # a bundle of at least so many jobs may not lose more than half of them unconfirmed
-NAMED = 5  # removed jobs that a message names
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +64,14 @@ def why_held(tx: Tx, sha: str, found: Definitions) -> str | None:
     A job whose new definition is rejected counts as removed.
     """
     in_force = {job.id for job in registry.all_jobs(tx) if job.source == BUNDLE}
-    renamed = {spec.renamed_from for spec in found.specs.values()}
-    gone = sorted(in_force - set(found.specs) - renamed)
-    most = len(in_force) >= GUARDED_FROM and len(gone) * 2 > len(in_force)
-    if not gone or not (most or len(gone) == len(in_force)):
+    gone = mass_removal(in_force, found.specs.values())
+    if not gone:
         return None
-    names = ", ".join(gone[:NAMED]) + (" ..." if len(gone) > NAMED else "")
     refusal = next((one for one in found.rejected if one["job_id"] in gone), None)
     why = f" {refusal['job_id']} is rejected: {refusal['reason']}" if refusal else ""
     return (
-        f"Revision {sha[:12]} would remove {len(gone)} of {len(in_force)} jobs ({names}), so it was not "
-        "activated. To allow it: `sauron sync --accept-removals`, or POST /sync with "
+        f"Revision {sha[:12]} would remove {len(gone)} of {len(in_force)} jobs ({some_of(gone)}), so it was "
+        "not activated. To allow it: `sauron sync --accept-removals`, or POST /sync with "
         f'{{"accept_removals": true}}.{why}'
     )
 

@@ -11,12 +11,14 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any, Protocol
 
+from chalicelib.answers.job_set import Candidate
 from chalicelib.clock import Clock
-from chalicelib.errors import UnknownRevisionError
+from chalicelib.errors import BundleError, UnknownRefError, UnknownRevisionError
 from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle
 from chalicelib.wakeup.waker import Waker
 
+from .candidates import LocalCandidates
 from .lazy_revisions import LazyRevisions
 from .report import SyncReport
 from .sync import rollback, sync
@@ -55,6 +57,7 @@ class BundleService:
         self._settings = settings
         self._revisions = revisions
         self._waker = waker
+        self._candidates = LocalCandidates(store, settings, revisions)
         self._on_preloaded = on_preloaded
 
     def sync(
@@ -68,6 +71,10 @@ class BundleService:
     def rollback(self, sha: str, *, by: str | None = None) -> SyncReport:
         """Activate an earlier revision and pin it. Raises UnknownRevisionError."""
         return self._after(rollback(self._store, self._clock, self._loader(), sha, by=by))
+
+    def candidate(self, ref: str | None) -> Candidate:
+        """Load a revision beside the one in force, as `LocalCandidates.candidate`."""
+        return self._candidates.candidate(ref)
 
     def sync_if_due(self) -> SyncReport | None:
         """Sync if the interval has passed since the last try; with an interval of 0, only the first time.
@@ -87,8 +94,15 @@ class BundleService:
         return self._after(sync(self._store, self._clock, loader, follow_pin=True))
 
     def serve(self, detail: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what another function asks of the sync function, and return the report as JSON."""
+        """Do what another function asks of the sync function, and return what comes of it as JSON."""
         by = detail.get("by")
+        if detail["act"] == "candidate":
+            try:
+                return asdict(self._candidates.candidate(detail.get("ref")))
+            except UnknownRefError as error:
+                return {"unknown_ref": str(error)}
+            except BundleError as error:
+                return {"failed": str(error)}
         if detail["act"] == "rollback":
             try:
                 return asdict(self.rollback(detail["sha"], by=by))

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from chalicelib.answers.job_set import Candidate
 from chalicelib.errors import BundleError, JobSpecError, UnknownJobError
 from chalicelib.model.jobs import BUNDLE, Job, JobSpec
 from chalicelib.model.runs import Run
@@ -22,7 +23,9 @@ from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.launch.launcher import Attempt, Launcher
 
 from .attempt_request import attempt_request
+from .candidates import candidate_of
 from .job_environment import JobEnvironment
+from .revision_loader import loaded
 
 NAME = "working-tree"  # stands for a revision
 INSTALL_TIMEOUT = timedelta(minutes=10)
@@ -64,6 +67,18 @@ class WorkingTree:
         self._environment.learn(
             str(secret["key"]) for record in self._bundle.jobs for secret in record["secrets"] or ()
         )
+
+    def candidate(self) -> Candidate:
+        """Return what the folder defines, for a plan or a simulation."""
+        from sauron_jobs_loader.checks import all_checks
+        from sauron_jobs_loader.checks.tree import BundleTree
+        from sauron_jobs_loader.launch.process_tree_handle import with_programs
+        from sauron_jobs_loader.launch.remarks import of_loading
+
+        path = with_programs(self._zygote_environ, self._python).get("PATH", "")
+        tree = BundleTree.working_copy(self._folder, self._bundle.jobs, self._bundle.files, path)
+        told = [*of_loading(self._bundle), *all_checks.remarks(tree)]
+        return candidate_of(str(self._folder), loaded(self._bundle, told, self._environment.masker()))
 
     def find(self, job_id: str) -> Job:
         """Return a job of the folder. Raises JobSpecError if it is rejected, UnknownJobError."""

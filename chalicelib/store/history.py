@@ -18,6 +18,7 @@ from chalicelib.errors import AmbiguousRunError, UnknownRunError
 from chalicelib.model.runs import (
     EXECUTED,
     FINAL,
+    GOOD,
     Attempt,
     JobId,
     Origin,
@@ -161,6 +162,23 @@ def oldest_due(tx: Tx, *, now: datetime) -> datetime | None:
 def executed(tx: Tx, job_id: str, *, limit: int = 100) -> list[Run]:
     """Return the newest executed runs of a job: what success rate and durations are computed from."""
     return runs(tx, job_id=job_id, states=tuple(EXECUTED), limit=limit)
+
+
+_good = (
+    select(_q.started_at, _q.finished_at)
+    .where(_q.job_id == bindparam("job"), _q.finished_at.is_not(None), _q.state.in_(GOOD))
+    .order_by(_q.finished_at.desc(), _q.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+def good_seconds(tx: Tx, job_id: str, *, most: int = 100) -> list[float]:
+    """Return how many seconds a job's newest good runs took, retries and the waits between them included."""
+    return [
+        (finished - started).total_seconds()
+        for started, finished in tx.execute(_good, {"job": job_id, "most": most})
+        if started is not None
+    ]
 
 
 _ended = and_(_q.finished_at > bindparam("since"), _q.finished_at <= bindparam("until"))

@@ -8,10 +8,10 @@ from statistics import median
 
 from sqlalchemy import case, func, select
 
-from chalicelib.model.runs import GOOD, Run, RunState
+from chalicelib.model.runs import Run, RunState
 
 from .database import Tx
-from .history import as_run
+from .history import as_run, good_seconds
 from .schema import RUNNING, job_queue
 
 _q = job_queue.c
@@ -68,15 +68,9 @@ def running(tx: Tx) -> list[Run]:
     return [as_run(row) for row in tx.execute(query)]
 
 
-def usual_seconds(tx: Tx, job_id: str, *, of: int = 100) -> float | None:
-    """Return the median duration of a job's last good runs, None if it has none."""
-    query = (
-        select(_q.started_at, _q.finished_at)
-        .where(_q.job_id == job_id, _q.state.in_(GOOD), _q.started_at.is_not(None))
-        .order_by(_q.id.desc())
-        .limit(of)
-    )
-    took = [(end - begin).total_seconds() for begin, end in tx.execute(query)]
+def usual_seconds(tx: Tx, job_id: str) -> float | None:
+    """Return the median duration of a job's last hundred good runs, None if it has none."""
+    took = good_seconds(tx, job_id)
     return median(took) if took else None
 
 

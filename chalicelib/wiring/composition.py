@@ -161,7 +161,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         direct_runs=DirectRuns(
             finder(store), clock, revisions, worker.job_state, ask_model=revisions.params_faults
         ),
-        questions=Questions(store, clock, settings),
+        questions=Questions(store, clock, settings, candidates=remote or bundle, missing=environment.missing),
     )
 
 

@@ -28,6 +28,7 @@ from .command import GitResult, git_environment, run_git
 from .default_branch import followed, named
 from .explain import explain, fault_error
 from .export import DamagedMirrorError, TookTooLongError, export
+from .history import Commits, between
 from .limits import TreeLimits
 from .mirror import Mirror
 from .redirects import found_at
@@ -74,10 +75,11 @@ class GitSource:
         self._timeout = timeout
         self._limits = limits
 
-    def fetch(self, ref: str | None = None) -> str:
+    def fetch(self, ref: str | None = None, *, listed: bool = False) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
 
-        A full commit id that is in the mirror is returned without the network. Raises SourceError.
+        A full commit id that is in the mirror is returned without the network. With `listed` the server is
+        not asked for a commit that no branch or tag leads to. Raises SourceError.
         """
         wanted = self._branch if ref is None else checked_ref(ref)
         configured = ref is None
@@ -85,7 +87,7 @@ class GitSource:
             with file_lock(self._root / "mirror.lock", timeout=self._timeout) as lock:
                 mirror = self._mirror(lock)
                 if wanted is not None and FULL_SHA.fullmatch(wanted):
-                    return self._fetch_commit(mirror, wanted)
+                    return self._fetch_commit(mirror, wanted, listed=listed)
                 self._check_access_files()
                 mirror.update()
                 if wanted is None:
@@ -153,12 +155,23 @@ class GitSource:
         except (git.GitError, git.BadName, ValueError, OSError):
             return None
 
-    def _fetch_commit(self, mirror: Mirror, sha: str) -> str:
+    def commits(self, base: str | None, sha: str) -> tuple[Commits, Commits]:
+        """Return the commits of `sha` that `base` lacks, and those of `base` that `sha` lacks.
+
+        See `history.between`.
+        """
+        try:
+            with file_lock(self._root / "mirror.lock", timeout=self._timeout, shared=True) as lock:
+                return between(base, sha, git_dir=self._root / "mirror.git", run=self._runner(lock))
+        except OSError as error:
+            raise unwritable(self._root, error, self._address) from error
+
+    def _fetch_commit(self, mirror: Mirror, sha: str, *, listed: bool = False) -> str:
         if mirror.has(sha):
             return sha
         self._check_access_files()
         mirror.update()
-        if mirror.has(sha) or mirror.fetch_commit(sha):
+        if mirror.has(sha) or (not listed and mirror.fetch_commit(sha)):
             return sha
         raise no_commit(sha, self.display_url)
 

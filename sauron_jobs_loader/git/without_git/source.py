@@ -27,6 +27,7 @@ from sauron_jobs_loader.git.checkouts import FULL_SHA, Checkouts
 from sauron_jobs_loader.git.default_branch import followed, named
 from sauron_jobs_loader.git.explain import fault_error
 from sauron_jobs_loader.git.export import DamagedMirrorError, make_durable, publish, refuse_escaping_links
+from sauron_jobs_loader.git.history import Commits
 from sauron_jobs_loader.git.limits import TreeLimits
 from sauron_jobs_loader.git.refusals import (
     checked_ref,
@@ -81,14 +82,15 @@ class DulwichSource:
         self._timeout = timeout
         self._limits = limits
 
-    def fetch(self, ref: str | None = None) -> str:
+    def fetch(self, ref: str | None = None, *, listed: bool = False) -> str:
         """Return the full commit id that a branch, tag or commit id (default: the branch) is at now.
 
         A full commit id that is checked out is returned without the network; otherwise it is checked out.
-        Raises SourceError.
+        With `listed` a commit is not there unless a branch or tag is at it, or it is checked out. Raises
+        SourceError.
         """
         wanted = self._branch if ref is None else checked_ref(ref)
-        if wanted is not None and FULL_SHA.fullmatch(wanted):
+        if wanted is not None and FULL_SHA.fullmatch(wanted) and not listed:
             self.checkout(wanted)
             return wanted
         try:
@@ -100,6 +102,10 @@ class DulwichSource:
         if wanted is None:
             self.followed, sha = followed(refs, self.display_url)
             return sha
+        if FULL_SHA.fullmatch(wanted):
+            if refs.resolve(wanted[:-1]) == wanted:
+                return wanted
+            raise no_commit(wanted, self.display_url)
         rule = _RULE if ABBREVIATED.fullmatch(wanted.lower()) else ""
         return named(wanted, refs, self.display_url, configured=ref is None, rule=rule)
 
@@ -133,6 +139,11 @@ class DulwichSource:
             return about(sha, (self._commits / sha).read_bytes())
         except OSError:
             return None
+
+    def commits(self, base: str | None, sha: str) -> tuple[Commits, Commits]:
+        """Return the commit `sha` if it is not `base`: there is no history. As `GitSource.commits`."""
+        found = None if base == sha else self.metadata(sha)
+        return ([] if found is None else [{"sha": sha, **found}]), []
 
     def _brought(self, sha: str, final: Path, *, anew: bool) -> Path:
         # of a killed process: no other one works here while this one holds the lock

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.answers.questions import Questions
+from chalicelib.answers import ask_why
 from chalicelib.model.runs import Outcome, Run, Verdict
 from chalicelib.operations.operations import Operations
 from chalicelib.scheduling.tick import tick
@@ -34,7 +34,8 @@ class World:
         return Operations(self.store, self.clock)
 
     def why(self, job_id: str, at: str | None = None) -> dict[str, Any]:
-        return Questions(self.store, self.clock, self.settings).why(job_id, at)
+        with self.store.read() as tx:
+            return ask_why.answer(tx, job_id, at, now=self.clock.now(), settings=self.settings)
 
     def tick(self) -> None:
         tick(self.store, self.clock)

@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from chalicelib.aws import ssm as parameters
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.remote_sync import RemoteBundle
-from chalicelib.errors import BundleError, SettingsError, UnknownRevisionError
+from chalicelib.errors import BundleError, SettingsError, UnknownRefError, UnknownRevisionError
 from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
 from chalicelib.store import Store
@@ -105,6 +105,30 @@ def test_a_rollback_to_nothing_is_refused_as_everywhere(function: Receiver) -> N
     function.answers[:] = [Answer(200, '{"unknown_revision": "abc"}')]
     with pytest.raises(UnknownRevisionError):
         RemoteBundle("sauron-prod", ManualClock()).rollback("abc")
+
+
+def test_a_candidate_is_asked_of_the_sync_function(function: Receiver) -> None:
+    said = {"to": "a" * 40, "jobs": [job_record("a")], "rejected": [], "remarks": [], "fault": None}
+    function.answers[:] = [Answer(200, json.dumps(said))]
+    candidate = RemoteBundle("sauron-prod", ManualClock()).candidate("main")
+    assert (candidate.to, [one["id"] for one in candidate.jobs]) == ("a" * 40, ["a"])
+    assert json.loads(function.asked[0].body)["detail"] == {"act": "candidate", "ref": "main"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "said"),
+    [
+        (Answer(200, '{"unknown_ref": "no branch <ref>"}'), UnknownRefError, "no branch <ref>"),
+        (Answer(200, '{"failed": "no such host"}'), BundleError, "no such host"),
+        (Answer(-1), BundleError, "Ask again in a minute"),
+    ],
+)
+def test_a_candidate_that_cannot_be_had_says_why(
+    answer: Answer, error: type[BundleError], said: str, function: Receiver
+) -> None:
+    function.answers[:] = [answer]
+    with pytest.raises(error, match=said):
+        RemoteBundle("sauron-prod", ManualClock(), wait_seconds=0.2).candidate("main")
 
 
 def test_no_job_of_the_bundle_gets_what_the_functions_role_may(tmp_path: object) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.answers.questions import Questions
+from chalicelib.answers import ask_why
 from chalicelib.model.runs import JobId
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
@@ -99,11 +99,12 @@ def test_why_answers_alike_on_every_store(store: Store, clock: ManualClock) -> N
     clock.move(minutes=39)
     tick(store, clock)
     Operations(store, clock).disable("j", SwitchRequest(by="ann"))
-    questions = Questions(store, clock, Settings.read({}))
-    answers = {
-        at: questions.why("j", f"2026-03-02T{at}")["answer"]
-        for at in ("12:59", "13:10", "13:20", "13:21", "13:50", "14:10")
-    }
+    settings = Settings.read({})
+    with store.read() as tx:
+        answers = {
+            at: ask_why.answer(tx, "j", f"2026-03-02T{at}", now=clock.now(), settings=settings)["answer"]
+            for at in ("12:59", "13:10", "13:20", "13:21", "13:50", "14:10")
+        }
     assert answers == {
         "12:59": "not_yet_defined",
         "13:10": "disabled",  # it was queued, and a claim would look at the job as it is now

@@ -1,0 +1,190 @@
+"""The simulation: when the occurrences of a set of jobs would start and end, with so many workers.
+
+Times are virtual and every run ends well, so nothing is tried again; what is running or waiting when the span
+begins is not looked at. How long a run takes is what its job's good runs took before. Same input, same bytes.
+
+Limit: `MOST` occurrences at once, and a year.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+from chalicelib.clock import iso
+from chalicelib.cron.minutes import Minutes
+from chalicelib.errors import ScheduleError, SpanError
+from chalicelib.model.faults import DEFINITION_REJECTED
+from chalicelib.model.jobs import Overlap
+
+from .job_set import JobSet, Member
+from .virtual_time import VirtualJob, VirtualRun, VirtualTime
+
+MOST = 100_000
+LONGEST = timedelta(days=366)
+WITHOUT_HISTORY = 1.0  # seconds that a run of a job without good runs is taken for
+SLOW = 0.95  # of the runs are no slower, with `pessimistic`
+_MICROSECOND = timedelta(microseconds=1)
+
+Taken = Mapping[str, Sequence[float]]
+"""Seconds that the newest good runs of each job took."""
+
+
+def check_span(start: datetime, end: datetime) -> None:
+    """Raise SpanError for a span that is empty or longer than a year."""
+    if end <= start:
+        raise SpanError(f"to={iso(end)} is not after from={iso(start)}. Write a later time.")
+    if end - start > LONGEST:
+        raise SpanError(
+            f"From {iso(start)} to {iso(end)} are over {LONGEST.days} days. Write an earlier time for to."
+        )
+
+
+def usual_seconds(taken: Sequence[float], *, pessimistic: bool) -> float:
+    """Return how long a run is taken to last: the median, or the 95th percentile by nearest rank."""
+    if not taken:
+        return WITHOUT_HISTORY
+    if pessimistic:
+        return sorted(taken)[math.ceil(SLOW * len(taken)) - 1]
+    return median(taken)
+
+
+def simulate(
+    jobs: JobSet,
+    taken: Taken,
+    *,
+    start: datetime,
+    end: datetime,
+    workers: int,
+    pessimistic: bool = False,
+    most: int = MOST,
+) -> dict[str, Any]:
+    """Simulate the occurrences that fire from `start` to before `end`. Raises SpanError."""
+    check_span(start, end)
+    minutes = Minutes(start - _MICROSECOND, end - _MICROSECOND)
+    fires = {job_id: bits for job_id, one in sorted(jobs.items()) if (bits := _occurrences(one, minutes))}
+    count = sum(bits.bit_count() for bits in fires.values())
+    if count > most:
+        raise SpanError(
+            f"{count} occurrences lie between {iso(start)} and {iso(end)}, and at most {most} are simulated. "
+            "Write an earlier time for to."
+        )
+    seconds = {
+        job_id: round(usual_seconds(taken.get(job_id, ()), pessimistic=pessimistic), 6) for job_id in fires
+    }
+    due: list[VirtualRun] = []
+    missed: list[tuple[int, str, str]] = []
+    for job_id, bits in fires.items():
+        spec, rejected = jobs[job_id].spec, jobs[job_id].rejected
+        at = [(one - start) // _MICROSECOND for one in minutes.instants(bits)]
+        if rejected is not None:
+            missed += [(fire, job_id, rejected) for fire in at]
+            continue
+        job = VirtualJob(job_id, spec.overlap, round(seconds[job_id] * 1_000_000))
+        delay = (spec.due_at(start) - start) // _MICROSECOND
+        due += [VirtualRun(job, fire, fire + delay) for fire in at]
+    virtual = VirtualTime(due, workers=workers)
+    virtual.run()
+    ran = [run for run in virtual.runs if run.starts is not None]
+    busy = sum((run.ends or 0) - (run.starts or 0) for run in ran)
+    texts = _Texts(start)
+    rows = [(run.fire, run.job.job_id, _row(run, texts)) for run in virtual.runs]
+    rows += [(fire, job_id, _missed(fire, job_id, why, texts)) for fire, job_id, why in missed]
+    rows.sort(key=lambda one: one[:2])
+    return {
+        "from": iso(start),
+        "to": iso(end),
+        "workers": workers,
+        "pessimistic": pessimistic,
+        "runs": [row for _, _, row in rows],
+        "summary": {
+            "runs": len(ran),
+            "skipped": len(virtual.runs) - len(ran),
+            "missed": len(missed),
+            "longest_wait_seconds": max(((run.starts or 0) - run.due for run in ran), default=0) / 1_000_000,
+            "busiest": {"at": texts[virtual.most_at] if ran else None, "running": virtual.most},
+            "busy_share": round(busy / (workers * ((end - start) // _MICROSECOND)), 6),
+        },
+        "durations": [
+            {
+                "job_id": job_id,
+                "seconds": seconds[job_id],
+                "runs": len(taken.get(job_id, ())),
+                "source": "history" if taken.get(job_id) else "assumed",
+            }
+            for job_id in fires
+        ],
+        "notes": list(_notes([job_id for job_id in fires if not taken.get(job_id)])),
+    }
+
+
+class _Texts(dict[int, str]):
+    """The instants as text, by microseconds since the beginning."""
+
+    def __init__(self, start: datetime) -> None:
+        super().__init__()
+        self._start = start
+
+    def __missing__(self, at: int) -> str:
+        text = self[at] = iso(self._start + timedelta(microseconds=at))
+        return text
+
+
+def _occurrences(member: Member, minutes: Minutes) -> int:
+    try:
+        return member.occurrences(minutes)
+    except ScheduleError:  # a zone that an update of this machine dropped
+        return 0
+
+
+def _row(run: VirtualRun, texts: _Texts) -> dict[str, Any]:
+    skipped = run.starts is None
+    return {
+        "job_id": run.job.job_id,
+        "fire_at": texts[run.fire],
+        "due_at": texts[run.due],
+        "starts_at": None if run.starts is None else texts[run.starts],
+        "ends_at": None if run.ends is None else texts[run.ends],
+        "state": "skipped" if skipped else "ran",
+        "waited_seconds": 0.0 if run.starts is None else (run.starts - run.due) / 1_000_000,
+        "reason": _reason(run, texts),
+    }
+
+
+def _reason(run: VirtualRun, texts: _Texts) -> str | None:
+    if run.skipped_for is not None:
+        other = texts[run.skipped_for.fire]
+        if run.job.overlap is Overlap.REPLACE:
+            return f"overlap: replaced by the run of {other}"
+        return f"overlap: the run of {other} was not over"
+    if run.replaced_by is not None:
+        return f"overlap: ended by the run of {texts[run.replaced_by.fire]}"
+    if run.starts is None or run.starts == run.due:
+        return None
+    if run.waited_for is not None:
+        return f"overlap: waited for the run of {texts[run.waited_for.fire]}"
+    return "waited for a worker"
+
+
+def _missed(fire: int, job_id: str, why: str, texts: _Texts) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "fire_at": texts[fire],
+        "due_at": texts[fire],
+        "starts_at": None,
+        "ends_at": None,
+        "state": "missed",
+        "waited_seconds": 0.0,
+        "reason": f"{DEFINITION_REJECTED}: {why}",
+    }
+
+
+def _notes(without: Sequence[str]) -> list[str]:
+    notes = ["Every run is taken to end well; what is running or queued now is not looked at."]
+    if without:
+        named = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")  # noqa: PLR2004 - enough to see
+        notes.append(f"Without good runs in the history, a run is taken for 1 s: {named}.")
+    return notes
