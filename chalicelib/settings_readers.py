@@ -17,8 +17,13 @@ from urllib.parse import parse_qs, urlsplit
 
 TOKEN_CHARS = 8  # a shorter token is guessed
 WEBHOOK_KEY_BYTES = 16  # a shorter one is guessed
-# parameters of an SQLite address that its driver takes and the store can live with
-SQLITE_OPTIONS = frozenset({"timeout", "isolation_level", "check_same_thread", "cached_statements"})
+# parameters of an SQLite address that its driver takes and the store can live with, and their values
+SQLITE_OPTIONS = {
+    "timeout": r"\d+(\.\d+)?",
+    "isolation_level": r"\w+",
+    "check_same_thread": r"0|1|true|false",
+    "cached_statements": r"\d+",
+}
 SCOPES = ("read", "trigger", "operate", "admin")
 
 
@@ -45,7 +50,10 @@ def word(value: str) -> str:
 
 def path(value: str) -> Path:
     """Read a path; `~` is the home folder."""
-    return Path(value).expanduser().absolute()
+    try:
+        return Path(value).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("there is no such home folder; write an absolute path") from None
 
 
 def folder_inside(value: str) -> str | None:
@@ -135,9 +143,15 @@ def _sqlite_url(value: str) -> str:
     path, _, query = value.removeprefix("sqlite:///").partition("?")
     if not path or path.endswith("/") or path.startswith((":memory:", "file:", "~")):
         raise ValueError("the store must be a file on disk; write sqlite:////absolute/path.sqlite3")
-    if parse_qs(query, keep_blank_values=True).keys() - SQLITE_OPTIONS:
+    options = parse_qs(query, keep_blank_values=True)
+    if not all(
+        re.fullmatch(SQLITE_OPTIONS.get(name, r"(?!)"), value, re.ASCII | re.IGNORECASE)
+        for name, values in options.items()
+        for value in values
+    ):
         raise ValueError(
-            "a parameter after the ? is not one of SQLite's here; write sqlite:////absolute/path.sqlite3"
+            "a parameter after the ? is not one of SQLite's here, or its value is not valid; "
+            "write sqlite:////absolute/path.sqlite3"
         )
     return value
 
@@ -173,7 +187,7 @@ def life_hub_url(value: str) -> str:
 def addresses(value: str) -> str:
     """Read one or more email addresses."""
     for one in value.split(","):
-        if not re.search(r"[^@\s]@[^@\s]", one):
+        if not re.fullmatch(r"\s*(?:[^<>@]*<[^<>@\s;]+@[^<>@\s;]+>|[^<>@\s;]+@[^<>@\s;]+)\s*", one):
             raise ValueError(
                 f"{one.strip()!r} is not an email address. Write for example ops@example.org; "
                 "separate several with commas"
@@ -233,6 +247,8 @@ def public_url(value: str) -> str:
     """Read the address of the page: http(s) with a host, and perhaps a path."""
     url = http_url(value)
     parts = urlsplit(url)
+    if "@" in parts.netloc:
+        raise ValueError("it is shown to everyone; write it without the user and password before the @")
     if "?" in url or "#" in url:
         raise ValueError("write the address of the page without what follows a ? or #")
     if not re.fullmatch(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?", parts.path) or re.search(

@@ -98,6 +98,8 @@ def _ways(character: str) -> Iterator[Way]:
         yield (["%0D%0A", "%0d%0a", r"\r\n", r"\\r\\n"],)
     ampersands, bodies = _AMPERSANDS, sorted(_html_names(character))
     yield (ampersands, ["amp;amp;", "amp;", ""], bodies, [";"])
+    if character in "'\"":  # JSON or source code in HTML
+        yield (_LEADS[:3], ampersands, ["amp;", ""], bodies, [";"])
     yield from _in_bytes(character)
     yield from _in_source(character)
     if character == " ":

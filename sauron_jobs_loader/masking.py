@@ -44,15 +44,18 @@ PUBLIC_USERS = frozenset(
 """User names beside a git token that every host's manual has: no secrets."""
 UNREADABLE = "an address that cannot be read"
 _SCHEME = re.compile(r"\A(?:[a-z][a-z0-9+.-]*:)?/+", re.IGNORECASE)
-_SSH_USER = re.compile(r"(?:git\+)?ssh://[a-z0-9_.+-]+", re.IGNORECASE)
+_SSH_USER = re.compile(r"(?:git\+)?ssh://([a-z0-9_.+-]+)", re.IGNORECASE)
 _URL = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:(?P<info>[^/?#@\s\\]*)@)?"
     r"(?P<place>(?:\[[0-9a-f:.]+\]|[^/?#@\s\\:\[\]]+)(?::\d*)?(?:/[^?#@\s]*)?)(?:[?#][^@]*)?",
     re.IGNORECASE,
 )
 _SCP_LIKE = re.compile(
-    r"(?:[a-z0-9_.+-]+@(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\]):|git@[a-z0-9_.-]+/)[^@\s]+", re.IGNORECASE
+    r"(?P<user>[a-z0-9_.+-]+)@(?P<place>(?:[a-z0-9_.-]+|\[[0-9a-f:.]+\]):[^@\s]+)"
+    r"|git@[a-z0-9_.-]+/[^@\s]+",
+    re.IGNORECASE,
 )
+LONGEST_USER = 19  # letters of a user name of ssh that is shown: a longer one may be a token
 
 
 def without_credentials(text: str) -> str:
@@ -72,12 +75,15 @@ def address_credentials(url: str) -> set[str]:
     """Return what of one address may be a secret: all that stands before its last @, whole and in pieces.
 
     Nothing is guessed from the form of the address, because a password that holds `/`, `#` or `?` makes it
-    another one. The user name alone of an ssh address opens nothing and is none.
+    another one. The user name alone of an ssh address opens nothing and is none, if it is no longer than
+    LONGEST_USER.
     """
     before, at, _ = url.rpartition("@")
-    if not at or _is_path(url) or _SCP_LIKE.fullmatch(url) or _SSH_USER.fullmatch(before):
+    if not at or _is_path(url):
         return set()
-    whole = _SCHEME.sub("", before)
+    if found := _SCP_LIKE.fullmatch(url) or _SSH_USER.fullmatch(before):
+        return {found[1]} if found[1] and len(found[1]) > LONGEST_USER else set()
+    whole = _SCHEME.sub("", before.lstrip("./"))
     if whole in PUBLIC_USERS:
         return set()
     user, _, last = whole.rpartition(":")
@@ -94,12 +100,17 @@ def shown_address(url: str) -> str:
         return url
     if found := _URL.fullmatch(url):
         scheme = found["scheme"].lower()
-        user = f"{found['info']}@" if scheme.startswith("ssh") and ":" not in (found["info"] or ":") else ""
-        return f"{scheme}://{user}{found['place']}"
-    return url if _SCP_LIKE.fullmatch(url) else UNREADABLE
+        name = found["info"] or ""
+        shown = scheme.startswith("ssh") and name and ":" not in name and len(name) <= LONGEST_USER
+        return f"{scheme}://{name}@{found['place']}" if shown else f"{scheme}://{found['place']}"
+    if match := _SCP_LIKE.fullmatch(url):
+        return url if len(match["user"] or "") <= LONGEST_USER else match["place"]
+    return UNREADABLE
 
 
 def _is_path(url: str) -> bool:
+    if "://" in url and "@" in url and not url.startswith("file:"):
+        return False  # an address with a slip before its scheme
     return url.startswith((".", "~", "file:///")) or (url.startswith("/") and not url.startswith("//"))
 
 

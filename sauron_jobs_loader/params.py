@@ -114,10 +114,13 @@ def _unknown(model: Any, params: Mapping[str, Any]) -> list[str]:
 def _names(model: Any) -> list[str]:
     """Return the names under which the fields of a model may come."""
     names: list[str] = []
+    config = getattr(model, "model_config", {})
+    own_too = config.get("populate_by_name") or config.get("validate_by_name")
     for name, field in getattr(model, "model_fields", {}).items():
         alias = getattr(field, "validation_alias", None)
         choices = getattr(alias, "choices", [alias])
-        names += [one for one in (name, *choices) if isinstance(one, str)]
+        own = (name,) if alias is None or own_too else ()
+        names += [one for one in (*own, *choices) if isinstance(one, str)]
     return names
 
 

@@ -164,7 +164,7 @@ def _count_advice(texts: tuple[str, ...]) -> str:
         return f"is empty; write five fields ({_FORM}) such as '0 8 * * 1-5'"
     if len(texts) == len(FIELDS) + 1:
         years = texts[-1].isdigit() and len(texts[-1]) == 4  # noqa: PLR2004 - digits of a year
-        rest = " ".join(texts[:-1] if years else texts[1:])
+        rest = " ".join(texts[:-1] if years else texts[1:]).replace("?", "*")
         return (
             "has 6 fields, and there are no seconds or years here; "
             f"write exactly five ({_FORM}), such as {rest!r}"

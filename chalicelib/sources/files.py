@@ -20,6 +20,8 @@ MOST_BYTES = 1 << 20
 _MARKS = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks of UTF-16
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-[^}]*)?\}")
+# in a value of several lines: a setting that a quote before it took in. Base64, which ends in =, has no _
+_SWALLOWED = re.compile(r"[\r\n][ \t]*(?:export[ \t]+)?([A-Z][A-Z0-9]*_[A-Z0-9_]*)[ \t]*=")
 _NEWLINE = re.compile(r"\r\n|\n|\r")
 
 
@@ -129,6 +131,11 @@ def _fault(binding: Binding, known: Mapping[str, int]) -> str | None:
         return None
     if not _NAME.fullmatch(binding.key):
         return "the name before the = is not valid; write NAME=value, with letters, digits and _ in the name"
+    if swallowed := _SWALLOWED.search(binding.value or ""):
+        return (
+            f"the quote that begins here ends only behind {swallowed[1]}=, which is not read; write "
+            'NAME="value" with both quotes on one line'
+        )
     exported = statement.startswith("export") and binding.key in known
     if binding.value is None and not exported:
         return "there is no =; write NAME=value, or NAME= to leave it unset"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -31,8 +32,8 @@ def unknown(environ: Mapping[str, str], table: Sequence[Row]) -> Iterator[str]:
     for name in sorted(environ):
         if name in known or name in refused:
             continue
-        if name.upper() in known:
-            yield f"{name}: there is no such setting; write {name.upper()}"
+        if (meant := re.sub(r"[-.]", "_", name).upper()) in known:
+            yield f"{name}: there is no such setting; write {meant}"
         elif name.startswith(PREFIXES):
             near = difflib.get_close_matches(name, sorted(known), n=1)
             cure = f"did you mean {near[0]}?" if near else "remove it"

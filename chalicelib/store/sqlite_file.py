@@ -4,8 +4,9 @@ Only one connection of all processes that share a file checkpoints its WAL: seve
 it in SQLite before 3.51.3. The WAL is moved into the file when it is long, and when nothing was written
 lately, so that the file alone is seldom far behind.
 
-Damage is noted at the first read or write that SQLite refuses because of it, and by `examine`. It is not
-forgotten while the process lives.
+Damage is noted at the first read or write that SQLite refuses because of it, and by `examine`. So is a file
+that was deleted or replaced while it is open (`rm`, `mv`, rsync): what is written to it would be lost. Damage
+is not forgotten while the process lives. Limit: a file that is written over in its place is not seen at once.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from chalicelib import logs
 from chalicelib.errors import DamagedStoreError, StoreError
@@ -64,6 +65,8 @@ class SqliteFile:
         self._seen = self._folded = (0, 0)  # of the WAL: when it was last written, and its length
         self.is_store = False  # known to be one: until then it may be a file of another kind
         self._damage: DamagedStoreError | None = None
+        self._opened: tuple[int, int] | None = None  # device and inode of the file that is in use
+        self._has_wal = False
         self._noting = threading.Lock()
 
     @property
@@ -94,6 +97,7 @@ class SqliteFile:
         @event.listens_for(engine, "do_connect")
         def share(*_given: object) -> None:
             self._use.share()
+            self._check_in_place()
 
         @event.listens_for(engine, "connect")
         def prepare(connection: sqlite3.Connection, _record: object) -> None:
@@ -101,14 +105,18 @@ class SqliteFile:
             with contextlib.suppress(OSError):  # a file that was just made; its -wal and -shm follow it
                 if self.path.stat().st_size == 0:
                     self.path.chmod(PRIVATE_FILE)
-            _use_wal(connection)
+            self._has_wal = _use_wal(connection)
+            if self._opened is None:
+                self._opened = _identity(self.path)
             for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-8000"):
                 connection.execute(f"PRAGMA {pragma}").close()
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
             mode = "IMMEDIATE" if connection.get_execution_options().get("write") else "DEFERRED"
+            self._check_in_place()
             connection.exec_driver_sql(f"BEGIN {mode}")
+            self._check_wal(mode)
 
         @event.listens_for(engine, "handle_error")
         def note(context: ExceptionContext) -> None:
@@ -116,10 +124,25 @@ class SqliteFile:
             other_kind = "not a database" in str(error) and not self.is_store
             if other_kind and copies.newest_good(self.path, self.backups) is None:
                 return
-            if copies.is_damage(error):
+            if copies.is_damage(error) or (self.is_store and "no such table" in str(error)):
                 self.note_damage(str(error))
 
         return engine
+
+    def _check_in_place(self) -> None:
+        """Raise DatabaseError if the name of the file leads to another file than the one in use, or none."""
+        if self._opened is not None and _identity(self.path) != self._opened:
+            raise self._lost("it was deleted or replaced while Sauron had it open")
+
+    def _check_wal(self, mode: str) -> None:
+        """Raise DatabaseError if the log into which a transaction is about to write has no name any more."""
+        if mode == "IMMEDIATE" and self._has_wal and not self.wal.exists():
+            raise self._lost("its -wal was deleted while Sauron had it open")
+
+    def _lost(self, what: str) -> DatabaseError:
+        """Note this damage and return it as an error of SQLite, which whoever uses the store expects."""
+        self.note_damage(what)
+        return DatabaseError("BEGIN", None, sqlite3.DatabaseError(what))
 
     def note_damage(self, what: str) -> DamagedStoreError:
         """Remember that the file is damaged; the first finding counts, and is logged with the newest copy."""
@@ -243,15 +266,26 @@ class SqliteFile:
             self._checkpointer = None
 
 
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL; try again when another process does so too: SQLite does not wait for that."""
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return the device and inode of a file, None if there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        there = path.stat()
+        return there.st_dev, there.st_ino
+    return None
+
+
+def _use_wal(connection: sqlite3.Connection) -> bool:
+    """Switch the file to WAL, and say whether it has one: not every file system allows it.
+
+    It is tried again when another process does so too: SQLite does not wait for that.
+    """
     give_up = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            connection.execute("PRAGMA journal_mode=WAL").close()
+            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or time.monotonic() > give_up:
                 raise
             time.sleep(0.01)
         else:
-            return
+            return str(mode) == "wal"

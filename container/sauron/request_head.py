@@ -102,7 +102,8 @@ class RequestParser(HTTPRequestParser):
             self.error = unclear or self.error or self._fault()
             if self.error:
                 self.completed = True
-                self.expect_continue = False
+        if self.completed:  # nothing more comes, and waitress would wait for it after `100 Continue`
+            self.expect_continue = False
         return taken
 
     def _fault(self) -> Error | None:

@@ -23,15 +23,18 @@ _CHANGING = frozenset(
         *(f"uuid.uuid{number}" for number in (1, 4, 6, 7)),
         *(f"os.{name}" for name in ("getpid", "getppid", "urandom")),
         *(f"secrets.{name}" for name in ("token_hex", "token_bytes", "token_urlsafe", "randbelow")),
-        *(f"random.{name}" for name in ("random", "randint", "randrange", "uniform", "choice")),
+        *(f"random.{name}" for name in ("random", "randint", "randrange", "uniform", "choice", "choices")),
+        *(f"random.{name}" for name in ("sample", "shuffle", "getrandbits", "Random")),
+        *("numpy.random.default_rng", "numpy.random.RandomState"),
         "tempfile.mkdtemp",
         "tempfile.mkstemp",
     }
 )
 _GIVEN_A_TIME = dict.fromkeys(("time.ctime", "time.asctime", "time.localtime", "time.gmtime"), 1) | {
-    "time.strftime": 2
+    "time.strftime": 2,
+    **dict.fromkeys(("random.Random", "numpy.random.default_rng", "numpy.random.RandomState"), 1),
 }
-"""Functions of `time` that do not ask for the present if they get so many arguments."""
+"""Functions that do not ask for the present, or for chance, if they get so many arguments."""
 
 
 def check(tree: BundleTree) -> list[Remark]:
@@ -110,14 +113,19 @@ def _executed(body: list[ast.stmt]) -> Iterator[tuple[ast.AST, str]]:
             yield node.test, AT_LOADING
             yield from _executed([*node.body, *node.orelse])
         elif isinstance(node, ast.For | ast.While | ast.With):
-            head = [node.iter] if isinstance(node, ast.For) else []
-            yield from ((one, AT_LOADING) for one in head)
+            yield from ((one, AT_LOADING) for one in _head(node))
             yield from _executed(node.body)
         elif isinstance(node, ast.Try):
             handlers = [one for handler in node.handlers for one in handler.body]
             yield from _executed([*node.body, *handlers, *node.orelse, *node.finalbody])
         else:
             yield node, AT_LOADING
+
+
+def _head(node: ast.For | ast.While | ast.With) -> list[ast.AST]:
+    if isinstance(node, ast.With):
+        return list(node.items)
+    return [node.iter if isinstance(node, ast.For) else node.test]
 
 
 def _is_main(test: ast.expr) -> bool:

@@ -4,7 +4,7 @@ Accepted are https, ssh (as a URL or as `git@host:org/repo.git`), file:// and lo
 start with `./`; http only to this machine. Any other address is refused with what to write instead: git runs
 commands for `ext::...` and takes an address that starts with `-` for an option.
 
-Credentials in an address are moved out of it at once: `url` and `display` never hold any.
+Credentials in an address of the web are moved out of it at once.
 """
 
 import base64
@@ -37,10 +37,13 @@ _ACCEPTED = (
 
 @dataclass(frozen=True, slots=True)
 class GitAddress:
-    """One accepted address. `url` is for git, `display` for people. Neither holds credentials."""
+    """One accepted address. `url` is for git, `display` for people. Neither holds credentials.
+
+    Limit: a token that was written as the user of an ssh address stays in `url`, which ssh needs.
+    """
 
     scheme: str  # https, http, ssh or file
-    url: str
+    url: str = field(repr=False)
     display: str
     host: str | None = None
     port: int | None = None
@@ -117,7 +120,7 @@ def _from_words(url: str) -> GitAddress:
         host, path = match["host"], match["path"]
         _refuse(url, "lacks a scheme", f"write https://{host}/{path} or git@{host}:{path}")
     if url.startswith("~"):
-        _refuse(url, "starts with ~, which is different for every user", f"write {Path(url).expanduser()}")
+        _refuse(url, "starts with ~, which is different for every user", f"write {_at_home(url)}")
     match = _SCP_LIKE.fullmatch(url)
     if match is None:
         _refuse(url, "is not a valid repository address", f"{_ACCEPTED} (a relative path starts with ./)")
@@ -125,7 +128,14 @@ def _from_words(url: str) -> GitAddress:
     _check_host(url, host)
     if match["path"].startswith("-"):
         _refuse(url, "has a path that starts with a dash")
-    return GitAddress("ssh", url, url, host=host)
+    return GitAddress("ssh", url, shown_address(url), host=host)
+
+
+def _at_home(path: str) -> str:
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError:  # there is no such user
+        return "the absolute path"
 
 
 def _from_url(url: str, token: str | None) -> GitAddress:
@@ -149,7 +159,8 @@ def _from_url(url: str, token: str | None) -> GitAddress:
             )
         return _local(url, Path(unquote(parts.path)))
     if parts.scheme not in ("https", "http", "ssh"):
-        instead = f"write https://{parts.netloc}{parts.path}" if parts.scheme == "git" else _ACCEPTED
+        place = f"{_netloc(parts.hostname or '', port)}{parts.path}"
+        instead = f"write https://{place}" if parts.scheme == "git" and parts.hostname else _ACCEPTED
         _refuse(url, f"has the unsupported scheme {parts.scheme}://", instead)
     host = parts.hostname
     if not host:
@@ -205,7 +216,7 @@ def _ssh(url: str, parts: SplitResult, host: str, port: int | None) -> GitAddres
     if user and not re.fullmatch(r"[A-Za-z0-9_.+][A-Za-z0-9_.+-]*@", user):
         _refuse(url, "has an invalid user name")
     clean = f"ssh://{user}{_netloc(host, port)}{parts.path}"
-    return GitAddress("ssh", clean, clean, host=host, port=port)
+    return GitAddress("ssh", clean, shown_address(clean), host=host, port=port)
 
 
 def _local(url: str, path: Path) -> GitAddress:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from sauron_jobs_loader.masking import LONGEST_USER
+
 _DRIVE = re.compile(r"(?P<drive>[A-Za-z]):[\\/](?P<path>[^@]*)")
 _PORT = re.compile(r"(?P<at>(?:[\w.+-]+@)?[\w.-]+):(?P<port>\d{1,5})/(?P<path>[^/@]+/[^@]+)")
 _SSH_WITH_COLON = re.compile(r"ssh://(?P<at>(?:[\w.+-]+@)?[\w.-]+):(?P<path>[^/:@\d][^:@]*)")
@@ -55,15 +57,21 @@ def _path(url: str) -> Mistake | None:
 
 def _ssh(url: str) -> Mistake | None:
     if (match := _PORT.fullmatch(url)) and int(match["port"]) <= _HIGHEST_PORT:
-        at, port, path = match["at"], match["port"], match["path"]
+        at, port, path = _shown(match["at"]), match["port"], match["path"]
         return (
             f"has {port} where ssh expects a path",
             f"if that is a port, write ssh://{at}:{port}/{path}; if it is a folder, ssh://{at}/{port}/{path}",
         )
     if match := _SSH_WITH_COLON.fullmatch(url):
-        at, path = match["at"], match["path"]
+        at, path = _shown(match["at"]), match["path"]
         return "mixes two ways to write an ssh address", f"write {at}:{path} or ssh://{at}/{path}"
     return None
+
+
+def _shown(user_and_host: str) -> str:
+    """Return `user@host` without a user name that may be a token."""
+    user, at, host = user_and_host.rpartition("@")
+    return f"git@{host}" if at and len(user) > LONGEST_USER else user_and_host
 
 
 def _page(url: str) -> Mistake | None:

@@ -1,9 +1,10 @@
-"""What loading a bundle left behind that forks must not share: threads, connections, open files.
+"""What loading a bundle left behind that forks must not share: threads, connections, open files, memory.
 
 Forks of one process share each open description: two attempts that use one connection read each other's
 answers, and two that read one file share their place in it. Logs that are opened to append are fine, and so
-are devices such as /dev/urandom. Limit: only what the kernel shows is seen, not a random generator that was
-seeded or a lock that is held.
+are devices such as /dev/urandom. Memory that is mapped to be shared (a lock or value of multiprocessing) is
+one for all attempts, of earlier runs too: a lock that a killed one held stays locked. Limit: only what the
+kernel shows is seen, not a random generator that was seeded or a lock of threads that is held.
 """
 # this runs in the process that is forked, pathlib would cost it memory
 # ruff: noqa: PTH115, PTH118, PTH208
@@ -26,11 +27,16 @@ HARMLESS_DEVICES = (
     "/dev/pts/",
 )
 _OPEN = "/proc/self/fd"
+_MAPPED = "/proc/self/maps"
+_SHARED = "memory that is shared with forks"
 
 
 def handles() -> dict[int, str]:
-    """Return the open descriptors of this process and what the kernel calls each."""
-    found = {}
+    """Return the open descriptors of this process and what the kernel calls each.
+
+    Where memory that forks can write for each other begins, it is in there, too.
+    """
+    found = _shared_memory()
     for name in os.listdir(_OPEN):
         try:
             found[int(name)] = os.readlink(os.path.join(_OPEN, name))
@@ -44,9 +50,18 @@ def left_since(before: dict[int, str]) -> list[str]:
     threads = max(len(os.listdir("/proc/self/task")), threading.active_count()) - 1
     found = [] if threads < 1 else ["a thread" if threads == 1 else f"{threads} threads"]
     for descriptor, target in sorted(handles().items()):
-        if before.get(descriptor) != target and (words := _words(descriptor, target)):
+        if before.get(descriptor) == target:
+            continue
+        words = target if target == _SHARED else _words(descriptor, target)
+        if words and words not in found:
             found.append(words)
     return found
+
+
+def _shared_memory() -> dict[int, str]:
+    with open(_MAPPED, encoding="utf-8", errors="replace") as maps:  # noqa: PTH123 - no pathlib, as above
+        rows = [line.split(maxsplit=2) for line in maps]
+    return {int(place.partition("-")[0], 16): _SHARED for place, rights, _ in rows if rights == "rw-s"}
 
 
 def _words(descriptor: int, target: str) -> str | None:

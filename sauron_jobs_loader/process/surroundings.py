@@ -1,7 +1,8 @@
 """The variables that tell a program where it is: made true of a bundle before its code runs.
 
 A revision lies below the folder of whoever started Sauron, often below a repository of theirs, and it has no
-`.git` of its own. git, which looks for one in every folder above, stops at the bundle's folder. Limit: that
+`.git` of its own. git, which looks for one in every folder above, stops at the bundle's folder, and at each
+one between it and JOBS_DIR when it is started there: a bundle may be a folder of its repository. Limit: that
 is git's own rule; other programs that search upwards for their settings do not know it.
 """
 
@@ -13,6 +14,8 @@ from collections.abc import MutableMapping
 from typing import Any
 
 CEILING = "GIT_CEILING_DIRECTORIES"
+REVISIONS = "revisions"  # the folder in JOBS_DIR that holds the checkouts
+SHA_LENGTH = 40  # letters of the name of a checkout
 ELSEWHERE = (
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -57,8 +60,17 @@ def settle(environ: MutableMapping[str, str], folder: str) -> None:
         environ.pop(name, None)
     environ["PWD"] = folder
     environ.setdefault("PYTHONUNBUFFERED", "1")
-    ceiling, given = os.path.dirname(folder), environ.get(CEILING)  # noqa: PTH120 - no pathlib in the fork
-    if not given:
-        environ[CEILING] = ceiling
-    elif ceiling not in given.split(os.pathsep):
-        environ[CEILING] = ceiling + os.pathsep + given
+    given = [place for place in environ.get(CEILING, "").split(os.pathsep) if place]
+    environ[CEILING] = os.pathsep.join([*(one for one in _ceilings(folder) if one not in given), *given])
+
+
+def _ceilings(folder: str) -> list[str]:
+    """Return the folders around a bundle's, up to JOBS_DIR: git reads none of them, nor what lies above."""
+    found, place = [], folder
+    while (above := os.path.dirname(place)) != place:  # noqa: PTH120 - no pathlib in the fork
+        found.append(above)
+        name = place[len(above) :].strip("/")
+        if above.endswith(f"/{REVISIONS}") and len(name) == SHA_LENGTH:
+            return [*found, os.path.dirname(above)]  # noqa: PTH120 - as above
+        place = above
+    return found[:1]

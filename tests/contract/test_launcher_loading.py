@@ -51,8 +51,14 @@ def server() -> Iterator[int]:
         ("ROWS = open('manifest.py')", "the open file "),
         ("P = os.pipe()", "a pipe"),
         ("import selectors\nS = selectors.EpollSelector()", "an event loop or timer of the kernel"),
+        ("import multiprocessing\nL = multiprocessing.Lock()", "memory that is shared"),
+        ("import multiprocessing\nN = multiprocessing.Value('i', 0)", "memory that is shared"),
+        ("import mmap\nM = mmap.mmap(-1, 4096)", "memory that is shared"),
     ],
-    ids=["connection", "server", "socket pair", "database", "file", "pipe", "event loop"],
+    ids=[
+        *("connection", "server", "socket pair", "database", "file", "pipe", "event loop"),
+        *("lock of processes", "value of processes", "mapped memory"),
+    ],
 )
 def test_an_open_handle_of_a_module_is_not_shared_by_attempts(
     runs: Runs, server: int, body: str, words: str
@@ -71,6 +77,7 @@ def test_an_open_handle_of_a_module_is_not_shared_by_attempts(
         "LOG = open('a.log', 'a')",
         "RANDOM = open('/dev/urandom', 'rb')",
         "with open('manifest.py') as file:\n    TEXT = file.read()",
+        "import mmap\nM = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE)",
         "import httpx, logging\nCLIENT = httpx.Client()\nlogging.basicConfig(filename='a.log')",
     ],
 )

@@ -309,6 +309,8 @@ def test_a_second_name_with_another_value_is_told() -> None:
         ("JOB_QUEUE_URL", "did you mean JOB_QUEUE_DB_URL?"),
         ("jobs_git_token", "write JOBS_GIT_TOKEN"),
         ("Sauron_Workers", "write SAURON_WORKERS"),
+        ("SAURON-API-TOKENS", "write SAURON_API_TOKENS"),
+        ("sauron.api.tokens", "write SAURON_API_TOKENS"),
         ("SAURON_XYZZY_PLUGH_4242424242", "remove it"),
     ],
 )

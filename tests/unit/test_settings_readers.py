@@ -39,3 +39,43 @@ def test_the_public_address_may_have_a_path(url: str, path: str) -> None:
 def test_a_public_address_that_no_link_can_begin_with_is_refused(url: str) -> None:
     with pytest.raises(SettingsError, match=r"SAURON_PUBLIC_URL.*(for example https://host/sauron|\? or #)"):
         Settings.read({"SAURON_PUBLIC_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "instead"),
+    [
+        ("JOBS_DIR", "~nobody-of-that-name/jobs", "write an absolute path"),
+        ("SAURON_BACKUP_DIR", "~nobody-of-that-name", "write an absolute path"),
+        ("SAURON_SSH_KEY_PATH", "~nobody-of-that-name/.ssh/id", "write an absolute path"),
+        ("JOB_QUEUE_DB_URL", "sqlite:////data/s.sqlite3?timeout=soon", "its value is not valid"),
+        ("JOB_QUEUE_DB_URL", "sqlite:////data/s.sqlite3?timeout=", "its value is not valid"),
+        (
+            "JOB_QUEUE_DB_URL",
+            "sqlite:////data/s.sqlite3?cached_statements=many",
+            "its value is not valid",
+        ),
+        ("JOB_QUEUE_DB_URL", "sqlite:////data/s.sqlite3?check_same_thread=maybe", "its value is not valid"),
+        ("SAURON_PUBLIC_URL", "https://ops:hunter2@ops.test/sauron", "write it without the user"),
+        ("ALERT_EMAIL", "a@ops.test;b@ops.test", "separate several with commas"),
+        ("ALERT_EMAIL", "a@ops.test b@ops.test", "separate several with commas"),
+        ("DIGEST_EMAIL", "Ops <a@ops.test", "is not an email address"),
+        ("FROM_EMAIL", "a@b@ops.test", "is not an email address"),
+    ],
+)
+def test_a_value_that_can_never_work_is_a_fault_and_no_traceback(name: str, value: str, instead: str) -> None:
+    with pytest.raises(SettingsError, match=instead) as refused:
+        Settings.read({name: value})
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["a@ops.test", "a@ops.test, b@ops.test", "Ops <a@ops.test>", "Ops; night <a@ops.test>, b@x"]
+)
+def test_several_addresses_and_names_before_them_are_taken(value: str) -> None:
+    assert Settings.read({"ALERT_EMAIL": value}).alert_email == value
+
+
+@pytest.mark.parametrize("query", ["", "?timeout=2.5", "?timeout=5&cached_statements=64"])
+def test_parameters_of_sqlite_are_taken(query: str) -> None:
+    url = f"sqlite:////data/s.sqlite3{query}"
+    assert Settings.read({"JOB_QUEUE_DB_URL": url}).store_url == url

@@ -121,6 +121,25 @@ def test_a_body_that_may_be_sent_is_asked_for(port: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("request_", "served"),
+    [
+        (b"GET /text HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n", {"served": True}),
+        (POST + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}", {"bytes": 2}),
+        (POST + b"Expect: 100-continue\r\nContent-Length: 0\r\n\r\n", {"bytes": 0}),
+    ],
+    ids=["no body", "a body that came with the head", "an empty body"],
+)
+def test_a_request_that_is_already_whole_is_served_and_not_asked_for_more(
+    port: int, request_: bytes, served: dict[str, Any]
+) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        raw.sendall(request_)
+        response = http.client.HTTPResponse(raw)
+        response.begin()
+        assert json.loads(response.read()) == served
+
+
+@pytest.mark.parametrize(
     ("sent", "status", "said"),
     [
         (b"hello hush\r\n\r\n", 400, "not valid HTTP"),

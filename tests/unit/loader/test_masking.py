@@ -94,6 +94,8 @@ WRITERS: dict[str, Callable[[str], str]] = {
     "HTML in JSON": lambda text: json.dumps(html.escape(text)),
     "HTML twice": lambda text: html.escape(html.escape(text)),
     "HTML, Go's": lambda text: html.escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;"),
+    "JSON in HTML": lambda text: html.escape(json.dumps(text)),
+    "JavaScript in HTML": lambda text: html.escape(text.replace("\\", "\\\\").replace("'", "\\'")),
     "HTML in Go's JSON": lambda text: go(json.dumps(html.escape(text))),
     "XML": saxutils.quoteattr,
     "repr": repr,

@@ -121,3 +121,22 @@ class Earlier:
 def test_an_earlier_pydantic_refuses_unknown_names_at_the_top() -> None:
     assert params.faults(Earlier, {"n": 1}) == []
     assert params.faults(Earlier, {"m": 1}) == ["params: there is no parameter 'm'. Known are n."]
+
+
+class Renamed(pydantic.BaseModel):
+    rows: int = pydantic.Field(100, alias="row-count")
+
+
+class EitherName(Renamed, populate_by_name=True):
+    pass
+
+
+def test_a_field_that_has_an_alias_is_named_by_it() -> None:
+    assert params.faults(Renamed, {"row-count": 5}) == []
+    assert params.faults(Renamed, {"rows": 5}) == [
+        "params: there is no parameter 'rows'. Known are row-count."
+    ]
+    assert params.faults(Renamed, {"row_count": 5}) == [
+        "params: there is no parameter 'row_count'. Did you mean 'row-count'?"
+    ]
+    assert params.faults(EitherName, {"rows": 5}) == []

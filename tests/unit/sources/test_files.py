@@ -146,6 +146,27 @@ def test_values_of_the_env_file_are_literal(tmp_path: Path, line: str, value: st
     assert (environ["NOTE"], environ["LAST"]) == (value, "1")
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'NOTE="begin\nSAURON_API_TOKENS=ops:admin:letmein-1234-5678\nOTHER=end"\n',
+        "NOTE='begin\r\nexport SAURON_API_TOKENS = ops:admin:letmein-1234-5678'\r\n",
+        'NOTE="begin\n\n  SAURON_API_TOKENS_FILE=/run/secrets/tokens"\n',
+    ],
+)
+def test_tokens_that_the_quote_of_an_earlier_line_takes_in_are_a_fault(tmp_path: Path, lines: str) -> None:
+    (tmp_path / ".env").write_text(f"API_PORT=1\n{lines}")
+    said = faults(tmp_path)
+    assert f"{tmp_path}/.env, line 2: the quote that begins here ends only behind SAURON_API_TOKENS" in said
+    assert "letmein" not in said
+
+
+def test_a_key_of_several_lines_is_read(tmp_path: Path) -> None:
+    key = "-----BEGIN KEY-----\nAAbb=\nMIIE==\n-----END KEY-----"
+    (tmp_path / ".env").write_text(f'KEY="{key}"\n')
+    assert load_environ(tmp_path)["KEY"] == key
+
+
 def test_a_reference_that_an_earlier_version_expanded_is_told(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("HOST=db\nNOTE=at-${HOST}\nOTHER=pa${word}x\n")
     warnings = Settings.load(tmp_path).warnings

@@ -3,13 +3,14 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from chalicelib.store import Store, copies, schema
 from tests.other_user import as_user
@@ -142,3 +143,53 @@ def test_a_writer_waits_so_long_and_no_longer_for_its_turn_and_for_another_proce
         write(store, "c")
     write(store, "d")
     store.close()
+
+
+def delete(place: Path) -> None:
+    place.unlink()
+
+
+def replace_as_rsync_does(place: Path) -> None:
+    shutil.copy(place, new := place.with_name("new"))
+    new.rename(place)
+
+
+def move_away(place: Path) -> None:
+    place.rename(place.with_name("elsewhere"))
+
+
+def delete_its_log(place: Path) -> None:
+    place.with_name(f"{place.name}-wal").unlink()
+
+
+@pytest.mark.parametrize("act", [delete, replace_as_rsync_does, move_away, delete_its_log])
+def test_a_file_that_is_deleted_or_replaced_while_it_is_open_takes_no_write_and_is_told(
+    store: Store, place: Path, act: Callable[[Path], None]
+) -> None:
+    write(store, "before")
+    act(place)
+    with pytest.raises(DatabaseError, match="while Sauron had it open"):
+        write(store, "lost")
+    assert store.damage is not None
+    assert store.damage.path == place
+
+
+@pytest.mark.parametrize("act", [delete, replace_as_rsync_does])
+def test_nothing_is_read_from_a_file_that_is_gone_nor_an_empty_one_made_in_its_place(
+    store: Store, place: Path, act: Callable[[Path], None]
+) -> None:
+    with store.read():  # the next reader needs a connection of its own
+        act(place)
+        with pytest.raises(DatabaseError, match="deleted or replaced"), store.read():
+            pass
+    assert place.exists() is (act is replace_as_rsync_does)
+
+
+def test_a_table_that_is_gone_is_told_as_damage(store: Store, place: Path) -> None:
+    store.migrate()  # from now on it is known to be a store
+    with closing(sqlite3.connect(place, isolation_level=None)) as other:
+        other.execute("DROP TABLE duties")
+    with pytest.raises(OperationalError):
+        write(store, "a")
+    assert store.damage is not None
+    assert "duties" in store.damage.what

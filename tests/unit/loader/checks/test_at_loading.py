@@ -30,6 +30,11 @@ def remarks(folder: Path, *loaded: str) -> list[Remark]:
         ("from datetime import date\ndef day(): return date.today()\nDAY = day()", "day()", AT_LOADING),
         ("import secrets\nwith open('x'):\n    KEY = secrets.token_hex()", "secrets.token_hex", AT_LOADING),
         ("import random\nfor n in range(random.randint(1, 2)): ...", "random.randint", AT_LOADING),
+        ("import random\nHOSTS = ['a', 'b']\nrandom.shuffle(HOSTS)  # now", "random.shuffle", AT_LOADING),
+        ("from random import Random\nDRAW_NOW = Random()  # now", "random.Random", AT_LOADING),
+        ("import numpy as np\nRNG = np.random.default_rng()  # now", "default_rng", AT_LOADING),
+        ("from datetime import date\nwith open(f'{date.today()}.log') as LOG: ...", "today", AT_LOADING),
+        ("import time\nwhile time.time() < 5: ...", "time.time", AT_LOADING),
     ],
 )
 def test_a_value_of_the_moment_that_is_made_at_loading_is_remarked(
@@ -56,6 +61,8 @@ def test_a_value_of_the_moment_that_is_made_at_loading_is_remarked(
         "import time\nFIRST = time.strftime('%F', time.gmtime(0))",
         "from dataclasses import field\nfrom uuid import uuid4\nclass A:\n    a = field(default=uuid4)",
         "class C:\n    def now(self): ...\nC().now()",
+        "import random\nDRAWN = random.Random(42)",
+        "import numpy\nRNG = numpy.random.default_rng(7)",
         "def broken(:\n",
         "import os\nHOME = os.environ['HOME']",
     ],

@@ -30,6 +30,9 @@ SPELLINGS = [
     "ssh://git:{secret}@host/o/r",
     "git+ssh://git:{secret}@host/o/r",
     "ftp://bot:{secret}@host/o/r",
+    "git://bot:{secret}@host/o/r",
+    "/https://bot:{secret}@host/o/r",
+    "./https://bot:{secret}@host/o/r",
     "https:/bot:{secret}@host/o/r",
     "https:///bot:{secret}@host/o/r",
     "//bot:{secret}@host/o/r",
@@ -140,6 +143,29 @@ def test_no_spelling_of_an_address_shows_the_credentials_in_it(spelling: str, se
     assert {secret, unquote(secret)} <= address_credentials(url)
     assert not [piece for piece in pieces if piece in shown_address(url)]
     assert not [piece for piece in pieces if piece in Masker(address_credentials(url)).text(f"in {url}")]
+
+
+@pytest.mark.parametrize(
+    "spelling", ["{0}@host:o/r", "ssh://{0}@host/o/r", "ssh://{0}@host:o/r", "{0}@host:2222/o/r"]
+)
+def test_a_token_that_is_written_as_the_user_of_ssh_is_not_shown(spelling: str) -> None:
+    token = "ghp_" + "Zebra7" * 6
+    url = spelling.format(token)
+    try:
+        address = parse_address(url)
+    except SourceError as refused:
+        said = f"{refused} {refused.url}"
+    else:
+        assert token in address.url  # ssh signs in by it
+        said = f"{address!r} {address.display}"
+    assert token not in said + shown_address(url)
+    assert address_credentials(url) == {token}
+
+
+@pytest.mark.parametrize("url", ["~nobody-of-that-name/repo", "~nobody-of-that-name"])
+def test_the_home_of_nobody_is_refused_like_any_other(url: str) -> None:
+    with pytest.raises(SourceError, match="write the absolute path"):
+        parse_address(url)
 
 
 def test_an_at_in_the_path_is_written_otherwise() -> None:
