@@ -113,4 +113,6 @@ def test_why_answers_alike_on_every_store(store: Store, clock: ManualClock) -> N
         "13:50": "disabled",
         "14:10": "disabled",
     }
-    assert questions.why("j")["enabled"]["who"] == "ann"
+    with store.read() as tx:
+        lately = ask_why.answer(tx, "j", None, now=clock.now(), settings=settings)
+    assert lately["enabled"]["who"] == "ann"
