@@ -120,17 +120,17 @@ def octal(letter: str) -> str:
 @pytest.mark.parametrize(
     "secret", [ODD, "wJalrXUtnFEMI/K7MDENG+bPxRfiCY", "it's", '"p@ss\\word"', "&&//++", "ключ-№1"]
 )
-@pytest.mark.parametrize("writer", WRITERS)
-def test_a_secret_is_found_as_ordinary_libraries_write_it(writer: str, secret: str) -> None:
-    written = WRITERS[writer](secret)
+def test_a_secret_is_found_as_ordinary_libraries_write_it(secret: str) -> None:
     masker = Masker([secret])
-    assert MASK in masker.text(written)
     kept = [piece for piece in re.split(r"[^A-Za-z0-9]+|(?<=%)..|u00..", secret) if len(piece) > 1]
-    assert not [piece for piece in kept if piece in masker.text(written)]
-    stream = masker.stream()
-    raw = f"<{written}>\n".encode()
-    fed = b"".join(stream.feed(raw[start : start + 3]) for start in range(0, len(raw), 3)) + stream.end()
-    assert fed.decode() == masker.text(f"<{written}>\n")
+    for writer, write in WRITERS.items():
+        written = write(secret)
+        assert MASK in masker.text(written), writer
+        assert not [piece for piece in kept if piece in masker.text(written)], writer
+        stream = masker.stream()
+        raw = f"<{written}>\n".encode()
+        fed = b"".join(stream.feed(raw[start : start + 3]) for start in range(0, len(raw), 3)) + stream.end()
+        assert fed.decode() == masker.text(f"<{written}>\n"), writer
 
 
 @pytest.mark.slow
