@@ -27,6 +27,7 @@ from sauron_jobs_loader.masking import (
     shown_address,
     without_credentials,
 )
+from tests.properties import examples
 
 SECRET = "s3cr3t/Of the+ops&team"
 KEY = (
@@ -134,7 +135,8 @@ def test_a_secret_is_found_as_ordinary_libraries_write_it(secret: str) -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30, derandomize=True)  # each compiles new spellings
+@pytest.mark.properties
+@settings(deadline=None, max_examples=examples(10, 30), derandomize=True)  # each compiles new spellings
 @given(data=st.data())
 def test_each_character_may_be_written_in_its_own_way(data: st.DataObject) -> None:
     secret = data.draw(st.text(st.characters(exclude_categories=["Cs", "Z"]), min_size=6, max_size=12))
@@ -240,7 +242,8 @@ def test_a_value_that_is_no_utf_8_does_not_stop_the_masking() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)  # each compiles new spellings
+@pytest.mark.properties
+@settings(deadline=None, max_examples=examples(15, 40))  # each compiles new spellings
 @given(
     secrets=st.lists(
         st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=6, max_size=16),
