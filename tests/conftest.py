@@ -27,6 +27,7 @@ import structlog
 
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
+from tests import compiled_statements  # noqa: F401 - engines share what they compile
 from tests.handing_out import Groups, LongestFirst
 
 HERE = Path(__file__).parent
