@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import functools
+import gc
 import itertools
 import logging
 import os
@@ -23,19 +24,13 @@ from typing import Any
 
 import pytest
 import structlog
-from xdist.scheduler import LoadScopeScheduling
 
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
+from tests import compiled_statements  # noqa: F401 - engines share what they compile
+from tests.handing_out import Groups, LongestFirst
 
 HERE = Path(__file__).parent
-# What shares an expensive set-up, or loads the machine, is run by one process, one test after another.
-GROUPS = {
-    "parity": "parity",
-    "faults": "faults",
-    "contract/test_aws_up.py": "aws",
-    "unit/container/aws/test_packaging.py": "parity",  # the same zip
-}
 EVERY_STORE = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
 START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
@@ -154,14 +149,6 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-class Groups(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out single tests, and each group of `GROUPS` as a whole."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        place = nodeid.partition("::")[0].removeprefix("tests/")
-        return GROUPS.get(place.partition("/")[0]) or GROUPS.get(place) or nodeid
-
-
 @pytest.hookimpl(optionalhook=True)  # without xdist there is one process, and nothing to hand out
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
     return Groups(config, log)
@@ -172,6 +159,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "databases" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgresql)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Order the tests where there are several processes."""
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(LongestFirst())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Look for no garbage among the million objects that are collected, neither meanwhile nor later."""
+    gc.disable()
+    found = yield
+    gc.freeze()
+    gc.enable()
+    return found
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

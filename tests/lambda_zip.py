@@ -7,6 +7,7 @@ its name when it is whole.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import functools
 import hashlib
@@ -17,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +114,47 @@ def copy_of_the_tree(folder: Path) -> Path:
     return copy
 
 
-@functools.cache
-def package() -> Package:
-    """Package this tree or return an earlier package; skip the test if the package index is unreachable."""
+def _home() -> Path:
+    """Return the folder of what is kept, which is this user's alone."""
     home = Path(tempfile.gettempdir()) / f"sauron-lambda-{os.getuid()}"
     home.mkdir(mode=0o700, exist_ok=True)
     assert home.stat().st_uid == os.getuid(), f"{home} belongs to someone else"
+    return home
+
+
+@contextlib.contextmanager
+def kept_layers(checkout: Path) -> Iterator[Path]:
+    """Name the folder of the layer that is made of a checkout, and let no other process make it meanwhile.
+
+    The layer is packed anew when anything changes that goes into it: requirements, loader, or who packs it.
+    """
+    made_of = [checkout / "requirements.txt", *sorted((checkout / "sauron_jobs_loader").rglob("*.py"))]
+    made_of += sorted((checkout / "container/sauron/aws").glob("*.py"))
+    found = hashlib.sha256(f"{sys.version} {metadata.version('chalice')}".encode())
+    for path in made_of:
+        found.update(f"{path.relative_to(checkout)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    home = _home() / "layers"
+    home.mkdir(exist_ok=True)
+    with file_lock(home / "lock", timeout=PATIENCE):
+        yield home / found.hexdigest()[:24]
+
+
+def keep(files: Iterable[Path], kept: Path) -> None:
+    """Keep files in a folder that has its name when it is whole, and forget what was kept before."""
+    for old in kept.parent.iterdir():
+        if old.is_dir():
+            shutil.rmtree(old)
+    begun = kept.with_suffix(".begun")
+    begun.mkdir()
+    for file in files:
+        shutil.copy(file, begun)
+    begun.rename(kept)
+
+
+@functools.cache
+def package() -> Package:
+    """Package this tree or return an earlier package; skip the test if the package index is unreachable."""
+    home = _home()
     with file_lock(home / "lock", timeout=PATIENCE), tempfile.TemporaryDirectory(dir=home) as place:
         tree = copy_of_the_tree(Path(place))
         folder = home / _hash(tree)

@@ -16,12 +16,26 @@ def repository(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "bundle")
 
 
+def seed(home: Path, empty_store: Path) -> None:
+    """Give a new home folder an empty store: migrating one takes longer than most commands and starts."""
+    store = home / ".sauron" / "sauron.sqlite3"
+    if not home.exists():
+        store.parent.mkdir(parents=True)
+        shutil.copy(empty_store, store)
+
+
 @pytest.fixture
-def serve(tmp_path: Path, repository: Repository) -> Iterator[Serve]:
-    """Start Sauron over the test's repository; everything started ends with the test."""
+def serve(tmp_path: Path, repository: Repository, empty_store: Path) -> Iterator[Serve]:
+    """Start Sauron over the test's repository; everything started ends with the test.
+
+    A new folder begins with an empty store, unless the start is to be `first`, of another version or over
+    another store.
+    """
     started: list[Served] = []
 
-    def begin(folder: str = "home", **environ: str) -> Served:
+    def begin(folder: str = "home", *, first: bool = False, **environ: str) -> Served:
+        if not first and not {"PYTHONPATH", "JOB_QUEUE_DB_URL"} & environ.keys():
+            seed(tmp_path / folder, empty_store)
         started.append(start(tmp_path / folder, **{"JOBS_GIT_REPO_URL": str(repository.folder), **environ}))
         return started[-1]
 
@@ -34,14 +48,12 @@ def serve(tmp_path: Path, repository: Repository) -> Iterator[Serve]:
 def cli(tmp_path: Path, repository: Repository, empty_store: Path) -> Cli:
     """Run `sauron` as a process in the home folder of the test, over the test's repository.
 
-    The folder `home` begins with an empty store: migrating one takes longer than most commands.
+    The folder `home` begins with an empty store.
     """
 
     def run(*arguments: str, folder: str = "home", seconds: float = 60, **environ: str) -> Said:
-        store = tmp_path / folder / ".sauron" / "sauron.sqlite3"
-        if folder == "home" and not store.parent.parent.exists():
-            store.parent.mkdir(parents=True)
-            shutil.copy(empty_store, store)
+        if folder == "home":
+            seed(tmp_path / folder, empty_store)
         known = {"JOBS_GIT_REPO_URL": str(repository.folder), **environ}
         return command(tmp_path / folder, *arguments, seconds=seconds, **known)
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import httpx
 
 from tests.e2e import warm
+from tests.loopback import NO_TLS
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
@@ -111,7 +112,7 @@ class Served:
     environ: dict[str, str]
     process: warm.Process | subprocess.Popen[bytes]
     url: str = ""
-    http: httpx.Client = field(default_factory=httpx.Client)
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(verify=NO_TLS))
 
     def said(self) -> str:
         return (self.folder / "stdout.txt").read_text(encoding="utf-8")
@@ -128,7 +129,9 @@ class Served:
             return found[1] if found else None
 
         self.url = wait_for(address, what="an address is printed")
-        self.http = httpx.Client(base_url=self.url, headers=headers, timeout=30, trust_env=False)
+        self.http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
+        )
         wait_for(lambda: self.http.get("/ready").status_code == 200, what="/ready is 200")
         return self
 

@@ -13,6 +13,7 @@ import pytest
 from chalicelib import __version__
 from tests.e2e.contract import JOB_KEYS, RUN_KEYS, problem
 from tests.e2e.outside import SAMPLE, Repository, Serve, Served, gone, start, wait_for
+from tests.loopback import NO_TLS
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +278,7 @@ def test_a_token_opens_what_its_scope_reaches_and_no_answer_repeats_it(
 
     def ask(method: str, path: str, token: str | None = None) -> httpx.Response:
         headers: dict[str, Any] = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.request(method, url + path, headers=headers, timeout=30, trust_env=False)
+        return httpx.request(method, url + path, headers=headers, timeout=30, trust_env=False, verify=NO_TLS)
 
     assert ask("GET", "/health").status_code == 200
     assert "WWW-Authenticate" in ask("GET", "/status").headers

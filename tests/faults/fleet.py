@@ -16,6 +16,7 @@ from tests.e2e.outside import Repository, Serve, Served, command, wait_for
 from tests.faults.proxy import Proxy
 from tests.faults.witness import Figures, Witness
 from tests.life_hub import Server, ask
+from tests.loopback import NO_TLS
 
 RUNNERS = 4
 PAUSE = 0.12  # seconds between two triggers
@@ -87,7 +88,7 @@ class Workload:
 
     def _ask(self, number: int) -> None:
         jobs = itertools.cycle(["note", "note", "alone", "note", "some", "note"])
-        with httpx.Client(timeout=httpx.Timeout(8), trust_env=False) as http:
+        with httpx.Client(timeout=httpx.Timeout(8), trust_env=False, verify=NO_TLS) as http:
             while not self._over.wait(PAUSE * len(self.runners)):
                 try:
                     answer = http.post(f"{self.runners[number].url}/jobs/{next(jobs)}/trigger", json={})

@@ -18,6 +18,7 @@ import httpx
 
 from tests.conftest import Databases
 from tests.e2e.outside import Said, T, command, wait_for
+from tests.loopback import NO_TLS
 
 ADMIN = "parity-admin-token"
 OPEN_STATES = frozenset({"queued", "running"})
@@ -35,7 +36,7 @@ class Target(ABC):
         self.databases = databases
         self.environ: dict[str, str] = {}
         self._turn = itertools.count()
-        self._client = httpx.Client(timeout=40, trust_env=False)
+        self._client = httpx.Client(timeout=40, trust_env=False, verify=NO_TLS)
 
     # -- what each target does in its own way -----------------------------------------------------
 

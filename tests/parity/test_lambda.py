@@ -15,6 +15,7 @@ import pytest
 from tests import aws_server
 from tests.e2e.outside import wait_for
 from tests.lambda_zip import RUNTIME, Package, package
+from tests.loopback import NO_TLS
 from tests.parity.lambda_cloud import RECEIVED_MOST, Cloud
 from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import Function, Outcome
@@ -206,7 +207,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 
 def test_a_request_becomes_the_event_of_api_gateway_and_the_answer_a_response(cloud: Cloud) -> None:
     sent = [("X-Mine", "1"), ("X-Mine", "2")]
-    with httpx.Client(trust_env=False, timeout=40) as http:
+    with httpx.Client(trust_env=False, timeout=40, verify=NO_TLS) as http:
         said = http.post(
             f"{cloud.url}/jobs/a%20b/trigger?tag=x&tag=y&empty=",
             content='{"reason": "\u00e4"}'.encode(),

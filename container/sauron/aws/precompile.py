@@ -13,6 +13,7 @@ from __future__ import annotations
 import compileall
 import functools
 import py_compile
+import shutil
 import sys
 import tempfile
 import zipfile
@@ -37,9 +38,8 @@ def add(file: Path) -> int:
             code, quiet=2, maxlevels=50, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
         )
         compiled = sorted(code.rglob("*.pyc"))
-        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as fresh:
-            for entry in packed.infolist():
-                fresh.writestr(entry, packed.read(entry), zipfile.ZIP_DEFLATED)
+        shutil.copy(file, made)
+        with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as fresh:
             for one in compiled:
                 # no time: the same code makes the same zip
                 entry = zipfile.ZipInfo(str(one.relative_to(code)))

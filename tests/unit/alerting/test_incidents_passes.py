@@ -56,15 +56,14 @@ def test_two_runners_that_look_at_once_tell_once(store: Store, clock: ManualCloc
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # its plans are read
-@pytest.mark.slow
-def test_a_whole_pass_over_100000_healthy_jobs_reads_none_of_them(store: Store, clock: ManualClock) -> None:
+def test_a_whole_pass_over_10000_healthy_jobs_reads_none_of_them(store: Store, clock: ManualClock) -> None:
     world = World(store, clock)
     define(store, clock, "j", YEARLY)
     assert world.types() == []
     clock.move(days=30)
     with store.write() as tx:
         job = tx.execute(schema.jobs.select()).mappings().one()
-        tx.execute(insert(schema.jobs), [dict(job) | {"job_id": f"job-{n}"} for n in range(100_000)])
+        tx.execute(insert(schema.jobs), [dict(job) | {"job_id": f"job-{n}"} for n in range(10_000)])
     ago = clock.now() - timedelta(days=1)
     common = {
         "state": "succeeded",
@@ -77,7 +76,7 @@ def test_a_whole_pass_over_100000_healthy_jobs_reads_none_of_them(store: Store, 
     with store.write() as tx:
         tx.execute(
             insert(schema.job_queue),
-            [common | {"id": f"old-{n}", "job_id": f"job-{n}"} for n in range(100_000)],
+            [common | {"id": f"old-{n}", "job_id": f"job-{n}"} for n in range(10_000)],
         )
         tx.execute(
             update(schema.duties).where(schema.duties.c.name == incidents.ALERTS).values(at=clock.now())

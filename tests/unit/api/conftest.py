@@ -13,6 +13,7 @@ import structlog
 
 from chalicelib import logs, wiring
 from chalicelib.settings import Settings
+from chalicelib.store import Store
 from chalicelib.wiring import LAMBDA, Sauron
 from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
@@ -49,15 +50,24 @@ def build(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Bui
         sauron.close()
 
 
+@pytest.fixture(scope="session")
+def store_of_two(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two jobs, one on, one off; it is to be copied."""
+    file, clock = tmp_path_factory.mktemp("two") / "store.sqlite3", ManualClock()
+    shutil.copy(empty_store, file)
+    made = Store(f"sqlite:///{file}")
+    define(made, clock, "nightly-backup", "0 3 * * *", tags=["ops"], project="infra", description="Copies")
+    define(made, clock, "digest", "0 8 * * 1-5", enabled=False, timezone="Europe/Berlin")
+    made.backup(file.with_name("copy.sqlite3"))
+    made.close()
+    return file.with_name("copy.sqlite3")
+
+
 @pytest.fixture
-def sauron(build: Build, clock: ManualClock) -> Sauron:
+def sauron(build: Build, store_of_two: Path, tmp_path: Path) -> Sauron:
     """A Sauron with two jobs: one on, one off."""
-    made = build()
-    define(
-        made.store, clock, "nightly-backup", "0 3 * * *", tags=["ops"], project="infra", description="Copies"
-    )
-    define(made.store, clock, "digest", "0 8 * * 1-5", enabled=False, timezone="Europe/Berlin")
-    return made
+    shutil.copy(store_of_two, tmp_path / "store.sqlite3")
+    return build()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from chalicelib.api.response_headers import SECURITY_HEADERS
 from sauron.gateway import BODY_BYTES, Gateway
 from sauron.http import AddressError, Server
 from tests.facts import wait_until
+from tests.loopback import NO_TLS
 
 
 class Stage:
@@ -64,7 +65,7 @@ class Stage:
 
         self.server = Server(Gateway(app), host="127.0.0.1", port=0)
         self.server.start()
-        self.http = httpx.Client(base_url=self.server.url, timeout=20, trust_env=False)
+        self.http = httpx.Client(base_url=self.server.url, timeout=20, trust_env=False, verify=NO_TLS)
 
 
 @pytest.fixture

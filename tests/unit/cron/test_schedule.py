@@ -21,8 +21,9 @@ CASES = Path(__file__).parents[2] / "data" / "cron_cases.json"
 TICK = timedelta(microseconds=1)
 
 
-def cases() -> list[Any]:
-    return [pytest.param(case, id=case["id"]) for case in json.loads(CASES.read_text(encoding="utf-8"))]
+def cases() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(CASES.read_text(encoding="utf-8"))
+    return found
 
 
 def fires(schedule: Schedule, start: str, count: int) -> list[str]:
@@ -36,26 +37,36 @@ def fires(schedule: Schedule, start: str, count: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("case", cases())
-def test_every_core_dst_and_never_case_of_other_projects_holds(case: dict[str, Any]) -> None:
-    kind, expression, zone = case["kind"], case["expr"], case.get("tz", "UTC")
-    if kind in ("invalid", "never"):
-        with pytest.raises(ScheduleError):
-            Schedule(expression, zone)
-        return
-    schedule = Schedule(expression, zone)
-    if kind == "valid":
-        return
+def said(case: dict[str, Any]) -> object:
+    """Return what `Schedule` makes of a case, in the form of what the case expects."""
+    try:
+        schedule = Schedule(case["expr"], case.get("tz", "UTC"))
+    except ScheduleError:
+        return "refused"
+    if "from" not in case:
+        return "accepted"
     start = datetime.fromisoformat(case["from"])
+    if case["kind"] != "next":
+        return schedule.matches(start)
+    instant, found = start - TICK if case["inclusive"] else start, []
+    for _ in case["expect"]:
+        instant = schedule.after(instant)
+        found.append(instant)
+    return found, [schedule.before(later) for later in found[1:]]
+
+
+def expected_of(case: dict[str, Any]) -> object:
+    kind = case["kind"]
     if kind == "next":
-        instant, found = start - TICK if case["inclusive"] else start, []
-        for _ in case["expect"]:
-            instant = schedule.after(instant)
-            found.append(instant)
-        assert found == [datetime.fromisoformat(text) for text in case["expect"]]
-        assert [schedule.before(later) for later in found[1:]] == found[:-1]
-    else:
-        assert schedule.matches(start) is (kind == "match")
+        times = [datetime.fromisoformat(text) for text in case["expect"]]
+        return times, times[:-1]
+    return {"invalid": "refused", "never": "refused", "valid": "accepted", "match": True}.get(kind, False)
+
+
+def test_every_core_dst_and_never_case_of_other_projects_holds() -> None:
+    asked = cases()
+    assert len(asked) > 400
+    assert {case["id"]: said(case) for case in asked} == {case["id"]: expected_of(case) for case in asked}
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from chalicelib.cron.describe import describe
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
+from tests.properties import examples
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.properties]
 
 MINUTE = timedelta(minutes=1)
 NAMES = {
@@ -151,7 +152,7 @@ class Oracle:
                 yield instant
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(expressions(), st.datetimes(datetime(1999, 1, 1), datetime(2060, 1, 1)))  # noqa: DTZ001 hypothesis draws naive bounds
 def test_in_utc_exactly_the_matching_minutes_are_fire_times(expression: str, at: datetime) -> None:
     schedule = schedule_of(expression, "UTC")
@@ -164,7 +165,7 @@ def test_in_utc_exactly_the_matching_minutes_are_fire_times(expression: str, at:
     assert schedule.count_between(start, end) == len(expected)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(40, 120), deadline=None)
 @given(expressions(), st.sampled_from(JUMPS), st.integers(-1800, 1800))
 def test_around_a_jump_the_fire_times_are_those_of_a_cron_that_watches_every_minute(
     expression: str, jump: tuple[str, str], minutes: int
@@ -190,7 +191,7 @@ def test_around_a_jump_the_fire_times_are_those_of_a_cron_that_watches_every_min
         assert schedule.count_between(probe, until) == bisect_right(found, until) - after
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(50, 150), deadline=None)
 @given(
     expressions(),
     st.sampled_from(
@@ -216,7 +217,7 @@ def test_after_and_before_are_strict_and_each_others_inverse(
     assert schedule.matches(preceding)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(20, 60), deadline=None)
 @given(expressions(), st.datetimes(datetime(1999, 1, 1), datetime(2060, 1, 1)), st.integers(1, 900))  # noqa: DTZ001 hypothesis draws naive bounds
 def test_counting_agrees_with_walking_over_months(expression: str, at: datetime, days: int) -> None:
     zone = "America/New_York"
@@ -228,7 +229,7 @@ def test_counting_agrees_with_walking_over_months(expression: str, at: datetime,
     assert schedule.count_between(start, end) == sum(1 for _ in schedule.between(start, end))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(40, 100), deadline=None)
 @given(expressions())
 def test_every_valid_schedule_has_words_and_an_interval(expression: str) -> None:
     schedule = schedule_of(expression, "Europe/Berlin")
@@ -246,7 +247,7 @@ def test_every_valid_schedule_has_words_and_an_interval(expression: str) -> None
         instant = following
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100, 300), deadline=None)
 @given(st.text(max_size=300) | st.text("0123456789*/-,L#R?HW@ monfri\t", max_size=40))
 def test_any_text_is_a_schedule_or_a_clear_refusal(text: str) -> None:
     try:

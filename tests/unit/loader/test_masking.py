@@ -27,6 +27,7 @@ from sauron_jobs_loader.masking import (
     shown_address,
     without_credentials,
 )
+from tests.properties import examples
 
 SECRET = "s3cr3t/Of the+ops&team"
 KEY = (
@@ -122,21 +123,22 @@ def octal(letter: str) -> str:
 @pytest.mark.parametrize(
     "secret", [ODD, "wJalrXUtnFEMI/K7MDENG+bPxRfiCY", "it's", '"p@ss\\word"', "&&//++", "ключ-№1"]
 )
-@pytest.mark.parametrize("writer", WRITERS)
-def test_a_secret_is_found_as_ordinary_libraries_write_it(writer: str, secret: str) -> None:
-    written = WRITERS[writer](secret)
+def test_a_secret_is_found_as_ordinary_libraries_write_it(secret: str) -> None:
     masker = Masker([secret])
-    assert MASK in masker.text(written)
     kept = [piece for piece in re.split(r"[^A-Za-z0-9]+|(?<=%)..|u00..", secret) if len(piece) > 1]
-    assert not [piece for piece in kept if piece in masker.text(written)]
-    stream = masker.stream()
-    raw = f"<{written}>\n".encode()
-    fed = b"".join(stream.feed(raw[start : start + 3]) for start in range(0, len(raw), 3)) + stream.end()
-    assert fed.decode() == masker.text(f"<{written}>\n")
+    for writer, write in WRITERS.items():
+        written = write(secret)
+        assert MASK in masker.text(written), writer
+        assert not [piece for piece in kept if piece in masker.text(written)], writer
+        stream = masker.stream()
+        raw = f"<{written}>\n".encode()
+        fed = b"".join(stream.feed(raw[start : start + 3]) for start in range(0, len(raw), 3)) + stream.end()
+        assert fed.decode() == masker.text(f"<{written}>\n"), writer
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=30, derandomize=True)  # each compiles new spellings
+@pytest.mark.properties
+@settings(deadline=None, max_examples=examples(10, 30), derandomize=True)  # each compiles new spellings
 @given(data=st.data())
 def test_each_character_may_be_written_in_its_own_way(data: st.DataObject) -> None:
     secret = data.draw(st.text(st.characters(exclude_categories=["Cs", "Z"]), min_size=6, max_size=12))
@@ -242,7 +244,8 @@ def test_a_value_that_is_no_utf_8_does_not_stop_the_masking() -> None:
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=40)  # each compiles new spellings
+@pytest.mark.properties
+@settings(deadline=None, max_examples=examples(15, 40))  # each compiles new spellings
 @given(
     secrets=st.lists(
         st.text(st.characters(exclude_categories=["Cs", "Cc", "Zs"]), min_size=6, max_size=16),

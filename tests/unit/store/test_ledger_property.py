@@ -33,6 +33,7 @@ from chalicelib.store import Store, bundle, history, registry
 from chalicelib.store.queue import claims, finish
 from chalicelib.store.schema import job_queue
 from tests.conftest import Databases, ManualClock, job_record
+from tests.properties import examples
 
 CRONS = ("* * * * *", "*/7 * * * *", "0 * * * *", "30 2 * * *", "59 23 * * 1-5")
 ZONES = ("UTC", "Europe/Berlin", "Australia/Lord_Howe")
@@ -330,15 +331,22 @@ class Ledger(RuleBasedStateMachine):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "examples"), [("sqlite", 40), ("postgresql", 8)])
+@pytest.mark.properties
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        pytest.param("sqlite", examples(20, 40), id="sqlite"),
+        pytest.param("postgresql", examples(4, 8), id="postgresql", marks=pytest.mark.postgresql),
+    ],
+)
 def test_whatever_happens_in_any_order_the_ledger_stays_whole(
-    kind: str, examples: int, request: pytest.FixtureRequest, empty_store: Path
+    kind: str, count: int, request: pytest.FixtureRequest, empty_store: Path
 ) -> None:
     databases = request.getfixturevalue("databases") if kind == "postgresql" else None
     run_state_machine_as_test(
         lambda: Ledger(databases, empty_store),  # type: ignore[arg-type]
         settings=settings(
-            max_examples=examples,
+            max_examples=count,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
