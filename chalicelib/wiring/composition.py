@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import logs
 from chalicelib.alerting.delivery import Delivery
-from chalicelib.bundle.from_loader import builtin_records, ses_mailer
+from chalicelib.bundle.from_loader import builtin_records, mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
 from chalicelib.bundle.remote_sync import RemoteBundle
@@ -101,7 +101,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         on_claim=vitals.claimed if vitals else lambda: None,
         answers=builtin_jobs.Answers(store, clock, settings),
     )
-    delivery = Delivery(store, clock, settings, mailer=lambda: ses_mailer(settings))
+    delivery = Delivery(store, clock, settings, mailer=lambda: mailer(settings))
     publisher = _publisher(store, clock, settings)
     duties = Duties(
         store,
