@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -230,6 +231,26 @@ class Settings:
                 *warnings.unknown(environ, SETTINGS),
             ),
         )
+
+    @classmethod
+    def usable(cls, folder: Path) -> tuple[Settings | None, tuple[str, ...]]:
+        """Return the settings that can be read, with the faults of others, which are at their defaults.
+
+        None when the others cannot be used without them.
+        """
+        file, environ = _sources(folder)
+        try:
+            return cls.read(environ, file), ()
+        except SettingsError as error:
+            faults = error.faults
+        for setting in SETTINGS:
+            own = sources.names(setting)
+            if any(re.match(rf"(?:{'|'.join(own)})(?![A-Z_])", fault) for fault in faults):
+                environ = {name: value for name, value in environ.items() if name not in own}
+        try:
+            return cls.read(environ), faults
+        except SettingsError:
+            return None, faults
 
     @property
     def function(self) -> str | None:

@@ -34,6 +34,7 @@ from chalicelib.wakeup.sqs import sqs_wake_up
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wakeup.waker import Waker, Way
 
+from .doctor_facts import advice as doctor_advice
 from .parts import Runtime, Sauron
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         publish=publishes,
         on_end=signals.attempt_ended,
         on_claim=vitals.claimed if vitals else lambda: None,
-        answers=builtin_jobs.Answers(store, clock, settings),
+        answers=builtin_jobs.Answers(store, clock, settings, advice=lambda: doctor_advice(settings, clock)),
     )
     delivery = Delivery(store, clock, settings, mailer=lambda: mailer(settings))
     publisher = _publisher(store, clock, settings)
