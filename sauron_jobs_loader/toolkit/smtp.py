@@ -110,7 +110,7 @@ class SmtpMailer:
         accepted.reply = connection.accepted
         return accepted
 
-    def _connected(self) -> smtplib.SMTP:
+    def _connected(self) -> _Connection:
         """Connect, begin TLS where it is offered, and sign in."""
         at, context = self.address, ssl.create_default_context()
         connection: _Connection = (
@@ -123,7 +123,7 @@ class SmtpMailer:
             code, greeting = connection.connect(at.host, at.port)
             if code != _READY:
                 raise smtplib.SMTPConnectError(code, greeting)  # noqa: TRY301 - what follows closes it
-            connection.local_hostname = _literal(connection.sock)
+            connection.local_hostname = _literal(connection)
             connection.ehlo_or_helo_if_needed()
             safe = at.tls
             if not safe and connection.has_extn("starttls"):
@@ -131,7 +131,7 @@ class SmtpMailer:
                 connection.ehlo_or_helo_if_needed()
                 safe = True
             if at.user and at.password:
-                if not safe and not _is_loopback(connection.sock):
+                if not safe and not _is_loopback(connection):
                     raise MailError(_no_tls(at.shown), temporary=False)  # noqa: TRY301 - as above
                 _sign_in(connection, at.user, at.password)
         except BaseException:
@@ -190,15 +190,21 @@ def _sign_in(connection: smtplib.SMTP, user: str, password: str) -> None:
         raise smtplib.SMTPAuthenticationError(code, reply)
 
 
-def _literal(connected: socket.socket) -> str:
+def _socket(connection: smtplib.SMTP) -> socket.socket:
+    if connection.sock is None:
+        raise smtplib.SMTPServerDisconnected("it closed the connection")
+    return connection.sock
+
+
+def _literal(connection: smtplib.SMTP) -> str:
     """Return this end of a connection as EHLO names it (RFC 5321, section 4.1.3): no name is looked up."""
-    address = connected.getsockname()[0]
+    address = _socket(connection).getsockname()[0]
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
 
 
-def _is_loopback(connected: socket.socket) -> bool:
+def _is_loopback(connection: smtplib.SMTP) -> bool:
     """Return whether the other end is this machine: by the address that answered, not by its name."""
-    address = ip_address(connected.getpeername()[0].partition("%")[0])
+    address = ip_address(_socket(connection).getpeername()[0].partition("%")[0])
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
