@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
@@ -26,9 +26,8 @@ def asset() -> AppriseAsset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its plugins, about libraries that some of them use
         from apprise import AppriseAsset
-        from apprise.manager_plugins import NotificationManager
 
-        NotificationManager().load_modules()
+        _plugins().load_modules()
     return AppriseAsset(
         app_id="Sauron",
         app_desc="Sauron",
@@ -38,6 +37,14 @@ def asset() -> AppriseAsset:
         service_timeout=SECONDS,
         storage_mode="memory",
     )
+
+
+def _plugins() -> Any:
+    """Return the registry of services; its own types are not declared."""
+    from apprise import manager_plugins
+
+    registry: Any = manager_plugins.NotificationManager
+    return registry()
 
 
 def service(url: str) -> NotifyBase | None:
@@ -52,7 +59,7 @@ def scheme_of(url: str) -> str:
     """Return the scheme of an address: its own, or the service's if it is one that the service gave out."""
     scheme = url.partition("://")[0]
     if scheme in {"http", "https"} and (made := service(url)) is not None:
-        known = made.secure_protocol or made.protocol
+        known: Any = made.secure_protocol or made.protocol
         return str(known if isinstance(known, str) else known[0])
     return scheme
 
@@ -60,14 +67,10 @@ def scheme_of(url: str) -> str:
 def schemes() -> list[str]:
     """Return the schemes that apprise knows."""
     asset()
-    from apprise.manager_plugins import NotificationManager
-
-    return list(NotificationManager().schemas())
+    return list(_plugins().schemas())
 
 
 def templates(scheme: str) -> tuple[str, ...]:
     """Return how addresses of a scheme are written, such as `slack://{token_a}/{token_b}/{token_c}`."""
     asset()
-    from apprise.manager_plugins import NotificationManager
-
-    return tuple(one.replace("{schema}", scheme) for one in NotificationManager()[scheme].templates)
+    return tuple(one.replace("{schema}", scheme) for one in _plugins()[scheme].templates)
