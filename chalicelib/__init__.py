@@ -22,6 +22,7 @@ follows a run through these folders file by file.
     model               values and rules without store and clock: jobs, runs, occurrences, backoff
     cron                cron expression and zone to fire times
     terminal            what a terminal makes of output: the last state of each line
+    chat                chat and push services by apprise: addresses, sending
     postgresql          which hosts are public; how a PostgreSQL server is verified
     settings, settings_readers, sources, text, logs, clock, errors     the ground
 """

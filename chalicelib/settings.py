@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -18,9 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from sauron_jobs_loader import smtp_address
 from sauron_jobs_loader.masking import Masker, address_credentials, shown_address
 
 from . import settings_readers as read
+from .chat import addresses as chat_addresses
+from .chat.addresses import ChatAddress
 from .errors import SettingsError
 from .postgresql import tls
 from .settings_readers import Token
@@ -72,6 +76,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("AWS_SES_ACCESS_KEY_ID", None, read.text, "SES credentials for mail", secret=True),
     _row("AWS_SES_SECRET_ACCESS_KEY", None, read.text, "SES credentials for mail", secret=True),
     _row("AWS_SES_REGION", "us-east-1", read.text, "SES region"),
+    _row("SAURON_SMTP_URL", None, smtp_address.url, "Mail server, where no SES keys are set: smtp://user:password@host:587 (STARTTLS when offered) or smtps://host", secret=True),
     _row("NOTIFY_EMAIL", None, read.addresses, "Default recipient of mail from jobs"),
     _row("DIGEST_EMAIL", None, read.addresses, "Recipient of digests"),
     _row("ALERT_EMAIL", None, read.addresses, "Recipient of alerts"),
@@ -96,6 +101,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_PUBLIC_URL", None, read.public_url, "Where people reach this Sauron, with the path if it has one: for links and forms. Unset: API_HOST and API_PORT", address=True),
     _row("SAURON_HEARTBEAT_URL", None, read.http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, read.http_url, "Where alerts are posted as signed JSON", secret=True),
+    _row("SAURON_ALERT_URLS", None, chat_addresses.read, "Chat and push services for alerts, as apprise reads them, separated by spaces: slack:// discord:// ntfy:// json://", secret=True),
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, read.webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
     _row("SAURON_SQS_QUEUE_URL", None, read.http_url, "The SQS queue runs are dispatched on, on AWS. Unset: runners look for themselves"),
     _row("SAURON_SSM_PATH", None, read.ssm_path, "Path of SSM parameters that stand for variables, on AWS: /sauron/prod/JOBS_GIT_TOKEN"),
@@ -127,6 +133,7 @@ class Settings:
     aws_ses_access_key_id: str | None = field(repr=False)
     aws_ses_secret_access_key: str | None = field(repr=False)
     aws_ses_region: str
+    smtp_url: str | None = field(repr=False)
     notify_email: str | None
     digest_email: str | None
     alert_email: str | None
@@ -151,6 +158,7 @@ class Settings:
     public_url: str | None
     heartbeat_url: str | None = field(repr=False)
     alert_webhook_url: str | None = field(repr=False)
+    alert_urls: tuple[ChatAddress, ...] | None = field(repr=False)
     alert_webhook_secret: bytes | None = field(repr=False)
     sqs_queue_url: str | None
     ssm_path: str | None
@@ -209,6 +217,7 @@ class Settings:
         if values["store_url"] is None:
             values["store_url"] = f"sqlite:///{Path('.sauron/sauron.sqlite3').absolute()}"
         secrets.update(token.value for token in values["api_tokens"] or ())
+        secrets.update(secret for one in values["alert_urls"] or () for secret in one.secrets)
         return cls(
             **values,
             environ=dict(environ),
@@ -222,6 +231,26 @@ class Settings:
                 *warnings.unknown(environ, SETTINGS),
             ),
         )
+
+    @classmethod
+    def usable(cls, folder: Path) -> tuple[Settings | None, tuple[str, ...]]:
+        """Return the settings that can be read, with the faults of others, which are at their defaults.
+
+        None when the others cannot be used without them.
+        """
+        file, environ = _sources(folder)
+        try:
+            return cls.read(environ, file), ()
+        except SettingsError as error:
+            faults = error.faults
+        for setting in SETTINGS:
+            own = sources.names(setting)
+            if any(re.match(rf"(?:{'|'.join(own)})(?![A-Z_])", fault) for fault in faults):
+                environ = {name: value for name, value in environ.items() if name not in own}
+        try:
+            return cls.read(environ), faults
+        except SettingsError:
+            return None, faults
 
     @property
     def function(self) -> str | None:

@@ -4,7 +4,8 @@ A delivered alert is not sent again once that is recorded; an undelivered alert 
 most every 30 minutes, or when the receiver says (Retry-After). A channel that cannot be reached delays its
 own alerts and nothing else; an alert that is refused for itself delays only later ones about its subject, so
 that the last thing told is the last thing true. Of two processes that deliver at once each alert is sent by
-one. Many alerts are one mail, and one POST to a receiver that said there are too many requests.
+one. Many alerts are one mail or chat message, and one POST to a receiver that said there are too many
+requests.
 
 After a crash between sending and noting it, an alert is sent once more, under the same webhook-id.
 """
@@ -26,7 +27,7 @@ from chalicelib.store import Store
 from chalicelib.store import alerts as owed
 from chalicelib.store.alerts import Alert
 
-from . import mail, webhook
+from . import chat, mail, webhook
 from .mail import Mailer
 from .messages import MAIL, WEBHOOK, channels, test_facts
 from .refusal import RefusedError
@@ -38,9 +39,9 @@ DELAYS = Backoff(tuple(timedelta(minutes=minutes) for minutes in (1 / 6, 1, 5, 1
 SEVERAL = 5  # more than these at once are one message
 PATIENCE = 5  # an alert that was refused so often for itself is dropped if the next about its subject is not
 MOST_AT_ONCE = {MAIL: 500, WEBHOOK: 50}
-ALL_CHANNELS = (MAIL, WEBHOOK)
+MOST_IN_CHAT = 15  # the titles of more do not fit into a message
 ERROR_CHARS = 500
-Send = Callable[[list[Alert]], None]  # raises RefusedError
+Send = Callable[[list[Alert]], str]  # says how the receiver answered; raises RefusedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,12 @@ class Delivery:
     def __init__(
         self, store: Store, clock: Clock, settings: Settings, *, mailer: Callable[[], Mailer]
     ) -> None:
-        """Send as the settings say; `mailer` opens the way to SES when there is mail."""
+        """Send as the settings say; `mailer` opens the way to SES or a mail server when there is mail."""
         self._store = store
         self._clock = clock
         self._settings = settings
         self._mailer = mailer
-        self._rests = {channel: ChannelBackoff() for channel in ALL_CHANNELS}
+        self._rests = {channel: ChannelBackoff() for channel in (MAIL, WEBHOOK, *channels(settings))}
 
     def deliver(self, channel: str, *, most_seconds: float | None = None) -> Delivered:
         """Send what is due through one channel, for about `most_seconds` at most.
@@ -85,8 +86,7 @@ class Delivery:
         """
         stop = None if most_seconds is None else self._clock.monotonic() + most_seconds
         with ExitStack() as opened:
-            send = self._mails(opened) if channel == MAIL else self._posts(opened)
-            sent, error = self._empty(channel, send, stop)
+            sent, error = self._empty(channel, self._way(channel, opened), stop)
         with self._store.read() as tx:
             waiting, at = owed.waiting(tx, channel), owed.next_try(tx, channel, now=self._clock.now())
         if not waiting:
@@ -111,38 +111,29 @@ class Delivery:
         for channel in channels(self._settings):
             alert = Alert(new_run_id(), channel, "test", test_facts(self._settings, now), now)
             try:
-                if channel == MAIL:
-                    message = mail.send(mail.open_mailer(self._mailer), [alert], self._settings)
-                    detail = f"sent to {self._settings.alert_email} as {message}"
-                else:
-                    with webhook.open_client(self._settings) as client:
-                        detail = webhook.post(client, [alert], self._settings, now=self._clock.now())
+                with ExitStack() as opened:
+                    detail = self._way(channel, opened)([alert])
                 said.append({"channel": channel, "ok": True, "detail": detail})
             except RefusedError as error:
                 said.append({"channel": channel, "ok": False, "detail": str(error)})
         return said
 
-    def _posts(self, opened: ExitStack) -> Send:
-        """Return what posts alerts; it opens the client when it is needed."""
-        client: list[Any] = []
+    def _way(self, channel: str, opened: ExitStack) -> Send:
+        """Return what sends alerts through a channel. It opens what it needs when it is first called."""
+        settings = self._settings
+        kept: list[Any] = []
 
-        def send(some: list[Alert]) -> None:
-            if not client:
-                client.append(opened.enter_context(webhook.open_client(self._settings)))
-            webhook.post(client[0], some, self._settings, now=self._clock.now())
+        def once(make: Callable[[], Any]) -> Any:
+            if not kept:
+                kept.append(make())
+            return kept[0]
 
-        return send
-
-    def _mails(self, _opened: ExitStack) -> Send:
-        """Return what mails alerts; it opens the mailer when it is needed."""
-        mailer: list[Mailer] = []
-
-        def send(some: list[Alert]) -> None:
-            if not mailer:
-                mailer.append(mail.open_mailer(self._mailer))
-            mail.send(mailer[0], some, self._settings)
-
-        return send
+        if channel == MAIL:
+            return lambda some: mail.send(once(lambda: mail.open_mailer(self._mailer)), some, settings)
+        if channel == WEBHOOK:
+            client = lambda: opened.enter_context(webhook.open_client(settings))  # noqa: E731
+            return lambda some: webhook.post(once(client), some, settings, now=self._clock.now())
+        return lambda some: chat.send(once(lambda: chat.open_service(channel, settings)), some, settings)
 
     def _empty(self, channel: str, send: Send, stop: float | None) -> tuple[int, str | None]:
         """Send what is due, until nothing is or the channel rests.
@@ -211,7 +202,7 @@ class Delivery:
 
     def _claim(self, channel: str) -> list[Alert]:
         """Take what is due, unless the channel rests."""
-        together = channel == MAIL or self._rests[channel].together
+        together = channel != WEBHOOK or self._rests[channel].together
         now = self._clock.now()
         if self._clock.monotonic() < self._rests[channel].until:
             return []
@@ -220,7 +211,7 @@ class Delivery:
         if at is None or at > now:
             return []
         with self._store.write() as tx:
-            most = MOST_AT_ONCE[channel] if together else 1
+            most = MOST_AT_ONCE.get(channel, MOST_IN_CHAT) if together else 1
             return owed.claim(tx, channel, now=now, until=now + CLAIMED, most=most)
 
     def _hold(self, some: Sequence[Alert]) -> None:

@@ -31,17 +31,19 @@ class Mailer(Protocol):
 
 
 def send(mailer: Mailer, some: Sequence[Alert], settings: Settings) -> str:
-    """Send one mail about these alerts and return its Message-ID.
+    """Send one mail about these alerts; say to whom, under which Message-ID and what a mail server replied.
 
     Raises RefusedError when it was not accepted.
     """
     mail = as_mail(some, scheduler=settings.scheduler_name)
     try:
-        return mailer.send([settings.alert_email or ""], mail.subject, mail.text, mail.html)
-    except Exception as error:  # whatever SES and the network throw
+        message = mailer.send([settings.alert_email or ""], mail.subject, mail.text, mail.html)
+    except Exception as error:  # whatever a mail service and the network throw
         raise RefusedError(
             str(error) or type(error).__name__, channel=getattr(error, "temporary", True)
         ) from error
+    reply = getattr(message, "reply", "")
+    return f"sent to {settings.alert_email} as {message}" + (f" ({reply})" if reply else "")
 
 
 def open_mailer(factory: Callable[[], Mailer]) -> Mailer:

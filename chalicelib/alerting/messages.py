@@ -29,7 +29,6 @@ MAIL = "mail"
 SEVERAL = "several"  # the kind of a message about several alerts
 TEST = "test"  # the kind of an alert that somebody asked for
 WEBHOOK = "webhook"
-# What each channel needs; it is used when all of it is set.
 _WORDS = {
     Kind.FAILING: "failing",
     Kind.LATE: "late",
@@ -48,9 +47,10 @@ _ENDS = {
 TAIL_CHARS = 2000
 TAIL_OF_MANY = 400  # of each log in a mail about several alerts
 NO_CHANNEL = (
-    "No channel for alerts is configured. For mail set ALERT_EMAIL and FROM_EMAIL (and AWS_SES_ACCESS_KEY_ID "
-    "with AWS_SES_SECRET_ACCESS_KEY, unless the machine has credentials for SES); for a webhook set "
-    "SAURON_ALERT_WEBHOOK_URL (and SAURON_ALERT_WEBHOOK_SECRET to sign it)."
+    "No channel for alerts is configured. For mail set ALERT_EMAIL and FROM_EMAIL with SAURON_SMTP_URL (or "
+    "AWS_SES_ACCESS_KEY_ID and AWS_SES_SECRET_ACCESS_KEY, unless the machine has credentials for SES); for a "
+    "chat set SAURON_ALERT_URLS; for a webhook SAURON_ALERT_WEBHOOK_URL (and SAURON_ALERT_WEBHOOK_SECRET to "
+    "sign it)."
 )
 
 
@@ -67,7 +67,8 @@ def channels(settings: Settings) -> tuple[str, ...]:
     """Return the channels that are configured."""
     # without keys of their own AWS's usual credentials are used
     mail = settings.alert_email and settings.from_email
-    return ((MAIL,) if mail else ()) + ((WEBHOOK,) if settings.alert_webhook_url else ())
+    chats = tuple(one.name for one in settings.alert_urls or ())
+    return ((MAIL,) if mail else ()) + ((WEBHOOK,) if settings.alert_webhook_url else ()) + chats
 
 
 def type_of(kind: Kind, *, over: bool) -> str:
@@ -210,9 +211,18 @@ def _headline(titles: Sequence[str]) -> str:
     return titles[0] if len(titles) == 1 else f"{len(titles)} alerts: {', '.join(dict.fromkeys(titles))}"
 
 
-def as_mail(alerts: Sequence[Alert], *, scheduler: str) -> Mail:
-    """Write one alert, or several in the order of their happening, as a mail."""
-    chars = TAIL_CHARS if len(alerts) == 1 else TAIL_OF_MANY
+def as_chat(alerts: Sequence[Alert], *, scheduler: str) -> tuple[str, str, bool]:
+    """Write alerts as a message of a chat: title, text, and whether all of them are harmless."""
+    mail = as_mail(alerts, scheduler=scheduler, chars=TAIL_OF_MANY)
+    return mail.subject, mail.text, all(map(_harmless, alerts))
+
+
+def as_mail(alerts: Sequence[Alert], *, scheduler: str, chars: int = TAIL_CHARS) -> Mail:
+    """Write one alert, or several in the order of their happening, as a mail.
+
+    `chars` is how much of the end of a log it holds, where it is about one alert.
+    """
+    chars = chars if len(alerts) == 1 else TAIL_OF_MANY
     parts = [_part(alert, chars) for alert in alerts]
     titles = [str(part["title"]) for part in parts]
     subject = _headline(titles)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+TOO_MANY_REQUESTS = 429
+OVERLOADED = frozenset({408, TOO_MANY_REQUESTS, 502, 503, 504})
+"""Statuses of HTTP that say that the receiver is at fault, not the alert."""
+
 
 class RefusedError(Exception):
     """A receiver did not accept an alert. `channel` is true when it would accept no other alert either.

@@ -22,7 +22,7 @@ from chalicelib.store.alerts import Alert
 from chalicelib.text import unreachable
 
 from .messages import as_webhook, as_webhook_of_several
-from .refusal import RefusedError
+from .refusal import OVERLOADED, TOO_MANY_REQUESTS, RefusedError
 
 if TYPE_CHECKING:
     import ssl
@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
 SECONDS = 10.0  # the time limit of each step of a request
-TOO_MANY_REQUESTS = 429
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(hours=1)
-OVERLOADED = frozenset({408, TOO_MANY_REQUESTS, 502, 503, 504})  # the receiver is at fault, not the alert
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"})
 
 

@@ -12,6 +12,7 @@ from chalicelib.settings import Settings
 
 if TYPE_CHECKING:
     from sauron_jobs_loader.toolkit.ses import Mailer
+    from sauron_jobs_loader.toolkit.smtp import SmtpMailer
 
 
 def builtin_records() -> Sequence[Mapping[str, Any]]:
@@ -21,15 +22,16 @@ def builtin_records() -> Sequence[Mapping[str, Any]]:
     return [job.record() for job in JOBS]
 
 
-def ses_mailer(settings: Settings) -> Mailer:
-    """Return what sends mail through SES; nothing is connected yet."""
-    from sauron_jobs_loader.toolkit.ses import Mailer
+def mailer(settings: Settings) -> Mailer | SmtpMailer:
+    """Return what sends mail: by SES or by a mail server, as the settings say; nothing is connected yet."""
+    from sauron_jobs_loader.toolkit.mailers import mailer
 
     environ = settings.environ
-    return Mailer(
+    return mailer(
+        sender=settings.from_email or "",
+        smtp_url=settings.smtp_url,
         region=settings.aws_ses_region,
         access_key=settings.aws_ses_access_key_id,
         secret_key=settings.aws_ses_secret_access_key,
-        sender=settings.from_email or "",
         endpoint_url=environ.get("AWS_ENDPOINT_URL_SES") or environ.get("AWS_ENDPOINT_URL"),
     )

@@ -74,6 +74,8 @@ ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 FUNCTION = (*ROLE, "AWS_LAMBDA_", "LAMBDA_", "_HANDLER", "_X_AMZN_")
 # Sauron's own credentials, which no job gets
 OWN = frozenset({"JOB_QUEUE_DB_URL", "JOBS_GIT_TOKEN", "JOBS_GIT_REPO_URL"})
+# and all that begins with this, but for the mail server, by which jobs send mail too
+PREFIX, SHARED = "SAURON_", frozenset({"SAURON_SMTP_URL"})
 
 
 class JobEnvironment:
@@ -171,15 +173,14 @@ class JobEnvironment:
             {
                 name: value
                 for name, value in environ.items()
-                if name in WHITELIST
-                or (name.removesuffix("_FILE") not in OWN and not name.startswith("SAURON_"))
+                if name in WHITELIST or not _is_own(name.removesuffix("_FILE"))
                 if not (self._settings.function and name.startswith(FUNCTION))
             }
             | self._key_path()
             | self._libraries()
         )
         for setting in SETTINGS:  # aliases such as LIFE_HUB_DB_URL, and X_FILE for X
-            if setting.secret and setting.name not in OWN and not setting.name.startswith("SAURON_"):
+            if setting.secret and not _is_own(setting.name):
                 value = self._value(setting.name)
                 given |= (
                     {}
@@ -236,7 +237,7 @@ class JobEnvironment:
     def _value(self, name: str) -> str | None:
         """Return a secret's value, from the variable or from the file that NAME_FILE names."""
         environ: Mapping[str, str] = self._settings.environ
-        if name in OWN or name.startswith("SAURON_"):
+        if _is_own(name):
             return None
         for other in (name, *(known for names in ALIASES if name in names for known in names)):
             if environ.get(other):
@@ -245,6 +246,11 @@ class JobEnvironment:
                 with contextlib.suppress(ValueError):  # the secret is missing, which is told of its jobs
                     return files.secret(other, file)
         return None
+
+
+def _is_own(name: str) -> bool:
+    """Return whether a variable is Sauron's own, which no job gets."""
+    return name in OWN or (name.startswith(PREFIX) and name not in SHARED)
 
 
 def _without_short(secrets: Collection[str]) -> Collection[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chalicelib.clock import Clock, iso
@@ -66,7 +66,16 @@ def _decided(record: Mapping[str, Any], store: Store, settings: Settings) -> dic
 class Answers:
     """The operations that builtin jobs call."""
 
-    def __init__(self, store: Store, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: Settings,
+        *,
+        advice: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        """Reply from this store; `advice` returns what of the deployment should be different."""
+        self._advice = advice
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -112,4 +121,4 @@ class Answers:
             files = (self._store.path, self._store.path.with_name(self._store.path.name + "-wal"))
             facts["store_mb"] = round(sum(file.stat().st_size for file in files if file.exists()) / 2**20, 1)
             facts["disk_free_mb"] = shutil.disk_usage(self._store.path.parent).free >> 20
-        return {"faults": faults, "facts": facts}
+        return {"faults": faults, "facts": facts, "advice": list(self._advice())}

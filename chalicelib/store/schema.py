@@ -405,7 +405,7 @@ alerts = Table(
     "alerts",
     metadata,
     Column("id", String(36), primary_key=True),
-    Column("channel", String(16), nullable=False),
+    Column("channel", String(64), nullable=False),
     Column("type", String(64), nullable=False),
     Column("data", Json, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -413,7 +413,7 @@ alerts = Table(
     Column("try_at", Instant),
     Column("sent_at", Instant),
     Column("error", Text),
-    CheckConstraint("channel IN ('mail', 'webhook')", name="channel_known"),
+    CheckConstraint("channel <> ''", name="channel_named"),
     CheckConstraint("(try_at IS NULL) = (sent_at IS NOT NULL)", name="waiting_has_time"),
 )
 Index("ix_alerts_try_at", alerts.c.try_at)

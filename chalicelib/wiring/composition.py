@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chalicelib import logs
 from chalicelib.alerting.delivery import Delivery
 from chalicelib.answers.questions import Questions
-from chalicelib.bundle.from_loader import builtin_records, ses_mailer
+from chalicelib.bundle.from_loader import builtin_records, mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
 from chalicelib.bundle.remote_sync import RemoteBundle
@@ -36,6 +36,7 @@ from chalicelib.wakeup.sqs import sqs_wake_up
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wakeup.waker import Waker, Way
 
+from .doctor_facts import advice as doctor_advice
 from .parts import Runtime, Sauron
 
 if TYPE_CHECKING:
@@ -101,9 +102,9 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         publish=publishes,
         on_end=signals.attempt_ended,
         on_claim=vitals.claimed if vitals else lambda: None,
-        answers=builtin_jobs.Answers(store, clock, settings),
+        answers=builtin_jobs.Answers(store, clock, settings, advice=lambda: doctor_advice(settings, clock)),
     )
-    delivery = Delivery(store, clock, settings, mailer=lambda: ses_mailer(settings))
+    delivery = Delivery(store, clock, settings, mailer=lambda: mailer(settings))
     publisher = _publisher(store, clock, settings)
     duties = Duties(
         store,

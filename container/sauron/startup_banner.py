@@ -14,17 +14,20 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib import __version__
+from chalicelib.answers.doctor import examine
 from chalicelib.api import status_report
 from chalicelib.clock import iso
 from chalicelib.model.jobs import Job
 from chalicelib.store import bundle, registry
 from chalicelib.text import counted, safe
 from chalicelib.wiring import Sauron
+from chalicelib.wiring.doctor_facts import gather
 from sauron_jobs_loader.masking import shown_address
 
 from .typed_command import typed_command
 
 JOBS_SHOWN = 20
+TOLD = frozenset({"open api", "git address"})  # checks of which the banner has a line of its own
 
 
 class StartupBanner:
@@ -54,6 +57,8 @@ class StartupBanner:
             )
         if not settings.queue_enabled:
             lines.append("  not claiming  runs are queued but not started, because JOB_QUEUE_ENABLED is 0")
+        if unwell := self._unwell():
+            lines.append(f"  look at       {unwell}: {self._command} doctor")
         self._print(lines)
         self.print_schedule()
 
@@ -130,6 +135,11 @@ class StartupBanner:
         if not coming:
             return "off"
         return f"{describe(job.spec.cron, job.spec.timezone)}; next {iso(coming[0].replace(microsecond=0))}"
+
+    def _unwell(self) -> str:
+        """Return the names of checks that found a mistake, but for what the banner says itself."""
+        found = examine(gather(self._sauron.settings, self._sauron.clock, outside=False))
+        return ", ".join(one.check for one in found if not one.ok and one.check not in TOLD)
 
     def _bundle(self) -> str:
         settings = self._sauron.settings

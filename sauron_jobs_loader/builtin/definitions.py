@@ -8,6 +8,7 @@ TAG = "builtin"
 MAIL_SECRETS = [
     {"key": "AWS_SES_ACCESS_KEY_ID", "required": False},
     {"key": "AWS_SES_SECRET_ACCESS_KEY", "required": False},
+    {"key": "SAURON_SMTP_URL", "required": False},
 ]
 
 JOBS = (

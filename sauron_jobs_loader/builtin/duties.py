@@ -10,11 +10,13 @@ from .asking import ask
 def health(ctx: JobContext) -> dict[str, Any]:
     """Return the status of Sauron; degraded while it has a problem.
 
-    Alerts are sent elsewhere, not by this job.
+    Alerts are sent elsewhere, not by this job. What `sauron doctor` would say is logged and degrades nothing.
     """
     found: dict[str, Any] = ask(ctx, "health")
     for fault in found["faults"]:
         ctx.log.warning("%s", fault)
+    for advice in found["advice"]:
+        ctx.log.warning("doctor: %s", advice)
     for name, value in found["facts"].items():
         ctx.log.info("%s: %s", name, value)
     summary = "; ".join(found["faults"]) or "all is well"

@@ -103,6 +103,17 @@ class GitSource:
         except OSError as error:
             raise unwritable(self._root, error, self._address) from error
 
+    def heads(self) -> list[str]:
+        """Return the branches of the remote now, without fetching. Raises SourceError."""
+        self._check_access_files()
+        place = Path(self._address.url).parent if self._address.scheme == "file" else Path("/")
+        runner = self._runner(None, cwd=place)
+        result = runner(["ls-remote", "--heads", "--", self._address.url], {})
+        if not result.ok:
+            raise self._explain(result)
+        lines = result.stdout.splitlines()
+        return [line.partition("\trefs/heads/")[2] for line in lines if "\trefs/heads/" in line]
+
     def checkout(self, sha: str, *, anew: bool = False) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it is not in the mirror.
 
@@ -184,12 +195,13 @@ class GitSource:
             partial(found_at, self._address, limit=self._timeout),
         )
 
-    def _runner(self, lock: int) -> "_Runner":
+    def _runner(self, lock: int | None, cwd: Path | None = None) -> "_Runner":
         ssh = self._ssh_command() if self._address.scheme == "ssh" else None
         environ = git_environment(
             protocols=self._address.protocols, config=self._address.config(), ssh_command=ssh
         )
-        return _Runner(environ, self._root, time.monotonic() + self._timeout.total_seconds(), lock)
+        deadline = time.monotonic() + self._timeout.total_seconds()
+        return _Runner(environ, cwd or self._root, deadline, lock)
 
     def _explain(self, result: GitResult) -> SourceError:
         known_hosts = None if self._known_hosts_file is None else str(self._known_hosts_file)
@@ -238,9 +250,9 @@ class GitSource:
 
 
 class _Runner:
-    """Runs git for one operation: one environment, one deadline, one inherited lock."""
+    """Runs git for one operation: one environment, one deadline, one inherited lock if it needs one."""
 
-    def __init__(self, environ: dict[str, str], cwd: Path, deadline: float, lock: int) -> None:
+    def __init__(self, environ: dict[str, str], cwd: Path, deadline: float, lock: int | None) -> None:
         self._environ = environ
         self._cwd = cwd
         self._deadline = deadline
@@ -257,7 +269,7 @@ class _Runner:
             environ=self._environ | extra,
             cwd=self._cwd,
             deadline=self._deadline,
-            pass_fds=(self._lock,),
+            pass_fds=() if self._lock is None else (self._lock,),
             take=take,
         )
 

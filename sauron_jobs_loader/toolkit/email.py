@@ -1,10 +1,11 @@
-"""Email from a job, by Amazon SES.
+"""Email from a job, by Amazon SES or a mail server.
 
 A mail that cannot be sent is logged and returns None; it does not fail the job. Settings are read from the
-environment of the job at each call: AWS_SES_ACCESS_KEY_ID, AWS_SES_SECRET_ACCESS_KEY, AWS_SES_REGION,
-FROM_EMAIL, and NOTIFY_EMAIL, ALERT_EMAIL or DIGEST_EMAIL as the default recipient. A job that declares its
-secrets declares these too. AWS_ENDPOINT_URL is used if it is set. Values of the job's secrets are masked in
-subject, text and HTML, within the limits of `sauron_jobs_loader.masking`.
+environment of the job at each call: AWS_SES_ACCESS_KEY_ID, AWS_SES_SECRET_ACCESS_KEY, AWS_SES_REGION, or
+SAURON_SMTP_URL where those keys are not set; FROM_EMAIL, and NOTIFY_EMAIL, ALERT_EMAIL or DIGEST_EMAIL as the
+default recipient. A job that declares its secrets declares these too. AWS_ENDPOINT_URL is used if it is set.
+Values of the job's secrets are masked in subject, text and HTML, within the limits of
+`sauron_jobs_loader.masking`.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Any
 
 from sauron_jobs_loader import context
 from sauron_jobs_loader.mail_subjects import WARNING, alert_subject, digest_subject
-from sauron_jobs_loader.masking import Masker
+from sauron_jobs_loader.masking import Masker, address_credentials
 
-from .ses import Mailer, MailError, addresses
+from .mail_message import MailError, addresses
+from .mailers import mailer
+from .ses import Mailer
+from .smtp import SmtpMailer
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ WELL_KNOWN_SECRETS = (
     "DATABASE_URL",
     "GITHUB_TOKEN",
     "LIFE_HUB_DB_URL",
+    "SAURON_SMTP_URL",
     "SSH_PRIVATE_KEY_B64",
 )
 NOT_SECRET = frozenset(
@@ -82,15 +86,8 @@ def send_email(
         )
         _log.warning("mail %r was not sent: it lacks %s", subject, missing)
         return None
-    mailer = _mailer(
-        os.environ.get("AWS_SES_REGION") or "us-east-1",
-        os.environ.get("AWS_SES_ACCESS_KEY_ID"),
-        os.environ.get("AWS_SES_SECRET_ACCESS_KEY"),
-        sender,
-        os.environ.get("AWS_ENDPOINT_URL_SES") or os.environ.get("AWS_ENDPOINT_URL"),
-    )
     try:
-        message_id = mailer.send(
+        message_id = _mailer(sender).send(
             recipients,
             subject,
             masker.text(body),
@@ -99,6 +96,9 @@ def send_email(
             in_reply_to=in_reply_to,
             references=references,
         )
+    except ValueError as error:
+        _log.warning("mail %r was not sent: SAURON_SMTP_URL: %s", subject, error)
+        return None
     except MailError as error:
         later = " (a later attempt may succeed)" if error.temporary else ""
         _log.warning("mail %r was not sent: %s%s", subject, masker.text(str(error)), later)
@@ -143,17 +143,21 @@ def _scheduler() -> str:
     return os.environ.get("JOB_SCHEDULER_NAME") or "sauron"
 
 
-@lru_cache(maxsize=4)
-def _mailer(
-    region: str, access_key: str | None, secret_key: str | None, sender: str, endpoint_url: str | None
-) -> Mailer:
-    return Mailer(
-        region=region, access_key=access_key, secret_key=secret_key, sender=sender, endpoint_url=endpoint_url
+def _mailer(sender: str) -> Mailer | SmtpMailer:
+    environ = os.environ
+    return mailer(
+        sender=sender,
+        smtp_url=environ.get("SAURON_SMTP_URL") or None,
+        region=environ.get("AWS_SES_REGION") or "us-east-1",
+        access_key=environ.get("AWS_SES_ACCESS_KEY_ID") or None,
+        secret_key=environ.get("AWS_SES_SECRET_ACCESS_KEY") or None,
+        endpoint_url=environ.get("AWS_ENDPOINT_URL_SES") or environ.get("AWS_ENDPOINT_URL") or None,
     )
 
 
 def _secret_values() -> Iterator[str]:
     """Return the values to mask in mails: the secrets of this job, and variables that hold secrets."""
+    yield from address_credentials(os.environ.get("SAURON_SMTP_URL", ""))
     names = set(WELL_KNOWN_SECRETS)
     job = context.running()
     if job is not None:

@@ -7,16 +7,13 @@ recipients, who see each other.
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Iterable, Sequence
-from email import policy
-from email.message import EmailMessage
-from email.utils import formataddr, parseaddr
+from collections.abc import Sequence
 from typing import Any
 
-from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import Masker
+
+from .mail_message import MailError, addresses, compose, encoded, line
 
 TIMEOUT_SECONDS = 10.0
 """How long connecting, and then each wait for a response, may take in one attempt."""
@@ -40,18 +37,6 @@ _TEMPORARY = frozenset(
     }
 )
 _SERVER_FAULT = 500
-_BETWEEN_ADDRESSES = re.compile(r'[,;\n](?=(?:[^"]*"[^"]*")*[^"]*$)')  # not inside a quoted name
-
-
-class MailError(LoaderError):
-    """A mail was not sent.
-
-    `temporary`: the same mail may be accepted later; otherwise change something first.
-    """
-
-    def __init__(self, message: str, temporary: bool) -> None:
-        super().__init__(message)
-        self.temporary = temporary
 
 
 class Mailer:
@@ -104,25 +89,30 @@ class Mailer:
                 temporary=False,
             )
         if in_reply_to:
-            reply = _reply(self.sender, to, subject, text, html)
-            reply["In-Reply-To"] = _line(in_reply_to)
-            reply["References"] = _line(references or in_reply_to)
-            if reply_to:
-                reply["Reply-To"] = ", ".join(addresses(reply_to))
+            reply = compose(
+                self.sender,
+                to,
+                subject,
+                text,
+                html,
+                reply_to=reply_to,
+                in_reply_to=in_reply_to,
+                references=references,
+            )
             return self._asked(
                 "send_raw_email",
-                Source=_encoded(self.sender),
+                Source=encoded(self.sender),
                 Destinations=to,
                 RawMessage={"Data": reply.as_bytes()},
             )
-        message: dict[str, Any] = {"Subject": _part(_line(subject)), "Body": {}}
+        message: dict[str, Any] = {"Subject": _part(line(subject)), "Body": {}}
         if text or html is None:
             message["Body"]["Text"] = _part(text)
         if html is not None:
             message["Body"]["Html"] = _part(html)
         return self._asked(
             "send_email",
-            Source=_encoded(self.sender),
+            Source=encoded(self.sender),
             Destination={"ToAddresses": to},
             Message=message,
             ReplyToAddresses=addresses(reply_to),
@@ -170,37 +160,6 @@ class Mailer:
         else:
             words = f"{type(error).__name__}: {words}" + (" SES cannot be reached." if temporary else "")
         return MailError(self._masker.text(words)[:1000], temporary)
-
-
-def addresses(given: str | Iterable[str] | None) -> list[str]:
-    """Return the addresses in a text (separated by ',' or ';') or in a list of texts, each once."""
-    texts = [given] if isinstance(given, str) else given or ()
-    found = (address.strip() for text in texts for address in _BETWEEN_ADDRESSES.split(text))
-    return list(dict.fromkeys(_encoded(address) for address in found if address))
-
-
-def _encoded(address: str) -> str:
-    """Return an address with its name encoded as mail headers require (RFC 2047)."""
-    name, plain = parseaddr(address)
-    return formataddr((name, plain)) if plain.isascii() and name and not name.isascii() else address
-
-
-def _reply(sender: str, to: Sequence[str], subject: str, text: str, html: str | None) -> EmailMessage:
-    """Write a mail whose headers are its sender's own: SES adds none to it."""
-    # the longest line that a mail may have: a Message-ID that is folded would no longer be recognised
-    mail = EmailMessage(policy=policy.SMTP.clone(max_line_length=998))
-    mail["Subject"] = _line(subject).encode("utf-8", "replace").decode()
-    mail["From"] = _encoded(sender)
-    mail["To"] = ", ".join(to)
-    mail.set_content(text.encode("utf-8", "replace").decode(), cte="quoted-printable")
-    if html is not None:
-        mail.add_alternative(html.encode("utf-8", "replace").decode(), subtype="html", cte="quoted-printable")
-    return mail
-
-
-def _line(text: str) -> str:
-    """Return a text as one line: a header's value has no line breaks."""
-    return " ".join(text.split())
 
 
 def _part(text: str) -> dict[str, str]:

@@ -95,6 +95,8 @@ def test_every_secret_may_come_from_a_file(setting: object, tmp_path: Path) -> N
         "SSH_PRIVATE_KEY_B64": base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode(),
         "SAURON_DB_CA": "system",
         "SAURON_API_TOKENS": "a:read:12345678",
+        "SAURON_SMTP_URL": "smtp://mail.example.test",
+        "SAURON_ALERT_URLS": "json://example.test",
         "SAURON_ALERT_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3",
     }
     name, attribute = setting.name, setting.attribute  # type: ignore[attr-defined]

@@ -204,9 +204,10 @@ def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:
             "JOBS_GIT_REPO_URL is deployed without the part before the @: "
             "the token is the secret JOBS_GIT_TOKEN."
         )
-    if not settings.alert_webhook_url and not settings.alert_email:
+    if not settings.alert_webhook_url and not settings.alert_email and not settings.alert_urls:
         notes.append(
-            "No alert is sent for failing jobs: set ALERT_EMAIL with FROM_EMAIL, or SAURON_ALERT_WEBHOOK_URL."
+            "No alert is sent for failing jobs: set ALERT_EMAIL with FROM_EMAIL, SAURON_ALERT_URLS or "
+            "SAURON_ALERT_WEBHOOK_URL."
         )
     if "SAURON_SSH_KEY_PATH" in raw and "SSH_PRIVATE_KEY_B64" not in raw:
         notes.append("SAURON_SSH_KEY_PATH is not deployed: give the key as SSH_PRIVATE_KEY_B64.")

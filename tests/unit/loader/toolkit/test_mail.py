@@ -17,7 +17,8 @@ from moto.ses.models import ses_backends
 
 from sauron_jobs_loader import context
 from sauron_jobs_loader.toolkit.email import send_alert_email, send_digest_email, send_email
-from sauron_jobs_loader.toolkit.ses import RECIPIENTS_LIMIT, Mailer, MailError, addresses
+from sauron_jobs_loader.toolkit.mail_message import MailError, addresses
+from sauron_jobs_loader.toolkit.ses import RECIPIENTS_LIMIT, Mailer
 from tests.http_receiver import Answer, receive
 
 KEYS: dict[str, Any] = {"region": "us-east-1", "access_key": "AKIAMADEUP", "secret_key": "made/up/secret"}

@@ -1,0 +1,57 @@
+"""Send one message to a chat or push service, and say why it was not accepted.
+
+apprise tells no more than that it failed; the reason and the status are in what it logs meanwhile.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from . import library
+
+if TYPE_CHECKING:
+    from apprise import NotifyBase
+
+_STATUS = re.compile(r"\b(?:error|status|code)\W{1,3}([1-5]\d\d)\b", re.IGNORECASE)
+
+
+class NotAcceptedError(Exception):
+    """A service did not accept a message. `status` is the HTTP status if it gave one."""
+
+    def __init__(self, reason: str, status: int | None) -> None:
+        self.status = status
+        super().__init__(reason)
+
+
+def open_service(url: str) -> NotifyBase:
+    """Return the service of an address that was checked before. Raises NotAcceptedError."""
+    service = library.service(url)
+    if service is None:
+        raise NotAcceptedError("apprise cannot use its address", None)
+    return service
+
+
+def send(service: NotifyBase, title: str, text: str, *, harmless: bool) -> None:
+    """Send one message as plain text, cut to what the service takes.
+
+    Raises NotAcceptedError; its reason is not masked. It takes up to `library.SECONDS`.
+    """
+    from apprise import Apprise, NotifyFormat, NotifyType, OverflowMode
+
+    if service.overflow_mode is OverflowMode.UPSTREAM and service.body_maxlen < len(title) + len(text):
+        service.overflow_mode = OverflowMode.TRUNCATE
+    sender = Apprise(service, asset=library.asset())
+    result = sender.notify(
+        body=text,
+        title=title,
+        notify_type=NotifyType.INFO if harmless else NotifyType.WARNING,
+        body_format=NotifyFormat.TEXT,
+        interpret_escapes=False,
+    )
+    if result:
+        return
+    said = [entry.message for entry in result.logs() if entry.level in {"WARNING", "ERROR"}]
+    reason = " ".join(" ".join(said).split()) or f"it did not accept the message within {library.SECONDS:g} s"
+    status = _STATUS.search(reason)
+    raise NotAcceptedError(reason, int(status[1]) if status else None)
