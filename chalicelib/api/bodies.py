@@ -14,6 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from chalicelib.model.instants import EXAMPLE, InstantError, read_instant
+from chalicelib.operations import acts
 
 from .content import content_type, wrong_type
 from .problems import ProblemError
@@ -65,8 +66,16 @@ class SwitchBody(Body):
     until: Instant | None = None
 
 
+class ReasonBody(Body):
+    """POST to cancel, retry, drain and resume."""
+
+    reason: Line | None = None
+
+
 class SyncBody(Body):
     """POST /sync."""
+
+    reason: Line | None = None
 
     ref: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)] | None = None
     accept_removals: bool = False
@@ -74,6 +83,8 @@ class SyncBody(Body):
 
 class RollbackBody(Body):
     """POST /rollback."""
+
+    reason: Line | None = None
 
     sha: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
 
@@ -93,6 +104,7 @@ def read(model: type[B], request: Request) -> B:
         if (kind := content_type(request)) != "application/json":
             raise wrong_type(kind)
         value = parse(text)
+    acts.describe(reason=value.get("reason"), subject=value.get("sha") or value.get("ref"))
     try:
         return model.model_validate(value)
     except ValidationError as error:

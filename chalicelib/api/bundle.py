@@ -6,6 +6,10 @@ from typing import Any
 
 from chalice.app import Blueprint
 
+from chalicelib.bundle.remote_sync import STILL_RUNNING
+from chalicelib.bundle.report import SyncReport
+from chalicelib.operations import acts
+
 from . import serializers
 from .routing import current_request, post
 
@@ -20,7 +24,11 @@ def sync() -> dict[str, Any]:
     current = current_request()
     body = read(SyncBody, current.request)
     return serializers.sync(
-        current.sauron.sync_requests.sync(ref=body.ref, accept_removals=body.accept_removals, by=current.by)
+        judged(
+            current.sauron.sync_requests.sync(
+                ref=body.ref, accept_removals=body.accept_removals, by=current.by
+            )
+        )
     )
 
 
@@ -31,4 +39,11 @@ def rollback() -> dict[str, Any]:
 
     current = current_request()
     body = read(RollbackBody, current.request)
-    return serializers.sync(current.sauron.sync_requests.rollback(body.sha.lower(), by=current.by))
+    return serializers.sync(judged(current.sauron.sync_requests.rollback(body.sha.lower(), by=current.by)))
+
+
+def judged(report: SyncReport) -> SyncReport:
+    """Return a report; for the audit log one without success is a refusal."""
+    if not report.success and report.message != STILL_RUNNING:
+        acts.refuse(report.message)
+    return report

@@ -20,6 +20,7 @@ from chalicelib.web.rendering import render
 
 from . import run_log, status_report, vital_signs
 from .auth import is_open
+from .bundle import judged
 from .health import warnings
 from .query import RUN_ID, Query
 from .routing import current_request, get, post
@@ -153,7 +154,9 @@ def retry(run_id: str) -> Response:
 def sync() -> Response:
     """Sync the bundle now."""
     current = current_request()
-    return _back("/", "synced" if current.sauron.sync_requests.sync(by=current.by).success else "unsynced")
+    return _back(
+        "/", "synced" if judged(current.sauron.sync_requests.sync(by=current.by)).success else "unsynced"
+    )
 
 
 def _line(job: Job, last: Run | None, report: status_report.StatusReport) -> dict[str, Any]:

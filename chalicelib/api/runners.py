@@ -14,12 +14,19 @@ blueprint = Blueprint(__name__)
 @post(blueprint, "/runners/{name}/drain")
 def drain(name: str) -> dict[str, Any]:
     """Stop a runner from claiming runs until it is resumed or restarted; its running attempts finish."""
-    current_request().sauron.operations.drain(name, draining=True)
-    return {"name": name, "draining": True}
+    return _drain(name, draining=True)
 
 
 @post(blueprint, "/runners/{name}/resume")
 def resume(name: str) -> dict[str, Any]:
     """Let a drained runner claim again."""
-    current_request().sauron.operations.drain(name, draining=False)
-    return {"name": name, "draining": False}
+    return _drain(name, draining=False)
+
+
+def _drain(name: str, *, draining: bool) -> dict[str, Any]:
+    from .bodies import ReasonBody, read
+
+    current = current_request()
+    read(ReasonBody, current.request)  # the audit log keeps the reason
+    current.sauron.operations.drain(name, draining=draining)
+    return {"name": name, "draining": draining}

@@ -75,7 +75,10 @@ def log_response(run_id: str, *, after: int) -> Response:
 @post(blueprint, "/runs/{run_id}/cancel")
 def cancel(run_id: str) -> dict[str, Any]:
     """Cancel a queued run, or stop the processes of a running one."""
+    from .bodies import ReasonBody, read
+
     current = current_request()
+    read(ReasonBody, current.request)  # the audit log keeps the reason
     found = current.sauron.operations.cancel(run_id, by=current.by)
     with current.sauron.store.read() as tx:
         return {"run_id": found.id, **_with_attempts(tx, found)}
@@ -84,7 +87,10 @@ def cancel(run_id: str) -> dict[str, Any]:
 @post(blueprint, "/runs/{run_id}/retry")
 def retry(run_id: str) -> dict[str, Any]:
     """Queue a new run with the params of a finished one."""
+    from .bodies import ReasonBody, read
+
     current = current_request()
+    read(ReasonBody, current.request)  # the audit log keeps the reason
     made = current.sauron.operations.retry(run_id, by=current.by)
     return {"run_id": made.id, "job_id": made.job_id, "retry_of": run_id}
 

@@ -86,6 +86,10 @@ class BundleService:
             return None
         return self._after(sync(self._store, self._clock, loader, follow_pin=True))
 
+    def sync_pushed(self) -> SyncReport:
+        """Sync because of a push. A pin stays."""
+        return self._after(sync(self._store, self._clock, self._loader(), follow_pin=True, by="a push"))
+
     def serve(self, detail: Mapping[str, Any]) -> dict[str, Any]:
         """Do what another function asks of the sync function, and return the report as JSON."""
         by = detail.get("by")
@@ -94,6 +98,8 @@ class BundleService:
                 return asdict(self.rollback(detail["sha"], by=by))
             except UnknownRevisionError as error:
                 return {"unknown_revision": error.sha}
+        if detail["act"] == "push":
+            return asdict(self.sync_pushed())
         removals = bool(detail.get("accept_removals"))
         return asdict(self.sync(ref=detail.get("ref"), accept_removals=removals, by=by))
 

@@ -31,6 +31,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.queue import enqueue, finish
 from sauron_jobs_loader.masking import Masker
 
+from . import acts
 from .requests import AskModel, check_params, find_job, new_row, no_model
 
 log = logs.get(__name__)
@@ -124,6 +125,7 @@ class Operations:
             if known is not None:
                 return _same_request(known, request)
             made = _run(tx, row["id"])
+            acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=job_id, run_id=made.id, by=request.by)
         return made
 
@@ -146,6 +148,7 @@ class Operations:
             ledger.switch(tx, job, enabled=enabled, at=now, now=now)
             outbox.put_job(tx, job_id, now=now)
             job = find_job(tx, job_id)
+            acts.record(tx, now)
         log.info(
             "job.switched", job_id=job_id, enabled=enabled, by=by, reason=reason, until=until and iso(until)
         )
@@ -164,6 +167,7 @@ class Operations:
             if finish.request_cancel(tx, run.id, why=why, now=self._clock.now()) is None:
                 raise RunStateError(run_id, run.state, "cancelled")
             run = _run(tx, run_id)
+            acts.record(tx, self._clock.now())
         log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
         self._wake()
         return run
@@ -190,6 +194,7 @@ class Operations:
             )
             enqueue.put(tx, [row])
             made = _run(tx, row["id"])
+            acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()
         return made
@@ -199,6 +204,7 @@ class Operations:
         with self._store.write() as tx:
             if not runners.drain(tx, name, draining=draining):
                 raise UnknownRunnerError(name, [runner.name for runner in runners.all_runners(tx)])
+            acts.record(tx, self._clock.now())
         log.info("runner.drain_started" if draining else "runner.resumed", runner=name)
         self._wake()
 

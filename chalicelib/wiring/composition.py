@@ -13,6 +13,7 @@ from chalicelib.alerting.delivery import Delivery
 from chalicelib.bundle.from_loader import builtin_records, ses_mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
+from chalicelib.bundle.pushes import SyncsInBackground
 from chalicelib.bundle.remote_sync import RemoteBundle
 from chalicelib.bundle.service import BundleService
 from chalicelib.clock import Clock, SystemClock
@@ -21,6 +22,7 @@ from chalicelib.execution.rescue import ExpiryDetector, Rescuer, StandstillDetec
 from chalicelib.execution.worker import Worker
 from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
+from chalicelib.operations.acts import AuditLog
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
 from chalicelib.settings import Settings
@@ -151,11 +153,13 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         revisions=revisions,
         bundle=bundle,
         sync_requests=remote or bundle,
+        pushed_syncs=remote or SyncsInBackground(bundle.sync_pushed),
         worker=worker,
         delivery=delivery,
         publisher=publisher,
         duties=duties,
         operations=operations,
+        audit_log=AuditLog(store, clock, masker=environment.request_masker),
         direct_runs=DirectRuns(store, clock, revisions, worker.job_state, ask_model=revisions.params_faults),
     )
 

@@ -14,6 +14,7 @@ NEEDS = {
     "GET /": "read",
     "GET /alerts": "read",
     "GET /audit": "read",
+    "GET /audit-log": "read",
     "GET /jobs": "read",
     "GET /jobs/{job_id}": "read",
     "GET /next": "read",
@@ -41,7 +42,7 @@ NEEDS = {
     "POST /runners/{name}/drain": "operate",
     "POST /runners/{name}/resume": "operate",
 }
-PUBLIC = {"GET /health"}
+PUBLIC = {"GET /health", "POST /hooks/git"}  # a push proves a secret of its own
 NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 

@@ -168,9 +168,10 @@ def _whole(client: Client, run_id: str) -> dict[str, str]:
 
 @command("cancel")
 @click.argument("run_id", metavar="RUN")
-def cancel(client: Client, *, run_id: str) -> None:
+@click.option("--reason", help="Why; kept in the audit log.")
+def cancel(client: Client, *, run_id: str, reason: str | None) -> None:
     """Cancel a run. If it is running, all its processes are ended."""
-    answer = client.post(path("runs", run_id, "cancel"))
+    answer = client.post(path("runs", run_id, "cancel"), {"reason": reason})
     if client.json:
         show_json(answer)
     elif answer["state"] == RunState.CANCELLED:
@@ -181,9 +182,10 @@ def cancel(client: Client, *, run_id: str) -> None:
 
 @command("retry")
 @click.argument("run_id", metavar="RUN")
-def retry(client: Client, *, run_id: str) -> None:
+@click.option("--reason", help="Why; kept in the audit log.")
+def retry(client: Client, *, run_id: str, reason: str | None) -> None:
     """Queue a new run with the job and params of a finished one."""
-    answer = client.post(path("runs", run_id, "retry"))
+    answer = client.post(path("runs", run_id, "retry"), {"reason": reason})
     if client.json:
         show_json(answer)
     else:

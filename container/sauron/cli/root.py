@@ -15,7 +15,7 @@ from chalicelib.settings import load_environ, secret_texts
 from sauron_jobs_loader.errors import LoaderError
 from sauron_jobs_loader.masking import credentials_in
 
-from . import alerts, authoring, aws, bundle, history, jobs, process, restore, run, runners, status
+from . import alerts, audit_log, authoring, aws, bundle, history, jobs, process, restore, run, runners, status
 from .client import Client, ClientError, shared_options
 from .output import say
 
@@ -40,6 +40,7 @@ COMMANDS: tuple[click.Command, ...] = (
     runners.drain,
     runners.resume,
     status.audit,
+    audit_log.audit_log,
     alerts.alerts,
     authoring.cron,
     authoring.init,

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import app as application
-from chalicelib.api.auth import SCOPE_OF_ROUTE, internal_token, scope_needed
+from chalicelib.api.auth import PUBLIC, SCOPE_OF_ROUTE, internal_token, scope_needed
 from chalicelib.aws.eventbridge import event
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
@@ -26,7 +26,7 @@ def guarded(build: Build, clock: ManualClock) -> Sauron:
     return made
 
 
-@pytest.mark.parametrize("path", [path for path in application.app.routes if path != "/health"])
+@pytest.mark.parametrize("path", [path for path in application.app.routes if path not in PUBLIC])
 def test_every_route_but_health_needs_a_token(guarded: Sauron, path: str) -> None:
     asked = path.format(job_id="backup", run_id="x", name="x") if "{" in path else path
     for method in application.app.routes[path]:
