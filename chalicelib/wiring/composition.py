@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from chalicelib import logs
 from chalicelib.alerting.delivery import Delivery
+from chalicelib.answers.questions import Questions
 from chalicelib.bundle.from_loader import builtin_records, ses_mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
@@ -161,6 +162,7 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         operations=operations,
         audit_log=AuditLog(store, clock, masker=environment.request_masker),
         direct_runs=DirectRuns(store, clock, revisions, worker.job_state, ask_model=revisions.params_faults),
+        questions=Questions(store, clock, settings),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chalicelib.alerting.delivery import Delivery
+from chalicelib.answers.questions import Questions
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
 from chalicelib.bundle.pushes import PushedSyncs
@@ -69,6 +70,7 @@ class Sauron:
     operations: Operations
     audit_log: AuditLog
     direct_runs: DirectRuns
+    questions: Questions
 
     def close(self) -> None:
         """End the bundle's processes and close the store."""
