@@ -15,7 +15,19 @@ from typing import Any
 from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate, SQSEvent
 
 from chalicelib import wiring
-from chalicelib.api import alerts, audit_log, bundle, health, hooks, jobs, page, runners, runs, schedule
+from chalicelib.api import (
+    alerts,
+    assistant_route,
+    audit_log,
+    bundle,
+    health,
+    hooks,
+    jobs,
+    page,
+    runners,
+    runs,
+    schedule,
+)
 from chalicelib.api.middleware import MIDDLEWARE
 from chalicelib.runtime import lambda_worker
 from chalicelib.wiring import PROCESS
@@ -24,7 +36,19 @@ from chalicelib.wiring import PROCESS
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 for step in MIDDLEWARE:
     app.register_middleware(step, "http")
-for module in (health, jobs, runs, bundle, schedule, alerts, runners, audit_log, hooks, page):
+for module in (
+    health,
+    jobs,
+    runs,
+    bundle,
+    schedule,
+    alerts,
+    runners,
+    audit_log,
+    hooks,
+    assistant_route,
+    page,
+):
     app.register_blueprint(module.blueprint)
 
 

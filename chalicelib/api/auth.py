@@ -43,6 +43,7 @@ SCOPE_OF_ROUTE = {
     "/runners/{name}/drain": "operate",
     "/runners/{name}/resume": "operate",
     "/hooks/git": "read",
+    "/mcp": "read",  # each tool needs a scope of its own
     "/ui/jobs/{job_id}/trigger": "trigger",
     "/ui/jobs/{job_id}/enable": "operate",
     "/ui/jobs/{job_id}/disable": "operate",

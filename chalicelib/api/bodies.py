@@ -32,6 +32,8 @@ def _instant(value: Any) -> datetime:
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+Ref = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+Sha = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
 
 # What a fault of pydantic's means to whoever sent the body; `{...}` is from the fault's context.
 _SENTENCES = {
@@ -77,7 +79,7 @@ class SyncBody(Body):
 
     reason: Line | None = None
 
-    ref: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)] | None = None
+    ref: Ref | None = None
     accept_removals: bool = False
 
 
@@ -86,7 +88,7 @@ class RollbackBody(Body):
 
     reason: Line | None = None
 
-    sha: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
+    sha: Sha
 
 
 B = TypeVar("B", bound=Body)
@@ -105,6 +107,11 @@ def read(model: type[B], request: Request) -> B:
             raise wrong_type(kind)
         value = parse(text)
     acts.describe(reason=value.get("reason"), subject=value.get("sha") or value.get("ref"))
+    return fit(model, value)
+
+
+def fit(model: type[B], value: Any) -> B:
+    """Return a value as a model's. Raises ProblemError 422 with `faults`."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -92,13 +92,25 @@ class Operations:
         IdempotencyError.
         """
         request = request or TriggerRequest()
+        self._refuse_secrets(job_id, request)
+        run = self._trigger(job_id, request)
+        self._wake()
+        return run
+
+    def check_trigger(self, job_id: str, request: TriggerRequest) -> Job:
+        """Return the job that a trigger would run. Raises what the trigger would raise; changes nothing."""
+        self._refuse_secrets(job_id, request)
+        with self._store.read() as tx:
+            job = find_job(tx, job_id)
+        _require_on(job)
+        check_params(job, request.params, ask_model=self._ask_model)
+        return job
+
+    def _refuse_secrets(self, job_id: str, request: TriggerRequest) -> None:
         if request.params is not None and self._masker().value(request.params) != request.params:
             log.warning("params.refused", job_id=job_id, by=request.by)
             why = "they hold the value of a secret, which would be stored; declare it in the job's `secrets`"
             raise ParamsError(job_id, [why])
-        run = self._trigger(job_id, request)
-        self._wake()
-        return run
 
     def _trigger(self, job_id: str, request: TriggerRequest) -> Run:
         key = request.idempotency_key
@@ -178,11 +190,7 @@ class Operations:
         Raises UnknownRunError, RunStateError, JobDisabledError (also for a rejected definition).
         """
         with self._store.write() as tx:
-            former = _run(tx, run_id)
-            if former.state not in FINAL:
-                raise RunStateError(run_id, former.state, "retried")
-            job = find_job(tx, former.job_id)
-            _require_on(job)
+            former, job = _retryable(tx, run_id)
             row = new_row(
                 job.id,
                 self._clock.now(),
@@ -198,6 +206,11 @@ class Operations:
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()
         return made
+
+    def check_retry(self, run_id: str) -> Run:
+        """Return the run that a retry would repeat. Raises what the retry would raise; changes nothing."""
+        with self._store.read() as tx:
+            return _retryable(tx, run_id)[0]
 
     def drain(self, name: str, *, draining: bool) -> None:
         """Have a runner claim nothing more, or claim again. Raises UnknownRunnerError."""
@@ -225,6 +238,16 @@ def _run(tx: Tx, run_id: str) -> Run:
     if run is None:
         raise UnknownRunError(run_id)
     return run
+
+
+def _retryable(tx: Tx, run_id: str) -> tuple[Run, Job]:
+    """Return a run that is over, and its job. Raises what `Operations.retry` raises."""
+    former = _run(tx, run_id)
+    if former.state not in FINAL:
+        raise RunStateError(run_id, former.state, "retried")
+    job = find_job(tx, former.job_id)
+    _require_on(job)
+    return former, job
 
 
 def _require_on(job: Job) -> None:

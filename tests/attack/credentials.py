@@ -35,6 +35,7 @@ NEEDS = {
     "POST /runs/{run_id}/retry": "operate",
     "POST /ui/runs/{run_id}/cancel": "operate",
     "POST /ui/runs/{run_id}/retry": "operate",
+    "POST /mcp": "read",
     "POST /sync": "operate",
     "POST /ui/sync": "operate",
     "POST /rollback": "operate",
