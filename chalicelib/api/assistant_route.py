@@ -17,7 +17,7 @@ MISSING = (
 
 @post(blueprint, "/mcp")
 def mcp() -> Response:
-    """Answer one JSON-RPC message of an MCP client. No state is kept between two of them."""
+    """Return the response to one JSON-RPC message of an MCP client. Nothing is kept between two of them."""
     try:
         from .assistant import protocol
     except ModuleNotFoundError as error:

@@ -84,7 +84,7 @@ def _verify(request: Request, secret: str | None) -> None:
                 "The request is not signed. Give the git host the secret of SAURON_GIT_WEBHOOK_SECRET; it "
                 "then sends X-Hub-Signature-256, X-Hub-Signature or X-Gitlab-Token.",
             )
-        digest = hmac.new(secret.encode(), request.raw_body or b"", hashlib.sha256).hexdigest()
+        digest = hmac.new(secret.encode(), _raw(request), hashlib.sha256).hexdigest()
         right = hmac.compare_digest(sent.strip().encode("utf-8", "replace"), f"{_PREFIX}{digest}".encode())
     if not right:
         refuse_many(request)
@@ -98,7 +98,7 @@ def _verify(request: Request, secret: str | None) -> None:
 def _payload(request: Request) -> dict[str, Any]:
     """Return the JSON object that a host sends, bare or as the field `payload` of a form."""
     try:
-        text = (request.raw_body or b"").decode("utf-8")
+        text = _raw(request).decode("utf-8")
         if content_type(request) == "application/x-www-form-urlencoded":
             text = (parse_qs(text, max_num_fields=10).get("payload") or [""])[0]
         value = json.loads(text)
@@ -107,6 +107,12 @@ def _payload(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ProblemError(400, "The body is not a JSON object. Choose JSON as the content type at the host.")
     return value
+
+
+def _raw(request: Request) -> bytes:
+    """Return the body as it was sent: what a host signs."""
+    raw = request.raw_body or b""
+    return raw.encode() if isinstance(raw, str) else raw
 
 
 def _followed(settings: Settings, found: str | None) -> set[str]:

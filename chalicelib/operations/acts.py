@@ -178,7 +178,7 @@ def _require_budget(tx: Tx, act: Act, now: datetime) -> None:
     past = audit_log.times(tx, who=act.who[:WHO], door=act.door, outcome=Outcome.DONE, since=now - HOUR)
     if len(past) >= act.budget:
         again = past[-act.budget] + HOUR if act.budget else None
-        raise BudgetError(act.budget, again and iso(again))
+        raise BudgetError(act.budget, None if again is None else iso(again))
 
 
 def _stored(text: str) -> str:

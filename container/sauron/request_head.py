@@ -19,7 +19,7 @@ import re
 import weakref
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import Error, RequestEntityTooLarge
@@ -103,8 +103,9 @@ class RequestParser(HTTPRequestParser):
         if self._unclear:
             raise ParsingError(self._unclear)
         super().parse_header(header_plus)
+        parsed: Any = self  # waitress's stubs lack what it reads
         try:
-            self._most = most_bytes(read_target(self.command, self.request_uri).path)
+            self._most = most_bytes(read_target(parsed.command, parsed.request_uri).path)
         except TargetError:
             return
         if self._most > BODY_BYTES and (self.chunked or self.content_length > BODY_BYTES):
