@@ -70,7 +70,8 @@ class Transcript:
     async def call(self, name: str, **given: Any) -> dict[str, Any]:
         said = await self._client.call_tool(name, given)
         facts: dict[str, Any] = said.structured_content
-        text: str = said.content[0].text.splitlines()[0]
+        first: Any = said.content[0]
+        text: str = first.text.splitlines()[0]
         shown = {key: facts[key] for key in SHOWN[name] if key in facts and not said.is_error}
         self.parts.append(f"> {name} {json.dumps(given)}\n{text}" + "".join(_lines(shown)))
         return facts

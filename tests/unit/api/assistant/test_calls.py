@@ -140,13 +140,14 @@ def test_every_change_previews_first_and_leaves_nothing(ours: Sauron, clock: Man
     run_id = failed(ours, clock)
     done = acts(ours)
     queued = ours.operations.trigger("backup")
-    for name, given in {
+    changes: dict[str, dict[str, Any]] = {
         "trigger": {"job_id": "backup", "params": {"n": 1}},
         "cancel": {"run_id": queued.id},
         "retry": {"run_id": run_id, "reason": "a reason alone does nothing"},
         "set_enabled": {"job_id": "backup", "enabled": False, "apply": False},
         "sync": {"ref": "main"},
-    }.items():
+    }
+    for name, given in changes.items():
         said = ask(ours, name, **given)
         assert (said.refused, said.facts["applied"]) == (False, False), said
         assert "apply: true and a reason" in said.text
@@ -180,7 +181,9 @@ def test_every_change_previews_first_and_leaves_nothing(ours: Sauron, clock: Man
 def test_a_preview_refuses_what_the_act_would_refuse(
     ours: Sauron, name: str, given: dict[str, Any], why: str
 ) -> None:
-    more = [{}, {"apply": True, "reason": "r"}] if issubclass(TOOLS[name].arguments, Change) else [{}]
+    more: list[dict[str, Any]] = (
+        [{}, {"apply": True, "reason": "r"}] if issubclass(TOOLS[name].arguments, Change) else [{}]
+    )
     for one in more:
         said = ask(ours, name, **given, **one)
         assert said.refused
