@@ -17,8 +17,11 @@ from chalice.app import Chalice, CloudWatchEvent, EventSourceHandler, Rate, SQSE
 from chalicelib import wiring
 from chalicelib.api import (
     alerts,
+    assistant_route,
+    audit_log,
     bundle,
     health,
+    hooks,
     jobs,
     metrics,
     openapi,
@@ -36,8 +39,9 @@ from chalicelib.wiring import PROCESS
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 for step in MIDDLEWARE:
     app.register_middleware(step, "http")
-NOUNS = (health, jobs, runs, bundle, schedule, planning, alerts, runners, openapi, metrics)
-for module in (*NOUNS, *pages.MODULES):
+NOUNS = (health, jobs, runs, bundle, schedule, planning, alerts, runners, audit_log)
+DOORS = (hooks, assistant_route, openapi, metrics)
+for module in (*NOUNS, *DOORS, *pages.MODULES):
     app.register_blueprint(module.blueprint)
 
 

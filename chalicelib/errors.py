@@ -158,6 +158,19 @@ class SpanError(SauronError):
     """A time from one instant to another is empty, too long, or holds too much."""
 
 
+class BudgetError(SauronError):
+    """An assistant has done as many acts in an hour as SAURON_ASSISTANT_BUDGET allows."""
+
+    def __init__(self, budget: int, again: str | None) -> None:
+        self.again = again
+        super().__init__(
+            f"The budget of {budget} acts an hour (SAURON_ASSISTANT_BUDGET) is used up. "
+            f"Try again at {again}; until then read and preview, or ask a person."
+            if again
+            else "SAURON_ASSISTANT_BUDGET is 0: an assistant may read and preview, not act. Ask a person."
+        )
+
+
 class BundleError(SauronError):
     """The bundle cannot be fetched, checked out or loaded; the message says which and what to do."""
 

@@ -107,7 +107,7 @@ def configure(level: str = "INFO", *, secrets: Sequence[str] = (), stream: TextI
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("waitress.queue", "alembic", "git", "botocore", "httpx", "urllib3"):
+    for chatty in ("waitress.queue", "alembic", "git", "botocore", "httpx", "mcp", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what its errors say again
 

@@ -103,6 +103,8 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_ALERT_WEBHOOK_URL", None, read.http_url, "Where alerts are posted as signed JSON", secret=True),
     _row("SAURON_ALERT_URLS", None, chat_addresses.read, "Chat and push services for alerts, as apprise reads them, separated by spaces: slack:// discord:// ntfy:// json://", secret=True),
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, read.webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
+    _row("SAURON_GIT_WEBHOOK_SECRET", None, read.text, "Secret of the git host's webhook: a push to POST /hooks/git is live at once (docs/git.md)", secret=True),
+    _row("SAURON_ASSISTANT_BUDGET", "60", read.whole(0, 100_000), "Acts an hour that each token may do through /mcp; 0 = none"),
     _row("SAURON_SQS_QUEUE_URL", None, read.http_url, "The SQS queue runs are dispatched on, on AWS. Unset: runners look for themselves"),
     _row("SAURON_SSM_PATH", None, read.ssm_path, "Path of SSM parameters that stand for variables, on AWS: /sauron/prod/JOBS_GIT_TOKEN"),
 )  # fmt: skip
@@ -160,6 +162,8 @@ class Settings:
     alert_webhook_url: str | None = field(repr=False)
     alert_urls: tuple[ChatAddress, ...] | None = field(repr=False)
     alert_webhook_secret: bytes | None = field(repr=False)
+    git_webhook_secret: str | None = field(repr=False)
+    assistant_budget: int
     sqs_queue_url: str | None
     ssm_path: str | None
     environ: Mapping[str, str] = field(repr=False)

@@ -43,6 +43,8 @@ SCOPE_OF_ROUTE = {
     "/alerts/test": "operate",
     "/runners/{name}/drain": "operate",
     "/runners/{name}/resume": "operate",
+    "/hooks/git": "read",
+    "/mcp": "read",  # each tool needs a scope of its own
     "/ui/jobs/{job_id}/trigger": "trigger",
     "/ui/jobs/{job_id}/enable": "operate",
     "/ui/jobs/{job_id}/disable": "operate",
@@ -50,16 +52,21 @@ SCOPE_OF_ROUTE = {
     "/ui/runs/{run_id}/retry": "operate",
     "/ui/sync": "operate",
 }
-PUBLIC = frozenset({"/health", "/openapi.json"})
+# Routes without a token; `/hooks/git` verifies a signature of its own.
+PUBLIC = frozenset({"/health", "/openapi.json", "/hooks/git"})
 REALM = 'realm="Sauron"'
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The sender of a request: the name of the token (None while the API is open) and its scope."""
+    """The sender of a request: the name of the token (None while the API is open) and its scope.
+
+    `local`: this machine's command line, whose name is its user's.
+    """
 
     name: str | None
     scope: str
+    local: bool = False
 
     def may(self, scope: str) -> bool:
         """Return whether the caller's scope includes this one."""
@@ -95,13 +102,8 @@ def scope_needed(method: str, pattern: str) -> str:
     return "read" if method in {"GET", "HEAD"} else SCOPE_OF_ROUTE.get(pattern, "admin")
 
 
-def authorize(request: Request, settings: Settings) -> Caller:
-    """Return the caller.
-
-    Raises ProblemError: 401 for an unknown one, 429 for one of many wrong tokens, 403 for a scope that is too
-    low.
-    """
-    caller = _identify(request, settings)
+def require_scope(request: Request, caller: Caller) -> None:
+    """Raise ProblemError 403 if a route needs a higher scope than the caller's."""
     scope = scope_needed(request.method, str(request.path))
     if not caller.may(scope):
         raise ProblemError(
@@ -109,14 +111,17 @@ def authorize(request: Request, settings: Settings) -> Caller:
             f"This needs a token of scope {scope!r}; yours has {caller.scope!r} ({' < '.join(SCOPES)}).",
             needed=scope,
         )
-    return caller
 
 
-def _identify(request: Request, settings: Settings) -> Caller:
+def identify(request: Request, settings: Settings) -> Caller:
+    """Return who sends a request.
+
+    Raises ProblemError: 401 for an unknown one, 429 for one of many wrong tokens.
+    """
     scheme, sent = _credential(request)
     if scheme == "bearer" and hmac.compare_digest(sent, internal_token().encode()):
         by = request.headers.get("x-sauron-by", "")
-        return Caller(by if re.fullmatch(r"[A-Za-z0-9_.@-]{1,64}", by) else "cli", "admin")
+        return Caller(by if re.fullmatch(r"[A-Za-z0-9_.@-]{1,64}", by) else "cli", "admin", local=True)
     if is_open(settings):
         return Caller(None, "admin")
     page = is_page(str(request.path))
@@ -132,20 +137,21 @@ def _identify(request: Request, settings: Settings) -> Caller:
     else:
         detail = "The token is not one of those in SAURON_API_TOKENS. Send 'Authorization: Bearer <token>'."
     if scheme:
-        _refuse_many(request)
+        refuse_many(request)
     challenge = f'Basic {REALM}, charset="UTF-8"' if page else f"Bearer {REALM}"
     raise ProblemError(401, detail, headers={"WWW-Authenticate": challenge})
 
 
-def _refuse_many(request: Request) -> None:
-    """Count a wrong token. Raises ProblemError 429 if its network has sent too many."""
+def refuse_many(request: Request) -> None:
+    """Count a wrong token or signature. Raises ProblemError 429 if its network has sent too many."""
     identity = request.context.get("identity") or {}
     wait = PROCESS.wrong_tokens.note(client_network(str(identity.get("sourceIp", ""))))
     if wait is not None:
         raise ProblemError(
             429,
             f"Too many wrong tokens came from your address. Try again in {wait} seconds, with one of "
-            "SAURON_API_TOKENS; a right token is let in at once.",
+            "SAURON_API_TOKENS or, at /hooks/git, the secret of SAURON_GIT_WEBHOOK_SECRET; a right one is "
+            "let in at once.",
             headers={"Retry-After": str(wait)},
         )
 

@@ -15,6 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from chalicelib.answers.questions import DAYS, MOST_DAYS
 from chalicelib.model.instants import EXAMPLE, InstantError, read_instant
+from chalicelib.operations import acts
 
 from .content import content_type, wrong_type
 from .problems import ProblemError
@@ -31,8 +32,9 @@ def _instant(value: Any) -> datetime:
 
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)]
-Ref = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
+Ref = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+Sha = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
 
 # What a fault of pydantic's means to whoever sent the body; `{...}` is from the fault's context.
 _SENTENCES = {
@@ -70,8 +72,16 @@ class SwitchBody(Body):
     until: Instant | None = None
 
 
+class ReasonBody(Body):
+    """POST to cancel, retry, drain and resume."""
+
+    reason: Line | None = None
+
+
 class SyncBody(Body):
     """POST /sync."""
+
+    reason: Line | None = None
 
     ref: Ref | None = None
     accept_removals: bool = False
@@ -87,7 +97,9 @@ class PlanBody(Body):
 class RollbackBody(Body):
     """POST /rollback."""
 
-    sha: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{7,40}$")]
+    reason: Line | None = None
+
+    sha: Sha
 
 
 B = TypeVar("B", bound=Body)
@@ -105,6 +117,12 @@ def read(model: type[B], request: Request) -> B:
         if (kind := content_type(request)) != "application/json":
             raise wrong_type(kind)
         value = parse(text)
+    acts.describe(reason=value.get("reason"), subject=value.get("sha") or value.get("ref"))
+    return fit(model, value)
+
+
+def fit(model: type[B], value: Any) -> B:
+    """Return a value as a model's. Raises ProblemError 422 with `faults`."""
     try:
         return model.model_validate(value)
     except ValidationError as error:

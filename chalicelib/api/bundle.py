@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
+from chalicelib.bundle.remote_sync import STILL_RUNNING
+from chalicelib.bundle.report import SyncReport
+from chalicelib.operations import acts
+
 from . import serializers
 from .routing import current_request, post
 
@@ -20,7 +24,11 @@ def sync(body: SyncBody) -> dict[str, Any]:
     """Sync now: drop an earlier pin, or pin the bundle to `ref`. A failed sync is a 200 with the reason."""
     current = current_request()
     return serializers.sync(
-        current.sauron.sync_requests.sync(ref=body.ref, accept_removals=body.accept_removals, by=current.by)
+        judged(
+            current.sauron.sync_requests.sync(
+                ref=body.ref, accept_removals=body.accept_removals, by=current.by
+            )
+        )
     )
 
 
@@ -28,4 +36,11 @@ def sync(body: SyncBody) -> dict[str, Any]:
 def rollback(body: RollbackBody) -> dict[str, Any]:
     """Activate an earlier revision and pin it until the next sync that is requested."""
     current = current_request()
-    return serializers.sync(current.sauron.sync_requests.rollback(body.sha.lower(), by=current.by))
+    return serializers.sync(judged(current.sauron.sync_requests.rollback(body.sha.lower(), by=current.by)))
+
+
+def judged(report: SyncReport) -> SyncReport:
+    """Return a report; for the audit log one without success is a refusal."""
+    if not report.success and report.message != STILL_RUNNING:
+        acts.refuse(report.message)
+    return report

@@ -6,6 +6,9 @@ from chalice.app import Request
 
 from .problems import ProblemError
 
+BODY_BYTES = 64 << 10  # the longest body
+PUSH_BYTES = 25 << 20  # of a push, on its route alone: what GitHub sends at most
+PUSH_ROUTE = "/hooks/git"
 TYPES = frozenset({"application/json", "application/x-www-form-urlencoded", "text/plain"})
 
 
@@ -25,6 +28,11 @@ def refuse_unreadable(request: Request) -> None:
         )
     if (kind := content_type(request)) not in TYPES:
         raise wrong_type(kind)
+
+
+def most_bytes(path: str) -> int:
+    """Return how long the body of a request for a path may be."""
+    return PUSH_BYTES if path == PUSH_ROUTE else BODY_BYTES
 
 
 def content_type(request: Request) -> str:

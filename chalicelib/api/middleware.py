@@ -22,8 +22,9 @@ from chalicelib.web.rendering import render
 from chalicelib.wiring import PROCESS
 
 from . import problems
-from .auth import EVERYONE, authorize, is_page, is_public
-from .content import refuse_unreadable
+from .acting import acted
+from .auth import EVERYONE, Caller, identify, is_page, is_public, require_scope
+from .content import most_bytes, refuse_unreadable
 from .entity_tags import with_tag
 from .origins import public_origin, refuse_other_sites
 from .problems import ProblemError
@@ -32,8 +33,6 @@ from .routing import CurrentRequest, handled_as, mount
 from .served_hosts import refuse_foreign_name
 
 log = logs.get(__name__)
-
-MAX_BODY = 64 * 1024
 
 Next = Callable[[Request], Response]
 
@@ -65,13 +64,19 @@ def errors_as_problems(request: Request, handle: Next) -> Response:
 
 def admit_request(request: Request, handle: Next) -> Response:
     """Let a request through to its handler. Raises ProblemError: 413, 415, 421, 401, 429, 403."""
-    if len(request.raw_body or b"") > MAX_BODY:
-        raise ProblemError(413, f"The body is larger than {MAX_BODY // 1024} KB. Send less.")
+    if len(request.raw_body or b"") > (most := most_bytes(str(request.path))):
+        raise ProblemError(413, f"The body is larger than {most // 1024} KB. Send less.")
     caller = EVERYONE
     if not is_public(request):
         settings = PROCESS.settings()
         refuse_foreign_name(request, settings)
-        caller = authorize(request, settings)
+        caller = identify(request, settings)
+    return acted(request, caller, lambda: _admitted(request, caller, handle))
+
+
+def _admitted(request: Request, caller: Caller, handle: Next) -> Response:
+    if not is_public(request):
+        require_scope(request, caller)
     if request.method not in {"GET", "HEAD"}:
         refuse_other_sites(request, PROCESS.settings())
     refuse_unreadable(request)

@@ -74,6 +74,12 @@ def among(name: str, about: str, choices: type[E]) -> Parameter[list[E]]:
     return Parameter(name, about, schema, lambda query: query.among(name, choices), repeated=True)
 
 
+def texts(name: str, about: str) -> Parameter[list[str]]:
+    """Declare texts."""
+    schema = {"type": "array", "items": {"type": "string"}}
+    return Parameter(name, about, schema, lambda query: query.texts(name), repeated=True)
+
+
 def run_id(name: str, about: str) -> Parameter[str | None]:
     """Declare a run's id; an empty text is none."""
     schema = {"type": "string", "pattern": f"^({RUN_ID.pattern})?$"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
@@ -14,6 +14,9 @@ from . import parameters, run_log, serializers
 from .query import RUN_ID, Query
 from .response_size import sent_bytes, take_within
 from .routing import TEXT, as_json, current_request, get, post
+
+if TYPE_CHECKING:
+    from .bodies import ReasonBody
 
 blueprint = Blueprint(__name__)
 
@@ -82,8 +85,8 @@ def log_response(run_id: str, *, after: int) -> Response:
     return Response(body=page.text, headers=headers)
 
 
-@post(blueprint, "/runs/{run_id}/cancel", returns="Cancelled", refuses=(404, 409))
-def cancel(run_id: str) -> dict[str, Any]:
+@post(blueprint, "/runs/{run_id}/cancel", body="ReasonBody", returns="Cancelled", refuses=(404, 409))
+def cancel(run_id: str, body: ReasonBody) -> dict[str, Any]:  # noqa: ARG001 - the audit log keeps it
     """Cancel a queued run, or stop the processes of a running one."""
     current = current_request()
     found = current.sauron.operations.cancel(run_id, by=current.by)
@@ -91,8 +94,8 @@ def cancel(run_id: str) -> dict[str, Any]:
         return {"run_id": found.id, **_with_attempts(tx, found)}
 
 
-@post(blueprint, "/runs/{run_id}/retry", returns="Retried", refuses=(404, 409))
-def retry(run_id: str) -> dict[str, Any]:
+@post(blueprint, "/runs/{run_id}/retry", body="ReasonBody", returns="Retried", refuses=(404, 409))
+def retry(run_id: str, body: ReasonBody) -> dict[str, Any]:  # noqa: ARG001 - the audit log keeps it
     """Queue a new run with the params of a finished one."""
     current = current_request()
     with current.sauron.store.read() as tx:

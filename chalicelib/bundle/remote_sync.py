@@ -71,19 +71,32 @@ class RemoteBundle:
 
     def _ask(self, detail: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what the function says, None if it takes too long. Raises BundleError."""
+        reply = self._invoke(detail, wait=True)
+        if reply is None:
+            return None
+        said = json.loads(reply["Payload"].read() or "null")
+        if "FunctionError" in reply or not isinstance(said, dict):
+            raise BundleError(f"The function {self._function} failed; its log says why.")
+        return said
+
+    def ask(self) -> None:
+        """Have the bundle synced after a push, without waiting. A pin stays. Raises BundleError."""
+        self._invoke({"act": "push"}, wait=False)
+
+    def _invoke(self, detail: Mapping[str, Any], *, wait: bool) -> Any:
+        """Return the function's reply, None if it takes longer than is waited for."""
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
         once = Config(read_timeout=self._wait_seconds, connect_timeout=5, retries={"total_max_attempts": 1})
         payload = json.dumps(event("sync", self._clock.now()) | {"detail": detail}).encode()
+        kind: Any = "RequestResponse" if wait else "Event"
         try:
-            reply = boto3.client("lambda", config=once).invoke(FunctionName=self._function, Payload=payload)
+            return boto3.client("lambda", config=once).invoke(
+                FunctionName=self._function, InvocationType=kind, Payload=payload
+            )
         except ReadTimeoutError:
             return None
         except (BotoCoreError, ClientError) as error:
             raise BundleError(f"The function {self._function} cannot be called: {error}") from None
-        said = json.loads(reply["Payload"].read() or "null")
-        if "FunctionError" in reply or not isinstance(said, dict):
-            raise BundleError(f"The function {self._function} failed; its log says why.")
-        return said

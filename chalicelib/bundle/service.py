@@ -93,23 +93,32 @@ class BundleService:
             return None
         return self._after(sync(self._store, self._clock, loader, follow_pin=True))
 
+    def sync_pushed(self) -> SyncReport:
+        """Sync because of a push. A pin stays."""
+        return self._after(sync(self._store, self._clock, self._loader(), follow_pin=True, by="a push"))
+
     def serve(self, detail: Mapping[str, Any]) -> dict[str, Any]:
         """Do what another function asks of the sync function, and return what comes of it as JSON."""
-        by = detail.get("by")
-        if detail["act"] == "candidate":
-            try:
-                return asdict(self._candidates.candidate(detail.get("ref")))
-            except UnknownRefError as error:
-                return {"unknown_ref": str(error)}
-            except BundleError as error:
-                return {"failed": str(error)}
-        if detail["act"] == "rollback":
-            try:
-                return asdict(self.rollback(detail["sha"], by=by))
-            except UnknownRevisionError as error:
-                return {"unknown_revision": error.sha}
-        removals = bool(detail.get("accept_removals"))
-        return asdict(self.sync(ref=detail.get("ref"), accept_removals=removals, by=by))
+        try:
+            return asdict(self._served(detail))
+        except UnknownRefError as error:
+            return {"unknown_ref": str(error)}
+        except UnknownRevisionError as error:
+            return {"unknown_revision": error.sha}
+        except BundleError as error:
+            if detail["act"] != "candidate":
+                raise
+            return {"failed": str(error)}
+
+    def _served(self, detail: Mapping[str, Any]) -> SyncReport | Candidate:
+        act, by, ref = detail["act"], detail.get("by"), detail.get("ref")
+        if act == "candidate":
+            return self._candidates.candidate(ref)
+        if act == "rollback":
+            return self.rollback(detail["sha"], by=by)
+        if act == "push":
+            return self.sync_pushed()
+        return self.sync(ref=ref, accept_removals=bool(detail.get("accept_removals")), by=by)
 
     def _loader(self) -> Any:
         return self._revisions.get() if self._settings.jobs_git_repo_url else None

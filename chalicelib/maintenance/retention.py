@@ -16,6 +16,7 @@ from chalicelib.settings import Settings
 from chalicelib.store import (
     Store,
     alerts,
+    audit_log,
     bundle,
     history,
     incidents,
@@ -31,6 +32,7 @@ log = logs.get(__name__)
 BATCH = 500  # rows deleted in one transaction
 MOST_BATCHES = 20  # in one pass: the rest waits for the next
 KEEP_ALERTS = timedelta(days=30)
+KEEP_ACTS = 100_000  # of the audit log; older than runs are kept, they go in any case
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Pruned:
     runs: int = 0
     chunks: int = 0
     alerts: int = 0
+    acts: int = 0
     more: bool = False
 
 
@@ -51,7 +54,7 @@ def prune(
     A transaction deletes at most `batch` rows of a table, a pass makes at most `most_batches` of them.
     """
     now = clock.now()
-    runs = chunks = told = 0
+    runs = chunks = told = acts = 0
     for _ in range(most_batches):
         with store.write() as tx:
             some = (
@@ -59,8 +62,14 @@ def prune(
                 history.prune(tx, before=now - settings.keep_runs, most=batch),
                 alerts.prune(tx, before=now - KEEP_ALERTS, most=batch)
                 + incidents.prune(tx, before=now - KEEP_ALERTS, most=batch),
+                audit_log.prune(tx, before=now - settings.keep_runs, keep=KEEP_ACTS, most=batch),
             )
-        chunks, runs, told = chunks + some[0], runs + some[1], told + some[2]
+        chunks, runs, told, acts = (
+            chunks + some[0],
+            runs + some[1],
+            told + some[2],
+            acts + some[3],
+        )
         if more := max(some) >= batch:
             continue
         break
@@ -78,4 +87,4 @@ def prune(
         bundle.prune_revisions(tx, before=now - settings.keep_runs)
     if runs:
         log.info("runs.pruned", count=runs)
-    return Pruned(runs, chunks, told, more or len(crowded) > most_batches)
+    return Pruned(runs, chunks, told, acts, more or len(crowded) > most_batches)

@@ -26,9 +26,11 @@ from chalicelib.errors import (
 from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import FINAL, Origin, Run
 from chalicelib.store import Store, history, ledger, outbox, registry, runners, standings
+from chalicelib.store.database import Tx
 from chalicelib.store.queue import enqueue, finish
 from sauron_jobs_loader.masking import Masker
 
+from . import acts
 from .requests import AskModel, check_params, find_job, new_row, no_model
 
 log = logs.get(__name__)
@@ -89,13 +91,25 @@ class Operations:
         IdempotencyError.
         """
         request = request or TriggerRequest()
+        self._refuse_secrets(job_id, request)
+        run = self._trigger(job_id, request)
+        self._wake()
+        return run
+
+    def check_trigger(self, job_id: str, request: TriggerRequest) -> Job:
+        """Return the job that a trigger would run. Raises what the trigger would raise; changes nothing."""
+        self._refuse_secrets(job_id, request)
+        with self._store.read() as tx:
+            job = find_job(tx, job_id)
+        _require_on(job)
+        check_params(job, request.params, ask_model=self._ask_model)
+        return job
+
+    def _refuse_secrets(self, job_id: str, request: TriggerRequest) -> None:
         if request.params is not None and self._masker().value(request.params) != request.params:
             log.warning("params.refused", job_id=job_id, by=request.by)
             why = "they hold the value of a secret, which would be stored; declare it in the job's `secrets`"
             raise ParamsError(job_id, [why])
-        run = self._trigger(job_id, request)
-        self._wake()
-        return run
 
     def _trigger(self, job_id: str, request: TriggerRequest) -> Run:
         key = request.idempotency_key
@@ -122,6 +136,7 @@ class Operations:
             if known is not None:
                 return _same_request(known, request)
             made = history.find(tx, row["id"])
+            acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=job_id, run_id=made.id, by=request.by)
         return made
 
@@ -145,6 +160,7 @@ class Operations:
             outbox.put_job(tx, job_id, now=now)
             before, job = job, find_job(tx, job_id)
             standings.note(tx, before, job, at=now)
+            acts.record(tx, now)
         log.info(
             "job.switched", job_id=job_id, enabled=enabled, by=by, reason=reason, until=until and iso(until)
         )
@@ -163,6 +179,7 @@ class Operations:
             if finish.request_cancel(tx, run.id, why=why, now=self._clock.now()) is None:
                 raise RunStateError(run.id, run.state, "cancelled")
             run = history.find(tx, run.id)
+            acts.record(tx, self._clock.now())
         log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
         self._wake()
         return run
@@ -174,11 +191,7 @@ class Operations:
         definition).
         """
         with self._store.write() as tx:
-            former = history.find(tx, run_id)
-            if former.state not in FINAL:
-                raise RunStateError(former.id, former.state, "retried")
-            job = find_job(tx, former.job_id)
-            _require_on(job)
+            former, job = _retryable(tx, run_id)
             row = new_row(
                 job.id,
                 self._clock.now(),
@@ -190,15 +203,22 @@ class Operations:
             )
             enqueue.put(tx, [row])
             made = history.find(tx, row["id"])
+            acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()
         return made
+
+    def check_retry(self, run_id: str) -> Run:
+        """Return the run that a retry would repeat. Raises what the retry would raise; changes nothing."""
+        with self._store.read() as tx:
+            return _retryable(tx, run_id)[0]
 
     def drain(self, name: str, *, draining: bool) -> None:
         """Have a runner claim nothing more, or claim again. Raises UnknownRunnerError."""
         with self._store.write() as tx:
             if not runners.drain(tx, name, draining=draining):
                 raise UnknownRunnerError(name, [runner.name for runner in runners.all_runners(tx)])
+            acts.record(tx, self._clock.now())
         log.info("runner.drain_started" if draining else "runner.resumed", runner=name)
         self._wake()
 
@@ -212,6 +232,16 @@ def _same_request(known: Run, request: TriggerRequest) -> Run:
     if (known.params or None, known.force) != (params, request.force):
         raise IdempotencyError(str(request.idempotency_key))
     return known
+
+
+def _retryable(tx: Tx, run_id: str) -> tuple[Run, Job]:
+    """Return a run that is over, and its job. Raises what `Operations.retry` raises."""
+    former = history.find(tx, run_id)
+    if former.state not in FINAL:
+        raise RunStateError(former.id, former.state, "retried")
+    job = find_job(tx, former.job_id)
+    _require_on(job)
+    return former, job
 
 
 def _require_on(job: Job) -> None:

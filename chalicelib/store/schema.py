@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0009"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0010"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -418,3 +418,23 @@ alerts = Table(
 )
 Index("ix_alerts_try_at", alerts.c.try_at)
 Index("ix_alerts_sent_at", alerts.c.sent_at)
+
+# Who did what, through which door, and why: every act of a person or a program, done or refused.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("who", String(64), nullable=False),
+    Column("door", String(8), nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("reason", Text),
+    Column("outcome", String(8), nullable=False),
+    Column("detail", Text),
+    CheckConstraint("door IN ('http', 'page', 'cli', 'mcp', 'hook')", name="door_known"),
+    CheckConstraint("outcome IN ('done', 'refused')", name="outcome_known"),
+    sqlite_autoincrement=True,
+)
+Index("ix_audit_log_at", audit_log.c.at)
+Index("ix_audit_log_who", audit_log.c.who, audit_log.c.at)

@@ -14,6 +14,7 @@ from chalicelib.answers.questions import Questions
 from chalicelib.bundle.from_loader import builtin_records, mailer
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
+from chalicelib.bundle.pushes import SyncsInBackground
 from chalicelib.bundle.remote_sync import RemoteBundle
 from chalicelib.bundle.service import BundleService
 from chalicelib.clock import Clock, SystemClock
@@ -22,6 +23,7 @@ from chalicelib.execution.rescue import ExpiryDetector, Rescuer, StandstillDetec
 from chalicelib.execution.worker import Worker
 from chalicelib.lifehub.publisher import Publisher
 from chalicelib.maintenance import builtin_jobs
+from chalicelib.operations.acts import AuditLog
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
 from chalicelib.operations.requests import finder
@@ -154,11 +156,13 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
         revisions=revisions,
         bundle=bundle,
         sync_requests=remote or bundle,
+        pushed_syncs=remote or SyncsInBackground(bundle.sync_pushed),
         worker=worker,
         delivery=delivery,
         publisher=publisher,
         duties=duties,
         operations=operations,
+        audit_log=AuditLog(store, clock, masker=environment.request_masker),
         direct_runs=DirectRuns(
             finder(store), clock, revisions, worker.job_state, ask_model=revisions.params_faults
         ),

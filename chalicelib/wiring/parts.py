@@ -8,11 +8,13 @@ from chalicelib.alerting.delivery import Delivery
 from chalicelib.answers.questions import Questions
 from chalicelib.bundle.job_environment import JobEnvironment
 from chalicelib.bundle.lazy_revisions import LazyRevisions
+from chalicelib.bundle.pushes import PushedSyncs
 from chalicelib.bundle.service import BundleService, SyncRequests
 from chalicelib.clock import Clock
 from chalicelib.duties.duties import LAMBDA_UPKEEP, RUNNER_UPKEEP, Duties, Step
 from chalicelib.execution.worker import Worker
 from chalicelib.lifehub.publisher import Publisher
+from chalicelib.operations.acts import AuditLog
 from chalicelib.operations.direct import DirectRuns
 from chalicelib.operations.operations import Operations
 from chalicelib.settings import Settings
@@ -60,11 +62,13 @@ class Sauron:
     revisions: LazyRevisions
     bundle: BundleService
     sync_requests: SyncRequests
+    pushed_syncs: PushedSyncs
     worker: Worker
     delivery: Delivery
     publisher: Publisher | None  # None without Life Hub
     duties: Duties
     operations: Operations
+    audit_log: AuditLog
     direct_runs: DirectRuns
     questions: Questions
 

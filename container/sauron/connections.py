@@ -23,7 +23,7 @@ from chalicelib import logs
 from chalicelib.api.client_network import client_network
 from chalicelib.clock import Clock
 
-from .gateway import BODY_BYTES, GatewayResponse, problem_response
+from .gateway import GatewayResponse, problem_response
 from .request_head import RequestError, RequestParser
 
 log = logs.get(__name__)
@@ -39,7 +39,6 @@ REPORT_SECONDS = 60.0  # between warnings
 # waitress's own sentences name its parts, and some repeat what was sent.
 _MALFORMED = "This is not valid HTTP: the request line, a header or a chunk of the body is malformed."
 _SENTENCES = {
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: f"The body is longer than {BODY_BYTES} bytes. Send less.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The head of the request is too long. Send shorter headers.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Sauron failed on this request. Its log has the reason.",
     HTTPStatus.NOT_IMPLEMENTED: "Of transfer encodings only chunked is read. Send that, or Content-Length.",

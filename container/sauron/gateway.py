@@ -16,12 +16,12 @@ from typing import Any
 from chalice.app import Chalice
 from chalice.local import LambdaContext, LocalChalice
 
+from chalicelib.api.content import most_bytes
 from chalicelib.api.problems import problem
 from chalicelib.api.response_headers import missing_headers
 
 from .request_target import RequestTarget, TargetError, read_target
 
-BODY_BYTES = 64 << 10  # the longest body; longer ones are 413
 MEMORY_MB = 128  # what the app is told that it has; nothing looks at it
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"}
@@ -66,13 +66,13 @@ class Gateway:
     def _respond(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes, source_ip: str
     ) -> GatewayResponse:
-        if len(body) > BODY_BYTES:
-            return problem_response(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
         sent = {name.lower(): value for name, value in headers.items()}
         try:
             asked = read_target(method, target)
         except TargetError as error:
             return problem_response(error.status, str(error))
+        if len(body) > (most := most_bytes(asked.path)):
+            return problem_response(413, f"The body is longer than {most} bytes. Send less.")
         if asked.authority is not None:
             sent["host"] = asked.authority  # it overrides the header (RFC 9112, section 3.2.2)
         found = self._match(asked)

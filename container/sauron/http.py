@@ -5,8 +5,9 @@ closes the port, answers the requests that have arrived, within its time limit, 
 connections and waitress's threads. The listening socket is closed on exec, so no job inherits it.
 `ConnectionLimits` bounds how many connections there are, and how long each waits.
 
-Limit: a body that declares more than `READ_BYTES` is refused before it is read; a client that keeps sending
-may see its connection reset. Smaller bodies above 64 KiB are refused by the gateway.
+Limit: a body that declares more than `READ_BYTES` is refused before it is read, but a push of a git host; a
+client that keeps sending may see its connection reset. Smaller bodies above 64 KiB are refused by the
+gateway.
 """
 
 from __future__ import annotations

@@ -7,20 +7,29 @@ of such a request than Sauron does; what follows would then be a request that no
 HTTP/1.1 has exactly one Host (RFC 9112, section 3.2): with none or several, a proxy and Sauron could take the
 request for another's. Other versions are 505. A body that is too long and waits for `100 Continue` is refused
 instead of being sent for.
+
+One route takes longer bodies, because git hosts send them: `LONG_AT_ONCE` of them at once, so that nobody
+fills disk or memory.
 """
 
 from __future__ import annotations
 
+import copy
 import re
+import weakref
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any, ClassVar
 
 from waitress.parser import HTTPRequestParser, ParsingError
-from waitress.utilities import Error
+from waitress.utilities import Error, RequestEntityTooLarge
 
-from .gateway import BODY_BYTES
+from chalicelib.api.content import BODY_BYTES, most_bytes
+
+from .request_target import TargetError, read_target
 
 _LENGTH, _CHUNKS = b"content-length", b"transfer-encoding"
+LONG_AT_ONCE = 4
 _ONCE = (_LENGTH, _CHUNKS, b"host")
 _HOST = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%-]+)?\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::\d*)?"  # no comma, no @
@@ -85,6 +94,8 @@ class RequestParser(HTTPRequestParser):
 
     _judged = False
     _unclear: str | None = None
+    _most = BODY_BYTES
+    _long: ClassVar[weakref.WeakSet[RequestParser]] = weakref.WeakSet()  # whose bodies may be long
 
     def parse_header(self, header_plus: bytes) -> None:
         """Read a head. Raises ParsingError."""
@@ -92,10 +103,21 @@ class RequestParser(HTTPRequestParser):
         if self._unclear:
             raise ParsingError(self._unclear)
         super().parse_header(header_plus)
+        parsed: Any = self  # waitress's stubs lack what it reads
+        try:
+            self._most = most_bytes(read_target(parsed.command, parsed.request_uri).path)
+        except TargetError:
+            return
+        if self._most > BODY_BYTES and (self.chunked or self.content_length > BODY_BYTES):
+            self._long.add(self)
+            self.adj = copy.copy(self.adj)
+            self.adj.max_request_body_size = self._most + 1
 
     def received(self, data: bytes) -> int:
         """Take bytes of the client and return how many belong to this request."""
         taken = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            self.error = _too_long(self._most)
         if self.headers_finished and not self.empty and not self._judged:
             self._judged = True
             unclear = RequestError(400, self._unclear) if self._unclear else None
@@ -107,6 +129,12 @@ class RequestParser(HTTPRequestParser):
         return taken
 
     def _fault(self) -> Error | None:
-        if self.expect_continue and self.content_length > BODY_BYTES:
-            return RequestError(413, f"The body is longer than {BODY_BYTES} bytes. Send less.")
+        if self.expect_continue and self.content_length > self._most:
+            return _too_long(self._most)
+        if self in self._long and len(self._long) > LONG_AT_ONCE:
+            return RequestError(503, "Too many long bodies are on their way. Send it again in a minute.")
         return head_fault(self.version, self.headers)
+
+
+def _too_long(most: int) -> RequestError:
+    return RequestError(413, f"The body is longer than {most} bytes. Send less.")

@@ -14,6 +14,7 @@ NEEDS = {
     "GET /": "read",
     "GET /alerts": "read",
     "GET /audit": "read",
+    "GET /audit-log": "read",
     "GET /jobs": "read",
     "GET /jobs/{job_id}": "read",
     "GET /metrics": "read",
@@ -35,6 +36,7 @@ NEEDS = {
     "POST /runs/{run_id}/retry": "operate",
     "POST /ui/runs/{run_id}/cancel": "operate",
     "POST /ui/runs/{run_id}/retry": "operate",
+    "POST /mcp": "read",
     "POST /sync": "operate",
     "POST /ui/sync": "operate",
     "POST /rollback": "operate",
@@ -42,7 +44,7 @@ NEEDS = {
     "POST /runners/{name}/drain": "operate",
     "POST /runners/{name}/resume": "operate",
 }
-PUBLIC = {"GET /health", "GET /openapi.json"}
+PUBLIC = {"GET /health", "GET /openapi.json", "POST /hooks/git"}  # a push proves a secret of its own
 NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 

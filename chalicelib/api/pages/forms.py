@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.api.bundle import judged
 from chalicelib.api.routing import current_request, post
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.operations.requests import find_job
@@ -73,4 +74,6 @@ def retry(run_id: str) -> Response:
 def sync() -> Response:
     """Sync the bundle now."""
     current = current_request()
-    return back("/", "synced" if current.sauron.sync_requests.sync(by=current.by).success else "unsynced")
+    return back(
+        "/", "synced" if judged(current.sauron.sync_requests.sync(by=current.by)).success else "unsynced"
+    )

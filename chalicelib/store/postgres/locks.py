@@ -14,6 +14,7 @@ MIGRATION = 7235420190  # one process migrates
 INCIDENTS = 7235420191  # one transaction at a time decides about incidents
 LEDGER = 7235420192  # one transaction at a time changes jobs or their ledger
 ALERTS = 7235420193  # one transaction at a time decides which alerts are sent next
+BUDGET = 7235420194  # one transaction at a time counts the acts that a budget allows
 JOB = 72354202  # with hashtext(job id): one transaction at a time decides about a job's runs
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")

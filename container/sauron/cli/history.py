@@ -174,11 +174,12 @@ def _whole(client: Client, run_id: str) -> dict[str, str]:
     return {"state": parts[-1].state, "log": "".join(part.text for part in parts)}
 
 
-@command("cancel", epilog=examples("sauron cancel 0197a3f2", "sauron cancel 0197a3f2 --json"))
+@command("cancel", epilog=examples("sauron cancel 0197a3f2", "sauron cancel 0197a3f2 --reason mistake"))
 @click.argument("run_id", metavar="RUN", shell_complete=run_ids)
-def cancel(client: Client, *, run_id: str) -> None:
+@click.option("--reason", help="Why; kept in the audit log.")
+def cancel(client: Client, *, run_id: str, reason: str | None) -> None:
     """Cancel a run. If it is running, all its processes are ended."""
-    answer = client.post(path("runs", run_id, "cancel"))
+    answer = client.post(path("runs", run_id, "cancel"), {"reason": reason})
     if client.json:
         show_json(answer)
     elif answer["state"] == RunState.CANCELLED:
@@ -187,11 +188,12 @@ def cancel(client: Client, *, run_id: str) -> None:
         show(f"Run {answer['run_id']} is being ended. To see its state: sauron show {answer['run_id']}")
 
 
-@command("retry", epilog=examples("sauron retry 0197a3f2", "sauron retry 0197a3f2 --json"))
+@command("retry", epilog=examples("sauron retry 0197a3f2", "sauron retry 0197a3f2 --reason mistake"))
 @click.argument("run_id", metavar="RUN", shell_complete=run_ids)
-def retry(client: Client, *, run_id: str) -> None:
+@click.option("--reason", help="Why; kept in the audit log.")
+def retry(client: Client, *, run_id: str, reason: str | None) -> None:
     """Queue a new run with the job and params of a finished one."""
-    answer = client.post(path("runs", run_id, "retry"))
+    answer = client.post(path("runs", run_id, "retry"), {"reason": reason})
     if client.json:
         show_json(answer)
     else:

@@ -17,6 +17,7 @@ from sauron_jobs_loader.masking import credentials_in
 
 from . import (
     alerts,
+    audit_log,
     authoring,
     aws,
     bundle,
@@ -63,6 +64,7 @@ COMMANDS: tuple[click.Command, ...] = (
     runners.drain,
     runners.resume,
     status.audit,
+    audit_log.audit_log,
     doctor.doctor,
     alerts.alerts,
     authoring.cron,

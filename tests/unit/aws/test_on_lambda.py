@@ -88,6 +88,17 @@ def test_a_sync_is_asked_of_the_sync_function_in_the_words_of_its_rule(function:
     assert event["detail-type"] == "Scheduled Event"
 
 
+def test_a_push_asks_the_sync_function_without_waiting_for_its_end(function: Receiver) -> None:
+    function.answers[:] = [Answer(202, "")]
+    RemoteBundle("sauron-prod", ManualClock()).ask()
+    (asked,) = function.asked
+    assert asked.headers["X-Amz-Invocation-Type"] == "Event"
+    assert json.loads(asked.body)["detail"] == {"act": "push"}
+    function.answers[:] = [Answer(500, "")]
+    with pytest.raises(BundleError, match="cannot be called"):
+        RemoteBundle("sauron-prod", ManualClock()).ask()
+
+
 def test_a_sync_that_takes_long_is_answered_as_still_running(function: Receiver) -> None:
     function.answers[:] = [Answer(-1)]
     report = RemoteBundle("sauron-prod", ManualClock(), wait_seconds=0.2).sync()

@@ -114,9 +114,12 @@ def test_another_function_is_served_with_the_report_as_json(
     asked = {"act": "sync", "ref": None, "accept_removals": False, "by": "jarvis"}
     report = bundle.serve(asked)
     assert (report["success"], report["sha"]) == (True, sha)
+    later = repository.commit({"manifest.py": EMPTY + "# pushed\n"})
+    assert bundle.serve({"act": "push"})["sha"] == later
     clock.move(minutes=1)
     assert bundle.serve({"act": "rollback", "sha": "f" * 40, "by": None}) == {"unknown_revision": "f" * 40}
     assert bundle.serve({"act": "rollback", "sha": sha[:12], "by": None})["sha"] == sha
+    assert bundle.serve({"act": "push"})["sha"] == sha  # a push lets no pin go
 
 
 def test_workers_are_woken_by_a_sync_that_succeeded_and_by_no_other(

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from chalice.app import Chalice, Response
 
+from chalicelib.api.content import BODY_BYTES
 from chalicelib.api.response_headers import SECURITY_HEADERS
-from sauron.gateway import BODY_BYTES, Gateway, problem_response
+from sauron.gateway import Gateway, problem_response
 
 
 @pytest.fixture

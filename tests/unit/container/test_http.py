@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -13,9 +14,11 @@ import httpx
 import pytest
 from chalice.app import Chalice, Response
 
+from chalicelib.api.content import BODY_BYTES
 from chalicelib.api.response_headers import SECURITY_HEADERS
-from sauron.gateway import BODY_BYTES, Gateway
+from sauron.gateway import Gateway
 from sauron.http import AddressError, Server
+from sauron.request_head import LONG_AT_ONCE, RequestParser
 from tests.facts import wait_until
 from tests.loopback import NO_TLS
 
@@ -44,6 +47,11 @@ class Stage:
 
         @app.route("/body", methods=["POST"], content_types=["application/json"])
         def body() -> dict[str, Any]:
+            request: Any = app.current_request
+            return {"bytes": len(request.raw_body)}
+
+        @app.route("/hooks/git", methods=["POST"], content_types=["application/json"])
+        def push() -> dict[str, Any]:
             request: Any = app.current_request
             return {"bytes": len(request.raw_body)}
 
@@ -131,6 +139,40 @@ def test_a_body_over_64_kb_is_413_and_one_of_64_kb_is_read(stage: Stage) -> None
 
 def test_a_chunked_body_over_64_kb_is_413_too(stage: Stage) -> None:
     assert stage.http.post("/body", content=iter([b"x" * 30_000] * 3)).status_code == 413
+
+
+def test_the_route_of_a_push_alone_takes_25_mb(stage: Stage) -> None:
+    sent = {"Content-Type": "application/json"}
+    most = 25 << 20
+    answer = stage.http.post("/hooks/git", content=b"x" * most, headers=sent)
+    assert answer.json() == {"bytes": most}
+    chunks = [b"x" * (1 << 20)] * 3
+    assert stage.http.post("/hooks/git", content=iter(chunks), headers=sent).json() == {"bytes": 3 << 20}
+    with socket.create_connection(("127.0.0.1", stage.server.port), timeout=10) as raw:
+        head = b"POST /hooks/git?a=b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (most + 1)
+        raw.sendall(head)
+        text = raw.makefile("rb").read()
+    assert text.startswith(b"HTTP/1.1 413 ")
+    assert b"%d bytes" % most in text
+    for path in ("/hooks", "/hooks/git/more", "/hooks/gi%74", "/body?/hooks/git"):
+        assert stage.http.post(path, content=b"x" * (600 << 10), headers=sent).status_code in {404, 413}, path
+
+
+def test_few_long_bodies_arrive_at_once_and_the_others_come_again(stage: Stage) -> None:
+    head = b"POST /hooks/git HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    long = head + b"Content-Length: 9000000\r\n\r\n" + b"x" * 1000
+    with contextlib.ExitStack() as held:
+        port = ("127.0.0.1", stage.server.port)
+        for _ in range(LONG_AT_ONCE):
+            held.enter_context(socket.create_connection(port, timeout=10)).sendall(long)
+        wait_until(lambda: len(RequestParser._long) == LONG_AT_ONCE)
+        with socket.create_connection(port, timeout=10) as one_more:
+            one_more.sendall(long)
+            assert one_more.makefile("rb").readline().startswith(b"HTTP/1.1 503 ")
+        sent = {"Content-Type": "application/json"}
+        assert stage.http.post("/hooks/git", content=b"{}", headers=sent).status_code == 200
+    wait_until(lambda: not RequestParser._long)
+    assert stage.http.post("/hooks/git", content=b"x" * 100_000, headers=sent).status_code == 200
 
 
 def test_headers_without_end_are_431(stage: Stage) -> None:

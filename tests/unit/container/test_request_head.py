@@ -13,7 +13,8 @@ import pytest
 from chalice.app import Chalice
 from waitress.adjustments import Adjustments
 
-from sauron.gateway import BODY_BYTES, Gateway
+from chalicelib.api.content import BODY_BYTES
+from sauron.gateway import Gateway
 from sauron.http import Server
 from sauron.request_head import RequestParser
 

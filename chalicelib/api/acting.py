@@ -1,0 +1,58 @@
+"""Which requests are acts, and what the audit log is told of them.
+
+Every POST is an act but those of `NOT_ACTS`, so that a forgotten line records too much instead of too little.
+What is refused after its sender is known is recorded as well, with the reason; a wrong token names nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from urllib.parse import unquote
+
+from chalice.app import Request, Response
+
+from chalicelib.model.acts import Door
+from chalicelib.operations import acts
+from chalicelib.wiring import PROCESS
+
+from .auth import Caller, is_page
+
+# They change nothing, or record each of their acts themselves.
+NOT_ACTS = frozenset({"/plan", "/mcp", "/hooks/git"})
+# Acts whose path names no subject, and the subject they have unless the body names one.
+_SUBJECTS = {"sync": "bundle", "rollback": "bundle", "test": "alerts"}
+_NAMES = {"test": "test_alerts"}
+
+
+def acted(request: Request, caller: Caller, handle: Callable[[], Response]) -> Response:
+    """Return the response of `handle`, with what it did or refused in the audit log."""
+    pattern = str(request.path)
+    if request.method in {"GET", "HEAD"} or pattern in NOT_ACTS:
+        return handle()
+    log = PROCESS.get().audit_log
+    who = acts.LOCAL if caller.local else caller.name
+    last = pattern.rpartition("/")[2]
+    captured = " ".join(unquote(value) for value in (request.uri_params or {}).values())
+    subject = captured or _SUBJECTS.get(last, last)
+    act = log.begin(who, _door(pattern, caller), _NAMES.get(last, last), subject)
+    with log.recording(act):
+        response = handle()
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            acts.refuse(_detail(response))
+    return response
+
+
+def _door(pattern: str, caller: Caller) -> Door:
+    if caller.local:
+        return Door.CLI
+    return Door.PAGE if is_page(pattern) else Door.HTTP
+
+
+def _detail(response: Response) -> str:
+    """Return a problem's own sentence."""
+    try:
+        return str(json.loads(response.body)["detail"])
+    except (ValueError, TypeError, KeyError):
+        return HTTPStatus(response.status_code).phrase

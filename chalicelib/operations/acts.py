@@ -1,0 +1,186 @@
+"""Acts of people and programs, and their recording in the audit log: the one place that every door passes.
+
+A door begins an act (`AuditLog.begin`) and carries it out inside `AuditLog.recording`. An operation that
+changes the store records the act in its own transaction (`record`), so that neither is there without the
+other; every other act, and every refusal, is recorded when the block ends.
+
+Limits: an act that breaks off with the process between two transactions (a sync) is not recorded. Of the
+refused acts of one sender at most `MOST_REFUSED` an hour are recorded; the log file has the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from chalicelib import logs
+from chalicelib.clock import Clock, iso
+from chalicelib.errors import BudgetError, SauronError
+from chalicelib.model.acts import Door, Outcome
+from chalicelib.store import Store, audit_log
+from chalicelib.store.database import Tx
+from chalicelib.store.postgres import locks
+from sauron_jobs_loader.masking import Masker
+
+log = logs.get(__name__)
+
+HOUR = timedelta(hours=1)
+MOST_REFUSED = 100  # refused acts of one sender that are recorded in an hour
+WHO, SUBJECT, DETAIL = 64, 255, 500  # characters
+ANYBODY = "anonymous"  # while the API is open
+LOCAL = "local"  # the command line on this machine
+
+
+@dataclass(slots=True)
+class Act:
+    """One act: who does what to which subject, through which door, and why.
+
+    `budget`: how many acts of this sender and door may be done in an hour; None: any number. `refusal` says
+    why it was refused, once it is.
+    """
+
+    who: str
+    door: Door
+    name: str
+    subject: str
+    reason: str | None = None
+    budget: int | None = None
+    refusal: str | None = None
+    recorded: bool = False
+    masked: Callable[[str], str] = field(default=str, repr=False)
+
+
+_current: ContextVar[Act | None] = ContextVar("current_act", default=None)
+
+
+def describe(*, reason: object = None, subject: object = None) -> None:
+    """Say more of the current act, as soon as the sender's own words are read."""
+    act = _current.get()
+    if act is not None:
+        act.reason = reason if isinstance(reason, str) and reason else act.reason
+        act.subject = subject if isinstance(subject, str) and subject else act.subject
+
+
+def refuse(why: str) -> None:
+    """Note that the current act came to nothing."""
+    act = _current.get()
+    if act is not None:
+        act.refusal = why
+
+
+def record(tx: Tx, now: datetime) -> None:
+    """Record the current act, if there is one, in the transaction that does it. Raises BudgetError."""
+    act = _current.get()
+    if act is not None and not act.recorded:
+        _record_done(tx, act, now)
+
+
+class AuditLog:
+    """Records acts in one store. Safe to share between threads."""
+
+    def __init__(
+        self, store: Store, clock: Clock, *, masker: Callable[[], Masker] = lambda: Masker(())
+    ) -> None:
+        """Record in `store`; `masker` returns what masks secrets in requests now."""
+        self._store = store
+        self._clock = clock
+        self._masker = masker
+
+    def begin(
+        self,
+        who: str | None,
+        door: Door,
+        name: str,
+        subject: str,
+        *,
+        reason: str | None = None,
+        budget: int | None = None,
+    ) -> Act:
+        """Return an act of somebody; None is whoever sends requests while the API is open."""
+        return Act(
+            who or ANYBODY, door, name, subject, reason, budget, masked=lambda text: self._masker().text(text)
+        )
+
+    @contextmanager
+    def recording(self, act: Act) -> Iterator[Act]:
+        """Carry out an act in this block: it is recorded at the latest when the block ends.
+
+        Raises BudgetError before the block if the act's budget is used up. Any exception of the block is a
+        refusal, and goes on.
+        """
+        token = _current.set(act)
+        try:
+            if act.budget is not None:
+                with self._store.read() as tx:
+                    _require_budget(tx, act, self._clock.now())
+            yield act
+        except SauronError as error:
+            act.refusal = act.refusal or str(error)
+            raise
+        except Exception as error:
+            act.refusal = act.refusal or f"it failed inside Sauron ({type(error).__name__})"
+            raise
+        finally:
+            _current.reset(token)
+            if not act.recorded:
+                self._record(act)
+
+    def _record(self, act: Act) -> None:
+        """Record an act by itself. Where the store refuses, the log says so: the act's own end counts."""
+        try:
+            with self._store.write() as tx:
+                now = self._clock.now()
+                if act.refusal is None:
+                    _record_done(tx, act, now)
+                else:
+                    _record_refused(tx, act, now)
+        except (SQLAlchemyError, SauronError):
+            log.exception("act.not_recorded", who=act.who, door=act.door, act=act.name)
+
+
+def _record_done(tx: Tx, act: Act, now: datetime) -> None:
+    if act.budget is not None:
+        locks.hold(tx, locks.BUDGET)
+        _require_budget(tx, act, now)
+    _add(tx, act, now, Outcome.DONE)
+
+
+def _record_refused(tx: Tx, act: Act, now: datetime) -> None:
+    past = audit_log.times(tx, who=act.who[:WHO], door=act.door, outcome=Outcome.REFUSED, since=now - HOUR)
+    if len(past) < MOST_REFUSED:
+        _add(tx, act, now, Outcome.REFUSED)
+    log.info("act.refused", who=act.who, door=act.door, act=act.name, reason=act.refusal)
+
+
+def _add(tx: Tx, act: Act, now: datetime, outcome: Outcome) -> None:
+    audit_log.add(
+        tx,
+        at=now,
+        who=act.who[:WHO],
+        door=act.door,
+        act=act.name,
+        subject=_stored(act.masked(act.subject))[:SUBJECT],
+        reason=None if act.reason is None else _stored(act.masked(act.reason))[:DETAIL],
+        outcome=outcome,
+        detail=None if act.refusal is None else _stored(act.masked(act.refusal))[:DETAIL],
+    )
+    act.recorded = True
+
+
+def _require_budget(tx: Tx, act: Act, now: datetime) -> None:
+    if act.budget is None:
+        return
+    past = audit_log.times(tx, who=act.who[:WHO], door=act.door, outcome=Outcome.DONE, since=now - HOUR)
+    if len(past) >= act.budget:
+        again = past[-act.budget] + HOUR if act.budget else None
+        raise BudgetError(act.budget, None if again is None else iso(again))
+
+
+def _stored(text: str) -> str:
+    """Return a text without what PostgreSQL or UTF-8 cannot store: an address may hold it."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

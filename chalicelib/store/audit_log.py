@@ -1,0 +1,97 @@
+"""The audit log: one row for each act of a person or a program, in the order of their recording.
+
+Rows are only added, and deleted by retention: too old, or beyond a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, func, insert, select
+
+from chalicelib.model.acts import Door, Outcome
+
+from .database import Tx
+from .schema import audit_log
+
+_c = audit_log.c
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One act. `reason` is the one its sender gave; `detail` says why it was refused."""
+
+    id: int
+    at: datetime
+    who: str
+    door: Door
+    act: str
+    subject: str
+    reason: str | None
+    outcome: Outcome
+    detail: str | None
+
+
+def add(
+    tx: Tx,
+    *,
+    at: datetime,
+    who: str,
+    door: Door,
+    act: str,
+    subject: str,
+    reason: str | None,
+    outcome: Outcome,
+    detail: str | None = None,
+) -> None:
+    """Record one act."""
+    row = {"at": at, "who": who, "door": door, "act": act, "subject": subject}
+    tx.execute(insert(audit_log).values(**row, reason=reason, outcome=outcome, detail=detail))
+
+
+def entries(
+    tx: Tx,
+    *,
+    who: str | None = None,
+    doors: Collection[Door] = (),
+    acts: Collection[str] = (),
+    subject: str | None = None,
+    outcomes: Collection[Outcome] = (),
+    since: datetime | None = None,
+    limit: int,
+    after: int | None = None,
+) -> list[Entry]:
+    """Return acts from the newest to the oldest, those older than the one with the id `after`."""
+    wanted: list[ColumnElement[bool]] = []
+    wanted += [_c.who == who] if who is not None else []
+    wanted += [_c.door.in_(doors)] if doors else []
+    wanted += [_c.act.in_(acts)] if acts else []
+    wanted += [_c.subject == subject] if subject is not None else []
+    wanted += [_c.outcome.in_(outcomes)] if outcomes else []
+    wanted += [_c.at >= since] if since is not None else []
+    wanted += [_c.id < after] if after is not None else []
+    found = tx.execute(select(audit_log).where(*wanted).order_by(_c.id.desc()).limit(limit))
+    return [
+        Entry(**{**row, "door": Door(row["door"]), "outcome": Outcome(row["outcome"])})
+        for row in found.mappings()
+    ]
+
+
+def times(tx: Tx, *, who: str, door: Door, outcome: Outcome, since: datetime) -> Sequence[datetime]:
+    """Return when somebody's acts of one door and outcome were recorded after `since`, oldest first."""
+    mine = (_c.who == who) & (_c.door == door) & (_c.outcome == outcome) & (_c.at > since)
+    return tx.execute(select(_c.at).where(mine).order_by(_c.at)).scalars().all()
+
+
+def prune(tx: Tx, *, before: datetime, keep: int, most: int) -> int:
+    """Delete up to `most` acts older than `before`, or beyond the `keep` newest; return how many."""
+    newest_beyond = select(_c.id).order_by(_c.id.desc()).offset(keep).limit(1).scalar_subquery()
+    old = (
+        select(_c.id)
+        .where((_c.at < before) | (_c.id <= func.coalesce(newest_beyond, 0)))
+        .order_by(_c.id)
+        .limit(most)
+    )
+    return tx.execute(delete(audit_log).where(_c.id.in_(old))).rowcount
