@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from chalicelib.answers.questions import Questions
 from chalicelib.api.bodies import Body, Instant, Ref
 from chalicelib.api.problems import ProblemError
 from chalicelib.model.instants import InstantError
@@ -37,7 +36,7 @@ class _Simulate(Body):
 def _why(asked: Asked) -> Result:
     given: _Why = asked.given
     try:
-        facts = _questions(asked).why(given.job_id, given.at)
+        facts = asked.sauron.questions.why(given.job_id, given.at)
     except InstantError as error:
         raise ProblemError(422, f"at: {error}.") from None
     step = f"run_log with run_id={facts['run']}" if facts.get("run") else f"job with job_id={given.job_id}"
@@ -45,7 +44,7 @@ def _why(asked: Asked) -> Result:
 
 
 def _plan(asked: Asked) -> Result:
-    facts = _questions(asked).plan(asked.given.ref, days=asked.given.days)
+    facts = asked.sauron.questions.plan(asked.given.ref, days=asked.given.days)
     changed, wrong = len(facts["jobs"]), len(facts["problems"]) + len(facts["missing_secrets"])
     step = "mend what is in `problems` and `missing_secrets`" if wrong else "sync, if this is what you want"
     text = f"Jobs that change: {changed}; problems: {wrong}. Nothing is activated. Next: {step}."
@@ -54,22 +53,14 @@ def _plan(asked: Asked) -> Result:
 
 def _simulate(asked: Asked) -> Result:
     given: _Simulate = asked.given
-    facts = _questions(asked).simulate(start=given.start, end=given.end, workers=given.workers)
+    facts = asked.sauron.questions.simulate(start=given.start, end=given.end, workers=given.workers)
     summary = facts["summary"]
     text = f"Runs: {summary['runs']}; longest wait: {summary['longest_wait_seconds']} s. Next: job."
     return Result(text, {"summary": summary, "runs": facts["runs"]})
 
 
-def _questions(asked: Asked) -> Any:
-    return asked.sauron.questions
-
-
-TOOLS = tuple(
-    tool
-    for tool in (
-        Tool("why", "read", "Why a job ran, did not run or will run, at a time or lately.", _Why, _why),
-        Tool("plan", "read", "What a revision would change, activating nothing.", _Plan, _plan),
-        Tool("simulate", "read", "How the jobs would run over a time to come.", _Simulate, _simulate),
-    )
-    if hasattr(Questions, tool.name)
+TOOLS = (
+    Tool("why", "read", "Why a job ran, did not run or will run, at a time or lately.", _Why, _why),
+    Tool("plan", "read", "What a revision would change, activating nothing.", _Plan, _plan),
+    Tool("simulate", "read", "How the jobs would run over a time to come.", _Simulate, _simulate),
 )

@@ -87,7 +87,7 @@ class PlanProblem(Returned):
     cure: str
 
 
-class MissingSecrets(Returned):
+class LackedSecrets(Returned):
     """Secrets that a job requires and that are not set."""
 
     job_id: JobId
@@ -111,7 +111,7 @@ class Plan(Returned):
     dst: list[ClockEffect]
     dst_count: int
     problems: list[PlanProblem]
-    missing_secrets: list[MissingSecrets]
+    missing_secrets: list[LackedSecrets]
     remarks: list[dict[str, Any]]
 
 
