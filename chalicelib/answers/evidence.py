@@ -79,11 +79,13 @@ def gather(
     """Read what is known about a job at an instant; `queue_enabled` says whether runs are started at all.
 
     Runs that people asked for are read from an hour before it to `by_hand_until` (default: an hour after it).
+    If it lies after `by_hand_until`, all of them are: there was no occurrence yet.
     """
     periods = registry.periods_of(tx, job.id)
     spans = spans_of(job, periods)
     known = standings.of_job(tx, job.id)
     ledger_from = registry.ledger_from(tx, job.id)
+    by_hand_since = ledger_from if by_hand_until is not None and at > by_hand_until else at - NEAR
     row = occurrences.at(tx, job.id, at)
     gap = row is not None and row.gap_from is not None
     tick = duties.duty(tx, duties.TICK)
@@ -107,7 +109,7 @@ def gather(
         row=row,
         attempts=history.attempts_of(tx, row.id) if row else [],
         other=_other(tx, job.id, row, at),
-        by_hand=occurrences.by_hand(tx, job.id, since=at - NEAR, until=by_hand_until or at + NEAR),
+        by_hand=occurrences.by_hand(tx, job.id, since=by_hand_since, until=by_hand_until or at + NEAR),
         unfinished=occurrences.unfinished(tx, job.id, now=now),
         after_gap=occurrences.first_after(tx, job.id, row.fire_at) if gap and row and row.fire_at else None,
         silence=silences.over(tx, at),

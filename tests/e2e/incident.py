@@ -89,11 +89,9 @@ async def mend(served: Served, repository: Repository, run_id: str) -> list[str]
     """Go through the incident; return what was asked and said, in order."""
     until = (datetime.now(UTC) + timedelta(hours=2)).isoformat(timespec="seconds")
     async with connected(served.url, TOKEN) as client:
-        tools = {tool.name for tool in (await client.list_tools()).tools}
         talk = Transcript(client)
         await talk.call("overview")
-        if "why" in tools:
-            await talk.call("why", job_id="report")
+        await talk.call("why", job_id="report")
         await talk.call("job", job_id="report")
         await talk.call("run_log", run_id=run_id)
         off = {"job_id": "report", "enabled": False, "until": until}
@@ -101,8 +99,7 @@ async def mend(served: Served, repository: Repository, run_id: str) -> list[str]
         await talk.call("set_enabled", **off, apply=True, reason="it asks for a price that is not there")
         talk.note("a person, or the assistant itself, pushes the fix to the branch main")
         repository.commit({"manifest.py": MANIFEST.replace('PRICES["KEY"]', "sum(PRICES.values())")})
-        if "plan" in tools:
-            await talk.call("plan", ref="main", days=1)
+        await talk.call("plan", ref="main", days=1)
         await talk.call("sync", apply=True, reason="the fix of report")
         await talk.call("retry", run_id=run_id)
         on = {"job_id": "report", "enabled": True}
@@ -137,6 +134,8 @@ def steady(text: str) -> str:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", named, text)
     text = re.sub(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{12}\b", "5f3c1b7a9d2e", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|\+00:00)", "2026-03-02T10:00:00Z", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? UTC", "2026-03-02 10:00 UTC", text)
+    text = re.sub(r"in \d+ h( \d+ min)?|in \d+ min( \d+ s)?", "in 22 h", text)
     text = re.sub(r"/\S+/revisions/[^/\s]+/", "", text)
     return re.sub(r"(?m)^ *[~^]+\n", "", text)  # Pythons mark a fault differently
 

@@ -228,5 +228,22 @@ def _sign_in(world: World, cell: str) -> None:
     assert asked.startswith("Basic ") is (cell == "yes"), answer.headers
 
 
+@row("an assistant's `POST /mcp`")
+def _assistant(world: World, cell: str) -> None:
+    hello = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": {"name": "parity", "version": "1"},
+        },
+    }
+    headers = {"Accept": "application/json, text/event-stream"}
+    answer = world.target.ask("POST", "/mcp", json=hello, headers=headers)
+    assert answer.status_code == (200 if cell == "is answered" else 501), answer.text
+
+
 def _between(start: str, end: str) -> float:
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

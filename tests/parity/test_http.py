@@ -143,6 +143,19 @@ def test_runs_are_paged_from_the_newest(target: Target) -> None:
     assert {run["state"] for run in target.get("/runs?state=succeeded")["runs"]} == {"succeeded"}
 
 
+def test_why_plan_and_simulation_are_answered_everywhere(target: Target) -> None:
+    due = target.get("/jobs/hello/why")
+    assert due["answer"] in {"ran", "running", "queued", "due"}
+    assert due["sentence"]
+    later = target.get("/jobs/hello/why?at=2050-03-02T08:00:00Z")
+    assert (later["answer"], later["job_id"]) in {("due", "hello"), ("not_due", "hello")}
+    assert target.get("/jobs/idle/why")["answer"] == "disabled"
+    planned = target.post("/plan", {"days": 1})
+    assert (planned["to"], planned["jobs"]) == (planned["from"], [])
+    simulated = target.get("/simulate?from=2050-03-02T00:00:00Z&to=2050-03-02T01:00:00Z&workers=1")
+    assert simulated["summary"]["runs"] == len([one for one in simulated["runs"] if one["state"] == "ran"])
+
+
 def test_metrics_and_the_openapi_document_are_the_same_everywhere(target: Target) -> None:
     target.ended(target.trigger("hello"))
     scraped = target.ask("GET", "/metrics").text
