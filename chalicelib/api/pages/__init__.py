@@ -1,5 +1,5 @@
 """The pages for people, and their forms."""
 
-from . import forms, job, jobs, overview, runs
+from . import audit, forms, job, jobs, overview, runs
 
-MODULES = (overview, jobs, job, runs, forms)
+MODULES = (overview, jobs, job, runs, audit, forms)

@@ -11,8 +11,10 @@ from chalice.app import Blueprint, Response
 from chalicelib.answers.job_health import failing, healths
 from chalicelib.answers.job_history import WORST, job_history
 from chalicelib.api import parameters
+from chalicelib.api.query import refused
 from chalicelib.api.routing import current_request, get
 from chalicelib.cron.describe import describe
+from chalicelib.model.instants import InstantError
 from chalicelib.operations.requests import find_job
 from chalicelib.store import bundle, history
 from chalicelib.web import charts
@@ -23,6 +25,9 @@ from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
 
+WHY = parameters.written_instant(
+    "why", "Say what happened, or will happen, at this time, read in the job's zone."
+)
 AFTER = parameters.run_id("after", "The last run of the page before.")
 LEDGER = 20
 NEXT = 5
@@ -42,7 +47,7 @@ class Field:
     step: str
 
 
-@get(blueprint, "/ui/jobs/{job_id}", query=(*SAID, AFTER))
+@get(blueprint, "/ui/jobs/{job_id}", query=(*SAID, WHY, AFTER))
 def job(job_id: str) -> Response:
     """Show one job. A job that left its bundle is a 404 that says when, and where its runs are."""
     current = current_request()
@@ -58,8 +63,11 @@ def job(job_id: str) -> Response:
     spec = found.spec
     limit = spec.timeout.total_seconds()
     need = needs_you.say(health, sauron.settings, now) if health.needs_a_person else None
+    why_at = WHY.of(current.query)
     return page(
         "job.html",
+        why_at=why_at,
+        why=_why(job_id, why_at) if why_at else None,
         here="jobs",
         failing=red,
         job=found,
@@ -78,6 +86,14 @@ def job(job_id: str) -> Response:
         revision=revision,
         secrets=None if spec.secrets is None else [str(one.get("key")) for one in spec.secrets],
     )
+
+
+def _why(job_id: str, at: str) -> Mapping[str, Any]:
+    """Return the answer for a time in the job's zone. Raises ProblemError 400 with the field's name."""
+    try:
+        return current_request().sauron.questions.why(job_id, at)
+    except InstantError as error:
+        raise refused("why", str(error)) from None
 
 
 def _fields(schema: Mapping[str, Any] | None) -> list[Field]:
