@@ -70,8 +70,8 @@ def test_every_door_gives_the_same_answer(served: Served) -> None:
                 door: {name: value for name, value in one.items() if name not in CHANGES}
                 for door, one in answers.items()
             }
-            for door in told:
-                assert told[door] == told["http"], door
+            for door, answer in told.items():
+                assert answer == told["http"], door
             jsonschema.Draft202012Validator(shape).validate(answers["http"])
             assert told["http"]["answer"] == ("due" if enabled else "disabled")
         metrics = by_prometheus(served)

@@ -40,7 +40,8 @@ def test_each_operation_names_the_scope_that_it_needs() -> None:
     for route, operation in operations().items():
         if route in PUBLIC:
             assert operation["security"] == []
-            assert "401" not in operation["responses"]
+            signed = route == "POST /hooks/git"  # it proves a secret of its own
+            assert ("401" in operation["responses"]) is signed
         else:
             assert f"Needs a token of scope `{NEEDS[route]}`." in operation["description"]
             assert {"401", "403", "429", "503"} <= set(operation["responses"])
@@ -51,7 +52,7 @@ def test_a_body_is_what_validates_it_and_its_refusals_are_told() -> None:
         told = {"413", "415", "422"} & set(operation["responses"])
         if "requestBody" in operation:
             assert told == {"413", "415", "422"}
-        else:
+        elif route != "GET /simulate":  # its times are held against each other
             assert told == ({"413", "415"} if route.startswith("POST") else set())
     schemas = the_document()["components"]["schemas"]
     assert schemas["TriggerBody"]["additionalProperties"] is False
