@@ -111,11 +111,6 @@ def plan(
     }
 
 
-def wrong(found: Mapping[str, Any]) -> bool:
-    """Return whether a plan has something to mend before it is activated."""
-    return bool(found["problems"] or found["missing_secrets"])
-
-
 def _pairs(
     now: InForce, will_be: Mapping[JobId, Member], former: Mapping[JobId, JobId], minutes: Minutes
 ) -> list[_Pair]:

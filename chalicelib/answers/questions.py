@@ -14,6 +14,7 @@ from chalicelib.clock import Clock
 from chalicelib.errors import BundleError
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.liveness import is_stopped
+from chalicelib.model.planning import DAYS
 from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle, history, runners
 
@@ -22,8 +23,6 @@ from .job_set import Candidate, Candidates
 from .plan import plan
 from .simulate import MOST, check_span, simulate
 
-DAYS = 14
-MOST_DAYS = 366
 SIMULATED = timedelta(hours=24)
 MOST_ON_LAMBDA = 15_000  # occurrences: Lambda sends at most 6 MB
 COUNTED = 100  # good runs of a job that its duration is taken from

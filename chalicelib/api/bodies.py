@@ -13,8 +13,8 @@ from chalice.app import Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
-from chalicelib.answers.questions import DAYS, MOST_DAYS
 from chalicelib.model.instants import EXAMPLE, InstantError, read_instant
+from chalicelib.model.planning import DAYS, MOST_DAYS
 from chalicelib.operations import acts
 
 from .content import content_type, wrong_type

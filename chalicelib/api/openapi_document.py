@@ -58,7 +58,6 @@ REFUSALS = {
     403: "The token's scope is too low (`needed` names the scope), or a page of another site sent this.",
     404: "There is no such job, run, runner or revision.",
     405: "The path does not have this method; the header `Allow` lists those that it has.",
-    406: "The header `Accept` names no content type that this route has.",
     409: "It does not go with the present state, or the `Idempotency-Key` was used for another request.",
     413: "The body is larger than 64 KB.",
     415: "The body is not JSON, or it is compressed.",

@@ -55,14 +55,14 @@ def runs() -> dict[str, Any]:
     return serializers.page_of("runs", items, next_after=items[-1]["id"] if more else None)
 
 
-@get(blueprint, "/runs/{run_id}", returns="Run", refuses=(404,))
+@get(blueprint, "/runs/{run_id}", returns="Run", refuses=(404, 409))
 def run(run_id: str) -> dict[str, Any]:
     """Return one run with its attempts."""
     with current_request().sauron.store.read() as tx:
         return _with_attempts(tx, history.find(tx, run_id))
 
 
-@get(blueprint, "/runs/{run_id}/log", query=(POSITION,), returns=TEXT, refuses=(404,), sends=LOG_HEADERS)
+@get(blueprint, "/runs/{run_id}/log", query=(POSITION,), returns=TEXT, refuses=(404, 409), sends=LOG_HEADERS)
 def log(run_id: str) -> Response:
     """Return the log of a run, or the part after a position."""
     return log_response(run_id, after=POSITION.of(current_request().query))

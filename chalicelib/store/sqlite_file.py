@@ -124,7 +124,7 @@ class SqliteFile:
             other_kind = "not a database" in str(error) and not self.is_store
             if other_kind and copies.newest_good(self.path, self.backups) is None:
                 return
-            if copies.is_damage(error) or (self.is_store and "no such table" in str(error)):
+            if copies.is_damage(error):
                 self.note_damage(str(error))
 
         return engine

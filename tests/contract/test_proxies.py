@@ -6,6 +6,7 @@ it sends an Origin with every form, and nothing else that names a site.
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
 import socket
@@ -70,7 +71,7 @@ class Browser:
         return f"http://127.0.0.1:{self.port}"
 
     def links(self, page: httpx.Response) -> list[httpx.URL]:
-        return [page.url.join(place) for place in re.findall(r'href="([^"]+)"', page.text)]
+        return [page.url.join(html.unescape(place)) for place in re.findall(r'href="([^"]+)"', page.text)]
 
     def forms(self, page: httpx.Response) -> dict[str, httpx.URL]:
         found = re.findall(r'<form method="post" action="([^"]+)"><button[^>]*>([^<]+)<', page.text)
@@ -140,17 +141,17 @@ def _listens(port: int) -> bool:
 def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, path: str | None) -> None:
     browser = behind(location, path)
     home = f"{browser.origin}{(path or '').rstrip('/')}/"
-    page = browser.http.get(home)
+    page = browser.http.get(f"{home}ui/jobs")
     assert page.status_code == 200
     queued = browser.press(page, "Run now")
     assert (queued.status_code, "The run is queued." in queued.text) == (200, True)
-    assert str(queued.url).startswith(f"{home}?did=triggered")
+    assert str(queued.url).startswith(f"{home}ui/jobs/backup?did=triggered")
     run = browser.http.get(next(link for link in browser.links(queued) if "/ui/runs/" in str(link)))
-    assert (run.status_code, "Run of backup" in run.text) == (200, True)
+    assert (run.status_code, "Queued" in run.text) == (200, True)
     assert "The run is being cancelled." in browser.press(run, "Cancel").text
-    off = browser.press(page, "Disable")
+    off = browser.press(page, "Switch off")
     assert "The job is disabled." in off.text
-    assert "The job is enabled." in browser.press(off, "Enable").text
+    assert "The job is enabled." in browser.press(browser.http.get(f"{home}ui/jobs"), "Switch on").text
     for seen in (page, queued, run):
         for link in browser.links(seen):
             assert browser.http.get(link).status_code == 200, link
@@ -158,7 +159,7 @@ def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, p
 
 def test_without_the_public_address_the_refusal_says_what_did_not_agree(behind: Open) -> None:
     browser = behind(HOST_WITHOUT_PORT, None)
-    page = browser.http.get(f"{browser.origin}/")
+    page = browser.http.get(f"{browser.origin}/ui/jobs")
     refused = browser.press(page, "Run now", Accept="application/json")
     assert refused.status_code == 403
     detail = refused.json()["detail"]
@@ -169,7 +170,7 @@ def test_without_the_public_address_the_refusal_says_what_did_not_agree(behind: 
 @pytest.mark.parametrize("location", [DEFAULT, HOST_WITHOUT_PORT, HOST_PASSED_ON])
 def test_another_site_stays_another_site_behind_nginx(behind: Open, location: str) -> None:
     browser = behind(location, "")
-    page = browser.http.get(f"{browser.origin}/")
+    page = browser.http.get(f"{browser.origin}/ui/jobs")
     evil = {
         "Origin": "http://evil.example",
         "X-Forwarded-Host": "evil.example",

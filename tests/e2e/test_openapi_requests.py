@@ -15,8 +15,8 @@ import pytest
 from tests.e2e.outside import Serve
 
 TOKEN = "a-token-of-some-length"
-# What follows a right request although no schema can say so: the job's own params, a time that is past, a job
-# that is disabled.
+# What follows a right request although no schema can say so: the job's own params, a time that is past or
+# before another one, a job that is disabled, a message of another protocol.
 SETTINGS = """
 [phases.coverage]
 unexpected-methods = ["DELETE"]
@@ -24,6 +24,14 @@ unexpected-methods = ["DELETE"]
 [[operations]]
 include-path-regex = "/(enable|disable|trigger|rollback)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "5xx"]
+
+[[operations]]
+include-path-regex = "/(simulate|mcp)$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "406", "422"]
+
+[[operations]]
+include-path-regex = "/plan$"  # without a bundle it is 503
+checks.not_a_server_error.enabled = false
 
 [[operations]]
 include-path-regex = "/retry$"

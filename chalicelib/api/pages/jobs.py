@@ -60,7 +60,7 @@ def jobs() -> Response:
         tabs=[(one, count) for one in Health if (count := sum(x.health is one for x in matching))],
         matching=len(matching),
         chosen=states[0] if len(states) == 1 else None,
-        kept={"q": q or "", "tag": tag or "", "project": project or ""},
+        kept={name: text for name in ("q", "tag", "project") if (text := asked.text(name))},
         tags=sorted({tag for one in everything for tag in one.job.spec.tags}),
         projects=sorted({one.job.spec.project for one in everything if one.job.spec.project}),
         lines=[_line(one, now) for one in shown],

@@ -11,6 +11,7 @@ from chalicelib.clock import iso
 from chalicelib.model.acts import Door, Outcome
 
 from .client import Client, command
+from .examples import examples
 from .jobs import Instant
 from .output import moment, say, show_json, table, zone
 
@@ -18,7 +19,10 @@ DOORS, OUTCOMES = [str(door) for door in Door], [str(outcome) for outcome in Out
 SHOWN = 20  # acts per page without --limit
 
 
-@command("audit-log")
+@command(
+    "audit-log",
+    epilog=examples("sauron audit-log --since 1d", "sauron audit-log --subject daily-report --act disable"),
+)
 @click.option(
     "--who", metavar="NAME", help="Only acts of this token; `local` is this machine's command line."
 )
@@ -49,12 +53,7 @@ def audit_log(
     limit: int,
     after: str | None,
 ) -> None:
-    r"""List who did what, through which door, and why; newest first.
-
-    \b
-    sauron audit-log --since 1d
-    sauron audit-log --subject daily-report --act disable
-    """
+    """List who did what, through which door, and why; newest first."""
     found = client.get(
         "/audit-log",
         who=who,

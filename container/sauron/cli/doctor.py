@@ -9,20 +9,16 @@ import click
 from chalicelib.text import counted
 
 from .client import Client, command
+from .examples import examples
 from .output import show, show_json, waiting
 
 
-@command("doctor")
+@command("doctor", epilog=examples("sauron doctor", "sauron doctor --offline --json"))
 @click.option("--offline", is_flag=True, help="Ask neither store, git host nor mail service.")
 def doctor(client: Client, *, offline: bool) -> int:
-    r"""Find the commonest mistakes of this deployment and say the cure. Exit code 1 if there is one.
+    """Find common mistakes of this deployment, and their cures. Exit code 1 if there is one.
 
     It looks from where it runs, with the settings that Sauron reads there, and changes nothing.
-
-    \b
-    Examples:
-      sauron doctor
-      docker compose exec sauron sauron doctor --json
     """
     client.local_only("doctor")
     from chalicelib.answers.doctor import examine, findings_json

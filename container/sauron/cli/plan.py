@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from chalicelib.answers.plan import wrong
-from chalicelib.answers.questions import DAYS, MOST_DAYS
+from chalicelib.model.planning import DAYS, MOST_DAYS, to_mend
 from chalicelib.text import counted
 
 from . import candidate
@@ -54,7 +53,7 @@ def plan(client: Client, *, target: str | None, days: int, markdown: bool) -> in
         show(comment(found))
     else:
         _report(found)
-    return 1 if wrong(found) else 0
+    return 1 if to_mend(found) else 0
 
 
 def _report(found: Mapping[str, Any]) -> None:

@@ -49,7 +49,7 @@ def simulate(
     pessimistic: bool,
     drawn: bool,
 ) -> None:
-    """Simulate when the jobs run, wait and are skipped, with the durations that their good runs had.
+    """Simulate when jobs run, wait and are skipped. Durations are those that their good runs had.
 
     With REF or DIR the jobs of that branch, tag, commit or folder are simulated. Every run is taken to end
     well; what is running or queued now is not looked at. A job without good runs is taken for one second.

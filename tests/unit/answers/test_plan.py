@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.answers.plan import MOST_LISTED, wrong
+from chalicelib.answers.plan import MOST_LISTED
 from chalicelib.model.jobs import BUNDLE, Job
+from chalicelib.model.planning import to_mend
 from tests.conftest import job_record
 from tests.unit.answers.job_sets import (
     NEW,
@@ -36,7 +37,7 @@ def test_a_revision_like_the_one_in_force_changes_nothing() -> None:
     found = planned(candidate(DAILY | {"place": "manifest.py:99"}), in_force(member(DAILY), builtin()))
     assert (found["from"], found["to"], found["jobs"], found["collisions"]) == (OLD, NEW, [], [])
     assert found["load"]["before"] == found["load"]["after"] == 3 + 3 * 96
-    assert not wrong(found)
+    assert not to_mend(found)
 
 
 def test_a_job_is_added_and_another_removed() -> None:
@@ -124,7 +125,7 @@ def test_a_definition_that_is_rejected_is_a_problem_and_its_job_counts_as_remove
     (problem,) = found["problems"]
     assert (problem["job_id"], problem["problem"]) == ("daily", "write 0 to 59")
     assert "manifest.py:7" in problem["cure"]
-    assert wrong(found)
+    assert to_mend(found)
 
 
 def test_mending_a_rejected_job_brings_its_occurrences_back() -> None:
@@ -147,13 +148,13 @@ def test_a_manifest_that_does_not_load_is_a_problem_and_changes_nothing() -> Non
     found = planned(replace(candidate(), fault="line 3: oops"), in_force(member(DAILY)))
     assert (found["jobs"], found["load"]["after"]) == ([], 3)
     assert found["problems"][0]["problem"] == "line 3: oops"
-    assert wrong(found)
+    assert to_mend(found)
 
 
 def test_required_secrets_that_are_not_set_are_named() -> None:
     found = planned(candidate(DAILY, HOURLY), in_force(), missing=lambda spec: ["KEY"] * (spec.id == "daily"))
     assert found["missing_secrets"] == [{"job_id": "daily", "missing": ["KEY"]}]
-    assert wrong(found)
+    assert to_mend(found)
 
 
 def test_jobs_that_would_newly_fire_together_are_named_with_the_minute() -> None:

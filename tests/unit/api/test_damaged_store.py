@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,15 @@ def scribble(file: Path, *, pages_left: int) -> None:
     with file.open("r+b") as stream:
         stream.seek(begin)
         stream.write(b"\xff" * (file.stat().st_size - begin))
+
+
+def scribble_unread(file: Path) -> None:
+    """Overwrite a page that only an examination of the whole file reads."""
+    with contextlib.closing(sqlite3.connect(file)) as store:
+        (page,) = store.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'log_chunks'").fetchone()
+    with file.open("r+b") as stream:
+        stream.seek(4096 * (page - 1))
+        stream.write(b"\xff" * 4096)
 
 
 @pytest.fixture
@@ -74,7 +85,7 @@ def test_the_page_of_a_damaged_store_is_a_page(sauron: Sauron, copy: Path, clien
 
 def test_an_audit_asks_the_whole_file_before_it_vouches(sauron: Sauron, copy: Path, client: Client) -> None:
     file = path_of(sauron)
-    scribble(file, pages_left=file.stat().st_size // 4096 - 1)
+    scribble_unread(file)
     assert client.get("/jobs").status == 200  # no read has met it
     assert client.get("/audit").status == 503
     assert client.get("/health").status == 503
@@ -88,7 +99,7 @@ def settings_of(sauron: Sauron) -> Settings:
 
 def test_a_runner_does_not_start_on_a_damaged_store(sauron: Sauron, copy: Path, clock: ManualClock) -> None:
     file = path_of(sauron)
-    scribble(file, pages_left=file.stat().st_size // 4096 - 1)
+    scribble_unread(file)
     with pytest.raises(DamagedStoreError, match=f"sauron restore {copy}"):
         build_sauron(settings_of(sauron), runtime=RUNNER, clock=clock)
 
@@ -97,7 +108,7 @@ def test_a_command_examines_a_store_that_was_not_closed(
     sauron: Sauron, copy: Path, clock: ManualClock
 ) -> None:
     file = path_of(sauron)
-    scribble(file, pages_left=file.stat().st_size // 4096 - 1)
+    scribble_unread(file)
     build_sauron(settings_of(sauron), runtime=COMMAND_LINE, clock=clock).close()
     Path(f"{file}-wal").write_bytes(b"left by a kill")
     with pytest.raises(DamagedStoreError):

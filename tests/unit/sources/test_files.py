@@ -76,6 +76,8 @@ def test_a_byte_order_mark_is_not_part_of_a_secret(setting: object, tmp_path: Pa
     examples = {
         "JOB_QUEUE_DB_URL": "sqlite:////x.db",
         "DATABASE_URL": "postgresql://h/d",
+        "SAURON_SMTP_URL": "smtp://mail.example.test:587",
+        "SAURON_ALERT_URLS": "json://example.test/x",
         "SSH_PRIVATE_KEY_B64": base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode(),
         "SAURON_API_TOKENS": "a:read:12345678",
         "SAURON_ALERT_WEBHOOK_SECRET": "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3",

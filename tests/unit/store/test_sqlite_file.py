@@ -183,13 +183,3 @@ def test_nothing_is_read_from_a_file_that_is_gone_nor_an_empty_one_made_in_its_p
         with pytest.raises(DatabaseError, match="deleted or replaced"), store.read():
             pass
     assert place.exists() is (act is replace_as_rsync_does)
-
-
-def test_a_table_that_is_gone_is_told_as_damage(store: Store, place: Path) -> None:
-    store.migrate()  # from now on it is known to be a store
-    with closing(sqlite3.connect(place, isolation_level=None)) as other:
-        other.execute("DROP TABLE duties")
-    with pytest.raises(OperationalError):
-        write(store, "a")
-    assert store.damage is not None
-    assert "duties" in store.damage.what

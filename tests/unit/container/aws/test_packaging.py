@@ -39,14 +39,13 @@ LAZY = {
 KEPT_OUT = {
     *("container", "tests", "sauron", "docs", "vendor", "moto", "pytest", "hypothesis"),
     *(
-        "click",
+        "mcp",
         "git",
         "waitress",
         "rich",
         "dotenv",
         "boto3",
         "botocore",
-        "yaml",
         "pip",
         "setuptools",
         "inquirer",
@@ -110,7 +109,7 @@ def test_the_requirements_hold_what_pyproject_asks_for() -> None:
     assert wanted() - {"chalice"} <= pins("requirements.txt").keys()
     assert wanted("container") <= pins("requirements-container.txt").keys()
     assert wanted("container", "dev") <= pins("requirements-dev.txt").keys()
-    assert not {"chalice", "boto3", "click", "moto"} & pins("requirements.txt").keys()
+    assert not {"chalice", "boto3", "mcp", "moto"} & pins("requirements.txt").keys()
     assert not {"moto", "pytest", "ruff"} & pins("requirements-container.txt").keys()
 
 

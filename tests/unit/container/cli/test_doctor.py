@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.unit.container.cli.conftest import Cli
 
 WELL = {"SAURON_ALERT_WEBHOOK_URL": "https://hooks.example.org/x", "SAURON_HEARTBEAT_URL": "https://m.test/x"}
@@ -50,8 +48,3 @@ def test_it_looks_at_this_machine_alone(cli: Cli) -> None:
     said = cli("doctor", "--url", "http://127.0.0.1:9")
     assert said.code == 2
     assert "works on this machine only" in said.err
-
-
-@pytest.mark.parametrize("part", ["sauron doctor", "docker compose exec"])
-def test_help_shows_two_examples(cli: Cli, part: str) -> None:
-    assert part in cli("doctor", "--help").out
