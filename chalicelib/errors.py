@@ -175,6 +175,13 @@ class BundleError(SauronError):
     """The bundle cannot be fetched, checked out or loaded; the message says which and what to do."""
 
 
+class NoBundleError(BundleError):
+    """No bundle is configured."""
+
+    def __init__(self) -> None:
+        super().__init__("No bundle is configured. Set JOBS_GIT_REPO_URL to the git repository of your jobs.")
+
+
 class UnknownRefError(BundleError):
     """The repository has no branch, tag or commit of the name that a caller asked for."""
 

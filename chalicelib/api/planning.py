@@ -28,7 +28,7 @@ PESSIMISTIC = parameters.flag("pessimistic", "Take the 95th percentile of durati
 REF = parameters.text("ref", "The jobs of this branch, tag or commit instead of those in force.")
 
 
-@post(blueprint, "/plan", body="PlanBody", returns="Plan", refuses=(503,))
+@post(blueprint, "/plan", body="PlanBody", returns="Plan", refuses=(409, 503))
 def plan(body: PlanBody) -> dict[str, Any]:
     """Compare a branch, tag or commit with what is in force, over so many days. Nothing is activated.
 
@@ -42,7 +42,7 @@ def plan(body: PlanBody) -> dict[str, Any]:
     "/simulate",
     query=(FROM, TO, WORKERS, PESSIMISTIC, REF),
     returns="Simulation",
-    refuses=(422, 503),
+    refuses=(409, 422, 503),
 )
 def simulate() -> dict[str, Any]:
     """Simulate the jobs in force, or with `ref` those of a revision; by default over the next 24 hours."""

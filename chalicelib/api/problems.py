@@ -19,6 +19,7 @@ from chalicelib.errors import (
     BundleError,
     IdempotencyError,
     JobDisabledError,
+    NoBundleError,
     ParamsError,
     RunStateError,
     SauronError,
@@ -50,6 +51,7 @@ _STATUS: dict[type[SauronError], int] = {
     UnknownRefError: 422,
     IdempotencyError: 409,
     RunStateError: 409,
+    NoBundleError: 409,
     BundleError: 503,
     StoreError: 503,
 }

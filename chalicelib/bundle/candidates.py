@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.answers.job_set import Candidate
-from chalicelib.errors import BundleError
+from chalicelib.errors import BundleError, NoBundleError
 from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle
 
@@ -36,12 +36,10 @@ class LocalCandidates:
     def candidate(self, ref: str | None) -> Candidate:
         """Load a branch, tag or commit (None: the newest of the followed branch); activate nothing.
 
-        Raises UnknownRefError, and BundleError for what cannot be fetched.
+        Raises NoBundleError, UnknownRefError, and BundleError for what cannot be fetched.
         """
         if not self._settings.jobs_git_repo_url:
-            raise BundleError(
-                "No bundle is configured. Set JOBS_GIT_REPO_URL to the git repository of your jobs."
-            )
+            raise NoBundleError
         revisions = self._revisions.get()
         sha = revisions.fetch(ref, listed=True)
         with revisions.lock(timeout=PATIENCE):

@@ -26,12 +26,8 @@ include-path-regex = "/(enable|disable|trigger|rollback)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "5xx"]
 
 [[operations]]
-include-path-regex = "/(simulate|mcp)$"
-checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "406", "422"]
-
-[[operations]]
-include-path-regex = "/plan$"  # without a bundle it is 503
-checks.not_a_server_error.enabled = false
+include-path-regex = "/(simulate|plan|mcp)$"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "406", "409", "422"]
 
 [[operations]]
 include-path-regex = "/retry$"

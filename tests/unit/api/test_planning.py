@@ -56,7 +56,7 @@ def test_a_simulation_that_does_not_fit_is_refused_by_name(
 def test_both_need_no_more_than_the_scope_read(build: Build) -> None:
     build(SAURON_API_TOKENS="grafana:read:a-long-token-to-read-with")
     reader = bearer("a-long-token-to-read-with")
-    assert reader.post("/plan").status == 503  # no bundle
+    assert reader.post("/plan").status == 409  # no bundle
     assert reader.get("/simulate").status == 200
     assert Client().post("/plan").status == Client().get("/simulate").status == 401
 
