@@ -9,11 +9,12 @@ from functools import lru_cache
 
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Job
-from chalicelib.model.runs import Run, RunState
+from chalicelib.model.runs import JobId, Run, RunState
 from chalicelib.store import past_runs
 from chalicelib.store.database import Tx
 
 DAY = timedelta(hours=24)
+LONG = timedelta(minutes=8)  # a run as long as this is drawn as a line
 MOST_MARKS = 120  # more occurrences than this are drawn as a band
 
 
@@ -34,8 +35,8 @@ class Timeline:
     """One job's last and next 24 hours.
 
     `band` is the time in which runs that succeeded are so many that no mark stands for each. `coming` are
-    the fire times to come, or the first and the last of them if `dense`. `off_since` is when somebody
-    switched the job off.
+    the fire times to come, or the first and the last of them if `dense`. `usual_seconds` is known if a run of
+    the day was long enough to be drawn as a line. `off_since` is when somebody switched the job off.
     """
 
     marks: Sequence[Mark]
@@ -46,16 +47,37 @@ class Timeline:
     off_since: datetime | None
 
 
-def timeline(tx: Tx, job: Job, running: Sequence[Run], *, now: datetime) -> Timeline:
-    """Return a job's timeline; `running` are its runs that are running now."""
+def timelines(tx: Tx, jobs: Sequence[Job], running: Sequence[Run], *, now: datetime) -> dict[JobId, Timeline]:
+    """Return the timelines of these jobs; `running` are the runs that are running now."""
     since = now - DAY
-    many = past_runs.count_ended(tx, job.id, since=since, most=MOST_MARKS + 1) > MOST_MARKS
-    found = past_runs.ended(tx, job.id, since=since, bad_only=many, most=MOST_MARKS)
-    band = (since, now) if many else None
-    marks = [_mark(one) for one in reversed(found)]
-    marks += [Mark(RunState.RUNNING, run.started_at or now, now, run.id, None) for run in running]
+    counts = past_runs.count_ended(tx, [job.id for job in jobs], since=since)
+    crowded = [job_id for job_id, count in counts.items() if count > MOST_MARKS]
+    few = [job_id for job_id in counts if job_id not in set(crowded)]
+    most = MOST_MARKS * len(jobs)
+    found = [
+        *past_runs.ended(tx, few, since=since, bad_only=False, most=most),
+        *past_runs.ended(tx, crowded, since=since, bad_only=True, most=most),
+    ]
+    marks: dict[str, list[Mark]] = {job.id: [] for job in jobs}
+    for one in reversed(found):
+        marks[one.job_id].append(_mark(one))
+    for run in running:
+        if run.job_id in marks:
+            marks[run.job_id].append(Mark(RunState.RUNNING, run.started_at or now, now, run.id, None))
+    return {
+        job.id: _timeline(
+            tx, job, marks[job.id][-MOST_MARKS:], band=(since, now) if job.id in crowded else None, now=now
+        )
+        for job in jobs
+    }
+
+
+def _timeline(
+    tx: Tx, job: Job, marks: Sequence[Mark], *, band: tuple[datetime, datetime] | None, now: datetime
+) -> Timeline:
     coming, dense = _coming(job, now)
-    usual = past_runs.usual_seconds(tx, job.id) if coming and not dense else None
+    long = any(mark.end - mark.begin >= LONG for mark in marks)
+    usual = past_runs.usual_seconds(tx, job.id) if coming and not dense and long else None
     off = job.override
     off_since = off.at if off is not None and not off.enabled else None
     return Timeline(marks, band, coming, dense, usual, off_since)

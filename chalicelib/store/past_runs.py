@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
@@ -21,6 +22,7 @@ _q = job_queue.c
 class Ended:
     """What a timeline draws of a run that ended: its state, when it was due, began and ended, and why."""
 
+    job_id: str
     id: str
     state: RunState
     due_at: datetime
@@ -31,19 +33,24 @@ class Ended:
     why: str | None
 
 
-def count_ended(tx: Tx, job_id: str, *, since: datetime, most: int) -> int:
-    """Count a job's runs that ended since an instant, up to `most`. Only the index is read."""
-    some = select(_q.finished_at).where(_q.job_id == job_id, _q.finished_at >= since).limit(most)
-    return int(tx.execute(select(func.count()).select_from(some.subquery())).scalar_one())
+def count_ended(tx: Tx, job_ids: Sequence[str], *, since: datetime) -> dict[str, int]:
+    """Count the runs of each of these jobs that ended since an instant. Only the index is read."""
+    query = (
+        select(_q.job_id, func.count())
+        .where(_q.job_id.in_(job_ids), _q.finished_at >= since)
+        .group_by(_q.job_id)
+    )
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
-def ended(tx: Tx, job_id: str, *, since: datetime, bad_only: bool, most: int) -> list[Ended]:
-    """Return a job's runs that ended since an instant, the newest first, at most `most`.
+def ended(tx: Tx, job_ids: Sequence[str], *, since: datetime, bad_only: bool, most: int) -> list[Ended]:
+    """Return the runs of these jobs that ended since an instant, the newest first, at most `most`.
 
     With `bad_only`, those that succeeded are left out.
     """
     query = (
         select(
+            _q.job_id,
             _q.id,
             _q.state,
             _q.due_at,
@@ -53,13 +60,13 @@ def ended(tx: Tx, job_id: str, *, since: datetime, bad_only: bool, most: int) ->
             _q.gap_count,
             func.coalesce(_q.error, _q.reason),
         )
-        .where(_q.job_id == job_id, _q.finished_at >= since)
+        .where(_q.job_id.in_(job_ids), _q.finished_at >= since)
         .order_by(_q.finished_at.desc())
         .limit(most)
     )
     if bad_only:
         query = query.where(_q.state != RunState.SUCCEEDED)
-    return [Ended(row[0], RunState(row[1]), *row[2:]) for row in tx.execute(query)]
+    return [Ended(*row[:2], RunState(row[2]), *row[3:]) for row in tx.execute(query)]
 
 
 def running(tx: Tx) -> list[Run]:

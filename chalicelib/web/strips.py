@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from chalicelib.answers.timelines import DAY, Mark, Timeline
+from chalicelib.answers.timelines import DAY, LONG, Mark, Timeline
 from chalicelib.model.runs import RunState
 
 WIDTH, HEIGHT = 1440, 26
 MIDDLE = HEIGHT // 2
-_LONG = 8  # minutes from which a run is a line and no tick
+_LONG = LONG // timedelta(minutes=1)  # from then on a run is a line and no tick
 # state: half the height of its upright mark
 _TICKS = {RunState.SUCCEEDED: 4, RunState.DEGRADED: 7, RunState.FAILED: 11, RunState.TIMED_OUT: 11}
 _HOLLOW = {RunState.SKIPPED: 4, RunState.CANCELLED: 4, RunState.MISSED: 8}

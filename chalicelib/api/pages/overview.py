@@ -12,16 +12,15 @@ from datetime import datetime, timedelta
 from chalice.app import Blueprint, Response
 
 from chalicelib.answers.job_health import Health, JobHealth, healths
-from chalicelib.answers.timelines import timeline
+from chalicelib.answers.timelines import timelines
 from chalicelib.api import status_report, vital_signs
 from chalicelib.api.auth import is_open
 from chalicelib.api.health import warnings
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.status_report import StatusReport
-from chalicelib.model.runs import Run
 from chalicelib.store import past_runs, registry
 from chalicelib.store.database import Tx
-from chalicelib.web.strips import Strip, strip
+from chalicelib.web.strips import strip
 from chalicelib.wiring import Sauron
 
 from . import needs_you, running_now, sauron_itself
@@ -57,7 +56,9 @@ def overview() -> Response:
         running = past_runs.running(tx)
         limits = {one.job.id: one.job.spec.timeout for one in everything}
         progress = [running_now.measure(tx, run, limits.get(run.job_id), now=now) for run in running]
-        rows = [(one, _next(one, now), _strip(tx, one, running, now)) for one in found[:ROWS]]
+        shown = found[:ROWS]
+        drawn = timelines(tx, [one.job for one in shown], running, now=now)
+        rows = [(one, _next(one, now), strip(drawn[one.job.id], now=now)) for one in shown]
         parts = sauron_itself.parts(sauron, tx, report)
         soon = _soon(tx, now)
     settings = sauron.settings
@@ -99,11 +100,6 @@ def _troubles(sauron: Sauron, report: StatusReport, found: Sequence[JobHealth]) 
 
 def _next(one: JobHealth, now: datetime) -> datetime | None:
     return next(iter(one.job.next_fires(now=now, count=1)), None)
-
-
-def _strip(tx: Tx, one: JobHealth, running: Sequence[Run], now: datetime) -> Strip:
-    own = [run for run in running if run.job_id == one.job.id]
-    return strip(timeline(tx, one.job, own, now=now), now=now)
 
 
 def _soon(tx: Tx, now: datetime) -> list[tuple[datetime, str]]:

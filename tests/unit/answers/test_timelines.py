@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.answers.timelines import Timeline, timeline
+from chalicelib.answers.timelines import Timeline, timelines
 from chalicelib.model.runs import RunState
 from chalicelib.store import Store, past_runs
 from tests.conftest import ManualClock, define
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.every_store
 def of(store: Store, clock: ManualClock, cron: str = "0 3 * * *") -> Timeline:
     job = define(store, clock, "job", cron)
     with store.read() as tx:
-        return timeline(tx, job, past_runs.running(tx), now=clock.now())
+        return timelines(tx, [job], past_runs.running(tx), now=clock.now())[job.id]
 
 
 def test_every_run_of_the_last_day_has_its_mark_and_none_before(store: Store, clock: ManualClock) -> None:
@@ -67,7 +67,9 @@ def test_what_comes_in_the_next_day(
 
 def test_the_usual_duration_is_the_median_of_good_runs(store: Store, clock: ManualClock) -> None:
     now = clock.now()
-    for number, seconds in enumerate((10, 20, 600)):
+    for number, seconds in enumerate((10, 20)):
         record(store, "job", RunState.SUCCEEDED, now - timedelta(hours=number + 1), seconds=seconds)
+    assert of(store, clock).usual_seconds is None  # too short to be drawn
+    record(store, "job", RunState.SUCCEEDED, now - timedelta(hours=5), seconds=600)
     record(store, "job", RunState.FAILED, now - timedelta(hours=8), seconds=5000)
     assert of(store, clock).usual_seconds == 20
