@@ -24,6 +24,7 @@ SQLITE_OPTIONS = {
     "check_same_thread": r"0|1|true|false",
     "cached_statements": r"\d+",
 }
+RESERVED_NAMES = {"local", "anonymous"}  # who acts at this machine, and while the API is open
 SCOPES = ("read", "trigger", "operate", "admin")
 
 
@@ -221,6 +222,8 @@ def tokens(value: str) -> tuple[Token, ...]:
                 f"entry {number} is not name:scope:token; write for example "
                 f"jarvis:operate:<at least 8 characters>, with a scope of {', '.join(SCOPES)}"
             )
+        if name in RESERVED_NAMES:
+            raise ValueError(f"entry {number} is called {name}, which the audit log uses itself; rename it")
         if any(known.value == secret for known in tokens):
             raise ValueError(
                 f"entry {number} repeats the token of another entry; give every user a token of its own"

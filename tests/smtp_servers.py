@@ -27,6 +27,10 @@ class MailServer:
     answer: Callable[[EmailMessage], str] = lambda _mail: "250 2.0.0 queued as 4F1"
     always_tls: bool = False
     refused: frozenset[str] = frozenset()  # recipients that it does not know
+    farewell: str = "221 Bye"  # what it says to QUIT
+
+    async def handle_QUIT(self, *_given: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        return self.farewell
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, _server: SMTP, _session: Any, envelope: Envelope, address: str, _options: list[str]

@@ -19,6 +19,9 @@ from chalicelib.store.registry import Period
 _INSTANT = timedelta(microseconds=1)
 
 
+LAST_YEAR = 9898  # schedules are computed up to the year after it
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A time in which a schedule is in force: after `since`, up to and including `until` (None: for good)."""
@@ -43,9 +46,10 @@ def spans_of(job: Job, periods: Sequence[Period]) -> list[Span]:
             continue
         found.append(Span(period.since, _end(job, period), schedule, period.revision))
     override = job.override
-    if override and override.until and not override.enabled and job.spec.enabled and job.removed_at is None:
+    until = override.until if override and not override.enabled else None
+    if until and until.year <= LAST_YEAR and job.spec.enabled and job.removed_at is None:
         with contextlib.suppress(ScheduleError):
-            found.append(Span(override.until, None, job.spec.schedule, job.revision))
+            found.append(Span(until, None, job.spec.schedule, job.revision))
     return found
 
 

@@ -117,8 +117,10 @@ def read(model: type[B], request: Request) -> B:
         if (kind := content_type(request)) != "application/json":
             raise wrong_type(kind)
         value = parse(text)
-    acts.describe(reason=value.get("reason"), subject=value.get("sha") or value.get("ref"))
-    return fit(model, value)
+    acts.describe(reason=value.get("reason"))
+    body = fit(model, value)
+    acts.describe(subject=getattr(body, "sha", None) or getattr(body, "ref", None))
+    return body
 
 
 def fit(model: type[B], value: Any) -> B:

@@ -62,7 +62,9 @@ def push() -> Response:
         return _ignored("No bundle is configured: JOBS_GIT_REPO_URL is not set.")
     with current.sauron.store.read() as tx:
         state = bundle.state(tx)
-    wanted = {state.pinned_ref} if state.pinned_ref else _followed(settings, state.branch)
+    wanted = (
+        {state.pinned_ref.removeprefix(BRANCH)} if state.pinned_ref else _followed(settings, state.branch)
+    )
     hit = next((one for one in found if _moves(one, wanted)), None)
     if hit is None:
         return _ignored(_why_ignored(found, wanted, pinned=state.pinned_ref))

@@ -38,7 +38,10 @@ def metrics() -> Response:
     from prometheus_client.exposition import choose_encoder
 
     current = current_request()
-    encode, kind = choose_encoder(current.request.headers.get("accept", ""))
+    try:
+        encode, kind = choose_encoder(current.request.headers.get("accept", ""))
+    except (TypeError, ValueError):  # a header that the library cannot read
+        encode, kind = choose_encoder("")
     found = CollectorRegistry(auto_describe=False)
     found.register(_Scrape(current.sauron))
     return Response(body=encode(found).decode(), headers={"Content-Type": kind})

@@ -65,7 +65,10 @@ SECRET_NAMES = frozenset(
     name for setting in SETTINGS if setting.secret for name in (setting.name, *setting.aliases)
 )
 # names of variables that hold secrets
-LIKELY = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PASS|CREDENTIAL|DSN)S?(_|$)")
+LIKELY = re.compile(
+    r"(^|_)(API_?KEY|KEY|PASS|CREDENTIAL|DSN)S?(_|$)"
+    r"|(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE)S?(_|$)|_PWD(_|$)|^SSHPASS$"
+)
 LIKELY_CHARS = 8  # a shorter value may be an ordinary word
 GUESSED_CHARS = 12  # a shorter value may be found by trying
 # the credentials of Sauron's own role on Lambda

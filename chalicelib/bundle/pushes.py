@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from chalicelib import logs
+from chalicelib.errors import BundleError
 
 log = logs.get(__name__)
 
@@ -39,7 +40,12 @@ class SyncsInBackground:
             if self._busy:
                 return
             self._busy = True
-        threading.Thread(target=self._work, name="pushed-sync", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="pushed-sync", daemon=True).start()
+        except RuntimeError as error:  # no thread is to be had now; the next push tries again
+            with self._lock:
+                self._busy = False
+            raise BundleError(f"The sync cannot be started: {error}.") from None
 
     def _work(self) -> None:
         while self._take():

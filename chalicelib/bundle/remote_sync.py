@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib.answers.job_set import Candidate
 from chalicelib.aws.eventbridge import event
 from chalicelib.clock import Clock
-from chalicelib.errors import BundleError, UnknownRefError, UnknownRevisionError
+from chalicelib.errors import BundleError, NoBundleError, UnknownRefError, UnknownRevisionError
 
 from .report import SyncReport
 
@@ -52,6 +52,8 @@ class RemoteBundle:
             raise BundleError(
                 f"Loading the revision takes longer than {self._wait_seconds:g} s. Ask again in a minute."
             )
+        if "no_bundle" in said:
+            raise NoBundleError
         if "unknown_ref" in said:
             raise UnknownRefError(said["unknown_ref"])
         if "failed" in said:

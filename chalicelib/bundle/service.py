@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from chalicelib.answers.job_set import Candidate
 from chalicelib.clock import Clock
-from chalicelib.errors import BundleError, UnknownRefError, UnknownRevisionError
+from chalicelib.errors import BundleError, NoBundleError, UnknownRefError, UnknownRevisionError
 from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle
 from chalicelib.wakeup.waker import Waker
@@ -105,6 +105,8 @@ class BundleService:
             return {"unknown_ref": str(error)}
         except UnknownRevisionError as error:
             return {"unknown_revision": error.sha}
+        except NoBundleError:
+            return {"no_bundle": True}
         except BundleError as error:
             if detail["act"] != "candidate":
                 raise

@@ -22,7 +22,6 @@ from chalicelib.store import (
     incidents,
     log_chunks,
     registry,
-    run_totals,
     silences,
     standings,
 )
@@ -81,7 +80,6 @@ def prune(
         runs, more = runs + gone, more or gone >= batch
     with store.write() as tx:
         registry.prune_periods(tx)
-        run_totals.prune(tx, before=now - settings.keep_runs)
         standings.prune(tx, before=now - settings.keep_runs)
         silences.prune(tx, before=now - settings.keep_runs)
         bundle.prune_revisions(tx, before=now - settings.keep_runs)

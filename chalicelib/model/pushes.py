@@ -49,9 +49,13 @@ def changes(payload: Mapping[str, Any]) -> list[Change]:
     Raises ValueError for a payload that no known host sends.
     """
     try:
-        return list(_changes(payload))
-    except (TypeError, AttributeError, KeyError):
+        found = list(_changes(payload))
+        for one in found:
+            one.ref.encode()
+            (one.sha or "").encode()
+    except (TypeError, AttributeError, KeyError, UnicodeEncodeError):
         raise ValueError("the payload is not that of a push") from None
+    return found
 
 
 def _changes(payload: Mapping[str, Any]) -> Iterator[Change]:

@@ -135,8 +135,8 @@ class AuditLog:
         try:
             with self._store.write() as tx:
                 now = self._clock.now()
-                if act.refusal is None:
-                    _record_done(tx, act, now)
+                if act.refusal is None:  # it is done, so it is recorded whatever the budget says
+                    _add(tx, act, now, Outcome.DONE)
                 else:
                     _record_refused(tx, act, now)
         except (SQLAlchemyError, SauronError):

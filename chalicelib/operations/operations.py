@@ -152,8 +152,7 @@ class Operations:
         reason, until, by = self._masked(request.reason), request.until, request.by
         with self._store.write() as tx:
             now = ledger.time_of_act(tx, self._clock)
-            if until is not None and until <= now:
-                raise UntilError(iso(until), iso(now))
+            check_until(until, now)
             job = find_job(tx, job_id)
             registry.set_override(tx, job_id, Override(enabled, reason, by, now, until))
             ledger.switch(tx, job, enabled=enabled, at=now, now=now)
@@ -242,6 +241,12 @@ def _retryable(tx: Tx, run_id: str) -> tuple[Run, Job]:
     job = find_job(tx, former.job_id)
     _require_on(job)
     return former, job
+
+
+def check_until(until: datetime | None, now: datetime) -> None:
+    """Raise UntilError for an end that is past."""
+    if until is not None and until <= now:
+        raise UntilError(iso(until), iso(now))
 
 
 def _require_on(job: Job) -> None:

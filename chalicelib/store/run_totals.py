@@ -19,7 +19,7 @@ from chalicelib.model.runs import GOOD
 
 from .database import Tx
 from .dialect import insert
-from .schema import jobs, run_ends, run_timings, run_totals
+from .schema import run_ends, run_timings, run_totals
 
 # Upper bounds in seconds; the last bucket has none. They are stored by number: other bounds need a migration.
 BOUNDS: Mapping[str, Sequence[float]] = {
@@ -146,9 +146,3 @@ def rename(tx: Tx, old: str, new: str) -> None:
     ).all()
     if rows:
         _add_totals(tx, [(new, *row) for row in sorted(rows)])
-
-
-def prune(tx: Tx, *, before: datetime) -> None:
-    """Forget the totals of jobs that left their bundle before an instant."""
-    long_gone = select(jobs.c.job_id).where(jobs.c.removed_at < before)
-    tx.execute(delete(run_totals).where(_t.job_id.in_(long_gone)))

@@ -8,6 +8,7 @@ sent twice by whoever tries again. Limit: no attachments; recipients see each ot
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 import smtplib
 import socket
@@ -98,8 +99,13 @@ class SmtpMailer:
             )
             mail["Date"] = formatdate()
             mail["Message-ID"] = make_msgid(domain=domain if domain.isascii() and domain else "localhost")
-            with self._connected() as connection:
+            connection = self._connected()
+            try:
                 refused = connection.send_message(mail)
+            finally:  # what the server says to QUIT changes nothing about the mail
+                with contextlib.suppress(Exception):
+                    connection.quit()
+                connection.close()
         except MailError:
             raise
         except Exception as error:  # noqa: BLE001 - a server and a network may raise anything

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -13,9 +12,9 @@ from chalicelib.api.bodies import Instant, Ref, Sha
 from chalicelib.api.bundle import judged
 from chalicelib.bundle.report import SyncReport
 from chalicelib.clock import iso
-from chalicelib.errors import RunStateError, UnknownRevisionError, UntilError
+from chalicelib.errors import RunStateError, UnknownRevisionError
 from chalicelib.model.runs import FINAL, Run
-from chalicelib.operations.operations import SwitchRequest, TriggerRequest
+from chalicelib.operations.operations import SwitchRequest, TriggerRequest, check_until
 from chalicelib.operations.requests import find_job
 from chalicelib.store import bundle, history
 
@@ -90,7 +89,7 @@ def _set_enabled(asked: Asked) -> Result:
     sauron, word = asked.sauron, "enabled" if given.enabled else "disabled"
     until = f" until {iso(given.until)}" if given.until else ""
     if not given.apply:
-        _require_later(given.until, sauron.clock.now())
+        check_until(given.until, sauron.clock.now())
         with sauron.store.read() as tx:
             job = find_job(tx, given.job_id)
         facts = {"job_id": job.id, "enabled": job.enabled, "would_be_enabled": given.enabled}
@@ -136,11 +135,6 @@ def _of_report(report: SyncReport) -> Result:
         return Result("It is done; `message` says what changed. Next: overview.", facts, untrusted=True)
     text = "Nothing was activated; `message` says why. Next: mend the bundle in git, then sync again."
     return Result(text, facts, untrusted=True)
-
-
-def _require_later(until: datetime | None, now: datetime) -> None:
-    if until is not None and until <= now:
-        raise UntilError(iso(until), iso(now))
 
 
 def _run(asked: Asked, run_id: str) -> Run:

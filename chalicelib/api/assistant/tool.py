@@ -15,6 +15,7 @@ from chalicelib.wiring import Sauron
 ITEMS = 20  # of a list in a result
 CHARACTERS = 6000  # of a text in a result
 INNER_CHARACTERS = 500  # of a text inside a list or an object of it
+NAME_CHARACTERS = 100
 
 JobId = Annotated[str, Field(description="The id of a job, as find_jobs lists it.")]
 RunId = Annotated[str, Field(description="The id of a run, as runs lists it.")]
@@ -78,7 +79,12 @@ def _bounded(value: Any, place: str, cut: dict[str, int]) -> Any:
     if isinstance(value, str):
         return _short(value, INNER_CHARACTERS)
     if isinstance(value, dict):
-        return {name: _bounded(item, f"{place}.{name}", cut) for name, item in value.items()}
+        if len(value) > ITEMS:
+            cut[place] = len(value)
+        few = list(value.items())[:ITEMS]
+        return {
+            _short(str(name), NAME_CHARACTERS): _bounded(item, f"{place}.{name}", cut) for name, item in few
+        }
     if isinstance(value, list | tuple):
         if len(value) > ITEMS:
             cut[place] = len(value)

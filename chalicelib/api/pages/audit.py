@@ -37,7 +37,9 @@ def audit() -> Response:
         )
         red = failing(tx)
     shown = found[:SHOWN]
-    kept = {name: text for name in ("who", "door", "subject", "outcome") if (text := asked.text(name))}
+    kept = {
+        name: text for name in ("who", "door", "subject", "outcome") if (text := ",".join(asked.texts(name)))
+    }
     return page(
         "audit.html",
         here="audit",

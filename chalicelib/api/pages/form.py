@@ -10,22 +10,44 @@ from urllib.parse import parse_qsl
 
 from chalice.app import Request
 
+from chalicelib.api.content import content_type
 from chalicelib.api.problems import ProblemError
 from chalicelib.cron.zones import find_zone
 from chalicelib.errors import ScheduleError
+from chalicelib.operations import acts
 
 PARAMS = "params."
+FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_REASON = 500
+MAX_FIELDS = 200
 
 
 class Form:
     """The fields that a browser sent. Every method raises ProblemError 422 with the field's name."""
 
-    def __init__(self, request: Request) -> None:
-        """Read the body of a request: `application/x-www-form-urlencoded`, or nothing."""
+    def __init__(self, request: Request, *known: str) -> None:
+        """Read the body of a request: `application/x-www-form-urlencoded`, or nothing.
+
+        `known` are the fields that the form may have beside `reason`; `params.` stands for all params.
+        """
         raw = request.raw_body or b""
         text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-        self._sent = dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200))
+        if text.strip() and content_type(request) != FORM_TYPE:
+            raise ProblemError(415, f"A form is sent with 'Content-Type: {FORM_TYPE}'.")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+        except ValueError:
+            raise ProblemError(422, f"The form has more than {MAX_FIELDS} fields. Send fewer.") from None
+        self._sent: dict[str, str] = {}
+        for name, value in pairs:
+            if not (name in known or name == "reason" or (PARAMS in known and name.startswith(PARAMS))):
+                raise refused(name, "the form has no such field")
+            if name in self._sent:
+                raise refused(name, "send it once")
+            if "\0" in name + value or "\ufffd" in value:
+                raise refused(name, "it holds what is no text")
+            self._sent[name] = value
+        acts.describe(reason=self.text("reason"))
 
     def text(self, name: str, *, most: int = MAX_REASON) -> str | None:
         """Return a text, None if it is missing or empty."""
@@ -48,30 +70,52 @@ class Form:
             raise refused(name, f"{text!r} is no time; write it such as 2026-03-02T08:00") from None
 
     def params(self, schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
-        """Return the params of a run, each of the type that the schema gives it; None if none were sent."""
-        properties = (schema or {}).get("properties") or {}
+        """Return the params of a run, each of the type that the schema gives it; None if none were sent.
+
+        A form that shows the params has the empty field `params.`: a box that is not ticked is not sent.
+        """
+        declared = (schema or {}).get("properties")
+        properties = declared if isinstance(declared, Mapping) else {}
         sent = {name[len(PARAMS) :]: text for name, text in self._sent.items() if name.startswith(PARAMS)}
-        found = {name: _typed(name, text, properties.get(name) or {}) for name, text in sent.items() if text}
-        for name, one in properties.items():  # a box that is not ticked is not sent
-            if isinstance(one, Mapping) and one.get("type") == "boolean" and sent and name not in sent:
-                found[name] = False
+        shown = sent.pop("", None) is not None
+        found = {name: _typed(name, text, properties.get(name)) for name, text in sent.items() if text}
+        if shown:
+            boxes = [name for name, one in properties.items() if isinstance(one, Mapping)]
+            found |= {
+                name: False
+                for name in boxes
+                if properties[name].get("type") == "boolean" and name not in sent
+            }
         return found or None
 
 
-def _typed(name: str, text: str, schema: Mapping[str, Any]) -> Any:
+def _typed(name: str, text: str, declared: Any) -> Any:
+    schema: Mapping[str, Any] = declared if isinstance(declared, Mapping) else {}
     kind = schema.get("type")
     if kind == "boolean":
         return text.lower() in {"on", "true", "1", "yes"}
-    if kind == "string" or (kind is None and "enum" in schema and text in schema["enum"]):
+    if _takes_text(schema) or text in (schema.get("enum") or ()):
         return text
     try:
-        return json.loads(text)
-    except ValueError:
-        if kind in {"integer", "number"}:
-            raise refused(f"{PARAMS}{name}", f"{text!r} is not a number") from None
-        if kind in {"array", "object"}:
-            raise refused(f"{PARAMS}{name}", f"{text!r} is not JSON; write a list or an object") from None
+        value = json.loads(text)
+        json.dumps(value, allow_nan=False)  # NaN and infinity are no JSON
+    except (ValueError, RecursionError):
+        if kind in ("integer", "number"):
+            raise refused(f"{PARAMS}{name}", f"{text:.80} is not a number") from None
+        if kind in ("array", "object"):
+            raise refused(f"{PARAMS}{name}", f"{text:.80} is not JSON; write a list or an object") from None
         return text
+    else:
+        return value
+
+
+def _takes_text(schema: Mapping[str, Any]) -> bool:
+    """Whether a value may be a text: then it is taken as written, also where it looks like a number."""
+    kind = schema.get("type")
+    branches = [
+        one for name in ("anyOf", "oneOf") for one in schema.get(name) or () if isinstance(one, Mapping)
+    ]
+    return "string" in (kind if isinstance(kind, list) else [kind]) or any(map(_takes_text, branches))
 
 
 def refused(name: str, why: str) -> ProblemError:

@@ -14,7 +14,7 @@ from chalicelib.api.routing import current_request, post
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.operations.requests import find_job
 
-from .form import Form
+from .form import PARAMS, Form
 from .frame import back
 
 blueprint = Blueprint(__name__)
@@ -24,7 +24,7 @@ blueprint = Blueprint(__name__)
 def trigger(job_id: str) -> Response:
     """Run a job now, with the params and the reason of the form."""
     current = current_request()
-    form = Form(current.request)
+    form = Form(current.request, PARAMS)
     with current.sauron.store.read() as tx:
         schema = find_job(tx, job_id).spec.params_schema
     request = TriggerRequest(params=form.params(schema), reason=form.text("reason"), by=current.by)
@@ -35,7 +35,7 @@ def trigger(job_id: str) -> Response:
 def enable(job_id: str) -> Response:
     """Enable a job."""
     current = current_request()
-    current.sauron.operations.enable(job_id, _switch(Form(current.request), current.by))
+    current.sauron.operations.enable(job_id, _switch(Form(current.request, "until", "tz"), current.by))
     return back(_page_of(job_id), "enabled")
 
 
@@ -43,7 +43,7 @@ def enable(job_id: str) -> Response:
 def disable(job_id: str) -> Response:
     """Disable a job."""
     current = current_request()
-    current.sauron.operations.disable(job_id, _switch(Form(current.request), current.by))
+    current.sauron.operations.disable(job_id, _switch(Form(current.request, "until", "tz"), current.by))
     return back(_page_of(job_id), "disabled")
 
 
@@ -60,6 +60,7 @@ def _switch(form: Form, by: str | None) -> SwitchRequest:
 def cancel(run_id: str) -> Response:
     """Cancel a run."""
     current = current_request()
+    Form(current.request)  # the audit log keeps the reason
     return back(f"/ui/runs/{current.sauron.operations.cancel(run_id, by=current.by).id}", "cancelled")
 
 
@@ -67,6 +68,7 @@ def cancel(run_id: str) -> Response:
 def retry(run_id: str) -> Response:
     """Queue a new run like a finished one."""
     current = current_request()
+    Form(current.request)  # the audit log keeps the reason
     return back(f"/ui/runs/{current.sauron.operations.retry(run_id, by=current.by).id}", "retried")
 
 
@@ -74,6 +76,7 @@ def retry(run_id: str) -> Response:
 def sync() -> Response:
     """Sync the bundle now."""
     current = current_request()
+    Form(current.request)  # the audit log keeps the reason
     return back(
         "/", "synced" if judged(current.sauron.sync_requests.sync(by=current.by)).success else "unsynced"
     )

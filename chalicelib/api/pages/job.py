@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,7 @@ def _field(name: str, schema: Mapping[str, Any], *, required: bool) -> Field:
         label=name,
         kind=kind,
         hint=" ".join(part for part in (span, str(schema.get("description") or "")) if part),
-        value="" if default is None else str(default),
+        value="" if default is None else default if isinstance(default, str) else json.dumps(default),
         choices=choices,
         required=required and default is None and kind != "checkbox",
         step="1" if schema.get("type") == "integer" else "any",

@@ -60,7 +60,7 @@ def jobs() -> Response:
         tabs=[(one, count) for one in Health if (count := sum(x.health is one for x in matching))],
         matching=len(matching),
         chosen=states[0] if len(states) == 1 else None,
-        kept={name: text for name in ("q", "tag", "project") if (text := asked.text(name))},
+        kept={name: text for name in ("q", "tag", "project") if (text := ",".join(asked.texts(name)))},
         tags=sorted({tag for one in everything for tag in one.job.spec.tags}),
         projects=sorted({one.job.spec.project for one in everything if one.job.spec.project}),
         lines=[_line(one, now) for one in shown],
@@ -84,7 +84,7 @@ def _place_after(found: list[JobHealth], after: str | None) -> int:
 
 
 def _following(asked: Query, shown: list[JobHealth]) -> str:
-    kept = {name: asked.text(name) for name in ("q", "tag", "project", "state")}
+    kept = {name: ",".join(asked.texts(name)) for name in ("q", "tag", "project", "state")}
     return urlencode({name: value for name, value in kept.items() if value} | {"after": shown[-1].job.id})
 
 

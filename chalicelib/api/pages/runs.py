@@ -40,7 +40,9 @@ def runs() -> Response:
         )
         red = failing(tx)
     shown = found[:limit]
-    kept = {name: text for name in ("job_id", "state", "since", "limit") if (text := asked.text(name))}
+    kept = {
+        name: text for name in ("job_id", "state", "since", "limit") if (text := ",".join(asked.texts(name)))
+    }
     return page(
         "runs.html",
         here="runs",

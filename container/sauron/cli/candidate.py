@@ -22,6 +22,8 @@ def folder_of(client: Client, target: str | None) -> Path | None:
 
     Raises UsageError for a folder that is not there, and for one to compare with a Sauron elsewhere.
     """
+    if target is not None and not target.strip():
+        raise click.UsageError("The revision or folder is empty. Write one, or leave it out")
     if target is None:
         return None
     folder = Path(target).expanduser()

@@ -24,6 +24,7 @@ _EQUAL = {"@every_minute": "* * * * *"}
 _HEADING = re.compile(r"m(?:in\w*)?[.,]?\s+h(?:our\w*)?\b.*", re.IGNORECASE)  # m h dom mon dow command
 _DRAWING = re.compile(r"[|.+\u2500-\u257f].*|\*\s*\*.*|[-=~*_]{2,}.*")  # of the fields, or a line across
 _LEAVES_BEHIND = re.compile(r"(?<![&|<>])&\s*$")
+_SETS = re.compile(r"(?:export\s+|set\s+)?['\"]?([^\s='\"]+)['\"]?\s*=\s*(.*)", re.DOTALL)
 CRONS_OWN = ("LOGNAME", "USER")
 
 
@@ -45,7 +46,7 @@ class _Reader:
             yield from self._flush()
         elif (refused := _unreadable(raw, line)) is not None:
             yield from self._flush()
-            yield LeftOut(number, line.strip(), refused)
+            yield LeftOut(number, _without_secret(line.strip()), refused)
         elif (found := lines.environment(line)) is not None:
             yield from self._flush()
             yield from self._set(number, line.strip(), *found)
@@ -83,9 +84,11 @@ class _Reader:
         elif name == "RANDOM_DELAY":
             yield Comment(f"RANDOM_DELAY={value}: give each job jitter_minutes, less than its interval.")
         elif name in CRONS_OWN:
-            yield LeftOut(number, line, f"cron itself sets {name}; a job has Sauron's own user")
+            yield LeftOut(
+                number, _without_secret(line), f"cron itself sets {name}; a job has Sauron's own user"
+            )
         elif "\0" in value or not _NAME.fullmatch(name):
-            yield LeftOut(number, line, f"{name!r} is not a variable that a shell can use")
+            yield LeftOut(number, _without_secret(line), f"{name!r} is not a variable that a shell can use")
         else:
             self.variables[name] = value
             if _holds_secret(name, value):
@@ -96,7 +99,7 @@ class _Reader:
         return next(filter(None, named), "UTC")
 
     def _job(self, number: int, line: str) -> CronJob | LeftOut:
-        found, shown = lines.scheduled(line), line.strip()
+        found, shown = lines.scheduled(line), _without_secret(line.strip())
         if found is None:
             return LeftOut(
                 number,
@@ -226,10 +229,13 @@ def _holds_secret(name: str, value: str) -> bool:
     return bool(named or within(value) - {value})
 
 
-def _without_secret(comment: str) -> str:
-    """Return a comment, without the value if it is a variable that holds a secret."""
-    found = lines.environment(comment)
-    return f"{found[0]}=..." if found and _holds_secret(*found) else comment
+def _without_secret(line: str) -> str:
+    """Return a comment or a line that is left out, without the value if it sets what holds a secret.
+
+    It need not be written as cron would read it: `export`, odd names and open quotes are seen through.
+    """
+    found = _SETS.fullmatch(line)
+    return f"{found[1]}=..." if found and _holds_secret(re.sub(r"\W", "_", found[1]), found[2]) else line
 
 
 def _about_mail(value: str) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from typing import Any
 
@@ -129,12 +130,13 @@ def test_secrets_are_masked_and_long_texts_cut(guarded: Sauron) -> None:
     assert all(len(one["subject"]) <= 255 for one in entries())
 
 
-def test_an_act_and_its_entry_are_one_transaction(guarded: Sauron) -> None:
+def test_an_act_and_its_entry_are_one_transaction(guarded: Sauron, log_text: io.StringIO) -> None:
     with guarded.store.write() as tx:
         tx.exec_driver_sql("DROP TABLE audit_log")
     assert bearer("trigger-token-1").post("/jobs/backup/trigger").status == 503
     with guarded.store.read() as tx:
         assert history.runs(tx, limit=9) == []
+    assert "act.not_recorded" in log_text.getvalue()
 
 
 def test_refusals_of_one_sender_fill_no_disk(guarded: Sauron, clock: ManualClock) -> None:

@@ -265,6 +265,8 @@ def test_a_push_lets_no_pin_go_and_says_so(asked: Asked) -> None:
     assert "pinned to v1" in answer.json["message"]
     pin(wiring.PROCESS.get(), pinned_ref="fix")  # a branch: its pushes count
     assert send("github", *of_github("refs/heads/fix")).status == 202
+    pin(wiring.PROCESS.get(), pinned_ref="refs/heads/fix")
+    assert send("github", *of_github("refs/heads/fix")).status == 202
 
 
 @pytest.mark.parametrize(

@@ -210,3 +210,7 @@ def test_two_hundred_jobs_are_scraped_within_a_fifth_of_the_two_seconds_for_a_th
     body = client.get("/metrics").body
     assert time.thread_time() - began < 0.4
     assert body.count("\nsauron_job_next_run_timestamp_seconds{") == 201
+
+
+def test_an_accept_header_that_cannot_be_read_gets_the_usual_text(sauron: Sauron, client: Client) -> None:
+    assert client.get("/metrics", Accept="text/plain;version=x;escaping").status == 200

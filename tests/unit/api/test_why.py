@@ -77,3 +77,11 @@ def test_among_a_thousand_jobs_an_answer_takes_no_more_statements(
     clock.move(hours=1)
     sauron.duties.tick()
     assert statements() == few
+
+
+def test_a_switch_until_the_end_of_all_years_is_answered(sauron: Sauron, client: Client) -> None:
+    client.post("/jobs/nightly-backup/disable", {"until": "9999-12-31T23:59:59Z"})
+    for query in ("", "?at=2026-03-03T03:00Z", "?at=2026-02-01T03:00Z"):
+        answer = client.get(f"/jobs/nightly-backup/why{query}")
+        assert answer.status == 200, answer.body
+    assert client.get("/jobs/nightly-backup/why").json["answer"] == "disabled"

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from chalicelib.bundle.pushes import SyncsInBackground
+from chalicelib.errors import BundleError
 
 
 def test_pushes_during_a_sync_lead_to_one_more_after_it() -> None:
@@ -43,3 +46,20 @@ def test_a_sync_that_breaks_off_keeps_no_later_one_away() -> None:
     for _ in range(2):
         syncs.ask()
         assert done.acquire(timeout=30)
+
+
+def test_where_no_thread_is_to_be_had_the_push_says_so_and_the_next_one_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = threading.Semaphore(0)
+    syncs = SyncsInBackground(done.release)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(BundleError, match="can't start new thread"):
+            syncs.ask()
+    syncs.ask()
+    assert done.acquire(timeout=30)

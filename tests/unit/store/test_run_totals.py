@@ -206,9 +206,7 @@ def test_runs_that_ended_before_there_were_totals_are_counted(store: Store, cloc
     assert totals(store)["b", "succeeded"] == 1  # what waited
 
 
-def test_a_renamed_job_keeps_its_totals_and_a_job_long_gone_loses_them(
-    store: Store, clock: ManualClock
-) -> None:
+def test_a_renamed_job_and_one_that_is_gone_keep_their_totals(store: Store, clock: ManualClock) -> None:
     for job_id in ("a", "gone"):
         define(store, clock, job_id, "0 0 1 1 *")
         run(store, clock, job_id, "succeeded")
@@ -225,9 +223,19 @@ def test_a_renamed_job_keeps_its_totals_and_a_job_long_gone_loses_them(
         (job_id, state): 1 for job_id in ("b", "gone") for state in ("succeeded", "failed")
     }
     fold(store)
-    with store.write() as tx:
-        run_totals.prune(tx, before=clock.now())
     assert len(totals(store)) == 4
+
+
+def test_a_clock_that_was_set_back_lowers_no_sum(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "a", "0 0 1 1 *")
     with store.write() as tx:
-        run_totals.prune(tx, before=clock.now() + timedelta(seconds=1))
-    assert totals(store) == {("b", "succeeded"): 1, ("b", "failed"): 1}
+        queued(tx, clock.now(), "a")
+        taken = claims.claim(tx, owner="me", now=clock.now()).run
+    assert taken
+    clock.move(hours=-1)
+    with store.write() as tx:
+        assert finish.finish(
+            tx, taken, Verdict(Outcome.SUCCEEDED), owner="me", now=clock.now(), retry_at=None
+        )
+        found = run_totals.timings(tx)
+    assert all(timing.seconds >= 0 for timing in found.values()), found

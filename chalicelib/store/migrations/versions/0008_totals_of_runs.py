@@ -21,8 +21,8 @@ POSTGRESQL = (
     BEGIN
       INSERT INTO run_ends (job_id, state, runs, ended_at, run_seconds, start_lateness_seconds)
       VALUES (NEW.job_id, NEW.state, greatest(NEW.gap_count, 1), NEW.finished_at,
-        EXTRACT(EPOCH FROM NEW.finished_at - NEW.started_at),
-        CASE WHEN NEW.attempt = 1 THEN EXTRACT(EPOCH FROM NEW.started_at - NEW.due_at) END);
+        greatest(0, EXTRACT(EPOCH FROM NEW.finished_at - NEW.started_at)),
+        CASE WHEN NEW.attempt = 1 THEN greatest(0, EXTRACT(EPOCH FROM NEW.started_at - NEW.due_at)) END);
       RETURN NULL;
     END $$
     """,
@@ -36,8 +36,9 @@ POSTGRESQL = (
     """,
     """
     INSERT INTO run_ends (job_id, state, runs, ended_at, run_seconds, start_lateness_seconds)
-    SELECT job_id, state, greatest(gap_count, 1), finished_at, EXTRACT(EPOCH FROM finished_at - started_at),
-      CASE WHEN attempt = 1 THEN EXTRACT(EPOCH FROM started_at - due_at) END
+    SELECT job_id, state, greatest(gap_count, 1), finished_at,
+      greatest(0, EXTRACT(EPOCH FROM finished_at - started_at)),
+      CASE WHEN attempt = 1 THEN greatest(0, EXTRACT(EPOCH FROM started_at - due_at)) END
     FROM job_queue WHERE finished_at IS NOT NULL
     """,
 )
@@ -47,8 +48,8 @@ SQLITE = (
     WHEN OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL BEGIN
       INSERT INTO run_ends (job_id, state, runs, ended_at, run_seconds, start_lateness_seconds)
       VALUES (NEW.job_id, NEW.state, max(NEW.gap_count, 1), NEW.finished_at,
-        (julianday(NEW.finished_at) - julianday(NEW.started_at)) * 86400.0,
-        CASE WHEN NEW.attempt = 1 THEN (julianday(NEW.started_at) - julianday(NEW.due_at)) * 86400.0 END);
+        max(0, (julianday(NEW.finished_at) - julianday(NEW.started_at)) * 86400.0),
+        CASE WHEN NEW.attempt = 1 THEN max(0, (julianday(NEW.started_at) - julianday(NEW.due_at)) * 86400.0) END);
     END
     """,
     """
@@ -56,15 +57,15 @@ SQLITE = (
     WHEN NEW.finished_at IS NOT NULL BEGIN
       INSERT INTO run_ends (job_id, state, runs, ended_at, run_seconds, start_lateness_seconds)
       VALUES (NEW.job_id, NEW.state, max(NEW.gap_count, 1), NEW.finished_at,
-        (julianday(NEW.finished_at) - julianday(NEW.started_at)) * 86400.0,
-        CASE WHEN NEW.attempt = 1 THEN (julianday(NEW.started_at) - julianday(NEW.due_at)) * 86400.0 END);
+        max(0, (julianday(NEW.finished_at) - julianday(NEW.started_at)) * 86400.0),
+        CASE WHEN NEW.attempt = 1 THEN max(0, (julianday(NEW.started_at) - julianday(NEW.due_at)) * 86400.0) END);
     END
     """,
     """
     INSERT INTO run_ends (job_id, state, runs, ended_at, run_seconds, start_lateness_seconds)
     SELECT job_id, state, max(gap_count, 1), finished_at,
-      (julianday(finished_at) - julianday(started_at)) * 86400.0,
-      CASE WHEN attempt = 1 THEN (julianday(started_at) - julianday(due_at)) * 86400.0 END
+      max(0, (julianday(finished_at) - julianday(started_at)) * 86400.0),
+      CASE WHEN attempt = 1 THEN max(0, (julianday(started_at) - julianday(due_at)) * 86400.0) END
     FROM job_queue WHERE finished_at IS NOT NULL
     """,
 )

@@ -1,16 +1,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from chalicelib.api.pages.form import FORM_TYPE, PARAMS, Form
+from chalicelib.api.problems import ProblemError
 from chalicelib.model.runs import RunState
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
 from tests.unit.api.client import Answer, Client
+
+
+def request_of(body: str) -> Any:
+    headers = {"content-type": FORM_TYPE}
+    return SimpleNamespace(raw_body=body.encode(), headers=headers)
+
 
 SCHEMA = {
     "type": "object",
@@ -73,7 +82,13 @@ def test_the_form_is_made_from_the_schema_and_sends_values_of_its_types(copy: Sa
     page = client.get("/ui/jobs/copy").body
     assert "One volume, or all" in page
     assert "1 to 1000" in page
-    sent = {"params.volume": "nas-1", "params.rate": "20", "params.hosts": '["a", "b"]', "reason": "by hand"}
+    sent = {
+        "params.": "",
+        "params.volume": "nas-1",
+        "params.rate": "20",
+        "params.hosts": '["a", "b"]',
+        "reason": "by hand",
+    }
     answer = send(client, "/ui/jobs/copy/trigger", **sent)
     assert answer.status == 303
     (run,) = client.get("/runs").json["runs"]
@@ -93,6 +108,10 @@ def test_the_form_is_made_from_the_schema_and_sends_values_of_its_types(copy: Sa
         ("trigger", {"params.hosts": "[a"}, "params.hosts"),
         ("trigger", {"params.colour": "red"}, "colour"),
         ("trigger", {"reason": "x" * 501}, "reason"),
+        ("trigger", {"params.rate": "1e999"}, "params.rate"),
+        ("trigger", {"params.hosts": "[NaN]"}, "params.hosts"),
+        ("trigger", {"reason": "a\0b"}, "reason"),
+        ("disable", {"util": "2026-12-01T00:00"}, "util"),
         ("disable", {"until": "next monday"}, "until"),
         ("disable", {"until": "2020-01-01T00:00"}, "until"),
         ("disable", {"until": "2026-04-01T00:00", "tz": "Mars/Base"}, "until"),
@@ -107,6 +126,45 @@ def test_a_field_that_cannot_be_read_comes_back_as_a_page_that_names_it(
     assert said in answer.body
     assert client.get("/runs").json["runs"] == []
     assert client.get("/jobs/copy").json["enabled"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "text", "value"),
+    [
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "12", "12"),
+        ({"type": ["string", "null"]}, "abc", "abc"),
+        ({"type": ["integer", "null"]}, "12", 12),
+        (True, "12", 12),
+        ({"enum": ["1", "2"]}, "1", "1"),
+        ({"enum": [1, 2]}, "1", 1),
+        ({}, "[" * 60_000, "[" * 60_000),
+    ],
+)
+def test_a_field_is_of_a_type_that_its_schema_takes(declared: Any, text: str, value: Any) -> None:
+    form = Form(request_of(urlencode({"params.": "", "params.x": text})), PARAMS)
+    assert form.params({"properties": {"x": declared}}) == {"x": value}
+
+
+def test_a_box_that_is_not_ticked_is_false_where_the_form_had_it() -> None:
+    schema = {"properties": {"dry_run": {"type": "boolean", "default": True}}}
+    assert Form(request_of("params.=&reason=x"), PARAMS).params(schema) == {"dry_run": False}
+    assert Form(request_of("reason=x")).params(schema) is None
+
+
+def test_a_form_of_too_many_fields_is_refused() -> None:
+    with pytest.raises(ProblemError, match="more than 200 fields"):
+        Form(request_of("&".join(f"a{number}=1" for number in range(201))))
+
+
+def test_the_reason_of_every_form_is_in_the_audit_log(copy: Sauron, client: Client) -> None:
+    send(client, "/ui/jobs/copy/trigger", reason="by hand")
+    (run,) = client.get("/runs").json["runs"]
+    send(client, f"/ui/runs/{run['id']}/cancel", reason="wrong")
+    send(client, f"/ui/runs/{run['id']}/retry", reason="again")
+    send(client, "/ui/jobs/copy/disable", reason="noisy")
+    send(client, "/ui/sync", reason="now")
+    entries = client.get("/audit-log").json["entries"]
+    assert [one["reason"] for one in reversed(entries)] == ["by hand", "wrong", "again", "noisy", "now"]
 
 
 def test_a_switch_has_a_reason_and_an_end_in_the_zone_of_the_page(copy: Sauron, client: Client) -> None:

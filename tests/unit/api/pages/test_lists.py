@@ -72,3 +72,12 @@ def test_runs_are_paged_from_the_newest_and_chosen_by_job_and_state(
     assert 'rel="next"' not in rest
     assert len(listed(client.get("/ui/runs?job_id=nightly-backup&state=failed").body)) == 3
     assert "No run matches." in client.get("/ui/runs?job_id=nobody").body
+
+
+def test_a_filter_with_several_values_is_kept_for_the_next_page(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for minutes in range(60):
+        record(sauron.store, "nightly-backup", RunState.FAILED, clock.now() - timedelta(minutes=minutes))
+    page = client.get("/ui/runs?state=failed&state=timed_out").body
+    assert "state=failed%2Ctimed_out" in page

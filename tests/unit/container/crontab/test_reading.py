@@ -51,6 +51,24 @@ def test_values_of_secrets_are_in_nothing_that_is_read() -> None:
     assert told in comments(found)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"DB.PASSWORD=abcdefgh-secret",
+        b"DB_PASSWORD=p\xe4ss-abcdefgh-secret",
+        b"API_TOKEN='abcdefgh-secret",
+        b"export API_TOKEN=abcdefgh-secret",
+        b"# export API_TOKEN=abcdefgh-secret",
+        b"#  'API_TOKEN' = abcdefgh-secret",
+        b"set API_TOKEN = abcdefgh-secret",
+    ],
+)
+def test_a_secret_in_a_line_that_is_no_variable_is_not_read_either(line: bytes) -> None:
+    found = read(line + b"\n* * * * * a\n")
+    assert "abcdefgh" not in repr(found)
+    assert "=..." in repr(found)
+
+
 def test_the_comment_right_above_a_line_describes_it_and_every_other_one_is_kept() -> None:
     found = read(
         b"# Edit this file\n#\n# m h  dom mon dow   command\n0 1 * * * a\n\n## The nightly\n#   backup\n"

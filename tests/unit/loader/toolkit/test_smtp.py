@@ -137,6 +137,15 @@ def test_one_unknown_recipient_does_not_keep_the_mail_from_the_others(
     assert "refused a@example.org: 550 5.1.1 no such user" in caplog.text
 
 
+@pytest.mark.parametrize("farewell", ["250 bye", "421 timeout", "500 what?"])
+def test_what_a_server_says_after_it_took_a_mail_changes_nothing(farewell: str) -> None:
+    with mail_server() as server:
+        server.farewell = farewell
+        mailer = SmtpMailer(f"smtp://127.0.0.1:{server.port}", sender=SENDER)
+        assert mailer.send(["a@example.org"], "s", "text")
+    assert len(server.mails) == 1
+
+
 def test_a_server_that_is_silent_or_not_there_ends_at_the_timeout() -> None:
     def read_only(_door: Door, wire: socket.socket) -> None:
         wire.recv(1)
