@@ -206,17 +206,18 @@ def _watch(client: Client, found: Mapping[str, Any], seconds: float) -> None:
             found, rows=max(3, console.height - FIXED_LINES - len(found["degraded"])), trouble=trouble
         )
 
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        _keys() as read,
-        Live(screen(), console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live,
-    ):
-        while not read(seconds):
-            try:
-                found = view(client)
-                live.update(screen(), refresh=True)
-            except SauronError as error:
-                live.update(screen(safe(str(error))), refresh=True)
+    live = Live(screen(), console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
+    with contextlib.suppress(KeyboardInterrupt), _keys() as read:
+        try:
+            with live:
+                while not read(seconds):
+                    try:
+                        found = view(client)
+                        live.update(screen(), refresh=True)
+                    except SauronError as error:
+                        live.update(screen(safe(str(error))), refresh=True)
+        finally:  # Ctrl-C may come while the first screen is drawn
+            live.stop()
 
 
 @contextlib.contextmanager
