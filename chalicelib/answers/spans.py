@@ -16,10 +16,9 @@ from chalicelib.errors import ScheduleError
 from chalicelib.model.jobs import Job
 from chalicelib.store.registry import Period
 
+from .asked_time import LAST_YEAR
+
 _INSTANT = timedelta(microseconds=1)
-
-
-LAST_YEAR = 9898  # schedules are computed up to the year after it
 
 
 @dataclass(frozen=True, slots=True)

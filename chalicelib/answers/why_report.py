@@ -72,7 +72,7 @@ def _step(e: Evidence, found: Finding, *, asked: bool) -> str | None:
 
 
 def _clocks(e: Evidence, found: Finding) -> str | None:
-    """Say what a change of the clocks did to the occurrence, or to the one beside a time that is none."""
+    """Say what a change of the clocks did to the occurrence, or to its neighbour where there is none."""
     if e.span is None or found.answer in {"removed", "not_yet_defined"}:
         return None
     schedule = e.span.schedule

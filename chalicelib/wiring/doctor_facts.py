@@ -20,7 +20,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 
 from chalicelib import logs
 from chalicelib.alerting.messages import channels
@@ -232,9 +232,18 @@ def _store(settings: Settings, path: Path | None) -> dict[str, Any]:
         return {"store_fault": settings.masked(str(error))}
     except SQLAlchemyError as error:
         reason = settings.masked(logs.reason(error).splitlines()[0])
-        return {"store_fault": f"the store cannot be read ({reason}). Start Sauron, or run: sauron migrate"}
+        return {"store_fault": f"the store cannot be read ({reason}). {_cure(store, error)}"}
     finally:
         store.close()
+
+
+def _cure(store: Store, error: SQLAlchemyError) -> str:
+    """Return what helps against a store that cannot be read."""
+    if "not a database" in str(error):
+        return "Put a copy in its place: sauron restore FILE (docs/restore.md)"
+    if isinstance(error, DBAPIError) and not store.sqlite and not isinstance(error, ProgrammingError):
+        return "Look whether the server runs, and at host, port and user in JOB_QUEUE_DB_URL"
+    return "Start Sauron, or run: sauron migrate"
 
 
 def _sender(settings: Settings) -> dict[str, Any]:

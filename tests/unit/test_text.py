@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.text import Cleaner, ago, cell, escaped, safe, storable, taken, unreachable
+from chalicelib.text import Cleaner, about, ago, cell, escaped, on, safe, storable, taken, unreachable
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -33,6 +33,19 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 )
 def test_a_distance_in_time_is_said_in_one_unit_and_never_rounded_up(seconds: float, words: str) -> None:
     assert ago(NOW + timedelta(seconds=seconds), NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h")]
+)
+def test_a_span_is_said_in_one_unit(seconds: float, words: str) -> None:
+    assert about(seconds) == words
+
+
+def test_an_instant_is_said_as_short_as_is_clear() -> None:
+    now = datetime(2026, 3, 5, 12, tzinfo=UTC)
+    said = [on(now - timedelta(days=days), now) for days in (0, 1, 5, 6, 116)]
+    assert said == ["12:00", "Wed 12:00", "Sat 12:00", "27 Feb", "9 Nov"]
 
 
 @pytest.mark.parametrize(

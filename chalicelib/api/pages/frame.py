@@ -41,7 +41,6 @@ def page(template: str, *, here: str, **values: Any) -> Response:
         here=here,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
-        signed_in_as=current.by,
         message=_MESSAGES.get(DID.of(current.query) or ""),
         message_run=run if run and RUN_ID.fullmatch(run) else None,
         **values,

@@ -86,7 +86,6 @@ def overview() -> Response:
         git=status_report.git_sync(settings, report.state, report.revision),
         worked=vital_signs.ages(sauron.vitals),
         remarks=report.state.remarks[:REMARKS],
-        last_sync=report.state.last_sync,
         coming=soon[0] if soon else None,
     )
 

@@ -69,6 +69,10 @@ def test_a_file_that_is_no_store_and_one_of_no_schema_are_faults(tmp_path: Path,
     environ = {"JOB_QUEUE_DB_URL": f"sqlite:///{file}", "JOBS_DIR": str(tmp_path / "jobs")}
     file.write_text("this is a note, and not a database " * 100)
     assert "not a database" in str(learnt(Settings.read(environ), clock).store_fault)
+    assert "sauron restore FILE" in str(learnt(Settings.read(environ), clock).store_fault)
+    away = environ | {"JOB_QUEUE_DB_URL": "postgresql://u:hunter2hunter2@127.0.0.1:1/x"}
+    assert "Look whether the server runs" in str(learnt(Settings.read(away), clock).store_fault)
+    assert "hunter2" not in str(learnt(Settings.read(away), clock).store_fault)
     file.write_bytes(b"")
     assert "sauron migrate" in str(learnt(Settings.read(environ), clock).store_fault)
 
