@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from chalicelib import settings_readers as readers
 from chalicelib.errors import SettingsError
 from chalicelib.settings import Settings
 
@@ -79,3 +80,9 @@ def test_several_addresses_and_names_before_them_are_taken(value: str) -> None:
 def test_parameters_of_sqlite_are_taken(query: str) -> None:
     url = f"sqlite:////data/s.sqlite3{query}"
     assert Settings.read({"JOB_QUEUE_DB_URL": url}).store_url == url
+
+
+@pytest.mark.parametrize("name", ["local", "anonymous"])
+def test_no_token_has_a_name_that_the_audit_log_uses_itself(name: str) -> None:
+    with pytest.raises(ValueError, match=f"entry 2 is called {name}"):
+        readers.tokens(f"ann:read:12345678,{name}:operate:12345679")

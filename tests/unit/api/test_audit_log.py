@@ -177,3 +177,9 @@ def test_the_list_comes_in_pages_and_by_filters(guarded: Sauron, clock: ManualCl
 def test_every_post_is_an_act_but_those_that_say_so() -> None:
     posts = {path for path, methods in application.app.routes.items() if "POST" in methods}
     assert posts | {"/plan", "/mcp", "/hooks/git"} >= NOT_ACTS
+
+
+def test_a_body_that_is_refused_names_no_other_subject(guarded: Sauron) -> None:
+    bearer("operate-token-1").post("/jobs/backup/trigger", {"ref": "another"})
+    (entry,) = entries()
+    assert (entry["subject"], entry["outcome"]) == ("backup", "refused")

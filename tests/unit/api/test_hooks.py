@@ -228,6 +228,13 @@ def test_a_body_that_is_no_object_is_400_if_it_is_signed(asked: Asked, body: byt
     assert Client().ask("POST", "/hooks/git", body, headers).status == 400
 
 
+def test_a_ref_that_is_no_text_is_400(asked: Asked) -> None:
+    odd = {"X-Event-Key": "repo:refs_changed"}, {"changes": [{"ref": {"id": 5}}]}
+    assert send("github", *of_github("\ud800")).status == 400
+    assert send("bitbucket", *odd).status == 400
+    assert asked.times == 0
+
+
 def test_a_push_whose_payload_is_of_another_shape_is_400(asked: Asked) -> None:
     for host, headers, payload in (
         ("github", {"X-GitHub-Event": "push"}, {"ref": 1}),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.bundle.job_environment import JobEnvironment
+from chalicelib.bundle.job_environment import LIKELY, JobEnvironment
 from chalicelib.model.jobs import JobSpec
 from chalicelib.settings import Settings
 from tests.conftest import job_record
@@ -124,6 +124,12 @@ def test_what_looks_like_a_secret_is_blotted_out_though_nobody_declares_it() -> 
     text = "likely-a-secret cache-password true redis"
     assert environ().masker().text(text) == "*** *** true redis"
     assert "STRIPE_API_KEY" in environ().masked_names
+
+
+@pytest.mark.parametrize("name", ["PGPASSWORD", "MYSQL_PWD", "SSHPASS", "GITLABTOKEN"])
+def test_names_without_an_underscore_look_like_secrets_too(name: str) -> None:
+    assert LIKELY.search(name)
+    assert not any(LIKELY.search(harmless) for harmless in ("PWD", "OLDPWD", "PATH", "BYPASS", "KEYBOARD"))
 
 
 def test_the_password_of_a_declared_address_is_blotted_out_by_itself() -> None:

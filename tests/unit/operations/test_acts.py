@@ -5,7 +5,7 @@ import pytest
 from chalicelib.clock import iso
 from chalicelib.errors import BudgetError
 from chalicelib.model.acts import Door
-from chalicelib.operations.acts import AuditLog
+from chalicelib.operations.acts import Act, AuditLog
 from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.store import Store, audit_log, history
 from chalicelib.store.audit_log import Entry
@@ -84,3 +84,14 @@ def test_old_acts_go_and_so_do_those_beyond_a_number(store: Store, clock: Manual
         assert audit_log.prune(tx, before=clock.now(), keep=4, most=1) == 1
         assert audit_log.prune(tx, before=acts(store)[-1].at, keep=4, most=9) == 1
     assert [one.subject for one in acts(store)] == ["5", "4", "3", "2"]
+
+
+def test_what_is_done_when_the_budget_ran_out_meanwhile_is_recorded(store: Store, clock: ManualClock) -> None:
+    log = AuditLog(store, clock)
+
+    def sync() -> Act:
+        return log.begin("jarvis", Door.MCP, "sync", "bundle", reason="r", budget=1)
+
+    with log.recording(sync()), log.recording(sync()):  # both were let in
+        pass
+    assert [(one.act, one.outcome) for one in acts(store)] == [("sync", "done")] * 2

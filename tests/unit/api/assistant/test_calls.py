@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from datetime import timedelta
 from typing import Any
@@ -263,3 +264,20 @@ def test_a_sync_that_comes_to_nothing_says_so_and_costs_no_budget(ours: Sauron) 
 def test_an_unknown_tool_is_named_with_the_known_ones(ours: Sauron) -> None:
     with pytest.raises(UnknownToolError, match=r"'drop_tables'.*overview"):
         ask(ours, "drop_tables")
+
+
+def test_a_store_that_refuses_tells_a_client_no_more_than_over_http(
+    ours: Sauron, log_text: io.StringIO
+) -> None:
+    with ours.store.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE jobs RENAME TO away")
+    said = ask(ours, "find_jobs")
+    assert (said.refused, said.text.partition(".")[0]) == (True, "The store cannot be used right now")
+    assert "SELECT" not in said.text
+    assert "no such table" in log_text.getvalue()
+
+
+@pytest.mark.parametrize("given", [{"job_id": "a\0b"}, {"job_id": "backup", "params": {"x": ["a\0"]}}])
+def test_an_argument_that_no_store_can_hold_is_refused(ours: Sauron, given: dict[str, Any]) -> None:
+    said = ask(ours, "trigger", **given)
+    assert (said.refused, "NUL" in said.text) == (True, True)

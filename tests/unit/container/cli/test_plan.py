@@ -54,6 +54,7 @@ def test_a_branch_is_asked_of_sauron_and_an_unknown_one_is_wrong_use(cli: Cli, t
     [
         (["plan", "--days", "0"], "0 is not in the range"),
         (["plan", "--markdown", "--json"], "choose one"),
+        (["plan", ""], "is empty"),
         (["plan", "./nowhere"], "There is no folder ./nowhere"),
         (["plan", ".", "--url", "http://127.0.0.1:9"], "push it and name the branch"),
         (["simulate", ".", "--url", "http://127.0.0.1:9"], "push it and name the branch"),
