@@ -45,13 +45,18 @@ def ssm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     server.stop()
 
 
+PATH = "/sauron/many"  # of this test alone: the servers of one process share what they hold
+
+
 def test_parameters_below_the_path_stand_for_variables_however_many_there_are(ssm: None) -> None:
     client = boto3.client("ssm")
     wanted = {f"JOB_SECRET_{number}": f"value {number}" for number in range(25)}
     for name, value in wanted.items():
-        client.put_parameter(Name=f"/sauron/prod/{name}", Value=value, Type="SecureString")
-    client.put_parameter(Name="/sauron/dev/JOB_SECRET_1", Value="of another stage", Type="SecureString")
-    assert parameters.read("/sauron/prod/") == wanted
+        client.put_parameter(Name=f"{PATH}/{name}", Value=value, Type="SecureString")
+    client.put_parameter(
+        Name="/sauron/many-of-another-stage/JOB_SECRET_1", Value="of another stage", Type="SecureString"
+    )
+    assert parameters.read(f"{PATH}/") == wanted
 
 
 def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(

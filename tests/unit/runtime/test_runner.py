@@ -18,6 +18,7 @@ from chalicelib.store import runners
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wiring import COMMAND_LINE, RUNNER, Sauron, build
 from tests.e2e.outside import Repository
+from tests.facts import wait_until
 
 
 @pytest.fixture
@@ -86,6 +87,7 @@ def test_a_tick_that_fails_and_a_look_that_the_store_refuses_are_noted(sauron: S
     running = runner.start(app, dataclasses.replace(sauron, worker=worker))
     assert failed.wait(30)
     assert refused.wait(30)
+    wait_until(lambda: vitals.signs()["tick"].failure and vitals.signs()["claim"].failure, seconds=30)
     running.stop(timedelta())
     signs = vitals.signs()
     assert signs["tick"].failure is not None
