@@ -10,6 +10,7 @@ interrupted at any point and run again, from any checkout.
     precompile      adds compiled Python to the packages
     functions       what Chalice cannot set: /tmp size, digest
     limits          what keeps functions from starving each other, and the API from being flooded
+    check           has the deployed functions check themselves
     policies        the functions' permissions, limited to one account
     inventory       what AWS has of a stage
     desired         what the operator's settings ask for
