@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from statistics import median, quantiles
 
 from chalicelib.model.runs import BAD, GOOD, Run, RunState
-from chalicelib.store import history, past_runs
+from chalicelib.store import history, run_days
 from chalicelib.store.database import Tx
 
 YEAR = timedelta(days=371)  # 53 weeks, so that the map has whole columns
@@ -63,8 +63,7 @@ def job_history(tx: Tx, job_id: str, *, now: datetime) -> JobHistory:
     worst: dict[date, RunState] = {}
     counts: dict[RunState, int] = {}
     lately: dict[RunState, int] = {}
-    for text, state, count in past_runs.days(tx, job_id, since=now - YEAR):
-        day = date.fromisoformat(text)
+    for day, state, count in run_days.of_job(tx, job_id, since=(now - YEAR).date()):
         if day not in worst or WORST.index(state) < WORST.index(worst[day]):
             worst[day] = state
         counts[state] = counts.get(state, 0) + count

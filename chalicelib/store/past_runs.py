@@ -1,4 +1,4 @@
-"""What is drawn and counted of runs: how they ended lately, how long they usually take, a year by days."""
+"""What is drawn and counted of runs: how they ended lately, how long they usually take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 
 from chalicelib.model.runs import Run, RunState
 
@@ -79,20 +79,3 @@ def usual_seconds(tx: Tx, job_id: str) -> float | None:
     """Return the median duration of a job's last hundred good runs, None if it has none."""
     took = good_seconds(tx, job_id)
     return median(took) if took else None
-
-
-def days(tx: Tx, job_id: str, *, since: datetime) -> list[tuple[str, RunState, int]]:
-    """Return (UTC date, state, count) of a job's runs that ended since an instant; a gap counts in full."""
-    date = (
-        func.substr(_q.due_at, 1, 10)
-        if tx.dialect.name == "sqlite"
-        else func.to_char(func.timezone("UTC", _q.due_at), "YYYY-MM-DD")
-    )
-    many = func.sum(case((_q.gap_count > 0, _q.gap_count), else_=1))
-    query = (
-        select(date, _q.state, many)
-        .where(_q.job_id == job_id, _q.finished_at >= since)
-        .group_by(date, _q.state)
-        .order_by(date)
-    )
-    return [(row[0], RunState(row[1]), int(row[2])) for row in tx.execute(query)]

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, case, delete, func, literal, select, union
 
 from chalicelib.model.runs import GOOD
 
+from . import run_days
 from .database import Tx
 from .dialect import insert
 from .schema import run_ends, run_timings, run_totals
@@ -89,7 +90,7 @@ def _bucket(timing: str) -> ColumnElement[int]:
 
 
 def fold(tx: Tx, *, most: int) -> int:
-    """Add up to `most` rows of `run_ends` to the totals; return how many."""
+    """Add up to `most` rows of `run_ends` to the totals and to the days; return how many."""
     some = select(_e.id).order_by(_e.id).limit(most).with_for_update(skip_locked=True)
     buckets = (_bucket(timing).label(f"{timing}_bucket") for timing in BOUNDS)
     taken = delete(run_ends).where(_e.id.in_(some)).returning(*_e, *buckets)
@@ -98,7 +99,9 @@ def fold(tx: Tx, *, most: int) -> int:
         return 0
     totals: dict[tuple[str, str], tuple[int, datetime]] = {}
     found: dict[tuple[str, int], tuple[int, float]] = {}
+    days = Counter[tuple[str, str, str]]()
     for row in gone:
+        days[row["job_id"], f"{row['ended_at'].date()}", row["state"]] += row["runs"]
         runs, last = totals.get((row["job_id"], row["state"]), (0, row["ended_at"]))
         totals[row["job_id"], row["state"]] = (runs + row["runs"], max(last, row["ended_at"]))
         for timing in BOUNDS:
@@ -108,6 +111,7 @@ def fold(tx: Tx, *, most: int) -> int:
                 found[key] = (count + 1, total + seconds)
     _add_totals(tx, [(*key, *totals[key]) for key in sorted(totals)])
     _add_timings(tx, [(*key, *found[key]) for key in sorted(found)])
+    run_days.add(tx, days)
     return len(gone)
 
 
@@ -139,10 +143,11 @@ def _add_timings(tx: Tx, rows: Sequence[tuple[str, int, int, float]]) -> None:
 
 
 def rename(tx: Tx, old: str, new: str) -> None:
-    """Give a renamed job the totals of its former id."""
+    """Give a renamed job the totals and the days of its former id."""
     tx.execute(update(run_ends).where(_e.job_id == old).values(job_id=new))
     rows = tx.execute(
         delete(run_totals).where(_t.job_id == old).returning(_t.state, _t.runs, _t.last_at)
     ).all()
     if rows:
         _add_totals(tx, [(new, *row) for row in sorted(rows)])
+    run_days.rename(tx, old, new)

@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0010"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0011"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -327,6 +327,7 @@ run_ends = Table(
     Column("run_seconds", Float),
     Column("start_lateness_seconds", Float),
 )
+Index("ix_run_ends_job_id", run_ends.c.job_id)
 run_totals = Table(
     "run_totals",
     metadata,
@@ -334,6 +335,15 @@ run_totals = Table(
     Column("state", String(16), primary_key=True),
     Column("runs", BigInteger, nullable=False),
     Column("last_at", Instant, nullable=False),
+)
+# The same by the UTC day on which they ended: what pages show of a month and of a year.
+run_days = Table(
+    "run_days",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("runs", BigInteger, nullable=False),
 )
 run_timings = Table(
     "run_timings",

@@ -192,7 +192,7 @@ def test_runs_that_ended_before_there_were_totals_are_counted(store: Store, cloc
     with store.read() as tx:
         before, timed = run_totals.counts(tx), run_totals.timings(tx)
     with store.write() as tx:  # as schema 0007 had it
-        since = ("run_ends", "run_totals", "run_timings", "standings", "silences", "audit_log")
+        since = ("run_ends", "run_totals", "run_timings", "run_days", "standings", "silences", "audit_log")
         for name in since:
             schema.metadata.tables[name].drop(tx)
         for trigger in ("run_ended", "run_ended_at_birth"):
