@@ -50,9 +50,9 @@ class Timeline:
 def timelines(tx: Tx, jobs: Sequence[Job], running: Sequence[Run], *, now: datetime) -> dict[JobId, Timeline]:
     """Return the timelines of these jobs; `running` are the runs that are running now."""
     since = now - DAY
-    counts = past_runs.count_ended(tx, [job.id for job in jobs], since=since)
-    crowded = [job_id for job_id, count in counts.items() if count > MOST_MARKS]
-    few = [job_id for job_id in counts if job_id not in set(crowded)]
+    crowds = past_runs.crowds(tx, [job.id for job in jobs], since=since, most=MOST_MARKS + 1)
+    bands = {job_id: (one.first, one.last) for job_id, one in crowds.items() if one.count > MOST_MARKS}
+    crowded, few = list(bands), [job_id for job_id in crowds if job_id not in bands]
     most = MOST_MARKS * len(jobs)
     found = [
         *past_runs.ended(tx, few, since=since, bad_only=False, most=most),
@@ -65,9 +65,7 @@ def timelines(tx: Tx, jobs: Sequence[Job], running: Sequence[Run], *, now: datet
         if run.job_id in marks:
             marks[run.job_id].append(Mark(RunState.RUNNING, run.started_at or now, now, run.id, None))
     return {
-        job.id: _timeline(
-            tx, job, marks[job.id][-MOST_MARKS:], band=(since, now) if job.id in crowded else None, now=now
-        )
+        job.id: _timeline(tx, job, marks[job.id][-MOST_MARKS:], band=bands.get(job.id), now=now)
         for job in jobs
     }
 

@@ -137,6 +137,14 @@ Index(
     postgresql_where=text("state = 'running'"),
 )
 Index("ix_job_queue_finished", job_queue.c.job_id, job_queue.c.finished_at)
+NOT_WELL = text("finished_at IS NOT NULL AND state <> 'succeeded'")
+Index(
+    "ix_job_queue_not_well",
+    job_queue.c.job_id,
+    job_queue.c.finished_at,
+    sqlite_where=NOT_WELL,
+    postgresql_where=NOT_WELL,
+)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
 Index("ix_job_queue_ended", job_queue.c.finished_at)
 

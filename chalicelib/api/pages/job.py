@@ -9,7 +9,7 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.job_health import failing, healths
+from chalicelib.answers.job_health import failing, healths, with_last_runs
 from chalicelib.answers.job_history import WORST, job_history
 from chalicelib.api import parameters
 from chalicelib.api.query import refused
@@ -56,7 +56,7 @@ def job(job_id: str) -> Response:
     now = sauron.clock.now()
     with sauron.store.read() as tx:
         found = find_job(tx, job_id)
-        health = healths(tx, [found], now=now)[0]
+        (health,) = with_last_runs(tx, healths(tx, [found], now=now))
         past = job_history(tx, found.id, now=now)
         ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=AFTER.of(current.query))
         revision = next(iter(bundle.find_revisions(tx, found.revision)), None) if found.revision else None

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.job_health import Health, JobHealth, failing, healths
+from chalicelib.answers.job_health import Health, JobHealth, failing, healths, with_last_runs
 from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
@@ -48,10 +48,10 @@ def jobs() -> Response:
     with sauron.store.read() as tx:
         everything = sorted(healths(tx, registry.all_jobs(tx), now=now), key=lambda one: one.job.spec.builtin)
         red = failing(tx)
-    matching = [one for one in everything if _matches(one, q, tag, project)]
-    found = [one for one in matching if not states or one.health in states]
-    begin = _place_after(found, AFTER.of(asked))
-    shown = found[begin : begin + SHOWN]
+        matching = [one for one in everything if _matches(one, q, tag, project)]
+        found = [one for one in matching if not states or one.health in states]
+        begin = _place_after(found, AFTER.of(asked))
+        shown = with_last_runs(tx, found[begin : begin + SHOWN])
     return page(
         "jobs.html",
         here="jobs",

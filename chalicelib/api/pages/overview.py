@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.job_health import Health, JobHealth, healths
+from chalicelib.answers.job_health import Health, JobHealth, healths, with_last_runs
 from chalicelib.answers.timelines import timelines
 from chalicelib.api import status_report, vital_signs
 from chalicelib.api.auth import is_open
@@ -60,11 +60,12 @@ def overview() -> Response:
         drawn = timelines(tx, [one.job for one in shown], running, now=now)
         rows = [(one, _next(one, now), strip(drawn[one.job.id], now=now)) for one in shown]
         parts = sauron_itself.parts(sauron, tx, report)
+        needs = [one for one in found if one.needs_a_person]
+        first = with_last_runs(tx, needs[:NEEDS])
         soon = _soon(tx, now)
     settings = sauron.settings
     counts = {health: sum(one.health is health for one in found) for health in Health}
     troubles = _troubles(sauron, report, found)
-    needs = [one for one in found if one.needs_a_person]
     return page(
         "overview.html",
         here="overview",
@@ -75,7 +76,7 @@ def overview() -> Response:
         also=[(count, word) for one, word in _ALSO if (count := sum(x.health is one for x in needs))],
         troubles=troubles,
         notices=warnings(is_open(settings), ()),
-        needs=[needs_you.say(one, settings, now) for one in needs[:NEEDS]],
+        needs=[needs_you.say(one, settings, now) for one in first],
         more_needs=max(0, len(needs) - NEEDS),
         running=progress,
         next_hour=_lines(soon, now),

@@ -1,6 +1,6 @@
-"""How many runs of each job ended in which state on each day, kept when the runs are deleted.
+"""How many runs of each job ended in which state on each day; an index of the runs that did not go well.
 
-What ended before is counted here, but for the ends that still wait to be added to the totals: these are
+The days are kept when the runs are deleted. What ended before is counted here, but for the ends that still wait to be added to the totals: these are
 added to the days together with them.
 """
 
@@ -41,4 +41,12 @@ def upgrade() -> None:
         sa.Column("runs", sa.BigInteger(), nullable=False),
     )
     op.create_index("ix_run_ends_job_id", "run_ends", ["job_id"])
+    not_well = sa.text("finished_at IS NOT NULL AND state <> 'succeeded'")
+    op.create_index(
+        "ix_job_queue_not_well",
+        "job_queue",
+        ["job_id", "finished_at"],
+        sqlite_where=not_well,
+        postgresql_where=not_well,
+    )
     op.execute(sa.text(SQLITE if op.get_bind().dialect.name == "sqlite" else POSTGRESQL))
