@@ -36,7 +36,8 @@ class Timeline:
 
     `band` is the time in which runs that succeeded are so many that no mark stands for each. `coming` are
     the fire times to come, or the first and the last of them if `dense`. `usual_seconds` is known if a run of
-    the day was long enough to be drawn as a line. `off_since` is when somebody switched the job off.
+    the day was long enough to be drawn as a line. `off_since` is when somebody switched the job off, the
+    begin of the day if git did; `off_until` is when the switch ends.
     """
 
     marks: Sequence[Mark]
@@ -45,6 +46,7 @@ class Timeline:
     dense: bool
     usual_seconds: float | None
     off_since: datetime | None
+    off_until: datetime | None = None
 
 
 def timelines(tx: Tx, jobs: Sequence[Job], running: Sequence[Run], *, now: datetime) -> dict[JobId, Timeline]:
@@ -76,9 +78,9 @@ def _timeline(
     coming, dense = _coming(job, now)
     long = any(mark.end - mark.begin >= LONG for mark in marks)
     usual = past_runs.usual_seconds(tx, job.id) if coming and not dense and long else None
-    off = job.override
-    off_since = off.at if off is not None and not off.enabled else None
-    return Timeline(marks, band, coming, dense, usual, off_since)
+    off = None if job.enabled else job.override
+    off_since = off.at if off else None if job.enabled else now - DAY
+    return Timeline(marks, band, coming, dense, usual, off_since, off.until if off else None)
 
 
 def _mark(one: past_runs.Ended) -> Mark:

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, case, delete, func, literal, select, union_all, update
 
-from chalicelib.model.runs import GOOD
+from chalicelib.model.runs import BAD, GOOD
 
 from . import run_days
 from .database import Tx
@@ -27,6 +27,8 @@ BOUNDS: Mapping[str, Sequence[float]] = {
     "run_seconds": (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1800, 3600, 10800, 43200),
     "start_lateness_seconds": (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600),
 }
+
+NEWEST = 2000  # ends that are looked at where all would be too many
 
 _e, _t, _b = run_ends.c, run_totals.c, run_timings.c
 
@@ -53,6 +55,29 @@ def counts(tx: Tx) -> dict[tuple[str, str], tuple[int, datetime]]:
         select(c.job_id, c.state, func.sum(c.runs), func.max(c.last_at)).group_by(c.job_id, c.state)
     )
     return {(row[0], row[1]): (int(row[2]), row[3]) for row in rows}
+
+
+def last_good(tx: Tx, job_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when a run of each of these jobs last ended well; a job of which none did is left out."""
+    both = union_all(
+        *(
+            select(c.job_id, at.label("at")).where(c.job_id.in_(job_ids), c.state.in_(GOOD))
+            for c, at in ((_t, _t.last_at), (_e, _e.ended_at))
+        )
+    ).subquery()
+    found = tx.execute(select(both.c.job_id, func.max(both.c.at)).group_by(both.c.job_id))
+    return {row[0]: row[1] for row in found}
+
+
+def last_bad(tx: Tx) -> datetime | None:
+    """Return when a run of any job last failed or timed out; of ends not added up yet, the newest count."""
+    newest = select(_e.state, _e.ended_at.label("at")).order_by(_e.id.desc()).limit(NEWEST).subquery()
+    both = union_all(
+        select(_t.last_at.label("at")).where(_t.state.in_(BAD)),
+        select(newest.c.at).where(newest.c.state.in_(BAD)),
+    ).subquery()
+    at: datetime | None = tx.execute(select(func.max(both.c.at))).scalar()
+    return at
 
 
 def last_successes(counted: Mapping[tuple[str, str], tuple[int, datetime]]) -> dict[str, datetime]:

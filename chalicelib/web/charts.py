@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 
 from chalicelib.answers.job_history import Durations, seconds
 from chalicelib.model.runs import BAD, RunState
@@ -21,6 +22,9 @@ CELL = 15
 WEEKS = 53
 FIRST_WEEK = 7  # days of a month in which its name stands
 _TICKS = 4
+LOW, HIGH = 0.6, 1.4  # of the usual duration
+TREND_HEIGHT, TREND_STEP = 16, 3
+FEWEST = 8  # points that say anything of a trend
 _OUTLIER = 1.15  # of the band's upper edge
 
 
@@ -78,6 +82,13 @@ def durations(found: Durations, limit_seconds: float) -> Chart:
     band = (y(found.high), y(found.low or 0)) if found.high is not None else None
     paths = tuple(Path(kind, "".join(parts)) for kind, parts in drawn.items())
     return Chart(PLOT_WIDTH, PLOT_HEIGHT + 8, paths, tuple(labels), band)
+
+
+def trend(shares: Sequence[float]) -> str:
+    """Draw medians, as shares of the usual, as a line: 0.6 to 1.4 of it, so that noise is flat."""
+    heights = [round((HIGH - min(HIGH, max(LOW, one))) / (HIGH - LOW) * TREND_HEIGHT) for one in shares]
+    steps = (f"{TREND_STEP} {b - a}" for a, b in pairwise(heights))
+    return f"M0 {heights[0]}l{' '.join(steps)}" if len(heights) >= FEWEST else ""
 
 
 def year(days: Mapping[date, RunState], now: datetime) -> Chart:

@@ -61,9 +61,9 @@ def job(job_id: str) -> Response:
         ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=AFTER.of(current.query))
         revision = next(iter(bundle.find_revisions(tx, found.revision)), None) if found.revision else None
         red = failing(tx)
+        beside = needs_you.known(tx, sauron.settings, [health])
     spec = found.spec
     limit = spec.timeout.total_seconds()
-    need = needs_you.say(health, sauron.settings, now) if health.needs_a_person else None
     why_at = WHY.of(current.query)
     return page(
         "job.html",
@@ -73,7 +73,7 @@ def job(job_id: str) -> Response:
         failing=red,
         job=found,
         health=health,
-        need=need,
+        need=needs_you.say(health, beside, now) if health.needs_a_person else None,
         schedule=describe(spec.cron, spec.timezone),
         next_fires=found.next_fires(now=now, count=NEXT),
         past=past,

@@ -40,3 +40,31 @@ def test_a_crowd_is_counted_up_to_a_limit(store: Store, clock: ManualClock) -> N
         found = past_runs.crowds(tx, ["a", "b", "old"], since=now - timedelta(hours=24), most=3)
     ago = [now - timedelta(minutes=minutes) for minutes in (0, 1, 2, 5)]
     assert found == {"a": Crowd(2, ago[2], ago[1]), "b": Crowd(3, ago[3], ago[1])}
+
+
+def test_the_seconds_of_good_runs_are_those_among_the_newest_ended_ones(
+    store: Store, clock: ManualClock
+) -> None:
+    now = clock.now()
+    for job_id in ("a", "b"):
+        define(store, clock, job_id, "0 0 1 1 *")
+    states = (RunState.SUCCEEDED, RunState.FAILED, RunState.DEGRADED, RunState.SKIPPED)
+    for number, state in enumerate(states):
+        record(store, "a", state, now - timedelta(hours=number + 1), seconds=10.25 + number)
+    record(store, "a", RunState.SUCCEEDED, now - timedelta(hours=9), seconds=99)
+    record(store, "a", RunState.RUNNING, now)
+    with store.read() as tx:
+        found = past_runs.good_seconds_of(tx, ["a", "b"], most=4)
+    assert found == {"a": [10.25, 12.25], "b": []}
+
+
+def test_failures_in_a_row_are_counted_up_to_a_limit(store: Store, clock: ManualClock) -> None:
+    now = clock.now()
+    for number, state in enumerate((RunState.FAILED, RunState.SKIPPED, RunState.TIMED_OUT, RunState.FAILED)):
+        record(store, "a", state, now - timedelta(hours=number), seconds=0)
+    with store.read() as tx:
+        counts = [
+            past_runs.bad_in_a_row(tx, "a", since=since, most=most)
+            for since, most in ((None, 9), (None, 2), (now - timedelta(hours=2.5), 9), (now, 9))
+        ]
+    assert counts == [3, 2, 2, 0]

@@ -46,6 +46,12 @@ def test_a_year_has_a_cell_for_every_day_and_today_stands_last() -> None:
     assert cells["succeeded"] == f"M{column + 3} 21h6v6h-6z"
 
 
+def test_a_trend_is_flat_where_it_is_usual_and_cut_where_it_is_far_from_it() -> None:
+    assert charts.trend([1.0] * 7) == ""  # too few
+    assert charts.trend([1.0] * 8) == "M0 8l3 0 3 0 3 0 3 0 3 0 3 0 3 0"
+    assert charts.trend([1, 1.4, 3, 0.6, 0.1, 1, 1, 1]) == "M0 8l3 -8 3 0 3 16 3 0 3 -8 3 0 3 0"
+
+
 def test_counts_are_said_in_words() -> None:
     counts = {RunState.SUCCEEDED: 3, RunState.TIMED_OUT: 1}
     assert (
