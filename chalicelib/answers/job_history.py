@@ -31,6 +31,7 @@ WORST = (
 class Durations:
     """The last executed runs, the oldest first, and what is usual among the good ones, in seconds.
 
+    `good` are the seconds of the good ones, the newest first, also of those before `runs`.
     `low` and `high` hold nine of ten good runs; None where there are too few of them.
     """
 
@@ -38,6 +39,7 @@ class Durations:
     usual: float | None
     low: float | None
     high: float | None
+    good: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +89,4 @@ def _durations(newest_first: Sequence[Run]) -> Durations:
     if len(took) >= FEW:
         cuts = quantiles(took, n=20, method="inclusive")
         low, high = cuts[0], cuts[-1]
-    return Durations(list(reversed(newest_first[:LAST])), median(took) if took else None, low, high)
+    return Durations(list(reversed(newest_first[:LAST])), median(took) if took else None, low, high, took)
