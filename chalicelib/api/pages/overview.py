@@ -23,7 +23,7 @@ from chalicelib.store.database import Tx
 from chalicelib.web.strips import strip
 from chalicelib.wiring import Sauron
 
-from . import needs_you, running_now, sauron_itself
+from . import first_steps, needs_you, running_now, sauron_itself
 from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
@@ -65,6 +65,10 @@ def overview() -> Response:
     counts = {health: sum(one.health is health for one in found) for health in Health}
     troubles = _troubles(sauron, report, found)
     needs = [one for one in found if one.needs_a_person]
+    notices = warnings(is_open(settings), ())
+    first = first_steps.first_steps(sauron, report, everything, soon)
+    if first and not found:
+        return first_steps.show(first, troubles=troubles, notices=notices, parts=parts)
     return page(
         "overview.html",
         here="overview",
@@ -74,7 +78,8 @@ def overview() -> Response:
         calm=not troubles and all(one.health in _CALM for one in found),
         also=[(count, word) for one, word in _ALSO if (count := sum(x.health is one for x in needs))],
         troubles=troubles,
-        notices=warnings(is_open(settings), ()),
+        notices=notices,
+        first=first,
         needs=[needs_you.say(one, settings, now) for one in needs[:NEEDS]],
         more_needs=max(0, len(needs) - NEEDS),
         running=progress,

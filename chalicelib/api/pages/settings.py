@@ -5,6 +5,7 @@ The table of settings is the README's, in its order. Of a secret the page says o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.answers.doctor import Finding, examine
+from chalicelib.answers.job_health import failing
 from chalicelib.api import parameters
 from chalicelib.api.routing import current_request, get
 from chalicelib.settings import SETTINGS, Setting, Settings
@@ -58,11 +60,14 @@ def settings() -> Response:
     sauron = current.sauron
     facts = doctor_facts.gather(sauron.settings, sauron.clock, outside=asked)
     found = sorted(examine(facts), key=lambda one: one.ok)
+    with sauron.store.read() as tx:
+        red = failing(tx)
     return page(
         "settings.html",
         here="settings",
+        failing=red,
         headline=_headline(found),
-        findings=[_masked(one, sauron.settings) for one in found],
+        findings=[_told(one, sauron.settings) for one in found],
         asked=asked,
         groups=groups(sauron.settings),
         warnings=[sauron.settings.masked(one) for one in sauron.settings.warnings],
@@ -100,5 +105,8 @@ def _headline(found: Sequence[Finding]) -> str:
     return f"The doctor finds {counted(bad, 'thing')} to mend" if bad else "The doctor finds nothing to mend"
 
 
-def _masked(one: Finding, settings: Settings) -> Finding:
-    return Finding(one.check, one.ok, settings.masked(one.found), settings.masked(one.fix))
+def _told(one: Finding, settings: Settings) -> Finding:
+    """Return a finding as the page writes it, without secrets."""
+    check = one.check[0].upper() + one.check[1:]
+    named = re.sub(r"(?i)\b(?:api|url)\b", lambda word: word[0].upper(), check).replace("Sqlite", "SQLite")
+    return Finding(named, one.ok, settings.masked(one.found), settings.masked(one.fix))

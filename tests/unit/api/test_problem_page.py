@@ -51,7 +51,8 @@ def test_what_is_beyond_the_scope_says_which_is_needed_and_who_asked(build: Buil
     build(SAURON_API_TOKENS="wall:read:read-token-of-wall-1")
     answer = bearer("read-token-of-wall-1").ask("POST", "/ui/sync", b"", HTML | FORM)
     assert answer.status == 403
-    assert "<b>wall</b> with the scope <b>read</b>; this needs <b>operate</b>" in answer.body
+    assert "a token of the scope <b>operate</b>" in answer.body
+    assert "as <b>wall</b>, with the scope <b>read</b>" in answer.body
 
 
 def test_a_fault_inside_and_settings_that_cannot_be_used_are_pages(

@@ -110,7 +110,7 @@ def test_the_doctor_tells_what_is_not_well_first_with_its_cure(build: Build, cli
     )
     words = [word for word, _ in found]
     assert words == sorted(words)  # degraded before well
-    assert {"Open api", "Git address", "Sender"} <= {name for word, name in found if word == "degraded"}
+    assert {"Open API", "Git address", "Sender"} <= {name for word, name in found if word == "degraded"}
     assert "SAURON_API_TOKENS=NAME:operate:$(openssl rand -hex 16)" in page
     bad = words.count("degraded")
     assert f"<title>The doctor finds {bad} things to mend" in page

@@ -97,7 +97,7 @@ def test_an_act_beyond_the_scope_is_refused_and_says_which_is_needed(pages: dict
     ):
         answer = basic(TOKENS["read"]).ask("POST", f"/ui/{act}", b"", HTML | FORM)
         assert answer.status == 403, act
-        assert f"this needs <b>{needed}</b>" in answer.body
+        assert f"a token of the scope <b>{needed}</b>" in answer.body
 
 
 def test_while_the_api_is_open_everybody_sees_everything(sauron: Sauron, client: Client) -> None:
