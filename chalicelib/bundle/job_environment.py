@@ -67,7 +67,7 @@ SECRET_NAMES = frozenset(
 # names of variables that hold secrets
 LIKELY = re.compile(
     r"(^|_)(API_?KEY|KEY|PASS|CREDENTIAL|DSN)S?(_|$)"
-    r"|(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE)S?(_|$)|_PWD(_|$)|^SSHPASS$"
+    r"|(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|WEBHOOK)S?(_|$)|_PWD(_|$)|^SSHPASS$"
 )
 LIKELY_CHARS = 8  # a shorter value may be an ordinary word
 GUESSED_CHARS = 12  # a shorter value may be found by trying
