@@ -50,7 +50,12 @@ def still(folder: Path, scene: str, **environ: str) -> Served:
     ):
         streams = [nothing.fileno(), out.fileno(), err.fileno()]
         process = begin("tests.browser.still", [scene], folder, known, streams)
-    return Served(folder, known, process).until_listening()
+    served = Served(folder, known, process)
+    try:
+        return served.until_listening()
+    except BaseException:
+        served.close()
+        raise
 
 
 if __name__ == "__main__":
