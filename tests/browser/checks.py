@@ -10,14 +10,18 @@ from playwright.sync_api import Page
 
 _SIDEWAYS = """() => {
     const root = document.documentElement, wide = root.clientWidth;
-    if (root.scrollWidth <= wide && document.body.scrollWidth <= wide) return [];
-    const over = [...document.querySelectorAll('body *')].filter((one) => {
-        for (let box = one.parentElement; box; box = box.parentElement)
-            if (box !== document.body && getComputedStyle(box).overflowX !== 'visible') return false;
-        return one.getBoundingClientRect().right > wide + 0.5;
-    });
-    const names = over.slice(-5).map((one) => one.outerHTML.slice(0, 150));
-    return [`${root.scrollWidth} px wide on ${wide}`, ...names];
+    return root.scrollWidth > wide ? [`${root.scrollWidth} px wide on ${wide}`] : [];
+}"""
+_SPILLED = """() => {
+    const wide = document.documentElement.clientWidth, outer = ['MAIN', 'BODY', 'HTML'];
+    const boxed = (one) => {
+        for (let box = one.parentElement; !outer.includes(box.tagName); box = box.parentElement)
+            if (getComputedStyle(box).overflowX !== 'visible') return true;
+        return false;
+    };
+    const over = [...document.querySelectorAll('body *')].filter(
+        (one) => one.getBoundingClientRect().right > wide + 0.5 && !boxed(one));
+    return over.slice(-5).map((one) => 'out of the page: ' + one.outerHTML.slice(0, 150));
 }"""
 
 # Instants that a person reads, outside the elements that say when exactly; quoted texts are a person's own.
@@ -77,6 +81,11 @@ def frame(page: Page) -> list[str]:
 def sideways(page: Page) -> list[str]:
     """Return why a page scrolls sideways."""
     return _texts(page.evaluate(_SIDEWAYS))
+
+
+def spilled(page: Page) -> list[str]:
+    """Return the elements that end to the right of a page, whether it scrolls there or cuts them off."""
+    return _texts(page.evaluate(_SPILLED))
 
 
 def times(page: Page) -> list[str]:

@@ -28,7 +28,7 @@ PAGES = {
     "audit": "/ui/audit",
 }
 MISSING = {"no such job": "/ui/jobs/nowhere", "no such run": "/ui/runs/00000000-0000-7000-8000-000000000000"}
-ALWAYS = (checks.frame, checks.times, checks.sideways)
+ALWAYS = (checks.frame, checks.times, checks.sideways, checks.spilled)
 # What a page is asked in each way of looking. axe-core and a walk through it take long: once in each scheme.
 LOOKS: dict[str, tuple[Scheme, int, tuple[Callable[[Page], list[str]], ...]]] = {
     "light": ("light", 1440, (*ALWAYS, checks.axe, checks.keyboard)),
