@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import insert, update
 
@@ -91,7 +92,7 @@ def _people(tx: Tx, number: int, text: str) -> None:
 
 def _runs(store: Store, number: int, text: str) -> None:
     name = job_id(number)
-    said = {
+    said: dict[str, Any] = {
         "error": text,
         "error_type": text,
         "reason": text,
