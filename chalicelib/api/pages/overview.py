@@ -66,9 +66,9 @@ def overview() -> Response:
     troubles = _troubles(sauron, report, found)
     needs = [one for one in found if one.needs_a_person]
     notices = warnings(is_open(settings), ())
-    first = first_steps.first_steps(sauron, report, everything, soon)
-    if first and not found:
-        return first_steps.show(first, troubles=troubles, notices=notices, parts=parts)
+    steps = first_steps.first_steps(sauron, report, everything, soon)
+    if steps and not found:
+        return first_steps.show(steps, troubles=troubles, notices=notices, parts=parts)
     return page(
         "overview.html",
         here="overview",
@@ -79,7 +79,7 @@ def overview() -> Response:
         also=[(count, word) for one, word in _ALSO if (count := sum(x.health is one for x in needs))],
         troubles=troubles,
         notices=notices,
-        first=first,
+        steps=steps,
         needs=[needs_you.say(one, settings, now) for one in needs[:NEEDS]],
         more_needs=max(0, len(needs) - NEEDS),
         running=progress,
