@@ -18,7 +18,7 @@ from typing import Any
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import ago, on, safe, taken
+from chalicelib.text import about, ago, on, safe, taken
 
 HERE = Path(__file__).parent
 
@@ -76,7 +76,7 @@ def _environment() -> Any:
         finalize=_readable,
     )
     environment.globals["may"] = lambda path, method="POST": _may.get()(path, method)
-    environment.filters |= {"iso": iso, "ago": ago, "on": on, "taken": taken}
+    environment.filters |= {"iso": iso, "about": about, "ago": ago, "on": on, "taken": taken}
     # what a page does not show is taken out before a text is cut, so that no half of it is left
     cut = environment.filters["truncate"]
     environment.filters["truncate"] = pass_environment(

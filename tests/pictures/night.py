@@ -11,7 +11,7 @@ from sqlalchemy import delete, insert, update
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import RunState
-from chalicelib.store import Store, duties, incidents, ledger, registry
+from chalicelib.store import Store, duties, incidents, ledger, registry, silences
 from chalicelib.store.schema import attempts, job_queue, jobs, log_chunks
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
@@ -66,7 +66,7 @@ def fill(store: Store) -> None:
     chance = random.Random(7)  # noqa: S311 - no secret, a picture
     for job_id, cron, _, limit, usual in JOBS:
         for fire_at in Schedule.parse(cron).between(NOW - timedelta(days=2), NOW - timedelta(seconds=20)):
-            _occurrence(store, chance, job_id, fire_at, limit, usual)
+            _occurrence(store, chance, job_id, cron, fire_at, limit, usual)
     for days in range(3, 340):
         _backup_of(store, chance, NOW.replace(hour=1, minute=30, second=0) - timedelta(days=days))
     _what_runs(store)
@@ -83,14 +83,15 @@ def fill(store: Store) -> None:
         switch = Override(enabled=False, reason=reason, by="laptop", at=at, until=until)
         registry.set_override(tx, job.id, switch)
         ledger.switch(tx, job, enabled=False, at=NOW, now=NOW)
+        silences.note(tx, since=DOWN[0], until=DOWN[1])
         duties.duty_done(tx, duties.TICK, at=NOW - timedelta(seconds=3))
 
 
 def _occurrence(
-    store: Store, chance: random.Random, job_id: str, fire_at: datetime, limit: int, usual: int
+    store: Store, chance: random.Random, job_id: str, cron: str, fire_at: datetime, limit: int, usual: int
 ) -> None:
     if job_id in _OF_DOWN and DOWN[0] <= fire_at <= DOWN[1]:
-        if job_id == "orders-export" or fire_at + timedelta(minutes=20) > DOWN[1]:
+        if Schedule.parse(cron).after(fire_at) > DOWN[1]:  # the last of the gap
             record(store, job_id, RunState.MISSED, fire_at, gap_from=DOWN[0], gap_count=2, reason=_DOWN)
         return
     if NOW - fire_at < _SILENT.get(job_id, timedelta()):

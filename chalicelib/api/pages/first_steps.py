@@ -43,7 +43,7 @@ def first_steps(
 ) -> FirstSteps | None:
     """Return how far a Sauron is whose bundle has not run anything yet; None once a job of it has."""
     jobs = [one for one in everything if not one.job.spec.builtin]
-    if any(one.last is not None for one in jobs):
+    if any(one.last_state is not None for one in jobs):
         return None
     git = status_report.git_sync(sauron.settings, report.state, report.revision)
     step = 3 if jobs else 2 if git["repo_url"] else 1

@@ -101,7 +101,7 @@ def test_an_act_beyond_the_scope_is_refused_and_says_which_is_needed(pages: dict
 
 
 def test_while_the_api_is_open_everybody_sees_everything(sauron: Sauron, client: Client) -> None:
-    page = client.get("/ui/jobs").body
+    page = client.get("/ui/jobs/nightly-backup").body
     assert "/ui/jobs/{job_id}/disable" in posts(page)
     assert 'href="/ui/settings"' in page
     assert "Sign out" not in page
