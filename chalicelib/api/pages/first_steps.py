@@ -23,8 +23,8 @@ from .sauron_itself import Part
 class FirstSteps:
     """How far a new Sauron is: `step` is the first of three that is not done.
 
-    `runs` and `clock` say that Sauron itself runs; `job` is the job that fires first, and when, None if none
-    will; `off` is a job that is switched off where all are.
+    `store` and `clock` say how Sauron itself is; `git` is what `/status` says of the bundle. `job` is the job
+    that fires first, and when; None if none will. `off` is a job that is switched off; None if none is.
     """
 
     step: int
@@ -58,12 +58,12 @@ def first_steps(
     )
 
 
-def show(first: FirstSteps, *, troubles: list[str], notices: list[str], parts: list[Part]) -> Response:
+def show(steps: FirstSteps, *, troubles: list[str], notices: list[str], parts: list[Part]) -> Response:
     """Return the page of a Sauron without jobs."""
     return page(
         "first-steps.html",
         here="overview",
-        first=first,
+        steps=steps,
         troubles=troubles,
         notices=notices,
         parts=[] if all(part.well for part in parts) and not troubles else parts,

@@ -87,7 +87,7 @@ def overview() -> Response:
         was_down=next((one for one in drawn_down[::-1] if one.seconds >= LONG.total_seconds()), None),
         troubles=troubles,
         notices=notices,
-        first=steps,
+        steps=steps,
         needs=[needs_you.say(one, beside, now) for one in first],
         more_needs=max(0, len(needs) - NEEDS),
         running=progress,
