@@ -1,5 +1,5 @@
 """The pages for people, and their forms."""
 
-from . import audit, forms, job, jobs, overview, runs
+from . import audit, events, forms, job, jobs, overview, run, runs
 
-MODULES = (overview, jobs, job, runs, audit, forms)
+MODULES = (overview, jobs, job, runs, run, audit, events, forms)

@@ -13,7 +13,7 @@ from chalice.app import Response
 from chalicelib.api import parameters
 from chalicelib.api.query import RUN_ID
 from chalicelib.api.routing import current_request
-from chalicelib.web.rendering import render
+from chalicelib.web.rendering import render, script
 
 _MESSAGES = {
     "triggered": "The run is queued.",
@@ -39,6 +39,8 @@ def page(template: str, *, here: str, **values: Any) -> Response:
         template,
         mount=current.mount,
         here=here,
+        live=current.request.method != "POST",
+        script=script().digest,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
         message=_MESSAGES.get(DID.of(current.query) or ""),
