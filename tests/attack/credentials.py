@@ -54,7 +54,7 @@ NEEDS = {
     "POST /runners/{name}/resume": "operate",
 }
 PUBLIC = {"GET /health", "GET /openapi.json", "POST /hooks/git"}  # a push proves a secret of its own
-NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
+NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such", "digest": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 
 
