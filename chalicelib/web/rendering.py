@@ -10,18 +10,31 @@ import functools
 import hashlib
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import ago, on, safe, taken
+from chalicelib.text import ago, safe, taken
+
+from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
 HERE = Path(__file__).parent
 
 
-def render(template: str, **values: Any) -> tuple[str, dict[str, str | list[str]]]:
-    """Return a page's text and its headers."""
-    text = _environment().get_template(template).render(style=_style(), version=__version__, **values)
-    return text, dict(_headers())
+def render(
+    template: str, *, mount: str, zone: ZoneInfo = UTC, **values: Any
+) -> tuple[str, dict[str, str | list[str]]]:
+    """Return a page's text and its headers; its times are shown in a zone, which its links keep."""
+    token = shown_zone.set(zone)
+    try:
+        text = (
+            _environment()
+            .get_template(template)
+            .render(style=_style(), version=__version__, mount=mount, zone=zone.key, **values)
+        )
+    finally:
+        shown_zone.reset(token)
+    return keep_zone(text, mount, zone), dict(_headers())
 
 
 @functools.cache
@@ -56,7 +69,8 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=_readable,
     )
-    environment.filters |= {"iso": iso, "ago": ago, "on": on, "taken": taken}
+    environment.filters |= {"iso": iso, "ago": ago, "taken": taken}
+    environment.filters |= {"on": shown_on, "shown": shown, "exact": exact, "zone_word": zone_word}
     # what a page does not show is taken out before a text is cut, so that no half of it is left
     cut = environment.filters["truncate"]
     environment.filters["truncate"] = pass_environment(

@@ -10,6 +10,8 @@ from chalicelib.settings import Settings
 from chalicelib.store.incidents import Incident
 from chalicelib.text import ago, safe
 
+from .zone import page_zone
+
 CAUSE_CHARS = 300
 _UNSAID = {
     Health.FAILING: "The run failed and said no reason.",
@@ -43,7 +45,8 @@ def _facts(one: JobHealth, incident: Incident | None) -> tuple[str, datetime | N
     job, last, switch = one.job, one.last, one.job.override
     since = incident.since if incident else None
     if one.health is Health.OFF and switch:
-        until = f" until {switch.until:%a %d %b %H:%M} UTC" if switch.until else ""
+        zone = page_zone()
+        until = f" until {switch.until.astimezone(zone):%a %d %b %H:%M} {zone.key}" if switch.until else ""
         return f"off{until}", switch.at, f"\u201c{switch.reason}\u201d" if switch.reason else ""
     if one.health is Health.REJECTED:
         return "rejected", since, job.rejected or ""
