@@ -51,6 +51,8 @@ SCOPE_OF_ROUTE = {
     "/ui/runs/{run_id}/cancel": "operate",
     "/ui/runs/{run_id}/retry": "operate",
     "/ui/sync": "operate",
+    "/ui/rollback": "operate",
+    "/ui/jobs": "trigger",  # several jobs at once: each act needs the scope that it needs alone
 }
 # Routes without a token; `/hooks/git` verifies a signature of its own.
 PUBLIC = frozenset({"/health", "/openapi.json", "/hooks/git"})

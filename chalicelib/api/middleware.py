@@ -41,7 +41,8 @@ def complete_response(request: Request, handle: Next) -> Response:
     """Give every response the headers and the form that its kind of caller needs."""
     response = handle(request)
     wants_page = is_page(str(request.path)) and "text/html" in request.headers.get("accept", "")
-    if response.status_code >= HTTPStatus.BAD_REQUEST and wants_page:
+    is_problem = response.headers.get("Content-Type") == problems.CONTENT_TYPE
+    if response.status_code >= HTTPStatus.BAD_REQUEST and wants_page and is_problem:
         response = _as_page(request, response)
     if not is_page(str(request.path)):
         response = with_tag(request, response)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import ago, safe, taken
+from chalicelib.text import about, ago, safe, taken
 
 from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
@@ -69,8 +70,9 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=_readable,
     )
-    environment.filters |= {"iso": iso, "ago": ago, "taken": taken}
+    environment.filters |= {"iso": iso, "ago": ago, "about": about, "taken": taken}
     environment.filters |= {"on": shown_on, "shown": shown, "exact": exact, "zone_word": zone_word}
+    environment.filters["parsed"] = datetime.fromisoformat
     # what a page does not show is taken out before a text is cut, so that no half of it is left
     cut = environment.filters["truncate"]
     environment.filters["truncate"] = pass_environment(

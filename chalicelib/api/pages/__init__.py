@@ -1,5 +1,5 @@
 """The pages for people, and their forms."""
 
-from . import audit, forms, job, jobs, overview, runs
+from . import audit, bulk, bundle, bundle_acts, job, job_acts, jobs, overview, run_acts, runs
 
-MODULES = (overview, jobs, job, runs, audit, forms)
+MODULES = (overview, jobs, job, runs, bundle, audit, job_acts, run_acts, bundle_acts, bulk)

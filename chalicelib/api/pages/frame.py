@@ -5,6 +5,7 @@ A code in the address says which message the page shows; text from the address i
 
 from __future__ import annotations
 
+import secrets
 import socket
 from typing import Any
 from urllib.parse import urlencode
@@ -22,12 +23,18 @@ from .zone import TZ, page_zone
 
 _MESSAGES = {
     "triggered": "The run is queued.",
+    "again": "This form was sent before, and nothing was queued twice. To run the job again, send it anew.",
     "enabled": "The job is enabled.",
     "disabled": "The job is disabled. Runs in progress go on.",
     "cancelled": "The run is being cancelled.",
     "retried": "A new run with the same params is queued.",
     "synced": "The bundle is synced.",
-    "unsynced": "The sync failed. The overview shows the reason.",
+    "unsynced": "The sync failed. The reason stands below.",
+    "rolled_back": "The earlier revision is in force, and the bundle is pinned to it.",
+    "not_rolled_back": "Going back failed, and nothing was changed. Sauron's log has the reason.",
+    "all_triggered": "A run of each of them is queued.",
+    "all_enabled": "All of them are enabled.",
+    "all_disabled": "All of them are disabled. Runs in progress go on.",
 }
 
 
@@ -53,6 +60,7 @@ def page(
         mount=current.mount,
         zone=zone or page_zone(),
         view=[(name, one) for name in sent if name not in {TZ, *_SAID} for one in sent.getlist(name)],
+        form_key=secrets.token_urlsafe(12),
         here=here,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
