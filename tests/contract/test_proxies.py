@@ -77,9 +77,12 @@ class Browser:
         found = re.findall(r'<form method="post" action="([^"]+)"><button[^>]*>([^<]+)<', page.text)
         return {label: page.url.join(action) for action, label in found}
 
-    def press(self, page: httpx.Response, label: str, **headers: str) -> httpx.Response:
+    def press(
+        self, page: httpx.Response, label: str, *, sure: bool = False, **headers: str
+    ) -> httpx.Response:
         sent = {"Origin": self.origin, **headers}
-        return self.http.post(self.forms(page)[label], headers=sent, follow_redirects=True)
+        fields = {"confirm": "yes"} if sure else None
+        return self.http.post(self.forms(page)[label], headers=sent, data=fields, follow_redirects=True)
 
 
 Open = Callable[..., Browser]
@@ -148,11 +151,13 @@ def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, p
     assert str(queued.url).startswith(f"{home}ui/jobs/backup?did=triggered")
     run = browser.http.get(next(link for link in browser.links(queued) if "/ui/runs/" in str(link)))
     assert (run.status_code, "Queued" in run.text) == (200, True)
-    assert "The run is being cancelled." in browser.press(run, "Cancel").text
-    off = browser.press(page, "Switch off")
+    assert "The run is being cancelled." in browser.press(run, "Cancel…", sure=True).text
+    asked = browser.press(page, "Switch off…")
+    assert "Nothing has been changed yet." in asked.text
+    off = browser.press(page, "Switch off…", sure=True)
     assert "The job is disabled." in off.text
     assert "The job is enabled." in browser.press(browser.http.get(f"{home}ui/jobs"), "Switch on").text
-    for seen in (page, queued, run):
+    for seen in (page, queued, run, asked):
         for link in browser.links(seen):
             assert browser.http.get(link).status_code == 200, link
 

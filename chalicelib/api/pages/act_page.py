@@ -128,6 +128,7 @@ def show(
         errors=errors or {},
         elsewhere={name: why for name, why in (errors or {}).items() if name not in drawn},
         until=until,
+        remark=_remark(values, zone),
         choices=_choices(now, zone) if question.until_of and question.quick else (),
         who=current.by or acts.ANYBODY,
     )
@@ -159,6 +160,14 @@ def until_of(values: Mapping[str, str]) -> datetime | None:
     """Return the end that a form was filled with, None if there is none or it cannot be read."""
     try:
         return read_local(values["until"].strip(), _zone(values)).instant if values.get("until") else None
+    except InstantError:
+        return None
+
+
+def _remark(values: Mapping[str, str], zone: ZoneInfo) -> str | None:
+    """Say how an end was read that the clock skips, or that comes twice."""
+    try:
+        return read_local(values["until"].strip(), zone).remark if values.get("until") else None
     except InstantError:
         return None
 

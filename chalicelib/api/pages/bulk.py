@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NoReturn
 
 from chalice.app import Blueprint, Response
 
@@ -25,7 +24,7 @@ from chalicelib.text import counted
 
 from .act_page import Effect, Question, answer
 from .effects import of_switching_off
-from .form import Form, refused
+from .form import Form, refused, repeated, typed
 from .frame import back, page
 from .zone import page_zone
 
@@ -54,12 +53,10 @@ BULKS = {
 @post(blueprint, LIST)
 def bulk() -> Response:
     """Run, enable or disable the jobs that the form names, once it is confirmed."""
-    chosen: list[str] = []
-    wanted: list[str] = []
+    request = current_request().request
+    name, chosen = _act(typed(request).get("act")), repeated(request, "job")
 
     def asks(form: Form) -> bool:
-        wanted.append(_act(form.text("act")))
-        chosen.extend(form.texts("job"))
         if not chosen:
             raise refused("job", "choose at least one job")
         return not form.filled("confirm")
@@ -69,8 +66,8 @@ def bulk() -> Response:
         "until",
         many=("job",),
         asks=asks,
-        ask=lambda until: _question(wanted, chosen, until),
-        do=lambda form: _do(form, wanted[0], chosen),
+        ask=lambda until: _question(name, chosen, until),
+        do=lambda form: _do(form, name, chosen),
     )
 
 
@@ -121,8 +118,7 @@ def _one(name: str, job_id: str, reason: str | None, until: datetime | None, key
         switch(job_id, SwitchRequest(reason=reason, until=until, by=current.by))
 
 
-def _question(wanted: Sequence[str], chosen: Sequence[str], until: datetime | None) -> Question:
-    name = wanted[0] if wanted else _unreadable()
+def _question(name: str, chosen: Sequence[str], until: datetime | None) -> Question:
     sauron = current_request().sauron
     able: list[str] = []
     effects: list[Effect] = []
@@ -151,10 +147,6 @@ def _question(wanted: Sequence[str], chosen: Sequence[str], until: datetime | No
         impossible=None if able else "None of the jobs that you chose can be part of this.",
         quick=False,
     )
-
-
-def _unreadable() -> NoReturn:
-    raise refused("act", f"write one of {', '.join(BULKS)}")
 
 
 def _check(name: str, job_id: str) -> None:

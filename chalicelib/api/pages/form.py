@@ -31,12 +31,25 @@ _ALWAYS = frozenset({"reason", TZ, CONFIRM, ASK, KEY})
 
 def typed(request: Request) -> dict[str, str]:
     """Return what a form was filled with, to show it again; of a repeated field the last value."""
-    raw = request.raw_body or b""
-    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
     try:
-        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS))
+        return dict(_pairs(request))
     except ValueError:
         return {}
+
+
+def repeated(request: Request, name: str) -> list[str]:
+    """Return the values of a field that may be repeated, each once."""
+    try:
+        return list(dict.fromkeys(value for one, value in _pairs(request) if one == name))
+    except ValueError:
+        return []
+
+
+def _pairs(request: Request) -> list[tuple[str, str]]:
+    """Return the fields of a form. Raises ValueError if there are too many."""
+    raw = request.raw_body or b""
+    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+    return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
 
 
 class Form:
@@ -48,26 +61,20 @@ class Form:
         `known` are the fields that the form may have beside `reason` and those of acts that ask; `params.`
         stands for all params. Fields in `many` may be repeated.
         """
-        raw = request.raw_body or b""
-        text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-        if text.strip() and content_type(request) != FORM_TYPE:
+        if (request.raw_body or b"").strip() and content_type(request) != FORM_TYPE:
             raise ProblemError(415, f"A form is sent with 'Content-Type: {FORM_TYPE}'.")
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+            pairs = _pairs(request)
         except ValueError:
             raise ProblemError(422, f"The form has more than {MAX_FIELDS} fields. Send fewer.") from None
         self._sent: dict[str, str] = {}
-        self._many: dict[str, list[str]] = {name: [] for name in many}
         for name, value in pairs:
             own = name in known or name in many or name in _ALWAYS
             if not (own or (PARAMS in known and name.startswith(PARAMS))):
                 raise refused(name, "the form has no such field")
             if "\0" in name + value or "\ufffd" in value:
                 raise refused(name, "it holds what is no text")
-            if name in many:
-                self._many[name].append(value)
-                continue
-            if name in self._sent:
+            if name in self._sent and name not in many:
                 raise refused(name, "send it once")
             self._sent[name] = value
         acts.describe(reason=self.text("reason"))
@@ -78,10 +85,6 @@ class Form:
         if len(text) > most:
             raise refused(name, f"it is longer than {most} characters")
         return text or None
-
-    def texts(self, name: str) -> list[str]:
-        """Return the values of a field that may be repeated, each once."""
-        return list(dict.fromkeys(self._many[name]))
 
     def filled(self, name: str) -> bool:
         """Return whether a field holds anything."""

@@ -179,6 +179,17 @@ def test_a_retry_that_is_sent_twice_makes_one_run(sauron: Sauron, client: Client
     assert send(client, f"/ui/runs/{run}/retry").headers["location"] not in places
 
 
+def test_an_end_that_the_clock_skips_or_repeats_is_read_as_the_page_says(
+    sauron: Sauron, client: Client
+) -> None:
+    path = "/ui/jobs/nightly-backup/disable"
+    gap = send(client, path, until="2026-03-29T02:30", tz="Europe/Vienna")
+    assert "02:30 does not exist on 2026-03-29 in Europe/Vienna" in gap.body
+    assert 'datetime="2026-03-29T01:00:00Z"' in gap.body
+    send(client, path, until="2026-10-25T02:30", tz="Europe/Vienna", confirm="yes")
+    assert client.get("/jobs/nightly-backup").json["override"]["until"] == "2026-10-25T00:30:00Z"
+
+
 def bulk(client: Client, act: str, *jobs: str, **named: str) -> Answer:
     return send(client, "/ui/jobs", *(("job", job) for job in jobs), act=act, **named)
 
@@ -226,7 +237,7 @@ def test_what_could_not_be_done_with_some_jobs_is_told_exactly(sauron: Sauron, c
 
 @pytest.mark.parametrize(
     ("act", "jobs", "name"),
-    [("trigger", (), "job"), ("delete", ("digest",), "act"), ("", ("digest",), "act")],
+    [("trigger", (), "job: choose"), ("delete", ("digest",), "act"), ("", ("digest",), "act")],
 )
 def test_a_form_for_several_jobs_that_cannot_be_read_names_the_field(
     sauron: Sauron, client: Client, act: str, jobs: tuple[str, ...], name: str
