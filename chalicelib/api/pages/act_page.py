@@ -116,7 +116,7 @@ def show(
     drawn = {one.name for one in question.params} | set(question.reads)
     with current.sauron.store.read() as tx:
         red = failing(tx)
-    return page(
+    response = page(
         "act.html",
         here=question.here,
         zone=zone,
@@ -132,6 +132,9 @@ def show(
         choices=_choices(now, zone) if question.until_of and question.quick else (),
         who=current.by or acts.ANYBODY,
     )
+    # A browser that may not store the answer to a form cannot go back to it.
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def _choices(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
