@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0010"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0011"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -137,6 +137,14 @@ Index(
     postgresql_where=text("state = 'running'"),
 )
 Index("ix_job_queue_finished", job_queue.c.job_id, job_queue.c.finished_at)
+NOT_WELL = text("finished_at IS NOT NULL AND state <> 'succeeded'")
+Index(
+    "ix_job_queue_not_well",
+    job_queue.c.job_id,
+    job_queue.c.finished_at,
+    sqlite_where=NOT_WELL,
+    postgresql_where=NOT_WELL,
+)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
 Index("ix_job_queue_ended", job_queue.c.finished_at)
 
@@ -327,6 +335,7 @@ run_ends = Table(
     Column("run_seconds", Float),
     Column("start_lateness_seconds", Float),
 )
+Index("ix_run_ends_job_id", run_ends.c.job_id)
 run_totals = Table(
     "run_totals",
     metadata,
@@ -334,6 +343,15 @@ run_totals = Table(
     Column("state", String(16), primary_key=True),
     Column("runs", BigInteger, nullable=False),
     Column("last_at", Instant, nullable=False),
+)
+# The same by the UTC day on which they ended: what pages show of a month and of a year.
+run_days = Table(
+    "run_days",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("runs", BigInteger, nullable=False),
 )
 run_timings = Table(
     "run_timings",

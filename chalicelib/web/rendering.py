@@ -1,6 +1,9 @@
 """Render pages: templates that escape every value, and a policy that lets a page load and run nothing.
 
 The style sheet is part of the page; the content security policy names its hash, so a page is one request.
+
+A page shows no link and no form that its reader may not use: templates ask `may(path)` for a form that posts
+there, and `may(path, 'GET')` for a page. The macro `button` asks by itself.
 """
 
 from __future__ import annotations
@@ -8,6 +11,8 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +26,25 @@ from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
 HERE = Path(__file__).parent
 
+May = Callable[[str, str], bool]  # whether the reader may send a request with this path and method
+
+
+def nothing(_path: str, _method: str) -> bool:
+    """Return False: the reader may do nothing."""
+    return False
+
+
+_may: ContextVar[May] = ContextVar("may", default=nothing)
+
 
 def render(
-    template: str, *, mount: str, zone: ZoneInfo = UTC, **values: Any
+    template: str, *, mount: str, zone: ZoneInfo = UTC, may: May = nothing, **values: Any
 ) -> tuple[str, dict[str, str | list[str]]]:
-    """Return a page's text and its headers; its times are shown in a zone, which its links keep."""
-    token = shown_zone.set(zone)
+    """Return a page's text and its headers.
+
+    Its times are shown in a zone, which its links keep. `may` says what its reader may do.
+    """
+    token, shown_in = _may.set(may), shown_zone.set(zone)
     try:
         text = (
             _environment()
@@ -34,7 +52,8 @@ def render(
             .render(style=_style(), version=__version__, mount=mount, zone=zone.key, **values)
         )
     finally:
-        shown_zone.reset(token)
+        _may.reset(token)
+        shown_zone.reset(shown_in)
     return keep_zone(text, mount, zone), dict(_headers())
 
 
@@ -70,6 +89,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=_readable,
     )
+    environment.globals["may"] = lambda path, method="POST": _may.get()(path, method)
     environment.filters |= {"iso": iso, "ago": ago, "about": about, "taken": taken}
     environment.filters |= {"on": shown_on, "shown": shown, "exact": exact, "zone_word": zone_word}
     environment.filters["parsed"] = datetime.fromisoformat

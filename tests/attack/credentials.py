@@ -35,6 +35,7 @@ NEEDS = {
     "GET /ui/jobs/{job_id}/enable": "read",
     "GET /ui/jobs/{job_id}/disable": "read",
     "GET /ui/runs": "read",
+    "GET /ui/settings": "operate",
     "GET /ui/runs/{run_id}": "read",
     "GET /ui/runs/{run_id}/log": "read",
     "GET /ui/runs/{run_id}/cancel": "read",
@@ -59,7 +60,14 @@ NEEDS = {
     "POST /runners/{name}/drain": "operate",
     "POST /runners/{name}/resume": "operate",
 }
-PUBLIC = {"GET /health", "GET /openapi.json", "POST /hooks/git"}  # a push proves a secret of its own
+PUBLIC = {
+    "GET /health",
+    "GET /openapi.json",
+    "POST /hooks/git",  # a push proves a secret of its own
+    "GET /ui/sign-in",
+    "POST /ui/sign-in",
+    "POST /ui/sign-out",
+}
 NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 

@@ -130,7 +130,7 @@ def show(
         until=until,
         remark=_remark(values, zone),
         choices=_choices(now, zone) if question.until_of and question.quick else (),
-        who=current.by or acts.ANYBODY,
+        sender=current.by or acts.ANYBODY,
     )
     # A browser that may not store the answer to a form cannot go back to it.
     response.headers["Cache-Control"] = "private, no-cache"

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from chalice.app import Response
 
 from chalicelib.api import parameters
+from chalicelib.api.auth import what_may
 from chalicelib.api.query import RUN_ID, Query
 from chalicelib.api.routing import current_request
 from chalicelib.web.rendering import render
@@ -21,7 +22,7 @@ from chalicelib.web.zoned import UTC
 
 from .zone import TZ, page_zone
 
-_MESSAGES = {
+MESSAGES = {
     "triggered": "The run is queued.",
     "again": "This form was sent before, and nothing was queued twice. To run the job again, send it anew.",
     "enabled": "The job is enabled.",
@@ -35,6 +36,7 @@ _MESSAGES = {
     "all_triggered": "A run of each of them is queued.",
     "all_enabled": "All of them are enabled.",
     "all_disabled": "All of them are disabled. Runs in progress go on.",
+    "signed-out": "You are signed out.",
 }
 
 
@@ -64,7 +66,9 @@ def page(
         here=here,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
-        message=_MESSAGES.get(DID.of(asked) or ""),
+        message=MESSAGES.get(DID.of(asked) or ""),
+        may=what_may(current.caller, current.mount),
+        who=current.caller,
         message_run=run if run and RUN_ID.fullmatch(run) else None,
         **values,
     )

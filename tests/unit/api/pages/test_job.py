@@ -201,9 +201,9 @@ def test_a_job_that_is_not_there_is_a_page_that_says_so(copy: Sauron, client: Cl
 
 
 def test_the_page_answers_why_in_the_zone_of_the_job(copy: Sauron, client: Client) -> None:
-    page = client.get("/ui/jobs/copy?why=2026-03-03T03:00").body
+    page = client.get("/ui/jobs/copy?at=2026-03-03T03:00").body
     assert "<b>Due.</b>" in page
     assert "Job copy is due at 2026-03-03 03:00 UTC" in page
     assert 'value="2026-03-03T03:00"' in page
-    answer = client.get("/ui/jobs/copy?why=tomorrow", Accept="text/html")
-    assert (answer.status, "why" in answer.body) == (400, True)
+    answer = client.get("/ui/jobs/copy?at=tomorrow", Accept="text/html")
+    assert (answer.status, "Query parameter &#39;at&#39;" in answer.body) == (400, True)

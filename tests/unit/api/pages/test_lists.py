@@ -81,3 +81,46 @@ def test_a_filter_with_several_values_is_kept_for_the_next_page(
         record(sauron.store, "nightly-backup", RunState.FAILED, clock.now() - timedelta(minutes=minutes))
     page = client.get("/ui/runs?state=failed&state=timed_out").body
     assert "state=failed%2Ctimed_out" in page
+
+
+def three_jobs(sauron: Sauron, clock: ManualClock) -> None:
+    """Jobs of which half, all and none of the runs ended well; the first of them grows slower."""
+    for job_id, cron, good in (("half", "0 5 * * *", 30), ("all", "0 4 * * *", 60), ("none", "0 3 * * *", 0)):
+        define(sauron.store, clock, job_id, cron)
+        for number in range(60):
+            state = RunState.SUCCEEDED if number % 60 < good else RunState.FAILED
+            at = clock.now() - timedelta(hours=number + 1)
+            record(sauron.store, job_id, state, at, seconds=120 if number < 10 else 60)
+
+
+def test_jobs_stand_in_the_order_that_is_asked_for(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    three_jobs(sauron, clock)
+    for sort, expected in {
+        "name": ["all", "digest", "half", "nightly-backup", "none"],
+        "next": ["nightly-backup", "none", "all", "half", "digest"],
+        "rate": ["none", "half", "all"],
+    }.items():
+        found = listed(client.get(f"/ui/jobs?sort={sort}").body)
+        assert found[: len(expected)] == expected, sort
+    page = client.get("/ui/jobs?sort=rate&q=a").body
+    assert '<option value="rate" selected>' in page
+    assert 'href="?q=a&amp;sort=rate&amp;state=well"' in page
+    refused = client.get("/ui/jobs?sort=size", Accept="text/html")
+    assert (refused.status, "sort" in refused.body) == (400, True)
+
+
+def test_each_job_says_how_often_it_ends_well_how_long_it_takes_and_whether_that_grows(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    three_jobs(sauron, clock)
+    page = client.get("/ui/jobs?sort=name").body
+    rows = {row.partition("</a>")[0].rpartition(">")[2]: row for row in page.split("<tr>")[2:]}
+    numbers = {job_id: re.findall(r'<td class="number">(.*?)</td>', row)[-2:] for job_id, row in rows.items()}
+    # the newest third of 60 runs is half as slow again, that of 30 runs twice as slow
+    assert numbers["all"] == ["100 %", "60 s<small>+50 %</small>"]
+    assert numbers["half"] == ["<b>50 %</b>", "60 s<small>+100 %</small>"]
+    assert numbers["none"] == ["<b>0 %</b>", "\u2013"]
+    assert numbers["nightly-backup"] == ["\u2013", "\u2013"]
+    assert [job_id for job_id, row in rows.items() if 'class="trend"' in row] == ["all", "half"]

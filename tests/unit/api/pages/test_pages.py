@@ -76,13 +76,10 @@ def test_the_page_explains_a_bundle_that_is_not_synced_yet(build: Build, client:
 
 
 def test_the_page_has_a_button_for_what_can_be_done(sauron: Sauron, client: Client) -> None:
-    assert forms(client.get("/ui/jobs").body) == [
-        "/ui/jobs",
-        "/ui/jobs/digest/enable",
-        "/ui/jobs/nightly-backup/trigger",
-        "/ui/jobs/nightly-backup/disable",
-        "/ui/jobs",
-    ]
+    assert {"/ui/jobs/nightly-backup/trigger", "/ui/jobs/nightly-backup/disable"} <= set(
+        forms(client.get("/ui/jobs/nightly-backup").body)
+    )
+    assert "/ui/jobs/digest/enable" in forms(client.get("/ui/jobs/digest").body)
 
 
 def test_buttons_do_it_and_lead_back(sauron: Sauron, client: Client) -> None:
@@ -295,4 +292,5 @@ def test_on_aws_the_stage_counts_and_not_the_path_of_the_public_address(
         SAURON_API_TOKENS="maria:operate:operate-token-1",
     )
     define(sauron.store, clock, "digest", "0 8 * * *", enabled=False)
-    assert "/ui/jobs/digest/enable" in forms(basic("operate-token-1").get("/ui/jobs").body)
+    assert forms(basic("operate-token-1").get("/ui/jobs").body) == ["/ui/jobs"]
+    assert "/ui/jobs/digest/enable" in forms(basic("operate-token-1").get("/ui/jobs/digest").body)
