@@ -181,6 +181,7 @@ def run(copy: Path, mutant: Mutant) -> tuple[bool, float, str]:
                 "-m",
                 "tests.simulation",
                 "--first-violation",
+                "--short",
                 "--seconds",
                 str(SECONDS),
                 "--processes",
