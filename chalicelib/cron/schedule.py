@@ -115,7 +115,7 @@ class Schedule:
     def _stretches(
         self, start: datetime, end: datetime
     ) -> Iterator[tuple[datetime, datetime, timedelta | None]]:
-        """Part a time: each part with the offset of its readings, all of which fire; None: it is to be walked."""
+        """Part a time: with the offset of readings that all fire, or None where they are to be walked."""
         at = start
         for one in jumps(self._tz, start - 2 * _DAY, end):
             before, over = one.at - _SECOND, min(one.at + abs(one.new - one.old), end)

@@ -28,8 +28,6 @@ from tests.simulation.shrink import problem_of, shrink
 from tests.simulation.story import draw
 from tests.simulation.world import play
 
-SHORT_DAYS = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class Played:
@@ -150,9 +148,7 @@ def _many(options: argparse.Namespace) -> int:
 
 
 def _all(options: argparse.Namespace) -> Iterator[Played]:
-    seeds = (
-        seed for seed in itertools.count(options.first) if not options.short or draw(seed).days < SHORT_DAYS
-    )
+    seeds = (seed for seed in itertools.count(options.first) if not options.short or draw(seed).is_short)
     if options.processes == 1:
         yield from map(play_seed, seeds)
     with ProcessPoolExecutor(options.processes) as pool:

@@ -22,14 +22,16 @@ ENDS = (
     *("succeeded",) * 12, *("failed",) * 3, "degraded", "crashed", "timed_out", "not_started",
 )  # fmt: skip
 SECONDS = (0.2, 0.2, 1, 1, 3, 3, 8, 8, 20, 45, 70, 200)
+LONGER = (0.2, 3, 8, 20, 45, 45, 70, 70, 120, 200)  # in short stories, so that faults find them running
 
 
 class Launcher:
     """Starts attempts for one runner."""
 
-    def __init__(self, runner: Runner, seed: int) -> None:
+    def __init__(self, runner: Runner, seed: int, *, longer: bool) -> None:
         self._runner = runner
         self._seed = seed
+        self._seconds = LONGER if longer else SECONDS
 
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start an attempt, or refuse as a revision that does not load."""
@@ -37,7 +39,7 @@ class Launcher:
         drawn = hashlib.sha256(
             f"{self._seed}/{run.job_id}/{run.fire_at}/{run.due_at}/{run.attempt}".encode()
         ).digest()
-        ends, seconds = ENDS[drawn[0] % len(ENDS)], SECONDS[drawn[1] % len(SECONDS)]
+        ends, seconds = ENDS[drawn[0] % len(ENDS)], self._seconds[drawn[1] % len(self._seconds)]
         if ends == "not_started":
             self._runner.ended("failed")
             raise BundleError("this revision does not load here")

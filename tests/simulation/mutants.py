@@ -33,12 +33,6 @@ MUTANTS = (
     Mutant(
         "drop the fence",
         "chalicelib/store/queue/attempt_end.py",
-        '    _q.lease_generation == bindparam("generation", type_=_q.lease_generation.type),\n)',
-        ")",
-    ),
-    Mutant(
-        "drop the owner from the fence",
-        "chalicelib/store/queue/attempt_end.py",
         '    _q.lease_owner == bindparam("owner", type_=_q.lease_owner.type),\n    _q.lease_generation == bindparam("generation", type_=_q.lease_generation.type),\n',
         "",
     ),

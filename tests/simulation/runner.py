@@ -68,7 +68,12 @@ class Runner:
         self._stopping = False
         store = self.store = world.store(slot)
         self.worker = Worker(
-            store, world, Launcher(self, world.story.seed), owner=self.name, publish=True, wait=self.sleep
+            store,
+            world,
+            Launcher(self, world.story.seed, longer=world.story.is_short),
+            owner=self.name,
+            publish=True,
+            wait=self.sleep,
         )
         nothing: Any = None
         alone: Any = _Alone()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 HOUR, DAY = 3600, 86400
+SHORT_DAYS = 0.1
 ZONES = (
     *("UTC",) * 4,
     *("Europe/Berlin", "America/New_York") * 2,
@@ -59,6 +60,11 @@ class Story:
     revisions: tuple[Manifest, ...]
     events: tuple[Event, ...]
     on_disk: bool = False
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a matter of minutes."""
+        return self.days < SHORT_DAYS
 
     @property
     def schedule_days(self) -> float:
@@ -178,7 +184,7 @@ WEIGHTS = {
     "outage": 2,
     "crash": 3,
     "stop": 1,
-    "stall": 2,
+    "stall": 5,
     "fault": 8,
     "refuse": 1,
     "jump": 1,
@@ -208,7 +214,7 @@ def _event(rng: random.Random, pace: Pace, manifests: list[Manifest]) -> tuple[s
         "outage": {"lasts": (5, 70, 140, 200, 900, around, around * 5)},
         "crash": {"runner": range(4), "lasts": (1, 20, 100, 1000)},
         "stop": {"runner": range(4), "lasts": (1, 20, 100, 1000)},
-        "stall": {"runner": range(4), "lasts": (5, 25, 40, 120, 400)},
+        "stall": {"runner": range(4), "lasts": (5, 25, 40, 60, 90, 120, 400)},
         "fault": {
             "how": ("before", "after", "lost", "refused"),
             "nth": range(1, 9),
