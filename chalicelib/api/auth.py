@@ -39,6 +39,8 @@ SCOPE_OF_ROUTE = {
     "/runs/{run_id}/retry": "operate",
     "/plan": "read",
     "/sync": "operate",
+    "/pause": "operate",
+    "/unpause": "operate",
     "/rollback": "operate",
     "/alerts/test": "operate",
     "/runners/{name}/drain": "operate",
@@ -51,6 +53,7 @@ SCOPE_OF_ROUTE = {
     "/ui/runs/{run_id}/cancel": "operate",
     "/ui/runs/{run_id}/retry": "operate",
     "/ui/sync": "operate",
+    "/ui/unpause": "operate",
 }
 # Routes without a token; `/hooks/git` verifies a signature of its own.
 PUBLIC = frozenset({"/health", "/openapi.json", "/hooks/git"})

@@ -16,6 +16,7 @@ from chalicelib.terminal.screen import tail_as_shown
 
 from . import log_chunks
 from .database import Tx
+from .queue import pools
 from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, revisions
 
 _i = incidents.c
@@ -75,6 +76,7 @@ _late = select(_q.job_id, _q.id, _q.due_at).where(
     _q.created_at < bindparam("edge"),
     _q.attempt == 0,
     _q.origin.in_(OCCURRENCES),
+    pools.room(),  # what waits for its pool is not late
 )
 _running_beside = select(_other.c.id).where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING).exists()
 

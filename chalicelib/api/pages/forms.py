@@ -72,6 +72,15 @@ def retry(run_id: str) -> Response:
     return back(f"/ui/runs/{current.sauron.operations.retry(run_id, by=current.by).id}", "retried")
 
 
+@post(blueprint, "/ui/unpause")
+def unpause() -> Response:
+    """Let runs start again."""
+    current = current_request()
+    Form(current.request)  # the audit log keeps the reason
+    current.sauron.operations.unpause(by=current.by)
+    return back("/", "unpaused")
+
+
 @post(blueprint, "/ui/sync")
 def sync() -> Response:
     """Sync the bundle now."""

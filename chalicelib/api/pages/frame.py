@@ -22,6 +22,7 @@ _MESSAGES = {
     "cancelled": "The run is being cancelled.",
     "retried": "A new run with the same params is queued.",
     "synced": "The bundle is synced.",
+    "unpaused": "Runs start again.",
     "unsynced": "The sync failed. The overview shows the reason.",
 }
 

@@ -14,7 +14,6 @@ from chalicelib.answers.job_history import WORST, job_history
 from chalicelib.api import parameters
 from chalicelib.api.query import refused
 from chalicelib.api.routing import current_request, get
-from chalicelib.cron.describe import describe
 from chalicelib.model.instants import InstantError
 from chalicelib.operations.requests import find_job
 from chalicelib.store import bundle, history
@@ -74,7 +73,7 @@ def job(job_id: str) -> Response:
         job=found,
         health=health,
         need=need,
-        schedule=describe(spec.cron, spec.timezone),
+        schedule=spec.schedule_text,
         next_fires=found.next_fires(now=now, count=NEXT),
         past=past,
         plot=charts.durations(past.durations, limit) if past.durations.runs else None,

@@ -12,7 +12,6 @@ from chalicelib.answers.job_health import Health, JobHealth, failing, healths
 from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
-from chalicelib.cron.describe import describe
 from chalicelib.store import registry
 
 from .frame import SAID, page
@@ -91,4 +90,4 @@ def _following(asked: Query, shown: list[JobHealth]) -> str:
 def _line(one: JobHealth, now: datetime) -> Line:
     fires = one.job.next_fires(now=now, count=1)
     spec = one.job.spec
-    return Line(one, fires[0] if fires else None, describe(spec.cron, spec.timezone))
+    return Line(one, fires[0] if fires else None, spec.schedule_text)

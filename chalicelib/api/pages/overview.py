@@ -74,6 +74,7 @@ def overview() -> Response:
         calm=not troubles and all(one.health in _CALM for one in found),
         also=[(count, word) for one, word in _ALSO if (count := sum(x.health is one for x in needs))],
         troubles=troubles,
+        pause=report.pause,
         notices=warnings(is_open(settings), ()),
         needs=[needs_you.say(one, settings, now) for one in needs[:NEEDS]],
         more_needs=max(0, len(needs) - NEEDS),
