@@ -112,6 +112,7 @@ def status() -> dict[str, Any]:
         "runners": [
             serializers.runner(one, running=report.running.get(one.name, 0)) for one in report.runners
         ],
+        "limits": "watch",
         "version": __version__,
         "scheduler_name": settings.scheduler_name,
         "timestamp": iso(report.now),

@@ -48,6 +48,8 @@ def attempt_request(
         attempt=run.attempt,
         scheduled_for=scheduled_for,
         parents=run.parents or {},
+        memory_mb=spec.memory_mb,
+        max_processes=spec.max_processes,
         params=run.params,
         environ=(environment.of(spec) | identity) if spawn else identity,
         secrets=secrets,

@@ -120,6 +120,7 @@ class Status(Returned):
     alerts: AlertState
     missing_secrets: list[MissingSecrets]
     runners: list[Runner]
+    limits: str = Field(description="How limits of attempts are kept: `cgroup` or `watch`.")
     version: str
     scheduler_name: str
     timestamp: datetime

@@ -9,7 +9,6 @@ One transaction at a time does so: of several parents that end at once, the last
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -101,7 +100,8 @@ def _rows(tx: Tx, parent: Run, child_id: str, now: datetime) -> list[dict[str, A
         return _gap(tx, spec, parent, now)
     if _accounted(tx, spec.id, parent.scheduled_for):
         return []
-    after = rules.follow(spec.after, _ended(tx, spec, parent.scheduled_for) | {parent.job_id: parent})
+    ended = _ended(tx, spec, parent.scheduled_for) | {str(parent.job_id): parent}
+    after = rules.follow(spec.after, ended)
     return [_row(spec, parent, after, now) | {"chain_key": _key(parent)}] if after else []
 
 
@@ -155,8 +155,8 @@ def _accounted(tx: Tx, job_id: str, at: datetime, *, gaps_only: bool = False) ->
     return tx.execute(found).first() is not None
 
 
-def _ended(tx: Tx, spec: JobSpec, at: datetime) -> Mapping[str, Run]:
-    """Return the ended runs of a job's parents for an occurrence; one that was off then counts as skipped."""
+def _ended(tx: Tx, spec: JobSpec, at: datetime) -> dict[str, Run]:
+    """Return the ended runs of a job's parents for an occurrence, if it has several parents."""
     found: dict[str, Run] = {}
     if len(spec.after) == 1:
         return found
