@@ -29,7 +29,7 @@ def flow(store: Store, clock: ManualClock) -> int:
 
 def work(store: Store, clock: ManualClock, ends: dict[str, Verdict] | None = None) -> list[str]:
     """Run what is due to its end, chains included, and return the jobs in their order."""
-    ran = []
+    ran: list[str] = []
     while True:
         with store.write() as tx:
             claim = claims.claim(tx, owner="me", now=clock.now())
