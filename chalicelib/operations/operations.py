@@ -171,7 +171,7 @@ class Operations:
         with self._store.read() as tx:
             pause = None if force else pauses.at(tx, self._clock.now())
         if pause is not None:
-            raise PausedError(pause.by, pause.reason, pause.until and iso(pause.until))
+            raise PausedError(pause.by, pause.reason, iso(pause.until) if pause.until else None)
 
     def enable(self, job_id: str, request: SwitchRequest | None = None) -> Job:
         """Turn a job on at once, over what git says. Raises UnknownJobError, UntilError."""
