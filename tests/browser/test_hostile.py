@@ -100,7 +100,7 @@ REFLECTED = (
     "/ui/jobs?{q}&{tag}&{project}",
     "/ui/jobs?{state}",
     "/ui/jobs?{after}",
-    "/ui/jobs/hostile-00?{why}",
+    "/ui/jobs/hostile-00?{at}",
     "/ui/jobs/hostile-00?{after}",
     "/ui/jobs/{path}",
     "/ui/runs?{job_id}",
