@@ -17,10 +17,10 @@ from chalicelib.model.acts import Door
 from chalicelib.operations import acts
 from chalicelib.wiring import PROCESS
 
-from .auth import Caller, is_page
+from .auth import DOORS, Caller, is_page
 
 # They change nothing, or record each of their acts themselves.
-NOT_ACTS = frozenset({"/plan", "/mcp", "/hooks/git"})
+NOT_ACTS = frozenset({"/plan", "/mcp", "/hooks/git", *DOORS})
 # Acts whose path names no subject, and the subject they have unless the body names one.
 _SUBJECTS = {"sync": "bundle", "rollback": "bundle", "test": "alerts"}
 _NAMES = {"test": "test_alerts"}

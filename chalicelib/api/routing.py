@@ -29,6 +29,7 @@ from chalicelib.wiring import PROCESS, Sauron
 
 from . import problems
 from .auth import Caller
+from .page_addresses import mount
 from .parameters import Parameter
 from .query import Query
 
@@ -108,20 +109,6 @@ class CurrentRequest:
     def mount(self) -> str:
         """The path in front of the application's own paths."""
         return mount(self.request)
-
-
-def mount(request: Request) -> str:
-    """Return the path in front of our own, for links, forms and redirects.
-
-    Behind API Gateway the request names it: `/<stage>`. A proxy in front of the container removes it, so
-    there it is the path of SAURON_PUBLIC_URL.
-    """
-    path = [part for part in str(request.context.get("path") or "").split("/") if part]
-    own = [part for part in str(request.path).split("/") if part]
-    if before := path[: len(path) - len(own)]:
-        return "".join(f"/{part}" for part in before)
-    settings = PROCESS.settings()
-    return "" if settings.function else settings.public_path
 
 
 _current: ContextVar[CurrentRequest] = ContextVar("current_request")

@@ -7,8 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
+from typing import Any
 
-from sqlalchemy import Numeric, ScalarSelect, Text, and_, bindparam, cast, extract, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Numeric,
+    ScalarSelect,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    extract,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from chalicelib.model.runs import BAD, GOOD, Run, RunState
@@ -143,7 +156,7 @@ def good_seconds_of(tx: Tx, job_ids: Sequence[str], *, most: int) -> dict[str, l
     begun, ended = newest.c.started_at, newest.c.finished_at
     if tx.dialect.name == "sqlite":
         took = func.round((func.julianday(ended) - func.julianday(begun)) * DAY_SECONDS, 3)
-        texts = func.json_group_array(took)
+        texts: ColumnElement[Any] = func.json_group_array(took)
     else:
         at, start = (cast(extract("epoch", one), Numeric) for one in (ended, begun))
         took = func.round(at - start, 3)

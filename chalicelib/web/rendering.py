@@ -1,6 +1,9 @@
 """Render pages: templates that escape every value, and a policy that lets a page load and run nothing.
 
 The style sheet is part of the page; the content security policy names its hash, so a page is one request.
+
+A page shows no link and no form that its reader may not use: templates ask `may(path)` for a form that posts
+there, and `may(path, 'GET')` for a page. The macro `button` asks by itself.
 """
 
 from __future__ import annotations
@@ -8,6 +11,8 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +22,24 @@ from chalicelib.text import about, ago, on, safe, taken
 
 HERE = Path(__file__).parent
 
+May = Callable[[str, str], bool]  # whether the reader may send a request with this path and method
 
-def render(template: str, **values: Any) -> tuple[str, dict[str, str | list[str]]]:
-    """Return a page's text and its headers."""
-    text = _environment().get_template(template).render(style=_style(), version=__version__, **values)
+
+def nothing(_path: str, _method: str) -> bool:
+    """Return False: the reader may do nothing."""
+    return False
+
+
+_may: ContextVar[May] = ContextVar("may", default=nothing)
+
+
+def render(template: str, *, may: May = nothing, **values: Any) -> tuple[str, dict[str, str | list[str]]]:
+    """Return a page's text and its headers. `may` says what its reader may do."""
+    token = _may.set(may)
+    try:
+        text = _environment().get_template(template).render(style=_style(), version=__version__, **values)
+    finally:
+        _may.reset(token)
     return text, dict(_headers())
 
 
@@ -56,6 +75,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=_readable,
     )
+    environment.globals["may"] = lambda path, method="POST": _may.get()(path, method)
     environment.filters |= {"iso": iso, "about": about, "ago": ago, "on": on, "taken": taken}
     # what a page does not show is taken out before a text is cut, so that no half of it is left
     cut = environment.filters["truncate"]

@@ -30,6 +30,7 @@ NEEDS = {
     "GET /ui/jobs": "read",
     "GET /ui/jobs/{job_id}": "read",
     "GET /ui/runs": "read",
+    "GET /ui/settings": "operate",
     "GET /ui/runs/{run_id}": "read",
     "GET /ui/runs/{run_id}/log": "read",
     "POST /jobs/{job_id}/trigger": "trigger",
@@ -51,7 +52,14 @@ NEEDS = {
     "POST /runners/{name}/drain": "operate",
     "POST /runners/{name}/resume": "operate",
 }
-PUBLIC = {"GET /health", "GET /openapi.json", "POST /hooks/git"}  # a push proves a secret of its own
+PUBLIC = {
+    "GET /health",
+    "GET /openapi.json",
+    "POST /hooks/git",  # a push proves a secret of its own
+    "GET /ui/sign-in",
+    "POST /ui/sign-in",
+    "POST /ui/sign-out",
+}
 NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 

@@ -11,17 +11,19 @@ from typing import Any
 from chalice.app import Response
 
 from chalicelib.api import parameters
+from chalicelib.api.auth import what_may
 from chalicelib.api.query import RUN_ID
 from chalicelib.api.routing import current_request
 from chalicelib.web.rendering import render
 
-_MESSAGES = {
+MESSAGES = {
     "triggered": "The run is queued.",
     "enabled": "The job is enabled.",
     "disabled": "The job is disabled. Runs in progress go on.",
     "cancelled": "The run is being cancelled.",
     "retried": "A new run with the same params is queued.",
     "synced": "The bundle is synced.",
+    "signed-out": "You are signed out.",
     "unsynced": "The sync failed. The overview shows the reason.",
 }
 
@@ -38,10 +40,12 @@ def page(template: str, *, here: str, **values: Any) -> Response:
     text, headers = render(
         template,
         mount=current.mount,
+        may=what_may(current.caller, current.mount),
+        who=current.caller,
         here=here,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
-        message=_MESSAGES.get(DID.of(current.query) or ""),
+        message=MESSAGES.get(DID.of(current.query) or ""),
         message_run=run if run and RUN_ID.fullmatch(run) else None,
         **values,
     )

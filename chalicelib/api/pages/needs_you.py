@@ -63,7 +63,7 @@ def known(tx: Tx, settings: Settings, found: Sequence[JobHealth]) -> Known:
     """Read what is said of these jobs beside their health."""
     failing = [one.job.id for one in found if one.health is Health.FAILING]
     good = run_totals.last_good(tx, failing)
-    bad = {
+    bad: dict[str, int] = {
         job_id: past_runs.bad_in_a_row(tx, job_id, since=good.get(job_id), most=MOST_IN_A_ROW)
         for job_id in failing
     }

@@ -23,7 +23,7 @@ from chalicelib.store.database import Tx
 from chalicelib.web.strips import shades, strip
 from chalicelib.wiring import Sauron
 
-from . import needs_you, running_now, sauron_itself
+from . import first_steps, needs_you, running_now, sauron_itself
 from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
@@ -72,6 +72,10 @@ def overview() -> Response:
         soon = _soon(tx, now)
     counts = {health: sum(one.health is health for one in found) for health in Health}
     troubles = _troubles(sauron, report, found)
+    notices = warnings(is_open(settings), ())
+    steps = first_steps.first_steps(sauron, report, everything, soon)
+    if steps and not found:
+        return first_steps.show(steps, troubles=troubles, notices=notices, parts=parts)
     return page(
         "overview.html",
         here="overview",
@@ -82,7 +86,8 @@ def overview() -> Response:
         also=_also(needs),
         was_down=next((one for one in drawn_down[::-1] if one.seconds >= LONG.total_seconds()), None),
         troubles=troubles,
-        notices=warnings(is_open(settings), ()),
+        notices=notices,
+        steps=steps,
         needs=[needs_you.say(one, beside, now) for one in first],
         more_needs=max(0, len(needs) - NEEDS),
         running=progress,

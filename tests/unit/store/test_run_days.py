@@ -25,8 +25,8 @@ def fill(store: Store, now: datetime) -> None:
         state = STATES[number % len(STATES)]
         at = now - timedelta(hours=7 * (number + 1))
         record(store, f"job-{number % 2}", state, at, seconds=20_000)
-    gap = {"gap_from": now - timedelta(days=2, hours=3), "gap_count": 5}
-    record(store, "job-0", RunState.MISSED, now - timedelta(days=2), **gap)
+    begun = now - timedelta(days=2, hours=3)
+    record(store, "job-0", RunState.MISSED, now - timedelta(days=2), gap_from=begun, gap_count=5)
 
 
 def by_hand(store: Store, job_id: str, since: date) -> Days:
