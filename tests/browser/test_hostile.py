@@ -108,6 +108,8 @@ REFLECTED = (
     "/ui/runs/{path}",
     "/ui/audit?{who}&{subject}",
     "/ui/audit?{door}",
+    "/ui/sign-in?{next}",
+    "/ui/{path}",
 )
 
 
