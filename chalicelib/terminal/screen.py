@@ -93,6 +93,10 @@ class Screen:
         last = len(self._lines) - 1
         return [line.shown(closed=closed or number < last) for number, line in enumerate(self._lines)]
 
+    def count(self) -> int:
+        """Return how many lines there are."""
+        return len(self._lines)
+
     def forget(self, count: int) -> None:
         """Let go of the first lines; the cursor goes back to the first that is left at most."""
         del self._lines[:count]
@@ -125,7 +129,7 @@ class Screen:
         for earlier in reversed(states[:-1]):
             text += earlier[len(text) :]
         line.text = text
-        line.drawn_over |= len(states) > 1
+        line.drawn_over |= sum(map(bool, states)) > 1
         self._column = None if len(states[-1]) == len(text) else len(states[-1])
         return True
 

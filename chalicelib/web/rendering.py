@@ -1,4 +1,4 @@
-"""Render pages: templates that escape every value, and a policy that lets a page load and run nothing.
+"""Render pages: templates that escape every value, and a policy under which a page runs our own script alone.
 
 The style sheet is part of the page; the content security policy names its hash, so a page is one request.
 
@@ -13,6 +13,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,27 @@ def _style() -> str:
     return (HERE / "style.css").read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The script of the pages, and the digest that its address holds."""
+
+    text: str
+    digest: str
+
+
+@functools.cache
+def script() -> Script:
+    """Return the script that keeps pages fresh."""
+    text = (HERE / "live.js").read_text(encoding="utf-8")
+    return Script(text, hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
 @functools.cache
 def _headers() -> dict[str, str | list[str]]:
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
     return {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}

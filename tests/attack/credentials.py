@@ -27,12 +27,14 @@ NEEDS = {
     "GET /status": "read",
     "GET /simulate": "read",
     "GET /ui/audit": "read",
+    "GET /ui/events": "read",
     "GET /ui/jobs": "read",
     "GET /ui/jobs/{job_id}": "read",
     "GET /ui/runs": "read",
     "GET /ui/settings": "operate",
     "GET /ui/runs/{run_id}": "read",
     "GET /ui/runs/{run_id}/log": "read",
+    "GET /ui/script/{digest}": "read",
     "POST /jobs/{job_id}/trigger": "trigger",
     "POST /ui/jobs/{job_id}/trigger": "trigger",
     "POST /jobs/{job_id}/enable": "operate",
@@ -60,7 +62,7 @@ PUBLIC = {
     "POST /ui/sign-in",
     "POST /ui/sign-out",
 }
-NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
+NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such", "digest": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 
 

@@ -14,7 +14,7 @@ from chalicelib.api import parameters
 from chalicelib.api.auth import what_may
 from chalicelib.api.query import RUN_ID
 from chalicelib.api.routing import current_request
-from chalicelib.web.rendering import render
+from chalicelib.web.rendering import render, script
 
 MESSAGES = {
     "triggered": "The run is queued.",
@@ -43,6 +43,8 @@ def page(template: str, *, here: str, **values: Any) -> Response:
         may=what_may(current.caller, current.mount),
         who=current.caller,
         here=here,
+        live=current.request.method != "POST",
+        script=script().digest,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
         message=MESSAGES.get(DID.of(current.query) or ""),

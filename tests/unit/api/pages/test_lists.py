@@ -124,3 +124,72 @@ def test_each_job_says_how_often_it_ends_well_how_long_it_takes_and_whether_that
     assert numbers["none"] == ["<b>0 %</b>", "\u2013"]
     assert numbers["nightly-backup"] == ["\u2013", "\u2013"]
     assert [job_id for job_id, row in rows.items() if 'class="trend"' in row] == ["all", "half"]
+
+
+def test_runs_are_chosen_by_text_time_and_several_states(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    noon = clock.now()
+    for hours, state, error in (
+        (0, RunState.FAILED, "Disk 100% full"),
+        (1, RunState.TIMED_OUT, "stopped"),
+        (2, RunState.SUCCEEDED, None),
+        (3, RunState.SKIPPED, None),
+    ):
+        at = noon - timedelta(hours=hours)
+        reason = "the one before runs" if state is RunState.SKIPPED else None
+        record(sauron.store, "nightly-backup", state, at, error=error, reason=reason)
+    hour = (noon - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for query, states in {
+        "q=disk": ["failed"],
+        "q=100%25+FULL": ["failed"],
+        "q=_isk": [],
+        "q=ONE+BEFORE": ["skipped"],
+        "q=backup": ["failed", "timed_out", "succeeded", "skipped"],
+        "state=failed&state=timed_out": ["failed", "timed_out"],
+        "state=failed,timed_out&q=stop": ["timed_out"],
+        f"since={hour}": ["failed", "timed_out"],
+        f"until={hour}": ["succeeded", "skipped"],
+        f"since={hour}&until={hour}": [],
+    }.items():
+        page = client.get(f"/ui/runs?{query}").body
+        table = page.partition("<tbody>")[2]
+        assert re.findall('<span class="state ([a-z_]+)">', table) == states, query
+    page = client.get(f"/ui/runs?state=failed&state=missed&since={hour}&q=disk").body
+    assert re.findall(r'value="(\w+)" checked', page) == ["failed", "missed"]
+    assert f'value="{hour}"' in page
+
+
+def test_a_page_of_runs_leads_back_to_the_newest_with_the_same_view(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for minutes in range(5):
+        record(sauron.store, "nightly-backup", RunState.FAILED, clock.now() - timedelta(minutes=minutes))
+    first = client.get("/ui/runs?limit=2&job_id=nightly-backup&state=failed").body
+    assert ">Newest</a>" not in first
+    following = re.search(r'<a rel="next" href="([^"]+)"', first)
+    assert following
+    second = client.get("/ui/runs" + following[1].replace("&amp;", "&")).body
+    newest = re.search(r'<a href="([^"]+)">Newest</a>', second)
+    assert newest
+    again = client.get("/ui/runs" + newest[1].replace("&amp;", "&")).body
+    assert listed(again) == listed(first)
+    assert listed(second) == ["nightly-backup"] * 2
+
+
+def test_what_cannot_be_read_of_a_view_comes_back_as_a_page_with_its_name(
+    sauron: Sauron, client: Client
+) -> None:
+    for query, name in {
+        "state=green": "state",
+        "since=yesterdayish": "since",
+        "until=25:00": "until",
+        "limit=0": "limit",
+        "after=x": "after",
+        "colour=red": "colour",
+        "q=%00": "q",
+    }.items():
+        answer = client.get(f"/ui/runs?{query}", Accept="text/html")
+        assert answer.status == 400, query
+        assert f"Query parameter &#39;{name}&#39;" in answer.body, query
+        assert "<h1>" in answer.body
