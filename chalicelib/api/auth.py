@@ -55,6 +55,8 @@ SCOPE_OF_ROUTE = {
     "/ui/runs/{run_id}/cancel": "operate",
     "/ui/runs/{run_id}/retry": "operate",
     "/ui/sync": "operate",
+    "/ui/rollback": "operate",
+    "/ui/jobs": "trigger",  # several jobs at once: each act needs the scope that it needs alone
     SIGN_IN: "read",
     SIGN_OUT: "read",
 }

@@ -28,7 +28,7 @@ from chalicelib.errors import DamagedStoreError, SauronError
 from chalicelib.wiring import PROCESS, Sauron
 
 from . import problems
-from .auth import Caller
+from .auth import Caller, is_page
 from .page_addresses import mount
 from .parameters import Parameter
 from .query import Query
@@ -45,6 +45,7 @@ ANY_TYPE = ["*/*"]
 
 
 TEXT = "text/plain"
+PAGE_PARAMETERS = ("tz",)  # what the address of every page may have beside its own parameters
 _DECLARED = "declared_route"  # the attribute of a handler that holds its Route
 
 
@@ -193,7 +194,10 @@ def _call(handler: Handler, contract: Contract, names: Mapping[str, str]) -> Any
     body = {} if contract.body is None else {"body": _body(contract.body, current.request)}
     if contract.query is None:
         return handler(**names, **body)
-    query = Query(current.request, *(one.name for one in contract.query))
+    known = [one.name for one in contract.query]
+    if is_page(str(current.request.path)):
+        known += PAGE_PARAMETERS
+    query = Query(current.request, *known)
     with handled_as(replace(current, read_query=query)):
         return handler(**names, **body)
 

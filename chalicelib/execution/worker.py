@@ -86,7 +86,7 @@ class Worker:
         self._answers = answers
         self.running_attempts = RunningAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
-        self._unconfirmed = UnconfirmedClaims(owner)
+        self._unconfirmed = UnconfirmedClaims(owner, clock)
         self._finisher = Finisher(
             store, clock, owner=owner, publish=publish, unconfirmed=self._unconfirmed, wait=wait
         )

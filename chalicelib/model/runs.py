@@ -13,10 +13,12 @@ one run exists for an occurrence (job, fire time), ever.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -169,15 +171,43 @@ def ids_with(prefix: str) -> tuple[str, str] | None:
     return digits + _LOWEST[len(digits) :], digits + _HIGHEST[len(digits) :]
 
 
-_lock = threading.Lock()
-_last = 0
+class RunIds:
+    """Makes run ids: UUIDs of version 7 (RFC 9562), which sort by creation. Safe between threads."""
+
+    def __init__(
+        self,
+        milliseconds: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        bits: Callable[[int], int] = secrets.randbits,
+    ) -> None:
+        """Take the time since 1970 from `milliseconds`; `bits` returns a number of so many random bits."""
+        self._milliseconds = milliseconds
+        self._bits = bits
+        self._lock = threading.Lock()
+        # the last 60 bits given out: milliseconds, and a counter that begins anywhere in its first half
+        self._last = 0
+
+    def make(self) -> RunId:
+        """Return a new id."""
+        with self._lock:
+            self._last = max(self._last + 1, self._milliseconds() << 12 | self._bits(11))
+            stamp, counter = self._last >> 12, self._last & 0xFFF
+        text = f"{stamp << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | self._bits(62):032x}"
+        return RunId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
+_ids = [RunIds()]
 
 
 def new_run_id() -> RunId:
-    """Make a run id: a UUID of version 7 (RFC 9562). Ids of one process sort by creation."""
-    global _last  # noqa: PLW0603 - the last 60 bits given out: milliseconds, and a counter that begins anywhere in its first half
-    with _lock:
-        _last = max(_last + 1, (time.time_ns() // 1_000_000) << 12 | secrets.randbits(11))
-        stamp, counter = _last >> 12, _last & 0xFFF
-    text = f"{stamp << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | secrets.randbits(62):032x}"
-    return RunId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+    """Make a run id."""
+    return _ids[-1].make()
+
+
+@contextlib.contextmanager
+def run_ids_of(maker: RunIds) -> Iterator[None]:
+    """Let `maker` make all run ids of this process during the block, so that they can be foreseen."""
+    _ids.append(maker)
+    try:
+        yield
+    finally:
+        _ids.remove(maker)

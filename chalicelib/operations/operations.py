@@ -183,14 +183,17 @@ class Operations:
         self._wake()
         return run
 
-    def retry(self, run_id: str, *, by: str | None = None) -> Run:
-        """Queue a new run with the params of one that is over.
+    def retry(self, run_id: str, *, by: str | None = None, idempotency_key: str | None = None) -> Run:
+        """Queue a new run with the params of one that is over; the same key again returns that new run.
 
         Raises UnknownRunError, AmbiguousRunError, RunStateError, JobDisabledError (also for a rejected
         definition).
         """
         with self._store.write() as tx:
             former, job = _retryable(tx, run_id)
+            key = idempotency_key
+            if key is not None and (known := history.by_idempotency_key(tx, job.id, key)) is not None:
+                return known
             row = new_row(
                 job.id,
                 self._clock.now(),
@@ -200,6 +203,7 @@ class Operations:
                 by=by,
                 reason=f"retry of {former.id}",
             )
+            row["idempotency_key"] = key
             enqueue.put(tx, [row])
             made = history.find(tx, row["id"])
             acts.record(tx, self._clock.now())

@@ -14,12 +14,16 @@ import hashlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import about, ago, on, safe, taken
+from chalicelib.text import about, ago, safe, taken
+
+from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
 HERE = Path(__file__).parent
 
@@ -34,14 +38,24 @@ def nothing(_path: str, _method: str) -> bool:
 _may: ContextVar[May] = ContextVar("may", default=nothing)
 
 
-def render(template: str, *, may: May = nothing, **values: Any) -> tuple[str, dict[str, str | list[str]]]:
-    """Return a page's text and its headers. `may` says what its reader may do."""
-    token = _may.set(may)
+def render(
+    template: str, *, mount: str, zone: ZoneInfo = UTC, may: May = nothing, **values: Any
+) -> tuple[str, dict[str, str | list[str]]]:
+    """Return a page's text and its headers.
+
+    Its times are shown in a zone, which its links keep. `may` says what its reader may do.
+    """
+    token, shown_in = _may.set(may), shown_zone.set(zone)
     try:
-        text = _environment().get_template(template).render(style=_style(), version=__version__, **values)
+        text = (
+            _environment()
+            .get_template(template)
+            .render(style=_style(), version=__version__, mount=mount, zone=zone.key, **values)
+        )
     finally:
         _may.reset(token)
-    return text, dict(_headers())
+        shown_zone.reset(shown_in)
+    return keep_zone(text, mount, zone), dict(_headers())
 
 
 @functools.cache
@@ -93,7 +107,9 @@ def _environment() -> Any:
         finalize=_readable,
     )
     environment.globals["may"] = lambda path, method="POST": _may.get()(path, method)
-    environment.filters |= {"iso": iso, "about": about, "ago": ago, "on": on, "taken": taken}
+    environment.filters |= {"iso": iso, "ago": ago, "about": about, "taken": taken}
+    environment.filters |= {"on": shown_on, "shown": shown, "exact": exact, "zone_word": zone_word}
+    environment.filters["parsed"] = datetime.fromisoformat
     # what a page does not show is taken out before a text is cut, so that no half of it is left
     cut = environment.filters["truncate"]
     environment.filters["truncate"] = pass_environment(

@@ -1,5 +1,35 @@
 """The pages for people, and their forms."""
 
-from . import audit, events, forms, job, jobs, overview, run, runs, settings, sign_in
+from . import (
+    audit,
+    bulk,
+    bundle,
+    bundle_acts,
+    events,
+    job,
+    job_acts,
+    jobs,
+    overview,
+    run,
+    run_acts,
+    runs,
+    settings,
+    sign_in,
+)
 
-MODULES = (overview, jobs, job, runs, run, audit, settings, events, forms, sign_in)
+MODULES = (
+    overview,
+    jobs,
+    job,
+    runs,
+    run,
+    bundle,
+    audit,
+    settings,
+    events,
+    job_acts,
+    run_acts,
+    bundle_acts,
+    bulk,
+    sign_in,
+)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from chalice.app import Blueprint, Response
@@ -24,8 +23,7 @@ from chalicelib.store import bundle, history, registry, standings
 from chalicelib.web import charts
 from chalicelib.wiring import Sauron
 
-from . import job_set, needs_you
-from .form import PARAMS
+from . import job_set, needs_you, param_fields
 from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
@@ -36,20 +34,6 @@ AT = parameters.written_instant(
 AFTER = parameters.run_id("after", "The last run of the page before.")
 LEDGER = 20
 NEXT = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of the form that is made from a job's params: `kind` is checkbox, number, select or text."""
-
-    name: str
-    label: str
-    kind: str
-    hint: str
-    value: str
-    choices: tuple[str, ...]
-    required: bool
-    step: str
 
 
 @get(blueprint, "/ui/jobs/{job_id}", query=(*SAID, AT, AFTER))
@@ -96,7 +80,7 @@ def job(job_id: str) -> Response:
         limit=limit,
         ledger=ledger[:LEDGER],
         older=ledger[LEDGER - 1].id if len(ledger) > LEDGER else None,
-        fields=_fields(spec.params_schema),
+        fields=param_fields.fields(spec.params_schema),
         revision=revisions.get(found.revision or ""),
         code=_code(sauron, found),
         switched=switched,
@@ -121,34 +105,3 @@ def _why(job_id: str, at: str) -> Mapping[str, Any]:
         return current_request().sauron.questions.why(job_id, at)
     except InstantError as error:
         raise refused("at", str(error)) from None
-
-
-def _fields(schema: Mapping[str, Any] | None) -> list[Field]:
-    properties = (schema or {}).get("properties")
-    if not isinstance(properties, Mapping):
-        return []
-    required = (schema or {}).get("required") or ()
-    return [
-        _field(name, one, required=name in required)
-        for name, one in properties.items()
-        if isinstance(one, Mapping)
-    ]
-
-
-def _field(name: str, schema: Mapping[str, Any], *, required: bool) -> Field:
-    kinds = {"boolean": "checkbox", "integer": "number", "number": "number"}
-    choices = tuple(str(one) for one in schema.get("enum") or ())
-    kind = "select" if choices else kinds.get(str(schema.get("type")), "text")
-    low, high = schema.get("minimum"), schema.get("maximum")
-    span = f"{low} to {high}" if low is not None and high is not None else ""
-    default = schema.get("default")
-    return Field(
-        name=f"{PARAMS}{name}",
-        label=name,
-        kind=kind,
-        hint=" ".join(part for part in (span, str(schema.get("description") or "")) if part),
-        value="" if default is None else default if isinstance(default, str) else json.dumps(default),
-        choices=choices,
-        required=required and default is None and kind != "checkbox",
-        step="1" if schema.get("type") == "integer" else "any",
-    )

@@ -16,6 +16,8 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 from chalicelib.text import about, ago, counted, safe
 
+from .zone import page_zone
+
 CAUSE_CHARS = 300
 MOST_IN_A_ROW = 100  # failures that are counted
 _UNSAID = {
@@ -85,7 +87,8 @@ def _facts(one: JobHealth, incident: Incident | None, now: datetime) -> tuple[st
     job, last, switch = one.job, one.last, one.job.override
     since = incident.since if incident else None
     if one.health is Health.OFF and switch:
-        until = f" until {switch.until:%a %d %b %H:%M} UTC" if switch.until else ""
+        zone = page_zone()
+        until = f" until {switch.until.astimezone(zone):%a %d %b %H:%M} {zone.key}" if switch.until else ""
         return f"off{until}", switch.at, f"\u201c{switch.reason}\u201d" if switch.reason else ""
     if one.health is Health.REJECTED:
         return "rejected", since, job.rejected or ""

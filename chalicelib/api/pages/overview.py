@@ -25,6 +25,7 @@ from chalicelib.wiring import Sauron
 
 from . import first_steps, needs_you, running_now, sauron_itself
 from .frame import SAID, page
+from .zone import page_zone
 
 blueprint = Blueprint(__name__)
 
@@ -142,13 +143,18 @@ def _lines(soon: Sequence[tuple[datetime, str]], now: datetime) -> list[tuple[da
 
 
 def _hours(now: datetime) -> list[tuple[int, str]]:
-    """Return the axis' labels: every sixth hour, as minutes from 24 hours ago. Midnight names its day."""
+    """Return the axis' labels: every sixth hour of the page's zone, as minutes from 24 hours ago.
+
+    Midnight names its day.
+    """
+    zone = page_zone()
     start = now - timedelta(hours=24)
     hour = start.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     labels = []
     while hour < now + timedelta(hours=24):
-        if hour.hour % 6 == 0 and abs(hour - now) > NEAR:
+        local = hour.astimezone(zone)
+        if local.hour % 6 == 0 and local.minute == 0 and abs(hour - now) > NEAR:
             minute = round((hour - start).total_seconds() / 60)
-            labels.append((minute, f"{hour:%a}" if hour.hour == 0 else f"{hour:%H}"))
-        hour += timedelta(hours=1)
+            labels.append((minute, f"{local:%a}" if local.hour == 0 else f"{local:%H}"))
+        hour += timedelta(minutes=15)
     return labels

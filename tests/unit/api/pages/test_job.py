@@ -159,18 +159,17 @@ def test_a_form_of_too_many_fields_is_refused() -> None:
 def test_the_reason_of_every_form_is_in_the_audit_log(copy: Sauron, client: Client) -> None:
     send(client, "/ui/jobs/copy/trigger", reason="by hand")
     (run,) = client.get("/runs").json["runs"]
-    send(client, f"/ui/runs/{run['id']}/cancel", reason="wrong")
+    send(client, f"/ui/runs/{run['id']}/cancel", reason="wrong", confirm="yes")
     send(client, f"/ui/runs/{run['id']}/retry", reason="again")
-    send(client, "/ui/jobs/copy/disable", reason="noisy")
+    send(client, "/ui/jobs/copy/disable", reason="noisy", confirm="yes")
     send(client, "/ui/sync", reason="now")
     entries = client.get("/audit-log").json["entries"]
     assert [one["reason"] for one in reversed(entries)] == ["by hand", "wrong", "again", "noisy", "now"]
 
 
 def test_a_switch_has_a_reason_and_an_end_in_the_zone_of_the_page(copy: Sauron, client: Client) -> None:
-    send(
-        client, "/ui/jobs/copy/disable", reason="the disks move", until="2026-04-01T08:00", tz="Europe/Berlin"
-    )
+    fields = {"reason": "the disks move", "until": "2026-04-01T08:00", "tz": "Europe/Berlin"}
+    send(client, "/ui/jobs/copy/disable", **fields, confirm="yes")
     override = client.get("/jobs/copy").json["override"]
     assert (override["reason"], override["until"]) == ("the disks move", "2026-04-01T06:00:00Z")
     page = client.get("/ui/jobs/copy").body

@@ -34,11 +34,11 @@ def test_the_note_says_the_cure(sauron: Sauron, client: Client, clock: ManualClo
 def test_the_page_says_who_switched_the_job_and_why(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:
-    send(client, "/ui/jobs/nightly-backup/disable", reason="bucket moves")
+    send(client, "/ui/jobs/nightly-backup/disable", reason="bucket moves", confirm="yes")
     clock.move(hours=2)
     send(client, "/ui/jobs/nightly-backup/enable")
     clock.move(hours=1)
-    send(client, "/ui/jobs/nightly-backup/disable", reason="it fails <b>")
+    send(client, "/ui/jobs/nightly-backup/disable", reason="it fails <b>", confirm="yes")
     page = client.get("/ui/jobs/nightly-backup").body
     told = re.findall("<li>.*?</li>", page.partition("Switched before")[2])
     assert [re.sub("<[^>]*>", "", one) for one in told[:3]] == [

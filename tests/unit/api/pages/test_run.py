@@ -37,7 +37,7 @@ def test_each_state_says_what_comes_next(sauron: Sauron, client: Client, clock: 
         assert text in page, state
         assert "the disk was away" in page, state
         assert 'class="meter"' not in page
-        assert f"/ui/jobs/nightly-backup?why={at.strftime('%Y-%m-%dT%H')}" in page
+        assert f"/ui/jobs/nightly-backup?at={at.strftime('%Y-%m-%dT%H')}" in page
 
 
 def test_a_run_between_two_attempts_says_when_the_next_begins(

@@ -202,7 +202,7 @@ def test_signing_out_takes_the_cookie_away(guarded: Sauron) -> None:
 def test_signing_in_and_out_and_what_is_done_by_cookie_stand_in_the_audit_log(guarded: Sauron) -> None:
     send("wrong-token")
     client = signed_in()
-    assert client.ask("POST", "/ui/jobs/backup/disable", b"reason=move", FORM).status == 303
+    assert client.ask("POST", "/ui/jobs/backup/disable", b"reason=move&confirm=yes", FORM).status == 303
     client.ask("POST", "/ui/sign-out")
     assert acts(guarded) == [
         ("laptop", "page", "sign_out", "done"),

@@ -71,7 +71,7 @@ def test_forms_and_buttons_are_those_that_the_scope_may_send(pages: dict[str, st
             assert not beyond, (scope, name)
             offered.setdefault(scope, set()).update(shown)
     assert offered["read"] == set()
-    assert offered["trigger"] == {"/ui/jobs/{job_id}/trigger"}
+    assert offered["trigger"] == {"/ui/jobs/{job_id}/trigger", "/ui/jobs"}
     assert offered["operate"] == offered["admin"]
     assert {"/ui/jobs/{job_id}/disable", "/ui/runs/{run_id}/cancel", "/ui/sync"} < offered["operate"]
 
@@ -80,7 +80,7 @@ def test_links_lead_to_what_may_be_seen(pages: dict[str, str]) -> None:
     for scope in SCOPES:
         page = basic(TOKENS[scope]).get("/", **HTML).body
         assert ('href="/ui/settings"' in page) is (scope in {"operate", "admin"}), scope
-        assert ('href="#switch"' in basic(TOKENS[scope]).get("/ui/jobs/fails").body) is (
+        assert ('/ui/jobs/fails/disable"' in basic(TOKENS[scope]).get("/ui/jobs/fails").body) is (
             scope in {"operate", "admin"}
         )
 
