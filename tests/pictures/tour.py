@@ -22,9 +22,9 @@ def take(browser: Browser, shot: Callable[[Page, str, int], None]) -> None:
     """Walk through the tour; `shot` keeps a picture of a page by name and height in pixels."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        bundle = home / "bundle"
-        command(home, "init", str(bundle))
-        server = start(home, JOBS_GIT_REPO_URL=str(bundle)).until_synced()
+        bundle = home / ".sauron" / "bundle"  # where `make run` writes it
+        command(home, "init", ".sauron/bundle")
+        server = start(home, JOBS_GIT_REPO_URL=".sauron/bundle").until_synced()
         visitor = Visitor(browser, server.url)
         try:
             _walk(visitor(f"/ui/jobs/{JOB}", width=WIDTH, script=False), server, bundle, shot)
