@@ -26,6 +26,7 @@ from chalicelib.api import (
     metrics,
     openapi,
     pages,
+    pausing,
     planning,
     runners,
     runs,
@@ -39,7 +40,7 @@ from chalicelib.wiring import PROCESS
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 for step in MIDDLEWARE:
     app.register_middleware(step, "http")
-NOUNS = (health, jobs, runs, bundle, schedule, planning, alerts, runners, audit_log)
+NOUNS = (health, jobs, runs, bundle, schedule, planning, alerts, runners, pausing, audit_log)
 DOORS = (hooks, assistant_route, openapi, metrics)
 for module in (*NOUNS, *DOORS, *pages.MODULES):
     app.register_blueprint(module.blueprint)

@@ -27,7 +27,7 @@ from .chat import addresses as chat_addresses
 from .chat.addresses import ChatAddress
 from .errors import SettingsError
 from .postgresql import tls
-from .settings_readers import Token
+from .settings_readers import PoolSizes, Token
 from .sources import environment as sources
 from .sources import files, warnings
 
@@ -86,6 +86,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LOG_LEVEL", "INFO", read.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much Sauron says"),
     _row("SAURON_API_TOKENS", None, read.tokens, "name:scope:token, comma-separated; scopes read < trigger < operate < admin. Unset: the API is open", secret=True),
     _row("SAURON_WORKERS", "8", read.whole(1, 256), "Attempts that run at once"),
+    _row("SAURON_POOLS", "", read.pools, "How many runs of each pool may run at once over all runners: db:1,api:4. A pool without a size has 1"),
     _row("SAURON_JOB_ENV", "compatible", read.one_of("compatible", "declared"), "declared = jobs get their declared secrets and nothing else of the environment"),
     _row("SAURON_KILL_GRACE_SECONDS", "5", read.seconds(0, 300), "Between TERM and KILL of an attempt's processes", attribute="kill_grace"),
     _row("SAURON_DRAIN_SECONDS", "15", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
@@ -146,6 +147,7 @@ class Settings:
     log_level: str
     api_tokens: tuple[Token, ...] | None = field(repr=False)
     workers: int
+    pools: PoolSizes
     job_env: str
     kill_grace: timedelta
     drain: timedelta

@@ -23,7 +23,13 @@ from .auth import DOORS, Caller, is_page
 # They change nothing, or record each of their acts themselves.
 NOT_ACTS = frozenset({"/plan", "/mcp", "/hooks/git", "/ui/jobs", *DOORS})
 # Acts whose path names no subject, and the subject they have unless the body names one.
-_SUBJECTS = {"sync": "bundle", "rollback": "bundle", "test": "alerts"}
+_SUBJECTS = {
+    "sync": "bundle",
+    "rollback": "bundle",
+    "test": "alerts",
+    "pause": "everything",
+    "unpause": "everything",
+}
 _NAMES = {"test": "test_alerts"}
 
 

@@ -43,6 +43,8 @@ SCOPE_OF_ROUTE = {
     "/runs/{run_id}/retry": "operate",
     "/plan": "read",
     "/sync": "operate",
+    "/pause": "operate",
+    "/unpause": "operate",
     "/rollback": "operate",
     "/alerts/test": "operate",
     "/runners/{name}/drain": "operate",
@@ -57,6 +59,7 @@ SCOPE_OF_ROUTE = {
     "/ui/sync": "operate",
     "/ui/rollback": "operate",
     "/ui/jobs": "trigger",  # several jobs at once: each act needs the scope that it needs alone
+    "/ui/unpause": "operate",
     SIGN_IN: "read",
     SIGN_OUT: "read",
 }

@@ -119,6 +119,12 @@ def job(tx: Tx, job_id: str) -> Job | None:
     return _as_job(row) if row else None
 
 
+def as_it_is(tx: Tx, job_id: str) -> Job | None:
+    """Return one job, also a removed one, or None, for an act that changes no job."""
+    row = tx.execute(_one, {"job": job_id}).first()
+    return _as_job(row) if row else None
+
+
 def count(tx: Tx) -> int:
     """Return how many jobs there are (removed ones not counted)."""
     return tx.execute(select(func.count()).where(_j.removed_at.is_(None))).scalar_one()

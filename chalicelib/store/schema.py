@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0011"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0012"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -112,6 +112,12 @@ job_queue = Table(
     Column("lease_beat", Integer, nullable=False, server_default="0"),
     Column("dispatched_until", Instant),
     Column("lease_beat_at", Instant),
+    Column("pool", String(64)),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("chain_at", Instant),
+    Column("chain_key", String(64)),
+    Column("parents", Json),
+    Column("flows", Boolean(create_constraint=False), nullable=False, server_default=text("true")),
     UniqueConstraint("job_id", "fire_at"),
     UniqueConstraint("job_id", "idempotency_key"),
     CheckConstraint(f"state IN ({_STATES})", name="state_known"),
@@ -129,6 +135,23 @@ Index(
     job_queue.c.id,
     sqlite_where=text("state = 'queued'"),
     postgresql_where=text("state = 'queued'"),
+)
+# The few that are claimed before the others: empty where no job has a priority.
+Index(
+    "ix_job_queue_preferred",
+    job_queue.c.priority.desc(),
+    job_queue.c.due_at,
+    job_queue.c.id,
+    sqlite_where=text("state = 'queued' AND priority > 0"),
+    postgresql_where=text("state = 'queued' AND priority > 0"),
+)
+Index(
+    "uq_job_queue_chain_key",
+    job_queue.c.job_id,
+    job_queue.c.chain_key,
+    unique=True,
+    sqlite_where=text("chain_key IS NOT NULL"),
+    postgresql_where=text("chain_key IS NOT NULL"),
 )
 Index(
     "ix_job_queue_running",
@@ -209,6 +232,41 @@ overrides = Table(
     Column("until", Instant),
 )
 Index("ix_overrides_until", overrides.c.until)
+
+# How many runs of each pool may run at once. A pool without a row has the size 1.
+pools = Table(
+    "pools",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("size", Integer, nullable=False),
+)
+
+# The times during which nothing was to start: after `since`, until `until` (None: until somebody says so).
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("by", String(64)),
+    Column("reason", Text),
+    sqlite_autoincrement=True,
+)
+
+# Which job follows which. A trigger of the database notes each run of a parent that ended.
+chains = Table(
+    "chains",
+    metadata,
+    Column("parent", String(64), primary_key=True),
+    Column("child", String(64), primary_key=True),
+)
+chain_ends = Table(
+    "chain_ends",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), nullable=False),
+    sqlite_autoincrement=True,
+)
 
 # The times during which a schedule was in force for a job: what `audit` recomputes the pure schedule over.
 periods = Table(

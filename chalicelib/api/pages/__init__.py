@@ -10,6 +10,7 @@ from . import (
     job_acts,
     jobs,
     overview,
+    pause_acts,
     run,
     run_acts,
     runs,
@@ -30,6 +31,7 @@ MODULES = (
     job_acts,
     run_acts,
     bundle_acts,
+    pause_acts,
     bulk,
     sign_in,
 )

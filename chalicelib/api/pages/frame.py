@@ -37,6 +37,7 @@ MESSAGES = {
     "all_enabled": "All of them are enabled.",
     "all_disabled": "All of them are disabled. Runs in progress go on.",
     "signed-out": "You are signed out.",
+    "unpaused": "Runs start again.",
 }
 
 

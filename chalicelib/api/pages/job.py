@@ -15,7 +15,6 @@ from chalicelib.api import parameters
 from chalicelib.api.query import refused
 from chalicelib.api.routing import current_request, get
 from chalicelib.bundle.job_source import JobSource, job_source
-from chalicelib.cron.describe import describe
 from chalicelib.model.instants import InstantError
 from chalicelib.model.jobs import Job
 from chalicelib.operations.requests import find_job
@@ -68,7 +67,7 @@ def job(job_id: str) -> Response:
         health=health,
         word="removed" if not here else health.mark,
         need=needs_you.say(health, beside, now) if here and health.needs_a_person else None,
-        schedule=describe(spec.cron, spec.timezone),
+        schedule=spec.schedule_text,
         next_fires=found.next_fires(now=now, count=NEXT),
         past=past,
         change=pace(past.durations.good).change,

@@ -15,7 +15,6 @@ from chalicelib.answers.pace import Pace, paces
 from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
-from chalicelib.cron.describe import describe
 from chalicelib.model.runs import BAD, GOOD, RunState
 from chalicelib.store import registry, run_days
 from chalicelib.store.database import Tx
@@ -162,7 +161,7 @@ def _lines(tx: Tx, shown: list[JobHealth], now: datetime) -> list[Line]:
             Line(
                 of=one,
                 next_at=next(iter(job.next_fires(now=now, count=1)), None),
-                schedule=describe(job.spec.cron, job.spec.timezone).removesuffix(f" ({job.spec.timezone})"),
+                schedule=job.spec.schedule_text.removesuffix(f" ({job.spec.timezone})"),
                 good=None if share is None else int(share * 100),  # 99.9 % is not all
                 pace=pace_of[job.id],
                 trend=trend(pace_of[job.id].trend),

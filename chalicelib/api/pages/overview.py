@@ -87,6 +87,7 @@ def overview() -> Response:
         also=_also(needs),
         was_down=next((one for one in drawn_down[::-1] if one.seconds >= LONG.total_seconds()), None),
         troubles=troubles,
+        pause=report.pause,
         notices=notices,
         steps=steps,
         needs=[needs_you.say(one, beside, now) for one in first],

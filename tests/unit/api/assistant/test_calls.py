@@ -21,7 +21,7 @@ from tests.unit.api.conftest import Build
 
 JARVIS = Caller("jarvis", "operate")
 ASKING = {"overview", "find_jobs", "job", "runs", "run_log"}
-CHANGING = {"cancel", "retry", "set_enabled", "sync", "rollback"}
+CHANGING = {"cancel", "retry", "set_enabled", "sync", "rollback", "pause"}
 PARAMS = {"type": "object", "properties": {"n": {"type": "integer"}}, "additionalProperties": False}
 
 
