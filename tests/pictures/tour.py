@@ -24,7 +24,7 @@ def take(browser: Browser, shot: Callable[[Page, str, int], None]) -> None:
         home = Path(folder)
         bundle = home / ".sauron" / "bundle"  # where `make run` writes it
         command(home, "init", ".sauron/bundle")
-        server = start(home, JOBS_GIT_REPO_URL=".sauron/bundle").until_synced()
+        server = start(home, JOBS_GIT_REPO_URL="./.sauron/bundle").until_synced()
         visitor = Visitor(browser, server.url)
         try:
             _walk(visitor(f"/ui/jobs/{JOB}", width=WIDTH, script=False), server, bundle, shot)
@@ -69,6 +69,8 @@ def _walk(page: Page, server: Served, bundle: Path, shot: Callable[[Page, str, i
         page.locator("main button.main").click()
     _run(page, server)
     shot(page, "mended", 900)
+    page.goto(f"{server.url}/ui/bundle")
+    shot(page, "bundle", 820)
     page.goto(server.url)
     shot(page, "green", 620)
 
