@@ -23,7 +23,8 @@ def take(browser: Browser, shot: Callable[[Page, str, int], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         bundle = home / ".sauron" / "bundle"  # where `make run` writes it
-        command(home, "init", ".sauron/bundle")
+        author = {f"GIT_{who}_{what}": "ops" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        command(home, "init", ".sauron/bundle", **author)
         server = start(home, JOBS_GIT_REPO_URL="./.sauron/bundle").until_synced()
         visitor = Visitor(browser, server.url)
         try:
