@@ -80,8 +80,8 @@ attack: install ## Attack a server of its own on this machine and print what got
 	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.attack
 	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -m long tests/e2e/test_openapi_requests.py
 
-pictures: install ## Take the pictures of the pages in docs/ again (Debian's Chromium)
-	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.pictures
+pictures: install ## Take the pictures in docs/ again (Debian's Chromium; ARGS=tour takes those of the tour)
+	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.pictures $(ARGS)
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)

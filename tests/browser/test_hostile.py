@@ -100,7 +100,7 @@ REFLECTED = (
     "/ui/jobs?{q}&{tag}&{project}",
     "/ui/jobs?{state}",
     "/ui/jobs?{after}",
-    "/ui/jobs/hostile-00?{why}",
+    "/ui/jobs/hostile-00?{at}",
     "/ui/jobs/hostile-00?{after}",
     "/ui/jobs/{path}",
     "/ui/runs?{job_id}",
@@ -108,6 +108,8 @@ REFLECTED = (
     "/ui/runs/{path}",
     "/ui/audit?{who}&{subject}",
     "/ui/audit?{door}",
+    "/ui/sign-in?{next}",
+    "/ui/{path}",
 )
 
 
