@@ -121,6 +121,7 @@ class Worker:
         """Log what a claim decided, and stop attempts here that it cancelled."""
         for one in claim.decided:
             log.info(DECIDED_EVENTS[one.state], run_id=one.run_id, job_id=one.job_id, reason=one.reason)
+            self._on_end(one.job_id)
         if claim.cancelled:
             try:
                 self.running_attempts.check_cancellations()

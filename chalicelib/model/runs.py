@@ -58,9 +58,11 @@ class Origin(StrEnum):
     CATCHUP = "catchup"  # an occurrence whose time passed while Sauron was down; it waits its turn
     TRIGGER = "trigger"  # a person or the assistant
     RETRY = "retry"  # a person, of an earlier run
+    CHAIN = "chain"  # the end of a run of a job that this one follows
 
 
 OCCURRENCES = (Origin.SCHEDULE, Origin.CATCHUP)
+DROPPED_WHEN_OFF = (*OCCURRENCES, Origin.CHAIN)  # nobody asked for these by name
 
 
 class Outcome(StrEnum):
@@ -101,7 +103,9 @@ class Run:
     `fire_at` is the schedule's time and None for triggers; `due_at` is when it may start (jitter, backoff).
     `gap_from` and `gap_count` are set on a `missed` row that stands for several occurrences: from `gap_from`
     to `fire_at`, both included. `revision` is bound at the first claim and kept for every retry. `attempt`
-    counts the attempts started.
+    counts the attempts started. A run of a chain stands for `chain_at`, and `parents` holds run_id, state
+    and result of each job that it followed; without `flows` the jobs that follow it are not asked for. At
+    most the size of its `pool` runs at once; runs of higher `priority` are claimed first.
     """
 
     id: RunId
@@ -131,6 +135,22 @@ class Run:
     lease_owner: str | None
     lease_generation: int
     lease_beat: int
+    pool: str | None = None
+    priority: int = 0
+    chain_at: datetime | None = None
+    chain_key: str | None = None
+    parents: dict[str, dict[str, Any]] | None = None
+    flows: bool = True
+
+    @property
+    def occurrence(self) -> bool:
+        """Whether it is an occurrence of a schedule: its job's own, or that of the jobs which it follows."""
+        return self.origin in OCCURRENCES or self.chain_key is not None
+
+    @property
+    def scheduled_for(self) -> datetime:
+        """The time it stands for: its fire time, that of the chain it belongs to, or that of its trigger."""
+        return self.fire_at or self.chain_at or self.created_at
 
 
 @dataclass(frozen=True, slots=True)

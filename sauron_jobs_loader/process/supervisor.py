@@ -23,6 +23,7 @@ from sauron_jobs_loader import channel
 
 from . import params_question, tree
 from .job import become_job
+from .tree_limits import Excess, Limits
 
 LONGEST_WAIT_SECONDS = 3600.0
 """One wait of the loop; poll counts milliseconds in 32 bits."""
@@ -77,7 +78,7 @@ def _start(
     for descriptor in (null, *fds[1:]):
         os.close(descriptor)
     channel.send(control, {"event": "started", "pid": job})
-    ending = _Supervision(control, children, job).wait()
+    ending = _Supervision(control, children, job, Limits.of(request)).wait()
     if ending:
         channel.send(control, ending)
     else:
@@ -95,7 +96,7 @@ def _delete(folder: str) -> None:
 class _Supervision:
     """The wait for the end of one job."""
 
-    def __init__(self, control: socket.socket, children: int, job: int) -> None:
+    def __init__(self, control: socket.socket, children: int, job: int, limits: Limits) -> None:
         self._control = control
         self._children = children
         self._job = job
@@ -107,6 +108,8 @@ class _Supervision:
         self._patient = False
         self._timed_out = False
         self._stopped = False
+        self._limits = limits
+        self._excess: Excess | None = None
 
     def wait(self) -> dict[str, Any] | None:
         """Wait, end what is left, and return the report; None if the runner, its reader, is gone."""
@@ -115,8 +118,9 @@ class _Supervision:
         poll.register(self._children, select.POLLIN)
         while not self._over():
             left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            waits = [one for one in (left, self._limits.every) if one is not None]
             for descriptor, _event in poll.poll(
-                None if left is None else min(left, LONGEST_WAIT_SECONDS) * 1000 + 1
+                min(*waits, LONGEST_WAIT_SECONDS) * 1000 + 1 if waits else None
             ):
                 if descriptor == self._children:
                     tree.empty(self._children)
@@ -129,6 +133,9 @@ class _Supervision:
     def _over(self) -> bool:
         alive = tree.reap(self._ended)
         if self._status is not None and not (self._patient and alive):
+            return True
+        self._excess = self._limits.exceeded()
+        if self._excess is not None:
             return True
         if self._deadline is None or time.monotonic() < self._deadline:
             return False
@@ -179,6 +186,7 @@ class _Supervision:
             "leftovers": leftovers,
             "timed_out": self._timed_out,
             "stopped": self._stopped,
+            "excess": self._excess,
             "max_rss_kb": self._usage.ru_maxrss if self._usage else None,
             "cpu_seconds": round(self._usage.ru_utime + self._usage.ru_stime, 6) if self._usage else None,
         }
