@@ -7,13 +7,13 @@ from tests.unit.api.client import Client, execute, trigger
 
 JOB = {
     "id", "cron", "enabled", "timeout_seconds", "tags", "project", "description", "timezone", "schedule_text",
-    "next_run_at", "last_run", "override", "max_attempts", "source", "rejected",
+    "next_run_at", "last_run", "override", "max_attempts", "source", "rejected", "after",
 }  # fmt: skip
 JOB_IN_FULL = JOB | {
     "next_runs", "success_rate", "durations", "runs_counted", "enabled_in_bundle", "overlap", "catchup",
     "catchup_window_seconds", "catchup_max", "jitter_minutes", "retry_backoff_seconds", "alert_after",
     "queue_mode", "isolation", "renamed_from", "secrets", "params_schema", "entrypoint", "place", "revision",
-    "removed_at", "after", "pool", "priority", "memory_mb", "max_processes", "slow_after_seconds",
+    "removed_at", "pool", "priority", "memory_mb", "max_processes", "slow_after_seconds",
 }  # fmt: skip
 RUN = {
     "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision",
