@@ -133,6 +133,24 @@ MUTANTS = (
         "        _known,",
     ),
     Mutant(
+        "ignore the pool",
+        "chalicelib/store/queue/pools.py",
+        "    return or_(_q.pool.is_(None), running < func.coalesce(size, literal_column(str(DEFAULT_SIZE))))",
+        "    return or_(_q.pool.is_(None), running < 9 + func.coalesce(size, literal_column(str(DEFAULT_SIZE))))",
+    ),
+    Mutant(
+        "start during a pause",
+        "chalicelib/store/queue/pauses.py",
+        "    return or_(_q.force, overlap.DROPPABLE, ~_in_force(_now()))",
+        "    return or_(_q.force, overlap.DROPPABLE, _now().is_not(None))",
+    ),
+    Mutant(
+        "run a chain twice",
+        "chalicelib/store/queue/chains.py",
+        "        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_([row.note for row in ended])))\n",
+        "        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_([row.note for row in ended])))\n        ended = [*ended, *(row for row in ended if row.origin == 'trigger')]\n",
+    ),
+    Mutant(
         "a commit half done: the cursor in a transaction of its own",
         "chalicelib/scheduling/tick.py",
         "            if batch.jobs < BATCH:\n                duties.duty_done(tx, duties.TICK, at=now)\n",
