@@ -68,9 +68,9 @@ MUTANTS = (
     ),
     Mutant(
         "lose an acknowledged trigger",
-        "chalicelib/store/queue/enqueue.py",
-        "_of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0, _q.origin.in_(OCCURRENCES), _q.reason.is_(None))",
-        "_of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0)",
+        "chalicelib/operations/operations.py",
+        '            acts.record(tx, self._clock.now())\n        log.info("run.requested", job_id=job_id, run_id=made.id',
+        '            tx.rollback()\n        log.info("run.requested", job_id=job_id, run_id=made.id',
     ),
     Mutant(
         "take back at downtime what was never scheduled again",
@@ -113,12 +113,6 @@ MUTANTS = (
         "chalicelib/store/ledger.py",
         "    enabled = override.enabled if override else spec.enabled\n",
         "    enabled = spec.enabled\n",
-    ),
-    Mutant(
-        "take an unanswered claim for none",
-        "chalicelib/store/queue/unconfirmed_claims.py",
-        "                if finish.release(tx, run, owner=self._owner):",
-        "                if False:",
     ),
     Mutant(
         "start what is disabled",
