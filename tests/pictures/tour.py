@@ -23,8 +23,9 @@ def take(browser: Browser, shot: Callable[[Page, str, int], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         bundle = home / ".sauron" / "bundle"  # where `make run` writes it
-        author = {f"GIT_{who}_{what}": "ops" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-        command(home, "init", ".sauron/bundle", **author)
+        git = {"GIT_AUTHOR_NAME": "ops", "GIT_AUTHOR_EMAIL": "ops@localhost"}
+        committer = {"GIT_COMMITTER_NAME": "ops", "GIT_COMMITTER_EMAIL": "ops@localhost"}
+        command(home, "init", ".sauron/bundle", seconds=60, **git, **committer)
         server = start(home, JOBS_GIT_REPO_URL="./.sauron/bundle").until_synced()
         visitor = Visitor(browser, server.url)
         try:
