@@ -26,6 +26,7 @@ from tests.bench.cold_start import bench_cold_start
 from tests.bench.measuring import Server, environment, percentile, say, serving
 from tests.bench.postgres import bench_bell, bench_postgres, bench_runners
 from tests.bench.scale import bench_scale
+from tests.bench.sqlite import bench_sqlite
 
 
 def plain_exec() -> float:
@@ -242,7 +243,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     bench.__name__.removeprefix("bench_"): bench
     for bench in (
         *(bench_trigger, bench_lateness, bench_throughput, bench_tick, bench_idle),
-        *(bench_postgres, bench_runners, bench_bell, bench_cold_start, bench_scale),
+        *(bench_sqlite, bench_postgres, bench_runners, bench_bell, bench_cold_start, bench_scale),
     )
 }
 
