@@ -54,6 +54,7 @@ class ProcessTreeHandle:
         self.sha = sha
         self._lock = threading.Lock()
         self._retired = False
+        self._free: list[socket.socket] = []  # of supervisors that wait for an attempt
         self._child_status: int | None = None
         self._guard, guard_end = socket.socketpair()
         self._requests, requests_end = socket.socketpair()
@@ -95,6 +96,19 @@ class ProcessTreeHandle:
                 channel.send(self._requests, message, fds)
             except OSError as error:
                 raise TreeGoneError from error
+
+    def free_slot(self) -> socket.socket | None:
+        """Take the control socket of a supervisor that waits for an attempt, or None."""
+        with self._lock:
+            return self._free.pop() if self._free and not self.ended else None
+
+    def give_back(self, control: socket.socket) -> None:
+        """Keep a supervisor for the next attempt; one of a tree that is let go of ends."""
+        with self._lock:
+            if not self._retired:
+                self._free.append(control)
+                return
+        control.close()
 
     def reply(self, deadline: float, printed: Tail) -> dict[str, Any] | None:
         """Wait for the reply of a boot, and keep the tail of its output.
@@ -171,6 +185,9 @@ class ProcessTreeHandle:
             if not self._retired:
                 self._retired = True
                 self._requests.close()
+            for control in self._free:
+                control.close()
+            self._free.clear()
 
     def end(self) -> None:
         """Kill everything in the tree and wait until it is gone."""

@@ -35,15 +35,19 @@ from sauron_jobs_loader.text import storable
 from . import manifest, oom_score, result, surroundings, termination, tree
 
 
-def become_job(
-    sha: str, request: dict[str, Any], *, channel_fd: int, output_fd: int, supervisor: int
-) -> NoReturn:
-    """Run the requested job in this process, which was forked for it. Never returns."""
+def become_job(sha: str, *, channel_fd: int, output_fd: int, supervisor: int) -> NoReturn:
+    """Run the job that the runner names on the channel, in this process forked for it. Never returns."""
     code = 1
     try:
-        _enter(request, output_fd, supervisor)
-        link = Channel(socket.socket(fileno=channel_fd), request["nonce"])
-        code = _run(sha, request, link)
+        os.setsid()
+        tree.die_with_parent(supervisor)
+        sock = socket.socket(fileno=channel_fd)
+        received = channel.receive(sock)
+        if received is None:  # the runner is gone
+            os._exit(code)
+        request = received[0]
+        _enter(request, output_fd)
+        code = _run(sha, request, Channel(sock, request["nonce"]))
         _leave()
     except BaseException:  # noqa: BLE001 - nothing may return into the code of the zygote below
         with contextlib.suppress(BaseException):
@@ -53,9 +57,7 @@ def become_job(
         os._exit(code)
 
 
-def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
-    os.setsid()
-    tree.die_with_parent(supervisor)
+def _enter(request: dict[str, Any], output_fd: int) -> None:
     oom_score.raise_to(oom_score.JOB)
     tree.unshield()
     tree.name_process("sauron-job")

@@ -5,6 +5,10 @@ runner. Whatever the job started, daemons in sessions of their own included, bec
 (it adopts orphans), so when it reports the end, nothing of the attempt is left. Time limits are kept here, by
 the monotonic clock, so they hold while the runner is busy or frozen.
 
+A supervisor that a zygote forked serves one attempt after another, at most ATTEMPTS, so that an attempt costs
+one fork. It goes on only if no child and no descriptor is left of the one before. It never reads what an
+attempt is to do: the job's process does, so nothing of that is in the memory of the next fork.
+
 If it is killed, the kernel kills the job (its parent-death signal), the guard kills the rest, and the runner
 sees its socket close.
 """
@@ -24,8 +28,14 @@ from sauron_jobs_loader import channel
 from . import params_question, tree
 from .job import become_job
 
+ATTEMPTS = 200
+"""So many attempts one supervisor serves: whatever a long life could do to it ends with it."""
+
 LONGEST_WAIT_SECONDS = 3600.0
 """One wait of the loop; poll counts milliseconds in 32 bits."""
+
+Request = tuple[dict[str, Any], list[int]]
+"""What the runner asks a supervisor for: a message, and the ends of a job's channel and output."""
 
 
 def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
@@ -36,13 +46,13 @@ def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
         os._exit(0)
     if params_question.is_one(received[0]):
         params_question.reply(sha, *received)
-    supervise(sha, *received)
+    supervise(sha, *received, attempts=1)
 
 
-def supervise(sha: str, request: dict[str, Any], fds: list[int]) -> NoReturn:
-    """Run one attempt to its end; never return.
+def supervise(sha: str, request: dict[str, Any], fds: list[int], *, attempts: int = ATTEMPTS) -> NoReturn:
+    """Run attempts to their end, at most so many and one at a time; never return.
 
-    `fds` are the control socket, the job's channel and its output pipe.
+    `fds` are the control socket, and the first job's channel and its output pipe.
     """
     try:
         os.setpgid(0, 0)
@@ -52,15 +62,31 @@ def supervise(sha: str, request: dict[str, Any], fds: list[int]) -> NoReturn:
         gc.disable()
         children = tree.watch_children()
         control = socket.socket(fileno=fds[0])
-        channel.send(control, {"event": "up", "supervisor": os.getpid()})
-        _start(sha, request, control, children, fds)
+        _serve(sha, control, children, (request, fds[1:]), attempts)
     finally:
         os._exit(1)
 
 
-def _start(
-    sha: str, request: dict[str, Any], control: socket.socket, children: int, fds: list[int]
-) -> NoReturn:
+def _serve(sha: str, control: socket.socket, children: int, first: Request, attempts: int) -> NoReturn:
+    request, fds = first
+    own: set[str] = set()
+    for left in reversed(range(attempts)):
+        job = _start(sha, control, children, fds)
+        own = own or _descriptors()
+        ending = _Supervision(control, children, job).wait()
+        if not ending:
+            _delete(request["scratch"])
+            break
+        ending["again"] = left > 0 and not tree.reap() and _descriptors() == own
+        channel.send(control, ending)
+        if not ending["again"] or (following := _next(control)) is None:
+            break
+        request, fds = following
+    os._exit(0)
+
+
+def _start(sha: str, control: socket.socket, children: int, fds: list[int]) -> int:
+    """Fork the job, give it its channel and output, and return its pid."""
     supervisor = os.getpid()
     try:
         job = os.fork()
@@ -70,19 +96,27 @@ def _start(
     if job == 0:
         control.close()
         os.close(children)
-        become_job(sha, request, channel_fd=fds[1], output_fd=fds[2], supervisor=supervisor)
+        become_job(sha, channel_fd=fds[0], output_fd=fds[1], supervisor=supervisor)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    for descriptor in (null, *fds[1:]):
+    for descriptor in (null, *fds):
         os.close(descriptor)
-    channel.send(control, {"event": "started", "pid": job})
-    ending = _Supervision(control, children, job).wait()
-    if ending:
-        channel.send(control, ending)
-    else:
-        _delete(request["scratch"])
-    os._exit(0)
+    channel.send(control, {"event": "started", "pid": job, "supervisor": supervisor})
+    return job
+
+
+def _next(control: socket.socket) -> Request | None:
+    """Wait for the next request; None if the runner has none any more. An order that came late is over."""
+    while received := channel.receive(control):
+        if received[1]:
+            return received
+    return None
+
+
+def _descriptors() -> set[str]:
+    """Return what is open; the folder that is read has the same number at each call."""
+    return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - no pathlib in the fork
 
 
 def _delete(folder: str) -> None:
