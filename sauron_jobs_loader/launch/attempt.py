@@ -125,7 +125,8 @@ class Attempt:
         if not self._first_to_watch():  # it was ended before anybody watched
             return self._facts(reports, job, 0)
         output = Output(self._output, self._masker, on_output)
-        self._order({"order": "limit", "seconds": timeout.total_seconds(), "grace": self._grace})
+        limit = {"seconds": timeout.total_seconds(), "grace": self._grace, "scratch": self._scratch}
+        self._order({"order": "limit", **limit})
         self._deadline = min(self._deadline, time.monotonic() + timeout.total_seconds() + self._patience)
         try:
             self._listen(reports, job, output)

@@ -8,6 +8,7 @@ leaves threads or connections behind gets no zygote: its attempts are spawned, e
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import secrets as randomness
 import threading
@@ -155,6 +156,21 @@ class Launcher:
         finally:
             if own:
                 own.end()
+
+    def prepare(self, sha: str, count: int) -> None:
+        """Have processes made for so many attempts of a revision, if it is loaded, ahead of need."""
+        with self._lock:
+            tree = self._zygotes.get(sha)
+        if tree is not None:
+            with contextlib.suppress(TreeGoneError):  # the attempt boots another
+                slots.prepare(tree, count - tree.free)
+
+    def rest(self, waiting: timedelta) -> None:
+        """End the processes that have waited so long for an attempt, but for one of each revision."""
+        with self._lock:
+            trees = list(self._zygotes.values())
+        for tree in trees:
+            tree.let_go_of_free(waiting, keep=1)
 
     def retire(self, keep: Collection[str]) -> None:
         """Let go of the revisions not in `keep`. Attempts that run go on to their end."""

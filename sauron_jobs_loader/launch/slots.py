@@ -1,16 +1,15 @@
-"""Starting an attempt under a supervisor: one that is free, or a new one that the zygote forks.
+"""Slots: supervisors that have a process ready, and starting an attempt in one of them.
 
-A supervisor is known by its control socket, which stays open between attempts; closing it ends the supervisor
-and all below it.
+A slot is known by the control socket of its supervisor, which stays open between attempts; closing it ends
+the supervisor and all below it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
+import select
 import socket
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -21,8 +20,6 @@ from sauron_jobs_loader.errors import BootError
 from .process_tree_handle import ProcessTreeHandle, TreeGoneError
 
 START_PATIENCE = timedelta(seconds=60)
-
-Send = Callable[[dict[str, Any], Sequence[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,68 +32,93 @@ class Begun:
     supervisor: int
     pid: int
 
+    def leave_job(self) -> None:
+        """Give up the channel and the output of the job's process."""
+        self.link.close()
+        os.close(self.output)
+
 
 def begin(tree: ProcessTreeHandle, request: dict[str, Any]) -> Begun:
-    """Start an attempt. Raises TreeGoneError if there is no supervisor, BootError if one refuses."""
-    while (free := tree.free_slot()) is not None:
-        with contextlib.suppress(TreeGoneError):  # it was killed while it was free
-            return _begin(free, request, functools.partial(channel.send, free))
-    control, control_end = socket.socketpair()
-
-    def ask_zygote(message: dict[str, Any], fds: Sequence[int]) -> None:
-        with control_end:
-            tree.send(message, (control_end.fileno(), *fds))
-
-    return _begin(control, request, ask_zygote)
-
-
-def _begin(control: socket.socket, request: dict[str, Any], send: Send) -> Begun:
-    """Have the job's process started with its ends of its connections, and then tell it what to do.
-
-    A supervisor that is killed before it has said that there is a process began nothing.
-    """
+    """Start an attempt. Raises TreeGoneError if there is no process for it, BootError if none can be made."""
     asked = channel.encode(request, channel.REPLY_LIMIT)
-    link, link_end = socket.socketpair()
-    output, output_end = os.pipe2(os.O_CLOEXEC)
+    begun = _ready(tree)
     try:
-        try:
-            send({"scratch": request["scratch"]}, (link_end.fileno(), output_end))
-        except OSError as error:
-            raise TreeGoneError from error
-        finally:
-            link_end.close()
-            os.close(output_end)
-        supervisor, pid = _started(control)
-        link.settimeout(START_PATIENCE.total_seconds())
+        begun.link.settimeout(START_PATIENCE.total_seconds())
         with contextlib.suppress(OSError):  # watching will tell that the process has ended
-            link.sendall(asked)
+            begun.link.sendall(asked)
+        for descriptor in (begun.control.fileno(), begun.link.fileno(), begun.output):
+            os.set_blocking(descriptor, False)
+    except BaseException:
+        begun.leave_job()
+        begun.control.close()
+        raise
+    return begun
+
+
+def prepare(tree: ProcessTreeHandle, count: int) -> None:
+    """Have so many slots made, for attempts that are soon to start. Raises TreeGoneError."""
+    for _ in range(count):
+        tree.give_back(_new(tree))
+
+
+def _new(tree: ProcessTreeHandle) -> socket.socket:
+    control, control_end = socket.socketpair()
+    try:
+        with control_end:
+            tree.send({}, (control_end.fileno(),))
     except BaseException:
         control.close()
-        link.close()
-        os.close(output)
         raise
-    for descriptor in (control.fileno(), link.fileno(), output):
-        os.set_blocking(descriptor, False)
-    return Begun(control, link, output, supervisor, pid)
+    return control
 
 
-def _started(control: socket.socket) -> tuple[int, int]:
-    """Wait for the supervisor and return its pid and the job's.
+def _ready(tree: ProcessTreeHandle) -> Begun:
+    """Return a slot with a live process: a free one, or a new one."""
+    while (free := tree.free_slot()) is not None:
+        with contextlib.suppress(TreeGoneError):  # it was killed while it was free
+            return _process(free)
+    return _process(_new(tree))
 
-    Raises TreeGoneError if nothing started, BootError if refused.
+
+def _process(control: socket.socket) -> Begun:
+    """Return a slot's process. One that was killed while it waited has been replaced by its supervisor.
+
+    Raises TreeGoneError if the supervisor is gone, BootError if it refuses.
     """
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
     control.settimeout(START_PATIENCE.total_seconds())
+    begun: Begun | None = None
+    try:
+        while begun is None or poll.poll(0):
+            message, fds = _receive(control)
+            if begun is not None:
+                begun.leave_job()
+            ready = message["event"] == "ready"
+            begun = (
+                Begun(control, socket.socket(fileno=fds[0]), fds[1], message["supervisor"], message["pid"])
+                if ready
+                else None
+            )
+    except BaseException:
+        if begun is not None:
+            begun.leave_job()
+        control.close()
+        raise
+    return begun
+
+
+def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     try:
         received = channel.receive(control)
     except TimeoutError as error:
         raise BootError(
             f"No process was started within {START_PATIENCE}. Is the machine out of memory?"
         ) from error
-    except (OSError, channel.ChannelError):
-        received = None
+    except (OSError, channel.ChannelError) as error:
+        raise TreeGoneError from error
     if received is None:
         raise TreeGoneError
-    message = received[0]
-    if message["event"] == "refused":
-        raise BootError(message["message"])
-    return message["supervisor"], message["pid"]
+    if received[0]["event"] == "refused":
+        raise BootError(received[0]["message"])
+    return received

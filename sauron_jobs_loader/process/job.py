@@ -35,19 +35,18 @@ from sauron_jobs_loader.text import storable
 from . import manifest, oom_score, result, surroundings, termination, tree
 
 
-def become_job(sha: str, *, channel_fd: int, output_fd: int, supervisor: int) -> NoReturn:
-    """Run the job that the runner names on the channel, in this process forked for it. Never returns."""
+def become_job(sha: str, link: socket.socket, *, output_fd: int, supervisor: int) -> NoReturn:
+    """Wait for the runner to say on the channel what to run, and run it, in this process. Never returns."""
     code = 1
     try:
         os.setsid()
         tree.die_with_parent(supervisor)
-        sock = socket.socket(fileno=channel_fd)
-        received = channel.receive(sock)
+        received = channel.receive(link)
         if received is None:  # the runner is gone
             os._exit(code)
         request = received[0]
         _enter(request, output_fd)
-        code = _run(sha, request, Channel(sock, request["nonce"]))
+        code = _run(sha, request, Channel(link, request["nonce"]))
         _leave()
     except BaseException:  # noqa: BLE001 - nothing may return into the code of the zygote below
         with contextlib.suppress(BaseException):

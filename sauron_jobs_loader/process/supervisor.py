@@ -5,9 +5,12 @@ runner. Whatever the job started, daemons in sessions of their own included, bec
 (it adopts orphans), so when it reports the end, nothing of the attempt is left. Time limits are kept here, by
 the monotonic clock, so they hold while the runner is busy or frozen.
 
-A supervisor that a zygote forked serves one attempt after another, at most ATTEMPTS, so that an attempt costs
-one fork. It goes on only if no child and no descriptor is left of the one before. It never reads what an
-attempt is to do: the job's process does, so nothing of that is in the memory of the next fork.
+It forks the next job's process before anybody asks for it, and gives the runner its ends of that process's
+channel and output; the process waits there to be told what to do. So an attempt starts without a fork, and
+what it is to do is in no memory but its own.
+
+A supervisor that a zygote forked serves one attempt after another, at most ATTEMPTS. It goes on only if no
+child and no descriptor is left of the one before.
 
 If it is killed, the kernel kills the job (its parent-death signal), the guard kills the rest, and the runner
 sees its socket close.
@@ -34,9 +37,6 @@ ATTEMPTS = 200
 LONGEST_WAIT_SECONDS = 3600.0
 """One wait of the loop; poll counts milliseconds in 32 bits."""
 
-Request = tuple[dict[str, Any], list[int]]
-"""What the runner asks a supervisor for: a message, and the ends of a job's channel and output."""
-
 
 def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
     """Supervise the one attempt that is asked for on this socket, in an interpreter exec'd for it."""
@@ -46,14 +46,11 @@ def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
         os._exit(0)
     if params_question.is_one(received[0]):
         params_question.reply(sha, *received)
-    supervise(sha, *received, attempts=1)
+    supervise(sha, received[1][0], attempts=1)
 
 
-def supervise(sha: str, request: dict[str, Any], fds: list[int], *, attempts: int = ATTEMPTS) -> NoReturn:
-    """Run attempts to their end, at most so many and one at a time; never return.
-
-    `fds` are the control socket, and the first job's channel and its output pipe.
-    """
+def supervise(sha: str, control_fd: int, *, attempts: int = ATTEMPTS) -> NoReturn:
+    """Run attempts to their end, at most so many and one at a time; never return."""
     try:
         os.setpgid(0, 0)
         tree.adopt_orphans()
@@ -61,57 +58,53 @@ def supervise(sha: str, request: dict[str, Any], fds: list[int], *, attempts: in
         tree.name_process("sauron-super")
         gc.disable()
         children = tree.watch_children()
-        control = socket.socket(fileno=fds[0])
-        _serve(sha, control, children, (request, fds[1:]), attempts)
+        _serve(sha, socket.socket(fileno=control_fd), children, attempts)
     finally:
         os._exit(1)
 
 
-def _serve(sha: str, control: socket.socket, children: int, first: Request, attempts: int) -> NoReturn:
-    request, fds = first
+def _serve(sha: str, control: socket.socket, children: int, attempts: int) -> NoReturn:
     own: set[str] = set()
     for left in reversed(range(attempts)):
-        job = _start(sha, control, children, fds)
+        supervision = _Supervision(control, children, _start(sha, control, children))
         own = own or _descriptors()
-        ending = _Supervision(control, children, job).wait()
+        ending = supervision.wait()
         if not ending:
-            _delete(request["scratch"])
+            _delete(supervision.scratch)
             break
         ending["again"] = left > 0 and not tree.reap() and _descriptors() == own
         channel.send(control, ending)
-        if not ending["again"] or (following := _next(control)) is None:
+        if not ending["again"]:
             break
-        request, fds = following
     os._exit(0)
 
 
-def _start(sha: str, control: socket.socket, children: int, fds: list[int]) -> int:
-    """Fork the job, give it its channel and output, and return its pid."""
+def _start(sha: str, control: socket.socket, children: int) -> int:
+    """Fork a job's process, give the runner its ends of its channel and output, and return its pid."""
     supervisor = os.getpid()
+    link, job_link = socket.socketpair()
+    output, job_output = os.pipe2(os.O_CLOEXEC)
     try:
         job = os.fork()
     except OSError as error:
         channel.send(control, {"event": "refused", "message": f"no process can be started: {error.strerror}"})
         os._exit(1)
     if job == 0:
-        control.close()
-        os.close(children)
-        become_job(sha, channel_fd=fds[0], output_fd=fds[1], supervisor=supervisor)
+        for sock in (control, link):
+            sock.close()
+        for descriptor in (children, output):
+            os.close(descriptor)
+        become_job(sha, job_link, output_fd=job_output, supervisor=supervisor)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    for descriptor in (null, *fds):
-        os.close(descriptor)
-    channel.send(control, {"event": "started", "pid": job, "supervisor": supervisor})
+    job_link.close()
+    os.close(null)
+    os.close(job_output)
+    channel.send(control, {"event": "ready", "pid": job, "supervisor": supervisor}, (link.fileno(), output))
+    link.close()
+    os.close(output)
     return job
-
-
-def _next(control: socket.socket) -> Request | None:
-    """Wait for the next request; None if the runner has none any more. An order that came late is over."""
-    while received := channel.receive(control):
-        if received[1]:
-            return received
-    return None
 
 
 def _descriptors() -> set[str]:
@@ -119,17 +112,19 @@ def _descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - no pathlib in the fork
 
 
-def _delete(folder: str) -> None:
-    """Delete the temporary folder of the attempt, whose runner is gone."""
+def _delete(folder: str | None) -> None:
+    """Delete the temporary folder of the attempt, whose runner is gone. None: no attempt had begun."""
     import shutil
 
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Supervision:
     """The wait for the end of one job."""
 
     def __init__(self, control: socket.socket, children: int, job: int) -> None:
+        self.scratch: str | None = None  # known once the runner watches
         self._control = control
         self._children = children
         self._job = job
@@ -191,6 +186,7 @@ class _Supervision:
             return True
         match order["order"]:
             case "limit":
+                self.scratch = order["scratch"]
                 self._grace = order["grace"]
                 self._deadline = time.monotonic() + order["seconds"]
             case "linger":

@@ -279,10 +279,11 @@ def open_descriptors() -> set[str]:
 
 
 def _is_quiet(pid: int) -> bool:
-    """Return whether only guard, zygote and one free supervisor are there: no job, no zombie below."""
+    """Return whether only guard, zygote and one free supervisor with its waiting process are there."""
     try:
         supervisors = [below for zygote in _below(pid) for below in _below(zygote)]
-        return len(supervisors) <= 1 and not any(_below(one) for one in supervisors)
+        waiting = [process for one in supervisors for process in _below(one)]
+        return len(supervisors) <= 1 and len(waiting) <= 1 and not any(_below(one) for one in waiting)
     except OSError:
         return True
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sauron_jobs_loader.launch.launcher import Launcher
-from tests.bundle_runs import Runs, Told, alive, eventually, write_job
+from tests.bundle_runs import SHA, Runs, Told, alive, eventually, write_job
 
 PARENT = "def run():\n    return os.getppid()\n"
 
@@ -146,3 +146,41 @@ def test_nothing_of_what_one_attempt_was_told_is_in_the_memory_of_the_next(runs:
 def test_a_request_larger_than_a_socket_takes_arrives_whole(runs: Runs) -> None:
     write_job(runs.folder, "def run(context):\n    return len(context.params['text'])")
     assert value(runs.run(params={"text": "x" * 5_000_000})) == 5_000_000
+
+
+def test_a_process_that_is_killed_while_it_waits_is_replaced_and_costs_no_attempt(runs: Runs) -> None:
+    write_job(runs.folder, PARENT)
+    parent = int(str(value(runs.run())))
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    eventually(lambda: children.read_text() != "")
+    waiting = children.read_text().split()
+    os.kill(int(waiting[0]), signal.SIGKILL)
+    eventually(lambda: children.read_text().split() not in ([], waiting))
+    told = runs.run()
+    assert value(told) == parent
+    assert told.facts.leftovers == 0
+
+
+def test_what_is_prepared_serves_the_next_attempts(runs: Runs) -> None:
+    write_job(runs.folder, "def run():\n    print('up', flush=True)\n    time.sleep(600)")
+    runs.watch(first := runs.start(), on_output=lambda _data: first.stop("enough"))
+    runs.launcher.prepare(SHA, 3)
+    (zygote,) = runs.launcher._zygotes.values()
+    eventually(lambda: len(zygote._free) == 3)
+    attempts = [runs.start() for _ in range(3)]
+    assert zygote._free == []
+    for attempt in attempts:
+        attempt.stop("enough")
+        assert runs.watch(attempt).verdict.outcome == "cancelled"
+
+
+def test_supervisors_that_were_free_for_long_end_but_one(runs: Runs) -> None:
+    write_job(runs.folder, PARENT)
+    runs.run()
+    runs.launcher.prepare(SHA, 4)
+    (zygote,) = runs.launcher._zygotes.values()
+    runs.launcher.rest(timedelta(hours=1))
+    assert len(zygote._free) == 4
+    runs.launcher.rest(timedelta(0))
+    assert len(zygote._free) == 1
+    assert value(runs.run())
