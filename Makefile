@@ -8,7 +8,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev quick test coverage mutants parity faults attack check fmt pictures bench docs package image image-test lock release first-bundle
+.PHONY: help install run dev quick test coverage mutants simulate parity faults attack check fmt pictures bench docs package image image-test lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ coverage: install ## Run the tests and print which share of the lines they reach
 
 mutants: install ## Break the code in small ways and see that tests notice (ARGS="--seed 7 --count 40")
 	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.mutants $(ARGS)
+
+simulate: install ## Play stories of faults in virtual time on the real code (ARGS="--seed 7 --shrink"; --mutants; --zones)
+	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.simulation $(ARGS)
 
 parity: install ## One suite on container, PostgreSQL, chalice local and Lambda (ARGS="-k sync")
 	@$(BIN)/pytest tests/parity --parity=all $(ARGS)

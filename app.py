@@ -26,34 +26,40 @@ from chalicelib.api import (
     metrics,
     openapi,
     pages,
+    pausing,
     planning,
     runners,
     runs,
     schedule,
 )
 from chalicelib.api.middleware import MIDDLEWARE
-from chalicelib.runtime import lambda_worker
+from chalicelib.runtime import lambda_worker, self_check
 from chalicelib.wiring import PROCESS
 
 # Chalice notes its name in the environment it is given; jobs inherit ours, so it gets one of its own.
 app = Chalice(app_name="sauron", configure_logs=False, env={})
 for step in MIDDLEWARE:
     app.register_middleware(step, "http")
-NOUNS = (health, jobs, runs, bundle, schedule, planning, alerts, runners, audit_log)
+NOUNS = (health, jobs, runs, bundle, schedule, planning, alerts, runners, pausing, audit_log)
 DOORS = (hooks, assistant_route, openapi, metrics)
 for module in (*NOUNS, *DOORS, *pages.MODULES):
     app.register_blueprint(module.blueprint)
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="tick")
-def tick(_event: CloudWatchEvent) -> None:
-    """Turn what is due into runs."""
+def tick(event: CloudWatchEvent) -> list[dict[str, Any]] | None:
+    """Turn what is due into runs, or check this function."""
+    if self_check.asked(event.detail):
+        return self_check.report(PROCESS.get())
     PROCESS.get().duties.tick()
+    return None
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="sync")
-def sync(event: CloudWatchEvent) -> dict[str, Any] | None:
-    """Sync the bundle if its interval has passed, or do what the function that answers HTTP asks."""
+def sync(event: CloudWatchEvent) -> list[dict[str, Any]] | dict[str, Any] | None:
+    """Sync the bundle if its interval has passed, or do what another function or `sauron aws check` asks."""
+    if self_check.asked(event.detail):
+        return self_check.report(PROCESS.get())
     if event.detail:
         return PROCESS.get().bundle.serve(event.detail)
     PROCESS.get().bundle.sync_if_due()
@@ -61,10 +67,13 @@ def sync(event: CloudWatchEvent) -> dict[str, Any] | None:
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES), name="upkeep")
-def upkeep(_event: CloudWatchEvent) -> None:
-    """Keep everything well: rescue, review incidents, ping the outside monitor."""
+def upkeep(event: CloudWatchEvent) -> list[dict[str, Any]] | None:
+    """Keep everything well (rescue, review incidents, ping the outside monitor), or check this function."""
+    if self_check.asked(event.detail):
+        return self_check.report(PROCESS.get())
     PROCESS.wrong_tokens.report()
     PROCESS.get().duties.upkeep()
+    return None
 
 
 # The queue's address is in the environment when this is deployed; only deploying uses the name. Elsewhere it
@@ -74,13 +83,16 @@ def upkeep(_event: CloudWatchEvent) -> None:
     batch_size=1,
     name="work",
 )
-def work(event: SQSEvent) -> None:
-    """Execute a run that is due."""
+def work(event: SQSEvent) -> list[dict[str, Any]] | None:
+    """Execute a run that is due, or check this function."""
     context: Any = event.context
     for record in event:
+        if self_check.asked_by(record.body):
+            return self_check.report(PROCESS.get())
         lambda_worker.work(
             PROCESS.get(), record.body, left_seconds=lambda: context.get_remaining_time_in_millis() / 1000
         )
+    return None
 
 
 # Chalice collects a handler's middleware from a generator at its first call; two first calls at once could

@@ -74,6 +74,17 @@ class JobDisabledError(SauronError):
         )
 
 
+class PausedError(SauronError):
+    """Everything is paused, so nothing is started that is not forced."""
+
+    def __init__(self, by: str | None, reason: str | None, until: str | None) -> None:
+        who, why = f" by {by}" if by else "", f" ({reason})" if reason else ""
+        super().__init__(
+            f"Everything is paused{who}{why} until {until or 'somebody ends it'}. "
+            "End the pause with `sauron unpause`, or force a run: `sauron run ID --force`."
+        )
+
+
 class ParamsError(SauronError):
     """Params of a trigger do not fit the job's schema; `faults` holds one line each."""
 

@@ -27,7 +27,7 @@ from .chat import addresses as chat_addresses
 from .chat.addresses import ChatAddress
 from .errors import SettingsError
 from .postgresql import tls
-from .settings_readers import Token
+from .settings_readers import PoolSizes, Token
 from .sources import environment as sources
 from .sources import files, warnings
 
@@ -86,6 +86,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("LOG_LEVEL", "INFO", read.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much Sauron says"),
     _row("SAURON_API_TOKENS", None, read.tokens, "name:scope:token, comma-separated; scopes read < trigger < operate < admin. Unset: the API is open", secret=True),
     _row("SAURON_WORKERS", "8", read.whole(1, 256), "Attempts that run at once"),
+    _row("SAURON_POOLS", "", read.pools, "How many runs of each pool may run at once over all runners: db:1,api:4. A pool without a size has 1"),
     _row("SAURON_JOB_ENV", "compatible", read.one_of("compatible", "declared"), "declared = jobs get their declared secrets and nothing else of the environment"),
     _row("SAURON_KILL_GRACE_SECONDS", "5", read.seconds(0, 300), "Between TERM and KILL of an attempt's processes", attribute="kill_grace"),
     _row("SAURON_DRAIN_SECONDS", "15", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
@@ -114,7 +115,8 @@ SETTINGS: tuple[Setting, ...] = (
 class Settings:
     """All settings, read and checked: a field for each row of `SETTINGS`. None means unset, with no default.
 
-    `secret_values` are the values of all secret settings and what they hold, for masking.
+    `secret_values` are the values of all secret settings and what they hold, for masking. `origins` says of
+    each row that is not at its default where its value came from.
     """
 
     store_url: str = field(repr=False)
@@ -145,6 +147,7 @@ class Settings:
     log_level: str
     api_tokens: tuple[Token, ...] | None = field(repr=False)
     workers: int
+    pools: PoolSizes
     job_env: str
     kill_grace: timedelta
     drain: timedelta
@@ -167,6 +170,7 @@ class Settings:
     sqs_queue_url: str | None
     ssm_path: str | None
     environ: Mapping[str, str] = field(repr=False)
+    origins: Mapping[str, str] = field(default_factory=dict)
     secret_values: tuple[str, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
 
@@ -178,17 +182,26 @@ class Settings:
         Raises SettingsError with all faults at once, those of `.env` included.
         """
         file, environ = _sources(folder)
+        given: Mapping[str, str] = {}
         if parameters and (path := environ.get("SAURON_SSM_PATH")):
-            environ = sources.overlay(parameters(path), environ, SETTINGS)
-        return cls.read(environ, file)
+            given = {name: text for name, text in parameters(path).items() if not environ.get(name)}
+            environ = sources.overlay(given, environ, SETTINGS)
+        return cls.read(environ, file, parameters=given)
 
     @classmethod
-    def read(cls, environ: Mapping[str, str], file: files.EnvFile | None = None) -> Settings:
-        """Read every setting from `environ`, to which `file` has given its values.
+    def read(
+        cls,
+        environ: Mapping[str, str],
+        file: files.EnvFile | None = None,
+        *,
+        parameters: Mapping[str, str] | None = None,
+    ) -> Settings:
+        """Read every setting from `environ`, to which `file` and `parameters` have given their values.
 
         Raises SettingsError with all faults at once; no secret's value is in it.
         """
         values: dict[str, Any] = {}
+        variables: dict[str, str] = {}
         faults: list[str] = list(file.faults) if file else []
         secrets: set[str] = set()
         for setting in SETTINGS:
@@ -197,6 +210,7 @@ class Settings:
             except ValueError as error:
                 faults.append(str(error))
                 continue
+            variables[setting.name] = name
             raw = setting.default if text is None else text
             if raw is None:
                 values[setting.attribute] = None
@@ -222,9 +236,11 @@ class Settings:
             values["store_url"] = f"sqlite:///{Path('.sauron/sauron.sqlite3').absolute()}"
         secrets.update(token.value for token in values["api_tokens"] or ())
         secrets.update(secret for one in values["alert_urls"] or () for secret in one.secrets)
+        places = {".env": file.values if file else {}, "an AWS parameter": parameters or {}}
         return cls(
             **values,
             environ=dict(environ),
+            origins=sources.origins(SETTINGS, variables, environ, places),
             secret_values=tuple(sorted(secrets, key=len, reverse=True)),
             warnings=(
                 *(file.warnings if file else ()),
@@ -326,6 +342,9 @@ def load_environ(folder: Path) -> dict[str, str]:
 
 
 def _sources(folder: Path) -> tuple[files.EnvFile, dict[str, str]]:
+    """Return `.env` with the values that count, and the variables: those and this process's environment."""
     file = files.env_file(folder / ".env")
     faults = (*file.faults, *sources.untrusted(file, os.environ))
-    return replace(file, faults=faults), sources.overlay(file.values, os.environ, SETTINGS)
+    environ = sources.overlay(file.values, os.environ, SETTINGS)
+    used = {name: text for name, text in file.values.items() if name in environ and not os.environ.get(name)}
+    return replace(file, faults=faults, values=used), environ

@@ -279,3 +279,22 @@ def webhook_secret(value: str) -> bytes:
             "write whsec_ and 24 to 64 random bytes in base64: echo whsec_$(head -c 32 /dev/urandom | base64)"
         )
     return key
+
+
+class PoolSizes(dict[str, int]):
+    """How many runs of each pool may run at once, by its name."""
+
+
+def pools(value: str) -> PoolSizes:
+    """Read the sizes of pools, such as `db:1,api:4`."""
+    sizes = PoolSizes()
+    for part in filter(None, (one.strip() for one in value.split(","))):
+        name, _, size = (one.strip() for one in part.partition(":"))
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name) or not re.fullmatch(
+            r"[1-9][0-9]{0,4}", size
+        ):
+            raise ValueError("write each pool with its size from 1 to 99999, such as db:1,api:4")
+        if name in sizes:
+            raise ValueError(f"the pool {name} is there twice; write it once")
+        sizes[name] = int(size)
+    return sizes

@@ -2,7 +2,7 @@
 
 Only the end of the child itself is waited for. A process that left its group may hold the output open for
 ever, so the end of the output decides nothing. `close` leaves no child, no zombie and no descriptor.
-Limit: Linux (pidfd); a process that left the session survives.
+Limit: a process that left the session survives.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from sauron_jobs_loader import job_umask
+from sauron_jobs_loader.exit_descriptor import exit_descriptor
 
 UNKILLABLE_AFTER_SECONDS = 10.0
 """How long a killed child is waited for. A child that hangs in the kernel cannot be killed."""
@@ -66,8 +67,8 @@ class BoundedProcess:
         )
         self.pid = self._process.pid
         try:
-            self._exit = os.pidfd_open(self.pid)
-        except OSError:
+            self._exit = exit_descriptor(self.pid)
+        except BaseException:
             self.kill()
             self._process.communicate()
             raise

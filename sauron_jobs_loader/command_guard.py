@@ -6,13 +6,15 @@ process holds open. The end of that pipe (closed at a time limit, or by the deat
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Sequence
 
-GRACE_MILLISECONDS = 1000
+GRACE_SECONDS = 1.0
 KILL_AFTER_SECONDS = 3.0
 """When the asking process kills the group itself: the grace, and slack for a busy machine."""
 
@@ -28,8 +30,11 @@ def guarded(command: Sequence[str]) -> list[str]:
 def main(command: list[str]) -> int:
     """Run `command` until it or standard input ends; return its exit code as a shell does (128 + signal)."""
     _be_killed_before_the_runner()
-    # meant for the group; a handler is not inherited, unlike SIG_IGN
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    for number in (signal.SIGCHLD, signal.SIGTERM):  # TERM is meant for the group
+        signal.signal(number, lambda *_: None)  # unlike SIG_IGN, a handler is not inherited
     try:
         child = os.posix_spawnp(
             command[0],
@@ -41,17 +46,29 @@ def main(command: list[str]) -> int:
     except OSError as error:
         sys.stderr.write(f"cannot run {command[0]}: {error.strerror}\n")
         return NOT_FOUND
-    ended = os.pidfd_open(child)
-    waiting = select.poll()
-    waiting.register(0, select.POLLIN)
-    waiting.register(ended, select.POLLIN)
-    if ended not in {descriptor for descriptor, _ in waiting.poll()}:
+    if not _ended(child, woken, 0):
         os.killpg(0, signal.SIGTERM)
-        waiting.unregister(0)
-        waiting.poll(GRACE_MILLISECONDS)
+        _ended(child, woken, None, seconds=GRACE_SECONDS)
         os.killpg(0, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code if code >= 0 else 128 - code
+
+
+def _ended(child: int, woken: int, stop: int | None, *, seconds: float = math.inf) -> bool:
+    """Wait until `child` has ended and return True; return False if `stop` ends first, or after `seconds`.
+
+    `woken` becomes readable with every signal, the end of the child among them.
+    """
+    until = time.monotonic() + seconds
+    watched = [woken] if stop is None else [woken, stop]
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        left = until - time.monotonic()
+        ready, _, _ = select.select(watched, [], [], None if left == math.inf else max(0.0, left))
+        if woken in ready:
+            os.read(woken, 1024)
+        elif stop in ready or not ready:
+            return False
+    return True
 
 
 def _be_killed_before_the_runner() -> None:

@@ -125,7 +125,8 @@ _running: list[JobContext] = []
 class JobContext:
     """The one argument that a job function may take.
 
-    `masked_names` are the environment variables whose values are secret.
+    `masked_names` are the environment variables whose values are secret. `parents` holds, for a run of a
+    chain, run_id, state and result of each job that it followed.
     """
 
     def __init__(
@@ -139,12 +140,14 @@ class JobContext:
         secrets: Mapping[str, str],
         link: Channel,
         masked_names: frozenset[str] = frozenset(),
+        parents: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         self.job_id = job_id
         self.run_id = run_id
         self.attempt = attempt
         self.scheduled_for = scheduled_for
         self.params = params
+        self.parents = {job_id: dict(told) for job_id, told in (parents or {}).items()}
         self.secrets: dict[str, str] = dict(secrets)
         self.masked_names = masked_names
         self.log = logging.getLogger(f"job.{job_id}")

@@ -32,8 +32,18 @@ RANGES: dict[str, tuple[bool, float, float, str]] = {
     "catchup_max": (True, 0, 1_000_000, "a whole number from 0"),
     "retry_backoff_seconds": (False, 0, 30 * 86400, "seconds from 0, such as 60"),
     "alert_after": (True, 1, 1_000_000, "a whole number from 1"),
+    "priority": (True, -10, 10, "a whole number from -10 to 10; runs of a higher one start first"),
 }
 """For each number field: whether it is whole, the least, the most, and what to write."""
+
+
+LIMITS: dict[str, tuple[bool, float, float, str]] = {
+    "memory_mb": (False, 1, 16_777_216, "megabytes from 1, such as 512, or None for no limit"),
+    "max_processes": (True, 1, 1_000_000, "a whole number from 1, or None for no limit"),
+    "slow_after_seconds": (False, 0.001, 30 * 86400, "seconds above 0 and up to 30 days, or None"),
+}
+"""The same for each number field that may be None."""
+POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def faults(values: Mapping[str, Any], given: Collection[str] = ()) -> list[str]:
@@ -53,6 +63,8 @@ def faults(values: Mapping[str, Any], given: Collection[str] = ()) -> list[str]:
             else [f"{name} is {_shown(values[name])}: write True or False."]
         )
     found += _tag_faults(values["tags"])
+    found += _chain_faults(values)
+    found += _pool_faults(values["pool"])
     found += _secret_faults(values["secrets"])
     found += params.declaration_faults(values["params"], shown=_shown)
     return found
@@ -74,6 +86,9 @@ def plain(values: Mapping[str, Any]) -> dict[str, Any]:
         record[name] = storable(value) if isinstance(value, str) else value
     record["command"] = None if values["command"] is None else list(values["command"])
     tags = values["tags"]
+    record["cron"] = record["cron"] or ""
+    after = values["after"]
+    record["after"] = None if after is None else list(after)
     record["tags"] = [storable(tag) for tag in (sorted(tags) if isinstance(tags, set | frozenset) else tags)]
     record["description"] = storable(values["description"] or "")
     record["secrets"] = (
@@ -121,7 +136,9 @@ def _id_faults(values: Mapping[str, Any]) -> list[str]:
 def _text_faults(values: Mapping[str, Any]) -> list[str]:
     found = []
     for name, example in (("cron", "'0 8 * * *'"), ("timezone", "'Europe/Paris'")):
-        if values[name] is None:
+        if name == "cron" and values["after"] and values[name] in {None, ""}:
+            continue  # a job that only follows others has no schedule of its own
+        if values[name] is None or (name == "cron" and values[name] == ""):
             found.append(f"{name} is missing: write text such as {example}.")
         elif not isinstance(values[name], str):
             found.append(f"{name} is {_shown(values[name])}: write text such as {example}.")
@@ -133,7 +150,8 @@ def _text_faults(values: Mapping[str, Any]) -> list[str]:
 
 def _number_faults(values: Mapping[str, Any]) -> list[str]:
     found = []
-    for name, (whole, least, most, advice) in RANGES.items():
+    given = {name: rule for name, rule in LIMITS.items() if values[name] is not None}
+    for name, (whole, least, most, advice) in (RANGES | given).items():
         value = values[name]
         right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
         if not (right and math.isfinite(value) and least <= value <= most):
@@ -178,6 +196,33 @@ def _tag_faults(tags: Any) -> list[str]:
     if not isinstance(tags, list | tuple | set | frozenset) or not all(isinstance(tag, str) for tag in tags):
         return [f"tags is {_shown(tags)}: write a list of texts, such as ['backup']."]
     return []
+
+
+def _chain_faults(values: Mapping[str, Any]) -> list[str]:
+    after, found = values["after"], []
+    if after is None:
+        return []
+    advice = "write a list of the ids of the jobs that this one follows, such as ['backup']."
+    if not isinstance(after, list | tuple) or not after:
+        return [f"after is {_shown(after)}: {advice}"]
+    seen: set[str] = set()
+    for parent in after:
+        if not (isinstance(parent, str) and ID.fullmatch(parent)):
+            found.append(f"after holds {_shown(parent)}: {advice}")
+        elif parent == values["id"]:
+            found.append(f"after holds {parent!r}, the job itself: a job cannot follow itself. Remove it.")
+        elif parent in seen:
+            found.append(f"after names {parent!r} twice: write it once.")
+        seen.add(str(parent))
+    return found
+
+
+def _pool_faults(pool: Any) -> list[str]:
+    if pool is None or (isinstance(pool, str) and POOL.fullmatch(pool)):
+        return []
+    return [
+        f"pool is {_shown(pool)}: write a name of up to 64 letters, digits, '_', '.' or '-', such as 'db'."
+    ]
 
 
 def _secret_faults(secrets: Any) -> list[str]:

@@ -30,7 +30,7 @@ class JobConfig:
     """
 
     id: str
-    cron: str
+    cron: str = ""
     func: Callable[..., Any] | None = None
     enabled: bool = True
     timeout_seconds: float = 300
@@ -52,6 +52,12 @@ class JobConfig:
     params: Any = None
     renamed_from: str | None = None
     isolation: str = "fork"
+    after: Sequence[str] | None = None
+    pool: str | None = None
+    priority: int = 0
+    memory_mb: float | None = None
+    max_processes: int | None = None
+    slow_after_seconds: float | None = None
 
     # editors and mypy see the fields above; at run time no value that is given here raises
     if not TYPE_CHECKING:

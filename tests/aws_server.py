@@ -19,6 +19,8 @@ from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
 REGION = "us-east-1"
+ACCOUNT_TOTAL = 1000  # functions at once
+CREATING_LOOKS = 2  # at a mapping, until it is made
 KEY = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
 
 
@@ -63,6 +65,8 @@ def start() -> Aws:
     _accept_swagger()
     _know_layers_by_arn()
     _keep_the_size_of_tmp()
+    _know_limits()
+    _make_mappings_slowly()
     logging.getLogger("werkzeug").setLevel(logging.CRITICAL)  # a line for every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -113,6 +117,66 @@ def _keep_the_size_of_tmp() -> None:
         return self.get_configuration()
 
     LambdaFunction.update_configuration = update_configuration  # type: ignore[method-assign] # moto's own forgets it
+
+
+@functools.cache
+def _know_limits() -> None:
+    """Let moto's Lambda say how much may run at once, and keep whether a function may start itself."""
+    from moto.awslambda import urls
+    from moto.awslambda.responses import LambdaResponse
+
+    def get_account_settings(self: Any) -> str:
+        shares = [
+            one.reserved_concurrency for one in self.backend.list_functions() if one.reserved_concurrency
+        ]
+        limit = {
+            "ConcurrentExecutions": ACCOUNT_TOTAL,
+            "UnreservedConcurrentExecutions": ACCOUNT_TOTAL - sum(map(int, shares)),
+        }
+        return json.dumps({"AccountLimit": limit, "AccountUsage": {}})
+
+    def put_function_recursion_config(self: Any) -> str:
+        function = self.backend.get_function(self._get_param("FunctionName"))
+        function.recursive_loop = self._get_param("RecursiveLoop")
+        return json.dumps({"RecursiveLoop": function.recursive_loop})
+
+    def get_function_recursion_config(self: Any) -> str:
+        function = self.backend.get_function(self._get_param("FunctionName"))
+        return json.dumps({"RecursiveLoop": getattr(function, "recursive_loop", "Terminate")})
+
+    for one in (get_account_settings, put_function_recursion_config, get_function_recursion_config):
+        setattr(LambdaResponse, one.__name__, one)
+    urls.url_paths["{0}/(?P<api_version>[^/]+)/account-settings/?$"] = LambdaResponse.dispatch
+    config = "{0}/(?P<api_version>[^/]+)/functions/(?P<function_name>[^/]+)/recursion-config/?$"
+    urls.url_paths[config] = LambdaResponse.dispatch
+
+
+@functools.cache
+def _make_mappings_slowly() -> None:
+    """Let moto's mapping be `Creating` when it is first looked at, and refuse a change until then."""
+    from moto.awslambda.models import EventSourceMapping, LambdaBackend
+    from moto.core.exceptions import JsonRESTError
+
+    class InUseError(JsonRESTError):
+        code = 400
+
+        def __init__(self) -> None:
+            super().__init__("ResourceInUseException", "The mapping is being made.")
+
+    original, update = EventSourceMapping.get_configuration, LambdaBackend.update_event_source_mapping
+
+    def get_configuration(self: Any) -> dict[str, Any]:
+        made: dict[str, Any] = original(self)
+        looks = self.__dict__["looks"] = self.__dict__.get("looks", 0) + 1
+        return made | ({"State": "Creating"} if looks <= CREATING_LOOKS else {})
+
+    def update_event_source_mapping(self: Any, uuid: str, spec: Any) -> Any:
+        if self.get_event_source_mapping(uuid).__dict__.get("looks", 0) <= CREATING_LOOKS:
+            raise InUseError
+        return update(self, uuid, spec)
+
+    EventSourceMapping.get_configuration = get_configuration  # type: ignore[method-assign]
+    LambdaBackend.update_event_source_mapping = update_event_source_mapping  # type: ignore[method-assign]
 
 
 def _wrapped(original: Callable[..., Any], place: int) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 GROUPS = {
     "parity": "parity",
     "faults": "faults",
+    "browser": "browser",
     "contract/test_aws_up.py": "aws",
     "unit/container/aws/test_packaging.py": "parity",  # the same zip
 }

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     LATE = "late"
     MISSED = "missed"
     REJECTED = "rejected"
+    SLOW = "slow"  # an attempt takes longer than its job's `slow_after_seconds`; the subject is its run
     SYNC = "sync"
     MANIFEST = "manifest"
     OUTBOX = "outbox"
@@ -26,6 +27,7 @@ class Kind(StrEnum):
 
 
 OF_RUNS = (Kind.FAILING, Kind.LATE, Kind.MISSED)
+EVENTS = (Kind.MISSED, Kind.SLOW)  # told once: neither its end nor a reminder is
 OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
 
 

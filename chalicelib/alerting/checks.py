@@ -89,8 +89,8 @@ def find(
     tx: Tx, look: Snapshot, subject: str, kind: Kind, known: Incident | None, *, in_full: bool
 ) -> CheckResult:
     """Say how one subject and kind stands; `in_full` asks for the facts also of what is known to be wrong."""
-    if kind in OF_SAURON:
-        return _OF_SAURON[kind](tx, look, known)
+    if kind is Kind.SLOW or kind in OF_SAURON:
+        return _OF_SAURON[kind](tx, look, known) if kind in OF_SAURON else _slow(tx, look, subject, known)
     if (
         kind is Kind.FAILING
         and known is None
@@ -154,6 +154,17 @@ def _late(tx: Tx, look: Snapshot, job: Job, known: Incident | None) -> CheckResu
         return ok(_since_late(late), look.now, job.id, late.id if late else None)
     reason = f"its run was due at {iso(run.due_at)} and has not started"
     return wrong(reason, run.due_at, job.id, run.id, {"due_at": iso(run.due_at)})
+
+
+def _slow(tx: Tx, look: Snapshot, run_id: str, known: Incident | None) -> CheckResult:
+    one = next((one for one in run_health.slow(tx, look.now) if one.run_id == run_id), None)
+    if one is None:
+        return not_applicable("over", "the attempt has ended")
+    seconds = round((look.now - one.started_at).total_seconds(), 1)
+    reason = f"attempt {one.attempt} of its run takes longer than {one.bound:g} s; it goes on"
+    facts = {"attempt": one.attempt, "seconds": seconds}
+    again = known is not None and known.since != one.started_at
+    return wrong(reason, one.started_at, one.job_id, run_id, facts, another=again)
 
 
 def _since_late(run: Run | None) -> str:

@@ -29,7 +29,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
 from . import checks, messages
-from .check_result import OF_RUNS, OF_SAURON, SAURON, CheckResult, Kind, Standing
+from .check_result import EVENTS, OF_RUNS, OF_SAURON, SAURON, CheckResult, Kind, Standing
 from .checks import Snapshot
 
 log = logs.get(__name__)
@@ -125,6 +125,7 @@ def _of_all(tx: Tx, look: Snapshot, known: Collection[Key]) -> list[Key]:
         for job_id in run_health.ended_badly(tx, look.since)
         for kind in (Kind.FAILING, Kind.MISSED)
     ]
+    new += [(one.run_id, Kind.SLOW) for one in run_health.slow(tx, look.now)]
     new += [(job_id, Kind.LATE) for job_id in look.late_jobs(tx)]
     return list(dict.fromkeys([*known, *new]))
 
@@ -147,7 +148,7 @@ def _act(this: _Pass, found: CheckResult, known: Incident | None) -> _Act | None
         return _Act.RENEW
     if known.told_at is None:
         return _Act.TELL if this.channels else None
-    repeated = Kind(known.kind) is not Kind.MISSED and this.now - known.told_at >= REMINDED
+    repeated = Kind(known.kind) not in EVENTS and this.now - known.told_at >= REMINDED
     return _Act.REMIND if repeated else None
 
 
@@ -170,8 +171,8 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, CheckResult], known: 
     if known is not None and act in {_Act.END, _Act.RENEW} and not incidents.end(tx, known, now=this.now):
         return False
     if act is _Act.END and known is not None:
-        # an incident without an alert ends without one; a gap is an event, which does not end
-        told = known.told_at is not None and key[1] is not Kind.MISSED
+        # an incident without an alert ends without one
+        told = known.told_at is not None and key[1] not in EVENTS
         if told:
             _tell_end(tx, this, known, found)
         log.info("incident.ended", subject=known.subject, kind=known.kind, told=told)

@@ -34,6 +34,7 @@ _WORDS = {
     Kind.LATE: "late",
     Kind.MISSED: "missed",
     Kind.REJECTED: "rejected",
+    Kind.SLOW: "slow",
     Kind.SYNC: "failing",
     Kind.MANIFEST: "rejected",
     Kind.OUTBOX: "stuck",
@@ -104,6 +105,7 @@ def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder:
         return f"{subject} {still}timed out" if not reminder else f"{subject} is still failing: it timed out"
     count = facts.get("count", 1)
     return {
+        Kind.SLOW: f"{incident.job_id} is slow",
         Kind.FAILING: f"{subject} is {still}failing",
         Kind.LATE: f"{subject} is {still}late",
         Kind.MISSED: f"{subject} missed {count} occurrences"

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Job
-from chalicelib.store import duties, registry
+from chalicelib.store import chain_audit, duties, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.duties import TICK
 
@@ -72,7 +72,7 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
         expected: set[datetime] = set()
         for period in registry.periods_of(tx, job.id):
             start, end = max(period.since, begin), min(period.until or until, until)
-            if start < end:
+            if start < end and period.cron:
                 expected.update(Schedule.parse(period.cron, period.timezone).between(start, end))
         checked += len(expected)
         holes.extend(
@@ -86,4 +86,7 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
                 holes.append(
                     Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}")
                 )
+        lost, looked_at = chain_audit.unasked(tx, job, until=until)
+        checked += looked_at
+        holes.extend(Hole(job.id, at, f"{why}, and no run or skip is recorded") for at, why in lost)
     return AuditReport(tuple(holes), checked, len(jobs), since, until)

@@ -16,6 +16,8 @@ from chalicelib.model.runs import Attempt, Run, RunState
 from chalicelib.store import bundle, duties, history, occurrences, registry, silences, standings
 from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
+from chalicelib.store.queue import pauses
+from chalicelib.store.queue.pauses import Pause
 from chalicelib.store.standings import Standing
 
 from .spans import Span, covering, spans_of
@@ -55,6 +57,7 @@ class Evidence:
     revisions: Mapping[str, Revision]
     state: BundleState
     queue_enabled: bool
+    pause: Pause | None
 
     @property
     def zone(self) -> str:
@@ -117,6 +120,7 @@ def gather(
         revisions=bundle.known_revisions(tx, {sha for sha in shas if sha}),
         state=bundle.state(tx),
         queue_enabled=queue_enabled,
+        pause=pauses.at(tx, row.due_at if row else at) or pauses.at(tx, decided_at),
     )
 
 

@@ -7,13 +7,13 @@ A job has one health. Of several that apply it is the worst, in the order of `He
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
-from chalicelib.store import history, incidents
+from chalicelib.store import history, incidents, past_runs
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
@@ -33,18 +33,22 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobHealth:
-    """How one job is. `incidents` are its open ones, by kind; `last` is the run that started last."""
+    """How one job is. `incidents` are its open ones, by kind.
+
+    `last_state` is that of the run that started last; `last` is that run, once `with_last_runs` has read it.
+    """
 
     job: Job
     health: Health
-    last: Run | None
+    last_state: RunState | None
     incidents: Mapping[str, Incident]
+    last: Run | None = None
 
     @property
     def mark(self) -> str:
         """The shape to draw: that of its health, but a failure shows how it failed."""
         if self.health is Health.FAILING:
-            timed_out = self.last is not None and self.last.state == RunState.TIMED_OUT
+            timed_out = self.last_state is RunState.TIMED_OUT
             return RunState.TIMED_OUT if timed_out else RunState.FAILED
         return self.health
 
@@ -64,7 +68,7 @@ def failing(tx: Tx) -> int:
 
 def healths(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[JobHealth]:
     """Return how these jobs are: the least healthy first, then by what fires next."""
-    last = history.last_runs(tx, [job.id for job in jobs])
+    last = past_runs.last_states(tx, jobs[0].id if len(jobs) == 1 else None)
     by_job: dict[str, dict[str, Incident]] = {}
     for incident in incidents.open_incidents(tx):
         if incident.job_id is not None:
@@ -76,12 +80,17 @@ def healths(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[JobHealth]:
     return sorted(found, key=lambda one: (order[one.health], one.job.next_fire_at or far, one.job.id))
 
 
-def _of(job: Job, last: Run | None, wrong: Mapping[str, Incident]) -> JobHealth:
+def with_last_runs(tx: Tx, found: Sequence[JobHealth]) -> list[JobHealth]:
+    """Return the same with the run that each job started last: read it for what is shown, never for all."""
+    last = history.last_runs(tx, [one.job.id for one in found])
+    return [replace(one, last=last.get(one.job.id)) for one in found]
+
+
+def _of(job: Job, last: RunState | None, wrong: Mapping[str, Incident]) -> JobHealth:
     return JobHealth(job, _health(job, last, wrong), last, wrong)
 
 
-def _health(job: Job, last: Run | None, wrong: Mapping[str, Incident]) -> Health:
-    state = last.state if last else None
+def _health(job: Job, state: RunState | None, wrong: Mapping[str, Incident]) -> Health:
     if not job.enabled:
         return Health.OFF
     for health in (Health.FAILING, Health.LATE, Health.MISSED):

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from statistics import median, quantiles
 
 from chalicelib.model.runs import BAD, GOOD, Run, RunState
-from chalicelib.store import history, past_runs
+from chalicelib.store import history, run_days
 from chalicelib.store.database import Tx
 
 YEAR = timedelta(days=371)  # 53 weeks, so that the map has whole columns
@@ -31,6 +31,7 @@ WORST = (
 class Durations:
     """The last executed runs, the oldest first, and what is usual among the good ones, in seconds.
 
+    `good` are the seconds of the good ones, the newest first, also of those before `runs`.
     `low` and `high` hold nine of ten good runs; None where there are too few of them.
     """
 
@@ -38,6 +39,7 @@ class Durations:
     usual: float | None
     low: float | None
     high: float | None
+    good: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,7 @@ def job_history(tx: Tx, job_id: str, *, now: datetime) -> JobHistory:
     worst: dict[date, RunState] = {}
     counts: dict[RunState, int] = {}
     lately: dict[RunState, int] = {}
-    for text, state, count in past_runs.days(tx, job_id, since=now - YEAR):
-        day = date.fromisoformat(text)
+    for day, state, count in run_days.of_job(tx, job_id, since=(now - YEAR).date()):
         if day not in worst or WORST.index(state) < WORST.index(worst[day]):
             worst[day] = state
         counts[state] = counts.get(state, 0) + count
@@ -88,4 +89,4 @@ def _durations(newest_first: Sequence[Run]) -> Durations:
     if len(took) >= FEW:
         cuts = quantiles(took, n=20, method="inclusive")
         low, high = cuts[0], cuts[-1]
-    return Durations(list(reversed(newest_first[:LAST])), median(took) if took else None, low, high)
+    return Durations(list(reversed(newest_first[:LAST])), median(took) if took else None, low, high, took)

@@ -78,6 +78,8 @@ class Member:
 
         Raises ScheduleError for a zone that this machine no longer has.
         """
+        if not self.spec.cron:
+            return 0  # its runs are those of the jobs that it follows
         fires = minutes.of(self.spec.schedule)
         until = self.override.until if self.override else None
         if until is None:

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.clock import iso
-from chalicelib.cron.describe import describe
 from chalicelib.cron.minutes import Minutes, places
 from chalicelib.errors import ScheduleError
 from chalicelib.model.jobs import JobSpec
@@ -77,7 +76,7 @@ def plan(
     jumps = [
         {"job_id": pair.job_id, "at": iso(at), "what": what}
         for pair in pairs
-        if pair.after is not None and pair.will
+        if pair.after is not None and pair.will  # a job without cron has no fire times
         for at, what in effects(pair.after.spec.schedule, minutes.start, minutes.end)
         if pair.after.enabled(at)
     ]
@@ -199,7 +198,7 @@ def _shown(member: Member | None, changed: Collection[str], at: datetime) -> dic
 
 def _described(spec: JobSpec) -> str:
     try:
-        return describe(spec.cron, spec.timezone)
+        return spec.schedule_text
     except ScheduleError:
         return spec.cron
 

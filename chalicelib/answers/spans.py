@@ -39,6 +39,8 @@ def spans_of(job: Job, periods: Sequence[Period]) -> list[Span]:
     """Return a job's spans in the order of time; a schedule that can no longer be read is left out."""
     found = []
     for period in periods:
+        if not period.cron:
+            continue  # the job only follows others
         try:
             schedule = Schedule.parse(period.cron, period.timezone)
         except ScheduleError:  # a zone that an update dropped
@@ -46,7 +48,7 @@ def spans_of(job: Job, periods: Sequence[Period]) -> list[Span]:
         found.append(Span(period.since, _end(job, period), schedule, period.revision))
     override = job.override
     until = override.until if override and not override.enabled else None
-    if until and until.year <= LAST_YEAR and job.spec.enabled and job.removed_at is None:
+    if until and job.spec.cron and until.year <= LAST_YEAR and job.spec.enabled and job.removed_at is None:
         with contextlib.suppress(ScheduleError):
             found.append(Span(until, None, job.spec.schedule, job.revision))
     return found

@@ -36,7 +36,8 @@ class Timeline:
 
     `band` is the time in which runs that succeeded are so many that no mark stands for each. `coming` are
     the fire times to come, or the first and the last of them if `dense`. `usual_seconds` is known if a run of
-    the day was long enough to be drawn as a line. `off_since` is when somebody switched the job off.
+    the day was long enough to be drawn as a line. `off_since` is when somebody switched the job off, the
+    begin of the day if git did; `off_until` is when the switch ends.
     """
 
     marks: Sequence[Mark]
@@ -45,14 +46,15 @@ class Timeline:
     dense: bool
     usual_seconds: float | None
     off_since: datetime | None
+    off_until: datetime | None = None
 
 
 def timelines(tx: Tx, jobs: Sequence[Job], running: Sequence[Run], *, now: datetime) -> dict[JobId, Timeline]:
     """Return the timelines of these jobs; `running` are the runs that are running now."""
     since = now - DAY
-    counts = past_runs.count_ended(tx, [job.id for job in jobs], since=since)
-    crowded = [job_id for job_id, count in counts.items() if count > MOST_MARKS]
-    few = [job_id for job_id in counts if job_id not in set(crowded)]
+    crowds = past_runs.crowds(tx, [job.id for job in jobs], since=since, most=MOST_MARKS + 1)
+    bands = {job_id: (one.first, one.last) for job_id, one in crowds.items() if one.count > MOST_MARKS}
+    crowded, few = list(bands), [job_id for job_id in crowds if job_id not in bands]
     most = MOST_MARKS * len(jobs)
     found = [
         *past_runs.ended(tx, few, since=since, bad_only=False, most=most),
@@ -65,9 +67,7 @@ def timelines(tx: Tx, jobs: Sequence[Job], running: Sequence[Run], *, now: datet
         if run.job_id in marks:
             marks[run.job_id].append(Mark(RunState.RUNNING, run.started_at or now, now, run.id, None))
     return {
-        job.id: _timeline(
-            tx, job, marks[job.id][-MOST_MARKS:], band=(since, now) if job.id in crowded else None, now=now
-        )
+        job.id: _timeline(tx, job, marks[job.id][-MOST_MARKS:], band=bands.get(job.id), now=now)
         for job in jobs
     }
 
@@ -78,9 +78,9 @@ def _timeline(
     coming, dense = _coming(job, now)
     long = any(mark.end - mark.begin >= LONG for mark in marks)
     usual = past_runs.usual_seconds(tx, job.id) if coming and not dense and long else None
-    off = job.override
-    off_since = off.at if off is not None and not off.enabled else None
-    return Timeline(marks, band, coming, dense, usual, off_since)
+    off = None if job.enabled else job.override
+    off_since = off.at if off else None if job.enabled else now - DAY
+    return Timeline(marks, band, coming, dense, usual, off_since, off.until if off else None)
 
 
 def _mark(one: past_runs.Ended) -> Mark:

@@ -11,6 +11,7 @@ from chalicelib.model.runs import Run, RunState
 from chalicelib.settings import Settings
 from chalicelib.store import history, occurrences, runners
 from chalicelib.store.database import Tx
+from chalicelib.store.queue import pauses, pools
 from chalicelib.text import counted
 
 from .of_row import NOTHING_STARTS
@@ -34,6 +35,8 @@ def waits_for(
     if not is_ticking(last_tick, now):
         since = f"its last tick was at {when(last_tick, zone)}" if last_tick else "it has never ticked"
         return f"Sauron is not running: {since}", "It goes on when Sauron is started again: `sauron serve`"
+    if policy := _policy(tx, run, now):
+        return policy
     if own := _own(run, job, unfinished):
         does = "is running" if own.state is RunState.RUNNING else "is before it"
         return (
@@ -43,6 +46,21 @@ def waits_for(
     if settings.function or settings.sqs_queue_url:
         return "its message to a worker is on its way", "It starts by itself"
     return _workers(tx, run, now=now, settings=settings)
+
+
+def _policy(tx: Tx, run: Run, now: datetime) -> tuple[str, str] | None:
+    """Return the policy over all jobs that a run waits for: a pause, or a pool without room."""
+    pause = pauses.at(tx, now)
+    if pause is not None and not run.force:
+        who = f" by {pause.by}" if pause.by else ""
+        return f"everything is paused{who}", "It starts when the pause ends: `sauron unpause`"
+    full = pools.waiting(tx, {run.pool}).get(run.pool) if run.pool else None
+    if full is None:
+        return None
+    return (
+        f"pool {full.pool} has no room: {full.running} of {full.size} are running",
+        "It starts by itself when one of them ends; SAURON_POOLS says how many may run at once",
+    )
 
 
 def _own(run: Run, job: Job, unfinished: Sequence[Run]) -> Run | None:

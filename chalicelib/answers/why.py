@@ -13,7 +13,8 @@ from chalicelib.cron.describe import describe
 from chalicelib.errors import ScheduleError
 from chalicelib.model.liveness import is_ticking
 from chalicelib.model.occurrences import account
-from chalicelib.model.runs import OCCURRENCES, RunState
+from chalicelib.model.runs import OCCURRENCES, Run, RunState
+from chalicelib.store.queue.pauses import PAUSED
 from chalicelib.store.standings import Standing
 
 from . import clock_changes, of_row
@@ -28,6 +29,8 @@ _REJECTED_STEP = "Mend the definition in the bundle and push; the next sync brin
 def decide(e: Evidence, *, waiting: tuple[str, str] | None = None) -> Finding:
     """Return the answer about the instant of the evidence; `waiting` says what a due run waits for."""
     row = e.row
+    if paused := _by_pause(e, row):
+        return paused
     if row is not None and (row.gap_from is None or is_time(e)):
         by_standing = of_row.of_standing(row)
         doomed = row.state is RunState.QUEUED and not row.attempt and row.origin in OCCURRENCES
@@ -35,6 +38,30 @@ def decide(e: Evidence, *, waiting: tuple[str, str] | None = None) -> Finding:
             by_standing = _of(e.standing)
         return _by_standing(e, by_standing) if by_standing else of_row.explain(e, row, waiting)
     return _by_what_it_was(e) or _by_schedule(e)
+
+
+def _by_pause(e: Evidence, row: Run | None) -> Finding | None:
+    """Return the answer if a pause of everything keeps, or kept, the occurrence from starting."""
+    if e.pause is None:
+        return None
+    if row is not None and row.gap_from is None:
+        skipped = row.state is RunState.SKIPPED and (row.reason or "").partition(";")[0] == PAUSED
+        if not skipped and row.state is not RunState.QUEUED:
+            return None
+    elif not (e.at >= e.now and e.standing.enabled and is_time(e)):
+        return None
+    over = row is not None and row.state is RunState.SKIPPED
+    who = f" by {e.pause.by}" if e.pause.by else ""
+    why = f" ({first_line(e.pause.reason)})" if e.pause.reason else ""
+    end = f", until {when(e.pause.until, e.zone)}" if e.pause.until else ""
+    waits = row is not None and not row.occurrence
+    what = "was skipped" if over else "waits" if waits else "is skipped"
+    subject = f"Run {row.id}" if row is not None and waits else f"The occurrence of {when(e.at, e.zone)}"
+    verb = "was" if over else "is"
+    since = when(e.pause.since, e.zone)
+    cause = f"{subject} {what}, because everything {verb} paused{who}{why} since {since}{end}"
+    step = f"`sauron run {e.job.id} --force` runs it all the same; `sauron unpause` ends the pause"
+    return Finding("paused", cause, None if over else step)
 
 
 def _by_what_it_was(e: Evidence) -> Finding | None:
@@ -175,6 +202,8 @@ def _not_due(e: Evidence) -> Finding:
 
 
 def _words(cron: str, zone: str) -> str:
+    if not cron:
+        return "that of the jobs which it follows"
     try:
         return f"{cron!r}, {describe(cron, zone)}"
     except ScheduleError:

@@ -108,6 +108,8 @@ def _state(run: Run) -> str:
 
 
 def _text(cron: str, zone: str) -> str | None:
+    if not cron:
+        return None
     try:
         return describe(cron, zone)
     except ScheduleError:

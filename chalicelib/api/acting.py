@@ -7,7 +7,8 @@ What is refused after its sender is known is recorded as well, with the reason; 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import unquote
 
@@ -17,12 +18,18 @@ from chalicelib.model.acts import Door
 from chalicelib.operations import acts
 from chalicelib.wiring import PROCESS
 
-from .auth import Caller, is_page
+from .auth import DOORS, Caller, is_page
 
 # They change nothing, or record each of their acts themselves.
-NOT_ACTS = frozenset({"/plan", "/mcp", "/hooks/git"})
+NOT_ACTS = frozenset({"/plan", "/mcp", "/hooks/git", "/ui/jobs", *DOORS})
 # Acts whose path names no subject, and the subject they have unless the body names one.
-_SUBJECTS = {"sync": "bundle", "rollback": "bundle", "test": "alerts"}
+_SUBJECTS = {
+    "sync": "bundle",
+    "rollback": "bundle",
+    "test": "alerts",
+    "pause": "everything",
+    "unpause": "everything",
+}
 _NAMES = {"test": "test_alerts"}
 
 
@@ -42,6 +49,15 @@ def acted(request: Request, caller: Caller, handle: Callable[[], Response]) -> R
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             acts.refuse(_detail(response))
     return response
+
+
+@contextmanager
+def one_of_many(caller: Caller, name: str, subject: str, reason: str | None) -> Iterator[None]:
+    """Carry out one of several acts of a form of the page in this block: each is recorded by itself."""
+    log = PROCESS.get().audit_log
+    who, door = (acts.LOCAL, Door.CLI) if caller.local else (caller.name, Door.PAGE)
+    with log.recording(log.begin(who, door, name, subject, reason=reason)):
+        yield
 
 
 def _door(pattern: str, caller: Caller) -> Door:

@@ -4,8 +4,9 @@ A token has one scope, and a scope includes those before it: read < trigger < op
 configured token the API is open, because it is on a private network; on AWS it then answers 401 to everything
 but `/health`. Every token is compared, in constant time, and no response or log repeats a credential.
 
-Browsers sign in to the page by HTTP Basic (any name, a token as the password); the API itself takes bearer
-tokens only.
+A browser signs in at `/ui/sign-in` with a token and gets a cookie (`session_cookie`); pages take HTTP Basic
+too (any name, a token as the password). Both count for pages alone; the API itself takes bearer tokens only.
+An Authorization header decides alone: beside one no cookie counts.
 
 A network that sends many wrong tokens gets 429 for further ones; a right token is always let in.
 """
@@ -18,6 +19,7 @@ import functools
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalice.app import Request
@@ -26,11 +28,13 @@ from chalicelib.settings import Settings
 from chalicelib.settings_readers import SCOPES, Token
 from chalicelib.wiring import PROCESS
 
+from . import session_cookie
 from .client_network import client_network
+from .page_addresses import SIGN_IN, SIGN_OUT, mount, over_https, sign_in_address
 from .problems import ProblemError
 
-# The scope of each POST route. GET and HEAD need `read`; a POST that is not listed needs `admin`, so that a
-# forgotten line closes a route instead of opening it.
+# The scope of each POST route; one that is not listed needs `admin`, so that a forgotten line closes a route
+# instead of opening it. GET and HEAD need `read` but for those below.
 SCOPE_OF_ROUTE = {
     "/jobs/{job_id}/trigger": "trigger",
     "/jobs/{job_id}/enable": "operate",
@@ -39,6 +43,8 @@ SCOPE_OF_ROUTE = {
     "/runs/{run_id}/retry": "operate",
     "/plan": "read",
     "/sync": "operate",
+    "/pause": "operate",
+    "/unpause": "operate",
     "/rollback": "operate",
     "/alerts/test": "operate",
     "/runners/{name}/drain": "operate",
@@ -51,7 +57,17 @@ SCOPE_OF_ROUTE = {
     "/ui/runs/{run_id}/cancel": "operate",
     "/ui/runs/{run_id}/retry": "operate",
     "/ui/sync": "operate",
+    "/ui/rollback": "operate",
+    "/ui/jobs": "trigger",  # several jobs at once: each act needs the scope that it needs alone
+    "/ui/unpause": "operate",
+    SIGN_IN: "read",
+    SIGN_OUT: "read",
 }
+# The settings name folders of the machine and people's addresses, and the doctor names what is weak: that is
+# for whoever mends it, not for every screen on a wall.
+SCOPE_OF_PAGE = {"/ui/settings": "operate"}
+# Routes that a browser needs to sign in and out: they are asked by known and unknown senders alike.
+DOORS = frozenset({SIGN_IN, SIGN_OUT})
 # Routes without a token; `/hooks/git` verifies a signature of its own.
 PUBLIC = frozenset({"/health", "/openapi.json", "/hooks/git"})
 REALM = 'realm="Sauron"'
@@ -61,19 +77,21 @@ REALM = 'realm="Sauron"'
 class Caller:
     """The sender of a request: the name of the token (None while the API is open) and its scope.
 
-    `local`: this machine's command line, whose name is its user's.
+    `local`: this machine's command line, whose name is its user's. `by_cookie`: a browser that signed in.
     """
 
     name: str | None
     scope: str
     local: bool = False
+    by_cookie: bool = False
 
     def may(self, scope: str) -> bool:
         """Return whether the caller's scope includes this one."""
-        return SCOPES.index(self.scope) >= SCOPES.index(scope)
+        return self.scope in SCOPES and SCOPES.index(self.scope) >= SCOPES.index(scope)
 
 
 EVERYONE = Caller(None, "read")
+NOBODY = Caller(None, "")  # has shown nothing yet; may do nothing
 
 
 @functools.cache
@@ -97,9 +115,33 @@ def is_open(settings: Settings) -> bool:
     return not settings.api_tokens and settings.function is None
 
 
+def is_browser(request: Request) -> bool:
+    """Return whether a request is a browser's, or wants a page as one does."""
+    headers = request.headers
+    return "text/html" in headers.get("accept", "") or "sec-fetch-mode" in headers
+
+
 def scope_needed(method: str, pattern: str) -> str:
     """Return the scope that a route needs."""
-    return "read" if method in {"GET", "HEAD"} else SCOPE_OF_ROUTE.get(pattern, "admin")
+    if method in {"GET", "HEAD"}:
+        return SCOPE_OF_PAGE.get(pattern, "read")
+    return SCOPE_OF_ROUTE.get(pattern, "admin")
+
+
+def what_may(caller: Caller, mount: str) -> Callable[[str, str], bool]:
+    """Return whether a caller may send a request, by its path (with what is mounted before it) and method."""
+
+    def may(path: str, method: str) -> bool:
+        own = path.removeprefix(mount).partition("?")[0]
+        pattern = next((one for one, form in _forms().items() if form.fullmatch(own)), own)
+        return caller.may(scope_needed(method, pattern))
+
+    return may
+
+
+@functools.cache
+def _forms() -> dict[str, re.Pattern[str]]:
+    return {one: re.compile(re.sub(r"\{\w+\}", "[^/]+", one)) for one in SCOPE_OF_ROUTE}
 
 
 def require_scope(request: Request, caller: Caller) -> None:
@@ -130,16 +172,40 @@ def identify(request: Request, settings: Settings) -> Caller:
         known = [token for token in tokens if hmac.compare_digest(sent, token.value.encode())]
         if known:
             return Caller(known[0].name, known[0].scope)
-    if not tokens:
+    cookies = request.headers.get("cookie", "") if page and not scheme else ""
+    shown = session_cookie.judge(cookies, tokens, PROCESS.clock.now())
+    if shown.token:
+        return Caller(shown.token.name, shown.token.scope, by_cookie=True)
+    if scheme or shown.forged:
+        refuse_many(request)
+    if tokens and str(request.path) in DOORS:
+        return NOBODY
+    raise _unknown(request, scheme, shown, settings)
+
+
+def _unknown(
+    request: Request, scheme: str, shown: session_cookie.Verdict, settings: Settings
+) -> ProblemError:
+    """Return the refusal of an unknown sender; a browser that asks for a page is led to where it signs in."""
+    page = is_page(str(request.path))
+    browser = page and not scheme and (is_browser(request) or shown.sent)
+    headers = {}
+    if not settings.api_tokens:
         detail = "No API tokens are configured. On AWS only /health is open; set SAURON_API_TOKENS."
+    elif browser:
+        detail = "You are not signed in, or not any more. Nothing was done. Sign in, go back, send it again."
+        if shown.sent:
+            secure = over_https(request, settings)
+            headers = {"Set-Cookie": session_cookie.taken(path=mount(request), secure=secure)}
+        if request.method in {"GET", "HEAD"} and "text/html" in request.headers.get("accept", ""):
+            return ProblemError(303, detail, headers=headers | {"Location": sign_in_address(request)})
     elif not scheme:
         detail = "A token is needed: send 'Authorization: Bearer <token>', one of those in SAURON_API_TOKENS."
     else:
         detail = "The token is not one of those in SAURON_API_TOKENS. Send 'Authorization: Bearer <token>'."
-    if scheme:
-        refuse_many(request)
-    challenge = f'Basic {REALM}, charset="UTF-8"' if page else f"Bearer {REALM}"
-    raise ProblemError(401, detail, headers={"WWW-Authenticate": challenge})
+    # a browser that is asked for Basic opens a window of its own, over the page
+    challenge = f'Basic {REALM}, charset="UTF-8"' if page and not browser else f"Bearer {REALM}"
+    return ProblemError(401, detail, headers=headers | {"WWW-Authenticate": challenge})
 
 
 def refuse_many(request: Request) -> None:

@@ -63,19 +63,26 @@ class TriggerBody(Body):
     params: dict[str, Any] | None = None
     reason: Line | None = None
     force: bool = False
+    chain: bool = True
 
 
 class SwitchBody(Body):
-    """POST /jobs/{id}/enable and /disable."""
+    """POST /jobs/{id}/enable and /disable, and /pause."""
 
     reason: Line | None = None
     until: Instant | None = None
 
 
 class ReasonBody(Body):
-    """POST to cancel, retry, drain and resume."""
+    """POST to cancel, drain, resume and unpause."""
 
     reason: Line | None = None
+
+
+class RetryBody(ReasonBody):
+    """POST /runs/{id}/retry."""
+
+    force: bool = False
 
 
 class SyncBody(Body):

@@ -103,6 +103,7 @@ def status() -> dict[str, Any]:
         },
         "last_worked": vital_signs.as_json(sauron.vitals),
         "degraded": vital_signs.degraded(sauron.vitals),
+        "paused": report.pause and serializers.pause(report.pause),
         "rejected": [dict(one) for one in report.state.rejected],
         "remarks": [dict(one) for one in report.state.remarks],
         "outbox": None if settings.life_hub_url is None else copied,
@@ -111,6 +112,7 @@ def status() -> dict[str, Any]:
         "runners": [
             serializers.runner(one, running=report.running.get(one.name, 0)) for one in report.runners
         ],
+        "limits": "watch",
         "version": __version__,
         "scheduler_name": settings.scheduler_name,
         "timestamp": iso(report.now),

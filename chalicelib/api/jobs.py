@@ -9,7 +9,7 @@ from chalice.app import Blueprint
 
 from chalicelib.model.instants import InstantError
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
-from chalicelib.operations.requests import find_job
+from chalicelib.operations.requests import find_job, not_followed
 from chalicelib.store import history, registry
 
 from . import parameters, serializers
@@ -101,13 +101,14 @@ def trigger(job_id: str, body: TriggerBody) -> dict[str, Any]:
         force=body.force,
         idempotency_key=_idempotency_key(current.request.headers.get("idempotency-key")),
         by=current.by,
+        chain=body.chain,
     )
     run = current.sauron.operations.trigger(job_id, request)
     return {
         "job_id": job_id,
         "queued": True,
         "queue_id": run.id,
-        "message": f"Run {run.id} of {job_id} is queued.",
+        "message": f"Run {run.id} of {job_id} is queued.{not_followed(current.sauron.store, run)}",
     }
 
 

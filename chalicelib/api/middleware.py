@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Any
 
@@ -18,31 +19,40 @@ from chalice.app import Request, Response
 
 from chalicelib import logs
 from chalicelib.errors import SauronError
-from chalicelib.web.rendering import render
 from chalicelib.wiring import PROCESS
 
 from . import problems
 from .acting import acted
-from .auth import EVERYONE, Caller, identify, is_page, is_public, require_scope
+from .auth import DOORS, EVERYONE, NOBODY, Caller, identify, is_page, is_public, require_scope
 from .content import most_bytes, refuse_unreadable
 from .entity_tags import with_tag
 from .origins import public_origin, refuse_other_sites
+from .page_addresses import mount
+from .problem_page import problem_page
 from .problems import ProblemError
 from .response_headers import missing_headers
-from .routing import CurrentRequest, handled_as, mount
+from .routing import CurrentRequest, handled_as
 from .served_hosts import refuse_foreign_name
 
 log = logs.get(__name__)
 
 Next = Callable[[Request], Response]
 
+# Who sends the request that this thread is handling, for the page that says what was wrong with it.
+_caller: ContextVar[Caller] = ContextVar("caller", default=NOBODY)
+
 
 def complete_response(request: Request, handle: Next) -> Response:
     """Give every response the headers and the form that its kind of caller needs."""
-    response = handle(request)
-    wants_page = is_page(str(request.path)) and "text/html" in request.headers.get("accept", "")
-    if response.status_code >= HTTPStatus.BAD_REQUEST and wants_page:
-        response = _as_page(request, response)
+    unknown = _caller.set(NOBODY)
+    try:
+        response = handle(request)
+        wants_page = is_page(str(request.path)) and "text/html" in request.headers.get("accept", "")
+        is_problem = response.headers.get("Content-Type") == problems.CONTENT_TYPE
+        if response.status_code >= HTTPStatus.BAD_REQUEST and is_problem and wants_page:
+            response = _as_page(request, response)
+    finally:
+        _caller.reset(unknown)
     if not is_page(str(request.path)):
         response = with_tag(request, response)
     response.headers |= missing_headers(response.headers, https=_is_https())
@@ -71,11 +81,12 @@ def admit_request(request: Request, handle: Next) -> Response:
         settings = PROCESS.settings()
         refuse_foreign_name(request, settings)
         caller = identify(request, settings)
+        _caller.set(caller)
     return acted(request, caller, lambda: _admitted(request, caller, handle))
 
 
 def _admitted(request: Request, caller: Caller, handle: Next) -> Response:
-    if not is_public(request):
+    if not is_public(request) and str(request.path) not in DOORS:
         require_scope(request, caller)
     if request.method not in {"GET", "HEAD"}:
         refuse_other_sites(request, PROCESS.settings())
@@ -111,7 +122,8 @@ def _as_page(request: Request, response: Response) -> Response:
     kept = {
         name: value
         for name, value in response.headers.items()
-        if name.lower() in {"allow", "www-authenticate"}
+        if name.lower() in {"allow", "retry-after", "set-cookie", "www-authenticate"}
     }
-    text, headers = render("problem.html", problem=json.loads(response.body), mount=mount(request))
+    said = json.loads(response.body)
+    text, headers = problem_page(said, mount=mount(request), caller=_caller.get())
     return Response(body=text, headers={**headers, **kept}, status_code=response.status_code)

@@ -51,7 +51,7 @@ class Query:
         text = self.text(name)
         if text is None:
             return default
-        if not re.fullmatch(r"\d{1,19}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"[0-9]{1,19}", text) or not low <= int(text) <= high:
             raise refused(name, f"{text!r} is not a whole number from {low} to {high}")
         return int(text)
 

@@ -28,7 +28,8 @@ from chalicelib.errors import DamagedStoreError, SauronError
 from chalicelib.wiring import PROCESS, Sauron
 
 from . import problems
-from .auth import Caller
+from .auth import Caller, is_page
+from .page_addresses import mount
 from .parameters import Parameter
 from .query import Query
 
@@ -44,6 +45,7 @@ ANY_TYPE = ["*/*"]
 
 
 TEXT = "text/plain"
+PAGE_PARAMETERS = ("tz",)  # what the address of every page may have beside its own parameters
 _DECLARED = "declared_route"  # the attribute of a handler that holds its Route
 
 
@@ -108,20 +110,6 @@ class CurrentRequest:
     def mount(self) -> str:
         """The path in front of the application's own paths."""
         return mount(self.request)
-
-
-def mount(request: Request) -> str:
-    """Return the path in front of our own, for links, forms and redirects.
-
-    Behind API Gateway the request names it: `/<stage>`. A proxy in front of the container removes it, so
-    there it is the path of SAURON_PUBLIC_URL.
-    """
-    path = [part for part in str(request.context.get("path") or "").split("/") if part]
-    own = [part for part in str(request.path).split("/") if part]
-    if before := path[: len(path) - len(own)]:
-        return "".join(f"/{part}" for part in before)
-    settings = PROCESS.settings()
-    return "" if settings.function else settings.public_path
 
 
 _current: ContextVar[CurrentRequest] = ContextVar("current_request")
@@ -206,7 +194,10 @@ def _call(handler: Handler, contract: Contract, names: Mapping[str, str]) -> Any
     body = {} if contract.body is None else {"body": _body(contract.body, current.request)}
     if contract.query is None:
         return handler(**names, **body)
-    query = Query(current.request, *(one.name for one in contract.query))
+    known = [one.name for one in contract.query]
+    if is_page(str(current.request.path)):
+        known += PAGE_PARAMETERS
+    query = Query(current.request, *known)
     with handled_as(replace(current, read_query=query)):
         return handler(**names, **body)
 

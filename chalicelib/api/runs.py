@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.model.pools import Waiting
 from chalicelib.model.runs import Run, RunState, ids_with
 from chalicelib.store import history
 from chalicelib.store.database import Tx
+from chalicelib.store.queue import pools
 
 from . import parameters, run_log, serializers
 from .query import RUN_ID, Query
@@ -16,7 +19,7 @@ from .response_size import sent_bytes, take_within
 from .routing import TEXT, as_json, current_request, get, post
 
 if TYPE_CHECKING:
-    from .bodies import ReasonBody
+    from .bodies import ReasonBody, RetryBody
 
 blueprint = Blueprint(__name__)
 
@@ -49,7 +52,8 @@ def runs() -> dict[str, Any]:
             limit=limit,
             after=_after(tx, query),
         )
-        written = (_with_attempts(tx, run) for run in found)
+        full = _full_pools(tx, found)
+        written = (_with_attempts(tx, run, full) for run in found)
         items, cut = take_within(written, size=lambda item: sent_bytes(as_json(item).body))
     more = cut or len(found) == limit
     return serializers.page_of("runs", items, next_after=items[-1]["id"] if more else None)
@@ -59,7 +63,8 @@ def runs() -> dict[str, Any]:
 def run(run_id: str) -> dict[str, Any]:
     """Return one run with its attempts."""
     with current_request().sauron.store.read() as tx:
-        return _with_attempts(tx, history.find(tx, run_id))
+        found = history.find(tx, run_id)
+        return _with_attempts(tx, found, _full_pools(tx, [found]))
 
 
 @get(blueprint, "/runs/{run_id}/log", query=(POSITION,), returns=TEXT, refuses=(404, 409), sends=LOG_HEADERS)
@@ -91,16 +96,16 @@ def cancel(run_id: str, body: ReasonBody) -> dict[str, Any]:  # noqa: ARG001 - t
     current = current_request()
     found = current.sauron.operations.cancel(run_id, by=current.by)
     with current.sauron.store.read() as tx:
-        return {"run_id": found.id, **_with_attempts(tx, found)}
+        return {"run_id": found.id, **_with_attempts(tx, found, {})}
 
 
-@post(blueprint, "/runs/{run_id}/retry", body="ReasonBody", returns="Retried", refuses=(404, 409))
-def retry(run_id: str, body: ReasonBody) -> dict[str, Any]:  # noqa: ARG001 - the audit log keeps it
+@post(blueprint, "/runs/{run_id}/retry", body="RetryBody", returns="Retried", refuses=(404, 409))
+def retry(run_id: str, body: RetryBody) -> dict[str, Any]:
     """Queue a new run with the params of a finished one."""
     current = current_request()
     with current.sauron.store.read() as tx:
         former = history.find(tx, run_id)
-    made = current.sauron.operations.retry(former.id, by=current.by)
+    made = current.sauron.operations.retry(former.id, by=current.by, force=body.force)
     return {"run_id": made.id, "job_id": made.job_id, "retry_of": former.id}
 
 
@@ -112,5 +117,15 @@ def _after(tx: Tx, query: Query) -> str | None:
     return history.find(tx, given).id
 
 
-def _with_attempts(tx: Tx, found: Run) -> dict[str, Any]:
-    return serializers.run(found, history.attempts_of(tx, found.id) if found.attempt else [])
+def _full_pools(tx: Tx, found: Sequence[Run]) -> dict[str, Waiting]:
+    """Return the full pools that some of these runs wait for."""
+    now = current_request().sauron.clock.now()
+    waiting = {run.pool for run in found if run.state is RunState.QUEUED and run.due_at <= now and run.pool}
+    return pools.waiting(tx, waiting)
+
+
+def _with_attempts(tx: Tx, found: Run, full: Mapping[str, Waiting]) -> dict[str, Any]:
+    """Return a run as JSON; `full` are the pools without room."""
+    due = found.state is RunState.QUEUED and found.due_at <= current_request().sauron.clock.now()
+    attempts = history.attempts_of(tx, found.id) if found.attempt else []
+    return serializers.run(found, attempts, full.get(found.pool or "") if due else None)

@@ -13,12 +13,13 @@ from typing import Any
 from chalicelib.answers.audit import AuditReport
 from chalicelib.bundle.report import SyncReport
 from chalicelib.clock import iso
-from chalicelib.cron.describe import describe
 from chalicelib.model.faults import HELD
 from chalicelib.model.jobs import Job, Override
+from chalicelib.model.pools import Waiting
 from chalicelib.model.runs import GOOD, Attempt, Run, RunState
 from chalicelib.store.incidents import Incident
 from chalicelib.store.outbox import Lag
+from chalicelib.store.queue.pauses import Pause
 from chalicelib.store.runners import Runner
 
 INCIDENTS_SHOWN = 20  # in /status; /alerts has them all
@@ -49,7 +50,8 @@ def job(found: Job, last: Run | None, *, now: datetime) -> dict[str, Any]:
         **members(spec, "cron", "project", "description", "timezone", "max_attempts"),
         "timeout_seconds": int(spec.timeout.total_seconds()),
         "tags": list(spec.tags),
-        "schedule_text": describe(spec.cron, spec.timezone),
+        "schedule_text": spec.schedule_text,
+        "after": list(spec.after),
         "next_run_at": when(upcoming[0] if upcoming else None),
         "last_run": None if last is None else last_run(last),
         "override": None if found.override is None else override(found.override),
@@ -64,6 +66,7 @@ def job_in_full(found: Job, last: Run | None, executed: Sequence[Run], *, now: d
     return {
         **job(found, last, now=now),
         **members(spec, "overlap", "catchup", "catchup_max", "alert_after", "queue_mode", "isolation"),
+        **members(spec, "pool", "priority", "memory_mb", "max_processes"),
         **members(spec, "renamed_from", "params_schema", "entrypoint", "place"),
         **members(found, "revision", "removed_at"),
         "next_runs": [iso(fire_at) for fire_at in found.next_fires(now=now, count=5)],
@@ -74,6 +77,7 @@ def job_in_full(found: Job, last: Run | None, executed: Sequence[Run], *, now: d
         "catchup_window_seconds": int(spec.catchup_window.total_seconds()),
         "jitter_minutes": spec.record["jitter_minutes"],
         "retry_backoff_seconds": int(spec.retry_backoff.total_seconds()),
+        "slow_after_seconds": spec.slow_after and spec.slow_after.total_seconds(),
         "secrets": None if spec.secrets is None else [secret["key"] for secret in spec.secrets],
     }
 
@@ -99,27 +103,38 @@ def override(found: Override) -> dict[str, Any]:
     return members(found, "enabled", "reason", "by", "at", "until")
 
 
+def pause(found: Pause) -> dict[str, Any]:
+    """Return a pause of everything."""
+    return members(found, "since", "by", "reason", "until")
+
+
 def last_run(found: Run) -> dict[str, Any]:
     """Return a job's last run as the lists show it."""
     return members(found, "id", "state", "started_at", "finished_at", "error")
 
 
-def scheduled_for(found: Run) -> datetime:
-    """Return the time a run stands for: its fire time, or the time of its trigger."""
-    return found.fire_at or found.created_at
+def run(found: Run, attempts: Sequence[Attempt], waiting: Waiting | None = None) -> dict[str, Any]:
+    """Return a run with its attempts, and the full pool that it waits for.
 
-
-def run(found: Run, attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """Return a run with its attempts. `gap` is set on a `missed` row that stands for several occurrences."""
+    `gap` is set on a row that stands for several occurrences.
+    """
     gap = None
     if found.gap_from is not None:
-        gap = {"from": iso(found.gap_from), "to": when(found.fire_at), "count": found.gap_count}
+        gap = {
+            "from": iso(found.gap_from),
+            "to": when(found.fire_at or found.chain_at),
+            "count": found.gap_count,
+        }
     return {
         **members(found, "id", "job_id", "state", "origin", "due_at", "attempt", "max_attempts", "revision"),
         **members(found, "params", "requested_by", "reason", "force", "created_at", "started_at"),
         **members(found, "finished_at", "progress", "progress_note", "cancel_reason", "error", "error_type"),
-        "scheduled_for": iso(scheduled_for(found)),
+        "scheduled_for": iso(found.scheduled_for),
         "gap": gap,
+        "pool": found.pool,
+        "priority": found.priority,
+        "parents": {job_id: told["run_id"] for job_id, told in (found.parents or {}).items()},
+        "waiting_for": None if waiting is None else members(waiting, "pool", "running", "size"),
         "runner": found.lease_owner,
         "result": found.result,
         "attempts": [attempt(one) for one in attempts],

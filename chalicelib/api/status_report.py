@@ -24,7 +24,8 @@ from chalicelib.store import bundle, duties, history, incidents, registry, runne
 from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
-from chalicelib.store.queue import leases
+from chalicelib.store.queue import leases, pauses
+from chalicelib.store.queue.pauses import Pause
 from chalicelib.store.runners import Runner
 from chalicelib.text import counted, safe
 from chalicelib.wiring import Sauron
@@ -50,6 +51,7 @@ class StatusReport:
     running: Mapping[str, int]  # runs that a runner executes, by its name
     jobs_count: int
     incidents: Sequence[Incident]
+    pause: Pause | None = None
 
 
 def measure(sauron: Sauron, tx: Tx) -> StatusReport:
@@ -74,6 +76,7 @@ def measure(sauron: Sauron, tx: Tx) -> StatusReport:
         running=leases.count_by_owner(tx),
         jobs_count=registry.count(tx),
         incidents=incidents.open_incidents(tx),
+        pause=pauses.at(tx, now),
     )
 
 

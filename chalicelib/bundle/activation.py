@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.errors import JobSpecError
+from chalicelib.model import chains
 from chalicelib.model.jobs import BUNDLE, Job, JobSpec
 from chalicelib.model.removals import mass_removal, some_of
 from chalicelib.model.runs import JobId
@@ -55,6 +56,8 @@ def check_definitions(loaded: Loaded) -> Definitions:
             rejected.append({"job_id": spec.id, "place": spec.place, "reason": str(error)})
         else:
             specs[spec.id] = spec
+    for job_id, reason in chains.refusals(specs).items():
+        rejected.append({"job_id": job_id, "place": specs.pop(job_id).place, "reason": reason})
     return Definitions(specs, rejected)
 
 

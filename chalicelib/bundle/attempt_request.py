@@ -34,7 +34,7 @@ def attempt_request(
     secrets, missing = environment.secrets(spec)
     if missing:
         raise secrets_missing(missing)
-    scheduled_for = iso(run.fire_at or run.created_at)
+    scheduled_for = iso(run.scheduled_for)
     identity = {"SAURON_RUN_ID": run.id, "SAURON_JOB_ID": run.job_id, "SAURON_ATTEMPT": str(run.attempt)}
     identity |= {"SAURON_SCHEDULED_FOR": scheduled_for}
     spawn = environment.spawns(spec)
@@ -47,6 +47,9 @@ def attempt_request(
         run_id=run.id,
         attempt=run.attempt,
         scheduled_for=scheduled_for,
+        parents=run.parents or {},
+        memory_mb=spec.memory_mb,
+        max_processes=spec.max_processes,
         params=run.params,
         environ=(environment.of(spec) | identity) if spawn else identity,
         secrets=secrets,

@@ -67,10 +67,11 @@ SECRET_NAMES = frozenset(
 # names of variables that hold secrets
 LIKELY = re.compile(
     r"(^|_)(API_?KEY|KEY|PASS|CREDENTIAL|DSN)S?(_|$)"
-    r"|(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE)S?(_|$)|_PWD(_|$)|^SSHPASS$"
+    r"|(TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|WEBHOOK)S?(_|$)|_PWD(_|$)|^SSHPASS$"
 )
 LIKELY_CHARS = 8  # a shorter value may be an ordinary word
 GUESSED_CHARS = 12  # a shorter value may be found by trying
+LIBRARY_PATH = "LD_LIBRARY_PATH"
 # the credentials of Sauron's own role on Lambda
 ROLE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 # prefixes of the variables of the Lambda runtime, hidden from jobs
@@ -161,14 +162,18 @@ class JobEnvironment:
         } | self._libraries()
 
     def _libraries(self) -> dict[str, str]:
-        """Return the PYTHONPATH of Sauron's libraries on Lambda, where they lie beside its code."""
+        """Return the paths of libraries on Lambda: Sauron's, beside its code, and those of Python itself.
+
+        Lambda's Python may not start without the latter, so they go to every job.
+        """
         if self._settings.function is None:
             return {}
+        shared = self._settings.environ.get(LIBRARY_PATH)
         own = sysconfig.get_path("stdlib")
         outside = (own, sys.base_prefix)
         there = filter(os.path.isdir, sys.path)
         found = [path for path in there if not path.startswith(outside)]
-        return {"PYTHONPATH": os.pathsep.join(found)}
+        return {"PYTHONPATH": os.pathsep.join(found)} | ({LIBRARY_PATH: shared} if shared else {})
 
     def _compatible_environ(self) -> dict[str, str]:
         environ = self._settings.environ

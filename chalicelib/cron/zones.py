@@ -9,6 +9,8 @@ Limit: two jumps within one day of each other are not told apart; no zone has ha
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -19,6 +21,16 @@ from .zone_advice import advice
 from .zone_names import NOT_ZONES
 
 _SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """An instant at which a clock jumps, and its offsets from UTC until then and from then on."""
+
+    at: datetime
+    old: timedelta
+    new: timedelta
 
 
 def find_zone(name: object, *, expression: object) -> ZoneInfo:
@@ -73,3 +85,26 @@ def jump(zone: ZoneInfo, wall: datetime) -> tuple[datetime, datetime, datetime]:
             after = middle
     naive = after.replace(tzinfo=None)
     return after, naive + old, naive + new
+
+
+def jumps(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[Jump]:
+    """Iterate over the jumps of a clock after `start` up to and including `end`, in the order of time."""
+    for year in range(start.year, end.year + 1):
+        yield from (one for one in _jumps_of_year(zone, year) if start < one.at <= end)
+
+
+@lru_cache(maxsize=8192)
+def _jumps_of_year(zone: ZoneInfo, year: int) -> tuple[Jump, ...]:
+    begin = datetime(year, 1, 1, tzinfo=UTC) - _SECOND
+    found = []
+    for number in range(366):
+        low, high = begin + number * _DAY, begin + (number + 1) * _DAY
+        old, new = low.astimezone(zone).utcoffset(), high.astimezone(zone).utcoffset()
+        if old is None or new is None or old == new:
+            continue
+        while high - low > _SECOND:
+            middle = low + (high - low) // (2 * _SECOND) * _SECOND
+            low, high = (middle, high) if middle.astimezone(zone).utcoffset() == old else (low, middle)
+        if high.year == year:
+            found.append(Jump(high, old, new))
+    return tuple(found)

@@ -29,7 +29,7 @@ from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle, duties
 from chalicelib.store.database import Tx
 from chalicelib.store.postgres.server_clock import ServerClock
-from chalicelib.store.queue import in_flight, leases
+from chalicelib.store.queue import chains, in_flight, leases
 from chalicelib.wakeup.membership import Membership
 from chalicelib.wakeup.signals import Signals
 from chalicelib.wakeup.sqs import SqsWakeUp
@@ -83,12 +83,23 @@ class Duties:
 
     def tick(self) -> TickReport:
         """Turn what is due into runs, and wake workers for them."""
-        report = tick(self._store, self._clock)
+        report = tick(self._store, self._clock, self._settings.pools)
+        self.follow_chains()
         if report.queued:
             self._waker.wake()
         elif self._sqs is not None:
             self._sqs.notify()  # for what became due without a tick, such as retries
         return report
+
+    def follow_chains(self) -> None:
+        """Ask for the children of runs that ended, and wake workers for them."""
+        with self._store.read() as tx:
+            if not chains.pending(tx):
+                return
+        with self._store.write() as tx:
+            queued = chains.flow(tx, now=self._clock.now())
+        if queued:
+            self._waker.wake()
 
     def upkeep(self) -> None:
         """Do every step of this runtime's upkeep, in order."""
@@ -170,10 +181,13 @@ class Duties:
     # What is also done between two upkeeps.
 
     def review(self, jobs: Collection[str] | None = None) -> int:
-        """Open and end incidents, of these jobs or of all, write the alerts owed and wake their senders.
+        """Ask for the children of runs that ended; open and end incidents, of these jobs or of all.
+
+        The alerts owed are written, and their senders woken.
 
         Return how many incidents changed.
         """
+        self.follow_chains()
         here = self._store.path
         free = None if here is None else lambda: shutil.disk_usage(here.parent).free
         changed = incidents.review(self._store, self._clock, self._settings, jobs=jobs, free_bytes=free)

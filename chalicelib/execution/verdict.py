@@ -78,6 +78,10 @@ class AttemptFacts(Protocol):
         """The limit on the memory of all of Sauron's processes, if one is seen and such kills are known."""
 
     @property
+    def excess(self) -> tuple[str, str] | None:
+        """The job's own limit that its processes went over: the type of the error, and the error."""
+
+    @property
     def ran_alone(self) -> bool:
         """Whether no other attempt of this runner ran meanwhile."""
 
@@ -85,7 +89,7 @@ class AttemptFacts(Protocol):
 def judge(facts: AttemptFacts, *, timeout: timedelta) -> Verdict:
     """Return the verdict on an attempt; `timeout` is the one it ran under."""
     outcome, error, error_type, result = _judged(facts, timeout)
-    if outcome is Outcome.FAILED and error is not None:
+    if outcome is Outcome.FAILED and error is not None and facts.excess is None:
         error = _with_memory(facts, error)
     return Verdict(
         outcome,
@@ -131,11 +135,12 @@ def _judged(facts: AttemptFacts, timeout: timedelta) -> _Judged:
         return Outcome.CANCELLED, stop, "cancelled", None
     if facts.timed_out:
         return Outcome.TIMED_OUT, f"timed out after {timeout.total_seconds():g} s", "timeout", None
-    if facts.result is not None:
+    if facts.result is not None and facts.excess is None:
         return _of_result(facts.result)
-    if facts.became_command and facts.exit_code is not None:
+    if facts.became_command and facts.exit_code is not None and facts.excess is None:
         return _of_command(facts.exit_code)
-    return Outcome.FAILED, _crash(facts), "crashed", None
+    error_type, error = facts.excess or ("crashed", _crash(facts))
+    return Outcome.FAILED, error, error_type, None
 
 
 def _of_result(frame: Mapping[str, Any]) -> _Judged:

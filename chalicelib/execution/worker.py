@@ -86,7 +86,7 @@ class Worker:
         self._answers = answers
         self.running_attempts = RunningAttempts(store, clock, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
-        self._unconfirmed = UnconfirmedClaims(owner)
+        self._unconfirmed = UnconfirmedClaims(owner, clock)
         self._finisher = Finisher(
             store, clock, owner=owner, publish=publish, unconfirmed=self._unconfirmed, wait=wait
         )
@@ -121,6 +121,7 @@ class Worker:
         """Log what a claim decided, and stop attempts here that it cancelled."""
         for one in claim.decided:
             log.info(DECIDED_EVENTS[one.state], run_id=one.run_id, job_id=one.job_id, reason=one.reason)
+            self._on_end(one.job_id)
         if claim.cancelled:
             try:
                 self.running_attempts.check_cancellations()

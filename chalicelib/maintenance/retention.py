@@ -22,6 +22,7 @@ from chalicelib.store import (
     incidents,
     log_chunks,
     registry,
+    run_days,
     silences,
     standings,
 )
@@ -31,6 +32,7 @@ log = logs.get(__name__)
 BATCH = 500  # rows deleted in one transaction
 MOST_BATCHES = 20  # in one pass: the rest waits for the next
 KEEP_ALERTS = timedelta(days=30)
+KEEP_DAYS = timedelta(days=400)  # of the numbers by day: a year's map shows 53 weeks
 KEEP_ACTS = 100_000  # of the audit log; older than runs are kept, they go in any case
 
 
@@ -82,6 +84,7 @@ def prune(
         registry.prune_periods(tx)
         standings.prune(tx, before=now - settings.keep_runs)
         silences.prune(tx, before=now - settings.keep_runs)
+        run_days.prune(tx, before=(now - KEEP_DAYS).date())
         bundle.prune_revisions(tx, before=now - settings.keep_runs)
     if runs:
         log.info("runs.pruned", count=runs)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.cron.describe import describe
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import JobSpecError, ScheduleError
 
@@ -69,6 +70,12 @@ class JobSpec:
     params_of_model: bool
     renamed_from: JobId | None
     isolation: str
+    after: tuple[JobId, ...]
+    pool: str | None
+    priority: int
+    memory_mb: float | None
+    max_processes: int | None
+    slow_after: timedelta | None
     entrypoint: str
     place: str
     record: Mapping[str, Any]
@@ -103,6 +110,14 @@ class JobSpec:
             params_of_model=bool(params and params.get("model")),
             renamed_from=JobId(record["renamed_from"]) if record["renamed_from"] else None,
             isolation=record["isolation"],
+            after=tuple(JobId(parent) for parent in record.get("after") or ()),
+            pool=record.get("pool"),
+            priority=record.get("priority", 0),
+            memory_mb=record.get("memory_mb"),
+            max_processes=record.get("max_processes"),
+            slow_after=None
+            if (slow := record.get("slow_after_seconds")) is None
+            else timedelta(seconds=slow),
             entrypoint=record["entrypoint"],
             place=record["place"],
             record=record,
@@ -115,11 +130,16 @@ class JobSpec:
                 f"Ids that begin with {BUILTIN_PREFIX!r} are Sauron's own. Choose another id.", job_id=self.id
             )
         try:
-            schedule = self.schedule
+            schedule = self.schedule if self.cron else Schedule.parse("0 0 * * *", self.timezone)
         except ScheduleError as error:
             raise JobSpecError(str(error), job_id=self.id) from error
         if self.params_schema is not None:
             self._check_params(self.params_schema)
+        if self.jitter and not self.cron:
+            raise JobSpecError(
+                "jitter_minutes delays the occurrences of a cron, and this job has none. Remove it.",
+                job_id=self.id,
+            )
         if self.jitter and self.jitter >= (interval := schedule.shortest_interval()):
             raise JobSpecError(
                 f"jitter_minutes={self.record['jitter_minutes']} is not shorter than the interval of"
@@ -148,8 +168,15 @@ class JobSpec:
 
     @property
     def schedule(self) -> Schedule:
-        """The pure schedule of this job."""
+        """The pure schedule of this job. A job without cron has none: its `cron` is an empty text."""
         return Schedule.parse(self.cron, self.timezone)
+
+    @property
+    def schedule_text(self) -> str:
+        """When the job runs, in English: `every minute (UTC)`, `after backup`. Raises ScheduleError."""
+        parts = [describe(self.cron, self.timezone)] if self.cron else []
+        parts += [f"after {' and '.join(self.after)}"] if self.after else []
+        return ", and ".join(parts)
 
     @property
     def definition_hash(self) -> str:
@@ -205,7 +232,7 @@ class Job:
 
         Raises ScheduleError.
         """
-        if not self.enabled or self.removed_at is not None or self.rejected is not None:
+        if not self.enabled or self.removed_at is not None or self.rejected is not None or not self.spec.cron:
             return []
         fires: list[datetime] = []
         while len(fires) < count:

@@ -82,6 +82,8 @@ def _run(job: Job, fire_at: datetime, origin: Origin, now: datetime) -> dict[str
         "gap_from": None,
         "gap_count": 0,
         "max_attempts": job.spec.max_attempts,
+        "pool": job.spec.pool,
+        "priority": job.spec.priority,
         "reason": None,
         "created_at": now,
         "finished_at": None,

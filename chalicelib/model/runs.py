@@ -13,10 +13,12 @@ one run exists for an occurrence (job, fire time), ever.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import secrets
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,9 +58,11 @@ class Origin(StrEnum):
     CATCHUP = "catchup"  # an occurrence whose time passed while Sauron was down; it waits its turn
     TRIGGER = "trigger"  # a person or the assistant
     RETRY = "retry"  # a person, of an earlier run
+    CHAIN = "chain"  # the end of a run of a job that this one follows
 
 
 OCCURRENCES = (Origin.SCHEDULE, Origin.CATCHUP)
+DROPPED_WHEN_OFF = (*OCCURRENCES, Origin.CHAIN)  # nobody asked for these by name
 
 
 class Outcome(StrEnum):
@@ -99,7 +103,9 @@ class Run:
     `fire_at` is the schedule's time and None for triggers; `due_at` is when it may start (jitter, backoff).
     `gap_from` and `gap_count` are set on a `missed` row that stands for several occurrences: from `gap_from`
     to `fire_at`, both included. `revision` is bound at the first claim and kept for every retry. `attempt`
-    counts the attempts started.
+    counts the attempts started. A run of a chain stands for `chain_at`, and `parents` holds run_id, state
+    and result of each job that it followed; without `flows` the jobs that follow it are not asked for. At
+    most the size of its `pool` runs at once; runs of higher `priority` are claimed first.
     """
 
     id: RunId
@@ -129,6 +135,22 @@ class Run:
     lease_owner: str | None
     lease_generation: int
     lease_beat: int
+    pool: str | None = None
+    priority: int = 0
+    chain_at: datetime | None = None
+    chain_key: str | None = None
+    parents: dict[str, dict[str, Any]] | None = None
+    flows: bool = True
+
+    @property
+    def occurrence(self) -> bool:
+        """Whether it is an occurrence of a schedule: its job's own, or that of the jobs which it follows."""
+        return self.origin in OCCURRENCES or self.chain_key is not None
+
+    @property
+    def scheduled_for(self) -> datetime:
+        """The time it stands for: its fire time, that of the chain it belongs to, or that of its trigger."""
+        return self.fire_at or self.chain_at or self.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +191,43 @@ def ids_with(prefix: str) -> tuple[str, str] | None:
     return digits + _LOWEST[len(digits) :], digits + _HIGHEST[len(digits) :]
 
 
-_lock = threading.Lock()
-_last = 0
+class RunIds:
+    """Makes run ids: UUIDs of version 7 (RFC 9562), which sort by creation. Safe between threads."""
+
+    def __init__(
+        self,
+        milliseconds: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        bits: Callable[[int], int] = secrets.randbits,
+    ) -> None:
+        """Take the time since 1970 from `milliseconds`; `bits` returns a number of so many random bits."""
+        self._milliseconds = milliseconds
+        self._bits = bits
+        self._lock = threading.Lock()
+        # the last 60 bits given out: milliseconds, and a counter that begins anywhere in its first half
+        self._last = 0
+
+    def make(self) -> RunId:
+        """Return a new id."""
+        with self._lock:
+            self._last = max(self._last + 1, self._milliseconds() << 12 | self._bits(11))
+            stamp, counter = self._last >> 12, self._last & 0xFFF
+        text = f"{stamp << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | self._bits(62):032x}"
+        return RunId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
+_ids = [RunIds()]
 
 
 def new_run_id() -> RunId:
-    """Make a run id: a UUID of version 7 (RFC 9562). Ids of one process sort by creation."""
-    global _last  # noqa: PLW0603 - the last 60 bits given out: milliseconds, and a counter that begins anywhere in its first half
-    with _lock:
-        _last = max(_last + 1, (time.time_ns() // 1_000_000) << 12 | secrets.randbits(11))
-        stamp, counter = _last >> 12, _last & 0xFFF
-    text = f"{stamp << 80 | 0x7 << 76 | counter << 64 | 0x2 << 62 | secrets.randbits(62):032x}"
-    return RunId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+    """Make a run id."""
+    return _ids[-1].make()
+
+
+@contextlib.contextmanager
+def run_ids_of(maker: RunIds) -> Iterator[None]:
+    """Let `maker` make all run ids of this process during the block, so that they can be foreseen."""
+    _ids.append(maker)
+    try:
+        yield
+    finally:
+        _ids.remove(maker)

@@ -67,10 +67,17 @@ def describe(*, reason: object = None, subject: object = None) -> None:
 
 
 def refuse(why: str) -> None:
-    """Note that the current act came to nothing."""
+    """Note that the current act came to nothing. The first reason counts."""
     act = _current.get()
     if act is not None:
-        act.refusal = why
+        act.refusal = act.refusal or why
+
+
+def only_asked() -> None:
+    """Note that the current act was asked about and not tried: the audit log is told nothing of it."""
+    act = _current.get()
+    if act is not None:
+        act.recorded = True
 
 
 def record(tx: Tx, now: datetime) -> None:

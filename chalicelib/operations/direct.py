@@ -52,7 +52,14 @@ class DirectRuns:
         job = self._find(job_id)
         check_params(job, params, ask_model=self._ask_model)
         now = self._clock.now()
-        row = new_row(job_id, now, origin=Origin.TRIGGER, max_attempts=1, params=params, by=None, reason=None)
+        row = new_row(job.spec, now, origin=Origin.TRIGGER, params=params, by=None, reason=None)
         blank: dict[str, Any] = dict.fromkeys(field.name for field in dataclasses.fields(Run))
-        counts = {"attempt": 1, "gap_count": 0, "lease_generation": 0, "lease_beat": 0, "force": False}
+        counts = {
+            "attempt": 1,
+            "max_attempts": 1,
+            "gap_count": 0,
+            "lease_generation": 0,
+            "lease_beat": 0,
+            "force": False,
+        }
         return Run(**(blank | row | counts | {"revision": job.revision, "started_at": now})), job.spec

@@ -17,8 +17,8 @@ from chalicelib import logs
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import (
     IdempotencyError,
-    JobDisabledError,
     ParamsError,
+    PausedError,
     RunStateError,
     UnknownRunnerError,
     UntilError,
@@ -27,11 +27,12 @@ from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import FINAL, Origin, Run
 from chalicelib.store import Store, history, ledger, outbox, registry, runners, standings
 from chalicelib.store.database import Tx
-from chalicelib.store.queue import enqueue, finish
+from chalicelib.store.queue import chains, enqueue, finish, pauses
+from chalicelib.store.queue.pauses import Pause
 from sauron_jobs_loader.masking import Masker
 
 from . import acts
-from .requests import AskModel, check_params, find_job, new_row, no_model
+from .requests import AskModel, check_params, find_job, new_row, no_model, require_on
 
 log = logs.get(__name__)
 
@@ -40,7 +41,8 @@ log = logs.get(__name__)
 class TriggerRequest:
     """A run that somebody asks for. `force` runs it beside others of its job; `by` is who asks.
 
-    The same `idempotency_key` for the same job returns the run that it made before.
+    Jobs that follow run after it, unless `chain` is false. The same `idempotency_key` for the same job
+    returns the run that it made before.
     """
 
     params: Mapping[str, Any] | None = None
@@ -48,6 +50,7 @@ class TriggerRequest:
     force: bool = False
     idempotency_key: str | None = None
     by: str | None = None
+    chain: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ class Operations:
         """Queue a run of a job now and return it.
 
         Raises UnknownJobError, JobDisabledError (also for a rejected definition), ParamsError,
-        IdempotencyError.
+        IdempotencyError, PausedError.
         """
         request = request or TriggerRequest()
         self._refuse_secrets(job_id, request)
@@ -101,7 +104,8 @@ class Operations:
         self._refuse_secrets(job_id, request)
         with self._store.read() as tx:
             job = find_job(tx, job_id)
-        _require_on(job)
+        require_on(job)
+        self._refuse_paused(force=request.force)
         check_params(job, request.params, ask_model=self._ask_model)
         return job
 
@@ -118,18 +122,18 @@ class Operations:
             known = history.by_idempotency_key(tx, job_id, key) if key is not None else None
         if known is not None:
             return _same_request(known, request)
-        _require_on(job)
+        require_on(job)
+        self._refuse_paused(force=request.force)
         check_params(job, request.params, ask_model=self._ask_model)
         row = new_row(
-            job_id,
+            job.spec,
             self._clock.now(),
             origin=Origin.TRIGGER,
-            max_attempts=job.spec.max_attempts,
             params=request.params,
             by=request.by,
             reason=self._masked(request.reason),
         )
-        row |= {"force": request.force, "idempotency_key": key}
+        row |= {"force": request.force, "idempotency_key": key, "flows": request.chain}
         with self._store.write() as tx:
             if enqueue.put(tx, [row]) == 0 and key is not None:  # somebody with the same key was faster
                 known = history.by_idempotency_key(tx, job_id, key)
@@ -139,6 +143,35 @@ class Operations:
             acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=job_id, run_id=made.id, by=request.by)
         return made
+
+    def pause(self, request: SwitchRequest) -> Pause:
+        """Let nothing start until the pause ends; it takes the place of an earlier one. Raises UntilError."""
+        with self._store.write() as tx:
+            now = self._clock.now()
+            check_until(request.until, now)
+            pause = Pause(now, request.until, request.by, self._masked(request.reason))
+            pauses.begin(tx, pause)
+            acts.record(tx, now)
+        log.info("pause.started", by=pause.by, reason=pause.reason, until=pause.until and iso(pause.until))
+        self._wake()
+        return pause
+
+    def unpause(self, *, by: str | None = None) -> bool:
+        """Let runs start again; return whether there was a pause."""
+        with self._store.write() as tx:
+            now = self._clock.now()
+            ended = pauses.end(tx, now=now)
+            acts.record(tx, now)
+        log.info("pause.ended", by=by, was_paused=ended)
+        self._wake()
+        return ended
+
+    def _refuse_paused(self, *, force: bool = False) -> None:
+        """Raise PausedError while everything is paused, unless the run is forced."""
+        with self._store.read() as tx:
+            pause = None if force else pauses.at(tx, self._clock.now())
+        if pause is not None:
+            raise PausedError(pause.by, pause.reason, pause.until and iso(pause.until))
 
     def enable(self, job_id: str, request: SwitchRequest | None = None) -> Job:
         """Turn a job on at once, over what git says. Raises UnknownJobError, UntilError."""
@@ -180,26 +213,43 @@ class Operations:
             run = history.find(tx, run.id)
             acts.record(tx, self._clock.now())
         log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
+        self._review([run.job_id])
         self._wake()
         return run
 
-    def retry(self, run_id: str, *, by: str | None = None) -> Run:
-        """Queue a new run with the params of one that is over.
+    def retry(
+        self,
+        run_id: str,
+        *,
+        by: str | None = None,
+        force: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Queue a new run with the params of one that is over; the same key again returns that new run.
 
-        Raises UnknownRunError, AmbiguousRunError, RunStateError, JobDisabledError (also for a rejected
-        definition).
+        With `force` it starts beside others and while everything is paused. Raises UnknownRunError,
+        AmbiguousRunError, RunStateError, JobDisabledError (also for a rejected definition), PausedError.
         """
+        with self._store.read() as tx:
+            _retryable(tx, run_id)
+        self._refuse_paused(force=force)
         with self._store.write() as tx:
             former, job = _retryable(tx, run_id)
+            key = idempotency_key
+            if key is not None and (known := history.by_idempotency_key(tx, job.id, key)) is not None:
+                return known
             row = new_row(
-                job.id,
+                job.spec,
                 self._clock.now(),
                 origin=Origin.RETRY,
-                max_attempts=job.spec.max_attempts,
                 params=former.params,
                 by=by,
                 reason=f"retry of {former.id}",
             )
+            row["idempotency_key"] = key
+            follows = former.chain_at is not None or chains.children(tx, job.id)
+            row |= {"force": force, "chain_at": former.scheduled_for if follows else None}
+            row["parents"] = former.parents
             enqueue.put(tx, [row])
             made = history.find(tx, row["id"])
             acts.record(tx, self._clock.now())
@@ -210,7 +260,9 @@ class Operations:
     def check_retry(self, run_id: str) -> Run:
         """Return the run that a retry would repeat. Raises what the retry would raise; changes nothing."""
         with self._store.read() as tx:
-            return _retryable(tx, run_id)[0]
+            former = _retryable(tx, run_id)[0]
+        self._refuse_paused()
+        return former
 
     def drain(self, name: str, *, draining: bool) -> None:
         """Have a runner claim nothing more, or claim again. Raises UnknownRunnerError."""
@@ -239,7 +291,7 @@ def _retryable(tx: Tx, run_id: str) -> tuple[Run, Job]:
     if former.state not in FINAL:
         raise RunStateError(former.id, former.state, "retried")
     job = find_job(tx, former.job_id)
-    _require_on(job)
+    require_on(job)
     return former, job
 
 
@@ -247,19 +299,3 @@ def check_until(until: datetime | None, now: datetime) -> None:
     """Raise UntilError for an end that is past."""
     if until is not None and until <= now:
         raise UntilError(iso(until), iso(now))
-
-
-def _require_on(job: Job) -> None:
-    """Raise JobDisabledError with the reason if nothing of a job starts now."""
-    if job.rejected is not None:
-        why = f"its definition was rejected: {job.rejected}"
-        raise JobDisabledError(job.id, why, mend="Mend the definition in the bundle and sync.")
-    if not job.enabled:
-        raise JobDisabledError(job.id, _why_off(job))
-
-
-def _why_off(job: Job) -> str:
-    if job.override is None:
-        return "enabled=False in the bundle"
-    parts = ["switched off", f"by {job.override.by}" if job.override.by else "", job.override.reason or ""]
-    return ", ".join(part for part in parts if part)

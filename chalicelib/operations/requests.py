@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.clock import iso
-from chalicelib.errors import ParamsError, RemovedJobError, UnknownJobError
-from chalicelib.model.jobs import Job
+from chalicelib.errors import JobDisabledError, ParamsError, RemovedJobError, UnknownJobError
+from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.params import faults
-from chalicelib.model.runs import Origin, RunId, RunState, new_run_id
+from chalicelib.model.runs import Origin, Run, RunId, RunState, new_run_id
 from chalicelib.store import Store, bundle, registry
 from chalicelib.store.database import Tx
+from chalicelib.store.queue import chains
 
 
 def find_job(tx: Tx, job_id: str) -> Job:
@@ -63,11 +64,10 @@ def check_params(job: Job, params: Mapping[str, Any] | None, *, ask_model: AskMo
 
 
 def new_row(
-    job_id: str,
+    spec: JobSpec,
     now: datetime,
     *,
     origin: Origin,
-    max_attempts: int,
     params: Mapping[str, Any] | None,
     by: str | None,
     reason: str | None,
@@ -75,13 +75,41 @@ def new_row(
     """Return the columns of a new run that is due now."""
     return {
         "id": RunId(new_run_id()),
-        "job_id": job_id,
+        "job_id": spec.id,
         "state": RunState.QUEUED,
         "origin": origin,
         "due_at": now,
-        "max_attempts": max_attempts,
+        "max_attempts": spec.max_attempts,
+        "pool": spec.pool,
+        "priority": spec.priority,
         "params": dict(params) if params else None,
         "requested_by": by,
         "reason": reason,
         "created_at": now,
     }
+
+
+def not_followed(store: Store, run: Run) -> str:
+    """Return a sentence about the jobs that follow a run's job and are not asked for after it, or nothing."""
+    with store.read() as tx:
+        following = [registry.as_it_is(tx, child) for child in chains.children(tx, run.job_id)]
+    several = [job.id for job in following if job is not None and len(job.spec.after) > 1]
+    if not several or not run.flows:
+        return ""
+    return f" It does not lead on to {', '.join(several)}: more than one job must end well before that."
+
+
+def require_on(job: Job) -> None:
+    """Raise JobDisabledError with the reason if nothing of a job starts now."""
+    if job.rejected is not None:
+        why = f"its definition was rejected: {job.rejected}"
+        raise JobDisabledError(job.id, why, mend="Mend the definition in the bundle and sync.")
+    if not job.enabled:
+        raise JobDisabledError(job.id, _why_off(job))
+
+
+def _why_off(job: Job) -> str:
+    if job.override is None:
+        return "enabled=False in the bundle"
+    parts = ["switched off", f"by {job.override.by}" if job.override.by else "", job.override.reason or ""]
+    return ", ".join(part for part in parts if part)

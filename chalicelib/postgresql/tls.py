@@ -41,6 +41,7 @@ _SCRAM_ALONE = (
     "Nothing verifies this server, so it gets a password by SCRAM alone: set SAURON_DB_CA to the root of its "
     "certificate, or name its method in the address: ?require_auth=md5"
 )
+_OF_A_POOLER = "Behind a proxy or pooler that shares sessions write ?prepare_threshold=0 behind the address"
 _ADVICE = (
     (
         "does not support SSL",
@@ -49,6 +50,8 @@ _ADVICE = (
     ("authentication method requirement", _SCRAM_ALONE),
     ("certificate verify failed", "SAURON_DB_CA must hold the root of this server's certificate"),
     ("does not match host name", "Write the host as its certificate names it"),
+    ("command-line options", _OF_A_POOLER),  # RDS Proxy
+    ("unsupported startup parameter", _OF_A_POOLER),  # PgBouncer
 )
 
 

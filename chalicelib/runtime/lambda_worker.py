@@ -46,6 +46,7 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
     if sauron.sqs is not None and run_id and run_id not in [run.id for run in runs]:
         sauron.sqs.message_unused(run_id)
     if runs:
+        sauron.duties.follow_chains()
         sauron.waker.wake()
         # this process and its /tmp serve one revision at a time
         sauron.revisions.get().retire([run.revision for run in runs if run.revision])

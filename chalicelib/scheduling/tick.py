@@ -11,6 +11,7 @@ job's catch-up policy. A shorter silence makes late only what jobs without catch
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ from chalicelib.model.liveness import was_down
 from chalicelib.model.occurrences import HORIZON, ON_TIME
 from chalicelib.store import Store, duties, ledger, outbox, registry, silences, standings
 from chalicelib.store.database import Tx
-from chalicelib.store.queue import enqueue, outage
+from chalicelib.store.queue import enqueue, outage, pools
 
 log = logs.get(__name__)
 
@@ -38,13 +39,15 @@ class TickReport:
     missed: int = 0
 
 
-def tick(store: Store, clock: Clock) -> TickReport:
-    """Account for every occurrence up to HORIZON from now."""
+def tick(store: Store, clock: Clock, pool_sizes: Mapping[str, int] | None = None) -> TickReport:
+    """Account for every occurrence up to HORIZON from now; bring the stored sizes of pools in line."""
     with store.write() as tx:
         now = ledger.time_of_act(tx, clock)
         late = _miss_what_is_late(tx, now)
         on_time = timedelta() if _take_back(tx, now) else ON_TIME
         _expire_overrides(tx, now)
+        if pool_sizes is not None:
+            pools.keep_sizes(tx, pool_sizes)
     jobs, queued, missed = 0, 0, late
     while True:
         with store.write() as tx:

@@ -83,6 +83,28 @@ def chosen(row: Row, environ: Mapping[str, str]) -> tuple[str, str | None]:
     return name, text
 
 
+def origins(
+    table: Sequence[Row],
+    variables: Mapping[str, str],
+    environ: Mapping[str, str],
+    places: Mapping[str, Mapping[str, str]],
+) -> dict[str, str]:
+    """Return where the values of settings came from, by their names; those at a default are not in it.
+
+    `variables` are those that the settings were read from. `places` are the sources beside this process's
+    environment, by how they are called, with what they gave.
+    """
+    named = [(row, variables[row.name]) for row in table if environ.get(variables[row.name], "").strip()]
+    return {row.name: _origin(row, name, environ, places) for row, name in named}
+
+
+def _origin(row: Row, name: str, environ: Mapping[str, str], places: Mapping[str, Mapping[str, str]]) -> str:
+    place = next((called for called, given in places.items() if name in given), "environment")
+    own = name if name in (row.name, *row.aliases) else name.removesuffix("_FILE")
+    alias = f", as {own}" if own != row.name else ""
+    return f"{place}{alias}" if own == name else f"the file {environ[name].strip()}{alias} ({place})"
+
+
 def untrusted(file: files.EnvFile, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a fault for each credential of the environment that an address from a file would be sent."""
     for addresses, credentials, receives in _SENT:

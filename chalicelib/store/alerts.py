@@ -195,6 +195,12 @@ def waiting(tx: Tx, channel: str | None = None) -> int:
     return tx.execute(query if channel is None else query.where(_a.channel == channel)).scalar_one()
 
 
+def waiting_about(tx: Tx) -> set[tuple[str, str, str]]:
+    """Return (channel, subject, kind) of what is not delivered yet."""
+    found = tx.execute(select(_a.channel, _subject(_a), _a.data["kind"].as_string()).where(_waiting))
+    return {(row[0], row[1], row[2]) for row in found}
+
+
 def last_error(tx: Tx) -> str | None:
     """Return why the alert that is tried next could not be delivered, None if none failed."""
     failing = select(_a.error).where(_waiting, _a.error.is_not(None)).order_by(_a.try_at).limit(1)

@@ -131,6 +131,24 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
     return [Revision(*row) for row in rows]
 
 
+def past_revisions(tx: Tx, *, limit: int, before: datetime | None = None) -> list[Revision]:
+    """Return the revisions that were active once, the last activated first; or those activated before."""
+    c = revisions.c
+    query = select(c.sha, c.booted_at, c.activated_at, c.subject, c.author).where(c.activated_at.is_not(None))
+    if before is not None:
+        query = query.where(c.activated_at < before)
+    return [Revision(*row) for row in tx.execute(query.order_by(c.activated_at.desc()).limit(limit))]
+
+
+Definitions = tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]
+
+
+def definitions(tx: Tx, sha: str) -> Definitions:
+    """Return the records of a revision's good definitions, and its refusals; none if it is not kept."""
+    row = tx.execute(select(revisions.c.jobs, revisions.c.rejected).where(revisions.c.sha == sha)).first()
+    return ((), ()) if row is None else (row.jobs, row.rejected)
+
+
 def known_revisions(tx: Tx, shas: Collection[str]) -> dict[str, Revision]:
     """Return the revisions with these full ids that are kept, by their ids."""
     c = revisions.c

@@ -12,7 +12,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
 
 from chalicelib.errors import AmbiguousRunError, UnknownRunError
 from chalicelib.model.runs import (
@@ -100,12 +100,16 @@ def runs(
     job_id: str | None = None,
     states: Sequence[RunState] = (),
     since: datetime | None = None,
+    until: datetime | None = None,
+    wanted: str | None = None,
     limit: int = 50,
     after: str | None = None,
 ) -> list[Run]:
     """Return runs from the newest to the oldest, at most `limit`; `after` is the last id of the page before.
 
-    Occurrences that are not due yet are listed too, in state queued. `since` looks at when a run was due.
+    Occurrences that are not due yet are listed too, in state queued. `since` and `until` (not
+    included) look at when a run was due. `wanted` is a part of the job's id, the error, the reason or the
+    sender's name, in capital or small letters.
     """
     query = select(job_queue).order_by(_q.id.desc()).limit(limit)
     if job_id is not None:
@@ -114,6 +118,11 @@ def runs(
         query = query.where(_q.state.in_(states))
     if since is not None:
         query = query.where(_q.due_at >= since)
+    if until is not None:
+        query = query.where(_q.due_at < until)
+    if wanted is not None:
+        texts = (_q.job_id, _q.error, _q.error_type, _q.reason, _q.requested_by)
+        query = query.where(or_(*(one.icontains(wanted, autoescape=True) for one in texts)))
     if after is not None:
         query = query.where(_q.id < after)
     return [as_run(row) for row in tx.execute(query)]

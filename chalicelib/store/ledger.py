@@ -24,7 +24,7 @@ from chalicelib.store.postgres.locks import hold_ledger
 
 from . import registry, standings
 from .database import Tx
-from .queue import enqueue
+from .queue import chains, enqueue, pools
 from .schema import job_queue
 
 
@@ -49,6 +49,8 @@ def fill(
     """Write the rows of enabled jobs' occurrences from their cursors to `until` (default: the horizon)."""
     accountings = []
     for job in jobs:
+        if not job.spec.cron:
+            continue  # its occurrences are those of the jobs that it follows
         try:
             accountings.append(account(job, now=now, until=until or now + HORIZON, on_time=on_time))
         except SauronError as error:  # a zone that an update dropped: the other jobs go on
@@ -103,6 +105,7 @@ def retire(tx: Tx, job: Job, *, now: datetime, revision: str | None = None) -> N
     enqueue.forget_future(tx, [job.id], after=now)
     gone = dataclasses.replace(job, cursor=now, next_fire_at=None, rejected=None, removed_at=now)
     registry.put(tx, gone)
+    chains.forget(tx, job.id)
     standings.note(tx, job, gone, at=now, revision=revision)
 
 
@@ -125,9 +128,15 @@ def rename(tx: Tx, job: Job, new: JobId, *, now: datetime) -> None:
     if ahead is not None and ahead.enabled:
         cursor = min(ahead.cursor, now)
         registry.put(
-            tx, dataclasses.replace(ahead, cursor=cursor, next_fire_at=ahead.spec.schedule.after(cursor))
+            tx,
+            dataclasses.replace(
+                ahead,
+                cursor=cursor,
+                next_fire_at=ahead.spec.schedule.after(cursor) if ahead.spec.cron else None,
+            ),
         )
     registry.rename(tx, job.id, new)
+    chains.rename(tx, job.id, new)
     if (renamed := registry.job(tx, new)) is not None:
         standings.note(tx, job, renamed, at=now, renamed_from=job.id)
 
@@ -161,9 +170,12 @@ def define(
         stood
         and before is not None
         and before.enabled == enabled
-        and (before.spec.cron, before.spec.timezone) == (spec.cron, spec.timezone)
+        and (before.spec.cron, before.spec.timezone, before.spec.after)
+        == (spec.cron, spec.timezone, spec.after)
     )
     registry.put(tx, new)
+    pools.follow_definition(tx, spec)
+    chains.define(tx, spec)
     standings.note(tx, before, new, at=now, revision=revision)
     if not same_times:
         registry.close_period(tx, spec.id, until=now)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from chalicelib.text import storable
 
@@ -35,6 +35,24 @@ class Chunk:
     id: int
     attempt: int
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Chunk):
+    """A piece of output with the instant at which it was stored."""
+
+    written_at: datetime
+
+
+_newest_written = (
+    select(_c.id, _c.attempt, _c.text, _c.written_at)
+    .where(_c.run_id == bindparam("run"), _c.id < bindparam("before"))
+    .order_by(_c.id.desc())
+    .limit(PAGE)
+)
+_lines_before = select(
+    func.coalesce(func.sum(func.length(_c.text) - func.length(func.replace(_c.text, "\n", ""))), 0)
+).where(_c.run_id == bindparam("run"), _c.id < bindparam("before"))
 
 
 def append(tx: Tx, run_id: str, attempt: int, texts: Sequence[str], *, now: datetime) -> list[int]:
@@ -78,6 +96,29 @@ def newest_first(tx: Tx, run_id: str, *, attempt: int | None = None) -> Iterator
         if len(rows) < PAGE:
             return
         before = rows[-1][0]
+
+
+def newest(tx: Tx, run_id: str, *, characters: int) -> tuple[list[Written], int]:
+    """Return the last pieces of a run's log in their order, and how many lines come before them.
+
+    They have about so many characters; the last piece is always whole.
+    """
+    found: list[Written] = []
+    before, left, more = 2**62, characters, True
+    while more and left > 0:
+        rows = tx.execute(_newest_written, {"run": run_id, "before": before}).all()
+        more = len(rows) == PAGE
+        for row in rows:
+            if left <= 0:
+                more = True
+                break
+            found.append(Written(*row))
+            left -= len(row.text)
+            before = row.id
+    found.reverse()
+    if not more:
+        return found, 0
+    return found, int(tx.execute(_lines_before, {"run": run_id, "before": before}).scalar() or 0)
 
 
 def prune(tx: Tx, *, before: datetime, most: int) -> int:

@@ -1,21 +1,39 @@
-"""What is drawn and counted of runs: how they ended lately, how long they usually take, a year by days."""
+"""What is drawn and counted of runs: how they ended lately, how long they usually take."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from statistics import median
+from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Numeric,
+    ScalarSelect,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    extract,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from chalicelib.model.runs import Run, RunState
+from chalicelib.model.runs import BAD, GOOD, Run, RunState
 
 from .database import Tx
 from .history import as_run, good_seconds
-from .schema import RUNNING, job_queue
+from .schema import NOT_WELL, RUNNING, job_queue, jobs
 
+DAY_SECONDS = 86400
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _q = job_queue.c
+_STATES = {str(state): state for state in RunState}  # looking up is cheaper than building
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +51,44 @@ class Ended:
     why: str | None
 
 
-def count_ended(tx: Tx, job_ids: Sequence[str], *, since: datetime) -> dict[str, int]:
-    """Count the runs of each of these jobs that ended since an instant. Only the index is read."""
-    query = (
-        select(_q.job_id, func.count())
-        .where(_q.job_id.in_(job_ids), _q.finished_at >= since)
-        .group_by(_q.job_id)
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many runs of a job ended in a time, counted up to a limit, and when the first and last did."""
+
+    count: int
+    first: datetime
+    last: datetime
+
+
+_crowded = job_queue.alias()
+_lately = and_(_crowded.c.job_id == jobs.c.job_id, _crowded.c.finished_at >= bindparam("since"))
+_some = select(literal(1)).where(_lately).limit(bindparam("most")).correlate(jobs).subquery()
+_crowds = select(
+    jobs.c.job_id,
+    select(func.count()).select_from(_some).scalar_subquery(),
+    *(
+        select(edge(_crowded.c.finished_at)).where(_lately).correlate(jobs).scalar_subquery()
+        for edge in (func.min, func.max)
+    ),
+).where(jobs.c.job_id.in_(bindparam("ids", expanding=True)))
+
+
+def crowds(tx: Tx, job_ids: Sequence[str], *, since: datetime, most: int) -> dict[str, Crowd]:
+    """Count, up to `most`, the runs of each job that ended since an instant. Only an index is read."""
+    rows = tx.execute(_crowds, {"ids": list(job_ids), "since": since, "most": most})
+    return {row[0]: Crowd(*row[1:]) for row in rows if row[1]}
+
+
+_ended = (
+    select(
+        *(_q.job_id, _q.id, _q.state, _q.due_at, _q.started_at, _q.finished_at, _q.gap_from, _q.gap_count),
+        func.coalesce(_q.error, _q.reason),
     )
-    return {row[0]: row[1] for row in tx.execute(query)}
+    .where(_q.job_id.in_(bindparam("ids", expanding=True)), _q.finished_at >= bindparam("since"))
+    .order_by(_q.finished_at.desc())
+    .limit(bindparam("most"))
+)
+_ended_not_well = _ended.where(NOT_WELL)
 
 
 def ended(tx: Tx, job_ids: Sequence[str], *, since: datetime, bad_only: bool, most: int) -> list[Ended]:
@@ -48,25 +96,41 @@ def ended(tx: Tx, job_ids: Sequence[str], *, since: datetime, bad_only: bool, mo
 
     With `bad_only`, those that succeeded are left out.
     """
-    query = (
-        select(
-            _q.job_id,
-            _q.id,
-            _q.state,
-            _q.due_at,
-            _q.started_at,
-            _q.finished_at,
-            _q.gap_from,
-            _q.gap_count,
-            func.coalesce(_q.error, _q.reason),
-        )
-        .where(_q.job_id.in_(job_ids), _q.finished_at >= since)
-        .order_by(_q.finished_at.desc())
-        .limit(most)
-    )
-    if bad_only:
-        query = query.where(_q.state != RunState.SUCCEEDED)
-    return [Ended(*row[:2], RunState(row[2]), *row[3:]) for row in tx.execute(query)]
+    given = {"ids": list(job_ids), "since": since, "most": most}
+    rows = tx.execute(_ended_not_well if bad_only else _ended, given)
+    return [Ended(*row[:2], _STATES[row[2]], *row[3:]) for row in rows]
+
+
+def _last_state() -> ScalarSelect[str]:
+    q = job_queue.alias()
+    started = select(q.c.state).where(q.c.job_id == jobs.c.job_id, q.c.started_at.is_not(None))
+    return started.order_by(q.c.id.desc()).limit(1).correlate(jobs).scalar_subquery()
+
+
+_last_states = select(jobs.c.job_id, _last_state()).where(jobs.c.removed_at.is_(None))
+_last_state_of = select(jobs.c.job_id, _last_state()).where(jobs.c.job_id == bindparam("job"))
+
+
+def last_states(tx: Tx, job_id: str | None = None) -> dict[str, RunState]:
+    """Return the state of the run that each job, or one, started last; jobs that never ran are left out.
+
+    It is one search of an index for each job, however many runs there are.
+    """
+    rows = tx.execute(_last_states) if job_id is None else tx.execute(_last_state_of, {"job": job_id})
+    return {row[0]: _STATES[row[1]] for row in rows if row[1] is not None}
+
+
+_bad_since = select(literal(1)).where(
+    _q.job_id == bindparam("job"), NOT_WELL, _q.finished_at > bindparam("since"), _q.state.in_(BAD)
+)
+_bad_in_a_row = select(func.count()).select_from(_bad_since.limit(bindparam("most")).subquery())
+
+
+def bad_in_a_row(tx: Tx, job_id: str, *, since: datetime | None, most: int) -> int:
+    """Count, up to `most`, a job's runs that failed or timed out after an instant, None: ever."""
+    given = {"job": job_id, "since": since or EVER, "most": most}
+    found: int = tx.execute(_bad_in_a_row, given).scalar_one()
+    return found
 
 
 def running(tx: Tx) -> list[Run]:
@@ -75,24 +139,34 @@ def running(tx: Tx) -> list[Run]:
     return [as_run(row) for row in tx.execute(query)]
 
 
+def good_seconds_of(tx: Tx, job_ids: Sequence[str], *, most: int) -> dict[str, list[float]]:
+    """Return how many seconds the good ones of each job's newest `most` ended runs took, the newest first.
+
+    It is one statement, and reads no more than `most` rows for a job.
+    """
+    q = job_queue.alias()
+    newest = (
+        select(q.c.state, q.c.started_at, q.c.finished_at)
+        .where(q.c.job_id == jobs.c.job_id, q.c.finished_at.is_not(None))
+        .order_by(q.c.finished_at.desc())
+        .limit(most)
+        .correlate(jobs)
+        .subquery()
+    )
+    begun, ended = newest.c.started_at, newest.c.finished_at
+    if tx.dialect.name == "sqlite":
+        took = func.round((func.julianday(ended) - func.julianday(begun)) * DAY_SECONDS, 3)
+        texts: ColumnElement[Any] = func.json_group_array(took)
+    else:
+        at, start = (cast(extract("epoch", one), Numeric) for one in (ended, begun))
+        took = func.round(at - start, 3)
+        texts = cast(func.json_agg(aggregate_order_by(took, ended.desc())), Text)
+    good = select(texts).where(newest.c.state.in_(GOOD), begun.is_not(None)).scalar_subquery()
+    rows = tx.execute(select(jobs.c.job_id, good).where(jobs.c.job_id.in_(job_ids)))
+    return {row[0]: json.loads(row[1] or "[]") for row in rows}
+
+
 def usual_seconds(tx: Tx, job_id: str) -> float | None:
     """Return the median duration of a job's last hundred good runs, None if it has none."""
     took = good_seconds(tx, job_id)
     return median(took) if took else None
-
-
-def days(tx: Tx, job_id: str, *, since: datetime) -> list[tuple[str, RunState, int]]:
-    """Return (UTC date, state, count) of a job's runs that ended since an instant; a gap counts in full."""
-    date = (
-        func.substr(_q.due_at, 1, 10)
-        if tx.dialect.name == "sqlite"
-        else func.to_char(func.timezone("UTC", _q.due_at), "YYYY-MM-DD")
-    )
-    many = func.sum(case((_q.gap_count > 0, _q.gap_count), else_=1))
-    query = (
-        select(date, _q.state, many)
-        .where(_q.job_id == job_id, _q.finished_at >= since)
-        .group_by(date, _q.state)
-        .order_by(date)
-    )
-    return [(row[0], RunState(row[1]), int(row[2])) for row in tx.execute(query)]

@@ -34,12 +34,8 @@ _j = jobs.c
 _o = overrides.c
 
 _joined = select(
-    jobs,
-    _o.enabled.label("o_enabled"),
-    _o.reason.label("o_reason"),
-    _o.by.label("o_by"),
-    _o.at.label("o_at"),
-    _o.until.label("o_until"),
+    *(_j.job_id, _j.definition_hash, _j.record, _j.source, _j.revision, _j.enabled, _j.cursor),
+    *(_j.next_fire_at, _j.rejected, _j.removed_at, _o.enabled, _o.reason, _o.by, _o.at, _o.until),
 ).join(overrides, _o.job_id == _j.job_id, isouter=True)
 
 
@@ -61,20 +57,12 @@ def _spec(_job_id: str, _definition_hash: str, record: str) -> JobSpec:
 
 
 def _as_job(row: Any) -> Job:
-    override = None
-    if row.o_at is not None:
-        override = Override(row.o_enabled, row.o_reason, row.o_by, row.o_at, row.o_until)
-    return Job(
-        spec=_spec(row.job_id, row.definition_hash, row.record),
-        source=row.source,
-        revision=row.revision,
-        enabled=row.enabled,
-        override=override,
-        cursor=row.cursor,
-        next_fire_at=row.next_fire_at,
-        rejected=row.rejected,
-        removed_at=row.removed_at,
-    )
+    # A page builds each of a thousand jobs, so the columns are taken by their order.
+    job_id, definition_hash, record, *standing, o_enabled, o_reason, o_by, o_at, o_until = row
+    override = None if o_at is None else Override(o_enabled, o_reason, o_by, o_at, o_until)
+    source, revision, enabled, cursor, next_fire_at, rejected, removed_at = standing
+    spec = _spec(job_id, definition_hash, record)
+    return Job(spec, source, revision, enabled, override, cursor, next_fire_at, rejected, removed_at)
 
 
 _all = _joined.order_by(_j.job_id)
@@ -127,6 +115,12 @@ def nearest(tx: Tx, job_id: str) -> list[str]:
 def job(tx: Tx, job_id: str) -> Job | None:
     """Return one job, also a removed one, or None."""
     hold_ledger(tx)
+    row = tx.execute(_one, {"job": job_id}).first()
+    return _as_job(row) if row else None
+
+
+def as_it_is(tx: Tx, job_id: str) -> Job | None:
+    """Return one job, also a removed one, or None, for an act that changes no job."""
     row = tx.execute(_one, {"job": job_id}).first()
     return _as_job(row) if row else None
 

@@ -14,9 +14,10 @@ from sqlalchemy import bindparam, select
 from chalicelib.model.runs import BAD, GOOD, OCCURRENCES, RunState
 from chalicelib.terminal.screen import tail_as_shown
 
-from . import log_chunks
+from . import log_chunks, registry
 from .database import Tx
-from .schema import QUEUED, RUNNING, bundle_state, incidents, job_queue, revisions
+from .queue import pools
+from .schema import QUEUED, RUNNING, attempts, bundle_state, incidents, job_queue, jobs, revisions
 
 _i = incidents.c
 _q = job_queue.c
@@ -75,6 +76,7 @@ _late = select(_q.job_id, _q.id, _q.due_at).where(
     _q.created_at < bindparam("edge"),
     _q.attempt == 0,
     _q.origin.in_(OCCURRENCES),
+    pools.room(),  # what waits for its pool is not late
 )
 _running_beside = select(_other.c.id).where(_other.c.job_id == _q.job_id, _other.c.state == RUNNING).exists()
 
@@ -89,6 +91,38 @@ def late_run(tx: Tx, job_id: str, edge: datetime) -> Any | None:
     """Return (job_id, id, due_at) of a job's first occurrence due before an instant, while none runs."""
     query = _late.where(_q.job_id == bindparam("job"), ~_running_beside).order_by(_q.due_at).limit(1)
     return tx.execute(query, {"edge": edge, "job": job_id}).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Slow:
+    """An attempt that takes longer than its job's bound, in seconds."""
+
+    run_id: str
+    job_id: str
+    attempt: int
+    started_at: datetime
+    bound: float
+
+
+# The text only spares reading the other jobs: older records have no bound, and not this text either.
+_bounded = (
+    select(_q.id, _q.job_id, _q.attempt, attempts.c.started_at)
+    .join(attempts, (attempts.c.run_id == _q.id) & (attempts.c.number == _q.attempt))
+    .join(jobs, jobs.c.job_id == _q.job_id)
+    .where(_q.state == RUNNING, ~jobs.c.record.contains('"slow_after_seconds": null'))
+    .order_by(_q.id)
+)
+
+
+def slow(tx: Tx, now: datetime) -> list[Slow]:
+    """Return the running attempts that take longer than their jobs' `slow_after_seconds`."""
+    found = []
+    for row in tx.execute(_bounded):
+        job = registry.as_it_is(tx, row.job_id)
+        bound = job.spec.slow_after if job is not None else None
+        if bound is not None and now - row.started_at > bound:
+            found.append(Slow(row.id, row.job_id, row.attempt, row.started_at, bound.total_seconds()))
+    return found
 
 
 _gaps = (

@@ -15,8 +15,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, case, delete, func, literal, select, union_all, update
 
-from chalicelib.model.runs import GOOD
+from chalicelib.model.runs import BAD, GOOD
 
+from . import run_days
 from .database import Tx
 from .dialect import insert
 from .schema import run_ends, run_timings, run_totals
@@ -26,6 +27,8 @@ BOUNDS: Mapping[str, Sequence[float]] = {
     "run_seconds": (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600, 1800, 3600, 10800, 43200),
     "start_lateness_seconds": (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600),
 }
+
+NEWEST = 2000  # ends that are looked at where all would be too many
 
 _e, _t, _b = run_ends.c, run_totals.c, run_timings.c
 
@@ -52,6 +55,29 @@ def counts(tx: Tx) -> dict[tuple[str, str], tuple[int, datetime]]:
         select(c.job_id, c.state, func.sum(c.runs), func.max(c.last_at)).group_by(c.job_id, c.state)
     )
     return {(row[0], row[1]): (int(row[2]), row[3]) for row in rows}
+
+
+def last_good(tx: Tx, job_ids: Sequence[str]) -> dict[str, datetime]:
+    """Return when a run of each of these jobs last ended well; a job of which none did is left out."""
+    both = union_all(
+        *(
+            select(c.job_id, at.label("at")).where(c.job_id.in_(job_ids), c.state.in_(GOOD))
+            for c, at in ((_t, _t.last_at), (_e, _e.ended_at))
+        )
+    ).subquery()
+    found = tx.execute(select(both.c.job_id, func.max(both.c.at)).group_by(both.c.job_id))
+    return {row[0]: row[1] for row in found}
+
+
+def last_bad(tx: Tx) -> datetime | None:
+    """Return when a run of any job last failed or timed out; of ends not added up yet, the newest count."""
+    newest = select(_e.state, _e.ended_at.label("at")).order_by(_e.id.desc()).limit(NEWEST).subquery()
+    both = union_all(
+        select(_t.last_at.label("at")).where(_t.state.in_(BAD)),
+        select(newest.c.at).where(newest.c.state.in_(BAD)),
+    ).subquery()
+    at: datetime | None = tx.execute(select(func.max(both.c.at))).scalar()
+    return at
 
 
 def last_successes(counted: Mapping[tuple[str, str], tuple[int, datetime]]) -> dict[str, datetime]:
@@ -89,7 +115,7 @@ def _bucket(timing: str) -> ColumnElement[int]:
 
 
 def fold(tx: Tx, *, most: int) -> int:
-    """Add up to `most` rows of `run_ends` to the totals; return how many."""
+    """Add up to `most` rows of `run_ends` to the totals and to the days; return how many."""
     some = select(_e.id).order_by(_e.id).limit(most).with_for_update(skip_locked=True)
     buckets = (_bucket(timing).label(f"{timing}_bucket") for timing in BOUNDS)
     taken = delete(run_ends).where(_e.id.in_(some)).returning(*_e, *buckets)
@@ -98,7 +124,9 @@ def fold(tx: Tx, *, most: int) -> int:
         return 0
     totals: dict[tuple[str, str], tuple[int, datetime]] = {}
     found: dict[tuple[str, int], tuple[int, float]] = {}
+    days = Counter[tuple[str, str, str]]()
     for row in gone:
+        days[row["job_id"], f"{row['ended_at'].date()}", row["state"]] += row["runs"]
         runs, last = totals.get((row["job_id"], row["state"]), (0, row["ended_at"]))
         totals[row["job_id"], row["state"]] = (runs + row["runs"], max(last, row["ended_at"]))
         for timing in BOUNDS:
@@ -108,6 +136,7 @@ def fold(tx: Tx, *, most: int) -> int:
                 found[key] = (count + 1, total + seconds)
     _add_totals(tx, [(*key, *totals[key]) for key in sorted(totals)])
     _add_timings(tx, [(*key, *found[key]) for key in sorted(found)])
+    run_days.add(tx, days)
     return len(gone)
 
 
@@ -139,10 +168,11 @@ def _add_timings(tx: Tx, rows: Sequence[tuple[str, int, int, float]]) -> None:
 
 
 def rename(tx: Tx, old: str, new: str) -> None:
-    """Give a renamed job the totals of its former id."""
+    """Give a renamed job the totals and the days of its former id."""
     tx.execute(update(run_ends).where(_e.job_id == old).values(job_id=new))
     rows = tx.execute(
         delete(run_totals).where(_t.job_id == old).returning(_t.state, _t.runs, _t.last_at)
     ).all()
     if rows:
         _add_totals(tx, [(new, *row) for row in sorted(rows)])
+    run_days.rename(tx, old, new)

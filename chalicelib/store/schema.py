@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0010"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0012"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -112,6 +112,12 @@ job_queue = Table(
     Column("lease_beat", Integer, nullable=False, server_default="0"),
     Column("dispatched_until", Instant),
     Column("lease_beat_at", Instant),
+    Column("pool", String(64)),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("chain_at", Instant),
+    Column("chain_key", String(64)),
+    Column("parents", Json),
+    Column("flows", Boolean(create_constraint=False), nullable=False, server_default=text("true")),
     UniqueConstraint("job_id", "fire_at"),
     UniqueConstraint("job_id", "idempotency_key"),
     CheckConstraint(f"state IN ({_STATES})", name="state_known"),
@@ -130,6 +136,23 @@ Index(
     sqlite_where=text("state = 'queued'"),
     postgresql_where=text("state = 'queued'"),
 )
+# The few that are claimed before the others: empty where no job has a priority.
+Index(
+    "ix_job_queue_preferred",
+    job_queue.c.priority.desc(),
+    job_queue.c.due_at,
+    job_queue.c.id,
+    sqlite_where=text("state = 'queued' AND priority > 0"),
+    postgresql_where=text("state = 'queued' AND priority > 0"),
+)
+Index(
+    "uq_job_queue_chain_key",
+    job_queue.c.job_id,
+    job_queue.c.chain_key,
+    unique=True,
+    sqlite_where=text("chain_key IS NOT NULL"),
+    postgresql_where=text("chain_key IS NOT NULL"),
+)
 Index(
     "ix_job_queue_running",
     job_queue.c.job_id,
@@ -137,6 +160,14 @@ Index(
     postgresql_where=text("state = 'running'"),
 )
 Index("ix_job_queue_finished", job_queue.c.job_id, job_queue.c.finished_at)
+NOT_WELL = text("finished_at IS NOT NULL AND state <> 'succeeded'")
+Index(
+    "ix_job_queue_not_well",
+    job_queue.c.job_id,
+    job_queue.c.finished_at,
+    sqlite_where=NOT_WELL,
+    postgresql_where=NOT_WELL,
+)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
 Index("ix_job_queue_ended", job_queue.c.finished_at)
 
@@ -201,6 +232,41 @@ overrides = Table(
     Column("until", Instant),
 )
 Index("ix_overrides_until", overrides.c.until)
+
+# How many runs of each pool may run at once. A pool without a row has the size 1.
+pools = Table(
+    "pools",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("size", Integer, nullable=False),
+)
+
+# The times during which nothing was to start: after `since`, until `until` (None: until somebody says so).
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("since", Instant, nullable=False),
+    Column("until", Instant),
+    Column("by", String(64)),
+    Column("reason", Text),
+    sqlite_autoincrement=True,
+)
+
+# Which job follows which. A trigger of the database notes each run of a parent that ended.
+chains = Table(
+    "chains",
+    metadata,
+    Column("parent", String(64), primary_key=True),
+    Column("child", String(64), primary_key=True),
+)
+chain_ends = Table(
+    "chain_ends",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", String(36), nullable=False),
+    sqlite_autoincrement=True,
+)
 
 # The times during which a schedule was in force for a job: what `audit` recomputes the pure schedule over.
 periods = Table(
@@ -327,6 +393,7 @@ run_ends = Table(
     Column("run_seconds", Float),
     Column("start_lateness_seconds", Float),
 )
+Index("ix_run_ends_job_id", run_ends.c.job_id)
 run_totals = Table(
     "run_totals",
     metadata,
@@ -334,6 +401,15 @@ run_totals = Table(
     Column("state", String(16), primary_key=True),
     Column("runs", BigInteger, nullable=False),
     Column("last_at", Instant, nullable=False),
+)
+# The same by the UTC day on which they ended: what pages show of a month and of a year.
+run_days = Table(
+    "run_days",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("day", String(10), primary_key=True),
+    Column("state", String(16), primary_key=True),
+    Column("runs", BigInteger, nullable=False),
 )
 run_timings = Table(
     "run_timings",

@@ -25,6 +25,12 @@ def over(tx: Tx, instant: datetime) -> tuple[datetime, datetime] | None:
     return (row[0], row[1]) if row else None
 
 
+def since(tx: Tx, instant: datetime) -> list[tuple[datetime, datetime]]:
+    """Return the silences that were not over at an instant, the first of them first."""
+    found = tx.execute(select(_c.since, _c.until).where(_c.until > instant).order_by(_c.since))
+    return [(row[0], row[1]) for row in found]
+
+
 def prune(tx: Tx, *, before: datetime) -> None:
     """Forget silences that ended before an instant."""
     tx.execute(delete(silences).where(_c.until < before))

@@ -12,20 +12,17 @@ it, hides nothing.
 from __future__ import annotations
 
 import itertools
-import re
-import unicodedata
 from collections.abc import Iterable
 
 from chalicelib.text import RESET, SEQUENCE, UNFINISHED, conceals, holds_control, safe
+
+from .cells import WIDE, Cell, cells_of, halve, join, marks_before
 
 MOST_UP = 200
 MOST_RIGHT = 2000  # where a sequence can put the cursor
 LONGEST_SEQUENCE = 4096  # letters that are waited for
 LONGEST_PEN = 200
 TAIL_READ = 1 << 21  # letters that are read for the end of a log
-_WIDE = re.compile("[\u0300-\u036f\u0483-\u05c7\u0610-\u1aff\u200b-\u200f\u20d0-\u20ff\u2e80-\U0003fffd]")
-
-Cell = tuple[str, str]  # a letter with its marks, and its colours; "" is the second half of a wide letter
 
 
 class Line:
@@ -96,6 +93,10 @@ class Screen:
         last = len(self._lines) - 1
         return [line.shown(closed=closed or number < last) for number, line in enumerate(self._lines)]
 
+    def count(self) -> int:
+        """Return how many lines there are."""
+        return len(self._lines)
+
     def forget(self, count: int) -> None:
         """Let go of the first lines; the cursor goes back to the first that is left at most."""
         del self._lines[:count]
@@ -121,14 +122,14 @@ class Screen:
         at_edge = self._column in {None, 0}
         if line.cells is not None or self._pen or not at_edge or any(map(holds_control, states)):
             return False
-        if _WIDE.search(piece) or _WIDE.search(line.text):
+        if WIDE.search(piece) or WIDE.search(line.text):
             return False
         states = [line.text, *states] if self._column == 0 else [line.text + states[0], *states[1:]]
         text = states[-1]
         for earlier in reversed(states[:-1]):
             text += earlier[len(text) :]
         line.text = text
-        line.drawn_over |= len(states) > 1
+        line.drawn_over |= sum(map(bool, states)) > 1
         self._column = None if len(states[-1]) == len(text) else len(states[-1])
         return True
 
@@ -141,10 +142,17 @@ class Screen:
             return
         cells, column = line.as_cells(), self._place()
         cells += [(" ", "")] * (column - len(cells))
+        if column and (marks := marks_before(text)):
+            join(cells, column - 1, text[:marks])
+            text = text[marks:]
         new = list(cells_of(text, self._pen))
         line.drawn_over |= column < len(cells)
-        cells[column : column + len(new)] = new
-        self._column = column + len(new)
+        end = column + len(new)
+        if new:
+            halve(cells, column)
+            halve(cells, end)
+        cells[column:end] = new
+        self._column = end
 
     def _next_line(self) -> None:
         self._row += 1
@@ -214,9 +222,11 @@ class Screen:
         cells, column = self._lines[self._row].as_cells(), self._place()
         self._lines[self._row].drawn_over = True
         if what == 0:
+            halve(cells, column)
             del cells[column:]
         else:
             end = min(column + 1, len(cells)) if what == 1 else len(cells)
+            halve(cells, end)
             cells[:end] = [(" ", "")] * end
         self._column = column
 
@@ -230,22 +240,6 @@ class Screen:
             return
         plain = sequence in {"\x1b[m", RESET} or len(self._pen) > LONGEST_PEN
         self._pen = "" if plain else self._pen + sequence
-
-
-def cells_of(text: str, pen: str) -> Iterable[Cell]:
-    """Return the cells that a text takes: a wide letter takes two, a mark joins the letter before it."""
-    if not _WIDE.search(text):
-        return [(letter, pen) for letter in text]
-    cells: list[Cell] = []
-    for letter in text:
-        if cells and (unicodedata.combining(letter) or unicodedata.category(letter) in {"Mn", "Me", "Cf"}):
-            last = -2 if cells[-1][0] == "" else -1
-            cells[last] = (cells[last][0] + letter, cells[last][1])
-            continue
-        cells.append((letter, pen))
-        if unicodedata.east_asian_width(letter) in {"W", "F"}:
-            cells.append(("", pen))
-    return cells
 
 
 def as_shown(text: str) -> str:

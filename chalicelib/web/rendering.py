@@ -1,6 +1,9 @@
-"""Render pages: templates that escape every value, and a policy that lets a page load and run nothing.
+"""Render pages: templates that escape every value, and a policy under which a page runs our own script alone.
 
 The style sheet is part of the page; the content security policy names its hash, so a page is one request.
+
+A page shows no link and no form that its reader may not use: templates ask `may(path)` for a form that posts
+there, and `may(path, 'GET')` for a page. The macro `button` asks by itself.
 """
 
 from __future__ import annotations
@@ -8,20 +11,51 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import ago, on, safe, taken
+from chalicelib.text import about, ago, safe, taken
+
+from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
 HERE = Path(__file__).parent
 
+May = Callable[[str, str], bool]  # whether the reader may send a request with this path and method
 
-def render(template: str, **values: Any) -> tuple[str, dict[str, str | list[str]]]:
-    """Return a page's text and its headers."""
-    text = _environment().get_template(template).render(style=_style(), version=__version__, **values)
-    return text, dict(_headers())
+
+def nothing(_path: str, _method: str) -> bool:
+    """Return False: the reader may do nothing."""
+    return False
+
+
+_may: ContextVar[May] = ContextVar("may", default=nothing)
+
+
+def render(
+    template: str, *, mount: str, zone: ZoneInfo = UTC, may: May = nothing, **values: Any
+) -> tuple[str, dict[str, str | list[str]]]:
+    """Return a page's text and its headers.
+
+    Its times are shown in a zone, which its links keep. `may` says what its reader may do.
+    """
+    token, shown_in = _may.set(may), shown_zone.set(zone)
+    try:
+        text = (
+            _environment()
+            .get_template(template)
+            .render(style=_style(), version=__version__, mount=mount, zone=zone.key, **values)
+        )
+    finally:
+        _may.reset(token)
+        shown_zone.reset(shown_in)
+    return keep_zone(text, mount, zone), dict(_headers())
 
 
 @functools.cache
@@ -29,11 +63,27 @@ def _style() -> str:
     return (HERE / "style.css").read_text(encoding="utf-8")
 
 
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The script of the pages, and the digest that its address holds."""
+
+    text: str
+    digest: str
+
+
+@functools.cache
+def script() -> Script:
+    """Return the script that keeps pages fresh."""
+    text = (HERE / "live.js").read_text(encoding="utf-8")
+    return Script(text, hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
 @functools.cache
 def _headers() -> dict[str, str | list[str]]:
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
     return {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}
@@ -56,7 +106,10 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=_readable,
     )
-    environment.filters |= {"iso": iso, "ago": ago, "on": on, "taken": taken}
+    environment.globals["may"] = lambda path, method="POST": _may.get()(path, method)
+    environment.filters |= {"iso": iso, "ago": ago, "about": about, "taken": taken}
+    environment.filters |= {"on": shown_on, "shown": shown, "exact": exact, "zone_word": zone_word}
+    environment.filters["parsed"] = datetime.fromisoformat
     # what a page does not show is taken out before a text is cut, so that no half of it is left
     cut = environment.filters["truncate"]
     environment.filters["truncate"] = pass_environment(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chalicelib import logs
 from chalicelib.aws import ssm
-from chalicelib.clock import SystemClock
+from chalicelib.clock import Clock, SystemClock
 from chalicelib.operations.wrong_tokens import WrongTokens
 from chalicelib.settings import Settings
 
@@ -31,6 +31,11 @@ class Process:
     def built(self) -> Sauron | None:
         """The Sauron if something has asked for it, else None."""
         return self._sauron
+
+    @property
+    def clock(self) -> Clock:
+        """The Sauron's clock if there is a Sauron, else this machine's: asking the time opens nothing."""
+        return self._sauron.clock if self._sauron else SystemClock()
 
     def get(self) -> Sauron:
         """Return the Sauron, built now from the environment and `.env` if it is not there.

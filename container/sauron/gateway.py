@@ -3,12 +3,13 @@
 This module stands in for API Gateway, with what Chalice's own `LocalGateway` lacks: concurrent requests do
 not see each other, the target is read once and as it was sent, the caller's address is passed on, HEAD is GET
 without a body, OPTIONS lists the methods, an unknown path is 404 and echoes nothing, every error is
-problem+json, and every response has the security headers.
+problem+json (a page for a browser), and every response has the security headers.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,7 +17,10 @@ from typing import Any
 from chalice.app import Chalice
 from chalice.local import LambdaContext, LocalChalice
 
+from chalicelib.api.auth import is_page
 from chalicelib.api.content import most_bytes
+from chalicelib.api.page_addresses import public_path
+from chalicelib.api.problem_page import problem_page
 from chalicelib.api.problems import problem
 from chalicelib.api.response_headers import missing_headers
 
@@ -77,7 +81,7 @@ class Gateway:
             sent["host"] = asked.authority  # it overrides the header (RFC 9112, section 3.2.2)
         found = self._match(asked)
         if found is None:
-            return problem_response(404, "There is nothing at this path.")
+            return _refused(sent, 404, "There is nothing at this path.")
         route, captured = found
         methods = self._routes[route]
         effective = "GET" if method == "HEAD" and "GET" in methods else method
@@ -85,7 +89,8 @@ class Gateway:
         if effective not in methods:
             if method == "OPTIONS":
                 return _complete(204, [("Allow", allowed)], b"")
-            return problem_response(405, f"This path answers {allowed}.", allow=allowed)
+            refuse = _refused if is_page(route) else _problem
+            return refuse(sent, 405, f"This path answers {allowed}.", allow=allowed)
         event = {
             "requestContext": {
                 "httpMethod": effective,
@@ -116,6 +121,20 @@ def problem_response(status: int, detail: str, **headers: str) -> GatewayRespons
     content = body.encode() if isinstance(body, str) else body
     named = [(name.title(), value) for name, value in headers.items()]
     return _complete(status, _flat(known, named), content)
+
+
+def _problem(_sent: Mapping[str, str], status: int, detail: str, **headers: str) -> GatewayResponse:
+    return problem_response(status, detail, **headers)
+
+
+def _refused(sent: Mapping[str, str], status: int, detail: str, **headers: str) -> GatewayResponse:
+    """Return a refusal in the form that its sender reads: a page for a browser that asks for one."""
+    response = problem_response(status, detail, **headers)
+    if "text/html" not in sent.get("accept", ""):
+        return response
+    text, known = problem_page(json.loads(response.body), mount=public_path())
+    named = [(name.title(), value) for name, value in headers.items()]
+    return _complete(status, _flat(known, named), text.encode())
 
 
 def _response(response: Mapping[str, Any]) -> GatewayResponse:

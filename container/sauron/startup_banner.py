@@ -129,12 +129,10 @@ class StartupBanner:
             sys.stdout.flush()
 
     def _schedule(self, job: Job) -> str:
-        from chalicelib.cron.describe import describe
-
         coming = job.next_fires(now=self._sauron.clock.now(), count=1)
         if not coming:
-            return "off"
-        return f"{describe(job.spec.cron, job.spec.timezone)}; next {iso(coming[0].replace(microsecond=0))}"
+            return job.spec.schedule_text if job.enabled and not job.spec.cron else "off"
+        return f"{job.spec.schedule_text}; next {iso(coming[0].replace(microsecond=0))}"
 
     def _unwell(self) -> str:
         """Return the names of checks that found a mistake, but for what the banner says itself."""

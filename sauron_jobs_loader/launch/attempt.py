@@ -13,7 +13,7 @@ import selectors
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -52,6 +52,7 @@ class Attempt:
         nonce: str,
         begun: Begun,
         oom: OomWatch,
+        limits: Mapping[str, float | None],
         grace: timedelta,
         report_patience: timedelta,
         masker: Masker,
@@ -62,6 +63,7 @@ class Attempt:
         self.pid = begun.pid
         self.ran_alone = True  # until another attempt of the launcher runs beside it
         self._oom = oom.from_now()
+        self._limits = limits
         self._tree = tree
         self._own_tree = own_tree
         self._nonce = nonce
@@ -125,8 +127,8 @@ class Attempt:
         if not self._first_to_watch():  # it was ended before anybody watched
             return self._facts(reports, job, 0)
         output = Output(self._output, self._masker, on_output)
-        limit = {"seconds": timeout.total_seconds(), "grace": self._grace, "scratch": self._scratch}
-        self._order({"order": "limit", **limit})
+        limits = {**self._limits, "seconds": timeout.total_seconds(), "grace": self._grace}
+        self._order({"order": "limit", "scratch": self._scratch, **limits})
         self._deadline = min(self._deadline, time.monotonic() + timeout.total_seconds() + self._patience)
         try:
             self._listen(reports, job, output)

@@ -21,7 +21,8 @@ class AttemptFacts:
     `max_rss_kb` (peak memory) include the children that the job waited for.
     `oom_kills` counts the processes of the runner's cgroup that the kernel killed for want of memory while
     the attempt ran (None: not known), `memory_limit_mb` is the limit then, and `ran_alone` says that no
-    other attempt of this runner ran meanwhile.
+    other attempt of this runner ran meanwhile. `excess` is the limit of its own that the tree went over: the
+    type of the error and the error.
     """
 
     reported: bool
@@ -38,6 +39,7 @@ class AttemptFacts:
     oom_kills: int | None
     memory_limit_mb: int | None
     ran_alone: bool
+    excess: tuple[str, str] | None = None
 
 
 def facts_of(
@@ -68,4 +70,5 @@ def facts_of(
         oom_kills=(kills := oom.kills()),
         memory_limit_mb=oom.limit_mb() if kills else None,
         ran_alone=ran_alone,
+        excess=(str(excess[0]), str(excess[1])) if (excess := known.get("excess")) else None,
     )

@@ -27,7 +27,7 @@ from .days import Days
 from .facts import AttemptFacts
 from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle, TreeGoneError
-from .request import AttemptRequest, message_of
+from .request import AttemptRequest, limits_of, message_of
 
 __all__ = ["Attempt", "AttemptFacts", "AttemptRequest", "Bundle", "Launcher", "Rejection"]
 
@@ -247,6 +247,7 @@ class Launcher:
             nonce=nonce,
             begun=begun,
             oom=self._oom,
+            limits=limits_of(request),
             grace=self._grace,
             report_patience=self._report_patience,
             masker=request.masker,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ class AttemptRequest:
     itself keeps out of mails. `scheduled_for` is ISO 8601. `zygote_environ` is the environment of the zygote,
     if none is up for the revision. `python` is the interpreter of the bundle's environment (None: Sauron's
     own), for a spawned attempt and for such a zygote. `closing` is asked once all processes of the attempt
-    have ended; the sentence that it returns is the last line of the output.
+    have ended; the sentence that it returns is the last line of the output. `memory_mb` and
+    `max_processes` are limits of the whole tree. `parents` holds run_id, state and
+    result of each job that a run of a chain followed.
     """
 
     sha: str
@@ -41,6 +43,14 @@ class AttemptRequest:
     masked_names: Collection[str] = ()
     python: Path | None = None
     closing: Callable[[], str | None] = lambda: None
+    parents: Mapping[str, Any] = field(default_factory=dict)
+    memory_mb: float | None = None
+    max_processes: int | None = None
+
+
+def limits_of(request: AttemptRequest) -> dict[str, float | None]:
+    """Return the limits of the tree as the supervisor is told them."""
+    return {"memory_mb": request.memory_mb, "max_processes": request.max_processes}
 
 
 def message_of(request: AttemptRequest, nonce: str, scratch: str) -> dict[str, Any]:
@@ -56,6 +66,7 @@ def message_of(request: AttemptRequest, nonce: str, scratch: str) -> dict[str, A
         "attempt": request.attempt,
         "scheduled_for": request.scheduled_for,
         "params": request.params,
+        "parents": dict(request.parents),
         "environ": with_programs(request.environ, python),
         "secrets": dict(request.secrets),
         "masked_names": list(request.masked_names),

@@ -129,6 +129,7 @@ def _context(config: JobConfig, request: dict[str, Any], link: Channel) -> JobCo
         scheduled_for=datetime.fromisoformat(moment) if moment else None,
         params=params if validate else {**_defaults(config.params), **(params or {})},
         secrets=request["secrets"],
+        parents=request.get("parents") or {},
         masked_names=frozenset(request["masked_names"]),
         link=link,
     )

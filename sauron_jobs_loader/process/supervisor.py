@@ -30,6 +30,7 @@ from sauron_jobs_loader import channel
 
 from . import params_question, tree
 from .job import become_job
+from .tree_limits import Excess, Limits
 
 ATTEMPTS = 200
 """So many attempts one supervisor serves: whatever a long life could do to it ends with it."""
@@ -136,6 +137,8 @@ class _Supervision:
         self._patient = False
         self._timed_out = False
         self._stopped = False
+        self._limits = Limits()
+        self._excess: Excess | None = None
 
     def wait(self) -> dict[str, Any] | None:
         """Wait, end what is left, and return the report; None if the runner, its reader, is gone."""
@@ -144,8 +147,9 @@ class _Supervision:
         poll.register(self._children, select.POLLIN)
         while not self._over():
             left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+            waits = [one for one in (left, self._limits.every) if one is not None]
             for descriptor, _event in poll.poll(
-                None if left is None else min(left, LONGEST_WAIT_SECONDS) * 1000 + 1
+                min(*waits, LONGEST_WAIT_SECONDS) * 1000 + 1 if waits else None
             ):
                 if descriptor == self._children:
                     tree.empty(self._children)
@@ -158,6 +162,9 @@ class _Supervision:
     def _over(self) -> bool:
         alive = tree.reap(self._ended)
         if self._status is not None and not (self._patient and alive):
+            return True
+        self._excess = self._limits.exceeded()
+        if self._excess is not None:
             return True
         if self._deadline is None or time.monotonic() < self._deadline:
             return False
@@ -187,6 +194,7 @@ class _Supervision:
         match order["order"]:
             case "limit":
                 self.scratch = order["scratch"]
+                self._limits = Limits.of(order)
                 self._grace = order["grace"]
                 self._deadline = time.monotonic() + order["seconds"]
             case "linger":
@@ -209,6 +217,7 @@ class _Supervision:
             "leftovers": leftovers,
             "timed_out": self._timed_out,
             "stopped": self._stopped,
+            "excess": self._excess,
             "max_rss_kb": self._usage.ru_maxrss if self._usage else None,
             "cpu_seconds": round(self._usage.ru_utime + self._usage.ru_stime, 6) if self._usage else None,
         }

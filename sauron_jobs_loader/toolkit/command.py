@@ -2,8 +2,8 @@
 
 There is no shell: `argv` is a list. At its timeout, or when an exception ends the wait, the program is killed
 with everything it started. A process that left both its session and its family tree ends with the job. So
-does a process that a program leaves running when it ends by itself. Limit: Linux (pidfd); standard error is
-read with standard output, in one stream.
+does a process that a program leaves running when it ends by itself. Standard error is read with standard
+output, in one stream.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 
 import app as application
-from tests.attack import browsers, credentials, git_addresses, leaks, load, requests
+from tests.attack import browsers, credentials, git_addresses, leaks, load, requests, sign_in
 from tests.attack.judge import Attempt, Kind, table
 from tests.attack.target import Target, resident_megabytes, serving
 
@@ -66,6 +66,9 @@ def attack(guarded: Target, opened: Target, folder: Path) -> Report:
     report.refused("bad credentials", guarded, lambda: credentials.bad_credentials(guarded))
     report.refused("routes and scopes", guarded, lambda: credentials.scope_matrix(guarded, routes))
     report.refused("method overrides", guarded, lambda: credentials.methods(guarded))
+    report.refused("sign-in, guessed or of another site", guarded, lambda: sign_in.guesses(guarded))
+    report.refused("cookies, forged or out of place", guarded, lambda: sign_in.cookies(guarded))
+    report.refused("sign-in that leads away", guarded, lambda: sign_in.redirects(guarded))
     report.refused("cross-site posts, with tokens", guarded, lambda: browsers.cross_site(guarded))
     report.refused("cross-site posts, open", opened, lambda: browsers.cross_site(opened))
     report.refused("DNS rebinding", opened, lambda: browsers.rebinding(opened))

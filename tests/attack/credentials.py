@@ -27,11 +27,20 @@ NEEDS = {
     "GET /status": "read",
     "GET /simulate": "read",
     "GET /ui/audit": "read",
+    "GET /ui/events": "read",
+    "GET /ui/bundle": "read",
+    "GET /ui/rollback": "read",
     "GET /ui/jobs": "read",
     "GET /ui/jobs/{job_id}": "read",
+    "GET /ui/jobs/{job_id}/trigger": "read",
+    "GET /ui/jobs/{job_id}/enable": "read",
+    "GET /ui/jobs/{job_id}/disable": "read",
     "GET /ui/runs": "read",
+    "GET /ui/settings": "operate",
     "GET /ui/runs/{run_id}": "read",
     "GET /ui/runs/{run_id}/log": "read",
+    "GET /ui/script/{digest}": "read",
+    "GET /ui/runs/{run_id}/cancel": "read",
     "POST /jobs/{job_id}/trigger": "trigger",
     "POST /ui/jobs/{job_id}/trigger": "trigger",
     "POST /jobs/{job_id}/enable": "operate",
@@ -45,14 +54,26 @@ NEEDS = {
     "POST /mcp": "read",
     "POST /plan": "read",
     "POST /sync": "operate",
+    "POST /pause": "operate",
+    "POST /unpause": "operate",
+    "POST /ui/unpause": "operate",
     "POST /ui/sync": "operate",
+    "POST /ui/rollback": "operate",
+    "POST /ui/jobs": "trigger",
     "POST /rollback": "operate",
     "POST /alerts/test": "operate",
     "POST /runners/{name}/drain": "operate",
     "POST /runners/{name}/resume": "operate",
 }
-PUBLIC = {"GET /health", "GET /openapi.json", "POST /hooks/git"}  # a push proves a secret of its own
-NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such"}
+PUBLIC = {
+    "GET /health",
+    "GET /openapi.json",
+    "POST /hooks/git",  # a push proves a secret of its own
+    "GET /ui/sign-in",
+    "POST /ui/sign-in",
+    "POST /ui/sign-out",
+}
+NAMES = {"job_id": "no-such", "run_id": "no-such", "name": "no-such", "digest": "no-such"}
 TARGETS = (("GET", "/jobs"), ("GET", "/"), ("POST", "/jobs/hello/trigger"), ("POST", "/sync"))
 
 

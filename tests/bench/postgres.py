@@ -41,7 +41,7 @@ class Noop:
     exit_code, signal, result = 0, None, {"ok": True, "value": None}
     reported, became_command, timed_out, stopped, stop_reason = True, False, False, False, None
     max_rss_kb, cpu_seconds = 1, 0.0
-    oom_kills, memory_limit_mb, ran_alone = 0, None, True
+    oom_kills, memory_limit_mb, ran_alone, excess = 0, None, True, None
 
     def start(self, _run: object, _spec: object) -> Noop:
         return self

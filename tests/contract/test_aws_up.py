@@ -143,6 +143,25 @@ def state(aws: aws_server.Aws) -> dict[str, Any]:
         },
         "roles": [one["RoleName"] for one in aws.client("iam").list_roles()["Roles"]],
         "apis": [one["id"] for one in apis],
+        "limits": _limits(aws, apis) if apis else {},
+    }
+
+
+def _limits(aws: aws_server.Aws, apis: list[dict[str, Any]]) -> dict[str, Any]:
+    lambda_, events, shares = aws.client("lambda"), {}, {}
+    for name in PROD.functions:
+        asked = lambda_.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]
+        if asked:
+            events[name] = (asked[0]["MaximumRetryAttempts"], asked[0]["MaximumEventAgeInSeconds"])
+        if share := lambda_.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions"):
+            shares[name] = share
+    stage = aws.client("apigateway").get_stage(restApiId=apis[0]["id"], stageName="api")
+    rate = stage["methodSettings"].get("*/*", {})
+    return {
+        "shares": shares,
+        "events": events,
+        "loops": lambda_.get_function_recursion_config(FunctionName="sauron-prod-work")["RecursiveLoop"],
+        "rate": (rate.get("throttlingRateLimit"), rate.get("throttlingBurstLimit")),
     }
 
 
@@ -265,6 +284,21 @@ def test_a_profile_that_is_not_there_is_one_line(operator: Operator) -> None:
     assert "Traceback" not in said.err
 
 
+def test_a_profile_that_asks_a_person_is_asked_once(operator: Operator, tmp_path: Path) -> None:
+    asked, keys = tmp_path / "asked", tmp_path / "keys"
+    keys.write_text(
+        f"#!/bin/sh\necho x >> {asked}\n"
+        """echo '{"Version": 1, "AccessKeyId": "testing", "SecretAccessKey": "testing"}'\n"""
+    )
+    keys.chmod(0o700)
+    config = tmp_path / "config"
+    config.write_text(f"[profile mfa]\ncredential_process = {keys}\n")
+    none = dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "")
+    said = operator.up("--dry-run", AWS_PROFILE="mfa", AWS_CONFIG_FILE=str(config), **none)
+    assert said.code == 0, said.err
+    assert asked.read_text() == "x\n"
+
+
 def test_nothing_is_done_when_nobody_agreed(operator: Operator) -> None:
     before = state(operator.aws)
     said = operator.sauron("up", "--secret", "STRIPE_KEY")
@@ -278,7 +312,7 @@ def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
     alive, dead = sorted(has["queues"].items())
     assert alive[0].endswith("/sauron-prod-runs")
     assert dead[0].endswith("/sauron-prod-runs-dead")
-    assert alive[1]["VisibilityTimeout"] == "960"
+    assert alive[1]["VisibilityTimeout"] == "5400"
     assert json.loads(alive[1]["RedrivePolicy"]) == {
         "deadLetterTargetArn": dead[1]["QueueArn"],
         "maxReceiveCount": 5,
@@ -287,7 +321,7 @@ def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
     assert set(has["functions"]) == set(PROD.functions)
     sizes = {name: one["EphemeralStorage"]["Size"] for name, one in has["functions"].items()}
     assert sizes == dict.fromkeys(PROD.functions, 512) | {"sauron-prod-sync": 2048, "sauron-prod-work": 2048}
-    limits = dict.fromkeys(HANDLERS, (29, 512)) | {"tick": (60, 512), "upkeep": (60, 512)}
+    limits = dict.fromkeys(HANDLERS, (29, 512)) | {"tick": (60, 512), "upkeep": (120, 512)}
     limits |= {"sync": (300, 1024), "work": (900, 1024)}
     for handler, limit in limits.items():
         one = has["functions"][PROD.function(handler)]
@@ -298,10 +332,17 @@ def test_up_makes_everything_that_the_stage_needs(deployed: Operator) -> None:
     assert set(has["rules"].values()) == {"rate(1 minute)"}
     assert len(has["rules"]) == 3
     assert set(has["alarms"]) == {
-        *("sauron-prod-tick-stopped", "sauron-prod-tick-errors"),
+        *("sauron-prod-tick-stopped", "sauron-prod-tick-errors", "sauron-prod-upkeep-errors"),
+        "sauron-prod-work-throttles",
         *("sauron-prod-dead-letters", "sauron-prod-dead-letters-left"),
     }
     assert len(has["apis"]) == 1
+    assert has["limits"] == {
+        "shares": {"sauron-prod-tick": 1, "sauron-prod-upkeep": 1},
+        "events": {PROD.function(handler): (0, 60) for handler in ("tick", "sync", "upkeep")},
+        "loops": "Allow",
+        "rate": (20.0, 40),
+    }
     assert ask(deployed.settings["JOB_QUEUE_DB_URL"], "SELECT version_num FROM alembic_version") == [
         (schema.HEAD,)
     ]

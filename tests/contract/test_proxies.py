@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -77,9 +78,12 @@ class Browser:
         found = re.findall(r'<form method="post" action="([^"]+)"><button[^>]*>([^<]+)<', page.text)
         return {label: page.url.join(action) for action, label in found}
 
-    def press(self, page: httpx.Response, label: str, **headers: str) -> httpx.Response:
+    def press(
+        self, page: httpx.Response, label: str, *, sure: bool = False, **headers: str
+    ) -> httpx.Response:
         sent = {"Origin": self.origin, **headers}
-        return self.http.post(self.forms(page)[label], headers=sent, follow_redirects=True)
+        fields = {"confirm": "yes"} if sure else None
+        return self.http.post(self.forms(page)[label], headers=sent, data=fields, follow_redirects=True)
 
 
 Open = Callable[..., Browser]
@@ -148,11 +152,13 @@ def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, p
     assert str(queued.url).startswith(f"{home}ui/jobs/backup?did=triggered")
     run = browser.http.get(next(link for link in browser.links(queued) if "/ui/runs/" in str(link)))
     assert (run.status_code, "Queued" in run.text) == (200, True)
-    assert "The run is being cancelled." in browser.press(run, "Cancel").text
-    off = browser.press(page, "Switch off")
+    assert "The run is being cancelled." in browser.press(run, "Cancel…", sure=True).text
+    asked = browser.press(page, "Switch off…")
+    assert "Nothing has been changed yet." in asked.text
+    off = browser.press(page, "Switch off…", sure=True)
     assert "The job is disabled." in off.text
     assert "The job is enabled." in browser.press(browser.http.get(f"{home}ui/jobs"), "Switch on").text
-    for seen in (page, queued, run):
+    for seen in (page, queued, run, asked):
         for link in browser.links(seen):
             assert browser.http.get(link).status_code == 200, link
 
@@ -171,7 +177,7 @@ def test_without_the_public_address_the_refusal_says_what_did_not_agree(behind: 
 def test_another_site_stays_another_site_behind_nginx(behind: Open, location: str) -> None:
     browser = behind(location, "")
     page = browser.http.get(f"{browser.origin}/ui/jobs")
-    evil = {
+    evil: dict[str, Any] = {
         "Origin": "http://evil.example",
         "X-Forwarded-Host": "evil.example",
         "Forwarded": "host=evil.example",

@@ -120,8 +120,8 @@ class Served:
     def logged(self) -> str:
         return (self.folder / "stderr.txt").read_text(encoding="utf-8")
 
-    def until_ready(self, **headers: str) -> Served:
-        """Wait until it answers /ready, asked with these headers from then on."""
+    def until_listening(self, **headers: str) -> Served:
+        """Wait until it says where it listens; it is asked with these headers from then on."""
 
         def address() -> str | None:
             assert self.process.poll() is None, f"it ended: {self.logged()}"
@@ -132,6 +132,11 @@ class Served:
         self.http = httpx.Client(
             base_url=self.url, headers=headers, timeout=30, trust_env=False, verify=NO_TLS
         )
+        return self
+
+    def until_ready(self, **headers: str) -> Served:
+        """Wait until it answers /ready, asked with these headers from then on."""
+        self.until_listening(**headers)
         wait_for(lambda: self.http.get("/ready").status_code == 200, what="/ready is 200")
         return self
 

@@ -149,7 +149,7 @@ def become(module: str, arguments: Sequence[str], cwd: str, environ: Mapping[str
     sys.stdin = open(0, closefd=False)  # noqa: SIM115 - the three streams, as an interpreter makes them
     sys.stdout = open(1, "w", closefd=False, buffering=1 if os.isatty(1) else -1)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False, buffering=1, errors="backslashreplace")  # noqa: SIM115
-    if not hasattr(sys.modules[module], "__path__"):
+    if module in sys.modules and not hasattr(sys.modules[module], "__path__"):
         del sys.modules[module]  # it runs once more, as the program
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -220,9 +220,12 @@ def _alerts(world: World, cell: str) -> None:
         target.until(lambda: told("job.failing"), "people were told", more=60)
 
 
-@row("a browser is asked to sign in")
-def _sign_in(world: World, cell: str) -> None:
-    answer = world.target.ask("GET", "/", token=None, headers={"Accept": "text/html"})
+@row("a script that asks for `/` is told of Basic")
+def _basic(world: World, cell: str) -> None:
+    browser = world.target.ask("GET", "/", token=None, headers={"Accept": "text/html"})
+    assert browser.status_code == 303
+    assert browser.headers["location"].endswith("/ui/sign-in?next=%2F")
+    answer = world.target.ask("GET", "/", token=None)
     assert answer.status_code == 401
     asked = answer.headers.get("www-authenticate", "")
     assert asked.startswith("Basic ") is (cell == "yes"), answer.headers

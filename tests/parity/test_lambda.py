@@ -12,13 +12,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chalicelib.runtime.self_check import CHECKS
 from tests import aws_server
-from tests.e2e.outside import wait_for
+from tests.conftest import Databases
+from tests.e2e.outside import command, wait_for
 from tests.lambda_zip import RUNTIME, Package, package
 from tests.loopback import NO_TLS
 from tests.parity.lambda_cloud import RECEIVED_MOST, Cloud
+from tests.parity.lambda_target import LambdaTarget
 from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import Function, Outcome
+from tests.parity.target import ADMIN
 
 pytestmark = pytest.mark.timeout(300)  # packaging takes its time
 
@@ -253,3 +257,25 @@ def test_a_message_whose_function_keeps_failing_ends_in_the_dead_letter_queue(cl
     invocations = cloud.lambdas.log_of(cloud.function("work")).read_text().count("REPORT")
     assert invocations == RECEIVED_MOST
     sqs.close()
+
+
+def test_the_functions_check_themselves_and_a_command_shows_it(tmp_path: Path, databases: Databases) -> None:
+    target = LambdaTarget(tmp_path / "stage", databases)
+    try:
+        ses = target.cloud.aws.client("ses")
+        ses.verify_email_identity(EmailAddress="sauron@example.org")
+        target.start(SAURON_API_TOKENS=f"me:admin:{ADMIN}", FROM_EMAIL="sauron@example.org")
+        near = target.cloud.aws.environ | {"AWS_ENDPOINT_URL_LAMBDA": target.cloud.lambdas.url}
+        said = command(tmp_path, "aws", "check", "--json", seconds=100, **near)
+        assert said.code == 0, said.out + said.err
+        found = {(line["function"], line["check"]) for line in said.json}
+        duties = ("tick", "sync", "upkeep", "work")
+        assert found == {(f"sauron-prod-{duty}", check) for duty in duties for check in CHECKS}
+        assert ses.get_send_quota()["SentLast24Hours"] == 2  # upkeep and work may send mail
+        ses.delete_identity(Identity="sauron@example.org")
+        wrong = command(tmp_path, "aws", "check", seconds=100, **near)
+        assert wrong.code == 1
+        assert "sauron-prod-work, mail: verify FROM_EMAIL in SES" in " ".join(wrong.err.split())
+        ses.close()
+    finally:
+        target.close()

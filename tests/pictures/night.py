@@ -11,10 +11,10 @@ from sqlalchemy import delete, insert, update
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import RunState
-from chalicelib.store import Store, duties, incidents, ledger, registry
+from chalicelib.store import Store, duties, incidents, ledger, registry, silences
 from chalicelib.store.schema import attempts, job_queue, jobs, log_chunks
 from tests.conftest import ManualClock, define
-from tests.recorded_runs import record
+from tests.recorded_runs import record, record_all, row
 
 NOW = datetime(2026, 3, 7, 2, 47, 12, tzinfo=UTC)  # a Saturday
 DOWN = (datetime(2026, 3, 6, 13, 5, tzinfo=UTC), datetime(2026, 3, 6, 13, 52, tzinfo=UTC))
@@ -64,11 +64,14 @@ def fill(store: Store) -> None:
     with store.write() as tx:
         tx.execute(delete(job_queue))  # what defining them queued
     chance = random.Random(7)  # noqa: S311 - no secret, a picture
-    for job_id, cron, _, limit, usual in JOBS:
-        for fire_at in Schedule.parse(cron).between(NOW - timedelta(days=2), NOW - timedelta(seconds=20)):
-            _occurrence(store, chance, job_id, fire_at, limit, usual)
-    for days in range(3, 340):
-        _backup_of(store, chance, NOW.replace(hour=1, minute=30, second=0) - timedelta(days=days))
+    past = [
+        _occurrence(chance, job_id, cron, fire_at, limit, usual)
+        for job_id, cron, _, limit, usual in JOBS
+        for fire_at in Schedule.parse(cron).between(NOW - timedelta(days=2), NOW - timedelta(seconds=20))
+    ]
+    nights = [NOW.replace(hour=1, minute=30, second=0) - timedelta(days=days) for days in range(3, 340)]
+    past += [_backup_of(chance, night) for night in nights]
+    record_all(store, [one for one in past if one is not None])
     _what_runs(store)
     _what_people_know(store)
     with store.write() as tx:
@@ -83,22 +86,23 @@ def fill(store: Store) -> None:
         switch = Override(enabled=False, reason=reason, by="laptop", at=at, until=until)
         registry.set_override(tx, job.id, switch)
         ledger.switch(tx, job, enabled=False, at=NOW, now=NOW)
+        silences.note(tx, since=DOWN[0], until=DOWN[1])
         duties.duty_done(tx, duties.TICK, at=NOW - timedelta(seconds=3))
 
 
 def _occurrence(
-    store: Store, chance: random.Random, job_id: str, fire_at: datetime, limit: int, usual: int
-) -> None:
+    chance: random.Random, job_id: str, cron: str, fire_at: datetime, limit: int, usual: int
+) -> dict[str, Any] | None:
     if job_id in _OF_DOWN and DOWN[0] <= fire_at <= DOWN[1]:
-        if job_id == "orders-export" or fire_at + timedelta(minutes=20) > DOWN[1]:
-            record(store, job_id, RunState.MISSED, fire_at, gap_from=DOWN[0], gap_count=2, reason=_DOWN)
-        return
+        if Schedule.parse(cron).after(fire_at) > DOWN[1]:  # the last of the gap
+            return row(job_id, RunState.MISSED, fire_at, gap_from=DOWN[0], gap_count=2, reason=_DOWN)
+        return None
     if NOW - fire_at < _SILENT.get(job_id, timedelta()):
-        return
+        return None
     state, why = _end(chance, job_id, NOW - fire_at)
     seconds = limit if state == RunState.TIMED_OUT else usual * chance.uniform(0.85, 1.15)
     reason = {"reason" if state == RunState.SKIPPED else "error": why}
-    record(store, job_id, state, fire_at, seconds=seconds, revision=REVISION, **reason)
+    return row(job_id, state, fire_at, seconds=seconds, revision=REVISION, **reason)
 
 
 def _end(chance: random.Random, job_id: str, ago: timedelta) -> tuple[RunState, str | None]:
@@ -115,7 +119,7 @@ def _end(chance: random.Random, job_id: str, ago: timedelta) -> tuple[RunState, 
     return RunState.SUCCEEDED, None
 
 
-def _backup_of(store: Store, chance: random.Random, at: datetime) -> None:
+def _backup_of(chance: random.Random, at: datetime) -> dict[str, Any]:
     weights = {
         RunState.SUCCEEDED: 92,
         RunState.DEGRADED: 2,
@@ -127,7 +131,7 @@ def _backup_of(store: Store, chance: random.Random, at: datetime) -> None:
     grown = 1 + max(0, 60 - (NOW - at).days) / 150
     why = {RunState.FAILED: "nas-2 closed the connection", RunState.SKIPPED: "still going"}.get(state)
     seconds = chance.uniform(2150, 2550) * grown
-    record(store, "offsite-backup", state, at, seconds=seconds, revision="b0d2f71" + "0" * 33, error=why)
+    return row("offsite-backup", state, at, seconds=seconds, revision="b0d2f71" + "0" * 33, error=why)
 
 
 def _what_runs(store: Store) -> None:

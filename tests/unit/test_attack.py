@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import app as application
-from tests.attack import browsers, credentials, leaks, load, requests
+from tests.attack import browsers, credentials, leaks, load, requests, sign_in
 from tests.attack.judge import Attempt, Kind, admitted, table, without
 from tests.attack.target import SCOPES, Target
 from tests.attack.wire import Aim, ForeignHostError, Response, parse
@@ -49,6 +49,8 @@ def tables() -> list[Attempt]:
         *credentials.bad_credentials(target),
         *credentials.scope_matrix(target, routes),
         *credentials.methods(target),
+        *sign_in.guesses(target),
+        *sign_in.cookies(target),
         *browsers.cross_site(target),
         *browsers.rebinding(target),
         *requests.paths(target),
@@ -109,3 +111,25 @@ def test_a_secret_and_markup_are_found_wherever_they_are() -> None:
 def test_no_other_machine_is_attacked() -> None:
     with pytest.raises(ForeignHostError, match="Attack nothing but this machine"):
         Aim("192.0.2.1", 80)
+
+
+def test_a_door_that_lets_in_or_leads_away_is_found_out() -> None:
+    target = Target(Aim("127.0.0.1", 9), TOKENS)
+    gave = ("Set-Cookie", "sauron_session=x; Path=/")
+    guess, form, forged = (
+        next(one for one in made if word in one.name)
+        for made, word in (
+            (sign_in.guesses(target), "cut"),
+            (sign_in.redirects(target), "the form for"),
+            (sign_in.cookies(target), "a browser"),
+        )
+    )
+    leads = next(iter(sign_in.redirects(target)))
+    assert guess.judge([Response(401, (gave,))]) == "it gave a cookie"
+    assert forged.judge([Response(303, (("Location", "/ui/sign-in?next=%2F"),))]) is None
+    assert forged.judge([Response(303, (("Location", "/ui/jobs"),))]) == "answered 303"
+    assert leads.judge([Response(303, (("Location", "/"), gave))]) is None
+    assert "led to" in str(leads.judge([Response(303, (("Location", "//evil.test"), gave))]))
+    assert "other cookies" in str(leads.judge([Response(303, (("Location", "/"), gave, gave))]))
+    assert "foreign name" in str(form.judge([Response(200, body=b"value=evil.test")]))
+    assert form.judge([Response(200, body=b'value="/"')]) is None

@@ -17,6 +17,7 @@ from chalicelib.model.runs import FINAL, Run
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest, check_until
 from chalicelib.operations.requests import find_job
 from chalicelib.store import bundle, history
+from chalicelib.store.queue import pauses
 
 from .tool import Asked, Change, JobId, Result, RunId, Tool
 
@@ -38,6 +39,11 @@ class _Switch(Change):
     job_id: JobId
     enabled: Annotated[bool, Field(description="true switches it on, false off.")]
     until: Annotated[Instant, Field(description="When the bundle decides again, ISO 8601.")] | None = None
+
+
+class _Pause(Change):
+    until: Annotated[Instant, Field(description="When it ends by itself, ISO 8601.")] | None = None
+    enabled: Annotated[bool, Field(description="true pauses everything, false ends the pause.")] = True
 
 
 class _Sync(Change):
@@ -100,6 +106,24 @@ def _set_enabled(asked: Asked) -> Result:
     facts = {"job_id": job.id, "enabled": job.enabled}
     facts |= {"override": None if job.override is None else serializers.override(job.override)}
     return _done(f"{job.id} is {word}{until}. Next: job with job_id={job.id}.", facts)
+
+
+def _pause(asked: Asked) -> Result:
+    given: _Pause = asked.given
+    sauron = asked.sauron
+    until = f" until {iso(given.until)}" if given.until else ""
+    if not given.apply:
+        check_until(given.until, now := sauron.clock.now())
+        with sauron.store.read() as tx:
+            found = pauses.at(tx, now)
+        facts = {"paused": found and serializers.pause(found)}
+        would = f"Nothing would start{until}" if given.enabled else "Runs would start again"
+        return _preview(would, facts)
+    if not given.enabled:
+        sauron.operations.unpause(by=asked.caller.name)
+        return _done("Runs start again. Next: overview.", {"paused": None})
+    made = sauron.operations.pause(SwitchRequest(given.reason, given.until, asked.caller.name))
+    return _done(f"Nothing starts{until}. Next: overview.", {"paused": serializers.pause(made)})
 
 
 def _sync(asked: Asked) -> Result:
@@ -180,6 +204,14 @@ TOOLS = (
         _Switch,
         _set_enabled,
         _switch_name,
+    ),
+    Tool(
+        "pause",
+        "operate",
+        "Let nothing start, until a time or for good; `enabled: false` ends the pause.",
+        _Pause,
+        _pause,
+        lambda given: "unpause" if given.get("enabled") is False else "pause",
     ),
     Tool(
         "sync",

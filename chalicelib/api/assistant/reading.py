@@ -9,6 +9,7 @@ from pydantic import Field
 from chalicelib.api import run_log, serializers, status_report, vital_signs
 from chalicelib.api.bodies import Body, Instant
 from chalicelib.api.problems import ProblemError
+from chalicelib.api.query import RUN_ID
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import GOOD, UNFINISHED, RunState
 from chalicelib.operations.requests import find_job
@@ -37,7 +38,9 @@ class _Job(Body):
 
 class _Runs(Body):
     job_id: JobId | None = None
-    state: Annotated[list[str], Field(description=f"Some of {', '.join(RunState)}.")] | None = None
+    state: Annotated[list[str] | str, Field(description=f"One or some of {', '.join(RunState)}.")] | None = (
+        None
+    )
     since: Annotated[Instant, Field(description="Only runs due since then, ISO 8601.")] | None = None
     after: Annotated[RunId, Field(description="Go on after this run.")] | None = None
 
@@ -114,9 +117,15 @@ def _job(asked: Asked) -> Result:
 
 def _runs(asked: Asked) -> Result:
     given: _Runs = asked.given
-    if wrong := set(given.state or ()) - set(RunState):
+    named = [given.state] if isinstance(given.state, str) else given.state or []
+    names = [name.strip() for text in named for name in text.split(",")]
+    if wrong := set(names) - set(RunState):
         raise ProblemError(422, f"state: {min(wrong)[:40]!r} is not one of {', '.join(RunState)}.")
-    states = [RunState(name) for name in given.state or ()]
+    if given.after is not None and not RUN_ID.fullmatch(given.after):
+        raise ProblemError(
+            422, f"after: {given.after[:40]!r} is not the id of a run: send next_after of the page before."
+        )
+    states = [RunState(name) for name in names]
     with asked.sauron.store.read() as tx:
         found = history.runs(
             tx,
@@ -126,10 +135,10 @@ def _runs(asked: Asked) -> Result:
             limit=ITEMS + 1,
             after=given.after,
         )
-    names = ("id", "job_id", "state", "scheduled_for", "started_at", "finished_at", "attempt", "error")
+    shown = ("id", "job_id", "state", "scheduled_for", "started_at", "finished_at", "attempt", "error")
     items = [serializers.run(run, []) for run in found[:ITEMS]]
     after = items[-1]["id"] if len(found) > ITEMS else None
-    facts = serializers.page_of("runs", [{n: item[n] for n in names} for item in items], next_after=after)
+    facts = serializers.page_of("runs", [{n: item[n] for n in shown} for item in items], next_after=after)
     step = f"run_log with run_id={items[0]['id']}" if items else "runs without state or since"
     return Result(f"{counted(len(items), 'run')}, newest first. Next: {step}.", facts, untrusted=True)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 from chalice.app import Request
 
@@ -14,38 +14,68 @@ from chalicelib.api.content import content_type
 from chalicelib.api.problems import ProblemError
 from chalicelib.cron.zones import find_zone
 from chalicelib.errors import ScheduleError
+from chalicelib.model.instants import InstantError
 from chalicelib.operations import acts
 
-PARAMS = "params."
+from . import param_fields
+from .zone import TZ, page_zone, read_local, unknown_zone
+
+PARAMS = param_fields.PREFIX
 FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_REASON = 500
+MAX_KEY = 255
 MAX_FIELDS = 200
+CONFIRM, ASK, KEY = "confirm", "ask", "key"  # what the forms of acts that ask once more have
+_ALWAYS = frozenset({"reason", TZ, CONFIRM, ASK, KEY})
+
+
+def typed(request: Request) -> dict[str, str]:
+    """Return what a form was filled with, to show it again; of a repeated field the last value."""
+    try:
+        return dict(_pairs(request))
+    except ValueError:
+        return {}
+
+
+def repeated(request: Request, name: str) -> list[str]:
+    """Return the values of a field that may be repeated, each once."""
+    try:
+        return list(dict.fromkeys(value for one, value in _pairs(request) if one == name))
+    except ValueError:
+        return []
+
+
+def _pairs(request: Request) -> list[tuple[str, str]]:
+    """Return the fields of a form. Raises ValueError if there are too many."""
+    raw = request.raw_body or b""
+    text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
+    return parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
 
 
 class Form:
     """The fields that a browser sent. Every method raises ProblemError 422 with the field's name."""
 
-    def __init__(self, request: Request, *known: str) -> None:
+    def __init__(self, request: Request, *known: str, many: Collection[str] = ()) -> None:
         """Read the body of a request: `application/x-www-form-urlencoded`, or nothing.
 
-        `known` are the fields that the form may have beside `reason`; `params.` stands for all params.
+        `known` are the fields that the form may have beside `reason` and those of acts that ask; `params.`
+        stands for all params. Fields in `many` may be repeated.
         """
-        raw = request.raw_body or b""
-        text = raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
-        if text.strip() and content_type(request) != FORM_TYPE:
+        if (request.raw_body or b"").strip() and content_type(request) != FORM_TYPE:
             raise ProblemError(415, f"A form is sent with 'Content-Type: {FORM_TYPE}'.")
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+            pairs = _pairs(request)
         except ValueError:
             raise ProblemError(422, f"The form has more than {MAX_FIELDS} fields. Send fewer.") from None
         self._sent: dict[str, str] = {}
         for name, value in pairs:
-            if not (name in known or name == "reason" or (PARAMS in known and name.startswith(PARAMS))):
+            own = name in known or name in many or name in _ALWAYS
+            if not (own or (PARAMS in known and name.startswith(PARAMS))):
                 raise refused(name, "the form has no such field")
-            if name in self._sent:
-                raise refused(name, "send it once")
             if "\0" in name + value or "\ufffd" in value:
                 raise refused(name, "it holds what is no text")
+            if name in self._sent and name not in many:
+                raise refused(name, "send it once")
             self._sent[name] = value
         acts.describe(reason=self.text("reason"))
 
@@ -56,66 +86,40 @@ class Form:
             raise refused(name, f"it is longer than {most} characters")
         return text or None
 
-    def instant(self, name: str, *, zone: str = "UTC") -> datetime | None:
+    def filled(self, name: str) -> bool:
+        """Return whether a field holds anything."""
+        return bool(self.text(name))
+
+    def key(self) -> str | None:
+        """Return what tells a form that is sent twice from a second wish."""
+        return self.text(KEY, most=MAX_KEY)
+
+    def zone(self) -> ZoneInfo:
+        """Return the page's zone: that of the form, else that of the address."""
+        name = self.text(TZ)
+        try:
+            return find_zone(name, expression=None) if name else page_zone()
+        except ScheduleError:
+            raise refused(TZ, unknown_zone(str(name)).rstrip(".")) from None
+
+    def instant(self, name: str) -> datetime | None:
         """Return what a `datetime-local` field says, read in the page's zone; None if it is empty."""
         text = self.text(name)
-        if text is None:
-            return None
         try:
-            local = datetime.fromisoformat(text)
-            return (
-                local if local.tzinfo else local.replace(tzinfo=find_zone(zone, expression=""))
-            ).astimezone(UTC)
-        except (ValueError, OverflowError, ScheduleError):
-            raise refused(name, f"{text!r} is no time; write it such as 2026-03-02T08:00") from None
+            return None if text is None else read_local(text, self.zone()).instant
+        except InstantError as error:
+            raise refused(name, str(error).rstrip(".")) from None
 
     def params(self, schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """Return the params of a run, each of the type that the schema gives it; None if none were sent.
 
-        A form that shows the params has the empty field `params.`: a box that is not ticked is not sent.
+        A form that shows the params has the field `params.`: a box that is not ticked is not sent.
         """
-        declared = (schema or {}).get("properties")
-        properties = declared if isinstance(declared, Mapping) else {}
         sent = {name[len(PARAMS) :]: text for name, text in self._sent.items() if name.startswith(PARAMS)}
-        shown = sent.pop("", None) is not None
-        found = {name: _typed(name, text, properties.get(name)) for name, text in sent.items() if text}
-        if shown:
-            boxes = [name for name, one in properties.items() if isinstance(one, Mapping)]
-            found |= {
-                name: False
-                for name in boxes
-                if properties[name].get("type") == "boolean" and name not in sent
-            }
-        return found or None
-
-
-def _typed(name: str, text: str, declared: Any) -> Any:
-    schema: Mapping[str, Any] = declared if isinstance(declared, Mapping) else {}
-    kind = schema.get("type")
-    if kind == "boolean":
-        return text.lower() in {"on", "true", "1", "yes"}
-    if _takes_text(schema) or text in (schema.get("enum") or ()):
-        return text
-    try:
-        value = json.loads(text)
-        json.dumps(value, allow_nan=False)  # NaN and infinity are no JSON
-    except (ValueError, RecursionError):
-        if kind in ("integer", "number"):
-            raise refused(f"{PARAMS}{name}", f"{text:.80} is not a number") from None
-        if kind in ("array", "object"):
-            raise refused(f"{PARAMS}{name}", f"{text:.80} is not JSON; write a list or an object") from None
-        return text
-    else:
-        return value
-
-
-def _takes_text(schema: Mapping[str, Any]) -> bool:
-    """Whether a value may be a text: then it is taken as written, also where it looks like a number."""
-    kind = schema.get("type")
-    branches = [
-        one for name in ("anyOf", "oneOf") for one in schema.get(name) or () if isinstance(one, Mapping)
-    ]
-    return "string" in (kind if isinstance(kind, list) else [kind]) or any(map(_takes_text, branches))
+        try:
+            return param_fields.read(sent, schema)
+        except param_fields.FieldError as error:
+            raise refused(f"{PARAMS}{error.name}", error.why) from None
 
 
 def refused(name: str, why: str) -> ProblemError:

@@ -5,52 +5,85 @@ A code in the address says which message the page shows; text from the address i
 
 from __future__ import annotations
 
+import secrets
 import socket
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from chalice.app import Response
 
 from chalicelib.api import parameters
-from chalicelib.api.query import RUN_ID
+from chalicelib.api.auth import what_may
+from chalicelib.api.query import RUN_ID, Query
 from chalicelib.api.routing import current_request
-from chalicelib.web.rendering import render
+from chalicelib.web.rendering import render, script
+from chalicelib.web.zoned import UTC
 
-_MESSAGES = {
+from .zone import TZ, page_zone
+
+MESSAGES = {
     "triggered": "The run is queued.",
+    "again": "This form was sent before, and nothing was queued twice. To run the job again, send it anew.",
     "enabled": "The job is enabled.",
     "disabled": "The job is disabled. Runs in progress go on.",
     "cancelled": "The run is being cancelled.",
     "retried": "A new run with the same params is queued.",
     "synced": "The bundle is synced.",
-    "unsynced": "The sync failed. The overview shows the reason.",
+    "unsynced": "The sync failed. The reason stands below.",
+    "rolled_back": "The earlier revision is in force, and the bundle is pinned to it.",
+    "not_rolled_back": "Going back failed, and nothing was changed. Sauron's log has the reason.",
+    "all_triggered": "A run of each of them is queued.",
+    "all_enabled": "All of them are enabled.",
+    "all_disabled": "All of them are disabled. Runs in progress go on.",
+    "signed-out": "You are signed out.",
+    "unpaused": "Runs start again.",
 }
 
 
 DID = parameters.text("did", "Which message to show.")
 RUN = parameters.text("run", "The run that the message is about.")
 SAID = (DID, RUN)  # what every page takes
+_SAID = {one.name for one in SAID}
 
 
-def page(template: str, *, here: str, **values: Any) -> Response:
-    """Return a page; `here` names it in the navigation."""
+def page(
+    template: str, *, here: str, zone: ZoneInfo | None = None, status: int = 200, **values: Any
+) -> Response:
+    """Return a page; `here` names it in the navigation.
+
+    Its times are in `zone`, by default in that of the address.
+    """
     current = current_request()
-    run = RUN.of(current.query)
+    sent: Any = current.request.query_params or {}
+    asked = Query(current.request, *sent)
+    run = RUN.of(asked)
     text, headers = render(
         template,
         mount=current.mount,
+        zone=zone or page_zone(),
+        view=[(name, one) for name in sent if name not in {TZ, *_SAID} for one in sent.getlist(name)],
+        form_key=secrets.token_urlsafe(12),
         here=here,
+        live=current.request.method != "POST",
+        script=script().digest,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
-        message=_MESSAGES.get(DID.of(current.query) or ""),
+        message=MESSAGES.get(DID.of(asked) or ""),
+        may=what_may(current.caller, current.mount),
+        who=current.caller,
         message_run=run if run and RUN_ID.fullmatch(run) else None,
         **values,
     )
-    return Response(body=text, headers=headers)
+    return Response(body=text, headers=headers, status_code=status)
 
 
-def back(path: str, did: str, *, run: str | None = None) -> Response:
-    """Lead the browser back to a page, with the code of a message."""
+def back(path: str, did: str, *, run: str | None = None, zone: ZoneInfo | None = None) -> Response:
+    """Lead the browser back to a page in its zone, with the code of a message."""
     about = f"&run={run}" if run else ""
+    shown_in = zone or page_zone()
+    if shown_in.key != UTC.key:
+        about += f"&{urlencode({TZ: shown_in.key}, safe='/')}"
     headers: dict[str, str | list[str]] = {
         "Location": f"{current_request().mount}{path}?did={did}{about}",
         "Content-Type": "text/plain; charset=utf-8",

@@ -2,91 +2,100 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.job_health import failing, healths
+from chalicelib.answers.job_health import failing, healths, with_last_runs
 from chalicelib.answers.job_history import WORST, job_history
+from chalicelib.answers.pace import pace
 from chalicelib.api import parameters
 from chalicelib.api.query import refused
 from chalicelib.api.routing import current_request, get
-from chalicelib.cron.describe import describe
+from chalicelib.bundle.job_source import JobSource, job_source
 from chalicelib.model.instants import InstantError
+from chalicelib.model.jobs import Job
 from chalicelib.operations.requests import find_job
-from chalicelib.store import bundle, history
+from chalicelib.store import bundle, history, registry, standings
 from chalicelib.web import charts
+from chalicelib.wiring import Sauron
 
-from . import needs_you
-from .form import PARAMS
+from . import job_set, needs_you, param_fields
 from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
 
-WHY = parameters.written_instant(
-    "why", "Say what happened, or will happen, at this time, read in the job's zone."
+AT = parameters.written_instant(
+    "at", "Say what happened, or will happen, at this time, read in the job's zone."
 )
 AFTER = parameters.run_id("after", "The last run of the page before.")
 LEDGER = 20
 NEXT = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of the form that is made from a job's params: `kind` is checkbox, number, select or text."""
-
-    name: str
-    label: str
-    kind: str
-    hint: str
-    value: str
-    choices: tuple[str, ...]
-    required: bool
-    step: str
-
-
-@get(blueprint, "/ui/jobs/{job_id}", query=(*SAID, WHY, AFTER))
+@get(blueprint, "/ui/jobs/{job_id}", query=(*SAID, AT, AFTER))
 def job(job_id: str) -> Response:
-    """Show one job. A job that left its bundle is a 404 that says when, and where its runs are."""
+    """Show one job. Of a job that left its bundle the page says when, and shows its history."""
     current = current_request()
     sauron = current.sauron
     now = sauron.clock.now()
     with sauron.store.read() as tx:
-        found = find_job(tx, job_id)
-        health = healths(tx, [found], now=now)[0]
+        found = registry.job(tx, job_id) or find_job(tx, job_id)
+        (health,) = with_last_runs(tx, healths(tx, [found], now=now))
         past = job_history(tx, found.id, now=now)
         ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=AFTER.of(current.query))
-        revision = next(iter(bundle.find_revisions(tx, found.revision)), None) if found.revision else None
+        revisions = bundle.known_revisions(tx, [found.revision] if found.revision else [])
+        gone = bundle.activated_at(tx, found.removed_at) if found.removed_at else None
+        switched = job_set.switches(standings.of_job(tx, found.id))
         red = failing(tx)
+        beside = needs_you.known(tx, sauron.settings, [health])
     spec = found.spec
     limit = spec.timeout.total_seconds()
-    need = needs_you.say(health, sauron.settings, now) if health.needs_a_person else None
-    why_at = WHY.of(current.query)
+    here = found.removed_at is None
+    at = AT.of(current.query)
+    drawn = past.durations if past.durations.runs else None
     return page(
         "job.html",
-        why_at=why_at,
-        why=_why(job_id, why_at) if why_at else None,
+        at=at,
+        why=_why(job_id, at) if at else None,
         here="jobs",
         failing=red,
         job=found,
+        gone=gone,
         health=health,
-        need=need,
-        schedule=describe(spec.cron, spec.timezone),
+        word="removed" if not here else health.mark,
+        need=needs_you.say(health, beside, now) if here and health.needs_a_person else None,
+        schedule=spec.schedule_text,
         next_fires=found.next_fires(now=now, count=NEXT),
         past=past,
-        plot=charts.durations(past.durations, limit) if past.durations.runs else None,
-        year=charts.year(past.days, now),
+        change=pace(past.durations.good).change,
+        plots=[charts.durations(drawn, limit, now, narrow=narrow) for narrow in (False, True)]
+        if drawn
+        else [],
+        years=[charts.year(past.days, now, weeks=weeks) for weeks in (charts.WEEKS, charts.FEW_WEEKS)],
         year_said=charts.said(past.counts, WORST),
         limit=limit,
         ledger=ledger[:LEDGER],
         older=ledger[LEDGER - 1].id if len(ledger) > LEDGER else None,
-        fields=_fields(spec.params_schema),
-        revision=revision,
-        secrets=None if spec.secrets is None else [str(one.get("key")) for one in spec.secrets],
+        fields=param_fields.fields(spec.params_schema),
+        revision=revisions.get(found.revision or ""),
+        code=_code(sauron, found),
+        switched=switched,
+        set_up=job_set.set_up(spec),
     )
+
+
+def _code(sauron: Sauron, found: Job) -> JobSource | None:
+    """Return the code of a job as its revision holds it, without secrets; None where it cannot be read."""
+    if found.revision is None or found.spec.builtin:
+        return None
+    settings, spec = sauron.settings, found.spec
+    code = job_source(
+        settings.jobs_dir, settings.jobs_git_subdir, found.revision, spec.entrypoint, spec.place
+    )
+    return code and replace(code, text=settings.masked(code.text))
 
 
 def _why(job_id: str, at: str) -> Mapping[str, Any]:
@@ -94,35 +103,4 @@ def _why(job_id: str, at: str) -> Mapping[str, Any]:
     try:
         return current_request().sauron.questions.why(job_id, at)
     except InstantError as error:
-        raise refused("why", str(error)) from None
-
-
-def _fields(schema: Mapping[str, Any] | None) -> list[Field]:
-    properties = (schema or {}).get("properties")
-    if not isinstance(properties, Mapping):
-        return []
-    required = (schema or {}).get("required") or ()
-    return [
-        _field(name, one, required=name in required)
-        for name, one in properties.items()
-        if isinstance(one, Mapping)
-    ]
-
-
-def _field(name: str, schema: Mapping[str, Any], *, required: bool) -> Field:
-    kinds = {"boolean": "checkbox", "integer": "number", "number": "number"}
-    choices = tuple(str(one) for one in schema.get("enum") or ())
-    kind = "select" if choices else kinds.get(str(schema.get("type")), "text")
-    low, high = schema.get("minimum"), schema.get("maximum")
-    span = f"{low} to {high}" if low is not None and high is not None else ""
-    default = schema.get("default")
-    return Field(
-        name=f"{PARAMS}{name}",
-        label=name,
-        kind=kind,
-        hint=" ".join(part for part in (span, str(schema.get("description") or "")) if part),
-        value="" if default is None else default if isinstance(default, str) else json.dumps(default),
-        choices=choices,
-        required=required and default is None and kind != "checkbox",
-        step="1" if schema.get("type") == "integer" else "any",
-    )
+        raise refused("at", str(error)) from None

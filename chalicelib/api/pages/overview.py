@@ -11,24 +11,26 @@ from datetime import datetime, timedelta
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.job_health import Health, JobHealth, healths
-from chalicelib.answers.timelines import timelines
+from chalicelib.answers.job_health import Health, JobHealth, healths, with_last_runs
+from chalicelib.answers.timelines import DAY, timelines
 from chalicelib.api import status_report, vital_signs
 from chalicelib.api.auth import is_open
 from chalicelib.api.health import warnings
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.status_report import StatusReport
-from chalicelib.store import past_runs, registry
+from chalicelib.store import past_runs, registry, run_totals, silences
 from chalicelib.store.database import Tx
-from chalicelib.web.strips import strip
+from chalicelib.web.strips import shades, strip
 from chalicelib.wiring import Sauron
 
-from . import needs_you, running_now, sauron_itself
+from . import first_steps, needs_you, running_now, sauron_itself
 from .frame import SAID, page
+from .zone import page_zone
 
 blueprint = Blueprint(__name__)
 
 ROWS = 40  # of the timeline
+LINKS, MOST_LINKS = 90, 6  # marks that lead to their runs: in all rows, and in one
 NEEDS = 12  # of what wants a person; Jobs lists all
 NEXT = 60  # jobs that fire first
 NEXT_LINES = 6
@@ -36,18 +38,20 @@ REMARKS = 10
 NEAR = timedelta(minutes=80)  # to now: a label there would lie under that of now
 _WORDS = {Health.FAILING: "failing", Health.LATE: "late"}
 _CALM = {Health.OFF, Health.RUNNING, Health.WELL}
-_ALSO = (
-    (Health.DEGRADED, "degraded"),
-    (Health.MISSED, "missed"),
-    (Health.REJECTED, "rejected"),
-    (Health.OFF, "off"),
-)
+_ALSO = {
+    Health.DEGRADED: ("is", "are"),
+    Health.MISSED: ("was", "were"),
+    Health.REJECTED: ("was", "were"),
+    Health.OFF: ("is", "are"),
+}
+LONG = timedelta(minutes=10)  # a time of being down that the first lines mention
 
 
 @get(blueprint, "/", query=SAID)
 def overview() -> Response:
     """Show what is wrong first, then what runs, what is next, and the last and next 24 hours."""
     sauron = current_request().sauron
+    settings = sauron.settings
     with sauron.store.read() as tx:
         report = status_report.measure(sauron, tx)
         now = report.now
@@ -58,13 +62,21 @@ def overview() -> Response:
         progress = [running_now.measure(tx, run, limits.get(run.job_id), now=now) for run in running]
         shown = found[:ROWS]
         drawn = timelines(tx, [one.job for one in shown], running, now=now)
-        rows = [(one, _next(one, now), strip(drawn[one.job.id], now=now)) for one in shown]
+        links = min(MOST_LINKS, LINKS // max(1, len(shown)))
+        rows = [(one, _next(one, now), strip(drawn[one.job.id], now=now, links=links)) for one in shown]
+        drawn_down = shades(silences.since(tx, now - DAY), now=now)
+        failed_at = run_totals.last_bad(tx)
         parts = sauron_itself.parts(sauron, tx, report)
+        needs = [one for one in found if one.needs_a_person]
+        first = with_last_runs(tx, needs[:NEEDS])
+        beside = needs_you.known(tx, settings, first)
         soon = _soon(tx, now)
-    settings = sauron.settings
     counts = {health: sum(one.health is health for one in found) for health in Health}
     troubles = _troubles(sauron, report, found)
-    needs = [one for one in found if one.needs_a_person]
+    notices = warnings(is_open(settings), ())
+    steps = first_steps.first_steps(sauron, report, everything, soon)
+    if steps and not found:
+        return first_steps.show(steps, troubles=troubles, notices=notices, parts=parts)
     return page(
         "overview.html",
         here="overview",
@@ -72,10 +84,13 @@ def overview() -> Response:
         well=sum(not one.needs_a_person for one in found),
         jobs=len(found),
         calm=not troubles and all(one.health in _CALM for one in found),
-        also=[(count, word) for one, word in _ALSO if (count := sum(x.health is one for x in needs))],
+        also=_also(needs),
+        was_down=next((one for one in drawn_down[::-1] if one.seconds >= LONG.total_seconds()), None),
         troubles=troubles,
-        notices=warnings(is_open(settings), ()),
-        needs=[needs_you.say(one, settings, now) for one in needs[:NEEDS]],
+        pause=report.pause,
+        notices=notices,
+        steps=steps,
+        needs=[needs_you.say(one, beside, now) for one in first],
         more_needs=max(0, len(needs) - NEEDS),
         running=progress,
         next_hour=_lines(soon, now),
@@ -83,11 +98,23 @@ def overview() -> Response:
         rows=rows,
         more_rows=max(0, len(found) - ROWS),
         hours=_hours(now),
+        shades=drawn_down,
+        failed_at=failed_at,
         git=status_report.git_sync(settings, report.state, report.revision),
         worked=vital_signs.ages(sauron.vitals),
         remarks=report.state.remarks[:REMARKS],
         coming=soon[0] if soon else None,
     )
+
+
+def _also(needs: Sequence[JobHealth]) -> str:
+    """Return a sentence that counts what else wants a person: "One is degraded, 2 were missed."."""
+    parts = []
+    for health, (one, several) in _ALSO.items():
+        if count := sum(need.health is health for need in needs):
+            parts.append(f"one {one} {health}" if count == 1 else f"{count} {several} {health}")
+    said = ", ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 def _troubles(sauron: Sauron, report: StatusReport, found: Sequence[JobHealth]) -> list[str]:
@@ -117,13 +144,18 @@ def _lines(soon: Sequence[tuple[datetime, str]], now: datetime) -> list[tuple[da
 
 
 def _hours(now: datetime) -> list[tuple[int, str]]:
-    """Return the axis' labels: every sixth hour, as minutes from 24 hours ago. Midnight names its day."""
+    """Return the axis' labels: every sixth hour of the page's zone, as minutes from 24 hours ago.
+
+    Midnight names its day.
+    """
+    zone = page_zone()
     start = now - timedelta(hours=24)
     hour = start.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     labels = []
     while hour < now + timedelta(hours=24):
-        if hour.hour % 6 == 0 and abs(hour - now) > NEAR:
+        local = hour.astimezone(zone)
+        if local.hour % 6 == 0 and local.minute == 0 and abs(hour - now) > NEAR:
             minute = round((hour - start).total_seconds() / 60)
-            labels.append((minute, f"{hour:%a}" if hour.hour == 0 else f"{hour:%H}"))
-        hour += timedelta(hours=1)
+            labels.append((minute, f"{local:%a}" if local.hour == 0 else f"{local:%H}"))
+        hour += timedelta(minutes=15)
     return labels

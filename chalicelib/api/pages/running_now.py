@@ -11,15 +11,20 @@ from chalicelib.store.database import Tx
 from chalicelib.text import about
 
 ROOM = 1.1  # the full bar, of the usual duration
+BEYOND = 1.06  # the full bar, of the limit
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A run in progress, measured in hundredths of the bar: the usual duration stands at `usual_at`."""
+    """A run in progress, measured in hundredths of the bar.
+
+    The usual duration stands at `usual_at`; its limit at `limit_at`, once the usual duration is over.
+    """
 
     run: Run
     percent: int
     usual_at: int | None
+    limit_at: int | None
     slow: bool
     beside: tuple[str, str]
 
@@ -33,14 +38,21 @@ def measure(tx: Tx, run: Run, limit: timedelta | None, *, now: datetime) -> Runn
     usual = past_runs.usual_seconds(tx, run.job_id)
     most = limit.total_seconds() if limit else None
     slow = usual is not None and took > usual
-    full = usual * ROOM if usual is not None and took <= usual * ROOM else max(took, most or 0)
-    full = max(full, 1.0)
+    by_usual = usual is not None and took <= usual * ROOM
+    full = max((usual or 0) * ROOM if by_usual else max(took, (most or 0) * BEYOND), 1.0)
     if usual is None or slow:
         left = f"stopped in {about(max(0.0, most - took))}" if most is not None else ""
     else:
         left = f"about {about(usual - took)} left"
     first = about(took)
     if usual is not None:
-        first = f"{first}, usually {about(usual)}" if slow else f"{first} of {about(usual)}"
+        first = f"{first}, usually {about(usual)}" if slow else _of(first, about(usual))
     at = None if usual is None else min(100, round(usual / full * 100))
-    return Running(run, min(100, round(took / full * 100)), at, slow, (first, left))
+    limit_at = None if by_usual or most is None else min(100, round(most / full * 100))
+    return Running(run, min(100, round(took / full * 100)), at, limit_at, slow, (first, left))
+
+
+def _of(part: str, whole: str) -> str:
+    """Say "16 of 26 min" where both are of one unit, "50 s of 26 min" where they are not."""
+    number, _, unit = part.partition(" ")
+    return f"{number if whole.endswith(f' {unit}') else part} of {whole}"

@@ -37,7 +37,10 @@ class Job(Returned):
     """A job."""
 
     id: JobId
-    cron: str = Field(description="Five fields, or a name such as @daily.", examples=["0 8 * * *"])
+    cron: str = Field(
+        description="Five fields or a name; empty if it only follows others.",
+        examples=["0 8 * * *"],
+    )
     enabled: bool = Field(description="Whether it fires: what the bundle says, or an operator's override.")
     source: str = Field(description="`bundle` or `builtin`.")
     rejected: str | None = Field(description="Why its newest definition cannot be used.")
@@ -48,6 +51,7 @@ class Job(Returned):
     description: str
     timezone: str = Field(description="An IANA zone.", examples=["Europe/Berlin"])
     schedule_text: str = Field(description="The schedule in words.")
+    after: list[JobId] = Field(description="The jobs that it follows.")
     next_run_at: datetime | None
     last_run: LastRun | None
     override: Override | None
@@ -79,6 +83,11 @@ class JobInFull(Job):
     isolation: str
     jitter_minutes: int
     retry_backoff_seconds: int
+    pool: str | None = Field(description="At most the pool's size of its runs are running at once.")
+    priority: int = Field(description="Due runs of a higher priority start first: -10 to 10.")
+    memory_mb: float | None
+    max_processes: int | None
+    slow_after_seconds: float | None
     renamed_from: str | None
     params_schema: dict[str, Any] | None = Field(description="The JSON Schema of a trigger's `params`.")
     entrypoint: str

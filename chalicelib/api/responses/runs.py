@@ -36,6 +36,14 @@ class Gap(Returned):
     count: int
 
 
+class WaitingFor(Returned):
+    """A pool without room: how many runs of it are running, and how many may."""
+
+    pool: str
+    running: int
+    size: int
+
+
 class Run(Returned):
     """A run: the record that one execution was asked for, by an occurrence or by a person."""
 
@@ -43,7 +51,9 @@ class Run(Returned):
     job_id: JobId
     state: RunState
     origin: Origin
-    scheduled_for: datetime = Field(description="Its fire time, or the time of its trigger.")
+    scheduled_for: datetime = Field(
+        description="Its fire time, that of its chain, or the time of its trigger."
+    )
     due_at: datetime = Field(description="When it may start: jitter and backoff move it.")
     attempt: int = Field(description="How many attempts were started.")
     max_attempts: int
@@ -61,6 +71,10 @@ class Run(Returned):
     error: str | None
     error_type: str | None
     gap: Gap | None
+    pool: str | None
+    priority: int
+    parents: dict[str, str] = Field(description="Of a chain: the run of each job that it followed.")
+    waiting_for: WaitingFor | None = Field(description="The full pool that a due run waits for.")
     runner: str | None = Field(description="The runner that executes it.")
     result: Any = Field(description="What the job returned.")
     attempts: list[Attempt]

@@ -84,6 +84,21 @@ class MissingSecrets(Returned):
     missing: list[str]
 
 
+class Paused(Returned):
+    """A pause of everything."""
+
+    since: datetime
+    by: str | None
+    reason: str | None
+    until: datetime | None
+
+
+class PauseState(Returned):
+    """Whether everything is paused."""
+
+    paused: Paused | None
+
+
 class Status(Returned):
     """What an operator wants to know first."""
 
@@ -98,12 +113,14 @@ class Status(Returned):
         description="What the process that responds measures of itself; null without clock and workers."
     )
     degraded: list[str] = Field(description="What does not work, in sentences; empty when all is well.")
+    paused: Paused | None = Field(description="Nothing starts; null when runs start.")
     rejected: list[Rejection]
     remarks: list[Remark] = Field(description="What the author of the active revision should know.")
     outbox: Outbox | None = Field(description="Null without Life Hub.")
     alerts: AlertState
     missing_secrets: list[MissingSecrets]
     runners: list[Runner]
+    limits: str = Field(description="How limits of attempts are kept: `cgroup` or `watch`.")
     version: str
     scheduler_name: str
     timestamp: datetime

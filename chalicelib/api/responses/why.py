@@ -50,6 +50,7 @@ class Why(Returned):
         "due",
         "not_due",
         "disabled",
+        "paused",
         "rejected",
         "not_yet_defined",
         "removed",

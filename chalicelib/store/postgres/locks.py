@@ -16,6 +16,8 @@ LEDGER = 7235420192  # one transaction at a time changes jobs or their ledger
 ALERTS = 7235420193  # one transaction at a time decides which alerts are sent next
 BUDGET = 7235420194  # one transaction at a time counts the acts that a budget allows
 JOB = 72354202  # with hashtext(job id): one transaction at a time decides about a job's runs
+POOL = 72354203  # with hashtext(pool): one transaction at a time claims a run of a pool
+CHAINS = 7235420195  # one transaction at a time asks for the children of runs that ended
 
 _LOCK = text("SELECT pg_advisory_xact_lock(:number)")
 
@@ -35,3 +37,8 @@ def hold_ledger(tx: Connection) -> None:
 def try_job(job_id: ColumnElement[str]) -> ColumnElement[Any]:
     """Return the condition that takes a job's lock; false, without waiting, if another transaction has it."""
     return func.pg_try_advisory_xact_lock(literal_column(str(JOB)), func.hashtext(job_id))
+
+
+def try_pool(pool: ColumnElement[str]) -> ColumnElement[Any]:
+    """Return the condition that takes a pool's lock; false, without waiting, if another has it."""
+    return func.pg_try_advisory_xact_lock(literal_column(str(POOL)), func.hashtext(pool))

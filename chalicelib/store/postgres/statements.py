@@ -26,6 +26,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     String,
+    and_,
     bindparam,
     case,
     exists,
@@ -46,7 +47,7 @@ from chalicelib.model.runs import Run, RunState, Verdict
 from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
-from chalicelib.store.queue import attempt_end, outage, overlap
+from chalicelib.store.queue import attempt_end, eligible, outage, overlap, pauses, pools
 from chalicelib.store.queue.attempt_end import END_RUN, NOW
 from chalicelib.store.queue.overlap import word
 from chalicelib.store.schema import QUEUED, attempts, bundle_state, job_queue, jobs, outbox, revisions
@@ -68,16 +69,11 @@ def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) ->
             _q.id.label("candidate"),
             _q.job_id.label("of_job"),
             jobs.c.source,
-            overlap.nothing_to_decide().label("easy"),
+            _q.pool.label("of_pool"),
+            and_(overlap.nothing_to_decide(), _q.pool.is_(None), ~pauses.skips()).label("easy"),
         )
         .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
-        .where(
-            _q.state == QUEUED,
-            _q.due_at <= NOW,
-            or_(jobs.c.job_id.is_not(None), bundle_known),
-            outage.settled(),
-            overlap.claimable(ended),
-        )
+        .where(or_(jobs.c.job_id.is_not(None), bundle_known), eligible.condition(ended))
     )
     if excluding:
         strings = ARRAY(String)
@@ -85,8 +81,8 @@ def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) ->
             _q.id != func.all(bindparam("passed", type_=strings)),
             _q.job_id != func.all(bindparam("busy", type_=strings)),
         )
-    due = due.order_by(_q.due_at, _q.id).limit(literal_column("1"))
-    return due.with_for_update(of=job_queue, skip_locked=True).cte("candidate").prefix_with("MATERIALIZED")
+    first = eligible.first(due, lambda arm: arm.with_for_update(of=job_queue, skip_locked=True))
+    return first.cte("candidate").prefix_with("MATERIALIZED")
 
 
 def _claimed(candidate: CTE) -> tuple[CTE, CTE]:
@@ -128,7 +124,7 @@ def _with_claim(candidate: CTE, *first: ColumnElement[Any]) -> Select[Any]:
     noted = func.set_config(_CANDIDATE, c.candidate, true()) != word("")
     alone = case(
         (or_(c.easy, c.candidate.is_(None)), true()),
-        (locks.try_job(c.of_job), noted),
+        (and_(locks.try_job(c.of_job), or_(c.of_pool.is_(None), locks.try_pool(c.of_pool))), noted),
         else_=literal_column("false"),
     )
     taken = claimed.c.id.is_not(None).label("taken")
@@ -153,6 +149,9 @@ def _take_alone() -> Statement:
             _q.id == func.current_setting(_CANDIDATE, true()),
             _q.state == QUEUED,
             overlap.nothing_beside(NOW),
+            pools.room(),
+            ~pauses.skips(),
+            pauses.lets_start(),
         )
         .cte("candidate")
         .prefix_with("MATERIALIZED")

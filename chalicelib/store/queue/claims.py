@@ -19,14 +19,15 @@ from sqlalchemy import Boolean, bindparam, case, exists, func, insert, or_, sele
 
 from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import BUILTIN, Overlap
-from chalicelib.model.runs import OCCURRENCES, Origin, Run, RunId, RunState
+from chalicelib.model.runs import DROPPED_WHEN_OFF, OCCURRENCES, Origin, Run, RunId, RunState
 from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
 
-from . import outage, overlap
+from . import eligible, outage, pauses
+from .overlap import word
 
 DISABLED = "disabled"  # the error type of a run whose next attempt does not start: its job is off
 
@@ -68,17 +69,12 @@ _due = (
         jobs.c.rejected,
         jobs.c.removed_at,
         jobs.c.source,
+        pauses.skips().label("paused"),
     )
     .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
-    .where(
-        _q.state == QUEUED,
-        _q.due_at <= bindparam("now"),
-        _known,
-        outage.settled(),
-        overlap.claimable(),
-    )
+    .where(_known, eligible.condition())
 )
-_candidate = Statement(_due.order_by(_q.due_at, _q.id).limit(1))
+_candidate = Statement(eligible.first(_due))
 _this_one = Statement(_due.where(_q.id == bindparam("run")))
 # Runs of the job that were running, or queued and due, at the instant `due`.
 _busy_at = Statement(
@@ -87,7 +83,7 @@ _busy_at = Statement(
         _q.job_id == bindparam("job"),
         _q.id != bindparam("run"),
         or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
-        _q.state.not_in((overlap.word(RunState.SKIPPED), overlap.word(RunState.MISSED))),
+        _q.state.not_in((word(RunState.SKIPPED), word(RunState.MISSED))),
         # Its owner was gone and it is not known since when, unless it runs again.
         or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
         _q.due_at <= bindparam("due"),
@@ -100,7 +96,7 @@ _newer_due = Statement(
     .where(
         _q.job_id == bindparam("job"),
         _q.state == QUEUED,
-        _q.origin == Origin.SCHEDULE,
+        or_(_q.origin == Origin.SCHEDULE, _q.chain_key.is_not(None)),
         _q.attempt == 0,
         _q.due_at > bindparam("due"),
         _q.due_at <= bindparam("now"),
@@ -131,7 +127,7 @@ _supersede = (
         _q.state == QUEUED,
         _q.attempt > 0,
         _q.due_at > bindparam("now"),
-        _q.origin.in_(OCCURRENCES),
+        or_(_q.origin.in_(OCCURRENCES), _q.chain_key.is_not(None)),
     )
     .values(
         state=RunState.FAILED,
@@ -183,9 +179,9 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
         if isinstance(row, Run):
             return Claim(row, tuple(decided), tuple(cancelled))
         run = as_run(row)
-        settled = _refusal(row, run) or _overlap(tx, row, run, now, cancelled)
+        settled = _refusal(row, run) or _paused(row) or _overlap(tx, row, run, now, cancelled)
         if settled is None:
-            if row.overlap == Overlap.REPLACE and run.origin == Origin.SCHEDULE and cancelled:
+            if row.overlap == Overlap.REPLACE and _on_time(run) and cancelled:
                 continue  # it waits for those it replaces
             decided.extend(_superseded(tx, row, run, now))
             bundled = row.source != BUILTIN
@@ -256,7 +252,7 @@ def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
             else "the job is disabled"
         )
         return (RunState.FAILED, f"not tried again: {why}") if why else None
-    if run.origin in OCCURRENCES:
+    if run.origin in DROPPED_WHEN_OFF:
         if gone:
             return RunState.SKIPPED, "the job was removed"
         if row.rejected is not None:
@@ -270,11 +266,20 @@ def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
     return None
 
 
+def _paused(row: Any) -> tuple[RunState, str] | None:
+    """Skip an occurrence that was due while everything was paused, or is looked at then."""
+    return (RunState.SKIPPED, pauses.PAUSED) if row.paused else None
+
+
+def _on_time(run: Run) -> bool:
+    return run.occurrence and run.origin != Origin.CATCHUP
+
+
 def _overlap(
     tx: Tx, row: Any, run: Run, now: datetime, cancelled: list[RunId]
 ) -> tuple[RunState, str] | None:
     """Apply the job's overlap policy to a fresh occurrence."""
-    if run.origin != Origin.SCHEDULE or run.attempt or run.force:
+    if not _on_time(run) or run.attempt or run.force:
         return None
     if row.overlap == Overlap.SKIP:
         busy = _busy_at.first(tx, {"job": run.job_id, "run": run.id, "due": run.due_at})
@@ -290,7 +295,7 @@ def _overlap(
 
 def _superseded(tx: Tx, row: Any, run: Run, now: datetime) -> list[Decision]:
     """End runs that wait out their backoff: the next occurrence takes their place."""
-    if run.origin not in OCCURRENCES or run.attempt or row.overlap == Overlap.ALLOW:
+    if not run.occurrence or run.attempt or row.overlap == Overlap.ALLOW:
         return []
     why = f"not tried again: superseded by run {run.id}"
     ended = tx.execute(_supersede, {"job": run.job_id, "now": now, "why": why}).scalars()

@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, or_, select, update
 from chalicelib.store.database import Tx
 from chalicelib.store.schema import QUEUED, RUNNING, job_queue, jobs
 
-from . import overlap
+from . import overlap, pauses, pools
 
 _q = job_queue.c
 _undispatched = (
@@ -25,6 +25,8 @@ _undispatched = (
         _q.due_at <= bindparam("horizon"),
         or_(_q.dispatched_until.is_(None), _q.dispatched_until <= bindparam("now")),
         overlap.worth_a_message(),
+        pools.room(),
+        pauses.lets_start(),
     )
     .order_by(_q.due_at, _q.id)
     .limit(bindparam("most"))
@@ -66,8 +68,8 @@ def stuck(tx: Tx, *, since: datetime) -> bool:
     waits = (
         select(_q.id)
         .join(jobs, jobs.c.job_id == _q.job_id)
-        .where(_q.state == QUEUED, _q.due_at < since)
+        .where(_q.state == QUEUED, _q.due_at < since, pauses.lets_start(), pools.room())
         .limit(1)
     )
     runs = select(_q.id).where(_q.state == RUNNING).limit(1)
-    return tx.execute(waits).first() is not None and tx.execute(runs).first() is None
+    return tx.execute(waits, {"now": since}).first() is not None and tx.execute(runs).first() is None

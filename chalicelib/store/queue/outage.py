@@ -20,7 +20,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.duties import TICK
 from chalicelib.store.schema import QUEUED, duties, job_queue, jobs
 
-from . import overlap
+from . import overlap, pools
 from .overlap import word
 
 QUIET = ON_TIME + timedelta(seconds=5)  # a tick comes once a minute; after more than this one was missing
@@ -65,6 +65,7 @@ _late = select(_q.id, _q.job_id).where(
     _q.origin == word(Origin.SCHEDULE),
     _q.due_at < bindparam("on_time", type_=_q.due_at.type),
     ~_over_its_time,
+    ~and_(_q.pool.is_not(None), pools.has_waited()),
 )
 _miss = (
     update(job_queue)

@@ -34,11 +34,19 @@ def word(value: str) -> ColumnElement[str]:
     return literal_column(f"'{value}'")
 
 
-OCCURRENCE: Condition = or_(_q.origin == word(Origin.SCHEDULE), _q.origin == word(Origin.CATCHUP))
+OCCURRENCE: Condition = or_(
+    _q.origin == word(Origin.SCHEDULE), _q.origin == word(Origin.CATCHUP), _q.chain_key.is_not(None)
+)
 # An occurrence of which no attempt was begun: it may be dropped. Policies are about those of the schedule.
 FRESH: Condition = and_(OCCURRENCE, _q.attempt == literal_column("0"))
 FRESH_ON_TIME: Condition = and_(
-    _q.origin == word(Origin.SCHEDULE), _q.attempt == literal_column("0"), ~_q.force
+    or_(_q.origin == word(Origin.SCHEDULE), _q.chain_key.is_not(None)),
+    _q.attempt == literal_column("0"),
+    ~_q.force,
+)
+# Nobody asked for it by name: it is dropped, and does not wait, while its job is off or all is paused.
+DROPPABLE: Condition = and_(
+    or_(OCCURRENCE, _q.origin == word(Origin.CHAIN)), _q.attempt == literal_column("0")
 )
 _allows = func.coalesce(jobs.c.overlap == word(Overlap.ALLOW), false())
 _skips = jobs.c.overlap == word(Overlap.SKIP)
@@ -82,7 +90,7 @@ def job_lets_it_start() -> Condition:
     """Say whether the job is there, accepted and on; a first try by a person needs no job that is on."""
     enabled = func.coalesce(jobs.c.enabled, false())
     return case(
-        (or_(OCCURRENCE, _q.attempt > literal_column("0")), and_(_job_stands, enabled)),
+        (or_(DROPPABLE, _q.attempt > literal_column("0")), and_(_job_stands, enabled)),
         else_=or_(_q.revision.is_not(None), _job_stands),
     )
 

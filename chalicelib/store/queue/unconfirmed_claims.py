@@ -7,12 +7,12 @@ any more. After a crash these are leases that no one renews.
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 
 from sqlalchemy import and_, select
 
 from chalicelib import logs
+from chalicelib.clock import Clock
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
 from chalicelib.store.schema import RUNNING, attempts, job_queue
@@ -28,14 +28,15 @@ _of_job = and_(attempts.c.run_id == job_queue.c.id, attempts.c.number == job_que
 class UnconfirmedClaims:
     """The claims of one owner that may have been made. Safe to use from several threads."""
 
-    def __init__(self, owner: str) -> None:
+    def __init__(self, owner: str, clock: Clock) -> None:
         self._owner = owner
+        self._clock = clock
         # by instant: until when, on the monotonic clock, they are looked for
         self._claims: dict[datetime, float] = {}
 
     def note(self, claimed_at: datetime) -> None:
         """Keep in mind a transaction that claimed at an instant and ended in an error."""
-        self._claims[claimed_at] = time.monotonic() + LOOKED_FOR_SECONDS
+        self._claims[claimed_at] = self._clock.monotonic() + LOOKED_FOR_SECONDS
 
     def release(self, tx: Tx) -> None:
         """Return what was claimed at these instants to the queue."""
@@ -49,5 +50,5 @@ class UnconfirmedClaims:
                 run = as_run(row)
                 if finish.release(tx, run, owner=self._owner):
                     log.info("run.released", run_id=run.id, job_id=run.job_id)
-            if time.monotonic() > until:
+            if self._clock.monotonic() > until:
                 self._claims.pop(claimed_at, None)

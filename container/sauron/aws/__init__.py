@@ -8,7 +8,9 @@ interrupted at any point and run again, from any checkout.
     deployment      the functions, roles, rules and API, through Chalice
     package         which files are deployed, and their digest
     precompile      adds compiled Python to the packages
-    functions       what Chalice cannot set: /tmp size, digest, concurrency
+    functions       what Chalice cannot set: /tmp size, digest
+    limits          what keeps functions from starving each other, and the API from being flooded
+    check           has the deployed functions check themselves
     policies        the functions' permissions, limited to one account
     inventory       what AWS has of a stage
     desired         what the operator's settings ask for

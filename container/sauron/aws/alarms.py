@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from .cloud import Cloud, ignore_missing
-from .names import Names
+from .names import WORK, Names
 from .plan import Act, Report, Step, step_for
 
 PERIOD_SECONDS = 300
@@ -51,9 +51,8 @@ def removal(cloud: Cloud, names: Names) -> list[Step]:
 
 
 def _desired(names: Names) -> list[dict[str, Any]]:
-    tick = names.function("tick")
+    tick, upkeep, work = (names.function(handler) for handler in ("tick", "upkeep", WORK))
     common = {"Statistic": "Sum", "Period": PERIOD_SECONDS, "EvaluationPeriods": 1}
-    of_tick = {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": "FunctionName", "Value": tick}]}
     at_all = {
         "Threshold": 1.0,
         "ComparisonOperator": "GreaterThanOrEqualToThreshold",
@@ -68,14 +67,32 @@ def _desired(names: Names) -> list[dict[str, Any]]:
             "Threshold": 1.0,
             "ComparisonOperator": "LessThanThreshold",
             "TreatMissingData": "breaching",
-            **of_tick,
+            **_of(tick),
             **common,
         },
         {
             "AlarmName": f"{tick}-errors",
             "AlarmDescription": f"Sauron's clock fails. The log group {names.log_group(tick)} says why.",
             "MetricName": "Errors",
-            **of_tick,
+            **_of(tick),
+            **common,
+            **at_all,
+        },
+        {
+            "AlarmName": f"{upkeep}-errors",
+            "AlarmDescription": "What sends alerts fails, so nobody may be told of failing jobs. "
+            f"The log group {names.log_group(upkeep)} says why.",
+            "MetricName": "Errors",
+            **_of(upkeep),
+            **common,
+            **at_all,
+        },
+        {
+            "AlarmName": f"{work}-throttles",
+            "AlarmDescription": "AWS refuses to start runs: the account's functions at once are used up. "
+            "Lower --concurrency, or have the limit raised.",
+            "MetricName": "Throttles",
+            **_of(work),
             **common,
             **at_all,
         },
@@ -99,6 +116,10 @@ def _desired(names: Names) -> list[dict[str, Any]]:
             )
         ),
     ]
+
+
+def _of(function: str) -> dict[str, Any]:
+    return {"Namespace": "AWS/Lambda", "Dimensions": [{"Name": "FunctionName", "Value": function}]}
 
 
 def _alarm_step(cloud: Cloud, desired: dict[str, Any], has: dict[str, dict[str, Any]]) -> Step:

@@ -1,7 +1,8 @@
 """One AWS account and region: a client per service, and AWS's errors as AwsError.
 
-boto3 finds the credentials as every AWS tool does (environment, profile, role). This module never reads,
-keeps or prints them.
+boto3 finds the credentials as every AWS tool does (environment, profile, role), once, because a profile may
+ask a person for a code. They are kept in memory alone, handed to Chalice in its environment, and never
+printed.
 """
 
 from __future__ import annotations
@@ -59,6 +60,11 @@ class Cloud:
         """Return the client of one service."""
         return self.session.client(service)
 
+    def environ(self) -> dict[str, str]:
+        """Return the variables by which another process has these credentials; no profile is to be read."""
+        named = {name.upper(): value for name, value in _keys(self.session).items() if value}
+        return {**named, "AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region}
+
     def arn(self, service: str, rest: str) -> str:
         """Return the ARN of a resource in this account and region."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{rest}"
@@ -67,16 +73,29 @@ class Cloud:
 def connect() -> Cloud:
     """Find the region and the caller's identity. Raises AwsError that says what to set."""
     with aws_errors("find your credentials"):
-        session: Any = boto3.Session()
-    if not session.region_name:
+        found: Any = boto3.Session()
+    if not found.region_name:
         raise AwsError(
             "find the region",
             "none is set. Set AWS_REGION, for example to us-east-1, or choose a profile with AWS_PROFILE.",
         )
     with aws_errors("find out who you are"):
-        who = session.client("sts", region_name=session.region_name).get_caller_identity()
-    session = boto3.Session(region_name=session.region_name)
-    return Cloud(session, session.region_name, who["Account"], who["Arn"], who["Arn"].split(":")[1])
+        keys = _keys(found)  # asked for once: a profile may want a code of a person
+        session: Any = boto3.Session(**keys, region_name=found.region_name) if keys else found
+        who = session.client("sts").get_caller_identity()
+    return Cloud(session, found.region_name, who["Account"], who["Arn"], who["Arn"].split(":")[1])
+
+
+def _keys(session: Any) -> dict[str, Any]:
+    """Return a session's credentials as they are now; none if it finds none."""
+    if (credentials := session.get_credentials()) is None:
+        return {}
+    frozen = credentials.get_frozen_credentials()
+    return {
+        "aws_access_key_id": frozen.access_key,
+        "aws_secret_access_key": frozen.secret_key,
+        "aws_session_token": frozen.token,
+    }
 
 
 def is_missing(error: ClientError) -> bool:

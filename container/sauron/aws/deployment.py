@@ -26,6 +26,7 @@ SETTING = frozenset(
     f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE")
 )
 LAST_LINES = 12
+UPLOAD_SECONDS = 900  # a slow line needs long for the layer, which is one request
 
 
 class Deployment:
@@ -51,7 +52,8 @@ class Deployment:
             return Step(Act.CREATE, what, "about a minute", self._deploy)
         ours = self.digest()
         differs = []
-        if len(there) < len(HANDLERS) or api is None:
+        fed = inventory.mapping(self._cloud, self._names)
+        if len(there) < len(HANDLERS) or api is None or fed is None:
             differs.append("something is missing")
         if any(functions.digest_of(one) != ours for one in there.values()):
             differs.append("code or settings changed")
@@ -82,7 +84,9 @@ class Deployment:
         for zipped in (folder / ".chalice/deployments").glob("*.zip"):
             if added := precompile.add(zipped):
                 report(f"Compiled {added} modules in {zipped.name}")
-        chalice(folder, ("deploy",), self._cloud, self._names, report, hidden=self._secrets, **queue)
+            report(f"{zipped.name} has {zipped.stat().st_size / 1e6:.1f} MB to upload")
+        slow = ("deploy", "--connection-timeout", str(UPLOAD_SECONDS))
+        chalice(folder, slow, self._cloud, self._names, report, hidden=self._secrets, **queue)
 
 
 def removal(cloud: Cloud, names: Names, root: Path) -> list[Step]:
@@ -114,11 +118,9 @@ def chalice(
     **more: str,
 ) -> None:
     """Run one Chalice command and report its output. Raises AwsError with the last lines if it fails."""
-    environ = {
-        name: value for name, value in os.environ.items() if name not in hidden and name != "PYTHONPATH"
-    }
-    environ |= {
-        "AWS_DEFAULT_REGION": cloud.region,
+    left_out = hidden | {"PYTHONPATH", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"}
+    environ = {name: value for name, value in os.environ.items() if name not in left_out}
+    environ |= cloud.environ() | {
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
         **more,

@@ -43,6 +43,9 @@ NOT_OF_JOBS = re.compile(
 )
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 NEARBY = frozenset({"localhost", "127.0.0.1", "::1"})
+_SETTINGS = frozenset(
+    f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE")
+)
 PARAMETER_BYTES = 8192  # SSM takes no more
 VARIABLES_BYTES = 3800  # Lambda takes 4 KiB; the queue's address and the revision of the secrets come to it
 
@@ -121,7 +124,7 @@ def read(
         secrets,
         settings.store_url,
         settings.db_ca,
-        tuple(_notes(raw, settings)),
+        (*_notes(raw, settings), *_left(written)),
     )
 
 
@@ -175,8 +178,20 @@ def _with_user(url: str, user: str) -> str:
 
 def _of_jobs(written: Sequence[str]) -> list[str]:
     """Return the names of a file that are not settings: they are secrets of jobs."""
-    known = {name for setting in SETTINGS for name in (setting.name, *setting.aliases)}
-    return [name for name in written if name not in known and not NOT_OF_JOBS.match(name)]
+    return [name for name in written if name not in _SETTINGS and not NOT_OF_JOBS.match(name)]
+
+
+def _left(written: Sequence[str]) -> list[str]:
+    """Return a remark about the names in a file that reach no function."""
+    here = sorted({name for name in written if name in LEFT_BEHIND})
+    refused = sorted({name for name in written if NOT_OF_JOBS.match(name) and name not in _SETTINGS})
+    notes = [f"Of this machine, so not deployed: {', '.join(here)}."] if here else []
+    if refused:
+        notes.append(
+            f"Not deployed: {', '.join(refused)}. On AWS names like these belong to Lambda or to this "
+            "machine; give what a job needs another name, such as REPORT_PLACE for REPORT_PATH."
+        )
+    return notes
 
 
 def _notes(raw: Mapping[str, str], settings: Settings) -> list[str]:

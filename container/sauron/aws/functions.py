@@ -1,4 +1,4 @@
-"""Set what Chalice cannot: the size of /tmp, the digest of the deployment, and the concurrency of runs.
+"""Set what Chalice cannot: the size of /tmp, and the digest of the deployment.
 
 The digest is part of every function's description and is written last, so an interrupted deployment is
 recognised. Writing it also restarts the functions, which then read the current secrets.
@@ -43,26 +43,6 @@ def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool
     return (
         Step(Act.CHANGE, what, f"{', '.join(wrong)} has another size", do) if wrong else Step(Act.KEEP, what)
     )
-
-
-def feeding_step(cloud: Cloud, names: Names, concurrency: int | None, *, deploys: bool) -> Step:
-    """Return the step that limits how many runs go at once; None leaves the limit as it is."""
-    known = inventory.mapping(cloud, names)
-    now = (known or {}).get("ScalingConfig", {}).get("MaximumConcurrency") if known else None
-
-    def do(_report: Report) -> None:
-        fed = inventory.mapping(cloud, names)
-        if fed and concurrency:
-            limit = {"MaximumConcurrency": concurrency}
-            cloud.client("lambda").update_event_source_mapping(
-                UUID=fed["UUID"], BatchSize=1, ScalingConfig=limit
-            )
-
-    what = f"queue to {names.function(WORK)}, {concurrency or now or 'any number of'} runs at once"
-    if known is None and deploys:
-        return Step(Act.CREATE, what, do=do)
-    differs = concurrency is not None and concurrency != now
-    return Step(Act.CHANGE, what, f"{now or 'any number'} before", do) if differs else Step(Act.KEEP, what)
 
 
 def _finish(cloud: Cloud, function: str, description: str, megabytes: int) -> None:

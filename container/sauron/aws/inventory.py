@@ -86,7 +86,9 @@ def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:
         listed = cloud.client("lambda").list_event_source_mappings(EventSourceArn=queue)[
             "EventSourceMappings"
         ]
-        ours: list[dict[str, Any]] = [one for one in listed if one["FunctionArn"].endswith(function)]
+        ours: list[dict[str, Any]] = [
+            one for one in listed if one["FunctionArn"].endswith(function) and one.get("State") != "Deleting"
+        ]
         return ours[0] if ours else None
     return None
 

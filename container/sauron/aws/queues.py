@@ -14,7 +14,9 @@ from .cloud import Cloud, ignore_missing
 from .names import Names
 from .plan import Act, Report, Step, step_for
 
-VISIBILITY_SECONDS = 960  # longer than the work function may run
+# Six times the work function's limit, as AWS advises: a message that comes back while every function is busy
+# counts as a failed try. A run does not wait for it, because a tick sends its message again.
+VISIBILITY_SECONDS = 6 * 900
 RETENTION_SECONDS = 4 * 86400
 DEAD_RETENTION_SECONDS = 14 * 86400
 RECEIVED_AT_MOST = 5

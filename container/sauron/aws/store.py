@@ -43,6 +43,18 @@ def step(url: str, ca: str | None = None) -> Step:
     )
 
 
+def connections(url: str, ca: str | None = None) -> int | None:
+    """Return how many connections the database takes, None if it does not say (a proxy or a pooler)."""
+    store = Store(url, ca=ca)
+    try:
+        with store.engine.connect() as connection:
+            return int(connection.execute(text("SHOW max_connections")).scalar_one())
+    except (DBAPIError, ValueError):
+        return None
+    finally:
+        store.close()
+
+
 def _version(store: Store) -> str | None:
     try:
         with store.engine.connect() as connection:

@@ -8,7 +8,19 @@ from pathlib import Path
 
 from chalicelib.errors import SauronError, SettingsError
 
-from . import alarms, cloud, deployment, functions, inventory, logs, package, parameters, queues, store
+from . import (
+    alarms,
+    cloud,
+    deployment,
+    functions,
+    inventory,
+    limits,
+    logs,
+    package,
+    parameters,
+    queues,
+    store,
+)
 from .cloud import Cloud, aws_errors
 from .desired import Desired
 from .names import PUBLIC_URL, Names
@@ -54,6 +66,12 @@ def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: R
             again=request.again, secrets_change=any(step.act is not Act.KEEP for step in secrets)
         )
         begins = deploys.act is not Act.KEEP
+        limited, about = limits.steps(
+            account,
+            names,
+            request.concurrency,
+            limits.room(account, store.connections(wants.store_url, wants.db_ca)),
+        )
         steps = [
             *queues.steps(account, names),
             *secrets,
@@ -62,12 +80,18 @@ def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: R
             deploys,
             *_address(account, names, wants, has),
             functions.step(account, names, shipped.digest, deploys=begins),
-            functions.feeding_step(account, names, request.concurrency, deploys=begins),
+            *limited,
             *alarms.steps(account, names, request.alarm_email),
         ]
-    notes = list(wants.notes)
+    notes = [*wants.notes, *about]
     if not any(step.what.startswith("topic ") for step in steps):
-        notes.append("No one is notified when Sauron's clock stops. Give --alarm-email ADDRESS.")
+        outside = "SAURON_HEARTBEAT_URL" in wants.secrets | wants.variables
+        notes.append(
+            "The outside monitor alone notices when Sauron's clock stops. Give --alarm-email ADDRESS as well."
+            if outside
+            else "No one is notified when Sauron's clock stops. Give --alarm-email ADDRESS, or set "
+            "SAURON_HEARTBEAT_URL."
+        )
     return Plan(names.stage, account.account, account.region, tuple(steps), tuple(notes))
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import click
 
 from chalicelib.clock import iso
-from chalicelib.errors import JobSpecError
 from chalicelib.model.instants import InstantError, read_instant
 
 from .check_report import report, summary
 from .client import Client, command
 from .examples import examples
 from .output import say, show, show_json, waiting
+
+if TYPE_CHECKING:
+    from chalicelib.model.jobs import JobSpec
 
 
 @command(
@@ -118,9 +120,8 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     The bundle is in `top` itself or, if there is no manifest, in its folder JOBS_GIT_SUBDIR.
     """
     from chalicelib.bundle import lambda_limits, working_tree
+    from chalicelib.bundle.activation import Loaded, check_definitions
     from chalicelib.bundle.job_environment import JobEnvironment
-    from chalicelib.cron.describe import describe
-    from chalicelib.model.jobs import JobSpec
     from chalicelib.settings import Settings
     from sauron_jobs_loader.checks import all_checks
     from sauron_jobs_loader.checks.tree import BundleTree
@@ -142,23 +143,19 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
         python = working_tree.environments(environ=os.environ).python(folder)
         bundle = launcher.boot(working_tree.NAME, folder, environ, python=python)
     except LoaderError as error:
-        found = all_checks.remarks(BundleTree.working_copy(folder))
+        on_tree = all_checks.remarks(BundleTree.working_copy(folder))
         return (
             [],
             [{"job_id": None, "place": None, "reason": reason} for reason in (str(error), *unmet)],
-            [one.record() for one in found],
+            [one.record() for one in on_tree],
         )
     finally:
         launcher.close()
-    faults = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
+    rejected = [{"job_id": one.job_id, "place": one.place, "reason": one.reason} for one in bundle.rejected]
+    found = check_definitions(Loaded(bundle.jobs, rejected))
+    faults = [dict(one) for one in found.rejected]
     jobs: Records = []
-    for record in bundle.jobs:
-        spec = JobSpec.from_record(record)
-        try:
-            spec.check()
-        except JobSpecError as error:
-            faults.append({"job_id": spec.id, "place": spec.place, "reason": str(error)})
-            continue
+    for spec in found.specs.values():
         if target == lambda_limits.AWS and (
             reasons := lambda_limits.refusals(spec, unmet=unmet, in_bundle=lambda_limits.is_file_of(folder))
         ):
@@ -170,9 +167,9 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
                 "cron": spec.cron,
                 "timezone": spec.timezone,
                 "enabled": spec.enabled,
-                "schedule_text": describe(spec.cron, spec.timezone),
+                "schedule_text": spec.schedule_text,
                 "next_run_at": iso(spec.due_at(spec.schedule.after(datetime.now(UTC))))
-                if spec.enabled
+                if spec.enabled and spec.cron
                 else None,
                 "entrypoint": spec.entrypoint,
                 "place": spec.place,
@@ -182,7 +179,26 @@ def checked(top: Path, target: str) -> tuple[Records, Records, Records]:
     path = with_programs(environ, python)["PATH"]
     tree = BundleTree.working_copy(folder, bundle.jobs, bundle.files, path)
     remarks = [*of_loading(bundle), *all_checks.remarks(tree)]
-    return jobs, faults, [*(one.record() for one in remarks), *_of_zones(jobs)]
+    return (
+        jobs,
+        faults,
+        [
+            *(one.record() for one in remarks),
+            *_of_zones(jobs),
+            *_of_pools(found.specs.values(), settings.pools),
+        ],
+    )
+
+
+def _of_pools(specs: Iterable[JobSpec], sizes: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """Yield the remarks on pools that have no size where this check runs."""
+    from chalicelib.model import pools
+
+    named = {spec.pool: spec.place for spec in specs if spec.pool}
+    for pool, text in pools.unsized(named, sizes).items():
+        file, _, line = named[pool].rpartition(":")
+        cure = f"If more may, set SAURON_POOLS, such as {pool}:2."
+        yield {"file": file, "line": int(line) if line.isdecimal() else None, "text": text, "cure": cure}
 
 
 def _of_zones(jobs: Records) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""`sauron aws up` and `sauron aws down`: create, change or remove a stage in an AWS account.
+"""`sauron aws up`, `check` and `down`: create or change, try, or remove a stage in an AWS account.
 
-Both print a plan and ask before they apply it. Both may be interrupted and run again. Values of secrets are
-never shown.
+`up` and `down` print a plan and ask before they apply it. Both may be interrupted and run again. Values of
+secrets are never shown.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +28,10 @@ from .examples import examples
 from .output import say, show, show_json, table, waiting
 
 if TYPE_CHECKING:
+    from sauron.aws.check import Line
     from sauron.aws.plan import Plan, Step
 
+ASKING = "Asking the functions to check themselves"
 STAGE = re.compile(r"[a-z][a-z0-9-]{0,19}")
 
 
@@ -94,6 +97,7 @@ def up(
     """Create or update a stage in AWS. It gets the settings and the code of this checkout."""
     client.local_only("aws up")
     from sauron.aws import desired
+    from sauron.aws.check import check_functions
     from sauron.aws.names import Names
     from sauron.aws.up import Request, address, check, plan_up
 
@@ -127,7 +131,13 @@ def up(
     if url:
         show(f"Sauron is at {url}")
         show("")
-        show("To check it, with a token of SAURON_API_TOKENS (the first tick comes within two minutes):")
+        if done:
+            with waiting(ASKING):
+                lines = check_functions(account, names)
+            _show_checks(lines)
+            show("")
+        show("The first tick comes within two minutes. Then try it, with a token of SAURON_API_TOKENS:")
+        show(f"  sauron aws check --stage {stage}")
         show(f"  curl {url}health")
         show(f"  sauron --url {url} --token TOKEN status")
         show(f"  sauron --url {url} --token TOKEN sync")
@@ -160,7 +170,41 @@ def down(client: Client, *, stage: str, dry_run: bool, yes: bool) -> int:
     return 0
 
 
-for one in (up, down):
+@command("check", epilog=examples("sauron aws check", "sauron aws check --stage test --json"))
+@click.option("--stage", default="prod", show_default=True, callback=_stage, help="Which deployment.")
+def check(client: Client, *, stage: str) -> int:
+    """Have the deployed functions check themselves.
+
+    Each tries what it needs from inside: processes, disk, store, secrets, queue, mail. Exit code 1 if one of
+    them finds something wrong.
+    """
+    client.local_only("aws check")
+    from sauron.aws import cloud
+    from sauron.aws.check import check_functions
+    from sauron.aws.names import Names
+
+    _export_aws_variables(_environ(None)[0])
+    account = cloud.connect()
+    with waiting(ASKING):
+        lines = check_functions(account, Names(stage))
+    if client.json:
+        show_json([asdict(line) for line in lines])
+    else:
+        _show_checks(lines)
+    return 0 if all(line.ok for line in lines) else 1
+
+
+def _show_checks(lines: Sequence[Line]) -> None:
+    table(
+        ["function", "check", "", "found"],
+        [[line.function, line.check, "ok" if line.ok else "WRONG", line.found] for line in lines],
+    )
+    for line in lines:
+        if not line.ok:
+            say(f"{line.function}, {line.check}: {line.fix}.")
+
+
+for one in (up, down, check):
     aws.add_command(one)
 
 

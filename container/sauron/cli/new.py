@@ -83,7 +83,8 @@ import_.params.extend(shared_options())
 def crontab(client: Client, *, file: str, folder: Path, system: bool) -> None:
     """Write a bundle in DIR with the jobs of a crontab. FILE is left as it is.
 
-    A line that has no equal in Sauron, such as @reboot, becomes a comment with the reason.
+    A line that has no equal in Sauron, such as @reboot, becomes a comment with the reason. The exit code is 1
+    if no line became a job.
     """
     client.local_only("import")
     from sauron import new_bundle
@@ -112,8 +113,10 @@ def crontab(client: Client, *, file: str, folder: Path, system: bool) -> None:
                 "count": len(jobs),
             }
         )
-        return
-    _report(jobs, left_out, shown, where)
+    else:
+        _report(jobs, left_out, shown, where)
+    if not jobs:
+        raise click.exceptions.Exit(1)
 
 
 import_.add_command(crontab)

@@ -14,6 +14,7 @@ from pathlib import Path
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
 from chalicelib.settings import within
+from sauron_jobs_loader.masking import credentials_in
 
 from . import lines, user_column
 from .entries import Comment, CronJob, Entry, LeftOut
@@ -23,6 +24,9 @@ _ZONES = ("CRON_TZ", "TZ")
 _EQUAL = {"@every_minute": "* * * * *"}
 _HEADING = re.compile(r"m(?:in\w*)?[.,]?\s+h(?:our\w*)?\b.*", re.IGNORECASE)  # m h dom mon dow command
 _DRAWING = re.compile(r"[|.+\u2500-\u257f].*|\*\s*\*.*|[-=~*_]{2,}.*")  # of the fields, or a line across
+# a name and its value
+_GIVEN = re.compile(r"(?:(?<![\w$])([A-Za-z_][\w-]*)=|--([\w-]+)\s+)(['\"]?)([^\s'\"$`]+)")
+_SHOWN_TO_A_SERVER = re.compile(r"(?i:authorization|x-api-key|private-token)\s*:\s*(?:\w+\s+)?[^\s'\"$`]{8,}")
 _LEAVES_BEHIND = re.compile(r"(?<![&|<>])&\s*$")
 _SETS = re.compile(r"(?:export\s+|set\s+)?['\"]?([^\s='\"]+)['\"]?\s*=\s*(.*)", re.DOTALL)
 CRONS_OWN = ("LOGNAME", "USER")
@@ -229,6 +233,18 @@ def _holds_secret(name: str, value: str) -> bool:
     return bool(named or within(value) - {value})
 
 
+def _shows_secret(command: str) -> bool:
+    """Return whether a command itself holds a password, a token or an address with one."""
+    given = (
+        (f"{name}{option}".replace("-", "_"), value) for name, option, _, value in _GIVEN.findall(command)
+    )
+    return bool(
+        _SHOWN_TO_A_SERVER.search(command)
+        or any(_holds_secret(name, value) for name, value in given)
+        or any("$" not in found for found in credentials_in(command))
+    )
+
+
 def _without_secret(line: str) -> str:
     """Return a comment or a line that is left out, without the value if it sets what holds a secret.
 
@@ -247,5 +263,10 @@ def _about_mail(value: str) -> str:
 def _notes(text: str, user: str | None) -> Iterator[str]:
     if user:
         yield f"cron ran it as {user}; here it runs as Sauron's own user."
+    if _shows_secret(text):
+        yield (
+            "Its command seems to hold a secret, which would stand in git: write the name of a variable"
+            " instead, such as $NAME, and list that name in the job's secrets."
+        )
     if _LEAVES_BEHIND.search(text):
         yield "It ends with `&`, but Sauron ends what a job leaves running: take the `&` away."

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from chalicelib.model.runs import Origin, RunState
+from chalicelib.model.runs import Origin, Outcome, RunState, Verdict
 from chalicelib.operations.operations import Operations
-from chalicelib.store.queue import claims
+from chalicelib.store.queue import claims, finish
 from tests.conftest import define
 
 from .conftest import YEARLY, World, gap
@@ -54,6 +54,28 @@ def test_what_was_queued_before_downtime_is_not_late_before_the_tick_decided(wor
     with world.store.write() as tx:
         tx.execute(text("DELETE FROM job_queue WHERE origin = 'schedule'"))
     world.ticked()
+    assert world.types() == []
+
+
+def test_a_slow_attempt_is_told_once_while_it_runs_and_its_end_is_not(world: World) -> None:
+    define(world.store, world.clock, "j", YEARLY, slow_after_seconds=90)
+    define(world.store, world.clock, "other", YEARLY)
+    for job_id in ("j", "other"):
+        Operations(world.store, world.clock).trigger(job_id)
+    with world.store.write() as tx:
+        runs = [claims.claim(tx, owner="me", now=world.clock.now()).run for _ in range(2)]
+    world.clock.move(seconds=90)
+    assert world.types() == []
+    world.clock.move(seconds=31)
+    [(type_, data)] = world.look()
+    assert runs[0] is not None
+    assert (type_, data["job_id"], data["run_id"]) == ("job.slow", "j", runs[0].id)
+    assert (data["attempt"], data["seconds"]) == (1, 121.0)
+    world.clock.move(hours=30)
+    assert world.types() == []
+    with world.store.write() as tx:
+        verdict = Verdict(Outcome.SUCCEEDED)
+        finish.finish(tx, runs[0], verdict, owner="me", now=world.clock.now(), retry_at=None)
     assert world.types() == []
 
 

@@ -79,6 +79,11 @@ def basic(token: str) -> Client:
     return Client({"Authorization": "Basic " + base64.b64encode(f"anyone:{token}".encode()).decode()})
 
 
+def confirm(client: Client, path: str) -> Answer:
+    """Send the form of an act that asks once more, as its own page sends it."""
+    return client.ask("POST", path, b"confirm=yes", {"Content-Type": "application/x-www-form-urlencoded"})
+
+
 def trigger(client: Client) -> str:
     """Trigger the nightly backup and return the run's id."""
     return str(client.post("/jobs/nightly-backup/trigger", {"params": {"n": 1}}).json["queue_id"])

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -49,17 +48,23 @@ def test_importing_the_application_starts_and_opens_nothing(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("given", ["", " ", "https://sqs.example/1/"])
-def test_a_queue_without_a_name_keeps_the_application_importable(
-    monkeypatch: pytest.MonkeyPatch, given: str
-) -> None:
-    monkeypatch.setenv(
-        "SAURON_SQS_QUEUE_URL", given
-    )  # docker-compose.yml passes every setting on, most empty
-    again = runpy.run_path(str(PROJECT / "app.py"))["app"]
-    assert {one.queue for one in again.event_sources if isinstance(one, SQSEventConfig)} == {
-        "sauron-dev-runs"
-    }
+@pytest.mark.process
+def test_a_queue_without_a_name_keeps_the_application_importable() -> None:
+    code = (
+        "import app; from chalice.app import SQSEventConfig;"
+        "print(*(one.queue for one in app.app.event_sources if isinstance(one, SQSEventConfig)))"
+    )
+    for given in ("", " ", "https://sqs.example/1/"):  # docker-compose.yml passes every setting, most empty
+        environ = {"PATH": os.environ["PATH"], "SAURON_SQS_QUEUE_URL": given}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=PROJECT,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.stdout == "sauron-dev-runs\n", (given, done.stderr)
 
 
 @pytest.mark.parametrize(

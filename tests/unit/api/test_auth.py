@@ -36,7 +36,7 @@ GUARDED = [
 
 @pytest.mark.parametrize("path", GUARDED)
 def test_every_route_that_is_not_public_needs_a_token(guarded: Sauron, path: str) -> None:
-    asked = path.format(job_id="backup", run_id="x", name="x") if "{" in path else path
+    asked = path.format(job_id="backup", run_id="x", name="x", digest="x") if "{" in path else path
     for method in application.app.routes[path]:
         for client in (
             Client(),

@@ -40,7 +40,11 @@ def test_a_body_that_is_no_json_object_is_400_and_says_where(
 @pytest.mark.parametrize(
     ("path", "body", "fault"),
     [
-        (TRIGGER, {"parms": {}}, "parms: this member does not exist here; send one of params, reason, force"),
+        (
+            TRIGGER,
+            {"parms": {}},
+            "parms: this member does not exist here; send one of params, reason, force, chain",
+        ),
         (TRIGGER, {"params": [1]}, "params: send an object"),
         (TRIGGER, {"force": "perhaps"}, "force: send true or false"),
         (TRIGGER, {"force": "true"}, "force: send true or false"),

@@ -26,6 +26,7 @@ from tests.unit.api.client import Client, trigger
         ("/jobs?enabled_only=maybe", "enabled_only", "true or false"),
         ("/next?count=-1", "count", "1 to 1000"),
         ("/runs/x/log?after=-1", "after", "whole number"),
+        ("/runs?limit=%D9%A3", "limit", "whole number"),  # a digit, but none of ours
         ("/runs/x/log?after=4611686018427387905", "after", "whole number"),
     ],
 )

@@ -159,6 +159,19 @@ def test_on_lambda_jobs_find_the_libraries_that_lie_beside_saurons_code(
         assert "PYTHONPATH" not in JobEnvironment(Settings.read({"SAURON_JOB_ENV": how})).zygote()
 
 
+def test_on_lambda_every_job_gets_the_folders_of_pythons_own_libraries() -> None:
+    path = {"LD_LIBRARY_PATH": "/var/lang/lib:/lib64"}
+    for how in ("compatible", "declared"):
+        on_lambda = JobEnvironment(
+            Settings.read({"SAURON_JOB_ENV": how, "AWS_LAMBDA_FUNCTION_NAME": "sauron-prod-work", **path})
+        )
+        for job in (spec(secrets=None), spec(secrets=secrets("CRM_LOGIN")), spec(secrets=[])):
+            assert on_lambda.of(job).items() >= path.items()
+        assert on_lambda.zygote().items() >= path.items()
+    elsewhere = JobEnvironment(Settings.read({"SAURON_JOB_ENV": "declared", **path}))
+    assert "LD_LIBRARY_PATH" not in elsewhere.zygote()
+
+
 @pytest.mark.parametrize(
     "raw", [b"", b" \n", b"\xef\xbb\xbf", "token-1234".encode("utf-16"), b"caf\xe9-1234"]
 )

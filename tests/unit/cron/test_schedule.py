@@ -427,3 +427,15 @@ def test_a_thousand_different_schedules_are_parsed_and_asked_well_within_a_secon
         for hour in range(20):
             Schedule.parse(f"{minute} {hour} * * *", "Europe/Berlin").after(now)
     assert time.process_time() - began < 1
+
+
+def test_counting_a_year_with_changes_of_the_clock_costs_less_than_walking_three_days() -> None:
+    start = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
+    for text, zone in (("* * * * *", "Europe/Berlin"), ("*/2 * * * *", "Australia/Lord_Howe")):
+        schedule = Schedule(text, zone)
+        began = time.process_time()
+        counted = schedule.count_between(start, start + timedelta(days=365))
+        between = time.process_time()
+        walked = sum(1 for _ in schedule.between(start, start + timedelta(days=3)))
+        assert walked == counted * 3 // 365, zone
+        assert between - began < time.process_time() - between, zone

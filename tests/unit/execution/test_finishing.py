@@ -49,7 +49,7 @@ class Scene:
         self.store = store
         self.clock = clock
         self.waited: list[float] = []
-        self.unconfirmed = UnconfirmedClaims("me")
+        self.unconfirmed = UnconfirmedClaims("me", clock)
         self.finisher = Finisher(
             store, clock, owner="me", publish=True, unconfirmed=self.unconfirmed, wait=self.wait
         )

@@ -15,9 +15,11 @@ from chalicelib.model.runs import (
     GOOD,
     UNFINISHED,
     Outcome,
+    RunIds,
     RunState,
     ids_with,
     new_run_id,
+    run_ids_of,
 )
 
 
@@ -76,3 +78,11 @@ def test_the_first_letters_of_an_id_are_a_range_of_ids(prefix: str, low: str, hi
 )
 def test_other_texts_are_the_beginning_of_no_id(prefix: str) -> None:
     assert ids_with(prefix) is None
+
+
+def test_ids_can_be_foreseen_where_time_and_chance_are_given() -> None:
+    with run_ids_of(RunIds(lambda: 1_700_000_000_000, lambda _bits: 5)):
+        first, second = new_run_id(), new_run_id()
+    assert first == "018bcfe5-6800-7005-8000-000000000005"
+    assert second == "018bcfe5-6800-7006-8000-000000000005"
+    assert new_run_id() > second

@@ -157,3 +157,14 @@ def test_every_connection_is_made_with_these_arguments() -> None:
             text = file.read_text(encoding="utf-8")
             if makes.search(text) and file.name != "sqlite_file.py":
                 assert "tls.arguments(" in text, file
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "FATAL:  Feature not supported: RDS Proxy currently doesn't support command-line options.",
+        "FATAL:  unsupported startup parameter: options",
+    ],
+)
+def test_a_pooler_that_refuses_the_connections_options_is_told_with_what_to_write(reason: str) -> None:
+    assert "?prepare_threshold=0" in tls.advised(reason)

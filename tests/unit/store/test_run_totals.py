@@ -185,6 +185,13 @@ def test_the_last_good_end_of_a_job_outlives_its_runs(store: Store, clock: Manua
     with store.write() as tx:
         history.prune(tx, before=clock.now() + timedelta(days=1), most=100)
         assert run_totals.last_successes(run_totals.counts(tx)) == {"a": good}
+        assert run_totals.last_good(tx, ["a", "b"]) == {"a": good}
+        assert run_totals.last_bad(tx) == clock.now()
+    fold(store)
+    run(store, clock, "a", "succeeded")
+    with store.read() as tx:
+        assert run_totals.last_good(tx, ["a"]) == {"a": clock.now()}
+        assert run_totals.last_bad(tx) == clock.now() - timedelta(seconds=1)
 
 
 def test_runs_that_ended_before_there_were_totals_are_counted(store: Store, clock: ManualClock) -> None:
@@ -192,11 +199,12 @@ def test_runs_that_ended_before_there_were_totals_are_counted(store: Store, cloc
     with store.read() as tx:
         before, timed = run_totals.counts(tx), run_totals.timings(tx)
     with store.write() as tx:  # as schema 0007 had it
-        since = ("run_ends", "run_totals", "run_timings", "standings", "silences", "audit_log")
+        since = ("run_ends", "run_totals", "run_timings", "run_days", "standings", "silences", "audit_log")
         for name in since:
             schema.metadata.tables[name].drop(tx)
         for trigger in ("run_ended", "run_ended_at_birth"):
             tx.execute(text(f"DROP TRIGGER {trigger}{'' if store.sqlite else ' ON job_queue'}"))
+        tx.execute(text("DROP INDEX ix_job_queue_not_well"))
         tx.execute(text("UPDATE alembic_version SET version_num = '0007'"))
     store.migrate(keep_copy=False)
     with store.read() as tx:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +40,17 @@ DRAWN = {
     "reversed line feed": ("a 1\nb\x1bM\ra 2\n", "a 2\nb"),
     "to the right": ("ab\r\x1b[4Cc\n", "ab  c\n"),
     "wide letters": ("日本\rab\n", "ab本\n"),
+    "half of a wide letter": ("日本\ra", "a 本"),
+    "the other half": ("日本\x1b[4Gx", "日 x"),
+    "a wide letter over two halves": ("日本語\x1b[2G字", " 字 語"),
+    "erased in the middle of a wide letter": ("日本\x1b[4G\x1b[K.", "日 ."),
+    "erased to the middle of a wide letter": ("日本x\x1b[3G\x1b[1K", "    x"),
+    "signs that are wide": ("✅⚡⌛\rabc", "abc ⌛"),
+    "a mark of its own after a return": ("日0\r00\u0301", "00\u03010"),
+    "a mark of a wide letter": ("日0\r本\u0301", "本\u03010"),
+    "a mark that is seldom": ("ab\rc\u1dc4", "c\u1dc4b"),
+    "marks after a blank": ("ab\x1b[2C\u0301", "ab  \u0301"),
+    "marks at the beginning": ("ab\r\u0301\u0302c", "\u0301\u0302c"),
     "marks": ("ne\u0301e\rxy\n", "xye\n"),
     "the screen is cleared": ("before\n\x1b[2J\x1b[Hafter\n", "before\nafter\n"),
     "other sequences": ("a\x1b]0;title\x07b\x1b[31mc\x1b[0m\x1b[6n\u202ed\x07\n", "abcd\n"),
@@ -59,12 +68,13 @@ def test_the_last_state_of_each_line_is_shown(name: str) -> None:
 @pytest.mark.parametrize("name", DRAWN)
 def test_wherever_the_output_is_cut(name: str) -> None:
     written, shown = DRAWN[name]
-    for cut in range(0, len(written), 1 + len(written) // 50):
+    cuts = range(0, len(written), 1 + len(written) // 50)
+    for pieces in (*((written[:cut], written[cut:]) for cut in cuts), written):
         screen = Screen()
-        screen.feed(written[:cut])
-        screen.feed(written[cut:])
+        for piece in pieces:
+            screen.feed(piece)
         screen.end()
-        assert as_shown("\n".join(screen.rows())) == shown
+        assert as_shown("\n".join(screen.rows())) == shown, pieces
 
 
 def test_colours_belong_to_the_letters_that_are_left() -> None:
@@ -102,8 +112,9 @@ def test_no_sequence_costs_more_than_it_is_worth() -> None:
 def test_nothing_that_drives_a_terminal_is_left_and_pieces_make_no_difference(text: str) -> None:
     shown = as_shown(text)
     assert not set(shown) & set("\r\b\x1b\x9b\x07")
-    screen = Screen()
-    for piece in itertools.batched(text, 3) if hasattr(itertools, "batched") else text:
-        screen.feed("".join(piece))
-    screen.end()
-    assert as_shown("\n".join(screen.rows())) == shown
+    for size in (1, 3):
+        screen = Screen()
+        for begin in range(0, len(text), size):
+            screen.feed(text[begin : begin + size])
+        screen.end()
+        assert as_shown("\n".join(screen.rows())) == shown

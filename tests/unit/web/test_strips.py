@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.answers.timelines import Mark, Timeline
 from chalicelib.model.runs import RunState
-from chalicelib.web.strips import strip
+from chalicelib.web.strips import shades, strip
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 NOTHING = Timeline((), None, (), dense=False, usual_seconds=None, off_since=None)
@@ -61,8 +61,38 @@ def test_what_comes_is_a_dash_or_as_long_as_usual_or_a_band() -> None:
 
 
 def test_bands_and_the_time_off_are_lines() -> None:
-    lines = drawn(band=(NOW - 24 * HOUR, NOW), off_since=NOW - HOUR)
-    assert lines == {"band": "M0 13H1440", "off": "M1380 13H1440"}
+    made = strip(replace(NOTHING, band=(NOW - 24 * HOUR, NOW), off_since=NOW - HOUR), now=NOW)
+    assert [(path.kind, path.d) for path in made.past] == [("band", "M0 13H1440"), ("off", "M1380 13H1440")]
+    assert [(path.kind, path.d) for path in made.to_come] == [("off", "M0 13H1440")]
+    ends = strip(replace(NOTHING, off_since=NOW - HOUR, off_until=NOW + 3 * HOUR), now=NOW)
+    assert [path.d for path in ends.to_come] == ["M0 13H180"]
+
+
+def test_a_band_has_a_hole_where_occurrences_were_missed() -> None:
+    gap = mark(RunState.MISSED, 12, 60, count=60)
+    lines = drawn(gap, band=(NOW - 20 * HOUR, NOW - HOUR))
+    assert lines["band"] == "M240 13H720M780 13H1380"
+
+
+def test_the_newest_marks_that_are_not_well_lead_to_their_runs() -> None:
+    marks = [mark(state, hours) for hours, state in ((9, RunState.FAILED), (8, RunState.SKIPPED))]
+    marks += [mark(RunState.DEGRADED, 7), mark(RunState.SUCCEEDED, 6), mark(RunState.RUNNING, 0.1)]
+    made = strip(replace(NOTHING, marks=marks), now=NOW, links=2)
+    assert [one.of.state for one in made.linked] == ["skipped", "degraded"]
+    assert [path.d for one in made.linked for path in one.paths] == ["M960 9h8v8h-8z", "M1020 6v14"]
+    assert {path.kind for path in made.past} == {"failed", "succeeded", "running long"}
+    assert strip(replace(NOTHING, marks=marks), now=NOW).linked == ()
+
+
+def test_the_time_in_which_sauron_was_down_is_shaded_wide_enough_to_be_seen() -> None:
+    times = [(NOW - 30 * HOUR, NOW - 23 * HOUR), (NOW - 2 * HOUR, NOW - HOUR), (NOW - HOUR / 60, NOW)]
+    made = shades(times, now=NOW)
+    assert [one.until for one in made] == [until for _, until in times]
+    assert [(one.x, one.width, one.seconds) for one in made] == [
+        (0, 60, 3600),
+        (1320, 60, 3600),
+        (1436, 4, 60),
+    ]
 
 
 def test_a_strip_says_the_same_in_words() -> None:

@@ -3,11 +3,12 @@ from __future__ import annotations
 import re
 
 from chalicelib.wiring import Sauron
+from tests.conftest import ManualClock
 from tests.unit.api.client import Client
 
 
 def acts(page: str) -> list[str]:
-    return re.findall(r"<td>(enable|disable|trigger|sync)\b", page)
+    return re.findall(r"<td>(enable|disable|trigger|sync|cancel)\b", page)
 
 
 def test_acts_are_listed_with_who_why_and_what_was_refused(sauron: Sauron, client: Client) -> None:
@@ -33,3 +34,38 @@ def test_many_acts_are_paged(sauron: Sauron, client: Client) -> None:
     following = re.search(r'rel="next" href="([^"]+)"', page)
     assert following
     assert (len(acts(page)), len(acts(client.get(f"/ui/audit{following[1]}").body))) == (50, 1)
+
+
+def test_a_page_is_followed_to_the_end_through_every_filter(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for number in range(5):
+        client.post("/jobs/nightly-backup/disable", {"reason": f"reason {number}"})
+        client.post("/jobs/nightly-backup/enable")
+        clock.move(hours=1)
+    path, seen, pages = "/ui/audit?act=disable&limit=2&since=2026-03-02T13:00:00Z", [], 0
+    while path:
+        page = client.get(path).body
+        seen += re.findall(r"<td>reason (\d)", page)
+        pages += 1
+        assert ("Back to the newest" in page) is (pages > 1)
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        path = f"/ui/audit{following[1].replace('&amp;', '&')}" if following else ""
+    assert (seen, pages) == (["4", "3", "2", "1"], 2)
+    assert "Nothing is older." in client.get("/ui/audit?after=1").body
+
+
+def test_acts_are_found_by_name_and_time(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    run = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    clock.move(hours=2)
+    client.post(f"/runs/{run}/cancel")
+    assert acts(client.get("/ui/audit?act=trigger").body) == ["trigger"]
+    assert acts(client.get("/ui/audit?act=trigger,cancel").body) == ["cancel", "trigger"]
+    page = client.get("/ui/audit").body
+    last_hour = re.search(r'href="([^"]+)">Last hour', page)
+    assert last_hour
+    assert acts(client.get(last_hour[1].replace("&amp;", "&")).body) == ["cancel"]
+    assert f'href="/ui/runs/{run}"' in page
+    assert 'href="/ui/jobs/nightly-backup"' in page
+    assert client.get("/ui/audit?since=soon").status == 400
+    assert "Query parameter" in client.get("/ui/audit?since=soon", Accept="text/html").body

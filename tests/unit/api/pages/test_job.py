@@ -159,18 +159,17 @@ def test_a_form_of_too_many_fields_is_refused() -> None:
 def test_the_reason_of_every_form_is_in_the_audit_log(copy: Sauron, client: Client) -> None:
     send(client, "/ui/jobs/copy/trigger", reason="by hand")
     (run,) = client.get("/runs").json["runs"]
-    send(client, f"/ui/runs/{run['id']}/cancel", reason="wrong")
+    send(client, f"/ui/runs/{run['id']}/cancel", reason="wrong", confirm="yes")
     send(client, f"/ui/runs/{run['id']}/retry", reason="again")
-    send(client, "/ui/jobs/copy/disable", reason="noisy")
+    send(client, "/ui/jobs/copy/disable", reason="noisy", confirm="yes")
     send(client, "/ui/sync", reason="now")
     entries = client.get("/audit-log").json["entries"]
     assert [one["reason"] for one in reversed(entries)] == ["by hand", "wrong", "again", "noisy", "now"]
 
 
 def test_a_switch_has_a_reason_and_an_end_in_the_zone_of_the_page(copy: Sauron, client: Client) -> None:
-    send(
-        client, "/ui/jobs/copy/disable", reason="the disks move", until="2026-04-01T08:00", tz="Europe/Berlin"
-    )
+    fields = {"reason": "the disks move", "until": "2026-04-01T08:00", "tz": "Europe/Berlin"}
+    send(client, "/ui/jobs/copy/disable", **fields, confirm="yes")
     override = client.get("/jobs/copy").json["override"]
     assert (override["reason"], override["until"]) == ("the disks move", "2026-04-01T06:00:00Z")
     page = client.get("/ui/jobs/copy").body
@@ -202,9 +201,9 @@ def test_a_job_that_is_not_there_is_a_page_that_says_so(copy: Sauron, client: Cl
 
 
 def test_the_page_answers_why_in_the_zone_of_the_job(copy: Sauron, client: Client) -> None:
-    page = client.get("/ui/jobs/copy?why=2026-03-03T03:00").body
+    page = client.get("/ui/jobs/copy?at=2026-03-03T03:00").body
     assert "<b>Due.</b>" in page
     assert "Job copy is due at 2026-03-03 03:00 UTC" in page
     assert 'value="2026-03-03T03:00"' in page
-    answer = client.get("/ui/jobs/copy?why=tomorrow", Accept="text/html")
-    assert (answer.status, "why" in answer.body) == (400, True)
+    answer = client.get("/ui/jobs/copy?at=tomorrow", Accept="text/html")
+    assert (answer.status, "Query parameter &#39;at&#39;" in answer.body) == (400, True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chalicelib.model.runs import RunState
-from chalicelib.store import incidents
+from chalicelib.store import alerts, incidents, silences
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
@@ -80,7 +80,7 @@ def test_a_run_in_progress_stands_beside_its_usual_duration(
         progress_note="table 4",
     )
     page = client.get("/").body
-    assert "2 min of 4 min" in page
+    assert "2 of 4 min" in page
     assert "about 2 min left" in page
     assert "40 %, table 4" in page
     clock.move(seconds=180)
@@ -133,3 +133,107 @@ def test_every_page_but_the_overview_says_how_many_fail(
     sauron.duties.review()
     for path in ("/ui/jobs", "/ui/runs", f"/ui/runs/{run}"):
         assert "1 failing</a>" in client.get(path).body
+
+
+def failing_for_two_nights(sauron: Sauron, clock: ManualClock) -> str:
+    """Let the nightly backup end well once and then fail twice; return the newest run."""
+    night = clock.now() - timedelta(hours=9)
+    for days, state in ((2, RunState.SUCCEEDED), (1, RunState.FAILED)):
+        record(sauron.store, "nightly-backup", state, night - timedelta(days=days))
+    run = record(sauron.store, "nightly-backup", RunState.FAILED, night, error="the <disk> is full")
+    sauron.duties.review()
+    return run
+
+
+def test_a_job_that_fails_says_how_often_and_who_was_told(
+    build: Build, client: Client, clock: ManualClock
+) -> None:
+    mail = {"ALERT_EMAIL": "night@ops.test", "FROM_EMAIL": "s@ops.test"}
+    sauron = build(**mail, SAURON_ALERT_WEBHOOK_URL="https://hook.test/")
+    define(sauron.store, clock, "nightly-backup", "0 3 * * *")
+    failing_for_two_nights(sauron, clock)
+    said = "2 runs failed in a row; the last good one ended 2 d ago."
+    page = client.get("/").body
+    assert f"{said} Not sent yet: night@ops.test and the webhook." in page
+    with sauron.store.write() as tx:
+        (owed,) = alerts.claim(tx, "mail", now=clock.now(), until=clock.now(), most=5)
+        alerts.sent(tx, [owed.id], now=clock.now())
+    assert f"{said} Told night@ops.test, last now. Not sent yet: the webhook." in client.get("/").body
+
+
+def test_a_mark_that_is_not_well_leads_to_its_run_and_says_why(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    run = failing_for_two_nights(sauron, clock)
+    page = client.get("/").body
+    link = page.partition(f'<a href="/ui/runs/{run}"><title>')[2].partition("</a>")[0]
+    assert link == 'failed 03:00: the &lt;disk&gt; is full</title><path class="failed" d="M900 2v22"/>'
+    assert 'aria-label="last 24 hours: 1 failed; next 24 hours: 1 to come"' in page
+
+
+def test_the_time_in_which_sauron_was_down_is_shaded_through_all_rows(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    since = clock.now() - timedelta(hours=12)
+    with sauron.store.write() as tx:
+        silences.note(tx, since=since, until=since + timedelta(minutes=47))
+    page = client.get("/").body
+    assert page.count('<rect class="down" x="720" width="47" height="26"/>') == 1  # the other rows use it
+    assert page.count('<use href="#hours"/>') == 1
+    assert ">down 47 min</text>" in page
+    assert "Sauron was down for 47 min, until <time" in page
+
+
+def test_a_job_that_is_late_says_by_how_much(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    since = clock.now() - timedelta(minutes=17)
+    with sauron.store.write() as tx:
+        incidents.begin(
+            tx,
+            "nightly-backup",
+            "late",
+            reason="it waits",
+            since=since,
+            told_at=None,
+            job_id="nightly-backup",
+            run_id=None,
+        )
+    assert '<td class="next late">17 min late</td>' in client.get("/").body
+    assert '<td class="number late">17 min late</td>' in client.get("/ui/jobs").body
+
+
+def test_what_else_wants_a_person_is_counted_in_a_sentence(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for job_id in ("a", "b", "c"):
+        define(sauron.store, clock, job_id, "0 3 * * *")
+    for job_id in ("a", "b"):
+        record(sauron.store, job_id, RunState.DEGRADED, clock.now() - timedelta(hours=1))
+    client.post("/jobs/c/disable")
+    page = client.get("/").body
+    assert "2 are degraded, one is off." in page
+    assert "Nobody is told about degraded runs." in page
+
+
+def test_when_all_is_well_the_page_says_since_when_nothing_failed(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    record(sauron.store, "nightly-backup", RunState.FAILED, clock.now() - timedelta(days=3), seconds=0)
+    record(sauron.store, "nightly-backup", RunState.SUCCEEDED, clock.now() - timedelta(days=2))
+    sauron.membership.join()
+    sauron.duties.tick()
+    page = client.get("/").body
+    assert "All is well." in page
+    assert "Nothing has failed since <time" in page
+    assert ">Fri 12:00</time>. Next:" in page
+
+
+def test_a_run_beyond_its_usual_duration_is_measured_by_its_limit(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    now = clock.now()
+    record(sauron.store, "nightly-backup", RunState.SUCCEEDED, now - timedelta(days=1), seconds=100)
+    record(sauron.store, "nightly-backup", RunState.RUNNING, now - timedelta(seconds=200))
+    page = client.get("/").body
+    # the limit of 300 s stands at 94 of 100, so the usual 100 s at 31 and the 200 s at 63
+    assert '<path class="done" d="M0 4H31"/><path class="done slow" d="M31 4H63"/>' in page
+    assert '<path class="limit" d="M94 0V8"/>' in page

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
@@ -14,6 +15,19 @@ def error(code: str) -> ClientError:
 
 def test_an_arn_names_partition_region_and_account() -> None:
     assert HERE.arn("sqs", "q") == "arn:aws:sqs:eu-central-1:123456789012:q"
+
+
+def test_another_process_gets_the_credentials_in_its_environment_and_no_profile() -> None:
+    session = boto3.Session("key", "secret", "token", region_name="eu-west-1")
+    cloud = Cloud(session, "eu-west-1", "123456789012", "arn:aws:iam::123456789012:user/me")
+    assert cloud.environ() == {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "token",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_REGION": "eu-west-1",
+    }
+    assert "secret" not in repr(cloud)
 
 
 def test_an_error_of_aws_names_the_act_the_code_and_what_to_do() -> None:

@@ -164,3 +164,17 @@ def test_an_address_that_no_function_could_fetch_is_refused_before_it_is_deploye
             GIVEN | {"JOBS_GIT_REPO_URL": "https://git.example.org/a/b.git?token=in-the-query"}, PROD
         )
     assert "in-the-query" not in str(refused.value)
+
+
+def test_the_plan_names_the_lines_of_a_file_that_reach_no_function() -> None:
+    file = {
+        "REPORT_PATH": "/srv/report",
+        "HTTPS_PROXY": "http://proxy:3128",
+        "API_PORT": "80",
+        "CRM_TOKEN": "x",
+    }
+    wants = desired.read({**GIVEN, **file}, PROD, written=list(file))
+    assert "CRM_TOKEN" in wants.secrets
+    here, refused = [note for note in wants.notes if "not deployed" in note.lower()]
+    assert here == "Of this machine, so not deployed: API_PORT."
+    assert refused.startswith("Not deployed: HTTPS_PROXY, REPORT_PATH.")

@@ -205,3 +205,27 @@ def test_a_command_that_leaves_a_process_behind_is_told() -> None:
     left, *others = jobs(read(b"* * * * * a &\n* * * * * a && b\n* * * * * a 2>&1\n* * * * * a & b\n"))
     assert "take the `&` away" in left.notes[0]
     assert all(not job.notes for job in others)
+
+
+def test_a_command_that_holds_a_secret_is_told() -> None:
+    shown = [
+        "PGPASSWORD=correct-horse pg_dump shop",
+        "curl -H 'Authorization: Bearer abcdef123456' https://shop.example.org",
+        "mysqldump --password=correct-horse shop",
+        "tool --api-key correct-horse-battery",
+        "curl https://ops:correct-horse@shop.example.org/ping",
+        "SLACK_WEBHOOK=https://chat.example.org/T0/B0/xyz alarm",
+    ]
+    harmless = [
+        'PGPASSWORD="$SHOP_PASSWORD" pg_dump shop',
+        'curl -H "Authorization: Bearer $TOKEN" https://shop.example.org',
+        "mysqldump --password=$PASSWORD shop",
+        "pass show key",
+        "backup --compress=9 --keep-days=30",
+        "ssh deploy@shop.example.org uptime",
+    ]
+    text = "".join(f"* * * * * {line}\n" for line in [*shown, *harmless])
+    told = {
+        job.text for job in jobs(read(text.encode())) if any("seems to hold a secret" in n for n in job.notes)
+    }
+    assert told == set(shown)

@@ -1,0 +1,135 @@
+"""What an act would do to a job and its runs, counted, in words for the page that asks about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from chalicelib.model.jobs import Job
+from chalicelib.model.runs import OCCURRENCES, Run, RunState
+from chalicelib.store import history
+from chalicelib.store.database import Tx
+from chalicelib.text import about, counted
+
+from .act_page import Effect
+
+WEEK = timedelta(days=7)
+NAMED = 3  # occurrences that are named
+MOST = 1000  # unfinished runs that are looked at
+_STATES = [RunState.QUEUED, RunState.RUNNING]
+
+
+def of_switching_off(
+    tx: Tx, job: Job, until: datetime | None, *, now: datetime, zone: ZoneInfo
+) -> list[Effect]:
+    """Return what switching a job off until an instant (None: for good) would do."""
+    found = [_skipped(job, until, now, zone)]
+    waiting, running = unfinished(tx, job)
+    asked_for = [run for run in waiting if run.origin not in OCCURRENCES and not run.attempt]
+    tries = [run for run in waiting if run.attempt]
+    if until is not None:
+        found.append(_comes_back(job, until, zone))
+    if running:
+        goes = "goes on" if len(running) == 1 else "go on"
+        found.append(Effect("running", f"{counted(len(running), 'run')} {goes}", "no run is stopped by this"))
+    else:
+        found.append(Effect("to-come", "Nothing runs now", "no run is stopped by this"))
+    if asked_for:
+        by_hand = f"{counted(len(asked_for), 'run')} by hand still waits its turn"
+        found.append(Effect("queued", by_hand, "it starts all the same"))
+    if tries:
+        given_up = f"{counted(len(tries), 'run')} that is to be tried again is given up"
+        found.append(Effect("failed", given_up, "it ends as failed"))
+    return found
+
+
+def _skipped(job: Job, until: datetime | None, now: datetime, zone: ZoneInfo) -> Effect:
+    end = until or now + WEEK
+    if not job.enabled:
+        return Effect("off", "It is off already", "this replaces who switched it off, why and until when")
+    if job.rejected is not None or end <= now:
+        return Effect("skipped", "No occurrence is skipped by this")
+    count = job.spec.schedule.count_between(now, end)
+    named = []
+    for fire_at in job.spec.schedule.between(now, end):
+        named.append(f"{fire_at.astimezone(zone):%a %d %b %H:%M}")
+        if len(named) == NAMED:
+            break
+    more = f"{', '.join(named)}{' ...' if count > len(named) else ''}" if named else ""
+    if until is None:
+        return Effect(
+            "skipped", "Every occurrence is skipped", f"{count} in the next 7 days: {more}".rstrip(": ")
+        )
+    skipped = f"{counted(count, 'occurrence')} {'is' if count == 1 else 'are'} skipped"
+    return Effect("skipped", skipped, f"{more}, with this reason" if more else "none falls into that time")
+
+
+def _comes_back(job: Job, until: datetime, zone: ZoneInfo) -> Effect:
+    at = f"{until.astimezone(zone):%a %d %b %H:%M}"
+    if not job.spec.enabled:
+        return Effect("off", "It stays off after that", f"from {at} git says so")
+    first = job.spec.schedule.after(until).astimezone(zone)
+    return Effect("well", "Comes back by itself", f"{at}; first run {first:%a %d %b %H:%M}")
+
+
+def of_switching_on(job: Job, until: datetime | None, *, now: datetime, zone: ZoneInfo) -> list[Effect]:
+    """Return what switching a job on until an instant (None: for good) would do."""
+    if job.rejected is not None:
+        return [Effect("rejected", "Nothing runs until its definition is mended", job.rejected)]
+    first = job.spec.schedule.after(now).astimezone(zone)
+    found = [Effect("well", "Occurrences run again", f"the first {first:%a %d %b %H:%M}; none is made good")]
+    if until is not None:
+        after = "on" if job.spec.enabled else "off"
+        at = f"{until.astimezone(zone):%a %d %b %H:%M}"
+        found.append(Effect("to-come", f"From {at} git decides again", f"there it is {after}"))
+    return found
+
+
+def of_triggering(tx: Tx, job: Job) -> list[Effect]:
+    """Return what a run by hand would do beside the runs that there are."""
+    waiting, running = unfinished(tx, job)
+    others = len(waiting) + len(running)
+    found = [
+        Effect(
+            "queued",
+            "A run is queued now",
+            f"at most {job.spec.max_attempts} attempts, each of at "
+            f"most {about(job.spec.timeout.total_seconds())}",
+        )
+    ]
+    if others and job.spec.overlap in {"skip", "queue"}:
+        found.append(Effect("running", f"It waits for {counted(others, 'run')}", "of this job"))
+    elif running and job.spec.overlap == "replace":
+        found.append(
+            Effect("failed", f"It stops {counted(len(running), 'run')}", "the job's overlap is replace")
+        )
+    elif running:
+        found.append(Effect("running", f"It starts beside {counted(len(running), 'run')}", "of this job"))
+    found.append(Effect("to-come", "The schedule stays as it is", "no occurrence is moved or skipped by it"))
+    return found
+
+
+def of_cancelling(run: Run, job: Job | None, *, now: datetime, zone: ZoneInfo) -> list[Effect]:
+    """Return what cancelling a run would do."""
+    if run.state == RunState.RUNNING:
+        since = f"it has run for {about((now - (run.started_at or now)).total_seconds())}"
+        found = [Effect("failed", "Its processes are stopped", f"{since}; what it did so far stays done")]
+    else:
+        found = [Effect("cancelled", "It is not started", "")]
+    found.append(Effect("cancelled", "It is not tried again", "the run ends as cancelled"))
+    coming = job.next_fires(now=now, count=1) if job else []
+    if coming:
+        at = f"{coming[0].astimezone(zone):%a %d %b %H:%M}"
+        found.append(Effect("to-come", "The job stays on", f"its next occurrence is {at}"))
+    return found
+
+
+def unfinished(tx: Tx, job: Job) -> tuple[Sequence[Run], Sequence[Run]]:
+    """Return a job's runs that wait, without occurrences to come, and those in progress."""
+    runs = history.runs(tx, job_id=job.id, states=_STATES, limit=MOST)
+    waiting = [one for one in runs if one.state == RunState.QUEUED]
+    return (
+        [one for one in waiting if one.origin not in OCCURRENCES or one.attempt],
+        [one for one in runs if one.state == RunState.RUNNING],
+    )

@@ -1,0 +1,159 @@
+"""One run: how far it is, its attempts, its log, what it was given and what it returned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib.answers.job_health import failing
+from chalicelib.api import parameters
+from chalicelib.api.routing import current_request, get
+from chalicelib.api.runs import POSITION, log_response
+from chalicelib.model.runs import UNFINISHED, Attempt, Run, RunState
+from chalicelib.store import bundle, history, past_runs, registry
+from chalicelib.store.database import Tx
+from chalicelib.terminal.screen import as_shown
+from chalicelib.text import about, taken
+
+from . import log_view
+from .frame import SAID, page
+
+blueprint = Blueprint(__name__)
+
+WANTED = parameters.text("q", "Mark the lines of the log that hold this text.", maxLength=200)
+AFTER = parameters.whole("after", "Show the log from the line after this one.", low=0, high=2**31, default=-1)
+ATTEMPTS = 20  # shown, the newest
+FOLDED = 400  # characters of a value that are shown unfolded
+MOST = 6000  # characters of a value
+ROOM = 1.1  # the full bar, of the usual duration, where no limit is known
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """How far a run is by time, in thousandths of the bar, whose end is the limit of an attempt."""
+
+    done: int
+    usual_at: int | None
+    took: float
+    usual: float | None
+    limit: float | None
+    slow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A JSON value as text; a long one is folded, and one that is too long for a page is cut."""
+
+    text: str
+    folded: bool
+    cut: bool
+
+
+@get(blueprint, "/ui/runs/{run_id}", query=(*SAID, WANTED, AFTER))
+def run(run_id: str) -> Response:
+    """Show one run. `q` marks lines of its log, `after` is the number before the first line shown."""
+    current = current_request()
+    sauron = current.sauron
+    now = sauron.clock.now()
+    wanted, after = WANTED.of(current.query), AFTER.of(current.query)
+    with sauron.store.read() as tx:
+        found = history.find(tx, run_id)
+        attempts = history.attempts_of(tx, found.id)
+        log = log_view.view(tx, found, after=None if after < 0 else after, wanted=wanted)
+        usual = past_runs.usual_seconds(tx, found.job_id)
+        limit = _limit(tx, found)
+        revision = (
+            bundle.known_revisions(tx, {found.revision}).get(found.revision) if found.revision else None
+        )
+        red = failing(tx)
+    return page(
+        "run.html",
+        here="runs",
+        failing=red,
+        run=found,
+        word=_word(found),
+        unfinished=found.state in UNFINISHED,
+        usual=usual,
+        meter=_meter(attempts, usual, limit, now) if found.state is RunState.RUNNING else None,
+        next_step=_next_step(found, limit, now),
+        attempts=attempts[-ATTEMPTS:],
+        attempts_made=len(attempts),
+        log=log,
+        wanted=wanted,
+        after=after,
+        params=None if not found.params else {name: _value(one) for name, one in found.params.items()},
+        result=None if found.result is None else _value(found.result),
+        revision=revision,
+        instant=found.fire_at or found.created_at,
+    )
+
+
+@get(blueprint, "/ui/runs/{run_id}/log", query=(POSITION,))
+def log(run_id: str) -> Response:
+    """Return a log as people see it to a browser; a long one ends with the address of the rest."""
+    current = current_request()
+    response = log_response(run_id, after=POSITION.of(current.query))
+    response.body = as_shown(response.body)
+    if "X-More" in response.headers:
+        rest = f"{current.mount}/ui/runs/{run_id}/log?after={response.headers['X-Next-After']}"
+        response.body += f"\n[... continued at {rest} ...]\n"
+    return response
+
+
+def _limit(tx: Tx, run: Run) -> timedelta | None:
+    """Return what one attempt may take, by the revision that runs or, before that is bound, by the job."""
+    spec = bundle.spec(tx, run.revision, run.job_id) if run.revision else None
+    if spec is None:
+        job = registry.job(tx, run.job_id)
+        spec = job.spec if job else None
+    return spec.timeout if spec else None
+
+
+def _meter(attempts: list[Attempt], usual: float | None, limit: timedelta | None, now: datetime) -> Meter:
+    took = (now - attempts[-1].started_at).total_seconds() if attempts else 0.0
+    most = limit.total_seconds() if limit else None
+    full = max(most or (usual or 0) * ROOM, took, 1.0)
+    return Meter(
+        done=round(took / full * 1000),
+        usual_at=None if usual is None or usual > full else round(usual / full * 1000),
+        took=took,
+        usual=usual,
+        limit=most,
+        slow=usual is not None and took > usual,
+    )
+
+
+def _word(run: Run) -> str:
+    if run.state is RunState.QUEUED and run.attempt:
+        return "Waiting to try again"
+    return run.state.replace("_", " ").capitalize()
+
+
+def _next_step(run: Run, limit: timedelta | None, now: datetime) -> str | None:
+    """Say what comes next, or what a person can do."""
+    if run.state is RunState.QUEUED:
+        waits = (run.due_at - now).total_seconds()
+        nth = f"Attempt {run.attempt + 1} of {run.max_attempts}"
+        if waits > 0:
+            return f"{nth} begins in {about(waits)}."
+        return f"{nth} is due. It begins when a worker is free and no other run of the job is in its way."
+    missed = f"These are {run.gap_count} occurrences of one gap. " if run.gap_count > 1 else ""
+    steps: dict[RunState, str | None] = {
+        RunState.FAILED: "No attempt is left. Mend what the error says, then run it again.",
+        RunState.TIMED_OUT: f"One attempt may take {taken(limit.total_seconds()) if limit else 'so long'}. "
+        "See where the log stops; a job that needs longer gets a larger timeout_seconds.",
+        RunState.DEGRADED: "It finished and says itself that not all is well; its result says what.",
+        RunState.CANCELLED: "It was stopped, and is not tried again. Run it again when it may go on.",
+        RunState.SKIPPED: "It was not run, and is not made up for. Run it again if it is needed.",
+        RunState.MISSED: f"{missed}The time passed while nothing could run. Run it again if it is needed.",
+    }
+    return steps.get(run.state)
+
+
+def _value(value: Any) -> Value:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    return Value(text[:MOST], folded=len(text) > FOLDED, cut=len(text) > MOST)

@@ -1,0 +1,25 @@
+"""Pools as values: what a run that waits for one is told, and which have no size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+DEFAULT_SIZE = 1  # of a pool that SAURON_POOLS does not name
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A pool without room: how many runs of it are running, and how many may."""
+
+    pool: str
+    running: int
+    size: int
+
+
+def unsized(pools: Collection[str], sizes: Collection[str]) -> dict[str, str]:
+    """Return a remark for each pool of jobs that has no size, by its name."""
+    return {
+        name: f"Pool {name!r} has no size in SAURON_POOLS, so one run of it runs at a time."
+        for name in sorted(set(pools) - set(sizes))
+    }

@@ -1,0 +1,46 @@
+"""The ledger's proof for chains: every occurrence of the parents that ended has a row of the child."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from chalicelib.model.jobs import Job
+
+from . import registry
+from .database import Tx
+from .schema import chain_ends, job_queue
+
+_q = job_queue.c
+
+
+def unasked(tx: Tx, child: Job, *, until: datetime) -> tuple[list[tuple[datetime, str]], int]:
+    """Return the occurrences that a child has no row for, each with why it is owed one; and how many it owes.
+
+    Looked at are parents that ended up to `until` while the child's present definition was in force. What is
+    noted and waits to be followed is no hole.
+    """
+    period = next((one for one in registry.periods_of(tx, child.id) if one.until is None), None)
+    if not child.spec.after or period is None or child.removed_at is not None:
+        return [], 0
+    noted = select(chain_ends.c.run_id)
+    at = func.coalesce(_q.fire_at, _q.chain_at).label("at")
+    of_parents = select(_q.job_id, at).where(
+        _q.job_id.in_(child.spec.after),
+        _q.gap_from.is_(None),
+        _q.fire_at.is_not(None) | _q.chain_key.is_not(None),
+        _q.finished_at > max(period.since, registry.ledger_from(tx, child.id)),
+        _q.finished_at <= until,
+        _q.id.not_in(noted),
+    )
+    ended: dict[datetime, set[str]] = {}
+    for row in tx.execute(of_parents):
+        ended.setdefault(row.at, set()).add(row.job_id)
+    owed = sorted(at for at, parents in ended.items() if parents == set(child.spec.after))
+    mine = select(_q.chain_at, _q.gap_from).where(_q.job_id == child.id, _q.chain_key.is_not(None))
+    rows = list(tx.execute(mine))
+    single = {row.chain_at for row in rows}
+    gaps = [(row.gap_from, row.chain_at) for row in rows if row.gap_from is not None]
+    lost = [at for at in owed if at not in single and not any(a <= at <= b for a, b in gaps)]
+    return [(at, f"{' and '.join(child.spec.after)} ended") for at in lost], len(owed)

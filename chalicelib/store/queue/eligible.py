@@ -1,0 +1,60 @@
+"""Which runs a claim looks at, and in which order: every policy's condition, for both stores.
+
+The order is priority, then due time. Runs of priority 0 are found by the index of due times; the others have
+arms of their own, which cost nothing where there are none. The parameters are `now` and `outage.instants`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    and_,
+    bindparam,
+    literal_column,
+    select,
+    union_all,
+)
+
+from chalicelib.store.schema import QUEUED, job_queue
+
+from . import outage, overlap, pauses, pools
+
+_q = job_queue.c
+_ZERO = literal_column("0")
+
+
+def condition(ended: ColumnElement[str] | None = None) -> ColumnElement[bool]:
+    """Say whether a run is due and may start now, or is to be decided about now.
+
+    `ended` is the run whose end the same statement records: it still counts as running in its snapshot.
+    """
+    return and_(
+        _q.state == QUEUED,
+        _q.due_at <= bindparam("now", type_=_q.due_at.type),
+        outage.settled(),
+        overlap.claimable(ended),
+        pools.room(ended),
+        pauses.lets_start(),
+    )
+
+
+def first(
+    due: Select[Any], locked: Callable[[Select[Any]], Select[Any]] = lambda arm: arm
+) -> CompoundSelect[Any]:
+    """Return the first of the runs that `due` selects, by priority and then by due time.
+
+    `locked` adds to each arm the locks of its rows.
+    """
+    in_time = (_q.due_at, _q.id)
+    arms = (
+        due.where(_q.priority > _ZERO).order_by(_q.priority.desc(), *in_time),
+        due.where(_q.priority == _ZERO).order_by(*in_time),
+        due.where(_q.priority < _ZERO).order_by(_q.priority.desc(), *in_time),
+    )
+    one = literal_column("1")
+    return union_all(*(select(locked(arm.limit(one)).subquery()) for arm in arms)).limit(one)

@@ -1,0 +1,82 @@
+"""Pools: how many runs of a pool may run at once over all jobs and runners, as SQL that both stores share.
+
+A run has its pool from its job's definition (`follow_definition`). The sizes are rows of `pools`, which each
+tick brings in line with SAURON_POOLS. On PostgreSQL a run of a pool is claimed under the pool's lock only, so
+two runners never count the same free place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, and_, delete, func, insert, literal_column, or_, select, update
+
+from chalicelib.model.jobs import JobSpec
+from chalicelib.model.pools import DEFAULT_SIZE, Waiting
+from chalicelib.store.database import Tx
+from chalicelib.store.schema import RUNNING, job_queue, pools
+
+_q = job_queue.c
+_other = job_queue.alias("in_pool")
+_o = _other.c
+_sizes = select(pools.c.name, pools.c.size)
+
+
+def room(ended: ColumnElement[str] | None = None) -> ColumnElement[bool]:
+    """Say whether the pool of a run has room for it; `ended` is a run that still seems to run."""
+    beside = (_o.state == RUNNING, _o.pool == _q.pool, *(() if ended is None else (_o.id != ended,)))
+    running = select(func.count()).select_from(_other).where(*beside).scalar_subquery()
+    size = select(pools.c.size).where(pools.c.name == _q.pool).scalar_subquery()
+    return or_(_q.pool.is_(None), running < func.coalesce(size, literal_column(str(DEFAULT_SIZE))))
+
+
+def stored_sizes(tx: Tx) -> dict[str, int]:
+    """Return the size of each pool that has one."""
+    return {row.name: row.size for row in tx.execute(_sizes)}
+
+
+def keep_sizes(tx: Tx, sizes: Mapping[str, int]) -> None:
+    """Write the sizes of the pools, if they are not the stored ones."""
+    if stored_sizes(tx) == dict(sizes):
+        return
+    tx.execute(delete(pools))
+    if sizes:
+        tx.execute(insert(pools), [{"name": name, "size": size} for name, size in sizes.items()])
+
+
+def follow_definition(tx: Tx, spec: JobSpec) -> None:
+    """Give the unfinished runs of a job the pool and the priority of its new definition."""
+    tx.execute(
+        update(job_queue)
+        .where(
+            _q.job_id == spec.id,
+            _q.finished_at.is_(None),
+            or_(_q.pool.is_distinct_from(spec.pool), _q.priority != spec.priority),
+        )
+        .values(pool=spec.pool, priority=spec.priority)
+    )
+
+
+def waiting(tx: Tx, names: set[str]) -> dict[str, Waiting]:
+    """Return how full each of these pools is, those with room left out."""
+    if not names:
+        return {}
+    sizes = stored_sizes(tx)
+    counted = select(_q.pool, func.count()).where(_q.state == RUNNING, _q.pool.in_(names)).group_by(_q.pool)
+    found = {}
+    for name, running in tx.execute(counted):
+        size = sizes.get(name, DEFAULT_SIZE)
+        if running >= size:
+            found[name] = Waiting(name, running, size)
+    return found
+
+
+def has_waited() -> ColumnElement[bool]:
+    """Say whether another run of a run's pool was going on when the run became due."""
+    then = and_(
+        _o.pool == _q.pool,
+        _o.id != _q.id,
+        _o.started_at.is_not(None),
+        or_(_o.finished_at.is_(None), _o.finished_at > _q.due_at),
+    )
+    return select(_o.id).where(then).exists()

@@ -1,0 +1,62 @@
+"""Times in the zone of a page, and the keeping of that zone in the page's own links and forms.
+
+A template writes links as if there were no zone. What a page shows of others is escaped, so that none of it
+looks like a link's or form's tag.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import ContextVar
+from datetime import datetime
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from chalicelib.text import on
+
+UTC = ZoneInfo("UTC")
+shown_zone: ContextVar[ZoneInfo] = ContextVar("shown_zone", default=UTC)
+
+
+def shown(instant: datetime, pattern: str = "%H:%M") -> str:
+    """Return an instant as the clock on the wall of the page's zone shows it."""
+    return instant.astimezone(shown_zone.get()).strftime(pattern)
+
+
+def shown_on(instant: datetime, now: datetime) -> str:
+    """Return when something was or will be, as short as is clear, in the page's zone."""
+    zone = shown_zone.get()
+    return on(instant.astimezone(zone), now.astimezone(zone))
+
+
+def exact(instant: datetime) -> str:
+    """Return an instant in full, with the name of its zone."""
+    return f"{shown(instant, '%A %d %B %Y, %H:%M:%S')} {zone_word(instant)}"
+
+
+def zone_word(instant: datetime) -> str:
+    """Return the abbreviation of the page's zone at an instant: "UTC", "CEST", "UTC+04"."""
+    word = shown(instant, "%Z")
+    return word if word.isalpha() else f"UTC{word}"
+
+
+def keep_zone(html: str, mount: str, zone: ZoneInfo) -> str:
+    """Return a page whose own links and forms keep its zone; UTC needs no keeping."""
+    if zone.key == UTC.key:
+        return html
+    kept = f"tz={quote(zone.key, safe='/')}"
+    own = rf'{re.escape(mount)}/(?:ui/[^"#]*|(?:\?[^"#]*)?)'
+
+    def link(found: re.Match[str]) -> str:
+        address = found["address"]
+        if re.search(r"[?;&]tz=", address):
+            return found[0]
+        between = "" if address.endswith("?") else "&amp;" if "?" in address else "?"
+        return f'{found["name"]}="{address}{between}{kept}{found["place"]}"'
+
+    address = rf'(?P<address>{own}|\?[^"#]*)(?P<place>(?:#[^"]*)?)'
+    html = re.sub(rf'\b(?P<name>href|formaction)="{address}"', link, html)
+    html = re.sub(rf'(?<=method="post" )(?P<name>action)="{address}"', link, html)
+    field = f'<input type="hidden" name="tz" value="{zone.key}">'
+    get_form = r'<form(?: class="(?!zone")[^"]*")? method="get"[^>]*>'
+    return re.sub(get_form, lambda found: found[0] + field, html)

@@ -1,0 +1,83 @@
+"""Every page in both schemes, on a desk and on a phone, with a keyboard alone, and without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import checks
+from tests.browser.chromium import Scheme, Visitor
+from tests.e2e.outside import Served
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "overview": "/",
+    "jobs": "/ui/jobs",
+    "jobs of a state": "/ui/jobs?state=failing",
+    "jobs, none found": "/ui/jobs?q=nowhere",
+    "job": "/ui/jobs/offsite-backup",
+    "job, off": "/ui/jobs/staging-refresh",
+    "job, and why": "/ui/jobs/orders-export?why=2026-03-06T13:15",
+    "runs": "/ui/runs",
+    "runs, none found": "/ui/runs?job_id=nowhere",
+    "running": "/ui/runs/{running}",
+    "failed run": "/ui/runs/{failed}",
+    "audit": "/ui/audit",
+}
+MISSING = {"no such job": "/ui/jobs/nowhere", "no such run": "/ui/runs/00000000-0000-7000-8000-000000000000"}
+ALWAYS = (checks.frame, checks.times, checks.sideways, checks.spilled)
+# What a page is asked in each way of looking. axe-core and a walk through it take long: once in each scheme.
+LOOKS: dict[str, tuple[Scheme, int, tuple[Callable[[Page], list[str]], ...]]] = {
+    "light": ("light", 1440, (*ALWAYS, checks.axe, checks.keyboard)),
+    "dark": ("dark", 1440, ALWAYS),
+    "phone": ("light", 360, ALWAYS),
+    "dark phone": ("dark", 360, (*ALWAYS, checks.axe, checks.keyboard)),
+}
+# Faults of pages that are about to be drawn anew.
+NOT_YET = ("instant outside <time>", "landmark-unique", "scrollable-region-focusable", "meta-refresh")
+
+
+@pytest.fixture(scope="package")
+def runs(night_server: Served) -> dict[str, str]:
+    """Return ids of runs that pages show."""
+
+    def newest(**wanted: str) -> str:
+        return str(night_server.http.get("/runs", params=wanted).json()["runs"][0]["id"])
+
+    return {
+        "running": newest(job_id="db-dump-main", state="running"),
+        "failed": newest(job_id="cert-renew", state="failed"),
+    }
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_keeps_what_every_page_keeps(
+    night: Visitor, runs: dict[str, str], name: str, look: str
+) -> None:
+    scheme, width, questions = LOOKS[look]
+    page = night(PAGES[name].format(**runs), scheme=scheme, width=width)
+    first_lines = page.locator("header.top").inner_text() + page.locator("h1").inner_text()
+    assert "2 failing" in first_lines
+    faults = checks.all_of(page, *questions)
+    assert [fault for fault in faults if not any(one in fault for one in NOT_YET)] == []
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_page_that_is_not_there_keeps_it_too(night: Visitor, name: str) -> None:
+    night.watch.expected.add(404)
+    for scheme, width, questions in (LOOKS["light"], LOOKS["dark phone"]):
+        page = night(MISSING[name], scheme=scheme, width=width)
+        assert checks.all_of(page, *questions) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_says_the_same_without_javascript(night: Visitor, runs: dict[str, str], name: str) -> None:
+    path = PAGES[name].format(**runs)
+    with_script, without = (
+        night(path, script=script).locator("body").inner_text() for script in (True, False)
+    )
+    assert with_script.split() == without.split()

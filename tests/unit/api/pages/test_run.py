@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.model.runs import Outcome, RunState, Verdict
+from chalicelib.wiring import Sauron
+from tests.conftest import ManualClock
+from tests.recorded_runs import record
+from tests.unit.api.client import Client, begin, execute, trigger
+
+
+def headline(page: str) -> str:
+    found = re.search("<h1>(.*?)</h1>", page)
+    assert found
+    return " ".join(re.sub("<[^>]+>", "", found[1]).split())
+
+
+def test_each_state_says_what_comes_next(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    said = {
+        RunState.FAILED: "Mend what the error says",
+        RunState.TIMED_OUT: "larger timeout_seconds",
+        RunState.DEGRADED: "its result says what",
+        RunState.CANCELLED: "Run it again when it may go on",
+        RunState.SKIPPED: "is not made up for",
+        RunState.MISSED: "These are 3 occurrences of one gap.",
+    }
+    for number, (state, text) in enumerate(said.items()):
+        at = clock.now() - timedelta(hours=number + 1)
+        gap: dict[str, Any] = {}
+        if state is RunState.MISSED:
+            gap = {"gap_count": 3, "gap_from": at - timedelta(hours=2)}
+        run_id = record(sauron.store, "nightly-backup", state, at, reason="the disk was away", **gap)
+        page = client.get(f"/ui/runs/{run_id}").body
+        assert headline(page) == f"{state.replace('_', ' ').capitalize()}: nightly-backup"
+        assert text in page, state
+        assert "the disk was away" in page, state
+        assert 'class="meter"' not in page
+        assert f"/ui/jobs/nightly-backup?at={at.strftime('%Y-%m-%dT%H')}" in page
+
+
+def test_a_run_between_two_attempts_says_when_the_next_begins(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    run_id = trigger(client)
+    assert "Attempt 1 of 3 is due. It begins when a worker is free" in client.get(f"/ui/runs/{run_id}").body
+    execute(sauron, clock, Verdict(Outcome.FAILED, error="refused"), retry_in=timedelta(seconds=61))
+    page = client.get(f"/ui/runs/{run_id}").body
+    assert headline(page) == "Waiting to try again: nightly-backup"
+    assert "Attempt 2 of 3 begins in 61 s." in page
+    assert "refused" in page
+
+
+def test_progress_is_time_beside_what_is_usual_and_the_limit(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    record(sauron.store, "nightly-backup", RunState.SUCCEEDED, clock.now() - timedelta(days=1), seconds=75)
+    run_id = trigger(client)
+    begin(sauron, clock)
+    for seconds, done, slow in ((30, 100, False), (120, 500, True)):
+        clock.move(seconds=seconds)
+        page = client.get(f"/ui/runs/{run_id}").body
+        bar = re.search(
+            r'<path class="done( slow)?" d="M0 5H(\d+)"/><path class="usual" d="M(\d+) 0V10"/>', page
+        )
+        assert bar
+        assert (int(bar[2]), int(bar[3]), bool(bar[1])) == (done, 250, slow), seconds
+    assert "usually 1 min 15 s" in page
+    assert "limit 5 min 0 s" in page
+
+
+def test_a_large_value_is_folded_and_a_page_stays_small(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    run_id = trigger(client)
+    assert "<dt>n</dt><dd><code>1</code>" in client.get(f"/ui/runs/{run_id}").body
+    execute(sauron, clock, Verdict(Outcome.SUCCEEDED, result={"rows": ["<&>\"'" * 9] * 900}))
+    page = client.get(f"/ui/runs/{run_id}").body
+    assert "<details><summary>" in page
+    assert len(page.encode()) < 100_000

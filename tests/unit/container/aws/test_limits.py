@@ -1,0 +1,48 @@
+"""How many runs go at once where the account or the database is small, and what AWS does in its own time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sauron.aws.cloud import AwsError, Cloud
+from sauron.aws.limits import Room, set_runs
+from sauron.aws.names import Names
+
+
+@pytest.mark.parametrize(
+    ("total", "connections", "runs"),
+    [
+        (10, None, 5),  # a new account
+        (10, 100, 5),
+        (1000, 100, 40),  # a small database
+        (1000, None, 995),  # a proxy, which does not say
+        (5, None, 2),  # AWS takes no smaller limit
+        (1000, 10, 2),
+    ],
+)
+def test_runs_leave_room_for_the_clock_the_api_and_the_database(
+    total: int, connections: int | None, runs: int
+) -> None:
+    assert Room(total, total, connections).runs == runs
+
+
+class _Session:
+    """Gives one client that has no mapping of the queue."""
+
+    def client(self, _service: str) -> Any:
+        return self
+
+    def list_event_source_mappings(self, **_named: str) -> dict[str, Any]:
+        name = "arn:aws:lambda:eu-west-1:123456789012:function:sauron-prod-work"
+        return {"EventSourceMappings": [{"UUID": "1", "FunctionArn": name, "State": "Deleting"}]}
+
+
+def test_a_mapping_that_is_never_made_is_an_error_with_the_next_step() -> None:
+    cloud = Cloud(_Session(), "eu-west-1", "123456789012", "arn:aws:iam::123456789012:user/me")
+    times = iter(range(0, 1000, 10))
+    waited: list[float] = []
+    with pytest.raises(AwsError, match=r"still missing after 120 s\. Run this again"):
+        set_runs(cloud, Names("prod"), 5, sleep=waited.append, clock=lambda: float(next(times)))
+    assert sum(waited) > 20
