@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.execution.running_attempts import Attempt
@@ -40,6 +41,16 @@ class LazyRevisions:
     def start(self, run: Run, spec: JobSpec) -> Attempt:
         """Start the processes of an attempt, as `Revisions.start`."""
         return self.get().start(run, spec)
+
+    def prepare(self, count: int) -> None:
+        """Have processes ready for attempts, as `Revisions.prepare`, if a revision is loaded."""
+        if self._built is not None:
+            self._built.prepare(count)
+
+    def rest(self, waiting: timedelta) -> None:
+        """End processes that have waited so long for an attempt."""
+        if self._built is not None:
+            self._built.rest(waiting)
 
     def params_faults(self, job: Job, params: Mapping[str, Any]) -> list[str] | None:
         """Ask a job's model about params, as `Revisions.params_faults`."""

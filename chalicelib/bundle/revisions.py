@@ -181,6 +181,15 @@ class Revisions:
         with self._loader.translated():
             return self._launcher.start(request)
 
+    def prepare(self, count: int) -> None:
+        """Have processes ready for so many attempts of the active revision, which are soon to start."""
+        if self.preloaded is not None:
+            self._launcher.prepare(self.preloaded, count)
+
+    def rest(self, waiting: timedelta) -> None:
+        """End processes that have waited so long for an attempt."""
+        self._launcher.rest(waiting)
+
     def params_faults(self, job: Job, params: Mapping[str, Any]) -> list[str] | None:
         """Return what the model of a job's params says of these; None if it cannot be asked.
 

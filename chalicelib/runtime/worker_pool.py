@@ -1,7 +1,8 @@
 """The workers of a runner: one dispatcher claims what is due, one thread executes each attempt.
 
-The dispatcher sleeps until the earliest due time or a wake-up, so a trigger starts in milliseconds and an
-idle runner asks nothing. A store that refuses is tried again; what it holds is not lost.
+The dispatcher sleeps until a second before the earliest due time, makes processes for what is due then, and
+sleeps on until that time or a wake-up, so a run starts in milliseconds and an idle runner asks nothing.
+A store that refuses is tried again; what it holds is not lost.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from .threads import Threads
 log = logs.get(__name__)
 
 LOOK_ANYWAY_SECONDS = 60.0
+AHEAD = timedelta(seconds=1)  # before an instant, processes are made for the runs that are due at it
+FREE_FOR = timedelta(seconds=30)  # processes that nothing needed for so long end
 STORE_PAUSE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
 LOOKS_FOR_LAPSED = 3  # so many of them between two looks for leases that lapsed
@@ -111,6 +114,11 @@ class WorkerPool:
                 return
             with sauron.store.read() as tx:
                 due, switched = enqueue.next_due(tx, now=now), registry.next_override_end(tx)
+                soon = 0 if due is None else enqueue.due_until(tx, now=now, until=min(due, now + AHEAD))
+            if soon:
+                sauron.revisions.prepare(min(soon, free))
+            elif due is not None:
+                due -= AHEAD
             if switched is not None and switched <= now:
                 self._tick_now()
                 return
@@ -144,6 +152,7 @@ class WorkerPool:
                 if look % LOOKS_FOR_LAPSED == 0:
                     self._sauron.duties.rescue_dead(self._stopping.wait)
                 self._sauron.store.checkpoint()
+                self._sauron.revisions.rest(FREE_FOR)
             except SQLAlchemyError as error:
                 log.error("rescue.failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 

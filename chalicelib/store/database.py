@@ -32,21 +32,14 @@ from sqlalchemy.exc import (
 )
 
 from chalicelib.errors import DamagedStoreError, StoreError
-from chalicelib.postgresql import tls
 
-from . import copies, schema
+from . import copies, refusals, schema
 from .migrations import takeover
-from .permissions import closed_part, unwritable
 from .postgres import engine as postgres
 from .postgres import locks
 from .sqlite_file import BUSY_SECONDS, WAL_BYTES, SqliteFile
 
 VICTIM_TRIES = 3  # of a transaction that PostgreSQL ends because of a deadlock
-_CURES = {
-    "full": " Free some space on its disk, then start again.",
-    "locked": " Another process holds it. End that one, or wait, then start again.",
-    "disk I/O": " Look at its disk, and free some space there, then start again.",
-}
 
 Tx = Connection
 T = TypeVar("T")
@@ -97,11 +90,10 @@ class Store:
             if self.path
             else None
         )
-        self._writing: contextlib.AbstractContextManager[Any] = (
-            self.file.writing if self.file else contextlib.nullcontext()
-        )
         self.engine = self.file.engine(self.url) if self.file else postgres.engine(self.url, ca)
-        event.listen(self.engine, "after_cursor_execute", _note_change)
+        self._writer = self.file.writer(self.engine, self._wrote) if self.file else None
+        if not self.file:
+            event.listen(self.engine, "after_cursor_execute", _note_change)
         self.observer: Observer | None = None
 
     @contextlib.contextmanager
@@ -111,17 +103,21 @@ class Store:
         A PostgreSQL that cannot be reached is tried for a while; what is in the block is never done twice:
         see `writing`.
         """
-        with (
-            self.observed(),
-            self._writing,
-            self.engine.connect() if self.sqlite else postgres.connect(self.engine.connect) as connection,
-        ):
+        if self._writer is not None:
+            with self.observed(), self._writer.transaction() as tx:
+                yield tx
+            return
+        with self.observed(), postgres.connect(self.engine.connect) as connection:
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
             connection.info.pop(_CHANGED, None)
             with connection.begin():
                 yield connection
             changed = connection.info.pop(_CHANGED, False)
-        if changed and self.observer is not None:
+        if changed:
+            self._wrote()
+
+    def _wrote(self) -> None:
+        if self.observer is not None:
             self.observer.wrote()
 
     @contextlib.contextmanager
@@ -130,12 +126,21 @@ class Store:
         try:
             yield
         except SQLAlchemyError as error:
+            if self.file is not None and isinstance(error, DBAPIError):
+                self.file.note_refusal(error.orig)
             if self.observer is not None and _refusal(error):
                 self.observer.refused(error)
             raise
 
     def writing(self, act: Callable[[Tx], T]) -> T:
-        """Do an act as one write transaction; one that PostgreSQL ends in favour of another is done again."""
+        """Do an act as one write transaction; one that PostgreSQL ends in favour of another is done again.
+
+        On SQLite acts of several threads that wait are committed together; the act may then be done by
+        another thread.
+        """
+        if self._writer is not None:
+            with self.observed():
+                return self._writer.together(act)
 
         def once() -> T:
             with self.write() as tx:
@@ -231,17 +236,7 @@ class Store:
 
     def explain(self, error: DBAPIError) -> str:
         """Return why the store cannot be used, and what to do about it."""
-        reason = str(error.orig)
-        if self.path is None:
-            url = self.url.render_as_string(hide_password=True)
-            return f"The database {url} cannot be used: {tls.advised(reason.strip())}"
-        if "not a database" in reason:
-            todo = "Move the file away, or name another in JOB_QUEUE_DB_URL."
-            return f"{self.path} is not an SQLite database. {todo}"
-        if ("unable to open" in reason or "readonly" in reason) and closed_part(self.path):
-            return unwritable(self.path, error)
-        todo = next((todo for sign, todo in _CURES.items() if sign in reason), "")
-        return f"The store {self.path} cannot be used: {reason}.{todo}"
+        return refusals.explained(error, self.url, self.path)
 
     def _refuse_missing_tables(self, tx: Tx) -> None:
         """Raise StoreError if a store that says that it has the newest schema lacks a part of it."""
@@ -282,6 +277,8 @@ class Store:
 
     def close(self) -> None:
         """Close every connection and let go of the checkpointer's lock."""
+        if self._writer is not None:
+            self._writer.close()
         self.engine.dispose()
         if self.file is not None:
             self.file.close()

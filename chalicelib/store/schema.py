@@ -56,7 +56,7 @@ class Instant(TypeDecorator[datetime]):
             return value
         if value.tzinfo is not UTC:
             value = value.astimezone(UTC)
-        return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value.year >= 1000 else None  # noqa: PLR2004 - strftime pads no year
+        return value.isoformat(timespec="microseconds").replace("+00:00", "Z") if value.year >= 1000 else None  # noqa: PLR2004 - no earlier instant is written
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Read an instant."""

@@ -16,7 +16,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from chalicelib.errors import DamagedStoreError, StoreError
 from . import copies
 from .permissions import PRIVATE_FILE, claim_folder, open_lock_file
 from .use_lock import UseLock
-from .write_turns import WriteTurns
+from .wal import use_wal
+from .write_turns import SqliteWriter, WriteTurns
 
 log = logs.get(__name__)
 
@@ -67,12 +68,13 @@ class SqliteFile:
         self._damage: DamagedStoreError | None = None
         self._opened: tuple[int, int] | None = None  # device and inode of the file that is in use
         self._has_wal = False
+        self._wal_name = f"{path}-wal"
         self._noting = threading.Lock()
 
     @property
     def wal(self) -> Path:
         """The write-ahead log."""
-        return self.path.with_name(self.path.name + "-wal")
+        return Path(self._wal_name)
 
     def parts(self) -> list[Path]:
         """Return what belongs to the store: the file with what lies beside it, its copies, its own folder."""
@@ -105,7 +107,7 @@ class SqliteFile:
             with contextlib.suppress(OSError):  # a file that was just made; its -wal and -shm follow it
                 if self.path.stat().st_size == 0:
                     self.path.chmod(PRIVATE_FILE)
-            self._has_wal = _use_wal(connection)
+            self._has_wal = use_wal(connection, BUSY_SECONDS)
             if self._opened is None:
                 self._opened = _identity(self.path)
             for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-8000"):
@@ -113,31 +115,40 @@ class SqliteFile:
 
         @event.listens_for(engine, "begin")
         def begin(connection: Connection) -> None:
-            mode = "IMMEDIATE" if connection.get_execution_options().get("write") else "DEFERRED"
-            self._check_in_place()
-            connection.exec_driver_sql(f"BEGIN {mode}")
-            self._check_wal(mode)
+            if not connection.get_execution_options().get("write"):  # `SqliteWriter` begins what writes
+                self._check_in_place()
+                connection.exec_driver_sql("BEGIN DEFERRED")
 
         @event.listens_for(engine, "handle_error")
         def note(context: ExceptionContext) -> None:
-            error = context.original_exception
-            other_kind = "not a database" in str(error) and not self.is_store
-            if other_kind and copies.newest_good(self.path, self.backups) is None:
-                return
-            if copies.is_damage(error):
-                self.note_damage(str(error))
+            self.note_refusal(context.original_exception)
 
         return engine
+
+    def note_refusal(self, error: BaseException | None) -> None:
+        """Note the damage if it is why SQLite refused something."""
+        other_kind = "not a database" in str(error) and not self.is_store
+        if other_kind and copies.newest_good(self.path, self.backups) is None:
+            return
+        if copies.is_damage(error):
+            self.note_damage(str(error))
+
+    def writer(self, engine: Engine, changed: Callable[[], None]) -> SqliteWriter:
+        """Return what writes to this file; `changed` is called after each COMMIT that changed a row."""
+
+        def check() -> None:
+            self._check_in_place()
+            if self._has_wal and not os.path.exists(self._wal_name):  # noqa: PTH110 - at every write
+                raise self._lost("its -wal was deleted while Sauron had it open")
+
+        return SqliteWriter(
+            lambda: engine.connect().execution_options(write=True), self.writing, check, changed
+        )
 
     def _check_in_place(self) -> None:
         """Raise DatabaseError if the name of the file leads to another file than the one in use, or none."""
         if self._opened is not None and _identity(self.path) != self._opened:
             raise self._lost("it was deleted or replaced while Sauron had it open")
-
-    def _check_wal(self, mode: str) -> None:
-        """Raise DatabaseError if the log into which a transaction is about to write has no name any more."""
-        if mode == "IMMEDIATE" and self._has_wal and not self.wal.exists():
-            raise self._lost("its -wal was deleted while Sauron had it open")
 
     def _lost(self, what: str) -> DatabaseError:
         """Note this damage and return it as an error of SQLite, which whoever uses the store expects."""
@@ -268,24 +279,8 @@ class SqliteFile:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     """Return the device and inode of a file, None if there is none."""
-    with contextlib.suppress(FileNotFoundError):
-        there = path.stat()
-        return there.st_dev, there.st_ino
-    return None
-
-
-def _use_wal(connection: sqlite3.Connection) -> bool:
-    """Switch the file to WAL, and say whether it has one: not every file system allows it.
-
-    It is tried again when another process does so too: SQLite does not wait for that.
-    """
-    give_up = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)
-        else:
-            return str(mode) == "wal"
+    try:
+        there = os.stat(path)  # noqa: PTH116 - at every transaction
+    except FileNotFoundError:
+        return None
+    return there.st_dev, there.st_ino

@@ -11,10 +11,9 @@ import contextlib
 import os
 import selectors
 import signal
-import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -25,6 +24,7 @@ from . import scratch
 from .facts import AttemptFacts, facts_of
 from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle
+from .slots import Begun
 from .streams import CHUNK, JobChannel, OnOutput, OnProgress, OnState, Output, Reports, Stream
 
 LINGER = timedelta(seconds=2)
@@ -33,6 +33,9 @@ LINGER = timedelta(seconds=2)
 DRAIN_LIMIT = 1 << 22
 REPORT_PATIENCE = timedelta(seconds=12)
 """How long after the last limit the supervisor may take to report before it is killed as frozen."""
+
+LEAVE_SECONDS = 0.02
+"""Most processes leave within this time, so the supervisor is asked to limit the rest only then."""
 
 LONGEST_WAIT_SECONDS = 1.0
 """One wait of the loop: `stop` may bring the deadline forward from another thread."""
@@ -47,11 +50,9 @@ class Attempt:
         tree: ProcessTreeHandle,
         own_tree: bool,
         nonce: str,
-        control: socket.socket,
-        link: socket.socket,
-        output: int,
-        supervisor: int,
-        pid: int,
+        begun: Begun,
+        oom: OomWatch,
+        limits: Mapping[str, float | None],
         grace: timedelta,
         report_patience: timedelta,
         masker: Masker,
@@ -59,16 +60,18 @@ class Attempt:
         scratch_folder: str,
         on_end: Callable[[Attempt], None],
     ) -> None:
-        self.pid = pid
+        self.pid = begun.pid
         self.ran_alone = True  # until another attempt of the launcher runs beside it
-        self._oom = OomWatch()
+        self._oom = oom.from_now()
+        self._limits = limits
         self._tree = tree
         self._own_tree = own_tree
         self._nonce = nonce
-        self._control = control
-        self._link = link
-        self._output = output
-        self._supervisor = supervisor
+        self._control = begun.control
+        self._link = begun.link
+        self._output = begun.output
+        self._supervisor = begun.supervisor
+        self._is_free = False  # the supervisor, for another attempt
         self._grace = grace.total_seconds()
         self._patience = self._grace + report_patience.total_seconds()
         self._masker = masker
@@ -80,6 +83,7 @@ class Attempt:
         self._watched = False
         self._stop_reason: str | None = None
         self._deadline = float("inf")
+        self._linger_at = float("inf")
 
     def stop(self, reason: str) -> None:
         """End the attempt: TERM to its whole tree, KILL after the grace.
@@ -123,11 +127,13 @@ class Attempt:
         if not self._first_to_watch():  # it was ended before anybody watched
             return self._facts(reports, job, 0)
         output = Output(self._output, self._masker, on_output)
-        self._order({"order": "limit", "seconds": timeout.total_seconds(), "grace": self._grace})
+        limits = {**self._limits, "seconds": timeout.total_seconds(), "grace": self._grace}
+        self._order({"order": "limit", "scratch": self._scratch, **limits})
         self._deadline = min(self._deadline, time.monotonic() + timeout.total_seconds() + self._patience)
         try:
             self._listen(reports, job, output)
             leftovers = 0 if reports.report else self._sweep()
+            self._is_free = bool(reports.report and reports.report["again"])
             _drain(output)
             _drain(job)
             output.finish()
@@ -156,11 +162,16 @@ class Attempt:
                         selector.unregister(stream)
                     elif stream.wanted != key.events:
                         selector.modify(stream, stream.wanted, stream)
-                if time.monotonic() > self._deadline:
+                now = time.monotonic()
+                if now > self._deadline:
                     self._kill_supervisor()
+                if now > self._linger_at:
+                    self._linger_at = float("inf")
+                    self._order({"order": "linger", "seconds": LINGER.total_seconds() - LEAVE_SECONDS})
 
     def _wait_seconds(self) -> float:
-        return min(max(self._deadline - time.monotonic(), 0.0) + 0.001, LONGEST_WAIT_SECONDS)
+        left = min(self._deadline, self._linger_at) - time.monotonic()
+        return min(max(left, 0.0) + 0.001, LONGEST_WAIT_SECONDS)
 
     def _kill_supervisor(self) -> None:
         """End a supervisor that is frozen, or waits for a process that cannot be killed."""
@@ -186,7 +197,7 @@ class Attempt:
         )
 
     def _let_linger(self) -> None:
-        self._order({"order": "linger", "seconds": LINGER.total_seconds()})
+        self._linger_at = time.monotonic() + LEAVE_SECONDS
 
     def _order(self, order: dict[str, Any]) -> None:
         with self._lock, contextlib.suppress(OSError):
@@ -194,12 +205,18 @@ class Attempt:
                 channel.send(self._control, order)
 
     def _close(self) -> None:
-        """Give up every descriptor. A supervisor that still runs ends its tree when it sees that."""
+        """Give up every descriptor. A supervisor that still runs ends its tree when it sees that.
+
+        One that is free is given back to its tree.
+        """
         with self._lock:
             if self._closed:
                 return
             self._closed = True
-            self._control.close()
+            if self._is_free:
+                self._tree.give_back(self._control)
+            else:
+                self._control.close()
             self._link.close()
             os.close(self._output)
         if self._own_tree:

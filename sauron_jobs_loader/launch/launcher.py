@@ -8,10 +8,9 @@ leaves threads or connections behind gets no zygote: its attempts are spawned, e
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import os
 import secrets as randomness
-import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -21,13 +20,14 @@ from typing import Any
 from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.process.manifest import MANIFEST
 
-from . import questions, scratch
+from . import questions, scratch, slots
 from .attempt import REPORT_PATIENCE, Attempt
 from .boot import Bundle, Rejection, bundle_of
 from .days import Days
 from .facts import AttemptFacts
+from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle, TreeGoneError
-from .request import AttemptRequest, message_of, started
+from .request import AttemptRequest, limits_of, message_of
 
 __all__ = ["Attempt", "AttemptFacts", "AttemptRequest", "Bundle", "Launcher", "Rejection"]
 
@@ -69,6 +69,7 @@ class Launcher:
         self._retiring: list[ProcessTreeHandle] = []
         self._attempts: set[Attempt] = set()
         self._closed = False
+        self._oom = OomWatch()
 
     def boot(
         self, sha: str, folder: Path, environ: Mapping[str, str], *, python: Path | None = None
@@ -156,6 +157,21 @@ class Launcher:
             if own:
                 own.end()
 
+    def prepare(self, sha: str, count: int) -> None:
+        """Have processes made for so many attempts of a revision, if it is loaded, ahead of need."""
+        with self._lock:
+            tree = self._zygotes.get(sha)
+        if tree is not None:
+            with contextlib.suppress(TreeGoneError):  # the attempt boots another
+                slots.prepare(tree, count - tree.free)
+
+    def rest(self, waiting: timedelta) -> None:
+        """End the processes that have waited so long for an attempt, but for one of each revision."""
+        with self._lock:
+            trees = list(self._zygotes.values())
+        for tree in trees:
+            tree.let_go_of_free(waiting, keep=1)
+
     def retire(self, keep: Collection[str]) -> None:
         """Let go of the revisions not in `keep`. Attempts that run go on to their end."""
         with self._lock:
@@ -222,38 +238,16 @@ class Launcher:
         return bundle
 
     def _begin(self, tree: ProcessTreeHandle, request: AttemptRequest, *, own_tree: bool) -> Attempt:
-        """Send the request with the job's ends of its three connections; wait for the supervisor's word."""
         nonce = randomness.token_hex(8)
         folder = scratch.place({**request.zygote_environ, **request.environ}, nonce)
-        control, control_end = socket.socketpair()
-        link, link_end = socket.socketpair()
-        output, output_end = os.pipe2(os.O_CLOEXEC)
-        try:
-            try:
-                tree.send(
-                    message_of(request, nonce, folder), (control_end.fileno(), link_end.fileno(), output_end)
-                )
-            finally:
-                control_end.close()
-                link_end.close()
-                os.close(output_end)
-            supervisor, pid = started(control)
-        except BaseException:
-            control.close()
-            link.close()
-            os.close(output)
-            raise
-        for descriptor in (control.fileno(), link.fileno(), output):
-            os.set_blocking(descriptor, False)
+        begun = slots.begin(tree, message_of(request, nonce, folder))
         attempt = Attempt(
             tree=tree,
             own_tree=own_tree,
             nonce=nonce,
-            control=control,
-            link=link,
-            output=output,
-            supervisor=supervisor,
-            pid=pid,
+            begun=begun,
+            oom=self._oom,
+            limits=limits_of(request),
             grace=self._grace,
             report_patience=self._report_patience,
             masker=request.masker,

@@ -9,6 +9,7 @@ Limit: the count is of all processes in the cgroup. It does not say which of the
 from __future__ import annotations
 
 import contextlib
+import copy
 from pathlib import Path
 
 MEBIBYTE = 1 << 20
@@ -16,7 +17,7 @@ NO_LIMIT = 1 << 60  # version 1 writes about 2 ** 63
 
 
 class OomWatch:
-    """Counts the kills from when this is made. Reads the cgroup below `root`, of version 2 or 1."""
+    """Counts the kills from when this is made or copied. Reads the cgroup below `root`, of version 2 or 1."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._mount, path = _places(root)
@@ -29,7 +30,14 @@ class OomWatch:
         self._folder = self._mount / path.lstrip("/")
         if not (self._folder / self._count).exists():
             self._folder = self._mount
+        self._counter = str(self._folder / self._count)
         self._before = self._kills()
+
+    def from_now(self) -> OomWatch:
+        """Return a copy that counts from now on."""
+        copied = copy.copy(self)
+        copied._before = copied._kills()  # noqa: SLF001 - its own copy
+        return copied
 
     def kills(self) -> int | None:
         """Return how many processes of the cgroup were killed for want of memory; None if not known."""
@@ -48,10 +56,10 @@ class OomWatch:
         return None if lowest >= NO_LIMIT else lowest // MEBIBYTE
 
     def _kills(self) -> int | None:
-        with contextlib.suppress(OSError, ValueError):
-            for line in (self._folder / self._count).read_text().splitlines():
-                name, _, value = line.partition(" ")
-                if name == "oom_kill":
+        with contextlib.suppress(OSError, ValueError), open(self._counter, "rb") as counts:  # noqa: PTH123 - twice an attempt
+            for line in counts.read().splitlines():
+                name, _, value = line.partition(b" ")
+                if name == b"oom_kill":
                     return int(value)
         return None
 

@@ -54,6 +54,8 @@ class ProcessTreeHandle:
         self.sha = sha
         self._lock = threading.Lock()
         self._retired = False
+        # of supervisors that wait for an attempt, with since when: the one that waits longest first
+        self._free: list[tuple[socket.socket, float]] = []
         self._child_status: int | None = None
         self._guard, guard_end = socket.socketpair()
         self._requests, requests_end = socket.socketpair()
@@ -95,6 +97,31 @@ class ProcessTreeHandle:
                 channel.send(self._requests, message, fds)
             except OSError as error:
                 raise TreeGoneError from error
+
+    def free_slot(self) -> socket.socket | None:
+        """Take the control socket of a supervisor that waits for an attempt, or None."""
+        with self._lock:
+            return self._free.pop()[0] if self._free and not self.ended else None
+
+    def give_back(self, control: socket.socket) -> None:
+        """Keep a supervisor for the next attempt; one of a tree that is let go of ends."""
+        with self._lock:
+            if not self._retired:
+                self._free.append((control, time.monotonic()))
+                return
+        control.close()
+
+    @property
+    def free(self) -> int:
+        """How many supervisors wait for an attempt."""
+        return len(self._free)
+
+    def let_go_of_free(self, waiting: timedelta, keep: int) -> None:
+        """End supervisors that have waited so long, but for the `keep` newest."""
+        edge = time.monotonic() - waiting.total_seconds()
+        with self._lock:
+            while len(self._free) > keep and self._free[0][1] <= edge:
+                self._free.pop(0)[0].close()
 
     def reply(self, deadline: float, printed: Tail) -> dict[str, Any] | None:
         """Wait for the reply of a boot, and keep the tail of its output.
@@ -171,6 +198,7 @@ class ProcessTreeHandle:
             if not self._retired:
                 self._retired = True
                 self._requests.close()
+        self.let_go_of_free(timedelta(0), keep=0)
 
     def end(self) -> None:
         """Kill everything in the tree and wait until it is gone."""

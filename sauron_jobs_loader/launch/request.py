@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sauron_jobs_loader import channel
-from sauron_jobs_loader.errors import BootError
 from sauron_jobs_loader.masking import Masker
 
-from .process_tree_handle import TreeGoneError, with_programs
+from .process_tree_handle import with_programs
 
 NOTHING_SECRET = Masker(())
-START_PATIENCE = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +48,13 @@ class AttemptRequest:
     max_processes: int | None = None
 
 
+def limits_of(request: AttemptRequest) -> dict[str, float | None]:
+    """Return the limits of the tree as the supervisor is told them."""
+    return {"memory_mb": request.memory_mb, "max_processes": request.max_processes}
+
+
 def message_of(request: AttemptRequest, nonce: str, scratch: str) -> dict[str, Any]:
-    """Return the request as the supervisor is sent it."""
+    """Return the request as the job's process is sent it."""
     # otherwise the job has the PATH of its zygote
     python = request.python if "PATH" in request.environ else None
     return {
@@ -66,38 +66,8 @@ def message_of(request: AttemptRequest, nonce: str, scratch: str) -> dict[str, A
         "attempt": request.attempt,
         "scheduled_for": request.scheduled_for,
         "params": request.params,
-        "memory_mb": request.memory_mb,
-        "max_processes": request.max_processes,
         "parents": dict(request.parents),
         "environ": with_programs(request.environ, python),
         "secrets": dict(request.secrets),
         "masked_names": list(request.masked_names),
     }
-
-
-def started(control: socket.socket) -> tuple[int, int]:
-    """Wait for the supervisor and return its pid and the job's.
-
-    Raises TreeGoneError if nothing started, BootError if refused.
-    """
-    control.settimeout(START_PATIENCE.total_seconds())
-    supervisor = 0
-    while True:
-        try:
-            received = channel.receive(control)
-        except TimeoutError as error:
-            raise BootError(
-                f"No process was started within {START_PATIENCE}. Is the machine out of memory?"
-            ) from error
-        except (OSError, channel.ChannelError):
-            received = None
-        if received is None:
-            if supervisor:
-                return supervisor, supervisor  # the job ended it already; watching will tell
-            raise TreeGoneError
-        message = received[0]
-        if message["event"] == "refused":
-            raise BootError(message["message"])
-        if message["event"] == "started":
-            return supervisor, message["pid"]
-        supervisor = message["supervisor"]

@@ -197,22 +197,20 @@ class Reports:
         """The report of the attempt's end. None at the end of the stream: the supervisor was killed."""
 
         self._control = control
-        self._frames = channel.FrameReader()
 
     def fileno(self) -> int:
         """Return the descriptor of the socket."""
         return self._control.fileno()
 
     def take(self) -> bool:
-        """Read one chunk; the report of the attempt's end is the last message."""
+        """Read one message, and no byte of the next: of this attempt, its end is the last."""
         try:
-            data = self._control.recv(CHUNK)
+            received = channel.receive(self._control)
         except BlockingIOError:
             return False
-        except OSError:
-            data = b""
-        for message in self._frames.feed(data):
-            if message["event"] == "ended":
-                self.report = message
-        self.ended = not data or self.report is not None
+        except (OSError, channel.ChannelError):
+            received = None
+        if received is not None and received[0]["event"] == "ended":
+            self.report = received[0]
+        self.ended = received is None or self.report is not None
         return not self.ended

@@ -35,15 +35,18 @@ from sauron_jobs_loader.text import storable
 from . import manifest, oom_score, result, surroundings, termination, tree
 
 
-def become_job(
-    sha: str, request: dict[str, Any], *, channel_fd: int, output_fd: int, supervisor: int
-) -> NoReturn:
-    """Run the requested job in this process, which was forked for it. Never returns."""
+def become_job(sha: str, link: socket.socket, *, output_fd: int, supervisor: int) -> NoReturn:
+    """Wait for the runner to say on the channel what to run, and run it, in this process. Never returns."""
     code = 1
     try:
-        _enter(request, output_fd, supervisor)
-        link = Channel(socket.socket(fileno=channel_fd), request["nonce"])
-        code = _run(sha, request, link)
+        os.setsid()
+        tree.die_with_parent(supervisor)
+        received = channel.receive(link)
+        if received is None:  # the runner is gone
+            os._exit(code)
+        request = received[0]
+        _enter(request, output_fd)
+        code = _run(sha, request, Channel(link, request["nonce"]))
         _leave()
     except BaseException:  # noqa: BLE001 - nothing may return into the code of the zygote below
         with contextlib.suppress(BaseException):
@@ -53,9 +56,7 @@ def become_job(
         os._exit(code)
 
 
-def _enter(request: dict[str, Any], output_fd: int, supervisor: int) -> None:
-    os.setsid()
-    tree.die_with_parent(supervisor)
+def _enter(request: dict[str, Any], output_fd: int) -> None:
     oom_score.raise_to(oom_score.JOB)
     tree.unshield()
     tree.name_process("sauron-job")

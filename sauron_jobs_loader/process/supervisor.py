@@ -5,6 +5,13 @@ runner. Whatever the job started, daemons in sessions of their own included, bec
 (it adopts orphans), so when it reports the end, nothing of the attempt is left. Time limits are kept here, by
 the monotonic clock, so they hold while the runner is busy or frozen.
 
+It forks the next job's process before anybody asks for it, and gives the runner its ends of that process's
+channel and output; the process waits there to be told what to do. So an attempt starts without a fork, and
+what it is to do is in no memory but its own.
+
+A supervisor that a zygote forked serves one attempt after another, at most ATTEMPTS. It goes on only if no
+child and no descriptor is left of the one before.
+
 If it is killed, the kernel kills the job (its parent-death signal), the guard kills the rest, and the runner
 sees its socket close.
 """
@@ -25,6 +32,9 @@ from . import params_question, tree
 from .job import become_job
 from .tree_limits import Excess, Limits
 
+ATTEMPTS = 200
+"""So many attempts one supervisor serves: whatever a long life could do to it ends with it."""
+
 LONGEST_WAIT_SECONDS = 3600.0
 """One wait of the loop; poll counts milliseconds in 32 bits."""
 
@@ -37,14 +47,11 @@ def supervise_one(sha: str, requests: socket.socket) -> NoReturn:
         os._exit(0)
     if params_question.is_one(received[0]):
         params_question.reply(sha, *received)
-    supervise(sha, *received)
+    supervise(sha, received[1][0], attempts=1)
 
 
-def supervise(sha: str, request: dict[str, Any], fds: list[int]) -> NoReturn:
-    """Run one attempt to its end; never return.
-
-    `fds` are the control socket, the job's channel and its output pipe.
-    """
+def supervise(sha: str, control_fd: int, *, attempts: int = ATTEMPTS) -> NoReturn:
+    """Run attempts to their end, at most so many and one at a time; never return."""
     try:
         os.setpgid(0, 0)
         tree.adopt_orphans()
@@ -52,51 +59,73 @@ def supervise(sha: str, request: dict[str, Any], fds: list[int]) -> NoReturn:
         tree.name_process("sauron-super")
         gc.disable()
         children = tree.watch_children()
-        control = socket.socket(fileno=fds[0])
-        channel.send(control, {"event": "up", "supervisor": os.getpid()})
-        _start(sha, request, control, children, fds)
+        _serve(sha, socket.socket(fileno=control_fd), children, attempts)
     finally:
         os._exit(1)
 
 
-def _start(
-    sha: str, request: dict[str, Any], control: socket.socket, children: int, fds: list[int]
-) -> NoReturn:
+def _serve(sha: str, control: socket.socket, children: int, attempts: int) -> NoReturn:
+    own: set[str] = set()
+    for left in reversed(range(attempts)):
+        supervision = _Supervision(control, children, _start(sha, control, children))
+        own = own or _descriptors()
+        ending = supervision.wait()
+        if not ending:
+            _delete(supervision.scratch)
+            break
+        ending["again"] = left > 0 and not tree.reap() and _descriptors() == own
+        channel.send(control, ending)
+        if not ending["again"]:
+            break
+    os._exit(0)
+
+
+def _start(sha: str, control: socket.socket, children: int) -> int:
+    """Fork a job's process, give the runner its ends of its channel and output, and return its pid."""
     supervisor = os.getpid()
+    link, job_link = socket.socketpair()
+    output, job_output = os.pipe2(os.O_CLOEXEC)
     try:
         job = os.fork()
     except OSError as error:
         channel.send(control, {"event": "refused", "message": f"no process can be started: {error.strerror}"})
         os._exit(1)
     if job == 0:
-        control.close()
-        os.close(children)
-        become_job(sha, request, channel_fd=fds[1], output_fd=fds[2], supervisor=supervisor)
+        for sock in (control, link):
+            sock.close()
+        for descriptor in (children, output):
+            os.close(descriptor)
+        become_job(sha, job_link, output_fd=job_output, supervisor=supervisor)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    for descriptor in (null, *fds[1:]):
-        os.close(descriptor)
-    channel.send(control, {"event": "started", "pid": job})
-    ending = _Supervision(control, children, job, Limits.of(request)).wait()
-    if ending:
-        channel.send(control, ending)
-    else:
-        _delete(request["scratch"])
-    os._exit(0)
+    job_link.close()
+    os.close(null)
+    os.close(job_output)
+    channel.send(control, {"event": "ready", "pid": job, "supervisor": supervisor}, (link.fileno(), output))
+    link.close()
+    os.close(output)
+    return job
 
 
-def _delete(folder: str) -> None:
-    """Delete the temporary folder of the attempt, whose runner is gone."""
+def _descriptors() -> set[str]:
+    """Return what is open; the folder that is read has the same number at each call."""
+    return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - no pathlib in the fork
+
+
+def _delete(folder: str | None) -> None:
+    """Delete the temporary folder of the attempt, whose runner is gone. None: no attempt had begun."""
     import shutil
 
-    shutil.rmtree(folder, ignore_errors=True)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Supervision:
     """The wait for the end of one job."""
 
-    def __init__(self, control: socket.socket, children: int, job: int, limits: Limits) -> None:
+    def __init__(self, control: socket.socket, children: int, job: int) -> None:
+        self.scratch: str | None = None  # known once the runner watches
         self._control = control
         self._children = children
         self._job = job
@@ -108,7 +137,7 @@ class _Supervision:
         self._patient = False
         self._timed_out = False
         self._stopped = False
-        self._limits = limits
+        self._limits = Limits()
         self._excess: Excess | None = None
 
     def wait(self) -> dict[str, Any] | None:
@@ -164,6 +193,8 @@ class _Supervision:
             return True
         match order["order"]:
             case "limit":
+                self.scratch = order["scratch"]
+                self._limits = Limits.of(order)
                 self._grace = order["grace"]
                 self._deadline = time.monotonic() + order["seconds"]
             case "linger":

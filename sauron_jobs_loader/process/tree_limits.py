@@ -31,7 +31,7 @@ class Excess(NamedTuple):
 class Limits:
     """Looks whether the descendants of this process keep to the limits; None is no limit."""
 
-    def __init__(self, memory_mb: float | None, max_processes: int | None) -> None:
+    def __init__(self, memory_mb: float | None = None, max_processes: int | None = None) -> None:
         self._memory_mb = memory_mb
         self._max_processes = max_processes
         self._memory_at = time.monotonic()
@@ -40,9 +40,9 @@ class Limits:
             self.every = PROCESSES_SECONDS
 
     @classmethod
-    def of(cls, request: dict[str, Any]) -> Limits:
-        """Return the limits that an attempt's request names."""
-        return cls(request.get("memory_mb"), request.get("max_processes"))
+    def of(cls, order: dict[str, Any]) -> Limits:
+        """Return the limits that the runner's order names."""
+        return cls(order.get("memory_mb"), order.get("max_processes"))
 
     def exceeded(self) -> Excess | None:
         """Return the limit that is exceeded now, or None."""

@@ -1,4 +1,4 @@
-"""The zygote: holds one revision loaded, and forks one supervisor per attempt.
+"""The zygote: holds one revision loaded, and forks supervisors of attempts.
 
 It loads the manifest once, sends what it defines, and then serves fork requests one at a time. A fork
 copies only what is written to, so an attempt starts in milliseconds with all imports of the bundle in place.
@@ -87,7 +87,7 @@ def _fork_on_request(sha: str, requests: socket.socket) -> None:
             requests.close()
             if params_question.is_one(request):
                 params_question.reply(sha, request, fds)
-            supervisor.supervise(sha, request, fds)
+            supervisor.supervise(sha, fds[0])
         for descriptor in fds:
             os.close(descriptor)
 

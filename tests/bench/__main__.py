@@ -27,6 +27,7 @@ from tests.bench.measuring import Server, environment, percentile, say, serving
 from tests.bench.pages import bench_pages
 from tests.bench.postgres import bench_bell, bench_postgres, bench_runners
 from tests.bench.scale import bench_scale
+from tests.bench.sqlite import bench_sqlite
 
 
 def plain_exec() -> float:
@@ -243,7 +244,15 @@ BENCHES: dict[str, Callable[[], None]] = {
     bench.__name__.removeprefix("bench_"): bench
     for bench in (
         *(bench_trigger, bench_lateness, bench_throughput, bench_tick, bench_idle),
-        *(bench_postgres, bench_runners, bench_bell, bench_cold_start, bench_scale, bench_pages),
+        *(
+            bench_sqlite,
+            bench_postgres,
+            bench_runners,
+            bench_bell,
+            bench_cold_start,
+            bench_scale,
+            bench_pages,
+        ),
     )
 }
 

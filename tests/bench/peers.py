@@ -1,4 +1,4 @@
-"""Run by PEERS_PYTHON: drain a queue of no-op jobs with one sequential worker of a peer; print jobs a second.
+"""Run by the peers' interpreter: drain a queue of no-op jobs with one sequential worker, print jobs a second.
 
 Each peer is used as its documents say, with its own schema, and its clock runs from ready to the last end
 recorded.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import logging
+import os
 import sys
+import threading
 import time
 from datetime import timedelta
 
@@ -65,9 +68,75 @@ async def vacuum(dsn: str) -> None:
         await connection.execute("VACUUM (ANALYZE)")
 
 
-if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
-    rate = asyncio.run(
-        {"procrastinate": procrastinate, "pgqueuer": pgqueuer}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+def huey(folder: str, count: int) -> tuple[float, str]:
+    """One worker thread of its consumer, which looks again after a millisecond."""
+    peer, signals = importlib.import_module("huey"), importlib.import_module("huey.signals")
+    queue = peer.SqliteHuey("bench", filename=f"{folder}/huey.db")
+    ends: list[float] = []
+    over = threading.Event()
+
+    @queue.task()  # type: ignore[untyped-decorator]
+    def noop(_number: int) -> int:
+        return 1  # so that a row of its end is kept
+
+    @queue.signal(signals.SIGNAL_COMPLETE)  # type: ignore[untyped-decorator]
+    def ended(*_told: object) -> None:
+        ends.append(time.perf_counter())
+        if len(ends) == count:
+            over.set()
+
+    for number in range(count):
+        noop(number)
+    worker = queue.create_consumer(
+        workers=1, periodic=False, initial_delay=0.001, max_delay=0.01, backoff=1.0, check_worker_health=False
     )
-    sys.stdout.write(f"{rate}\n")
+    began = time.perf_counter()
+    worker.start()
+    over.wait(300)
+    level = queue.storage.conn.execute("PRAGMA synchronous").fetchone()[0]
+    return count / (ends[-1] - began), f"{SYNCHRONOUS[level]}; a job is deleted before it runs"
+
+
+def persist_queue(folder: str, count: int) -> tuple[float, str]:
+    """Get and acknowledge, one at a time."""
+    queue = importlib.import_module("persistqueue").SQLiteAckQueue(f"{folder}/pq", auto_commit=True)
+    for number in range(count):
+        queue.put({"number": number})
+    began = time.perf_counter()
+    for _ in range(count):
+        queue.ack(id=queue.get(block=False, raw=True)["pqid"])
+    took = time.perf_counter() - began
+    return count / took, SYNCHRONOUS[queue._putter.execute("PRAGMA synchronous").fetchone()[0]]
+
+
+def litequeue(folder: str, count: int) -> tuple[float, str]:
+    """Pop and mark as done, one at a time, synchronous=FULL as the others."""
+    queue = importlib.import_module("litequeue").LiteQueue(f"{folder}/q.db")
+    queue.conn.execute("PRAGMA synchronous=FULL")
+    for number in range(count):
+        queue.put(str(number))
+    began = time.perf_counter()
+    for _ in range(count):
+        queue.done(queue.pop().message_id)
+    return count / (time.perf_counter() - began), "FULL; set so for this bench, it comes with NORMAL"
+
+
+SYNCHRONOUS = {2: "FULL", 1: "NORMAL", 0: "OFF"}
+ON_POSTGRESQL = {"procrastinate": procrastinate, "pgqueuer": pgqueuer}
+ON_SQLITE = {"huey": huey, "persist-queue": persist_queue, "litequeue": litequeue}
+
+
+def main(name: str, where: str, count: int) -> None:
+    """Print one peer's rate and what it promises of an end."""
+    logging.disable(logging.CRITICAL)
+    if name in ON_POSTGRESQL:
+        rate, durability = asyncio.run(ON_POSTGRESQL[name](where, count)), "synchronous_commit=on"
+    else:
+        rate, durability = ON_SQLITE[name](where, count)
+    sys.stdout.write(json.dumps({"rate": rate, "durability": durability}) + "\n")
+    sys.stdout.flush()
+    os._exit(0)  # huey's threads do not end
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -5,8 +5,7 @@ durable before the next claim is made, tables vacuumed before. Plain is two prep
 transaction each on a row of six columns. Rounds take turns, because machines are noisy; a share is the median
 of the shares of the rounds.
 
-Set PEERS_PYTHON to a Python in which procrastinate, pgqueuer, asyncpg and psycopg are installed to have them
-in the same rounds.
+The other queues are installed as `installed_peers` says.
 """
 
 from __future__ import annotations
@@ -14,15 +13,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import multiprocessing
-import os
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tests.bench import installed_peers
 from tests.bench.measuring import Server, bundle, percentile, say
 
 CLAIM = """UPDATE plain SET state = 1, started = now() WHERE id = ANY(ARRAY(
@@ -140,18 +139,16 @@ def store_work(ready: Any, ends: Any, name: str, url: str, publish: bool) -> Non
     store.close()
 
 
-def store_path(
-    url: str, processes: int, count: int, *, jobs: int, overlap: str, publish: bool = False
-) -> float:
-    """Runs a second through runners whose attempts do nothing: each claimed, executed and recorded once."""
+def fill(store: Any, count: int, *, jobs: int, overlap: str) -> datetime:
+    """Queue so many runs of so many jobs in a store; return when they were created."""
     from chalicelib.clock import SystemClock
     from chalicelib.model.jobs import JobSpec
     from chalicelib.model.runs import new_run_id
-    from chalicelib.store import Store, bundle, ledger, registry
+    from chalicelib.store import bundle, ledger, registry
     from chalicelib.store.queue import enqueue
     from tests.conftest import job_record
 
-    store, now = Store(url), SystemClock().now()
+    now = SystemClock().now()
     store.migrate()
     names = [f"{overlap}-{number}" for number in range(jobs)]
     blank = {"state": "queued", "origin": "trigger", "max_attempts": 1, "created_at": now, "due_at": now}
@@ -163,6 +160,17 @@ def store_path(
         enqueue.put(
             tx, [blank | {"id": new_run_id(), "job_id": names[number % jobs]} for number in range(count)]
         )
+    return now
+
+
+def store_path(
+    url: str, processes: int, count: int, *, jobs: int, overlap: str, publish: bool = False
+) -> float:
+    """Runs a second through runners whose attempts do nothing: each claimed, executed and recorded once."""
+    from chalicelib.store import Store
+
+    store = Store(url)
+    now = fill(store, count, jobs=jobs, overlap=overlap)
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM (ANALYZE)")
     took = together(store_work, processes, url, publish)
@@ -176,22 +184,6 @@ def store_path(
     return count / took
 
 
-def peer(name: str, url: str, count: int) -> float | None:
-    """Jobs a second of a peer's worker that takes one at a time; None where it is not installed."""
-    python = os.environ.get("PEERS_PYTHON")
-    if not python:
-        return None
-    command = [
-        python,
-        str(Path(__file__).with_name("peers.py")),
-        name,
-        url.replace("+psycopg", ""),
-        str(count),
-    ]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=600)
-    return float(answer.stdout.split()[-1])
-
-
 def bench_postgres(count: int = 300, rounds: int = 9) -> None:
     """One runner's store operations beside plain SKIP LOCKED and, where installed, other queues."""
     rates: dict[str, list[float]] = {}
@@ -201,7 +193,11 @@ def bench_postgres(count: int = 300, rounds: int = 9) -> None:
             limit = plain(url, 1, count)
             rates.setdefault("plain SKIP LOCKED", []).append(limit)
             found = {what: store_path(url, 1, count, **how) for what, how in PATHS}
-            found |= {name: rate for name in PEERS if (rate := peer(name, url, count)) is not None}
+            if installed_peers.python():
+                where = url.replace("+psycopg", "")
+                found |= {
+                    installed_peers.label(one): installed_peers.rate(one, count, where) for one in PEERS
+                }
             limit = (limit + plain(url, 1, count)) / 2  # before and after: the machine changes meanwhile
             for what, rate in found.items():
                 rates.setdefault(what, []).append(rate)

@@ -33,7 +33,7 @@ _TIMES = r"""() => {
     while (walk.nextNode()) {
         const node = walk.currentNode;
         if (/\d+ (s|min|h|d|days?) ago\b/.test(node.data)
-            && !node.parentElement.closest('time, pre, code, style, script, textarea'))
+            && !node.parentElement.closest('time, pre, code, style, script, textarea, [data-own]'))
             faults.push('instant outside <time>: ' + node.data.trim().slice(0, 100));
     }
     return faults;

@@ -27,6 +27,10 @@ PAGES = {
     "failed run": "/ui/runs/{failed}",
     "audit": "/ui/audit",
     "settings": "/ui/settings",
+    "bundle": "/ui/bundle",
+    "switch off": "/ui/jobs/disk-space/disable?until=2026-03-09T08:00",
+    "run": "/ui/jobs/disk-space/trigger",
+    "cancel": "/ui/runs/{running}/cancel",
 }
 MISSING = {"no such job": "/ui/jobs/nowhere", "no such run": "/ui/runs/00000000-0000-7000-8000-000000000000"}
 ALWAYS = (checks.frame, checks.times, checks.sideways, checks.spilled)

@@ -279,12 +279,17 @@ def open_descriptors() -> set[str]:
 
 
 def _is_quiet(pid: int) -> bool:
-    """Return whether only guard and zygote are there: no supervisor, job or zombie below."""
+    """Return whether only guard, zygote and one free supervisor with its waiting process are there."""
     try:
-        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return all(not Path(f"/proc/{child}/task/{child}/children").read_text().split() for child in below)
+        supervisors = [below for zygote in _below(pid) for below in _below(zygote)]
+        waiting = [process for one in supervisors for process in _below(one)]
+        return len(supervisors) <= 1 and len(waiting) <= 1 and not any(_below(one) for one in waiting)
     except OSError:
         return True
+
+
+def _below(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_children_of_one_zygote_draw_different_random_numbers(launcher: Launcher, tmp_path: Path) -> None:

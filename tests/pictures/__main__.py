@@ -6,8 +6,8 @@ tour have the time of their taking. Needs Debian's Chromium. `make pictures ARGS
 
 from __future__ import annotations
 
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page
@@ -46,8 +46,10 @@ def main() -> int:
 
 
 def _night(browser: Browser) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        server = still(Path(folder), "tests.pictures.night")
+    home = Path("/tmp/sauron-night")  # noqa: S108 - a page names it, and is to be the same each time
+    home.mkdir(mode=0o700)  # fails where somebody else has it
+    try:
+        server = still(home, "tests.pictures.night")
         visitor = Visitor(browser, server.url)
         asked = {"running": ("db-dump-main", "running"), "failed": ("cert-renew", "failed")}
         runs = {
@@ -61,6 +63,8 @@ def _night(browser: Browser) -> None:
             _shot(visitor(address, width=PHONE, script=False, scheme="dark"), f"page-{name}-phone", taller)
         visitor.forget()
         server.close()
+    finally:
+        shutil.rmtree(home)
 
 
 def _shot(page: Page, name: str, height: int) -> None:

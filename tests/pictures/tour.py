@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Browser, Page
 
@@ -23,7 +24,9 @@ def take(browser: Browser, shot: Callable[[Page, str, int], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         bundle = home / ".sauron" / "bundle"  # where `make run` writes it
-        author = {f"GIT_{who}_{what}": "ops" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        author: dict[str, Any] = {
+            f"GIT_{who}_{what}": "ops" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+        }
         command(home, "init", ".sauron/bundle", **author)
         server = start(home, JOBS_GIT_REPO_URL="./.sauron/bundle").until_synced()
         visitor = Visitor(browser, server.url)

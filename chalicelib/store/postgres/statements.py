@@ -11,16 +11,15 @@ deadlock. `take` leaves the run in a setting of the transaction, so that both ca
 answered.
 
 The statements are built from the same conditions as those of SQLite (`queue.overlap`, `queue.attempt_end`),
-compiled once per process, and executed by `driver`.
+compiled once per process, and executed by `store.driver`.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -46,6 +45,7 @@ from sqlalchemy.sql.expression import Select
 from chalicelib.model.jobs import BUILTIN
 from chalicelib.model.runs import Run, RunState, Verdict
 from chalicelib.store.database import Tx
+from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.queue import attempt_end, eligible, outage, overlap, pauses, pools
 from chalicelib.store.queue.attempt_end import END_RUN, NOW
@@ -53,12 +53,9 @@ from chalicelib.store.queue.overlap import word
 from chalicelib.store.schema import QUEUED, attempts, bundle_state, job_queue, jobs, outbox, revisions
 
 from . import locks
-from .driver import Statement, compiled, first_row
-from .engine import dumps
 
 _q = job_queue.c
 _a = attempts.c
-_COLUMNS = tuple(job_queue.columns.keys())
 _OWNER = bindparam("owner", type_=_q.lease_owner.type)
 _ENDED = bindparam("run", type_=_q.id.type)
 _CANDIDATE = word("sauron.candidate")  # the transaction's setting that says which run was looked at
@@ -130,9 +127,8 @@ def _with_claim(candidate: CTE, *first: ColumnElement[Any]) -> Select[Any]:
         (and_(locks.try_job(c.of_job), or_(c.of_pool.is_(None), locks.try_pool(c.of_pool))), noted),
         else_=literal_column("false"),
     )
-    answer = select(*first, c.candidate, c.of_job, alone, claimed.c.id.is_not(None), *claimed.c).add_cte(
-        begun
-    )
+    taken = claimed.c.id.is_not(None).label("taken")
+    answer = select(*first, c.candidate, c.of_job, alone.label("alone"), taken, *claimed.c).add_cte(begun)
     if not first:
         return answer.select_from(candidate.outerjoin(claimed, true()))
     one = select(literal_column("1").label("one")).subquery("one")
@@ -141,7 +137,7 @@ def _with_claim(candidate: CTE, *first: ColumnElement[Any]) -> Select[Any]:
 
 @functools.cache
 def _take(*, excluding: bool) -> Statement:
-    return compiled(_with_claim(_due(excluding=excluding)))
+    return Statement(_with_claim(_due(excluding=excluding)))
 
 
 @functools.cache
@@ -161,7 +157,7 @@ def _take_alone() -> Statement:
         .prefix_with("MATERIALIZED")
     )
     claimed, begun = _claimed(candidate)
-    return compiled(select(*claimed.c).add_cte(begun))
+    return Statement(select(*claimed.c).add_cte(begun))
 
 
 @functools.cache
@@ -181,11 +177,11 @@ def _finish(*, copied: bool, claims: bool) -> Statement:
         .cte("told")
     )
     beside = [told, _copied(told)] if copied else [told]
-    recorded = select(func.count()).select_from(ended).scalar_subquery()
+    recorded = select(func.count()).select_from(ended).scalar_subquery().label("recorded")
     # In its own snapshot the ended run still runs, so it claims only what may run beside that. `_take_alone`
     # sees it ended.
     answer = _with_claim(_due(ended=_ENDED), recorded) if claims else select(recorded)
-    return compiled(answer.add_cte(ended, *beside))
+    return Statement(answer.add_cte(ended, *beside))
 
 
 def _copied(told: CTE) -> CTE:
@@ -225,11 +221,11 @@ def take(
     asked = _asked(owner, now)
     if passed or busy:
         asked |= {"passed": list(passed), "busy": list(busy)}
-    taken = _taken(first_row(tx, _take(excluding=bool(passed or busy)), asked))
+    taken = _taken(_take(excluding=bool(passed or busy)).first(tx, asked))
     if taken is None or taken.run is not None or not taken.alone:
         return taken
-    found = first_row(tx, _take_alone(), asked)
-    return replace(taken, run=_as_run(found)) if found else taken
+    found = _take_alone().first(tx, asked)
+    return replace(taken, run=as_run(found)) if found else taken
 
 
 def finish_and_take(
@@ -243,31 +239,26 @@ def finish_and_take(
     asked = ended | _asked(ended["owner"], ended["now"]) if take else ended
     statement = _finish(copied="facts" in ended, claims=take)
     if not (take and alone):
-        recorded, *row = statement.send(connection, asked, prepare=True).fetchone()
-        return recorded == 1, _taken(row) if take else None
+        row: Any = statement.send(connection, asked)()
+        return row.recorded == 1, _taken(row) if take else None
     with connection.pipeline():
-        turned = statement.send(connection, asked, prepare=True)
-        found = _take_alone().send(connection, asked, prepare=True)
-    recorded, *row = turned.fetchone()
+        turned = statement.send(connection, asked)
+        found = _take_alone().send(connection, asked)
+    row = turned()
     taken = _taken(row)
-    if taken is not None and taken.run is None and (columns := found.fetchone()):
-        taken = replace(taken, run=_as_run(columns))
-    return recorded == 1, taken
+    if taken is not None and taken.run is None and (claimed := found()):
+        taken = replace(taken, run=as_run(claimed))
+    return row.recorded == 1, taken
 
 
 def _asked(owner: str, now: datetime) -> dict[str, Any]:
     return {"owner": owner, "now": now, **outage.instants(now)}
 
 
-def _taken(row: Sequence[Any] | None) -> Taken | None:
-    if row is None or row[0] is None:
+def _taken(row: Any | None) -> Taken | None:
+    if row is None or row.candidate is None:
         return None
-    candidate, job_id, alone, claimed, *columns = row
-    return Taken(_as_run(columns) if claimed else None, candidate, job_id, alone)
-
-
-def _as_run(columns: Sequence[Any]) -> Run:
-    return as_run(SimpleNamespace(**dict(zip(_COLUMNS, columns, strict=True))))
+    return Taken(as_run(row) if row.taken else None, row.candidate, row.of_job, row.alone)
 
 
 def end_values(
@@ -281,13 +272,12 @@ def end_values(
 ) -> dict[str, Any]:
     """Return the parameters of an attempt's end, with the facts of its copy if it is to be copied."""
     ended = attempt_end.values(run, verdict, owner=owner, now=now, retry_at=retry_at)
-    ended["result"] = None if verdict.result is None else dumps(verdict.result)
     if facts is not None:
-        ended |= {"facts": dumps(facts), "job": run.job_id, "revision": run.revision}
+        ended |= {"facts": facts, "job": run.job_id, "revision": run.revision}
     return ended
 
 
 def finish(tx: Tx, ended: dict[str, Any]) -> bool:
     """Record an attempt's end; return False if the lease was taken over."""
-    row = first_row(tx, _finish(copied="facts" in ended, claims=False), ended)
-    return row is not None and row[0] == 1
+    row = _finish(copied="facts" in ended, claims=False).first(tx, ended)
+    return row is not None and row.recorded == 1

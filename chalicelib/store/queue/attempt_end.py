@@ -74,7 +74,7 @@ def values(
         "run": run.id,
         "owner": owner,
         "generation": run.lease_generation,
-        "to": RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome],
+        "to": (RunState.QUEUED if retry_at else _FINAL_STATE[verdict.outcome]).value,
         "retry_at": retry_at,
         "now": now,
         "error": _text(verdict.error, ERROR_CHARS),

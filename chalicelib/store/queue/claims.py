@@ -15,17 +15,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Executable, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import Boolean, bindparam, case, exists, func, insert, or_, select, update
 
 from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import BUILTIN, Overlap
 from chalicelib.model.runs import DROPPED_WHEN_OFF, OCCURRENCES, Origin, Run, RunId, RunState
 from chalicelib.store.database import Tx
+from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
 
 from . import eligible, outage, pauses
+from .overlap import word
 
 DISABLED = "disabled"  # the error type of a run whose next attempt does not start: its job is off
 
@@ -72,16 +74,16 @@ _due = (
     .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
     .where(_known, eligible.condition())
 )
-_candidate = eligible.first(_due)
-_this_one = _due.where(_q.id == bindparam("run"))
+_candidate = Statement(eligible.first(_due))
+_this_one = Statement(_due.where(_q.id == bindparam("run")))
 # Runs of the job that were running, or queued and due, at the instant `due`.
-_busy_at = (
+_busy_at = Statement(
     select(_q.id)
     .where(
         _q.job_id == bindparam("job"),
         _q.id != bindparam("run"),
         or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
-        _q.state.not_in((RunState.SKIPPED, RunState.MISSED)),
+        _q.state.not_in((word(RunState.SKIPPED), word(RunState.MISSED))),
         # Its owner was gone and it is not known since when, unless it runs again.
         or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
         _q.due_at <= bindparam("due"),
@@ -89,7 +91,7 @@ _busy_at = (
     )
     .limit(1)
 )
-_newer_due = (
+_newer_due = Statement(
     select(_q.id)
     .where(
         _q.job_id == bindparam("job"),
@@ -136,7 +138,7 @@ _supersede = (
     .returning(_q.id)
 )
 _active_sha = select(bundle_state.c.active_sha).scalar_subquery()
-_claim = (
+_claim = Statement(
     update(job_queue)
     .where(_q.id == bindparam("run"), _q.state == QUEUED)
     .values(
@@ -150,6 +152,14 @@ _claim = (
         progress_note=None,
     )
     .returning(job_queue)
+)
+_begin_attempt = Statement(
+    insert(attempts).values(
+        run_id=bindparam("run"),
+        number=bindparam("nth"),
+        started_at=bindparam("now"),
+        runner=bindparam("owner"),
+    )
 )
 
 
@@ -169,20 +179,16 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
         if isinstance(row, Run):
             return Claim(row, tuple(decided), tuple(cancelled))
         run = as_run(row)
-        settled = _refusal(row, run) or _paused(row) or _overlap(tx, row, run, now, cancelled)
+        settled = _refusal(row, run) or pauses.verdict(row) or _overlap(tx, row, run, now, cancelled)
         if settled is None:
             if row.overlap == Overlap.REPLACE and _on_time(run) and cancelled:
                 continue  # it waits for those it replaces
             decided.extend(_superseded(tx, row, run, now))
             bundled = row.source != BUILTIN
-            claimed = tx.execute(
-                _claim, {"run": run.id, "owner": owner, "now": now, "bundled": bundled}
-            ).one()
-            tx.execute(
-                insert(attempts),
-                {"run_id": run.id, "number": claimed.attempt, "started_at": now, "runner": owner},
-            )
-            return Claim(as_run(claimed), tuple(decided), tuple(cancelled))
+            taking = {"run": run.id, "owner": owner, "now": now}
+            claimed = as_run(_claim.first(tx, taking | {"bundled": bundled}))
+            _begin_attempt.changed(tx, taking | {"nth": claimed.attempt})
+            return Claim(claimed, tuple(decided), tuple(cancelled))
         state, reason = settled
         tx.execute(_settle, {"run": run.id, "to": state, "now": now} | _recorded(run, state, reason))
         decided.append(Decision(run.id, run.job_id, state, reason))
@@ -225,8 +231,8 @@ class _Looking:
                 self._busy.append(taken.job_id)
         return self._read(_candidate)
 
-    def _read(self, query: Executable, **more: Any) -> Any | None:
-        return self._tx.execute(query, {"now": self._now, **outage.instants(self._now), **more}).first()
+    def _read(self, query: Statement, **more: Any) -> Any | None:
+        return query.first(self._tx, {"now": self._now, **outage.instants(self._now), **more})
 
 
 def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
@@ -260,11 +266,6 @@ def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
     return None
 
 
-def _paused(row: Any) -> tuple[RunState, str] | None:
-    """Skip an occurrence that was due while everything was paused, or is looked at then."""
-    return (RunState.SKIPPED, pauses.PAUSED) if row.paused else None
-
-
 def _on_time(run: Run) -> bool:
     return run.occurrence and run.origin != Origin.CATCHUP
 
@@ -276,12 +277,12 @@ def _overlap(
     if not _on_time(run) or run.attempt or run.force:
         return None
     if row.overlap == Overlap.SKIP:
-        busy = tx.execute(_busy_at, {"job": run.job_id, "run": run.id, "due": run.due_at}).scalar()
-        return (RunState.SKIPPED, f"overlap: run {busy} was not over") if busy else None
+        busy = _busy_at.first(tx, {"job": run.job_id, "run": run.id, "due": run.due_at})
+        return (RunState.SKIPPED, f"overlap: run {busy.id} was not over") if busy else None
     if row.overlap == Overlap.REPLACE:
-        newer = tx.execute(_newer_due, {"job": run.job_id, "due": run.due_at, "now": now}).scalar()
+        newer = _newer_due.first(tx, {"job": run.job_id, "due": run.due_at, "now": now})
         if newer:
-            return RunState.SKIPPED, f"overlap: replaced by run {newer}"
+            return RunState.SKIPPED, f"overlap: replaced by run {newer.id}"
         told = tx.execute(_replace, {"job": run.job_id, "why": f"replaced by run {run.id}"}).scalars()
         cancelled.extend(RunId(one) for one in told)
     return None

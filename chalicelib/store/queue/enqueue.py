@@ -38,6 +38,18 @@ def next_due(tx: Tx, *, now: datetime) -> datetime | None:
     return due
 
 
+_due_until = (
+    select(func.count())
+    .select_from(job_queue)
+    .where(_q.state == QUEUED, _q.due_at > bindparam("now"), _q.due_at <= bindparam("until"))
+)
+
+
+def due_until(tx: Tx, *, now: datetime, until: datetime) -> int:
+    """Return how many runs become due after `now` and up to `until`."""
+    return tx.execute(_due_until, {"now": now, "until": until}).scalar_one()
+
+
 def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:
     """Delete queued occurrences that were never claimed and fire after `after`; those with a reason stay."""
     for some in (job_ids[i : i + 500] for i in range(0, len(job_ids), 500)):

@@ -22,6 +22,7 @@ from chalicelib.model.jobs import JobSpec, Overlap
 from chalicelib.model.runs import Run, RunId, RunState, Verdict
 from chalicelib.store import outbox
 from chalicelib.store.database import Store, Tx
+from chalicelib.store.driver import Statement
 from chalicelib.store.postgres import engine, statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, job_queue
 
@@ -31,7 +32,8 @@ from .claims import Claim
 _q = job_queue.c
 
 
-_end_attempt = (
+_end_run = Statement(attempt_end.END_RUN)
+_end_attempt = Statement(
     update(attempts)
     .where(attempts.c.run_id == bindparam("of"), attempts.c.number == attempt_end.NUMBER)
     .values(
@@ -60,11 +62,11 @@ def finish(
             tx, statements.end_values(run, verdict, owner=owner, now=now, retry_at=retry_at)
         )
     values = attempt_end.values(run, verdict, owner=owner, now=now, retry_at=retry_at)
-    ended = tx.execute(attempt_end.END_RUN, values).first()
+    ended = _end_run.first(tx, values)
     if ended is None:
         return False
     said = {"of": ended.id, "as_outcome": ended.outcome, "as_error": ended.error, "as_type": ended.error_type}
-    tx.execute(_end_attempt, values | said)
+    _end_attempt.changed(tx, values | said)
     return True
 
 

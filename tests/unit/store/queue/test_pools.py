@@ -154,7 +154,7 @@ def test_a_claim_finds_runs_by_the_index_of_due_times(store: Store, clock: Manua
     if store.sqlite:
         from sqlalchemy.dialects import sqlite
 
-        shown = claims._candidate.compile(dialect=sqlite.dialect(paramstyle="named"))
+        shown = claims._candidate._expression.compile(dialect=sqlite.dialect(paramstyle="named"))  # type: ignore[attr-defined]
         values = dict.fromkeys(shown.params, "2026-01-01T00:00:00.000000Z")
         with store.read() as tx:
             explained = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {shown}", values)
