@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from .jobs import JobSpec
@@ -81,15 +82,20 @@ class Next:
     parents: Mapping[str, Mapping[str, Any]]
 
 
-def follow(after: Sequence[str], ended: Mapping[str, Run]) -> Next | None:
+def follow(
+    after: Sequence[str], ended: Mapping[str, Run], absent: Mapping[str, str] = MappingProxyType({})
+) -> Next | None:
     """Return what follows for a child from the ended runs of its parents for one occurrence; None: it waits.
 
-    The first parent that did not end well decides at once.
+    `absent` says of parents that have no run for it why not. The first parent that did not end well, or has
+    no run, decides at once.
     """
     for parent in after:
         run = ended.get(parent)
         if run is not None and run.state not in GOOD:
             return Next(_why_not(run), {})
+        if run is None and parent in absent:
+            return Next(f"{parent}, which it follows, {absent[parent]}", {})
     if any(parent not in ended for parent in after):
         return None
     return Next(None, {parent: _told(ended[parent]) for parent in after})

@@ -1,4 +1,4 @@
-"""The ledger's proof for chains: every occurrence of the parents that ended has a row of the child."""
+"""The ledger's proof for chains: what the ends of its parents decide about a job is in one of its rows."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from chalicelib.model import chains as rules
 from chalicelib.model.jobs import Job
 
 from . import registry
 from .database import Tx
+from .queue import chain_parents
 from .schema import chain_ends, job_queue
 
 _q = job_queue.c
@@ -37,10 +39,21 @@ def unasked(tx: Tx, child: Job, *, until: datetime) -> tuple[list[tuple[datetime
     ended: dict[datetime, set[str]] = {}
     for row in tx.execute(of_parents):
         ended.setdefault(row.at, set()).add(row.job_id)
-    owed = sorted(at for at, parents in ended.items() if parents == set(child.spec.after))
+    owed = sorted(ended)
     mine = select(_q.chain_at, _q.gap_from).where(_q.job_id == child.id, _q.chain_key.is_not(None))
     rows = list(tx.execute(mine))
     single = {row.chain_at for row in rows}
     gaps = [(row.gap_from, row.chain_at) for row in rows if row.gap_from is not None]
     lost = [at for at in owed if at not in single and not any(a <= at <= b for a, b in gaps)]
-    return [(at, f"{' and '.join(child.spec.after)} ended") for at in lost], len(owed)
+    holes = [
+        (at, f"{' and '.join(sorted(ended[at]))} ended")
+        for at in lost
+        if len(child.spec.after) == 1 or _is_decided(tx, child, at)
+    ]
+    return holes, len(owed)
+
+
+def _is_decided(tx: Tx, child: Job, at: datetime) -> bool:
+    """Say whether the parents' rows for an occurrence, or their absence, decide about the child."""
+    found = chain_parents.of(tx, child.spec, at)
+    return rules.follow(child.spec.after, found.ended, found.absent) is not None

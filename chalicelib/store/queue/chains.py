@@ -4,7 +4,8 @@ A trigger of the database notes every run of a parent that gets its end, in the 
 whichever act that is. `flow` turns these notes into rows of the children. It is called when runs have
 ended and at every tick, so a note that a crash left is taken up within a minute; each note is used once.
 
-One transaction at a time does so: of several parents that end at once, the last sees the others.
+One transaction at a time does so: of several parents that end at once, the last sees the others. A note
+stays while another parent may still get its row: the next call looks again.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from chalicelib.clock import iso
 from chalicelib.model import chains as rules
 from chalicelib.model.jobs import JobSpec
-from chalicelib.model.runs import GOOD, Origin, Run, RunId, RunState, new_run_id
+from chalicelib.model.runs import Origin, Run, RunId, RunState, new_run_id
 from chalicelib.store import registry
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import locks
 from chalicelib.store.schema import chain_ends, chains, job_queue
 
-from . import enqueue
+from . import chain_parents, enqueue
 
 BATCH = 100
 _q = job_queue.c
@@ -32,6 +33,7 @@ _c = chains.c
 _noted = (
     select(chain_ends.c.id.label("note"), job_queue)
     .join(job_queue, _q.id == chain_ends.c.run_id, isouter=True)
+    .where(chain_ends.c.id > bindparam("above"))
     .order_by(chain_ends.c.id)
     .limit(BATCH)
 )
@@ -73,20 +75,28 @@ def flow(tx: Tx, *, now: datetime) -> int:
     if not pending(tx):
         return 0
     locks.hold(tx, locks.CHAINS)
-    queued = 0
-    while ended := tx.execute(_noted).all():
-        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_([row.note for row in ended])))
+    queued, above = 0, 0
+    while ended := tx.execute(_noted, {"above": above}).all():
+        above = ended[-1].note
+        used = []
         for row in ended:
-            if row.job_id is None:
-                continue  # the run was deleted meanwhile
-            parent = as_run(row)
-            rows = [made for child in children(tx, parent.job_id) for made in _rows(tx, parent, child, now)]
+            rows, waits = _follow(tx, as_run(row), now) if row.job_id is not None else ([], False)
             enqueue.put(tx, rows)
             queued += sum(one["state"] is RunState.QUEUED for one in rows)
+            if not waits:
+                used.append(row.note)
+        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_(used)))
     return queued
 
 
-def _rows(tx: Tx, parent: Run, child_id: str, now: datetime) -> list[dict[str, Any]]:
+def _follow(tx: Tx, parent: Run, now: datetime) -> tuple[list[dict[str, Any]], bool]:
+    """Return the rows of a run's children, and whether one of them waits for a row of another parent."""
+    made = [_rows(tx, parent, child, now) for child in children(tx, parent.job_id)]
+    return [row for rows in made for row in rows or ()], None in made
+
+
+def _rows(tx: Tx, parent: Run, child_id: str, now: datetime) -> list[dict[str, Any]] | None:
+    """Return the rows of a child, or None while another parent may still get the row that decides."""
     child = registry.as_it_is(tx, child_id)
     if child is None or child.removed_at is not None:
         return []
@@ -98,10 +108,17 @@ def _rows(tx: Tx, parent: Run, child_id: str, now: datetime) -> list[dict[str, A
         return [_row(spec, parent, after, now)] if after else []
     if parent.gap_from is not None:
         return _gap(tx, spec, parent, now)
-    if _accounted(tx, spec.id, parent.scheduled_for):
-        return []
-    ended = _ended(tx, spec, parent.scheduled_for) | {str(parent.job_id): parent}
-    after = rules.follow(spec.after, ended)
+    return [] if _accounted(tx, spec.id, parent.scheduled_for) else _of_occurrence(tx, spec, parent, now)
+
+
+def _of_occurrence(tx: Tx, spec: JobSpec, parent: Run, now: datetime) -> list[dict[str, Any]] | None:
+    if len(spec.after) == 1:
+        after = rules.follow(spec.after, {parent.job_id: parent})
+    else:
+        found = chain_parents.of(tx, spec, parent.scheduled_for)
+        after = rules.follow(spec.after, {**found.ended, str(parent.job_id): parent}, found.absent)
+        if after is None and found.owed:
+            return None
     return [_row(spec, parent, after, now) | {"chain_key": _key(parent)}] if after else []
 
 
@@ -153,21 +170,3 @@ def _accounted(tx: Tx, job_id: str, at: datetime, *, gaps_only: bool = False) ->
     one = gap if gaps_only else or_(gap, _q.chain_key == iso(at))
     found = select(_q.id).where(_q.job_id == job_id, _q.chain_key.is_not(None), one).limit(1)
     return tx.execute(found).first() is not None
-
-
-def _ended(tx: Tx, spec: JobSpec, at: datetime) -> dict[str, Run]:
-    """Return the ended runs of a job's parents for an occurrence, if it has several parents."""
-    found: dict[str, Run] = {}
-    if len(spec.after) == 1:
-        return found
-    stands_for = or_(
-        _q.fire_at == at,
-        _q.chain_key == iso(at),
-        and_(_q.gap_from <= at, func.coalesce(_q.fire_at, _q.chain_at) >= at),
-    )
-    for parent in spec.after:
-        mine = select(job_queue).where(_q.job_id == parent, stands_for)
-        rows = [as_run(row) for row in tx.execute(mine)]
-        if rows and all(row.finished_at is not None for row in rows):
-            found[parent] = next((row for row in rows if row.state not in GOOD), rows[0])
-    return found

@@ -190,10 +190,15 @@ def cancel(client: Client, *, run_id: str, reason: str | None) -> None:
 
 @command("retry", epilog=examples("sauron retry 0197a3f2", "sauron retry 0197a3f2 --reason mistake"))
 @click.argument("run_id", metavar="RUN", shell_complete=run_ids)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Start also while another run of this job is running, or everything is paused.",
+)
 @click.option("--reason", help="Why; kept in the audit log.")
-def retry(client: Client, *, run_id: str, reason: str | None) -> None:
+def retry(client: Client, *, run_id: str, force: bool, reason: str | None) -> None:
     """Queue a new run with the job and params of a finished one."""
-    answer = client.post(path("runs", run_id, "retry"), {"reason": reason})
+    answer = client.post(path("runs", run_id, "retry"), {"force": force or None, "reason": reason})
     if client.json:
         show_json(answer)
     else:

@@ -59,7 +59,12 @@ VERDICT = ("outcome", "error", "error_type", "result", "exit_code", "signal", "m
     help="A parameter. V is read by the type that the job declares; without one it is JSON if it parses "
     "as JSON, otherwise text. May be repeated.",
 )
-@click.option("--force", is_flag=True, help="Start also while another run of this job is running.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Start also while another run of this job is running, or everything is paused.",
+)
+@click.option("--no-chain", is_flag=True, help="Do not run the jobs that follow this one after it.")
 @click.option("--reason", help="Why; recorded with the run.")
 @click.option("--raw", is_flag=True, help=RAW_HELP)
 def run_job(
@@ -72,11 +77,13 @@ def run_job(
     wait: bool,
     parameters: Sequence[str],
     force: bool,
+    no_chain: bool,
     reason: str | None,
     raw: bool,
 ) -> int:
     """Run a job now. The run is queued, and a running Sauron starts it at once."""
-    _refuse_options(direct=direct, folder=folder, dry_run=dry_run, wait=wait, raw=raw, queued=force or reason)
+    queued = force or no_chain or reason
+    _refuse_options(direct=direct, folder=folder, dry_run=dry_run, wait=wait, raw=raw, queued=queued)
     texts = pairs(parameters)
     if dry_run:
         return _dry_run(client, job_id, texts, direct=direct)
@@ -90,9 +97,8 @@ def run_job(
         _require_runner(client)
     # read before anything is queued: what fails afterwards would look like a run that is not queued
     job = {} if wait or client.json else client.get(path("jobs", job_id))
-    answer = client.post(
-        path("jobs", job_id, "trigger"), {"params": params, "force": force or None, "reason": reason}
-    )
+    wanted = {"params": params, "force": force or None, "chain": False if no_chain else None}
+    answer = client.post(path("jobs", job_id, "trigger"), wanted | {"reason": reason})
     if wait:
         return _wait(client, answer["queue_id"], raw=raw)
     if client.json:
@@ -111,7 +117,8 @@ def _refuse_options(
     """Raise UsageError for options that do not go together; `queued` are those of a run in the queue."""
     if direct and (wait or queued):
         raise click.UsageError(
-            "--direct does not use the queue and records nothing: leave --wait, --force and --reason out"
+            "--direct does not use the queue and records nothing: "
+            "leave --wait, --force, --no-chain and --reason out"
         )
     if raw and (dry_run or not (direct or wait)):
         raise click.UsageError("--raw is about the log: it goes with --wait or --direct")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.clock import iso
-from chalicelib.store import Store, ledger
+from chalicelib.store import Store, history, ledger
 from tests.conftest import ManualClock, define
 from tests.unit.container.cli.conftest import Cli
 
@@ -56,11 +56,32 @@ def test_waiting_without_a_runner_fails_and_queues_nothing(
     assert cli("runs", "--json").json["runs"] == []
 
 
-@pytest.mark.parametrize("option", ["--wait", "--force", "--reason=x"])
+@pytest.mark.parametrize("option", ["--wait", "--force", "--no-chain", "--reason=x"])
 def test_a_direct_run_refuses_options_of_the_queue(cli: Cli, option: str) -> None:
     said = cli("run", "backup", "--direct", option)
     assert said.code == 2
     assert "--direct does not use the queue" in said.err
+
+
+def test_a_run_leads_on_unless_told_not_to_and_force_passes_a_pause(
+    cli: Cli, store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "backup", "0 3 1 1 *")
+    assert cli("run", "backup").code == 0
+    made = cli("run", "backup", "--no-chain", "--json").json["queue_id"]
+    assert cli("cancel", made).code == 0
+    assert cli("pause").code == 0
+    assert [cli(*asked).code for asked in (("run", "backup"), ("retry", made))] == [1, 1]
+    again = cli("retry", made, "--force", "--json").json["run_id"]
+    forced = cli("run", "backup", "--force", "--no-chain", "--json").json["queue_id"]
+    with store.read() as tx:
+        found = {run.id: (run.flows, run.force) for run in history.runs(tx)}
+    assert [found[run_id] for run_id in (made, again, forced)] == [
+        (False, False),
+        (True, True),
+        (False, True),
+    ]
+    assert sorted(found.values()).count((True, False)) == 1
 
 
 def test_a_param_is_read_by_the_type_that_the_job_declares(

@@ -14,7 +14,7 @@ from chalicelib.model.runs import Origin, Outcome, Run, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.settings import Settings
-from chalicelib.store import Store, history
+from chalicelib.store import Store, history, ledger, registry
 from chalicelib.store.queue import chains, claims, finish
 from chalicelib.store.schema import job_queue
 from tests.conftest import ManualClock, define
@@ -144,6 +144,59 @@ def test_a_child_that_is_off_or_paused_gets_a_skipped_row(store: Store, clock: M
     operations.trigger("a", TriggerRequest(force=True))
     assert work(store, clock) == ["a"]
     assert [run.reason for run in runs(store, "b")] == ["disabled", "paused"]
+
+
+def holes(store: Store, clock: ManualClock) -> tuple[tuple[str, Any], ...]:
+    with store.read() as tx:
+        return tuple((hole.job_id, hole.fire_at) for hole in audit(tx, now=clock.now()).holes)
+
+
+def test_a_parent_that_is_off_has_no_run_and_the_child_a_skipped_row(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "a")
+    define(store, clock, "b")
+    follower(store, clock, "between", "b")
+    follower(store, clock, "far", "a", "between")
+    follower(store, clock, "near", "a", "b")
+    tick(store, clock)
+    work(store, clock)
+    Operations(store, clock).disable("b")
+    clock.move(minutes=3)
+    tick(store, clock)
+    assert "near" not in work(store, clock)
+    last = [run for run in runs(store, "a") if run.state is RunState.SUCCEEDED][-1]
+    near, far = runs(store, "near")[-1], runs(store, "far")[-1]
+    assert (near.state, near.reason, near.scheduled_for) == (
+        RunState.SKIPPED,
+        "b, which it follows, was disabled",
+        last.fire_at,
+    )
+    assert (far.reason, far.scheduled_for) == ("between, which it follows, had no run then", last.fire_at)
+    tick(store, clock)
+    assert holes(store, clock) == ()
+    with store.write() as tx:
+        tx.execute(delete(job_queue).where(job_queue.c.id == near.id))
+    assert holes(store, clock) == (("near", last.fire_at),)
+
+
+def test_a_child_waits_for_a_parent_whose_row_a_tick_has_yet_to_write(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "a")
+    define(store, clock, "b")
+    follower(store, clock, "both", "a", "b")
+    clock.move(seconds=60)
+    with store.write() as tx:  # a crash between two batches of a tick
+        a = registry.job(tx, "a")
+        assert a is not None
+        ledger.fill(tx, [a], now=clock.now(), until=clock.now())
+        tx.execute(delete(job_queue).where(job_queue.c.job_id == "b"))
+        registry.rewind(tx, "b", before=clock.now() - timedelta(seconds=30))
+    assert work(store, clock) == ["a"]
+    assert (runs(store, "both"), holes(store, clock)) == ([], ())
+    tick(store, clock)
+    assert work(store, clock) == ["b", "both"]
 
 
 def test_audit_finds_a_child_that_was_not_asked_for(store: Store, clock: ManualClock) -> None:
