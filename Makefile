@@ -74,14 +74,14 @@ fmt: install ## Format the code and apply ruff's safe fixes
 	@$(BIN)/ruff format .
 
 faults: install ## Kill, cut off, freeze and skew four runners and their PostgreSQL (20 minutes; ARGS="-k clocks")
-	@LIFE_HUB_RUNS=$${LIFE_HUB_RUNS:-3000} PROPERTIES=many $(BIN)/pytest -s -m "faults or properties" tests/faults tests/unit $(ARGS)
+	@LIFE_HUB_RUNS=$${LIFE_HUB_RUNS:-3000} KILLS=$${KILLS:-1000} PROPERTIES=many $(BIN)/pytest -s -m "faults or properties" tests/faults tests/unit $(ARGS)
 
 attack: install ## Attack a server of its own on this machine and print what got through (two minutes at most)
 	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.attack
 	@$(TMP_IN_MEMORY) $(BIN)/pytest -q -m long tests/e2e/test_openapi_requests.py
 
-pictures: install ## Take the pictures of the pages in docs/ again (Debian's Chromium)
-	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.pictures
+pictures: install ## Take the pictures in docs/ again (Debian's Chromium; ARGS=tour takes those of the tour)
+	@$(TMP_IN_MEMORY) $(BIN)/python -m tests.pictures $(ARGS)
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -51,6 +51,10 @@ class _Asking:
             e = self.gather(job, at=now, by_hand_until=now)
             e = replace(e, row=None, decided_at=now)
             return why_report.as_json(e, why.decide(e), remark=None, asked=False, last=last)
+        if not job.spec.cron:
+            chained = occurrences.last_of_chain(tx, job.id)
+            at = chained.scheduled_for if chained else now
+            return self.answered(self.gather(job, at=at, by_hand_until=now), None)
         spans = spans_of(job, registry.periods_of(tx, job.id))
         known = [last.fire_at if last else None, previous(spans, now)]
         at = max((one for one in known if one), default=None) or following(spans, now) or now

@@ -57,7 +57,7 @@ class Evidence:
     revisions: Mapping[str, Revision]
     state: BundleState
     queue_enabled: bool
-    pause: Pause | None
+    pause: Pause | None = None
 
     @property
     def zone(self) -> str:

@@ -58,7 +58,7 @@ def explain(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Finding:
 
 
 def _time(e: Evidence, run: Run) -> str:
-    return f"The occurrence of {when(run.fire_at or run.created_at, e.zone)}"
+    return f"The occurrence of {when(run.scheduled_for, e.zone)}"
 
 
 def _running(e: Evidence, run: Run) -> Finding:

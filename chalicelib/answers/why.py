@@ -72,7 +72,8 @@ def _by_what_it_was(e: Evidence) -> Finding | None:
         return _unknown_yet(e)
     if e.standing.rejected is not None:
         return _by_standing(e, "rejected")
-    is_off = not e.standing.enabled if e.at >= e.now else e.span is None
+    known_by_standing = e.at >= e.now or not e.job.spec.cron
+    is_off = not e.standing.enabled if known_by_standing else e.span is None
     return _by_standing(e, "disabled") if is_off else None
 
 
@@ -184,6 +185,10 @@ def _unknown_yet(e: Evidence) -> Finding:
 
 def _not_due(e: Evidence) -> Finding:
     span = e.span
+    if span is None and e.job.spec.after:
+        first = e.job.spec.after[0]
+        cause = f"Job {e.job.id} has no schedule of its own then: it runs {e.job.spec.schedule_text}"
+        return Finding("not_due", cause, f"`sauron why {first}` tells of {first}")
     if span is None:  # decided before
         raise ValueError(f"{e.job.id} has no schedule at {e.at}")
     schedule, job = span.schedule, e.job

@@ -20,6 +20,6 @@ class Waiting:
 def unsized(pools: Collection[str], sizes: Collection[str]) -> dict[str, str]:
     """Return a remark for each pool of jobs that has no size, by its name."""
     return {
-        name: f"Pool {name!r} has no size in SAURON_POOLS, so one run of it runs at a time."
+        name: f"Pool {name!r} has no size in SAURON_POOLS, so one run of it runs at a time"
         for name in sorted(set(pools) - set(sizes))
     }

@@ -169,9 +169,9 @@ class Operations:
     def _refuse_paused(self, *, force: bool = False) -> None:
         """Raise PausedError while everything is paused, unless the run is forced."""
         with self._store.read() as tx:
-            pause = None if force else pauses.at(tx, self._clock.now())
-        if pause is not None:
-            raise PausedError(pause.by, pause.reason, pause.until and iso(pause.until))
+            pause = pauses.at(tx, self._clock.now())
+        if pause is not None and not force:
+            raise PausedError(pause.by, pause.reason, iso(pause.until) if pause.until else None)
 
     def enable(self, job_id: str, request: SwitchRequest | None = None) -> Job:
         """Turn a job on at once, over what git says. Raises UnknownJobError, UntilError."""
@@ -210,8 +210,8 @@ class Operations:
             run = history.find(tx, run_id)
             if finish.request_cancel(tx, run.id, why=why, now=self._clock.now()) is None:
                 raise RunStateError(run.id, run.state, "cancelled")
-            run = history.find(tx, run.id)
             acts.record(tx, self._clock.now())
+            run = history.find(tx, run.id)
         log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
         self._review([run.job_id])
         self._wake()
@@ -246,10 +246,9 @@ class Operations:
                 by=by,
                 reason=f"retry of {former.id}",
             )
-            row["idempotency_key"] = key
             follows = former.chain_at is not None or chains.children(tx, job.id)
             row |= {"force": force, "chain_at": former.scheduled_for if follows else None}
-            row["parents"] = former.parents
+            row |= {"parents": former.parents, "idempotency_key": key}
             enqueue.put(tx, [row])
             made = history.find(tx, row["id"])
             acts.record(tx, self._clock.now())

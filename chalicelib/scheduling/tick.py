@@ -45,7 +45,7 @@ def tick(store: Store, clock: Clock, pool_sizes: Mapping[str, int] | None = None
         now = ledger.time_of_act(tx, clock)
         late = _miss_what_is_late(tx, now)
         on_time = timedelta() if _take_back(tx, now) else ON_TIME
-        _expire_overrides(tx, now)
+        _expire_overrides(tx, now, on_time)
         if pool_sizes is not None:
             pools.keep_sizes(tx, pool_sizes)
     jobs, queued, missed = 0, 0, late
@@ -71,7 +71,7 @@ def foresee(tx: Tx, *, now: datetime) -> list[tuple[str, str, int]]:
     Return the ledger's rows that it would write for the past: job, state, and how many occurrences.
     """
     on_time = timedelta() if _take_back(tx, now) else ON_TIME
-    _expire_overrides(tx, now)
+    _expire_overrides(tx, now, on_time)
     while ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time).jobs:
         pass
     return ledger.written(tx, at=now)
@@ -111,7 +111,7 @@ def _miss_what_is_late(tx: Tx, now: datetime) -> int:
     return missed
 
 
-def _expire_overrides(tx: Tx, now: datetime) -> None:
+def _expire_overrides(tx: Tx, now: datetime, on_time: timedelta) -> None:
     """Let git decide again where an override has ended: as if it had been switched at that instant."""
     for job_id in registry.expired_overrides(tx, now=now):
         job = registry.job(tx, job_id)
@@ -119,7 +119,7 @@ def _expire_overrides(tx: Tx, now: datetime) -> None:
         outbox.put_job(tx, job_id, now=now)
         if job is None or job.override is None or job.override.until is None:
             continue
-        ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now)
+        ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now, on_time=on_time)
         if (after := registry.job(tx, job_id)) is not None:
             standings.note(tx, job, after, at=job.override.until)
         log.info("override.expired", job_id=job_id, enabled=job.spec.enabled)

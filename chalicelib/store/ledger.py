@@ -77,7 +77,9 @@ def written(tx: Tx, *, at: datetime) -> list[tuple[str, str, int]]:
     return [(job_id, state, count) for job_id, state, count in tx.execute(found)]
 
 
-def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> None:
+def switch(
+    tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime, on_time: timedelta = ON_TIME
+) -> None:
     """Turn a job on or off as of `at`; its cursor starts there, and queued occurrences stay."""
     if enabled == job.enabled or job.removed_at is not None:
         return
@@ -85,7 +87,7 @@ def switch(tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime) -> N
         started = dataclasses.replace(job, enabled=True, cursor=at)
         registry.put(tx, started)
         registry.open_period(tx, started, since=at)
-        fill(tx, [started], now=now)
+        fill(tx, [started], now=now, on_time=on_time)
     else:
         fill(tx, [job], now=now, until=at)
         registry.put(

@@ -25,6 +25,16 @@ def at(tx: Tx, job_id: str, instant: datetime) -> Run | None:
     if row is None:
         around = and_(_q.job_id == job_id, _q.fire_at > instant, _q.gap_from <= instant)
         row = tx.execute(select(job_queue).where(around).order_by(_q.fire_at).limit(1)).first()
+    if row is None:
+        of_chain = (_q.job_id == job_id, _q.chain_key.is_not(None), _q.chain_at == instant)
+        row = tx.execute(select(job_queue).where(*of_chain).limit(1)).first()
+    return as_run(row) if row else None
+
+
+def last_of_chain(tx: Tx, job_id: str) -> Run | None:
+    """Return the newest row of a job that stands for an occurrence of the jobs it follows, or None."""
+    found = select(job_queue).where(_q.job_id == job_id, _q.chain_key.is_not(None))
+    row = tx.execute(found.order_by(_q.id.desc()).limit(1)).first()
     return as_run(row) if row else None
 
 

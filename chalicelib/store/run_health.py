@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, func, select
 
 from chalicelib.model.runs import BAD, GOOD, OCCURRENCES, RunState
 from chalicelib.terminal.screen import tail_as_shown
@@ -125,8 +125,10 @@ def slow(tx: Tx, now: datetime) -> list[Slow]:
     return found
 
 
+# the time that a row stands for: a run of a chain has that of its chain
+_scheduled_for = func.coalesce(_q.fire_at, _q.chain_at)
 _gaps = (
-    select(_q.id, _q.fire_at, _q.gap_from, _q.gap_count, _q.reason, _q.finished_at)
+    select(_q.id, _scheduled_for.label("fire_at"), _q.gap_from, _q.gap_count, _q.reason, _q.finished_at)
     .where(
         _q.job_id == bindparam("job"),
         _q.finished_at.between(bindparam("since"), bindparam("until")),
@@ -141,12 +143,12 @@ def gaps(tx: Tx, job_id: str, since: datetime, until: datetime) -> list[Any]:
     return list(tx.execute(_gaps, {"job": job_id, "since": since, "until": until}))
 
 
-_gap_end = select(_q.fire_at, _q.finished_at).where(_q.id == bindparam("run"))
+_gap_end = select(_scheduled_for.label("fire_at"), _q.finished_at).where(_q.id == bindparam("run"))
 _executed_after = (
     select(_q.id)
     .where(
         _q.job_id == bindparam("job"),
-        _q.fire_at > bindparam("fired"),
+        _scheduled_for > bindparam("fired", type_=_q.fire_at.type),
         _q.finished_at >= bindparam("ended"),
         _q.state.in_((*GOOD, *BAD)),
     )

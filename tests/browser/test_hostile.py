@@ -85,11 +85,13 @@ def test_a_hostile_job_and_its_run_are_text(page: Page, server: Served, number: 
     newest = max(runs, key=lambda run: str(run["created_at"]))["id"]
     assert faults(page, f"{server.url}/ui/jobs/{name}", text) == []
     assert faults(page, f"{server.url}/ui/runs/{newest}", text) == []
+    assert faults(page, f"{server.url}/ui/jobs/{name}/trigger") == []
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/jobs", "/ui/runs", "/ui/audit"])
+@pytest.mark.parametrize("path", ["/", "/ui/jobs", "/ui/runs", "/ui/audit", "/ui/bundle", "/ui/settings"])
 def test_lists_of_hostile_things_are_text(page: Page, server: Served, path: str) -> None:
-    assert faults(page, server.url + path, *GROUPS[:3]) == []
+    shown = () if path == "/ui/settings" else GROUPS[:3]
+    assert faults(page, server.url + path, *shown) == []
     while path != "/" and (following := page.locator("a[rel=next]")).count():
         assert faults(page, following.evaluate("one => one.href")) == []
 
@@ -100,7 +102,7 @@ REFLECTED = (
     "/ui/jobs?{q}&{tag}&{project}",
     "/ui/jobs?{state}",
     "/ui/jobs?{after}",
-    "/ui/jobs/hostile-00?{why}",
+    "/ui/jobs/hostile-00?{at}",
     "/ui/jobs/hostile-00?{after}",
     "/ui/jobs/{path}",
     "/ui/runs?{job_id}",
@@ -108,6 +110,13 @@ REFLECTED = (
     "/ui/runs/{path}",
     "/ui/audit?{who}&{subject}",
     "/ui/audit?{door}",
+    "/ui/sign-in?{next}",
+    "/ui/bundle?{ref}",
+    "/ui/rollback?{sha}",
+    "/ui/jobs?{tz}",
+    "/ui/jobs/hostile-00/disable?{reason}&{until}",
+    "/ui/jobs/hostile-00/trigger?{reason}",
+    "/ui/{path}",
 )
 
 

@@ -20,12 +20,17 @@ PAGES = {
     "jobs, none found": "/ui/jobs?q=nowhere",
     "job": "/ui/jobs/offsite-backup",
     "job, off": "/ui/jobs/staging-refresh",
-    "job, and why": "/ui/jobs/orders-export?why=2026-03-06T13:15",
+    "job, and why": "/ui/jobs/orders-export?at=2026-03-06T13:15",
     "runs": "/ui/runs",
     "runs, none found": "/ui/runs?job_id=nowhere",
     "running": "/ui/runs/{running}",
     "failed run": "/ui/runs/{failed}",
     "audit": "/ui/audit",
+    "settings": "/ui/settings",
+    "bundle": "/ui/bundle",
+    "switch off": "/ui/jobs/disk-space/disable?until=2026-03-09T08:00",
+    "run": "/ui/jobs/disk-space/trigger",
+    "cancel": "/ui/runs/{running}/cancel",
 }
 MISSING = {"no such job": "/ui/jobs/nowhere", "no such run": "/ui/runs/00000000-0000-7000-8000-000000000000"}
 ALWAYS = (checks.frame, checks.times, checks.sideways, checks.spilled)
@@ -36,8 +41,12 @@ LOOKS: dict[str, tuple[Scheme, int, tuple[Callable[[Page], list[str]], ...]]] = 
     "phone": ("light", 360, ALWAYS),
     "dark phone": ("dark", 360, (*ALWAYS, checks.axe, checks.keyboard)),
 }
+# What a page says and offers. Numbers may move, as the free space of a disk does.
+CONTENT = r"""() => [...document.querySelectorAll('main :is(h1, h2, th, td, dt, dd, li, a, form, .log-line)')]
+    .filter((one) => !one.closest('[data-own], [data-script]'))
+    .map((one) => [one.href, one.action, one.textContent.replace(/\d+/g, '0')].join(' '))"""
 # Faults of pages that are about to be drawn anew.
-NOT_YET = ("instant outside <time>", "landmark-unique", "scrollable-region-focusable", "meta-refresh")
+NOT_YET = ("instant outside <time>",)
 
 
 @pytest.fixture(scope="package")
@@ -77,7 +86,6 @@ def test_a_page_that_is_not_there_keeps_it_too(night: Visitor, name: str) -> Non
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_says_the_same_without_javascript(night: Visitor, runs: dict[str, str], name: str) -> None:
     path = PAGES[name].format(**runs)
-    with_script, without = (
-        night(path, script=script).locator("body").inner_text() for script in (True, False)
-    )
-    assert with_script.split() == without.split()
+    said = [night(path, script=script).evaluate(CONTENT) for script in (True, False)]
+    assert said[0] == said[1]
+    assert len(said[1]) > 2

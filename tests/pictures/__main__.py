@@ -1,68 +1,80 @@
-"""Take the pictures of the documentation: the pages of one made-up night, by a real browser.
+"""Take the pictures of the documentation: the pages of one made-up night, and a tour through a real Sauron.
 
-The pages are rendered by the application itself at a fixed instant, so that a picture changes only when a
-page does. Needs Debian's Chromium.
+The night is rendered at a fixed instant, so that a picture of it changes only when a page does; those of the
+tour have the time of their taking. Needs Debian's Chromium. `make pictures ARGS=tour` takes those alone.
 """
 
 from __future__ import annotations
 
-import socket
-import subprocess
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
-from chalicelib.settings import Settings
-from chalicelib.wiring import PROCESS, RUNNER, build
-from sauron.cli.local_client import client
-from tests.conftest import ManualClock
+from playwright.sync_api import Browser, Page
 
-from . import night
+from tests.browser.chromium import Visitor, chromium
+from tests.browser.still import still
+
+from . import tour
 
 DOCS = Path(__file__).parents[2] / "docs"
-DARK, LIGHT = "@media (prefers-color-scheme: dark)", "@media all"
-# name: path, width, height, dark
-PICTURES = {
-    "overview": ("/", 1280, 1420, False),
-    "overview-dark": ("/", 1280, 1420, True),
-    "jobs": ("/ui/jobs", 1280, 900, False),
-    "job": ("/ui/jobs/offsite-backup", 1280, 1240, False),
-    "run": ("/ui/runs/{running}", 1280, 900, False),
+MOST_BYTES = 250_000
+DESK, PHONE = 1280, 360
+# name: path, height on a desk, height on a phone
+PAGES = {
+    "overview": ("/", 1340, 1500),
+    "jobs": ("/ui/jobs", 900, 1100),
+    "job": ("/ui/jobs/offsite-backup", 1240, 1400),
+    "runs": ("/ui/runs?state=failed", 700, 900),
+    "run": ("/ui/runs/{running}", 900, 1100),
+    "failed-run": ("/ui/runs/{failed}", 800, 900),
+    "audit": ("/ui/audit", 500, 600),
+    "settings": ("/ui/settings", 900, 1100),
+    "sign-in": ("/ui/sign-in", 480, 560),
 }
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--hide-scrollbars",
-    "--log-level=3",
-)
 
 
 def main() -> int:
-    """Write `docs/page-*.png`."""
-    socket.gethostname = lambda: "vault-1"
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        clock = ManualClock(night.NOW)
-        environ = {"JOB_QUEUE_DB_URL": f"sqlite:///{home}/store.sqlite3", "JOBS_DIR": f"{home}/jobs"}
-        sauron = build(Settings.read(environ), runtime=RUNNER, clock=clock)
-        night.fill(sauron.store)
-        PROCESS.set(sauron)
-        asked = client(sauron, by="laptop")
-        running = asked.get("/runs", params={"job_id": "db-dump-main", "state": "running"}).json()
-        for name, (path, width, height, dark) in PICTURES.items():
-            page = asked.get(path.format(running=running["runs"][0]["id"])).raise_for_status().text
-            file = home / "page.html"
-            file.write_text(page.replace(DARK, LIGHT) if dark else page, encoding="utf-8")
-            size = f"--window-size={width},{height}"
-            shot = f"--screenshot={DOCS / f'page-{name}.png'}"
-            profile = f"--user-data-dir={home / 'profile'}"
-            subprocess.run(["chromium", *FLAGS, profile, size, shot, file.as_uri()], check=True, timeout=60)
-        asked.close()
-        sauron.close()
+    """Write `docs/page-*.png` and `docs/tour-*.png`, or only those that the arguments name."""
+    wanted = sys.argv[1:] or ["page", "tour"]
+    with chromium() as browser:
+        if "page" in wanted:
+            _night(browser)
+        if "tour" in wanted:
+            tour.take(browser, lambda page, name, height: _shot(page, f"tour-{name}", height))
     return 0
+
+
+def _night(browser: Browser) -> None:
+    home = Path("/tmp/sauron-night")  # noqa: S108 - a page names it, and is to be the same each time
+    home.mkdir(mode=0o700)  # fails where somebody else has it
+    try:
+        server = still(home, "tests.pictures.night")
+        visitor = Visitor(browser, server.url)
+        asked = {"running": ("db-dump-main", "running"), "failed": ("cert-renew", "failed")}
+        runs = {
+            name: server.http.get("/runs", params={"job_id": job, "state": state}).json()["runs"][0]["id"]
+            for name, (job, state) in asked.items()
+        }
+        for name, (path, tall, taller) in PAGES.items():
+            address = path.format(**runs)
+            _shot(visitor(address, width=DESK, script=False), f"page-{name}", tall)
+            _shot(visitor(address, width=DESK, script=False, scheme="dark"), f"page-{name}-dark", tall)
+            _shot(visitor(address, width=PHONE, script=False, scheme="dark"), f"page-{name}-phone", taller)
+        visitor.forget()
+        server.close()
+    finally:
+        shutil.rmtree(home)
+
+
+def _shot(page: Page, name: str, height: int) -> None:
+    """Keep the upper part of a page as a picture."""
+    width = page.evaluate("document.documentElement.clientWidth")
+    page.set_viewport_size({"width": width, "height": height})
+    file = DOCS / f"{name}.png"
+    page.screenshot(path=file)
+    if (size := file.stat().st_size) > MOST_BYTES:
+        sys.exit(f"{file} has {size} bytes; show less of the page, at most {MOST_BYTES}")
 
 
 if __name__ == "__main__":

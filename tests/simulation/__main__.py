@@ -26,7 +26,7 @@ import structlog
 from tests.simulation.jobs import Violation
 from tests.simulation.shrink import problem_of, shrink
 from tests.simulation.story import draw
-from tests.simulation.world import play
+from tests.simulation.world import play, template
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,7 @@ def _all(options: argparse.Namespace) -> Iterator[Played]:
     seeds = (seed for seed in itertools.count(options.first) if not options.short or draw(seed).is_short)
     if options.processes == 1:
         yield from map(play_seed, seeds)
+    template()  # once, for all processes
     with ProcessPoolExecutor(options.processes) as pool:
         going: set[Future[Played]] = set()
         try:

@@ -22,6 +22,9 @@ DEFAULTS: dict[str, Any] = {
     "retry_backoff_seconds": 60,
     "jitter_minutes": 0,
     "renamed_from": None,
+    "after": (),
+    "pool": None,
+    "priority": 0,
 }
 
 
@@ -35,9 +38,14 @@ def require(held: object, said: str) -> None:
         raise Violation(said)
 
 
-def is_refused(fields: Mapping[str, Any]) -> bool:
-    """Say whether a definition is one that Sauron refuses, of those that stories have."""
-    return str(fields["cron"]).startswith("61 ")
+def kept(manifest: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the definitions that Sauron does not refuse: those with a cron that is none, or a parent that
+    is none."""
+    found = {name: {**DEFAULTS, **fields} for name, fields in manifest.items() if fields["cron"][:3] != "61 "}
+    while refused := [name for name, fields in found.items() if not set(fields["after"]) <= set(found)]:
+        for name in refused:
+            del found[name]
+    return found
 
 
 @dataclass(slots=True)
@@ -56,7 +64,7 @@ class Span:
         return calendar.between(self.cron, self.zone, start, end) if start < end else iter(())
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Job:
     """One job, its spans, and the rows of its occurrences."""
 
@@ -88,7 +96,7 @@ class Job:
 
     def stand(self, *, at: dt.datetime, anew: bool = False) -> Span | None:
         """Bring the spans in line with what the job is now; return the span that this ended."""
-        span, on = self.in_force, self.on and not self.removed
+        span, on = self.in_force, self.on and not self.removed and self.fields["cron"] != ""
         same = span and (span.cron, span.zone) == (self.fields["cron"], self.fields["timezone"])
         ended = None
         if span and (not on or not same or anew):
@@ -149,9 +157,7 @@ class Registry:
         """Put a revision in force; return the spans that this ended."""
         self.active = number
         self.renamed.clear()
-        kept = {
-            job_id: {**DEFAULTS, **fields} for job_id, fields in manifest.items() if not is_refused(fields)
-        }
+        found = kept(manifest)
         in_force = {job_id for job_id, job in self.jobs.items() if not job.removed}
         known = set(self.jobs)
         ended: list[tuple[Job, Span]] = []
@@ -160,9 +166,9 @@ class Registry:
             if span:
                 ended.append((job, span))
 
-        for job_id, fields in kept.items():
+        for job_id, fields in found.items():
             former = fields["renamed_from"]
-            if former in in_force and former not in kept and job_id not in known:
+            if former in in_force and former not in found and job_id not in known:
                 self.jobs[job_id] = job = self.jobs.pop(former)
                 job.id = self.renamed[former] = job_id
                 in_force.discard(former)
@@ -172,7 +178,7 @@ class Registry:
             back = job.removed
             job.rejected = job.removed = False
             note(job, job.stand(at=now, anew=back))
-        for job_id in sorted(in_force - set(kept)):
+        for job_id in sorted(in_force - set(found)):
             job = self.jobs[job_id]
             job.former = job.fields
             if job_id in manifest:
@@ -185,9 +191,8 @@ class Registry:
     def would_hold(self, manifest: Mapping[str, Mapping[str, Any]]) -> bool:
         """Say whether a revision would remove more than half of at least four jobs, or all of them."""
         in_force = {job_id for job_id, job in self.jobs.items() if not job.removed}
-        kept = {job_id: fields for job_id, fields in manifest.items() if not is_refused(fields)}
-        renamed = {fields.get("renamed_from") for fields in kept.values()}
-        gone = in_force - set(kept) - renamed
+        found = kept(manifest)
+        gone = in_force - set(found) - {fields["renamed_from"] for fields in found.values()}
         return bool(gone) and (
             len(gone) == len(in_force) or (len(in_force) >= 4 and 2 * len(gone) > len(in_force))
         )

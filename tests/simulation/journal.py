@@ -10,7 +10,7 @@ from typing import NamedTuple
 _RUN = (
     "id", "job_id", "state", "origin", "fire_at", "due_at", "gap_from", "gap_count", "revision", "attempt",
     "max_attempts", "force", "lease_owner", "lease_generation", "reason", "error", "error_type",
-    "cancel_reason", "finished_at",
+    "cancel_reason", "finished_at", "pool", "priority", "parents",
 )  # fmt: skip
 _COLUMNS = ", ".join(_RUN)
 _NEW = ", ".join(f"NEW.{name}" for name in _RUN)
@@ -37,6 +37,10 @@ CREATE TRIGGER journal_first_active AFTER INSERT ON bundle_state WHEN NEW.active
 CREATE TRIGGER journal_active AFTER UPDATE OF active_sha ON bundle_state
   WHEN NEW.active_sha IS NOT OLD.active_sha BEGIN
   INSERT INTO journal (kind, revision) VALUES ('active', NEW.active_sha); END;
+CREATE TRIGGER journal_paused AFTER INSERT ON pauses BEGIN
+  INSERT INTO journal (kind, id, due_at, gap_from) VALUES ('pause', NEW.id, NEW.since, NEW.until); END;
+CREATE TRIGGER journal_unpaused AFTER UPDATE ON pauses BEGIN
+  INSERT INTO journal (kind, id, due_at, gap_from) VALUES ('pause', NEW.id, NEW.since, NEW.until); END;
 CREATE TRIGGER journal_first_tick AFTER INSERT ON duties WHEN NEW.name = 'tick' BEGIN
   INSERT INTO journal (kind, due_at) VALUES ('tick', NEW.at); END;
 CREATE TRIGGER journal_tick AFTER UPDATE ON duties WHEN NEW.name = 'tick' BEGIN
@@ -69,6 +73,9 @@ class Entry(NamedTuple):
     error_type: str | None
     cancel_reason: str | None
     finished_at: str | None
+    pool: str | None
+    priority: int
+    parents: str | None
 
 
 def instant(text: str | None) -> dt.datetime | None:

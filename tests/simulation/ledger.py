@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,9 @@ QUIET = dt.timedelta(seconds=65)
 LEASE = 30.0
 FINAL = frozenset({"succeeded", "degraded", "failed", "timed_out", "cancelled", "skipped", "missed"})
 OCCURRENCES = ("schedule", "catchup")
+FOLLOWERS = frozenset({"tick", "flow", "upkeep", "watch", "start"})
+DROPPED = (*OCCURRENCES, "chain")  # what policy may drop before its first attempt
+POOLS = {"db": 1, "api": 2}
 NONE = dt.timedelta()
 
 
@@ -53,6 +57,8 @@ class Run:
     began: bool = False
     finished_at: dt.datetime | None = None
     launched: set[int] = field(default_factory=set)
+    pool: str | None = None
+    priority: int = 0
 
 
 class Ledger:
@@ -68,12 +74,18 @@ class Ledger:
         self.asked: set[str] = set()
         self.dead: set[str] = set()  # owners whose process ended
         self.occurrences = 0
+        self.pauses: dict[str, tuple[dt.datetime, dt.datetime | None]] = {}
+        self.followed: dict[tuple[Job, str], str] = {}  # by child and run of its parent
         self._manifest_of = manifest_of
 
     @property
     def jobs(self) -> dict[str, Job]:
         """All jobs that ever were."""
         return self.registry.jobs
+
+    def paused(self, at: dt.datetime) -> bool:
+        """Say whether everything is paused at an instant."""
+        return any(since <= at and (until is None or at < until) for since, until in self.pauses.values())
 
     def commit(self, actor: Actor, news: list[Entry], *, now: dt.datetime, elapsed: float) -> bool:
         """Take what one transaction changed; return whether jobs were switched or a revision activated."""
@@ -82,7 +94,9 @@ class Ledger:
         gaps: dict[str, list[tuple[dt.datetime, dt.datetime]]] = {}
         claimed: set[str] = {one.job_id for one in news if one.kind == "changed" and one.state == "running"}
         for one in news:
-            if one.kind == "made":
+            if one.kind == "pause":
+                self.pauses[one.id] = (sure(one.due_at), instant(one.gap_from))
+            elif one.kind == "made":
                 self._made(actor, one, now, written, gaps)
             elif one.kind == "deleted":
                 self._deleted(actor, one)
@@ -157,11 +171,13 @@ class Ledger:
         fire_at = instant(one.fire_at)
         run = Run(
             one.id, job, one.state, one.origin, fire_at, sure(one.due_at), one.max_attempts, bool(one.force),
-            finished_at=instant(one.finished_at),
+            finished_at=instant(one.finished_at), pool=one.pool, priority=one.priority,
         )  # fmt: skip
         self.runs[run.id] = run
         job.recent.append(run.id)
-        if one.origin not in OCCURRENCES:
+        if one.origin == "chain":
+            self._chained(actor, job, run, one)
+        elif one.origin not in OCCURRENCES:
             require(actor.kind in {"trigger", "retry"}, f"{actor.kind} made a run of origin {one.origin}")
             require(one.state == "queued", "a run that a person asked for begins queued")
         elif one.gap_from is not None:
@@ -173,6 +189,24 @@ class Ledger:
         if one.state == "queued":
             self.queued.add(run.id)
             job.unfinished.add(run.id)
+
+    def _chained(self, actor: Actor, job: Job, run: Run, one: Entry) -> None:
+        """Judge a run that follows the end of another."""
+        said = f"{job.id}: {actor.kind} made run {run.id}, {one.state}, after {one.parents}"
+        require(actor.kind in FOLLOWERS and job.fields["after"] and not job.removed, said)
+        for name, told in json.loads(one.parents or "{}").items():
+            parent_id = told["run_id"]
+            parent = self.runs.get(parent_id)
+            require(parent is not None and name in job.fields["after"], said)
+            assert parent is not None
+            require(
+                (job, parent_id) not in self.followed, f"{said}, as {self.followed.get((job, parent_id))}"
+            )
+            self.followed[job, parent_id] = run.id
+            ended_well = parent.state in {"succeeded", "degraded"}
+            require(
+                parent.state in FINAL and (one.state == "queued") == ended_well, f"{said}: {parent.state}"
+            )
 
     def _occurrence(self, job: Job, run: Run, now: dt.datetime) -> None:
         assert run.fire_at is not None
@@ -248,6 +282,7 @@ class Ledger:
             self._end(actor, run, one, said, now=now, elapsed=elapsed)
         run.state, run.due_at, run.attempt = after, sure(one.due_at), one.attempt
         run.owner, run.generation, run.revision = one.owner, one.generation, one.revision
+        run.pool, run.priority = one.pool, one.priority
         run.cancel, run.error_type, run.finished_at = (
             one.cancel_reason,
             one.error_type,
@@ -272,22 +307,47 @@ class Ledger:
             require(int(one.revision or "0", 16) == self.registry.active, f"{said}: not the active revision")
         else:
             require(one.revision == run.revision, f"{said}: another revision than before")
-        if run.origin in OCCURRENCES or run.attempt:
+        if run.origin in DROPPED or run.attempt:
             require(
                 job.on and not job.removed and not job.rejected,
                 f"{said}, but the job is off, gone or rejected",
             )
         if job.fields["overlap"] != "allow" and not run.force:
             require(not job.running, f"{said} beside {sorted(job.running)}")
+        if not run.force:
+            require(not self.paused(now), f"{said} during a pause")
+            fresh = run.origin in DROPPED and run.attempt == 0
+            require(not (fresh and self.paused(run.due_at)), f"{said}: it was due during a pause")
+        if one.pool is not None:
+            beside = [other for other in self.running if self.runs[other].pool == one.pool]
+            size = POOLS.get(one.pool, 1)
+            require(len(beside) < size, f"{said}: pool {one.pool} of {size} has {len(beside)} running")
+        self._first(run, now, said)
         if why := overlap.may_not_start(run, self.runs, now):
             require(False, f"{said}, but {why}")
         run.beaten = elapsed
+
+    def _first(self, run: Run, now: dt.datetime, said: str) -> None:
+        """Raise Violation if a run of higher priority waited that nothing kept from starting."""
+        if self.last_tick is None or now - self.last_tick > QUIET:
+            return
+        full = {pool for pool, size in POOLS.items() if self._in_pool(pool) >= size}
+        for other in (self.runs[one] for one in self.queued):
+            job = other.job
+            free = not job.running and job.on and not job.removed and not job.rejected
+            if other.priority > run.priority and other.due_at <= now and free and other.pool not in full:
+                require(
+                    other.attempt == 0 and self.paused(now), f"{said} before {other.id}, which comes first"
+                )
+
+    def _in_pool(self, pool: str) -> int:
+        return sum(self.runs[one].pool == pool for one in self.running)
 
     def _settle(
         self, actor: Actor, run: Run, one: Entry, said: str, *, now: dt.datetime, claimed: set[str]
     ) -> None:
         """Judge a run that ends without being claimed."""
-        job, reason, fresh = run.job, one.reason or "", run.origin in OCCURRENCES and run.attempt == 0
+        job, reason, fresh = run.job, one.reason or "", run.origin in DROPPED and run.attempt == 0
         said = f"{said} ({reason or one.error})"
         require(
             not (one.state in {"skipped", "missed"} and not fresh), f"{said}: what was asked for was dropped"
@@ -298,6 +358,8 @@ class Ledger:
             right = (
                 overlap.was_busy(run, self.runs, reason, now)
                 if reason.startswith("overlap")
+                else self.paused(now) or self.paused(run.due_at)
+                if reason.startswith("paused")
                 else job.removed
                 if "removed" in reason
                 else not job.on
@@ -349,7 +411,9 @@ class Ledger:
             require(not run.cancel, f"{said}: it was cancelled")
             wait = (sure(one.due_at) - now).total_seconds()
             least = 0 if interrupted else min(3600, self._backoff(run) * 2 ** (run.attempt - 1))
-            require(least <= wait <= least * 1.1 + 0.001, f"{said}: again in {wait:.0f} s, not {least} s")
+            require(
+                least - 0.001 <= wait <= least * 1.1 + 0.001, f"{said}: again in {wait:.0f} s, not {least} s"
+            )
         elif interrupted or (actor.outcome in {"failed", "timed_out"}):
             require(not more or run.cancel, f"{said}: {run.max_attempts - run.attempt} attempts were left")
 

@@ -68,9 +68,9 @@ MUTANTS = (
     ),
     Mutant(
         "lose an acknowledged trigger",
-        "chalicelib/store/queue/enqueue.py",
-        "_of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0, _q.origin.in_(OCCURRENCES), _q.reason.is_(None))",
-        "_of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0)",
+        "chalicelib/operations/operations.py",
+        '            acts.record(tx, self._clock.now())\n        log.info("run.requested", job_id=job_id, run_id=made.id',
+        '            tx.rollback()\n        log.info("run.requested", job_id=job_id, run_id=made.id',
     ),
     Mutant(
         "take back at downtime what was never scheduled again",
@@ -115,12 +115,6 @@ MUTANTS = (
         "    enabled = spec.enabled\n",
     ),
     Mutant(
-        "take an unanswered claim for none",
-        "chalicelib/store/queue/unconfirmed_claims.py",
-        "                if finish.release(tx, run, owner=self._owner):",
-        "                if False:",
-    ),
-    Mutant(
         "start what is disabled",
         "chalicelib/store/queue/claims.py",
         '        return None if row.enabled else (RunState.SKIPPED, "disabled")',
@@ -131,6 +125,24 @@ MUTANTS = (
         "chalicelib/store/queue/claims.py",
         '        _q.due_at <= bindparam("now"),\n        _known,',
         "        _known,",
+    ),
+    Mutant(
+        "ignore the pool",
+        "chalicelib/store/queue/pools.py",
+        "    return or_(_q.pool.is_(None), running < func.coalesce(size, literal_column(str(DEFAULT_SIZE))))",
+        "    return or_(_q.pool.is_(None), running < 9 + func.coalesce(size, literal_column(str(DEFAULT_SIZE))))",
+    ),
+    Mutant(
+        "start during a pause",
+        "chalicelib/store/queue/pauses.py",
+        "    return or_(_q.force, overlap.DROPPABLE, ~_in_force(_now()))",
+        "    return or_(_q.force, overlap.DROPPABLE, _now().is_not(None))",
+    ),
+    Mutant(
+        "run a chain twice",
+        "chalicelib/store/queue/chains.py",
+        "        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_([row.note for row in ended])))\n",
+        "        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_([row.note for row in ended])))\n        ended = [*ended, *(row for row in ended if row.origin == 'trigger')]\n",
     ),
     Mutant(
         "a commit half done: the cursor in a transaction of its own",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def may_not_start(run: Run, runs: Mapping[str, Run], now: dt.datetime) -> str | None:
     """Say why policy forbids that a due occurrence starts, or None."""
-    if run.origin != "schedule" or run.attempt or run.force:
+    if run.origin not in {"schedule", "chain"} or run.attempt or run.force:
         return None
     policy = run.job.fields["overlap"]
     if policy == "skip" and (busy := _busy_when_due(run, runs)):
@@ -25,7 +25,7 @@ def may_not_start(run: Run, runs: Mapping[str, Run], now: dt.datetime) -> str | 
 def was_busy(run: Run, runs: Mapping[str, Run], reason: str, now: dt.datetime) -> bool:
     """Say whether a skip by this reason is right."""
     policy = run.job.fields["overlap"]
-    if run.origin != "schedule" or run.force:
+    if run.origin not in {"schedule", "chain"} or run.force:
         return False
     if "replaced by" in reason:
         return policy == "replace" and _newer(run, runs, now) is not None
@@ -49,7 +49,7 @@ def _newer(run: Run, runs: Mapping[str, Run], now: dt.datetime) -> str | None:
     for other in (runs[one] for one in run.job.unfinished):
         if (
             other.state == "queued"
-            and other.origin == "schedule"
+            and other.origin in {"schedule", "chain"}
             and not other.attempt
             and run.due_at < other.due_at <= now
         ):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from chalicelib.errors import IdempotencyError, JobDisabledError, SauronError, UnknownJobError
+from chalicelib.errors import IdempotencyError, JobDisabledError, PausedError, SauronError, UnknownJobError
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from tests.simulation.jobs import require
 from tests.simulation.ledger import Actor
@@ -73,6 +73,10 @@ class People:
                 known is not None and not known.removed and not on,
                 f"a trigger of {job} was refused, which is on",
             )
+        except PausedError:
+            require(
+                self._world.ledger.paused(self._world.now()) and not force, f"a trigger of {job}: no pause"
+            )
         except UnknownJobError:
             require(known is None or known.removed, f"a trigger of {job} was refused as unknown")
         except IdempotencyError:
@@ -103,12 +107,25 @@ class People:
         if run_id is not None:
             try:
                 self._world.ledger.asked.add(self.operations.retry(run_id).id)
+            except PausedError:
+                require(self._world.ledger.paused(self._world.now()), f"a retry of {job}: no pause")
             except (JobDisabledError, UnknownJobError):
                 known = self._world.ledger.jobs[job]
                 require(
                     not known.on or known.removed or known.rejected,
                     f"a retry of {job} was refused, which is on",
                 )
+
+    def _pause(self, *, lasts: float | None) -> None:
+        until = None if lasts is None else self._world.now() + timedelta(seconds=lasts)
+        self.operations.pause(SwitchRequest(until=until))
+        require(self._world.ledger.paused(self._world.now()), "an acknowledged pause is not in force")
+
+    def _unpause(self) -> None:
+        self.operations.unpause()
+        require(
+            not self._world.ledger.paused(self._world.now()), "an acknowledged end of a pause is not in force"
+        )
 
     def _enable(self, *, job: str, lasts: float | None) -> None:
         self._switch(job, lasts, on=True)

@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 UPKEEP_SECONDS = 600.0
-SETTINGS = Settings.read({"JOB_QUEUE_DB_URL": "sqlite:////nowhere/store.sqlite3"})
+SETTINGS = Settings.read(
+    {"JOB_QUEUE_DB_URL": "sqlite:////nowhere/store.sqlite3", "SAURON_POOLS": "db:1,api:2"}
+)
 
 
 class _Alone:
@@ -275,6 +277,7 @@ class Runner:
                 self._attempts -= 1
                 if self.alive:
                     self.world.after(0.0, self.look, self)
+                    self.world.after(0.0, lambda: self._do("flow", self.duties.follow_chains), self)
 
         self.world.after(0.0, lambda: self.begin("attempt", execute), self)
 

@@ -109,7 +109,11 @@ def draw(seed: int) -> Story:
 
 
 def _first_manifest(rng: random.Random, pace: Pace) -> Manifest:
-    return {f"j{number}": _job(rng, pace) for number in range(rng.randint(*pace.jobs))}
+    jobs = {f"j{number}": _job(rng, pace) for number in range(rng.randint(*pace.jobs))}
+    for number in range(rng.choice((0, 1, 1, 2))):
+        jobs[f"k{number}"] = _job(rng, pace) | {"cron": "", "after": [rng.choice(sorted(jobs))]}
+        jobs[f"k{number}"].pop("jitter_minutes", None)
+    return jobs
 
 
 def _job(rng: random.Random, pace: Pace) -> dict[str, Any]:
@@ -122,6 +126,8 @@ def _job(rng: random.Random, pace: Pace) -> dict[str, Any]:
         "catchup_max": (1, 2, 5, 100),
         "catchup_window_seconds": (60, 3600, 86400),
         "enabled": (True, True, True, True, False),
+        "pool": (None, None, None, "db", "api"),
+        "priority": (0, 0, 0, 5, -5),
     }
     job |= {name: rng.choice(values) for name, values in maybe.items() if rng.random() < 0.7}
     if rng.random() < 0.15 and job["cron"].split()[0].isdigit():
@@ -151,8 +157,13 @@ def _next_manifest(rng: random.Random, pace: Pace, before: Manifest) -> Manifest
         elif some is None or act == "same":
             continue
         elif act == "edit":
-            jobs[some] = _job(rng, pace) | {"cron": jobs[some]["cron"], "timezone": jobs[some]["timezone"]}
-        elif act == "cron":
+            as_before = {
+                name: jobs[some][name] for name in ("cron", "timezone", "after") if name in jobs[some]
+            }
+            jobs[some] = _job(rng, pace) | as_before
+            if not as_before["cron"]:
+                jobs[some].pop("jitter_minutes", None)
+        elif act == "cron" and jobs[some]["cron"]:
             jobs[some] = jobs[some] | {"cron": _cron(rng, pace)}
             jobs[some].pop("jitter_minutes", None)
         elif act == "remove":
@@ -189,6 +200,8 @@ WEIGHTS = {
     "refuse": 1,
     "jump": 1,
     "tick": 1,
+    "pause": 1,
+    "unpause": 1,
 }
 
 
@@ -223,5 +236,7 @@ def _event(rng: random.Random, pace: Pace, manifests: list[Manifest]) -> tuple[s
         "refuse": {"lasts": (3, 40, 130, 600)},
         "jump": {"by": (-61, -5, 5, 61, 300, 7200)},
         "tick": {"runner": range(4)},
+        "pause": {"lasts": (None, 30, 100, 600)},
+        "unpause": {},
     }
     return kind, {name: rng.choice(values) for name, values in choices[kind].items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import hashlib
 import heapq
@@ -53,6 +54,7 @@ class World:
         self.story = story
         self.rng = random.Random(story.seed)  # noqa: S311 - repeatable
         self.elapsed = 0.0
+        self._asked_at, self._asked = -1.0, 0
         self.offset = timedelta()
         self.start = datetime.fromisoformat(story.start).replace(tzinfo=UTC)
         self.head = 1
@@ -83,8 +85,11 @@ class World:
     # The clock.
 
     def now(self) -> datetime:
-        """Return what the wall clock says."""
-        return self.start + timedelta(seconds=self.elapsed) + self.offset
+        """Return what the wall clock says: a little later each time, as it is with real clocks."""
+        if self._asked_at != self.elapsed:
+            self._asked_at, self._asked = self.elapsed, 0
+        self._asked = min(self._asked + 1, 999)
+        return self.start + timedelta(seconds=self.elapsed, microseconds=self._asked - 1) + self.offset
 
     def monotonic(self) -> float:
         """Return the seconds since the story began."""
@@ -334,6 +339,7 @@ class World:
         """Mend everything, switch every job off, and see that all that was asked for comes to an end."""
         self.boundary.fault = None
         self._healed()
+        self.people.act("unpause", {})
         self._until(self.elapsed + 2400)
         for job in sorted(self.ledger.jobs.values(), key=lambda one: one.id):
             if job.on and not job.removed:
@@ -369,6 +375,7 @@ def template() -> Path:
     """Return a migrated store with the journal's triggers, made once."""
     if not _template:
         folder = Path(tempfile.mkdtemp(prefix="simulation-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         made = Store(f"sqlite:///{folder / 'made.sqlite3'}")
         made.migrate()
         with made.write() as tx:

@@ -173,7 +173,7 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
         if isinstance(row, Run):
             return Claim(row, tuple(decided), tuple(cancelled))
         run = as_run(row)
-        settled = _refusal(row, run) or _paused(row) or _overlap(tx, row, run, now, cancelled)
+        settled = _refusal(row, run) or pauses.verdict(row) or _overlap(tx, row, run, now, cancelled)
         if settled is None:
             if row.overlap == Overlap.REPLACE and _on_time(run) and cancelled:
                 continue  # it waits for those it replaces
@@ -258,11 +258,6 @@ def _refusal(row: Any, run: Run) -> tuple[RunState, str] | None:
         )
         return RunState.FAILED, f"job {run.job_id!r} {why} before this run started"
     return None
-
-
-def _paused(row: Any) -> tuple[RunState, str] | None:
-    """Skip an occurrence that was due while everything was paused, or is looked at then."""
-    return (RunState.SKIPPED, pauses.PAUSED) if row.paused else None
 
 
 def _on_time(run: Run) -> bool:

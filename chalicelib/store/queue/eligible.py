@@ -25,7 +25,7 @@ from chalicelib.store.schema import QUEUED, job_queue
 from . import outage, overlap, pauses, pools
 
 _q = job_queue.c
-_ZERO = literal_column("0")
+_ZERO: ColumnElement[int] = literal_column("0")
 
 
 def condition(ended: ColumnElement[str] | None = None) -> ColumnElement[bool]:
@@ -56,5 +56,5 @@ def first(
         due.where(_q.priority == _ZERO).order_by(*in_time),
         due.where(_q.priority < _ZERO).order_by(_q.priority.desc(), *in_time),
     )
-    one = literal_column("1")
+    one: ColumnElement[int] = literal_column("1")
     return union_all(*(select(locked(arm.limit(one)).subquery()) for arm in arms)).limit(one)

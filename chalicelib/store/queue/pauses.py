@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, select, update
 
+from chalicelib.model.runs import RunState
 from chalicelib.store.database import Tx
 from chalicelib.store.schema import job_queue, pauses
 
@@ -50,6 +51,11 @@ def lets_start() -> ColumnElement[bool]:
 def skips() -> ColumnElement[bool]:
     """Say whether a run is an occurrence that a pause keeps from starting. Its parameter is `now`."""
     return and_(overlap.DROPPABLE, ~_q.force, or_(_in_force(_now()), _in_force(_q.due_at)))
+
+
+def verdict(row: Any) -> tuple[RunState, str] | None:
+    """Return how a candidate ends that a pause keeps from starting, None if it may start."""
+    return (RunState.SKIPPED, PAUSED) if row.paused else None
 
 
 def at(tx: Tx, instant: datetime) -> Pause | None:

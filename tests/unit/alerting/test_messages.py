@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.alerting.check_result import Kind
+from chalicelib.alerting.check_result import EVENTS, Kind
 from chalicelib.alerting.messages import (
     as_mail,
     as_webhook,
@@ -103,6 +103,7 @@ def test_every_kind_has_a_type_and_a_title_for_each_change() -> None:
             "job.late",
             "job.missed",
             "job.rejected",
+            "job.slow",
             "job.recovered",
             "sync.failing",
             "sync.recovered",
@@ -122,7 +123,7 @@ def test_every_kind_has_a_type_and_a_title_for_each_change() -> None:
             title(incident, {}, over=over, reminder=again)
             for over, again in ((False, False), (False, True), (True, False))
         }
-        assert len(said) == (2 if kind is Kind.MISSED else 3)
+        assert len(said) == (2 if kind in EVENTS else 3)
 
 
 def test_a_mail_about_one_alert_says_why_how_long_where_and_shows_the_log() -> None:

@@ -20,9 +20,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
         ("GET /ui/jobs/none", b"", 404, "Not found"),
         ("GET /ui/jobs?colour=red", b"", 400, "This address cannot be read"),
         ("GET /ui/sync", b"", 405, "There is nothing to see here"),
-        ("POST /ui/jobs", b"", 405, "There is nothing to see here"),
+        ("POST /ui/audit", b"", 405, "There is nothing to see here"),
         ("POST /ui/jobs/digest/trigger", b"", 400, "This was refused"),
-        ("POST /ui/jobs/digest/enable", b"until=soon", 422, "Something in the form is wrong"),
         ("POST /ui/jobs/digest/enable", b"x" * 70_000, 413, "This is too long"),
     ],
 )

@@ -7,18 +7,19 @@ from tests.unit.api.client import Client, execute, trigger
 
 JOB = {
     "id", "cron", "enabled", "timeout_seconds", "tags", "project", "description", "timezone", "schedule_text",
-    "next_run_at", "last_run", "override", "max_attempts", "source", "rejected",
+    "next_run_at", "last_run", "override", "max_attempts", "source", "rejected", "after",
 }  # fmt: skip
 JOB_IN_FULL = JOB | {
     "next_runs", "success_rate", "durations", "runs_counted", "enabled_in_bundle", "overlap", "catchup",
     "catchup_window_seconds", "catchup_max", "jitter_minutes", "retry_backoff_seconds", "alert_after",
     "queue_mode", "isolation", "renamed_from", "secrets", "params_schema", "entrypoint", "place", "revision",
-    "removed_at",
+    "removed_at", "pool", "priority", "memory_mb", "max_processes", "slow_after_seconds",
 }  # fmt: skip
 RUN = {
     "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision",
     "params", "requested_by", "reason", "force", "gap", "created_at", "started_at", "finished_at", "progress",
     "progress_note", "cancel_reason", "runner", "error", "error_type", "result", "attempts",
+    "parents", "pool", "priority", "waiting_for",
 }  # fmt: skip
 ATTEMPT = {
     "number", "started_at", "finished_at", "outcome", "runner", "exit_code", "signal", "error", "error_type",

@@ -33,6 +33,12 @@ DEFAULTS: dict[str, Any] = {
     "params": None,
     "renamed_from": None,
     "isolation": "fork",
+    "after": None,
+    "pool": None,
+    "priority": 0,
+    "memory_mb": None,
+    "max_processes": None,
+    "slow_after_seconds": None,
 }
 
 

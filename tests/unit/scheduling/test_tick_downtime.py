@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store
 from chalicelib.store.schema import job_queue
@@ -32,6 +33,28 @@ def test_after_a_year_each_minutely_job_has_one_gap_row_and_a_few_runs(
     assert gaps == [YEAR_OF_MINUTES - 1] * 20
     assert report.missed == sum(gaps)
     assert max(Counter(row.job_id for row in rows).values()) <= 5
+
+
+def test_after_downtime_a_job_that_came_on_meanwhile_catches_up_like_any_other(
+    store: Store, clock: ManualClock
+) -> None:
+    operations = Operations(store, clock)
+    define(store, clock, "always", catchup="none")
+    define(store, clock, "again", catchup="none")
+    operations.disable("again", SwitchRequest(until=clock.now() + timedelta(minutes=10)))
+    tick(store, clock)
+    began = clock.now()
+    clock.move(minutes=20)
+    tick(store, clock)
+    with store.read() as tx:
+        rows = tx.execute(
+            select(job_queue.c.job_id, job_queue.c.fire_at, job_queue.c.state).where(
+                job_queue.c.fire_at > began + timedelta(minutes=10)
+            )
+        ).all()
+    of = {name: sorted(row[1:] for row in rows if row.job_id == name) for name in ("always", "again")}
+    assert of["again"] == of["always"]
+    assert [state for at, state in of["again"] if at <= clock.now()] == ["missed"]
 
 
 def test_the_next_tick_has_nothing_to_do(store: Store, clock: ManualClock) -> None:

@@ -9,14 +9,16 @@ import pytest
 from sqlalchemy import event
 
 from chalicelib.errors import AmbiguousRunError, UnknownRunError
+from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Origin
 from chalicelib.operations.requests import new_row
 from chalicelib.store import Store, history
 from chalicelib.store.queue import enqueue
-from tests.conftest import ManualClock
+from tests.conftest import ManualClock, job_record
 
 pytestmark = pytest.mark.every_store
 
+SPEC = JobSpec.from_record(job_record("job"))
 IDS = (
     "0197a3f2-6c1d-7000-8000-000000000001",
     "0197a3f2-6c1d-7000-8000-000000000002",
@@ -31,9 +33,7 @@ IDS = (
 def ids(store: Store, clock: ManualClock) -> None:
     with store.write() as tx:
         for run_id in IDS:
-            row = new_row(
-                "job", clock.now(), origin=Origin.TRIGGER, max_attempts=1, params=None, by=None, reason=None
-            )
+            row = new_row(SPEC, clock.now(), origin=Origin.TRIGGER, params=None, by=None, reason=None)
             enqueue.put(tx, [row | {"id": run_id}])
 
 
@@ -66,9 +66,7 @@ def test_what_begins_several_ids_names_them_from_the_newest(store: Store) -> Non
 def test_of_very_many_ids_the_newest_ten_are_named(store: Store, clock: ManualClock) -> None:
     with store.write() as tx:
         for number in range(12):
-            row = new_row(
-                "job", clock.now(), origin=Origin.TRIGGER, max_attempts=1, params=None, by=None, reason=None
-            )
+            row = new_row(SPEC, clock.now(), origin=Origin.TRIGGER, params=None, by=None, reason=None)
             enqueue.put(tx, [row | {"id": f"0197a3f2-6c1d-7000-8000-0000000000{number:02}"}])
     with store.read() as tx, pytest.raises(AmbiguousRunError, match="and more") as caught:
         history.find(tx, "0197a3f2")

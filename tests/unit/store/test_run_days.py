@@ -6,12 +6,12 @@ from collections import Counter
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
 
 from chalicelib.model.runs import RunState
-from chalicelib.store import Store, history, registry, run_days, run_totals, schema
+from chalicelib.store import Store, history, registry, run_days, run_totals
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
+from tests.unit.store.older import as_schema
 
 pytestmark = pytest.mark.every_store
 
@@ -91,11 +91,8 @@ def test_runs_that_ended_before_there_were_days_are_counted_once(store: Store, c
     fill(store, clock.now())
     fold(store, 13)  # the other ends still wait to be added
     before = {job_id: by_hand(store, job_id, date(2026, 1, 1)) for job_id in ("job-0", "job-1")}
-    with store.write() as tx:  # as schema 0010 had it
-        schema.run_days.drop(tx)
-        for index in ("ix_run_ends_job_id", "ix_job_queue_not_well"):
-            tx.execute(text(f"DROP INDEX {index}"))
-        tx.execute(text("UPDATE alembic_version SET version_num = '0010'"))
+    with store.write() as tx:
+        as_schema(store, tx, "0010")
     store.migrate()
     for most in (0, 1000):
         fold(store, most)

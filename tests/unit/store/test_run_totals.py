@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from chalicelib.model.runs import OCCURRENCES, Origin, Outcome, RunState, Verdict, new_run_id
 from chalicelib.store import Store, history, registry, run_totals, schema
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, enqueue, finish
 from tests.conftest import ManualClock, define
+from tests.unit.store.older import as_schema
 
 pytestmark = pytest.mark.every_store
 
@@ -198,14 +199,8 @@ def test_runs_that_ended_before_there_were_totals_are_counted(store: Store, cloc
     every_way_to_end(store, clock)
     with store.read() as tx:
         before, timed = run_totals.counts(tx), run_totals.timings(tx)
-    with store.write() as tx:  # as schema 0007 had it
-        since = ("run_ends", "run_totals", "run_timings", "run_days", "standings", "silences", "audit_log")
-        for name in since:
-            schema.metadata.tables[name].drop(tx)
-        for trigger in ("run_ended", "run_ended_at_birth"):
-            tx.execute(text(f"DROP TRIGGER {trigger}{'' if store.sqlite else ' ON job_queue'}"))
-        tx.execute(text("DROP INDEX ix_job_queue_not_well"))
-        tx.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+    with store.write() as tx:
+        as_schema(store, tx, "0007")
     store.migrate(keep_copy=False)
     with store.read() as tx:
         assert run_totals.counts(tx) == before

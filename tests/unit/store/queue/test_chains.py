@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete
 
+from chalicelib.answers import ask_why
 from chalicelib.answers.audit import audit
 from chalicelib.model.runs import Origin, Outcome, Run, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.scheduling.tick import tick
+from chalicelib.settings import Settings
 from chalicelib.store import Store, history
 from chalicelib.store.queue import chains, claims, finish
 from chalicelib.store.schema import job_queue
@@ -29,7 +31,7 @@ def flow(store: Store, clock: ManualClock) -> int:
 
 def work(store: Store, clock: ManualClock, ends: dict[str, Verdict] | None = None) -> list[str]:
     """Run what is due to its end, chains included, and return the jobs in their order."""
-    ran = []
+    ran: list[str] = []
     while True:
         with store.write() as tx:
             claim = claims.claim(tx, owner="me", now=clock.now())
@@ -158,3 +160,23 @@ def test_audit_finds_a_child_that_was_not_asked_for(store: Store, clock: ManualC
     with store.read() as tx:
         (hole,) = audit(tx, now=clock.now() + timedelta(seconds=1)).holes
     assert (hole.job_id, hole.fire_at) == ("b", lost.scheduled_for)
+
+
+def test_why_tells_of_the_chain(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "a")
+    follower(store, clock, "b", "a")
+    settings = Settings.read({})
+
+    def asked(at: str | None = None) -> dict[str, Any]:
+        with store.read() as tx:
+            return ask_why.answer(tx, "b", at, now=clock.now(), settings=settings)
+
+    assert (asked()["answer"], "after a" in asked()["sentence"]) == ("not_due", True)
+    minute(store, clock)
+    work(store, clock, {"a": Verdict(Outcome.FAILED)})
+    assert asked()["answer"] == "skipped"
+    assert "a, which it follows, failed" in asked("2026-03-02T12:01:00Z")["sentence"]
+    clock.move(seconds=60)
+    tick(store, clock)
+    work(store, clock)
+    assert asked()["answer"] == "ran"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.every_store
 
 def claim_all(store: Store, clock: ManualClock) -> list[str]:
     """Claim until nothing more is decided or started; return the jobs that started."""
-    started = []
+    started: list[str] = []
     while True:
         with store.write() as tx:
             claim = claims.claim(tx, owner="me", now=clock.now())

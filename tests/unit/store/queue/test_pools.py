@@ -7,6 +7,7 @@ import threading
 import pytest
 from sqlalchemy import func, select, text
 
+from chalicelib.model.pools import Waiting
 from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.store import Store
@@ -24,7 +25,7 @@ def sizes(store: Store, **sizes: int) -> None:
 
 def taken(store: Store, clock: ManualClock, owner: str = "me") -> list[str]:
     """Claim until nothing is left to claim and return the jobs in that order."""
-    found = []
+    found: list[str] = []
     while True:
         with store.write() as tx:
             claim = claims.claim(tx, owner=owner, now=clock.now())
@@ -69,8 +70,8 @@ def test_a_pool_holds_no_more_than_its_size_and_lets_the_others_pass(
     assert taken(store, clock) == ["a", "b", "lonely", "free"]
     with store.read() as tx:
         assert pools.waiting(tx, {"db", "unsized", "empty"}) == {
-            "db": pools.Waiting("db", 2, 2),
-            "unsized": pools.Waiting("unsized", 1, 1),
+            "db": Waiting("db", 2, 2),
+            "unsized": Waiting("unsized", 1, 1),
         }
 
 
@@ -156,7 +157,7 @@ def test_a_claim_finds_runs_by_the_index_of_due_times(store: Store, clock: Manua
         shown = claims._candidate._expression.compile(dialect=sqlite.dialect(paramstyle="named"))  # type: ignore[attr-defined]
         values = dict.fromkeys(shown.params, "2026-01-01T00:00:00.000000Z")
         with store.read() as tx:
-            explained = tx.connection.driver_connection.execute(f"EXPLAIN QUERY PLAN {shown}", values)
+            explained = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {shown}", values)
             plan = " ".join(row[-1] for row in explained)
         assert plan.count("USING INDEX ix_job_queue_due") == 2
         assert plan.count("USING INDEX ix_job_queue_preferred") == 1

@@ -1,0 +1,37 @@
+"""A store as an older Sauron left it: what later migrations made is taken away again."""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+
+from chalicelib.store import Store, schema
+from chalicelib.store.database import Tx
+
+SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
+    "0012": (
+        ("pools", "pauses", "chains", "chain_ends"),
+        ("ix_job_queue_preferred", "uq_job_queue_chain_key"),
+        ("chain_ended", "chain_ended_at_birth"),
+        ("pool", "priority", "chain_at", "chain_key", "parents", "flows"),
+    ),
+    "0011": (("run_days",), ("ix_run_ends_job_id", "ix_job_queue_not_well"), (), ()),
+    "0010": (("audit_log",), (), (), ()),
+    "0009": (("standings", "silences"), (), (), ()),
+    "0008": (("run_ends", "run_totals", "run_timings"), (), ("run_ended", "run_ended_at_birth"), ()),
+}
+
+
+def as_schema(store: Store, tx: Tx, version: str) -> None:
+    """Take the schema of a store back to a version, and keep the rows."""
+    for made, (tables, indexes, triggers, columns) in SINCE.items():
+        if made <= version:
+            break
+        for trigger in triggers:
+            tx.execute(text(f"DROP TRIGGER {trigger}{'' if store.sqlite else ' ON job_queue'}"))
+        for index in indexes:
+            tx.execute(text(f"DROP INDEX {index}"))
+        for column in columns:
+            tx.execute(text(f"ALTER TABLE job_queue DROP COLUMN {column}"))
+        for table in tables:
+            schema.metadata.tables[table].drop(tx)
+    tx.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
