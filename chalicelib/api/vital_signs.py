@@ -45,16 +45,6 @@ def as_json(vitals: Vitals | None) -> dict[str, Any] | None:
     return {name: _sign(sign) for name, sign in vitals.signs().items()} if vitals else None
 
 
-def ages(vitals: Vitals | None) -> str | None:
-    """Return the three ages in one line, for people; None without threads."""
-    if vitals is None:
-        return None
-    return ", ".join(
-        f"last {name} {'not yet' if sign.age_seconds is None else f'{taken(sign.age_seconds)} ago'}"
-        for name, sign in vitals.signs().items()
-    )
-
-
 def _fault(name: str, sign: Sign, *, silence: bool = True) -> str | None:
     """Return what is wrong with one kind of act; with `silence` also that none worked for long."""
     parts = []

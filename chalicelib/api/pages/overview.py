@@ -101,7 +101,7 @@ def overview() -> Response:
         shades=drawn_down,
         failed_at=failed_at,
         git=status_report.git_sync(settings, report.state, report.revision),
-        worked=vital_signs.ages(sauron.vitals),
+        worked=sauron_itself.last_worked(sauron, now),
         remarks=report.state.remarks[:REMARKS],
         coming=soon[0] if soon else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from chalicelib.api import vital_signs
 from chalicelib.api.status_report import StatusReport
@@ -52,6 +53,16 @@ def last_tick(report: StatusReport) -> str | Sentence:
     if report.last_tick is None:
         return "has not ticked yet"
     return Sentence("ticked {}", (report.last_tick,), report.now)
+
+
+def last_worked(sauron: Sauron, now: datetime) -> Sentence | None:
+    """Say when tick, claim and write last worked; None without threads."""
+    if sauron.vitals is None:
+        return None
+    ages = {name: sign.age_seconds for name, sign in sauron.vitals.signs().items()}
+    words = [f"last {name} {{}}" for name in ages]
+    at = ("not yet" if age is None else now - timedelta(seconds=age) for age in ages.values())
+    return Sentence(", ".join(words), tuple(at), now)
 
 
 def _clock(report: StatusReport, sign: str) -> Part:

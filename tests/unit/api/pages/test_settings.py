@@ -120,9 +120,9 @@ def test_the_doctor_tells_what_is_not_well_first_with_its_cure(build: Build, cli
 def test_the_store_and_the_git_host_are_asked_only_on_demand(
     build: Build, client: Client, tmp_path: Path, clock: ManualClock
 ) -> None:
-    build(JOBS_GIT_REPO_URL=str(tmp_path / "nowhere"))
+    build(JOBS_GIT_REPO_URL=str(tmp_path / "not-there-yet"))
     quick, asked = (client.get(f"/ui/settings{more}", **HTML).body for more in ("", "?ask=1"))
-    assert ("it can be read" in quick, "nowhere" in quick.partition('id="group-1"')[0]) == (True, False)
+    assert ("it can be read" in quick, "not-there-yet" in quick.partition('id="group-1"')[0]) == (True, False)
     assert "asked just now" in asked
     assert "<b>Store<" in asked
     assert "<b>Store<" not in quick
