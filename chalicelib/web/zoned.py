@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from chalicelib.text import on
+from markupsafe import Markup, escape
+
+from chalicelib.clock import iso
+from chalicelib.text import ago, on, safe
 
 UTC = ZoneInfo("UTC")
 shown_zone: ContextVar[ZoneInfo] = ContextVar("shown_zone", default=UTC)
@@ -38,6 +42,27 @@ def zone_word(instant: datetime) -> str:
     """Return the abbreviation of the page's zone at an instant: "UTC", "CEST", "UTC+04"."""
     word = shown(instant, "%Z")
     return word if word.isalpha() else f"UTC{word}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence for a page that names instants: `form` has a {} for each of `parts`.
+
+    An instant is shown by how far it is from `now`, with the exact one beside it.
+    """
+
+    form: str
+    parts: tuple[str | datetime, ...]
+    now: datetime
+
+    def __html__(self) -> str:
+        """Return the sentence as HTML, in the page's zone."""
+        shown_parts = [self._time(one) if isinstance(one, datetime) else safe(one) for one in self.parts]
+        return str(escape(self.form).format(*shown_parts))
+
+    def _time(self, instant: datetime) -> Markup:
+        tag = Markup('<time datetime="{}" title="{}">{}</time>')
+        return tag.format(iso(instant), exact(instant), ago(instant, self.now))
 
 
 def keep_zone(html: str, mount: str, zone: ZoneInfo) -> str:

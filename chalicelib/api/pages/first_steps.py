@@ -12,11 +12,11 @@ from chalice.app import Response
 from chalicelib.answers.job_health import JobHealth
 from chalicelib.api import status_report
 from chalicelib.api.status_report import StatusReport
-from chalicelib.text import ago
+from chalicelib.web.zoned import Sentence
 from chalicelib.wiring import Sauron
 
 from .frame import page
-from .sauron_itself import Part
+from .sauron_itself import Part, last_tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class FirstSteps:
 
     step: int
     store: str
-    clock: str
+    clock: str | Sentence
     git: Mapping[str, Any]
     job: tuple[datetime, str] | None
     off: str | None
@@ -51,7 +51,7 @@ def first_steps(
     return FirstSteps(
         step=step,
         store=f"SQLite store in {path.parent}" if path else "PostgreSQL store",
-        clock=f"ticked {ago(report.last_tick, report.now)}" if report.last_tick else "has not ticked yet",
+        clock=last_tick(report),
         git=git,
         job=soon[0] if soon else None,
         off=next((one.job.id for one in jobs if not one.job.enabled), None),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,8 @@ from chalicelib.settings import Settings
 from chalicelib.store import alerts, past_runs, run_totals
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
-from chalicelib.text import about, ago, counted, safe
+from chalicelib.text import about, counted, safe
+from chalicelib.web.zoned import Sentence
 
 from .zone import page_zone
 
@@ -57,7 +58,7 @@ class Need:
     word: str
     since: datetime | None
     cause: str
-    told: str
+    told: tuple[str | Sentence, ...]
     cure: str
 
 
@@ -78,7 +79,7 @@ def say(one: JobHealth, beside: Known, now: datetime) -> Need:
     word, since, cause = _facts(one, incident, now)
     cause = beside.settings.masked(safe(cause)).strip() or _UNSAID.get(one.health, "")
     cut = cause if len(cause) <= CAUSE_CHARS else f"{cause[:CAUSE_CHARS]} ..."
-    told = " ".join(part for part in (_in_a_row(one, beside, now), _told(one, incident, beside, now)) if part)
+    told = (*_in_a_row(one, beside, now), *_told(one, incident, beside, now))
     cure = _CURES.get(RunState.TIMED_OUT if one.mark == RunState.TIMED_OUT else one.health, "")
     return Need(one, word, since, cut, told, cure.format(place=one.job.spec.place))
 
@@ -105,34 +106,45 @@ def late(since: datetime, now: datetime) -> str:
     return f"{about((now - since).total_seconds())} late"
 
 
-def _in_a_row(one: JobHealth, beside: Known, now: datetime) -> str:
+def _in_a_row(one: JobHealth, beside: Known, now: datetime) -> Iterator[str | Sentence]:
     count = beside.bad.get(one.job.id, 0)
     if not count:
-        return ""
+        return
     more = " or more" if count == MOST_IN_A_ROW else ""
+    failed = f"{counted(count, 'run')}{more} failed in a row"
     last = beside.good.get(one.job.id)
-    good = f"the last good one ended {ago(last, now)}" if last else "none ever ended well"
-    return f"{counted(count, 'run')}{more} failed in a row; {good}."
+    if last is None:
+        yield f"{failed}; none ever ended well."
+    else:
+        yield Sentence("{}; the last good one ended {}.", (failed, last), now)
 
 
-def _told(one: JobHealth, incident: Incident | None, beside: Known, now: datetime) -> str:
+def _told(
+    one: JobHealth, incident: Incident | None, beside: Known, now: datetime
+) -> Iterator[str | Sentence]:
     switch = one.job.override
     if one.health is Health.OFF and switch:
-        return f"Switched off by {switch.by or 'somebody'} {ago(switch.at, now)}."
+        yield Sentence("Switched off by {} {}.", (switch.by or "somebody", switch.at), now)
+        return
     if one.health is Health.REJECTED:
-        return "The definition before it stays in force."
+        yield "The definition before it stays in force."
+        return
     if incident is None:
-        return "Nobody is told about degraded runs." if one.health is Health.DEGRADED else ""
+        if one.health is Health.DEGRADED:
+            yield "Nobody is told about degraded runs."
+        return
     channels = messages.channels(beside.settings)
     if incident.told_at is None:
-        return "Nobody was told yet." if channels else "Nobody was told: no channel for alerts is configured."
+        yield "Nobody was told yet." if channels else "Nobody was told: no channel for alerts is configured."
+        return
     waits = {name for name, *about_ in beside.waiting if about_ == [incident.subject, incident.kind]}
     told = _listed([_name(one, beside.settings) for one in channels if one not in waits])
-    said = f"Told {told}, last {ago(incident.told_at, now)}." if told else ""
     if not channels:
-        said = f"People were told {ago(incident.told_at, now)}."
-    owed = _listed([_name(one, beside.settings) for one in channels if one in waits])
-    return f"{said} {f'Not sent yet: {owed}.' if owed else ''}".strip()
+        yield Sentence("People were told {}.", (incident.told_at,), now)
+    elif told:
+        yield Sentence("Told {}, last {}.", (told, incident.told_at), now)
+    if owed := _listed([_name(one, beside.settings) for one in channels if one in waits]):
+        yield f"Not sent yet: {owed}."
 
 
 def _name(channel: str, settings: Settings) -> str:

@@ -153,14 +153,8 @@ _claim = Statement(
     )
     .returning(job_queue)
 )
-_begin_attempt = Statement(
-    insert(attempts).values(
-        run_id=bindparam("run"),
-        number=bindparam("nth"),
-        started_at=bindparam("now"),
-        runner=bindparam("owner"),
-    )
-)
+_BEGUN = {"run_id": "run", "number": "nth", "started_at": "now", "runner": "owner"}
+_begin_attempt = Statement(insert(attempts).values({one: bindparam(name) for one, name in _BEGUN.items()}))
 
 
 def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import re
 
 import pytest
@@ -67,7 +68,9 @@ def test_a_fault_inside_and_settings_that_cannot_be_used_are_pages(
     assert (answer.status, "Something went wrong inside Sauron" in answer.body) == (500, True)
 
 
-def test_a_store_that_is_away_is_a_page_that_names_the_doctor(sauron: Sauron, client: Client) -> None:
+def test_a_store_that_is_away_is_a_page_that_names_the_doctor(
+    sauron: Sauron, client: Client, log_text: io.StringIO
+) -> None:
     with sauron.store.write() as tx:
         tx.exec_driver_sql("DROP TABLE jobs")
     answer = client.get("/ui/jobs", **HTML)

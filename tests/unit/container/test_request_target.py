@@ -28,7 +28,7 @@ def test_no_route_has_a_second_spelling() -> None:
     gateway = Gateway(application.app)
     for path, methods in application.app.routes.items():
         for method in (*methods, "OPTIONS"):
-            for other in other_spellings(path.format(job_id="backup", run_id="x", name="x")):
+            for other in other_spellings(path.format(job_id="backup", run_id="x", name="x", digest="x")):
                 assert gateway.handle(method, other, {"host": "x"}, b"").status == 404, (method, other)
 
 

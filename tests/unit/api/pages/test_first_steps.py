@@ -45,7 +45,7 @@ def test_a_new_sauron_shows_three_steps_with_what_to_type(ticked: Sauron, client
     for typed in (
         "sauron init my-jobs",
         "sauron import crontab my.crontab my-jobs",
-        "JOBS_GIT_REPO_URL=././my-jobs",
+        "JOBS_GIT_REPO_URL=./my-jobs",
     ):
         assert typed in page
     assert "<table" not in page

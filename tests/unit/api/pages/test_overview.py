@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from chalicelib.model.runs import RunState
@@ -9,6 +10,10 @@ from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
 from tests.unit.api.client import Client
 from tests.unit.api.conftest import Build
+
+
+def without_tags(page: str) -> str:
+    return re.sub("</?time[^>]*>", "", page)
 
 
 def test_what_is_wrong_is_the_headline_and_the_title(
@@ -53,7 +58,7 @@ def test_a_job_that_fails_says_since_when_and_who_knows(
     page = client.get("/").body
     assert "failed, since <time" in page
     assert ">Fri 12:00</time>" in page
-    assert "People were told 20 min ago." in page
+    assert "People were told 20 min ago." in without_tags(page)
     assert f'action="/ui/runs/{run}/retry"' in page
 
 
@@ -123,7 +128,7 @@ def test_the_parts_of_sauron_say_how_they_are(build: Build, client: Client) -> N
     assert "not synced yet" in page
     sauron.membership.join()
     sauron.duties.tick()
-    assert "ticked now" in client.get("/").body
+    assert "ticked now" in without_tags(client.get("/").body)
 
 
 def test_every_page_but_the_overview_says_how_many_fail(
@@ -153,12 +158,14 @@ def test_a_job_that_fails_says_how_often_and_who_was_told(
     define(sauron.store, clock, "nightly-backup", "0 3 * * *")
     failing_for_two_nights(sauron, clock)
     said = "2 runs failed in a row; the last good one ended 2 d ago."
-    page = client.get("/").body
+    page = without_tags(client.get("/").body)
     assert f"{said} Not sent yet: night@ops.test and the webhook." in page
     with sauron.store.write() as tx:
         (owed,) = alerts.claim(tx, "mail", now=clock.now(), until=clock.now(), most=5)
         alerts.sent(tx, [owed.id], now=clock.now())
-    assert f"{said} Told night@ops.test, last now. Not sent yet: the webhook." in client.get("/").body
+    assert f"{said} Told night@ops.test, last now. Not sent yet: the webhook." in without_tags(
+        client.get("/").body
+    )
 
 
 def test_a_mark_that_is_not_well_leads_to_its_run_and_says_why(
