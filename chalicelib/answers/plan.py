@@ -5,6 +5,9 @@ their fire times, the builtin jobs' included; jitter, which spreads their starts
 Of collisions and of effects of clock jumps the first are listed, and `..._count` says how many there are; of
 commits the newest 100 are.
 
+A job without cron has no occurrences of its own: what follows from those of its parents is what `simulate`
+shows.
+
 Limit: a change of a function's code alone is not seen as a change of its job; its commit is listed.
 """
 
@@ -28,7 +31,7 @@ from .load import Load
 
 MOST_LISTED = 200  # collisions, and effects of clock jumps
 EXAMPLES = 3  # occurrences of each job that appear, and that vanish
-_TIMES = ("cron", "timezone", "enabled")
+_TIMES = ("cron", "timezone", "after", "enabled")
 _NAMED = {"id", "place"}
 _NONE = " While it is off it has no occurrences."
 

@@ -113,5 +113,6 @@ class Questions:
             end=end,
             workers=workers or self._settings.workers * max(1, len(alive)),
             pessimistic=pessimistic,
+            pools=self._settings.pools,
             most=MOST_ON_LAMBDA if self._settings.function else MOST,
         )

@@ -17,11 +17,11 @@ from typing import Any
 from chalicelib.clock import iso
 from chalicelib.cron.minutes import Minutes
 from chalicelib.errors import ScheduleError, SpanError
-from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import Overlap
 
 from .job_set import JobSet, Member
-from .virtual_time import VirtualJob, VirtualRun, VirtualTime
+from .virtual_jobs import following, virtual_jobs_of
+from .virtual_time import VirtualRun, VirtualTime
 
 MOST = 100_000
 LONGEST = timedelta(days=366)
@@ -60,12 +60,17 @@ def simulate(
     end: datetime,
     workers: int,
     pessimistic: bool = False,
+    pools: Mapping[str, int] | None = None,
     most: int = MOST,
 ) -> dict[str, Any]:
-    """Simulate the occurrences that fire from `start` to before `end`. Raises SpanError."""
+    """Simulate the occurrences that fire from `start` to before `end`, and what follows them.
+
+    `pools` are the sizes of the pools that have one. Raises SpanError.
+    """
     check_span(start, end)
     minutes = Minutes(start - _MICROSECOND, end - _MICROSECOND)
-    fires = {job_id: bits for job_id, one in sorted(jobs.items()) if (bits := _occurrences(one, minutes))}
+    own = {job_id: bits for job_id, one in sorted(jobs.items()) if (bits := _occurrences(one, minutes))}
+    fires = dict(sorted((own | following(jobs, own)).items()))
     count = sum(bits.bit_count() for bits in fires.values())
     if count > most:
         raise SpanError(
@@ -75,24 +80,21 @@ def simulate(
     seconds = {
         job_id: round(usual_seconds(taken.get(job_id, ()), pessimistic=pessimistic), 6) for job_id in fires
     }
+    at = {job_id: _since(start, minutes, bits) for job_id, bits in fires.items()}
+    virtual_jobs = virtual_jobs_of(jobs, at, seconds, start)
     due: list[VirtualRun] = []
-    missed: list[tuple[int, str, str]] = []
-    for job_id, bits in fires.items():
-        spec, rejected = jobs[job_id].spec, jobs[job_id].rejected
-        at = [(one - start) // _MICROSECOND for one in minutes.instants(bits)]
-        if rejected is not None:
-            missed += [(fire, job_id, rejected) for fire in at]
-            continue
-        job = VirtualJob(job_id, spec.overlap, round(seconds[job_id] * 1_000_000))
-        delay = (spec.due_at(start) - start) // _MICROSECOND
-        due += [VirtualRun(job, fire, fire + delay) for fire in at]
-    virtual = VirtualTime(due, workers=workers)
+    for job_id, bits in own.items():
+        job = virtual_jobs[job_id]
+        delay = 0 if job.missed else (jobs[job_id].spec.due_at(start) - start) // _MICROSECOND
+        fired = at[job_id] if fires[job_id] == bits else _since(start, minutes, bits)
+        due += [VirtualRun(job, fire, fire + delay) for fire in fired]
+    virtual = VirtualTime(due, workers=workers, pools=pools)
     virtual.run()
     ran = [run for run in virtual.runs if run.starts is not None]
     busy = sum((run.ends or 0) - (run.starts or 0) for run in ran)
     texts = _Texts(start)
     rows = [(run.fire, run.job.job_id, _row(run, texts)) for run in virtual.runs]
-    rows += [(fire, job_id, _missed(fire, job_id, why, texts)) for fire, job_id, why in missed]
+    missed = sum(run.why_not is not None and run.job.missed for run in virtual.runs)
     rows.sort(key=lambda one: one[:2])
     return {
         "from": iso(start),
@@ -102,8 +104,8 @@ def simulate(
         "runs": [row for _, _, row in rows],
         "summary": {
             "runs": len(ran),
-            "skipped": len(virtual.runs) - len(ran),
-            "missed": len(missed),
+            "skipped": len(virtual.runs) - len(ran) - missed,
+            "missed": missed,
             "longest_wait_seconds": max(((run.starts or 0) - run.due for run in ran), default=0) / 1_000_000,
             "busiest": {"at": texts[virtual.most_at] if ran else None, "running": virtual.most},
             "busy_share": round(busy / (workers * ((end - start) // _MICROSECOND)), 6),
@@ -140,21 +142,27 @@ def _occurrences(member: Member, minutes: Minutes) -> int:
         return 0
 
 
+def _since(start: datetime, minutes: Minutes, bits: int) -> list[int]:
+    return [(one - start) // _MICROSECOND for one in minutes.instants(bits)]
+
+
 def _row(run: VirtualRun, texts: _Texts) -> dict[str, Any]:
-    skipped = run.starts is None
+    state = "ran" if run.starts is not None else "missed" if run.job.missed else "skipped"
     return {
         "job_id": run.job.job_id,
         "fire_at": texts[run.fire],
         "due_at": texts[run.due],
         "starts_at": None if run.starts is None else texts[run.starts],
         "ends_at": None if run.ends is None else texts[run.ends],
-        "state": "skipped" if skipped else "ran",
+        "state": state,
         "waited_seconds": 0.0 if run.starts is None else (run.starts - run.due) / 1_000_000,
         "reason": _reason(run, texts),
     }
 
 
 def _reason(run: VirtualRun, texts: _Texts) -> str | None:
+    if run.why_not is not None:
+        return run.why_not
     if run.skipped_for is not None:
         other = texts[run.skipped_for.fire]
         if run.job.overlap is Overlap.REPLACE:
@@ -162,28 +170,17 @@ def _reason(run: VirtualRun, texts: _Texts) -> str | None:
         return f"overlap: the run of {other} was not over"
     if run.replaced_by is not None:
         return f"overlap: ended by the run of {texts[run.replaced_by.fire]}"
-    if run.starts is None or run.starts == run.due:
-        return None
+    return None if run.starts is None or run.starts == run.due else _waited_for(run, texts)
+
+
+def _waited_for(run: VirtualRun, texts: _Texts) -> str:
     if run.waited_for is not None:
         return f"overlap: waited for the run of {texts[run.waited_for.fire]}"
-    return "waited for a worker"
-
-
-def _missed(fire: int, job_id: str, why: str, texts: _Texts) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "fire_at": texts[fire],
-        "due_at": texts[fire],
-        "starts_at": None,
-        "ends_at": None,
-        "state": "missed",
-        "waited_seconds": 0.0,
-        "reason": f"{DEFINITION_REJECTED}: {why}",
-    }
+    return f"waited for the pool {run.job.pool}" if run.waited_for_pool else "waited for a worker"
 
 
 def _notes(without: Sequence[str]) -> list[str]:
-    notes = ["Every run is taken to end well; what is running or queued now is not looked at."]
+    notes = ["Every run is taken to end well; what is running, queued or paused now is not looked at."]
     if without:
         named = ", ".join(without[:5]) + (" ..." if len(without) > 5 else "")  # noqa: PLR2004 - enough to see
         notes.append(f"Without good runs in the history, a run is taken for 1 s: {named}.")

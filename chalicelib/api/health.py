@@ -12,8 +12,10 @@ from chalicelib import __version__, logs
 from chalicelib.bundle.install_log import install_log
 from chalicelib.clock import iso
 from chalicelib.lifehub.publisher import DUTY
+from chalicelib.model.pools import unequal
 from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.store import alerts, duties, outbox
+from chalicelib.store.queue import pools
 from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report, vital_signs
@@ -87,6 +89,7 @@ def status() -> dict[str, Any]:
         upcoming = status_report.next_runs(tx, now=report.now)
         copied = serializers.outbox(outbox.lag(tx), duties.duty(tx, DUTY), now=report.now)
         missing = missing_secrets(tx, sauron.job_environment.missing)
+        sizes = pools.stored_sizes(tx)
         alerted = serializers.alerts(report.incidents, alerts.waiting(tx), alerts.last_error(tx))
     age = (report.now - report.last_tick).total_seconds() if report.last_tick else None
     return {
@@ -117,7 +120,10 @@ def status() -> dict[str, Any]:
         "scheduler_name": settings.scheduler_name,
         "timestamp": iso(report.now),
         "api_open": is_open(settings),
-        "warnings": warnings(is_open(settings), settings.warnings),
+        "warnings": [
+            *warnings(is_open(settings), settings.warnings),
+            *(unequal(settings.pools, sizes) if sauron.vitals else ()),
+        ],
     }
 
 

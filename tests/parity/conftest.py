@@ -31,6 +31,7 @@ FILES = (
     "test_processes",
     "test_clock",
     "test_differences",
+    "test_policies",
     "test_bundle",
     "test_downtime",
 )

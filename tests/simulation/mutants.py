@@ -141,8 +141,8 @@ MUTANTS = (
     Mutant(
         "run a chain twice",
         "chalicelib/store/queue/chains.py",
-        "        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_([row.note for row in ended])))\n",
-        "        tx.execute(delete(chain_ends).where(chain_ends.c.id.in_([row.note for row in ended])))\n        ended = [*ended, *(row for row in ended if row.origin == 'trigger')]\n",
+        "        for row in ended:\n",
+        "        for row in [*ended, *(row for row in ended if row.origin == 'trigger')]:\n",
     ),
     Mutant(
         "a commit half done: the cursor in a transaction of its own",

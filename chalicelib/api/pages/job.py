@@ -19,6 +19,7 @@ from chalicelib.model.instants import InstantError
 from chalicelib.model.jobs import Job
 from chalicelib.operations.requests import find_job
 from chalicelib.store import bundle, history, registry, standings
+from chalicelib.store.queue import chains
 from chalicelib.web import charts
 from chalicelib.wiring import Sauron
 
@@ -50,6 +51,7 @@ def job(job_id: str) -> Response:
         gone = bundle.activated_at(tx, found.removed_at) if found.removed_at else None
         switched = job_set.switches(standings.of_job(tx, found.id))
         red = failing(tx)
+        followed_by = chains.children(tx, found.id)
         beside = needs_you.known(tx, sauron.settings, [health])
     spec = found.spec
     limit = spec.timeout.total_seconds()
@@ -84,6 +86,7 @@ def job(job_id: str) -> Response:
         code=_code(sauron, found),
         switched=switched,
         set_up=job_set.set_up(spec),
+        followed_by=followed_by,
     )
 
 

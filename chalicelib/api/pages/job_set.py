@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,9 +63,24 @@ def set_up(spec: JobSpec) -> list[tuple[str, str]]:
         ("Attempts", f"{tries}; each is stopped after {limit}"),
         ("Starts", jitter),
         ("Alert", f"after {counted(spec.alert_after, 'failed run')} in a row"),
+        *_shared(spec),
         ("Isolation", spec.isolation),
         ("Secrets", _secrets(spec)),
     ]
+
+
+def _shared(spec: JobSpec) -> Iterator[tuple[str, str]]:
+    """Yield what a job shares with others and is limited to, where it is."""
+    if spec.pool is not None:
+        yield "Pool", spec.pool
+    if spec.priority:
+        yield "Priority", f"{spec.priority}: {'before' if spec.priority > 0 else 'after'} those of priority 0"
+    if spec.memory_mb is not None:
+        yield "Memory", f"an attempt is ended above {spec.memory_mb:g} MB"
+    if spec.max_processes is not None:
+        yield "Processes", f"an attempt is ended above {spec.max_processes}"
+    if spec.slow_after is not None:
+        yield "Slow", f"told when an attempt runs for {taken(spec.slow_after.total_seconds())}"
 
 
 def _catchup(spec: JobSpec) -> str:

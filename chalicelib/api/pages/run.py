@@ -13,9 +13,11 @@ from chalicelib.answers.job_health import failing
 from chalicelib.api import parameters
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.runs import POSITION, log_response
+from chalicelib.model.pools import Waiting
 from chalicelib.model.runs import UNFINISHED, Attempt, Run, RunState
 from chalicelib.store import bundle, history, past_runs, registry
 from chalicelib.store.database import Tx
+from chalicelib.store.queue import pools
 from chalicelib.terminal.screen import as_shown
 from chalicelib.text import about, taken
 
@@ -70,6 +72,7 @@ def run(run_id: str) -> Response:
             bundle.known_revisions(tx, {found.revision}).get(found.revision) if found.revision else None
         )
         red = failing(tx)
+        full = pools.waiting(tx, {found.pool}) if found.pool and found.state is RunState.QUEUED else {}
     return page(
         "run.html",
         here="runs",
@@ -79,7 +82,7 @@ def run(run_id: str) -> Response:
         unfinished=found.state in UNFINISHED,
         usual=usual,
         meter=_meter(attempts, usual, limit, now) if found.state is RunState.RUNNING else None,
-        next_step=_next_step(found, limit, now),
+        next_step=_next_step(found, limit, now, full.get(found.pool or "")),
         attempts=attempts[-ATTEMPTS:],
         attempts_made=len(attempts),
         log=log,
@@ -133,13 +136,18 @@ def _word(run: Run) -> str:
     return run.state.replace("_", " ").capitalize()
 
 
-def _next_step(run: Run, limit: timedelta | None, now: datetime) -> str | None:
+def _next_step(run: Run, limit: timedelta | None, now: datetime, full: Waiting | None) -> str | None:
     """Say what comes next, or what a person can do."""
     if run.state is RunState.QUEUED:
         waits = (run.due_at - now).total_seconds()
         nth = f"Attempt {run.attempt + 1} of {run.max_attempts}"
         if waits > 0:
             return f"{nth} begins in {about(waits)}."
+        if full is not None:
+            return (
+                f"{nth} is due and waits for the pool {full.pool}: {full.running} of its {full.size} places "
+                "are taken. It begins when a run of the pool is over."
+            )
         return f"{nth} is due. It begins when a worker is free and no other run of the job is in its way."
     missed = f"These are {run.gap_count} occurrences of one gap. " if run.gap_count > 1 else ""
     steps: dict[RunState, str | None] = {

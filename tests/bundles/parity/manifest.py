@@ -43,6 +43,11 @@ job("stuck", processes.family, timeout_seconds=2)
 job("long", processes.family, timeout_seconds=600)
 job("tail", processes.tail)
 
+job("leads", seen.counts)
+job("follows", cron="", after=["leads"])
+for place in ("one", "two"):
+    job(f"shares-{place}", processes.holds, pool="parity")
+
 job("minutely", cron="* * * * *", overlap="allow")
 
 # What the clock starts: all in one minute that clock.json names, which the suite writes when it begins.

@@ -186,3 +186,14 @@ def test_an_override_that_is_over_counts_no_more_also_when_the_clock_jumps() -> 
     berlin = NIGHT | {"timezone": "Europe/Berlin"}
     back = member(berlin, override=off(START + timedelta(days=1)))
     assert len(planned(candidate(berlin), in_force(back), days=30)["dst"]) == 1
+
+
+def test_a_job_that_follows_others_than_before_is_rescheduled_and_a_pool_is_an_edit() -> None:
+    a, b = job_record("a", "0 8 * * *"), job_record("b", "0 8 * * *")
+    now = in_force(member(a), member(b), member(job_record("c", "", after=["a"])), member(job_record("d")))
+    new = candidate(a, b, job_record("c", "", after=["a", "b"]), job_record("d", pool="db", priority=2))
+    found = planned(new, now)
+    assert changes(found) == {"c": "rescheduled", "d": "edited"}
+    c, d = found["jobs"]
+    assert (c["changed"], c["after"]["schedule_text"], c["appear"]) == (["after"], "after a and b", 0)
+    assert d["changed"] == ["pool", "priority"]

@@ -70,6 +70,35 @@ def test_the_reason_names_the_other_run(policy: str, said: list[str | None]) -> 
     assert [one["reason"] for one in found["runs"]] == said
 
 
+def test_a_job_that_follows_starts_when_its_parents_ended_or_says_which_did_not_run() -> None:
+    jobs: dict[Any, Any] = {
+        record["id"]: member(record)
+        for record in (
+            job_record("a", "0 * * * *"),
+            job_record("b", "", after=["a"], pool="db"),
+            job_record("c", "0 * * * *", pool="db", priority=1),
+            job_record("both", "", after=["a", "off"]),
+            job_record("mended", "", after=["bad"]),
+            job_record("quiet", "", after=["off"]),
+        )
+    }
+    jobs["off"] = member(job_record("off", "0 * * * *"), override=off())
+    jobs["bad"] = member(job_record("bad", "0 * * * *"), rejected="write 0 to 59")
+    taken = {"a": [5.0], "b": [1.0], "c": [30.0]}
+    found = simulate(jobs, taken, start=START, end=START + timedelta(minutes=10), workers=4)
+    rows = {one["job_id"]: (one["state"], one["starts_at"], one["reason"]) for one in found["runs"]}
+    assert rows == {
+        "a": ("ran", "2026-03-02T12:00:00Z", None),
+        "b": ("ran", "2026-03-02T12:00:30Z", "waited for the pool db"),
+        "bad": ("missed", None, "definition rejected: write 0 to 59"),
+        "both": ("skipped", None, "off, which it follows, has no run then"),
+        "c": ("ran", "2026-03-02T12:00:00Z", None),
+        "mended": ("skipped", None, "bad, which it follows, was missed"),
+    }
+    assert {one["job_id"]: one["waited_seconds"] for one in found["runs"]}["b"] == 25.0
+    assert [found["summary"][name] for name in ("runs", "skipped", "missed")] == [3, 2, 1]
+
+
 def test_occurrences_of_a_rejected_job_are_missed_and_those_of_one_that_is_off_are_none() -> None:
     jobs: dict[Any, Any] = {
         "bad": member(job_record("bad", "0 * * * *"), rejected="write 0 to 59"),

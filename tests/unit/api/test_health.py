@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from chalicelib import __version__, wiring
 from chalicelib.store import bundle, runners
-from chalicelib.store.queue import claims
+from chalicelib.store.queue import claims, pools
 from chalicelib.wakeup.vitals import Vitals
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
@@ -127,6 +127,17 @@ def test_the_first_write_that_fails_makes_it_not_ready_at_once(sauron: Sauron, c
 def test_a_process_without_threads_measures_none_of_them(sauron: Sauron, client: Client) -> None:
     status = client.get("/status").json
     assert (sauron.vitals, status["last_worked"], status["degraded"]) == (None, None, [])
+
+
+def test_a_runner_whose_pools_have_other_sizes_than_those_in_force_says_so(
+    sauron: Sauron, client: Client
+) -> None:
+    running_here(sauron)
+    before = client.get("/status").json["warnings"]
+    with sauron.store.write() as tx:
+        pools.keep_sizes(tx, {"db": 2, "api": 4})
+    (warning,) = [one for one in client.get("/status").json["warnings"] if one not in before]
+    assert warning.startswith("SAURON_POOLS of this runner says nothing, but api:4,db:2 is in force")
 
 
 def test_a_runner_that_drains_is_not_ready(sauron: Sauron, client: Client) -> None:
