@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -41,6 +41,10 @@ class WriteTurns:
         """Wait until whoever has the turn has ended it."""
         with self._turn:
             pass
+
+
+class _TakenBackError(Exception):
+    """A block rolled its transaction back by itself."""
 
 
 class _Waiting:
@@ -79,10 +83,15 @@ class SqliteWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction of this thread alone: committed at the end of the block, else rolled back."""
-        with self._turns, self._begun() as tx:
-            tx.begin()  # so that nothing in the block begins, and ends, a transaction of its own
+        """One transaction of this thread alone: committed at the end of the block, else rolled back.
+
+        A block may roll it back itself; then there is nothing to commit.
+        """
+        with suppress(_TakenBackError), self._turns, self._begun() as tx:
+            whole = tx.begin()  # so that nothing in the block begins, and ends, a transaction of its own
             yield tx
+            if not whole.is_active:
+                raise _TakenBackError
 
     def together(self, act: Callable[[Connection], T]) -> T:
         """Do an act in a transaction that it may share with the acts of other threads; return its result.
@@ -131,7 +140,7 @@ class SqliteWriter:
             _execute(tx, "BEGIN IMMEDIATE")
             self._check()
             yield tx
-            _execute(tx, "COMMIT")
+            _commit(tx)
         finally:
             if raw.in_transaction:
                 raw.rollback()
@@ -157,6 +166,17 @@ def _do_in_savepoint(tx: Connection, one: _Waiting) -> None:
         one.error = error
         _execute(tx, "ROLLBACK TO act")
     _execute(tx, "RELEASE act")
+
+
+def _commit(tx: Connection) -> None:
+    """Commit. Raises OperationalError also if SQLite has given the transaction up by itself."""
+    raw: Any = tx.connection.dbapi_connection
+    try:
+        if not raw.in_transaction:
+            raise sqlite3.OperationalError("the transaction was rolled back")
+        raw.commit()
+    except sqlite3.Error as error:
+        raise explained(error, tx.dialect, "COMMIT") from error
 
 
 def _execute(tx: Connection, text: str) -> None:

@@ -141,7 +141,7 @@ def test_an_end_that_is_rolled_back_or_repeated_is_not_counted(store: Store, clo
         taken = claims.claim(tx, owner="me", now=clock.now()).run
     assert taken
     verdict = Verdict(Outcome.SUCCEEDED)
-    with store.engine.connect() as tx:
+    with store.write() as tx:
         assert finish.finish(tx, taken, verdict, owner="me", now=clock.now(), retry_at=None)
         tx.rollback()
     assert totals(store) == {}
