@@ -189,8 +189,9 @@ def _not_due(e: Evidence) -> Finding:
         first = e.job.spec.after[0]
         cause = f"Job {e.job.id} has no schedule of its own then: it runs {e.job.spec.schedule_text}"
         return Finding("not_due", cause, f"`sauron why {first}` tells of {first}")
-    if span is None:  # decided before
-        raise ValueError(f"{e.job.id} has no schedule at {e.at}")
+    if span is None:  # it was defined, or switched on, at that very instant
+        cause = f"The schedule of job {e.job.id} was in force only after {when(e.at, e.zone)}"
+        return Finding("not_due", cause, _around(e))
     schedule, job = span.schedule, e.job
     verb = "is" if e.at > e.now else "was"
     cause = f"Job {job.id} {verb} not due at {when(e.at, e.zone)}"

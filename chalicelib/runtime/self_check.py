@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import resource
+import re
 import shutil
 import ssl
 import subprocess
@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
@@ -161,7 +162,9 @@ def _versions(_sauron: Sauron, name: str) -> Finding:
 
 def _memory(_sauron: Sauron, name: str) -> Finding:
     most = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or 0)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    used = int(peak[1]) // 1024 if peak else 0
     if most and used > MEMORY_SHARE * most:
         return wrong(name, f"{used} of {most} MB are used without a job", CURES[name])
     return well(name, f"{used} of {most} MB are used" if most else f"{used} MB are used")

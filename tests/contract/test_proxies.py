@@ -75,15 +75,19 @@ class Browser:
         return [page.url.join(html.unescape(place)) for place in re.findall(r'href="([^"]+)"', page.text)]
 
     def forms(self, page: httpx.Response) -> dict[str, httpx.URL]:
-        found = re.findall(r'<form method="post" action="([^"]+)"><button[^>]*>([^<]+)<', page.text)
+        form = r'<form method="post" action="([^"]+)">(?:<input[^>]*>)*<button[^>]*>([^<]+)<'
+        found = re.findall(form, page.text)
         return {label: page.url.join(action) for action, label in found}
 
     def press(
         self, page: httpx.Response, label: str, *, sure: bool = False, **headers: str
     ) -> httpx.Response:
+        return self.post(self.forms(page)[label], sure=sure, **headers)
+
+    def post(self, address: str | httpx.URL, *, sure: bool = False, **headers: str) -> httpx.Response:
         sent = {"Origin": self.origin, **headers}
         fields = {"confirm": "yes"} if sure else None
-        return self.http.post(self.forms(page)[label], headers=sent, data=fields, follow_redirects=True)
+        return self.http.post(address, headers=sent, data=fields, follow_redirects=True)
 
 
 Open = Callable[..., Browser]
@@ -145,7 +149,7 @@ def _listens(port: int) -> bool:
 def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, path: str | None) -> None:
     browser = behind(location, path)
     home = f"{browser.origin}{(path or '').rstrip('/')}/"
-    page = browser.http.get(f"{home}ui/jobs")
+    page = browser.http.get(f"{home}ui/jobs/backup")
     assert page.status_code == 200
     queued = browser.press(page, "Run now")
     assert (queued.status_code, "The run is queued." in queued.text) == (200, True)
@@ -153,11 +157,11 @@ def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, p
     run = browser.http.get(next(link for link in browser.links(queued) if "/ui/runs/" in str(link)))
     assert (run.status_code, "Queued" in run.text) == (200, True)
     assert "The run is being cancelled." in browser.press(run, "Cancel…", sure=True).text
-    asked = browser.press(page, "Switch off…")
+    asked = browser.post(f"{home}ui/jobs/backup/disable")
     assert "Nothing has been changed yet." in asked.text
-    off = browser.press(page, "Switch off…", sure=True)
+    off = browser.post(f"{home}ui/jobs/backup/disable", sure=True)
     assert "The job is disabled." in off.text
-    assert "The job is enabled." in browser.press(browser.http.get(f"{home}ui/jobs"), "Switch on").text
+    assert "The job is enabled." in browser.post(f"{home}ui/jobs/backup/enable").text
     for seen in (page, queued, run, asked):
         for link in browser.links(seen):
             assert browser.http.get(link).status_code == 200, link
@@ -165,7 +169,7 @@ def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, p
 
 def test_without_the_public_address_the_refusal_says_what_did_not_agree(behind: Open) -> None:
     browser = behind(HOST_WITHOUT_PORT, None)
-    page = browser.http.get(f"{browser.origin}/ui/jobs")
+    page = browser.http.get(f"{browser.origin}/ui/jobs/backup")
     refused = browser.press(page, "Run now", Accept="application/json")
     assert refused.status_code == 403
     detail = refused.json()["detail"]
@@ -176,7 +180,7 @@ def test_without_the_public_address_the_refusal_says_what_did_not_agree(behind: 
 @pytest.mark.parametrize("location", [DEFAULT, HOST_WITHOUT_PORT, HOST_PASSED_ON])
 def test_another_site_stays_another_site_behind_nginx(behind: Open, location: str) -> None:
     browser = behind(location, "")
-    page = browser.http.get(f"{browser.origin}/ui/jobs")
+    page = browser.http.get(f"{browser.origin}/ui/jobs/backup")
     evil: dict[str, Any] = {
         "Origin": "http://evil.example",
         "X-Forwarded-Host": "evil.example",

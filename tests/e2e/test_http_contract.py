@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -245,11 +246,12 @@ def test_next_lists_the_coming_runs_over_all_jobs_soonest_first(http: httpx.Clie
     assert {"listing", "greet"} <= {one["job_id"] for one in found}
 
 
-def test_the_page_is_html_without_script_and_links_to_logs(served: Served) -> None:
+def test_the_page_is_html_with_our_own_script_alone(served: Served) -> None:
     served.ended(served.trigger("hello"))
     answer = served.http.get("/")
     assert answer.headers["content-type"].startswith("text/html")
-    assert "<script" not in answer.text
+    (script,) = re.findall(r"<script[^>]*>", answer.text)
+    assert re.search(r' src="/ui/script/[0-9a-f]{32}"', script)
     assert "hello" in answer.text
     assert "default-src 'none'" in answer.headers["content-security-policy"]
 

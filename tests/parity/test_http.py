@@ -171,8 +171,11 @@ def test_head_is_answered_wherever_get_is(target: Target, path: str) -> None:
     assert (head.status_code, head.content) == (200, b"")
 
 
-def test_the_page_is_html_without_script(target: Target) -> None:
+def test_the_page_is_html_with_our_own_script_alone(target: Target) -> None:
     answer = target.ask("GET", "/")
     assert answer.headers["content-type"].startswith("text/html")
-    assert "<script" not in answer.text
+    (script,) = re.findall(r"<script[^>]*>", answer.text)
+    (address,) = re.findall(r' src="([^"]+)"', script)
+    asked = target.ask("GET", address[address.index("/ui/") :])
+    assert asked.headers["content-type"].startswith("text/javascript")
     assert "hello" in answer.text

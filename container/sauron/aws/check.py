@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
 from chalicelib.aws.eventbridge import event
 from chalicelib.clock import SystemClock
@@ -44,6 +44,8 @@ def _of(client: Any, names: Names, handler: str) -> list[Line]:
         said = json.loads(reply["Payload"].read() or b"null")
     except ReadTimeoutError:
         return [_broken(function, f"no answer within {SECONDS} s", names)]
+    except (BotoCoreError, ValueError) as error:
+        return [_broken(function, f"it cannot be called: {error}", names)]
     except ClientError as error:
         if is_missing(error):
             return [Line(function, "function", False, "it does not exist", "run: sauron aws up")]

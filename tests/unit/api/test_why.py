@@ -85,3 +85,13 @@ def test_a_switch_until_the_end_of_all_years_is_answered(sauron: Sauron, client:
         answer = client.get(f"/jobs/nightly-backup/why{query}")
         assert answer.status == 200, answer.body
     assert client.get("/jobs/nightly-backup/why").json["answer"] == "disabled"
+
+
+def test_the_very_instant_at_which_a_job_is_defined_is_answered(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    define(sauron.store, clock, "new", "0 3 * * *")
+    at = clock.now().isoformat().replace("+00:00", "Z")
+    answer = client.get(f"/jobs/new/why?at={at}")
+    assert (answer.status, answer.json["answer"]) == (200, "not_due")
+    assert "was in force only after" in answer.json["sentence"]

@@ -129,11 +129,11 @@ def test_a_refusal_is_problem_json_with_its_length() -> None:
 
 def test_a_browser_gets_a_page_where_there_is_none_and_programs_get_a_problem(gateway: Gateway) -> None:
     browser = {"Accept": "text/html,application/xhtml+xml"}
-    answer = gateway.handle("GET", "/nowhere", browser, b"")
+    answer = gateway.handle("GET", "/no-such-place", browser, b"")
     assert (answer.status, dict(answer.headers)["Content-Type"]) == (404, "text/html; charset=utf-8")
     assert b"<h1>Not found</h1>" in answer.body
-    assert b"nowhere" not in answer.body
+    assert b"no-such-place" not in answer.body
     assert {name.lower() for name in SECURITY_HEADERS} <= {name.lower() for name, _ in answer.headers}
-    for method, target, headers in (("GET", "/nowhere", {}), ("PUT", "/text", browser)):
+    for method, target, headers in (("GET", "/no-such-place", {}), ("PUT", "/text", browser)):
         kind = dict(gateway.handle(method, target, headers, b"").headers)["Content-Type"]
         assert kind == "application/problem+json"
