@@ -29,7 +29,12 @@ from tests.conftest import Databases
 from tests.e2e.outside import ROOT, Said, environ_of
 from tests.life_hub import ask
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    # moto looks for a container engine when a function is called, and forgets to close what it opened
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
 PROD = Names("prod")
 SECRETS = {
     "SAURON_API_TOKENS": "me:admin:token-that-nobody-sees",
