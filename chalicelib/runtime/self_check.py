@@ -49,7 +49,7 @@ def asked(detail: Mapping[str, Any] | None) -> bool:
 
 
 def asked_by(body: str) -> bool:
-    """Return whether a message asks `work` to check itself: nobody else sends this text by hand."""
+    """Return whether the body of a message asks `work` to check itself."""
     return body == MESSAGE
 
 

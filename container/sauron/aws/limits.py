@@ -69,7 +69,7 @@ def steps(cloud: Cloud, names: Names, runs: int | None, has: Room) -> tuple[list
 
     `runs` is the asked limit of runs at once; None keeps the limit, or takes that of the room.
     """
-    shares, notes = _shares(cloud, names, has)
+    shares, notes = clock_shares(cloud, names, has)
     feeding = _feeding(cloud, names, runs, has)
     return [
         feeding,
@@ -151,7 +151,7 @@ def _loops(cloud: Cloud, names: Names) -> Step:
     return step_for(f"{work} may send to its own queue", exists=now is not None, differs=differs, do=do)
 
 
-def _shares(cloud: Cloud, names: Names, has: Room) -> tuple[list[Step], list[str]]:
+def clock_shares(cloud: Cloud, names: Names, has: Room) -> tuple[list[Step], list[str]]:
     """Return the steps that reserve concurrency for the clock, where the account is large enough."""
     client, now = cloud.client("lambda"), {}
     for handler in SHARES:

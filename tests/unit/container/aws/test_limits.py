@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sauron.aws.cloud import AwsError, Cloud
-from sauron.aws.limits import Room, set_runs
+from sauron.aws.limits import TOO_SMALL, Room, clock_shares, set_runs
 from sauron.aws.names import Names
 
 
@@ -34,6 +34,9 @@ class _Session:
     def client(self, _service: str) -> Any:
         return self
 
+    def get_function_concurrency(self, **_named: str) -> dict[str, Any]:
+        return {}
+
     def list_event_source_mappings(self, **_named: str) -> dict[str, Any]:
         name = "arn:aws:lambda:eu-west-1:123456789012:function:sauron-prod-work"
         return {"EventSourceMappings": [{"UUID": "1", "FunctionArn": name, "State": "Deleting"}]}
@@ -46,3 +49,11 @@ def test_a_mapping_that_is_never_made_is_an_error_with_the_next_step() -> None:
     with pytest.raises(AwsError, match=r"still missing after 120 s\. Run this again"):
         set_runs(cloud, Names("prod"), 5, sleep=waited.append, clock=lambda: float(next(times)))
     assert sum(waited) > 20
+
+
+def test_the_clock_has_a_share_only_where_aws_leaves_a_hundred_for_others() -> None:
+    cloud = Cloud(_Session(), "eu-west-1", "123456789012", "arn:aws:iam::123456789012:user/me")
+    assert clock_shares(cloud, Names("prod"), Room(101, 101)) == ([], [TOO_SMALL])
+    steps, notes = clock_shares(cloud, Names("prod"), Room(102, 102))
+    assert [step.what for step in steps] == ["a share for sauron-prod-tick, sauron-prod-upkeep"]
+    assert notes == []
