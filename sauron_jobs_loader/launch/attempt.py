@@ -200,9 +200,10 @@ class Attempt:
         self._linger_at = time.monotonic() + LEAVE_SECONDS
 
     def _order(self, order: dict[str, Any]) -> None:
+        """Send an order, with the job it is for: the supervisor may have gone on to the next one."""
         with self._lock, contextlib.suppress(OSError):
             if not self._closed:
-                channel.send(self._control, order)
+                channel.send(self._control, order | {"job": self.pid})
 
     def _close(self) -> None:
         """Give up every descriptor. A supervisor that still runs ends its tree when it sees that.

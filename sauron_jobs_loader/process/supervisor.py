@@ -189,6 +189,8 @@ class _Supervision:
         if received is None:
             return False
         order = received[0]
+        if order["job"] != self._job:  # sent to the attempt before, whose end crossed it on the way
+            return True
         if self._patient or (self._ending and order["order"] == "limit"):
             return True
         match order["order"]:

@@ -110,6 +110,22 @@ def test_an_order_that_comes_after_the_end_does_not_stop_the_next_attempt(runs: 
     assert value(runs.run()) == value(before)
 
 
+@pytest.mark.parametrize("order", [{"order": "linger", "seconds": 0.0}, {"order": "stop", "grace": 0.0}])
+def test_an_order_that_the_end_crosses_on_its_way_does_not_reach_the_next_attempt(
+    runs: Runs, order: dict[str, object]
+) -> None:
+    write_job(runs.folder, "def run():\n    print('last words', flush=True)\n    return os.getppid()")
+    first = runs.start()
+    children = Path(f"/proc/{first._supervisor}/task/{first._supervisor}/children")
+
+    def when_the_next_is_ready(_data: bytes) -> None:
+        eventually(lambda: children.read_text().split() not in ([], [str(first.pid)]))
+        first._order(order)
+
+    before = runs.watch(first, on_output=when_the_next_is_ready)
+    assert value(runs.run()) == value(before) == first._supervisor
+
+
 def test_free_supervisors_of_a_revision_end_when_it_is_let_go(runs: Runs) -> None:
     write_job(runs.folder, PARENT)
     parent = int(str(value(runs.run())))

@@ -22,16 +22,22 @@ from tests.e2e import warm
 from tests.loopback import NO_TLS
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 T = TypeVar("T")
 
 
-def wait_for(fact: Callable[[], T | None], *, what: str, seconds: float = PATIENCE) -> T:
-    """Wait until a fact holds and return it; a deadline that passes names it."""
+def wait_for(
+    fact: Callable[[], T | None],
+    *,
+    what: str,
+    seconds: float = PATIENCE,
+    seen: Callable[[], object] = lambda: "",
+) -> T:
+    """Wait until a fact holds and return it; a deadline that passes names it and what was `seen` instead."""
     deadline = time.monotonic() + seconds
     while not (found := fact()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what} {seen()}"
         time.sleep(0.02)
     return found
 
@@ -163,6 +169,7 @@ class Served:
         return wait_for(
             lambda: run if (run := self.run(run_id))["state"] not in {"queued", "running"} else None,
             what="the run is over",
+            seen=lambda: f"{self.run(run_id)}\n{self.log(run_id)}\n{self.logged()}",
         )
 
     def log(self, run_id: str) -> str:

@@ -105,12 +105,12 @@ def test_progress_is_seen_and_a_log_is_read_while_the_job_runs_and_on_from_where
         "its first line",
     )
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.headers["x-run-state"] == "running"
+    assert answer.headers["x-run-state"] == "running", str(target.run(run_id))
     target.until(lambda: target.run(run_id)["progress"] == 0.5, "half of it is done")
     world.touch(name)
-    target.ended(run_id)
+    run = target.ended(run_id)
     rest = target.ask("GET", f"/runs/{run_id}/log?after={answer.headers['x-next-after']}")
-    assert (rest.text, rest.headers["x-run-state"]) == ("two\n", "succeeded")
+    assert (rest.text, rest.headers["x-run-state"]) == ("two\n", "succeeded"), str(run)
 
 
 def _seconds(start: str, end: str) -> float:
