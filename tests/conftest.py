@@ -33,6 +33,7 @@ from tests.handing_out import Groups, LongestFirst
 HERE = Path(__file__).parent
 EVERY_STORE = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 GIVEN = os.environ.get("TEST_DATABASE_URL", "")
+EMPTY_FOLDER = pytest.StashKey[str]()  # where tests run that have no folder of their own
 START = datetime(2026, 3, 2, 12, 0, 30, tzinfo=UTC)
 
 
@@ -112,42 +113,50 @@ def _note_processes(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_note_processes)
 
 
-@pytest.fixture(autouse=True)
-def _honest_markers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A unit test that starts a process says so, so that the quick loop is what it promises."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Give each test the same surroundings, and take back what it changed in them.
+
+    Not by fixtures that every test asks for: setting these up takes longer than most tests.
+    """
+    before = Path.cwd()
+    folder = Path(item.config.stash[EMPTY_FOLDER])
+    os.chdir(folder)
     _started.clear()
-    yield
-    marked = any(request.node.get_closest_marker(name) for name in ("process", "postgresql"))
-    if _started and not marked and "unit" in request.node.path.parts:
-        pytest.fail(f"mark this test `process`: it started {_started[0]}")
-
-
-@pytest.fixture(autouse=True)
-def _bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No test sees the operator's settings, and none runs in the project's folder."""
-    for name in list(os.environ):
-        if name.startswith(("SAURON_", "JOB", "AWS_")) or name.endswith(
-            ("_EMAIL", "_DB_URL", "DATABASE_URL")
-        ):
-            monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    known = set(os.environ)
-    yield
-    for name in set(os.environ) - known:  # what a command took from a .env file
-        del os.environ[name]
-    if boto3 := sys.modules.get("boto3"):  # its session keeps the credentials and profile it was made with
-        vars(boto3)["DEFAULT_SESSION"] = None
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """A test that configures logging, as every command does, changes it for no other."""
-    root, known = logging.getLogger(), structlog.get_config()
+    environ, root, known = dict(os.environ), logging.getLogger(), structlog.get_config()
     handlers, level = root.handlers[:], root.level
-    yield
-    structlog.configure(**known)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    try:
+        return (yield)
+    finally:
+        os.chdir(before)
+        if any(folder.iterdir()):  # what a test wrote where it stood
+            shutil.rmtree(folder)
+            folder.mkdir()
+        structlog.configure(**known)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        if os.environ != environ:  # by a .env file that a command read
+            os.environ.clear()
+            os.environ.update(environ)
+        if boto3 := sys.modules.get("boto3"):  # its session keeps the credentials it was made with
+            vars(boto3)["DEFAULT_SESSION"] = None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a unit test that starts a process and does not say so: the quick loop is what it promises."""
+    result = yield
+    marked = any(item.get_closest_marker(name) for name in ("process", "postgresql"))
+    if _started and not marked and "unit" in item.path.parts:
+        pytest.fail(f"mark this test `process`: it started {_started[0]}")
+    return result
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A folder of the test's own, in which it runs."""
+    os.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
@@ -168,7 +177,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Order the tests where there are several processes."""
+    """Let no test see the operator's settings; order the tests where there are several processes."""
+    for name in list(os.environ):
+        if name.startswith(("SAURON_", "JOB", "AWS_")) or name.endswith(
+            ("_EMAIL", "_DB_URL", "DATABASE_URL")
+        ):
+            del os.environ[name]
+    folder = tempfile.TemporaryDirectory(prefix="sauron-empty-")
+    config.add_cleanup(folder.cleanup)
+    config.stash[EMPTY_FOLDER] = folder.name
     if hasattr(config, "workerinput"):
         config.pluginmanager.register(LongestFirst())
 

@@ -31,7 +31,7 @@ from tests.life_hub import ask
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     # moto looks for a container engine when a function is called, and forgets to close what it opened
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
@@ -78,7 +78,7 @@ class Operator:
         ) as process:
             watch = threading.Thread(target=self._watch, args=(process,))
             watch.start()
-            out, err = process.communicate(timeout=280)
+            out, err = process.communicate(timeout=600)
             watch.join()
         self.seen += [out, err]
         return Said(process.returncode, out, err)

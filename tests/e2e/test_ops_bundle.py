@@ -176,7 +176,7 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),), daemon=True)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     public = host_key.export_public_key().decode().strip()
     lines = "\n".join(f"[127.0.0.1]:{port} {public}" for port in ports)
     yield Machines(ports[0], ports[1], base64.b64encode(user_key.export_private_key()).decode(), lines)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from chalicelib.wakeup.peers import Peers
-from tests.e2e.outside import SAMPLE, Cli, Repository, Serve, Served, environ_of, gone, wait_for
+from tests.e2e.outside import PATIENCE, SAMPLE, Cli, Repository, Serve, Served, environ_of, gone, wait_for
 
 
 def tree_of(pid: int) -> set[int]:
@@ -39,24 +39,15 @@ def begun(served: Served, run_id: str, word: str = "begun") -> None:
     wait_for(lambda: word in served.log(run_id), what=f"the job wrote {word!r}")
 
 
-def test_it_is_ready_within_two_seconds_although_git_is_slow(
+def test_it_is_ready_although_git_does_not_answer(
     serve: Serve, repository: Repository, tmp_path: Path
 ) -> None:
     repository.commit(SAMPLE)
     slow = tmp_path / "bin" / "git"
     slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\nsleep 20\n")
+    slow.write_text(f"#!/bin/sh\nexec sleep {2 * PATIENCE}\n")
     slow.chmod(0o755)
-    took = []
-    for folder in ("one", "two", "three"):  # a busy machine gets three tries
-        start = time.monotonic()
-        served = serve(
-            folder, first=True, PATH=f"{slow.parent}{os.pathsep}{os.environ['PATH']}"
-        ).until_ready()
-        took.append(time.monotonic() - start)
-        if took[-1] < 2:
-            break
-    assert min(took) < 2, took
+    served = serve(first=True, PATH=f"{slow.parent}{os.pathsep}{os.environ['PATH']}").until_ready()
     assert served.http.get("/status").json()["git_sync_status"]["current_sha"] is None
     assert served.http.get("/health").json()["status"] == "healthy"
 
@@ -98,7 +89,7 @@ def test_a_first_sync_that_fails_is_told_and_the_api_answers(serve: Serve, repos
 
 def test_all_faults_of_the_settings_are_told_at_once_and_it_exits_2(serve: Serve) -> None:
     served = serve(SAURON_WORKERS="many", JOBS_REFRESH_INTERVAL_SECONDS="-1", API_PORT="99999")
-    assert served.process.wait(20) == 2
+    assert served.process.wait(60) == 2
     for name in ("SAURON_WORKERS", "JOBS_REFRESH_INTERVAL_SECONDS", "API_PORT"):
         assert name in served.logged()
     assert "Traceback" not in served.logged()
@@ -108,7 +99,7 @@ def test_a_port_in_use_is_one_line_and_exit_1(serve: Serve) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         served = serve(API_PORT=str(port))
-        assert served.process.wait(20) == 1
+        assert served.process.wait(60) == 1
     assert f"127.0.0.1:{port} is in use" in served.logged()
     assert "Traceback" not in served.logged()
 
@@ -117,7 +108,7 @@ def test_a_store_that_is_no_database_is_one_line_and_exit_1(serve: Serve, tmp_pa
     file = tmp_path / "store.sqlite3"
     file.write_text("these are notes, not a database\n" * 100)
     served = serve(JOB_QUEUE_DB_URL=f"sqlite:///{file}")
-    assert served.process.wait(20) == 1
+    assert served.process.wait(60) == 1
     assert "is not an SQLite database" in served.logged()
     assert "Traceback" not in served.logged()
 
@@ -135,7 +126,7 @@ def test_a_termination_lets_a_running_attempt_finish_and_exits_0(
     wait_for(lambda: "runner.stop_requested" in served.logged(), what="it stops")
     assert served.http.get("/health").status_code == 200  # it answers until the end
     go.touch()
-    assert served.process.wait(20) == 0
+    assert served.process.wait(60) == 0
     again = serve(GO_FILE=str(go)).until_ready()
     assert again.run(run_id)["state"] == "succeeded"
     assert again.ended(waiting)["state"] == "succeeded"

@@ -151,7 +151,7 @@ def test_a_restart_on_a_full_disk_takes_up_all_that_was_there(
         it.served.process.kill()
         it.served.process.wait()
         again = serve(**environ(tmp_path))
-        assert again.process.wait(20) == 1
+        assert again.process.wait(60) == 1
         said = f"sauron: The store {it.store} cannot be used: database or disk is full. Free some space"
         assert again.logged().splitlines()[-1].startswith(said)
         assert "Traceback" not in again.logged()
@@ -169,7 +169,7 @@ def test_a_disk_that_is_read_only_at_start_is_named_with_its_cure(
         it.served.stop()
         it.disk.remount("ro")
         refused = serve(**environ(tmp_path))
-        assert refused.process.wait(20) == 1
+        assert refused.process.wait(60) == 1
         assert f"the disk at {it.disk.path} is mounted read-only" in refused.logged()
         assert f"Run as root: mount -o remount,rw {it.disk.path}" in refused.logged()
         asked = command(tmp_path / "elsewhere", "status", seconds=60, **environ(tmp_path))

@@ -24,7 +24,7 @@ from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import Function, Outcome
 from tests.parity.target import ADMIN
 
-pytestmark = pytest.mark.timeout(300)  # packaging takes its time
+pytestmark = pytest.mark.timeout(900)  # packaging takes its time
 
 HANDLERS = """
 import os, subprocess, sys, threading, time

@@ -58,7 +58,7 @@ class Stage:
         @app.route("/wait", methods=["GET"])
         def wait() -> dict[str, Any]:
             self.entered.release()
-            self.release.wait(20)
+            self.release.wait(60)
             return {"waited": True}
 
         @app.route("/fault", methods=["GET"])

@@ -207,7 +207,7 @@ def test_a_copy_that_is_made_while_others_write_holds_one_moment(store: Store, t
     writer = threading.Thread(target=write)
     writer.start()
     for number in range(3):
-        assert writing.wait(20)
+        assert writing.wait(60)
         writing.clear()
         store.backup(tmp_path / f"copy-{number}")
     stopping.set()

@@ -75,7 +75,7 @@ def test_killing_the_process_during_a_fetch_ends_git_and_frees_the_lock(
     http.stalls = True
     url = f"{http.url}/bundle/.git"
     with start_sync(url, root) as syncing:
-        assert http.seen.wait(20)
+        assert http.seen.wait(60)
         assert processes_with("fetch")
         syncing.kill()
         syncing.wait()
