@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0012"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0013"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -168,6 +168,15 @@ Index(
     sqlite_where=NOT_WELL,
     postgresql_where=NOT_WELL,
 )
+Index(
+    "ix_job_queue_by_state",
+    job_queue.c.state,
+    job_queue.c.id,
+    job_queue.c.due_at,
+    sqlite_where=NOT_WELL,
+    postgresql_where=NOT_WELL,
+)
+Index("ix_job_queue_by_due", job_queue.c.due_at, job_queue.c.id)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
 Index("ix_job_queue_ended", job_queue.c.finished_at)
 
