@@ -58,11 +58,16 @@ class Instant(TypeDecorator[datetime]):
             value = value.astimezone(UTC)
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z") if value.year >= 1000 else None  # noqa: PLR2004 - no earlier instant is written
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Read an instant."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
+        return read_instant(value)
+
+
+def read_instant(stored: str | datetime | None) -> datetime | None:
+    """Return the instant that a driver returned as it is stored."""
+    if stored is None:
+        return None
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored.astimezone(UTC)
 
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

@@ -10,6 +10,7 @@ import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,14 @@ def shown_on(instant: datetime, now: datetime) -> str:
 
 def exact(instant: datetime) -> str:
     """Return an instant in full, with the name of its zone."""
-    return f"{shown(instant, '%A %d %B %Y, %H:%M:%S')} {zone_word(instant)}"
+    return _exact(instant, shown_zone.get())
+
+
+@lru_cache(maxsize=512)
+def _exact(instant: datetime, zone: ZoneInfo) -> str:
+    """Write it once for all the jobs of a page that fire together."""
+    local = instant.astimezone(zone)
+    return f"{local:%A %d %B %Y, %H:%M:%S} {zone_word(instant)}"
 
 
 def zone_word(instant: datetime) -> str:
