@@ -155,9 +155,9 @@ def test_every_question_about_history_is_answered_by_its_index(store: Store, clo
     }
     record_all(store, past(run_choice.MORE * 3))
     for name, (index, choice) in asked.items():
-        for after in ({}, {"after": run_id(now)}):
+        for after in (None, run_id(now)):
             with statements(store) as said, store.read() as tx:
-                run_choice.newest(tx, most=5, **choice, **after)
+                run_choice.newest(tx, most=5, after=after, **choice)
             with store.read() as tx:
                 plans = [plan(tx, *one) for one in said]
             assert index in "".join(plans), (name, after, plans)
