@@ -144,10 +144,16 @@ def _refused(
 def _reader(sent: Mapping[str, str], source_ip: str) -> Caller:
     """Return who asks for a page that does not exist, as if it were the overview; NOBODY if unknown."""
     context = {"httpMethod": "GET", "resourcePath": "/", "identity": {"sourceIp": source_ip}, "path": "/"}
-    event = {"requestContext": context, "headers": dict(sent), "body": b"", "isBase64Encoded": False}
-    asked = {"pathParameters": {}, "stageVariables": {}, "multiValueQueryStringParameters": None}
+    event: dict[str, Any] = {
+        "requestContext": context,
+        "headers": dict(sent),
+        "pathParameters": {},
+        "stageVariables": {},
+        "multiValueQueryStringParameters": None,
+        "body": b"",
+    }
     try:
-        return identify(Request(event | asked), PROCESS.settings())
+        return identify(Request(event), PROCESS.settings())
     except SauronError:
         return NOBODY
 

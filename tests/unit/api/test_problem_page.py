@@ -95,14 +95,14 @@ def test_where_there_is_no_page_the_navigation_is_that_of_the_reader(build: Buil
         HTML | basic(token).headers
         for token in ("read-token-of-wall-1", "admin-token-of-lead-1", "a-wrong-token-1")
     )
-    for asked in ("GET /no-such-place", "GET /ui/sync"):
+    for path in ("/no-such-place", "/ui/sync"):
         for headers, sees_jobs, sees_settings in (
             (reading, True, False),
             (leading, True, True),
             (wrong, False, False),
             (HTML, False, False),
         ):
-            page = gateway.handle(*asked.split(), headers, b"").body.decode()
+            page = gateway.handle("GET", path, headers, b"").body.decode()
             nav = page.partition('<nav aria-label="Pages">')[2].partition("</nav>")[0]
-            assert ('href="/ui/jobs"' in nav) == sees_jobs, (asked, headers)
-            assert ('href="/ui/settings"' in nav) == sees_settings, (asked, headers)
+            assert ('href="/ui/jobs"' in nav) == sees_jobs, (path, headers)
+            assert ('href="/ui/settings"' in nav) == sees_settings, (path, headers)
