@@ -59,7 +59,8 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
     if last is None:
         return AuditReport((), 0, 0, None, None)
     until = min(last[0], now)
-    jobs = [job for job in registry.all_jobs(tx, removed=True) if job_id in {None, job.id}]
+    one = registry.job(tx, job_id) if job_id is not None else None
+    jobs = registry.all_jobs(tx, removed=True) if job_id is None else [one] if one else []
     holes: list[Hole] = []
     checked = 0
     since: datetime | None = None

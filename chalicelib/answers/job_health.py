@@ -35,7 +35,8 @@ class Health(StrEnum):
 class JobHealth:
     """How one job is. `incidents` are its open ones, by kind.
 
-    `last_state` is that of the run that started last; `last` is that run, once `with_last_runs` has read it.
+    `last_state` is that of the run that started last, where the health may depend on it; `last` is that run,
+    once `with_last_runs` has read it.
     """
 
     job: Job
@@ -68,11 +69,12 @@ def failing(tx: Tx) -> int:
 
 def healths(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[JobHealth]:
     """Return how these jobs are: the least healthy first, then by what fires next."""
-    last = past_runs.last_states(tx, jobs[0].id if len(jobs) == 1 else None)
     by_job: dict[str, dict[str, Incident]] = {}
     for incident in incidents.open_incidents(tx):
         if incident.job_id is not None:
             by_job.setdefault(incident.job_id, {})[incident.kind] = incident
+    looked_at = [jobs[0].id] if len(jobs) == 1 else sorted(past_runs.running_or_degraded(tx).union(by_job))
+    last = past_runs.last_states(tx, looked_at)
     found = [_of(job, last.get(job.id), by_job.get(job.id, {})) for job in jobs]
     order = {health: place for place, health in enumerate(Health)}
     order[Health.RUNNING] = order[Health.WELL]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 
@@ -33,7 +34,13 @@ class Pace:
 def paces(tx: Tx, job_ids: Sequence[str]) -> dict[str, Pace]:
     """Return the pace of each of these jobs."""
     found = past_runs.good_seconds_of(tx, job_ids, most=LAST)
-    return {job_id: pace(found.get(job_id, ())) for job_id in job_ids}
+    return {job_id: _paced(tuple(found.get(job_id, ()))) for job_id in job_ids}
+
+
+@lru_cache(maxsize=256)
+def _paced(newest_first: tuple[float, ...]) -> Pace:
+    """Work a pace out once, until another run of the job has ended."""
+    return pace(newest_first)
 
 
 def pace(newest_first: Sequence[float]) -> Pace:

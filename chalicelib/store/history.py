@@ -7,12 +7,12 @@ are added.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
 
 from chalicelib.errors import AmbiguousRunError, UnknownRunError
 from chalicelib.model.runs import (
@@ -30,10 +30,12 @@ from chalicelib.model.runs import (
 )
 from chalicelib.store.postgres.locks import hold_ledger
 
+from . import run_choice
 from .database import Tx
 from .schema import QUEUED, attempts, job_queue, jobs, log_chunks
 
 AT_ONCE = 500  # jobs asked for in one statement
+LOOKED_AT = 5000  # runs in which a text is looked for at once
 MATCHES_SHOWN = 10  # runs that an ambiguous id names
 _q = job_queue.c
 
@@ -101,31 +103,46 @@ def runs(
     states: Sequence[RunState] = (),
     since: datetime | None = None,
     until: datetime | None = None,
-    wanted: str | None = None,
     limit: int = 50,
     after: str | None = None,
 ) -> list[Run]:
     """Return runs from the newest to the oldest, at most `limit`; `after` is the last id of the page before.
 
     Occurrences that are not due yet are listed too, in state queued. `since` and `until` (not
-    included) look at when a run was due. `wanted` is a part of the job's id, the error, the reason or the
-    sender's name, in capital or small letters.
+    included) look at when a run was due.
     """
-    query = select(job_queue).order_by(_q.id.desc()).limit(limit)
-    if job_id is not None:
-        query = query.where(_q.job_id == job_id)
-    if states:
-        query = query.where(_q.state.in_(states))
-    if since is not None:
-        query = query.where(_q.due_at >= since)
-    if until is not None:
-        query = query.where(_q.due_at < until)
-    if wanted is not None:
-        texts = (_q.job_id, _q.error, _q.error_type, _q.reason, _q.requested_by)
-        query = query.where(or_(*(one.icontains(wanted, autoescape=True) for one in texts)))
-    if after is not None:
-        query = query.where(_q.id < after)
+    return _of(
+        tx,
+        run_choice.newest(
+            tx, job_id=job_id, states=states, since=since, until=until, after=after, most=limit
+        ),
+    )
+
+
+def _of(tx: Tx, ids: Sequence[str], *also: ColumnElement[bool], limit: int | None = None) -> list[Run]:
+    query = select(job_queue).where(_q.id.in_(ids), *also).order_by(_q.id.desc()).limit(limit)
     return [as_run(row) for row in tx.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Runs that hold a text, and the last run that was looked at, None if none is older."""
+
+    runs: list[Run]
+    looked_until: str | None
+
+
+def search(tx: Tx, wanted: str, *, limit: int, **asked: Any) -> Found:
+    """Look for a text in the newest runs that are chosen as `runs` does, at most in `LOOKED_AT` of them.
+
+    `wanted` is a part of the job's id, the error, its type, the reason or the sender's name, in capital or
+    small letters. There is no index of texts, so a search goes on page by page.
+    """
+    among = run_choice.newest(tx, most=LOOKED_AT, **asked)
+    texts = (_q.job_id, _q.error, _q.error_type, _q.reason, _q.requested_by)
+    holds = or_(*(one.icontains(wanted, autoescape=True) for one in texts))
+    found = _of(tx, among, holds, limit=limit)
+    return Found(found, among[-1] if len(among) == LOOKED_AT else None)
 
 
 def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:

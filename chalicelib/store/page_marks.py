@@ -6,6 +6,7 @@ browsers may ask for it every few seconds.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import func, select
@@ -45,10 +46,9 @@ _everything = select(
     select(func.count()).select_from(runners).scalar_subquery(),
     select(func.count()).where(runners.c.draining).scalar_subquery(),
 )
-_running = (
-    select(_q.id, _q.attempt, _q.progress, _q.progress_note, _q.cancel_reason)
-    .where(_q.state == RUNNING)
-    .order_by(_q.id)
+# Not ordered by id: SQLite would then walk through all runs by their ids.
+_running = select(_q.id, _q.attempt, _q.progress, _q.progress_note, _q.cancel_reason).where(
+    _q.state == RUNNING
 )
 _bundle = select(
     bundle_state.c.active_sha,
@@ -63,7 +63,7 @@ def of_everything(tx: Tx) -> Mark:
     """Return the mark of the pages about all jobs and runs."""
     return (
         *tx.execute(_everything).one(),
-        *(tuple(row) for row in tx.execute(_running)),
+        *sorted((tuple(row) for row in tx.execute(_running)), key=itemgetter(0)),
         *(tuple(row) for row in tx.execute(_bundle)),
     )
 

@@ -21,14 +21,16 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    union,
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from chalicelib.model.jobs import BUNDLE
 from chalicelib.model.runs import BAD, GOOD, Run, RunState
 
 from .database import Tx
-from .history import as_run, good_seconds
-from .schema import NOT_WELL, RUNNING, job_queue, jobs
+from .history import AT_ONCE, as_run, good_seconds
+from .schema import NOT_WELL, RUNNING, job_queue, jobs, run_ends, run_totals
 
 DAY_SECONDS = 86400
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -107,17 +109,39 @@ def _last_state() -> ScalarSelect[str]:
     return started.order_by(q.c.id.desc()).limit(1).correlate(jobs).scalar_subquery()
 
 
-_last_states = select(jobs.c.job_id, _last_state()).where(jobs.c.removed_at.is_(None))
-_last_state_of = select(jobs.c.job_id, _last_state()).where(jobs.c.job_id == bindparam("job"))
+_last_states = select(jobs.c.job_id, _last_state()).where(jobs.c.job_id.in_(bindparam("ids", expanding=True)))
 
 
-def last_states(tx: Tx, job_id: str | None = None) -> dict[str, RunState]:
-    """Return the state of the run that each job, or one, started last; jobs that never ran are left out.
+def last_states(tx: Tx, job_ids: Sequence[str]) -> dict[str, RunState]:
+    """Return the state of the run that each of these jobs started last; jobs that never ran are left out.
 
     It is one search of an index for each job, however many runs there are.
     """
-    rows = tx.execute(_last_states) if job_id is None else tx.execute(_last_state_of, {"job": job_id})
-    return {row[0]: _STATES[row[1]] for row in rows if row[1] is not None}
+    found: dict[str, RunState] = {}
+    for begin in range(0, len(job_ids), AT_ONCE):
+        rows = tx.execute(_last_states, {"ids": job_ids[begin : begin + AT_ONCE]})
+        found |= {row[0]: _STATES[row[1]] for row in rows if row[1] is not None}
+    return found
+
+
+_running_or_degraded = union(
+    select(_q.job_id).where(_q.state == RUNNING),
+    *(select(c.job_id).where(c.state == RunState.DEGRADED) for c in (run_totals.c, run_ends.c)),
+)
+
+
+def running_or_degraded(tx: Tx) -> set[str]:
+    """Return the jobs that have a run in progress or ever had a degraded one: few, of very many."""
+    return set(tx.execute(_running_or_degraded).scalars())
+
+
+_a_run = select(literal(1)).where(_q.job_id == jobs.c.job_id, _q.started_at.is_not(None))
+_has_run = select(literal(1)).where(jobs.c.removed_at.is_(None), jobs.c.source == BUNDLE, _a_run.exists())
+
+
+def bundle_has_run(tx: Tx) -> bool:
+    """Return whether a run of any job of the bundle ever started; it is over with the first that is found."""
+    return tx.execute(_has_run.limit(1)).first() is not None
 
 
 _bad_since = select(literal(1)).where(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import String, bindparam, delete, func, insert, select, type_coerce, update
 
 from chalicelib.model.jobs import Job, JobSpec, Override
 from chalicelib.model.occurrences import Accounting
@@ -27,7 +27,7 @@ from chalicelib.store.postgres.locks import hold_ledger
 from . import run_totals
 from .database import Tx
 from .dialect import upsert
-from .schema import job_queue, jobs, overrides, periods, standings
+from .schema import Instant, job_queue, jobs, overrides, periods, read_instant, standings
 
 CLOSE_AMONG = 5000  # ids looked at for a likely one
 _j = jobs.c
@@ -56,8 +56,19 @@ def _spec(_job_id: str, _definition_hash: str, record: str) -> JobSpec:
     return JobSpec.from_record(json.loads(record))
 
 
-def _as_job(row: Any) -> Job:
-    # A page builds each of a thousand jobs, so the columns are taken by their order.
+# As they are stored: a page reads a thousand jobs, and most are as they were.
+_as_stored = _joined.with_only_columns(
+    *(type_coerce(one, String) if isinstance(one.type, Instant) else one for one in _joined.selected_columns)
+)
+
+
+@functools.lru_cache(maxsize=2048)
+def _job_as_stored(row: tuple[Any, ...]) -> Job:
+    instants = {place for place, one in enumerate(_joined.selected_columns) if isinstance(one.type, Instant)}
+    return _as_job([read_instant(one) if place in instants else one for place, one in enumerate(row)])
+
+
+def _as_job(row: Sequence[Any]) -> Job:
     job_id, definition_hash, record, *standing, o_enabled, o_reason, o_by, o_at, o_until = row
     override = None if o_at is None else Override(o_enabled, o_reason, o_by, o_at, o_until)
     source, revision, enabled, cursor, next_fire_at, rejected, removed_at = standing
@@ -65,7 +76,7 @@ def _as_job(row: Any) -> Job:
     return Job(spec, source, revision, enabled, override, cursor, next_fire_at, rejected, removed_at)
 
 
-_all = _joined.order_by(_j.job_id)
+_all = _as_stored.order_by(_j.job_id)
 _one = _joined.where(_j.job_id == bindparam("job"))
 _due = (
     _joined.where(_j.next_fire_at <= bindparam("horizon")).order_by(_j.next_fire_at).limit(bindparam("most"))
@@ -87,7 +98,7 @@ def all_jobs(
         query = query.where(_j.source == source)
     if after is not None:
         query = query.where(_j.job_id > after)
-    return [_as_job(row) for row in tx.execute(query)]
+    return [_job_as_stored(tuple(row)) for row in tx.execute(query).all()]
 
 
 # The text only spares reading the other jobs: every job with secrets has it, and some without have it too.
@@ -96,7 +107,9 @@ _maybe_with_secrets = _all.where(_j.removed_at.is_(None), _j.record.contains('"s
 
 def with_secrets(tx: Tx) -> list[Job]:
     """Return the jobs that declare secrets."""
-    return [job for row in tx.execute(_maybe_with_secrets) if (job := _as_job(row)).spec.secrets]
+    return [
+        job for row in tx.execute(_maybe_with_secrets) if (job := _job_as_stored(tuple(row))).spec.secrets
+    ]
 
 
 def ids(tx: Tx, *, most: int) -> list[str]:

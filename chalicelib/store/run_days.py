@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import CompoundSelect, delete, func, select, union_all
+from sqlalchemy import CompoundSelect, Select, case, delete, func, select, union_all
 
-from chalicelib.model.runs import RunState
+from chalicelib.model.runs import BAD, GOOD, RunState
 
 from .database import Tx
 from .dialect import insert
-from .schema import run_days, run_ends
+from .schema import jobs, run_days, run_ends
 
 _d, _e = run_days.c, run_ends.c
 
@@ -51,7 +51,16 @@ def counts(tx: Tx, job_ids: Sequence[str], *, since: date) -> dict[str, Counter[
     return found
 
 
-def _days(tx: Tx, job_ids: Sequence[str], since: date) -> CompoundSelect[Any]:
+def good_shares(tx: Tx, *, since: date) -> dict[str, float]:
+    """Return the share of good runs of each job among those that ran and ended on or after a day."""
+    each = select(jobs.c.job_id).where(jobs.c.removed_at.is_(None))
+    c = _days(tx, each, since).subquery().c
+    good, judged = (func.sum(case((c.state.in_(states), c.runs), else_=0)) for states in (GOOD, GOOD + BAD))
+    rows = tx.execute(select(c.job_id, good, judged).group_by(c.job_id)).all()
+    return {row[0]: int(row[1]) / int(row[2]) for row in rows if row[2]}
+
+
+def _days(tx: Tx, job_ids: Sequence[str] | Select[Any], since: date) -> CompoundSelect[Any]:
     """Return the statement for the rows of these jobs: what was added up, and what was not yet."""
     waiting = (
         func.substr(_e.ended_at, 1, 10)

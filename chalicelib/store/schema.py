@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0012"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0013"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -58,11 +58,16 @@ class Instant(TypeDecorator[datetime]):
             value = value.astimezone(UTC)
         return value.isoformat(timespec="microseconds").replace("+00:00", "Z") if value.year >= 1000 else None  # noqa: PLR2004 - no earlier instant is written
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Read an instant."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if dialect.name == "postgresql" else datetime.fromisoformat(value)
+        return read_instant(value)
+
+
+def read_instant(stored: str | datetime | None) -> datetime | None:
+    """Return the instant that a driver returned as it is stored."""
+    if stored is None:
+        return None
+    return datetime.fromisoformat(stored) if isinstance(stored, str) else stored.astimezone(UTC)
 
 
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
@@ -168,6 +173,15 @@ Index(
     sqlite_where=NOT_WELL,
     postgresql_where=NOT_WELL,
 )
+Index(
+    "ix_job_queue_by_state",
+    job_queue.c.state,
+    job_queue.c.id,
+    job_queue.c.due_at,
+    sqlite_where=NOT_WELL,
+    postgresql_where=NOT_WELL,
+)
+Index("ix_job_queue_by_due", job_queue.c.due_at, job_queue.c.id)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
 Index("ix_job_queue_ended", job_queue.c.finished_at)
 

@@ -10,6 +10,7 @@ import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -35,7 +36,14 @@ def shown_on(instant: datetime, now: datetime) -> str:
 
 def exact(instant: datetime) -> str:
     """Return an instant in full, with the name of its zone."""
-    return f"{shown(instant, '%A %d %B %Y, %H:%M:%S')} {zone_word(instant)}"
+    return _exact(instant, shown_zone.get())
+
+
+@lru_cache(maxsize=512)
+def _exact(instant: datetime, zone: ZoneInfo) -> str:
+    """Write it once for all the jobs of a page that fire together."""
+    local = instant.astimezone(zone)
+    return f"{local:%A %d %B %Y, %H:%M:%S} {zone_word(instant)}"
 
 
 def zone_word(instant: datetime) -> str:
@@ -48,21 +56,26 @@ def zone_word(instant: datetime) -> str:
 class Sentence:
     """A sentence for a page that names instants: `form` has a {} for each of `parts`.
 
-    An instant is shown by how far it is from `now`, with the exact one beside it.
+    An instant is shown by how far it is from `now`, by day and hour without one, and always with the exact
+    one beside it. A part may be a sentence itself.
     """
 
     form: str
-    parts: tuple[str | datetime, ...]
-    now: datetime
+    parts: tuple[str | datetime | Sentence, ...]
+    now: datetime | None = None
 
     def __html__(self) -> str:
         """Return the sentence as HTML, in the page's zone."""
-        shown_parts = [self._time(one) if isinstance(one, datetime) else safe(one) for one in self.parts]
-        return str(escape(self.form).format(*shown_parts))
+        return str(escape(self.form).format(*map(self._part, self.parts)))
 
-    def _time(self, instant: datetime) -> Markup:
+    def _part(self, part: str | datetime | Sentence) -> str | Markup:
+        if isinstance(part, Sentence):
+            return Markup(part.__html__())  # noqa: S704 - it has escaped its parts
+        if isinstance(part, str):
+            return safe(part)
         tag = Markup('<time datetime="{}" title="{}">{}</time>')
-        return tag.format(iso(instant), exact(instant), ago(instant, self.now))
+        words = shown(part, "%a %d %b %H:%M") if self.now is None else ago(part, self.now)
+        return tag.format(iso(part), exact(part), words)
 
 
 def keep_zone(html: str, mount: str, zone: ZoneInfo) -> str:

@@ -14,15 +14,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chalice.app import Chalice
+from chalice.app import Chalice, Request
 from chalice.local import LambdaContext, LocalChalice
 
-from chalicelib.api.auth import is_page
+from chalicelib.api.auth import NOBODY, Caller, identify, is_page
 from chalicelib.api.content import most_bytes
 from chalicelib.api.page_addresses import public_path
 from chalicelib.api.problem_page import problem_page
 from chalicelib.api.problems import problem
 from chalicelib.api.response_headers import missing_headers
+from chalicelib.errors import SauronError
+from chalicelib.wiring import PROCESS
 
 from .request_target import RequestTarget, TargetError, read_target
 
@@ -81,7 +83,7 @@ class Gateway:
             sent["host"] = asked.authority  # it overrides the header (RFC 9112, section 3.2.2)
         found = self._match(asked)
         if found is None:
-            return _refused(sent, 404, "There is nothing at this path.")
+            return _refused(sent, source_ip, 404, "There is nothing at this path.")
         route, captured = found
         methods = self._routes[route]
         effective = "GET" if method == "HEAD" and "GET" in methods else method
@@ -89,8 +91,8 @@ class Gateway:
         if effective not in methods:
             if method == "OPTIONS":
                 return _complete(204, [("Allow", allowed)], b"")
-            refuse = _refused if is_page(route) else _problem
-            return refuse(sent, 405, f"This path answers {allowed}.", allow=allowed)
+            asks = sent if is_page(route) else {}
+            return _refused(asks, source_ip, 405, f"This path answers {allowed}.", allow=allowed)
         event = {
             "requestContext": {
                 "httpMethod": effective,
@@ -123,18 +125,37 @@ def problem_response(status: int, detail: str, **headers: str) -> GatewayRespons
     return _complete(status, _flat(known, named), content)
 
 
-def _problem(_sent: Mapping[str, str], status: int, detail: str, **headers: str) -> GatewayResponse:
-    return problem_response(status, detail, **headers)
+def _refused(
+    sent: Mapping[str, str], source_ip: str, status: int, detail: str, **headers: str
+) -> GatewayResponse:
+    """Return a refusal in the form that its sender reads: a page for a browser that asks for one.
 
-
-def _refused(sent: Mapping[str, str], status: int, detail: str, **headers: str) -> GatewayResponse:
-    """Return a refusal in the form that its sender reads: a page for a browser that asks for one."""
+    The page has the links that its reader may follow.
+    """
     response = problem_response(status, detail, **headers)
     if "text/html" not in sent.get("accept", ""):
         return response
-    text, known = problem_page(json.loads(response.body), mount=public_path())
+    caller = _reader(sent, source_ip)
+    text, known = problem_page(json.loads(response.body), mount=public_path(), caller=caller)
     named = [(name.title(), value) for name, value in headers.items()]
     return _complete(status, _flat(known, named), text.encode())
+
+
+def _reader(sent: Mapping[str, str], source_ip: str) -> Caller:
+    """Return who asks for a page that does not exist, as if it were the overview; NOBODY if unknown."""
+    context = {"httpMethod": "GET", "resourcePath": "/", "identity": {"sourceIp": source_ip}, "path": "/"}
+    event: dict[str, Any] = {
+        "requestContext": context,
+        "headers": dict(sent),
+        "pathParameters": {},
+        "stageVariables": {},
+        "multiValueQueryStringParameters": None,
+        "body": b"",
+    }
+    try:
+        return identify(Request(event), PROCESS.settings())
+    except SauronError:
+        return NOBODY
 
 
 def _response(response: Mapping[str, Any]) -> GatewayResponse:

@@ -19,10 +19,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.cold_start import bench_cold_start
+from tests.bench.lateness import bench_browsers, bench_lateness
 from tests.bench.measuring import Server, environment, percentile, say, serving
 from tests.bench.pages import bench_pages
 from tests.bench.postgres import bench_bell, bench_postgres, bench_runners
@@ -84,43 +85,6 @@ def bench_trigger() -> None:
         f"{statistics.median(took) / exec_ms:.1f} x exec",
     )
     say("trigger over HTTP to job start, p99", percentile(took, 0.99), "ms")
-
-
-def bench_lateness() -> None:
-    """How late runs start that a tick queued ahead for an instant, with all workers idle."""
-    from chalicelib.model.runs import new_run_id
-    from chalicelib.store import Store, history
-    from chalicelib.store.queue import enqueue
-    from chalicelib.wakeup.peers import Peers
-
-    with serving() as server:
-        store = Store(f"sqlite:///{server.folder}/.sauron/sauron.sqlite3")
-        server.http.post("/jobs/stamp/trigger")  # the first run of a process finds nothing warm
-        for at_once, rounds in ((1, 100), (4, 25), (8, 12)):
-            late = []
-            for _ in range(rounds):
-                now = datetime.now(UTC)
-                row = {
-                    "job_id": "stamp",
-                    "state": "queued",
-                    "origin": "trigger",
-                    "max_attempts": 1,
-                    "created_at": now,
-                    "force": True,
-                }
-                ids = [new_run_id() for _ in range(at_once)]
-                due = now + timedelta(seconds=0.5)
-                with store.write() as tx:
-                    enqueue.put(
-                        tx, [row | {"id": run_id, "created_at": now, "due_at": due} for run_id in ids]
-                    )
-                Peers(server.folder / ".sauron" / "sauron.sqlite3.runners").notify()
-                time.sleep(1.2)  # asking takes processor time: never while runs are due
-                with store.read() as tx:
-                    late += [(history.run(tx, one).result["at"] - due.timestamp()) * 1000 for one in ids]  # type: ignore[union-attr]
-            say(f"lateness, {at_once} due at once, median", statistics.median(late), "ms")
-            say(f"lateness, {at_once} due at once, p99", percentile(late, 0.99), "ms", f"of {len(late)}")
-        store.close()
 
 
 def bench_throughput(count: int = 1500) -> None:
@@ -252,6 +216,7 @@ BENCHES: dict[str, Callable[[], None]] = {
             bench_cold_start,
             bench_scale,
             bench_pages,
+            bench_browsers,
         ),
     )
 }

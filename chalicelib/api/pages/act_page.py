@@ -24,6 +24,7 @@ from chalicelib.errors import ParamsError, SauronError, ScheduleError, UnknownRe
 from chalicelib.model.instants import InstantError
 from chalicelib.operations import acts
 from chalicelib.operations.operations import check_until
+from chalicelib.web.zoned import Sentence
 
 from .form import PARAMS, Form, typed
 from .frame import page
@@ -39,8 +40,8 @@ class Effect:
     """One thing that an act will do: a mark, a short sentence, and the particulars."""
 
     mark: str
-    what: str
-    more: str = ""
+    what: str | Sentence
+    more: str | Sentence = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,12 +21,12 @@ from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.operations.requests import find_job
 from chalicelib.store.database import Tx
 from chalicelib.text import counted
+from chalicelib.web.zoned import Sentence
 
 from .act_page import Effect, Question, answer
-from .effects import of_switching_off
+from .effects import skipped
 from .form import Form, refused, repeated, typed
 from .frame import back, page
-from .zone import page_zone
 
 blueprint = Blueprint(__name__)
 
@@ -162,14 +162,12 @@ def _check(name: str, job_id: str) -> None:
 def _effect(tx: Tx, name: str, job_id: str, until: datetime | None) -> Effect:
     if name == "disable":
         now = current_request().sauron.clock.now()
-        first = of_switching_off(tx, find_job(tx, job_id), until, now=now, zone=page_zone())[0]
-        return Effect("off", job_id, f"{first.what[0].lower()}{first.what[1:]}{_more(first.more)}")
+        what = skipped(find_job(tx, job_id), until, now)
+        said = f"{what.what}"
+        lowered = f"{said[0].lower()}{said[1:]}"
+        return Effect("off", job_id, Sentence("{}: {}", (lowered, what.more)) if what.more else lowered)
     words: dict[str, Callable[[], Effect]] = {
         "trigger": lambda: Effect("queued", job_id, "a run is queued now"),
         "enable": lambda: Effect("well", job_id, "occurrences run again"),
     }
     return words[name]()
-
-
-def _more(text: str) -> str:
-    return f": {text}" if text else ""

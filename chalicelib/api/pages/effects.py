@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from itertools import islice
 
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import OCCURRENCES, Run, RunState
 from chalicelib.store import history
 from chalicelib.store.database import Tx
 from chalicelib.text import about, counted
+from chalicelib.web.zoned import Sentence
 
 from .act_page import Effect
 
@@ -20,16 +21,14 @@ MOST = 1000  # unfinished runs that are looked at
 _STATES = [RunState.QUEUED, RunState.RUNNING]
 
 
-def of_switching_off(
-    tx: Tx, job: Job, until: datetime | None, *, now: datetime, zone: ZoneInfo
-) -> list[Effect]:
+def of_switching_off(tx: Tx, job: Job, until: datetime | None, *, now: datetime) -> list[Effect]:
     """Return what switching a job off until an instant (None: for good) would do."""
-    found = [_skipped(job, until, now, zone)]
+    found = [skipped(job, until, now)]
     waiting, running = unfinished(tx, job)
     asked_for = [run for run in waiting if run.origin not in OCCURRENCES and not run.attempt]
     tries = [run for run in waiting if run.attempt]
     if until is not None:
-        found.append(_comes_back(job, until, zone))
+        found.append(_comes_back(job, until))
     if running:
         goes = "goes on" if len(running) == 1 else "go on"
         found.append(Effect("running", f"{counted(len(running), 'run')} {goes}", "no run is stopped by this"))
@@ -44,45 +43,42 @@ def of_switching_off(
     return found
 
 
-def _skipped(job: Job, until: datetime | None, now: datetime, zone: ZoneInfo) -> Effect:
+def skipped(job: Job, until: datetime | None, now: datetime) -> Effect:
+    """Return which occurrences switching a job off until an instant (None: for good) would skip."""
     end = until or now + WEEK
     if not job.enabled:
         return Effect("off", "It is off already", "this replaces who switched it off, why and until when")
     if job.rejected is not None or end <= now:
         return Effect("skipped", "No occurrence is skipped by this")
     count = job.spec.schedule.count_between(now, end)
-    named = []
-    for fire_at in job.spec.schedule.between(now, end):
-        named.append(f"{fire_at.astimezone(zone):%a %d %b %H:%M}")
-        if len(named) == NAMED:
-            break
-    more = f"{', '.join(named)}{' ...' if count > len(named) else ''}" if named else ""
+    named = tuple(islice(job.spec.schedule.between(now, end), NAMED))
+    more = f"{', '.join(['{}'] * len(named))}{' ...' if count > len(named) else ''}"
     if until is None:
-        return Effect(
-            "skipped", "Every occurrence is skipped", f"{count} in the next 7 days: {more}".rstrip(": ")
-        )
-    skipped = f"{counted(count, 'occurrence')} {'is' if count == 1 else 'are'} skipped"
-    return Effect("skipped", skipped, f"{more}, with this reason" if more else "none falls into that time")
+        form = f"{count} in the next 7 days: {more}" if named else f"{count} in the next 7 days"
+        return Effect("skipped", "Every occurrence is skipped", Sentence(form, named))
+    said = f"{counted(count, 'occurrence')} {'is' if count == 1 else 'are'} skipped"
+    reason = Sentence(f"{more}, with this reason", named) if named else "none falls into that time"
+    return Effect("skipped", said, reason)
 
 
-def _comes_back(job: Job, until: datetime, zone: ZoneInfo) -> Effect:
-    at = f"{until.astimezone(zone):%a %d %b %H:%M}"
+def _comes_back(job: Job, until: datetime) -> Effect:
     if not job.spec.enabled:
-        return Effect("off", "It stays off after that", f"from {at} git says so")
-    first = job.spec.schedule.after(until).astimezone(zone)
-    return Effect("well", "Comes back by itself", f"{at}; first run {first:%a %d %b %H:%M}")
+        return Effect("off", "It stays off after that", Sentence("from {} git says so", (until,)))
+    first = job.spec.schedule.after(until)
+    return Effect("well", "Comes back by itself", Sentence("{}; first run {}", (until, first)))
 
 
-def of_switching_on(job: Job, until: datetime | None, *, now: datetime, zone: ZoneInfo) -> list[Effect]:
+def of_switching_on(job: Job, until: datetime | None, *, now: datetime) -> list[Effect]:
     """Return what switching a job on until an instant (None: for good) would do."""
     if job.rejected is not None:
         return [Effect("rejected", "Nothing runs until its definition is mended", job.rejected)]
-    first = job.spec.schedule.after(now).astimezone(zone)
-    found = [Effect("well", "Occurrences run again", f"the first {first:%a %d %b %H:%M}; none is made good")]
+    first = Sentence("the first {}; none is made good", (job.spec.schedule.after(now),))
+    found = [Effect("well", "Occurrences run again", first)]
     if until is not None:
         after = "on" if job.spec.enabled else "off"
-        at = f"{until.astimezone(zone):%a %d %b %H:%M}"
-        found.append(Effect("to-come", f"From {at} git decides again", f"there it is {after}"))
+        found.append(
+            Effect("to-come", Sentence("From {} git decides again", (until,)), f"there it is {after}")
+        )
     return found
 
 
@@ -110,7 +106,7 @@ def of_triggering(tx: Tx, job: Job) -> list[Effect]:
     return found
 
 
-def of_cancelling(run: Run, job: Job | None, *, now: datetime, zone: ZoneInfo) -> list[Effect]:
+def of_cancelling(run: Run, job: Job | None, *, now: datetime) -> list[Effect]:
     """Return what cancelling a run would do."""
     if run.state == RunState.RUNNING:
         since = f"it has run for {about((now - (run.started_at or now)).total_seconds())}"
@@ -120,8 +116,9 @@ def of_cancelling(run: Run, job: Job | None, *, now: datetime, zone: ZoneInfo) -
     found.append(Effect("cancelled", "It is not tried again", "the run ends as cancelled"))
     coming = job.next_fires(now=now, count=1) if job else []
     if coming:
-        at = f"{coming[0].astimezone(zone):%a %d %b %H:%M}"
-        found.append(Effect("to-come", "The job stays on", f"its next occurrence is {at}"))
+        found.append(
+            Effect("to-come", "The job stays on", Sentence("its next occurrence is {}", (coming[0],)))
+        )
     return found
 
 

@@ -40,11 +40,13 @@ def first_steps(
     report: StatusReport,
     everything: Sequence[JobHealth],
     soon: Sequence[tuple[datetime, str]],
+    *,
+    has_run: bool,
 ) -> FirstSteps | None:
     """Return how far a Sauron is whose bundle has not run anything yet; None once a job of it has."""
-    jobs = [one for one in everything if not one.job.spec.builtin]
-    if any(one.last_state is not None for one in jobs):
+    if has_run:
         return None
+    jobs = [one for one in everything if not one.job.spec.builtin]
     git = status_report.git_sync(sauron.settings, report.state, report.revision)
     step = 3 if jobs else 2 if git["repo_url"] else 1
     path = sauron.store.path

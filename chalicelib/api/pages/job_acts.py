@@ -19,7 +19,6 @@ from . import effects, param_fields
 from .act_page import Question, answer, show, until_of
 from .form import ASK, PARAMS, Form
 from .frame import SAID, back
-from .zone import page_zone
 
 blueprint = Blueprint(__name__)
 
@@ -124,13 +123,13 @@ def _switch(job_id: str, form: Form, *, enabled: bool) -> Response:
 
 def _switch_question(job_id: str, until: datetime | None, *, enabled: bool) -> Question:
     current = current_request()
-    now, zone = current.sauron.clock.now(), page_zone()
+    now = current.sauron.clock.now()
     with current.sauron.store.read() as tx:
         job = find_job(tx, job_id)
         if enabled:
-            found = effects.of_switching_on(job, until, now=now, zone=zone)
+            found = effects.of_switching_on(job, until, now=now)
         else:
-            found = effects.of_switching_off(tx, job, until, now=now, zone=zone)
+            found = effects.of_switching_off(tx, job, until, now=now)
     word = "on" if enabled else "off"
     return Question(
         here="jobs",

@@ -113,11 +113,6 @@ def _matches(one: JobHealth, q: str | None, tag: str | None, project: str | None
     )
 
 
-def _first_if_bad(rate: float | None) -> float:
-    """Return what sorts by the share of good runs; a job that never ran comes last."""
-    return NEVER_RAN if rate is None else rate
-
-
 def _sorted(tx: Tx, found: list[JobHealth], sort: Sort, now: datetime) -> list[JobHealth]:
     """Return the jobs in another order than the one they came in; equal ones stay as they were."""
     far = now.replace(year=9999)
@@ -126,9 +121,8 @@ def _sorted(tx: Tx, found: list[JobHealth], sort: Sort, now: datetime) -> list[J
     if sort is Sort.NEXT:
         return sorted(found, key=lambda one: one.job.next_fire_at or far)
     if sort is Sort.RATE:
-        counted = run_days.counts(tx, [one.job.id for one in found], since=(now - MONTH).date())
-        rates = {job_id: good_share(states) for job_id, states in counted.items()}
-        return sorted(found, key=lambda one: _first_if_bad(rates[one.job.id]))
+        rates = run_days.good_shares(tx, since=(now - MONTH).date())
+        return sorted(found, key=lambda one: rates.get(one.job.id, NEVER_RAN))
     return found
 
 

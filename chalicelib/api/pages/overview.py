@@ -30,7 +30,7 @@ from .zone import page_zone
 blueprint = Blueprint(__name__)
 
 ROWS = 40  # of the timeline
-LINKS, MOST_LINKS = 90, 6  # marks that lead to their runs: in all rows, and in one
+LINKS, MOST_LINKS = 60, 6  # marks that lead to their runs: in all rows, and in one
 NEEDS = 12  # of what wants a person; Jobs lists all
 NEXT = 60  # jobs that fire first
 NEXT_LINES = 6
@@ -71,10 +71,11 @@ def overview() -> Response:
         first = with_last_runs(tx, needs[:NEEDS])
         beside = needs_you.known(tx, settings, first)
         soon = _soon(tx, now)
+        has_run = past_runs.bundle_has_run(tx)
     counts = {health: sum(one.health is health for one in found) for health in Health}
     troubles = _troubles(sauron, report, found)
     notices = warnings(is_open(settings), ())
-    steps = first_steps.first_steps(sauron, report, everything, soon)
+    steps = first_steps.first_steps(sauron, report, everything, soon, has_run=has_run)
     if steps and not found:
         return first_steps.show(steps, troubles=troubles, notices=notices, parts=parts)
     return page(

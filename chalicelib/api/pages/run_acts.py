@@ -14,7 +14,6 @@ from .act_page import Question, answer, show
 from .form import Form
 from .frame import back
 from .job_acts import FILLED, filled, page_of
-from .zone import page_zone
 
 blueprint = Blueprint(__name__)
 
@@ -49,7 +48,7 @@ def _cancel_question(run_id: str) -> Question:
         path=f"/ui/runs/{run.id}/cancel",
         title=f"Cancel this run of {run.job_id}?",
         button="Cancel the run",
-        effects=effects.of_cancelling(run, job, now=current.sauron.clock.now(), zone=page_zone()),
+        effects=effects.of_cancelling(run, job, now=current.sauron.clock.now()),
         back=f"/ui/runs/{run.id}",
         crumbs=[("/ui/jobs", "Jobs"), (page_of(run.job_id), run.job_id), (f"/ui/runs/{run.id}", "run")],
         danger=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
@@ -28,20 +29,17 @@ def runs() -> Response:
     """List runs, the newest first."""
     current = current_request()
     asked, sauron = current.query, current.sauron
-    job_id, states, limit = JOB_ID.of(asked), STATE.of(asked), LIMIT.of(asked)
+    job_id, states, limit, wanted = JOB_ID.of(asked), STATE.of(asked), LIMIT.of(asked), WANTED.of(asked)
+    chosen: dict[str, Any] = {"job_id": job_id, "states": states, "after": AFTER.of(asked)}
+    chosen |= {"since": SINCE.of(asked), "until": UNTIL.of(asked)}
     with sauron.store.read() as tx:
-        found = history.runs(
-            tx,
-            job_id=job_id,
-            states=states,
-            since=SINCE.of(asked),
-            until=UNTIL.of(asked),
-            wanted=WANTED.of(asked),
-            limit=limit + 1,
-            after=AFTER.of(asked),
-        )
+        if wanted is None:
+            found = history.Found(history.runs(tx, limit=limit + 1, **chosen), None)
+        else:
+            found = history.search(tx, wanted, limit=limit + 1, **chosen)
         red = failing(tx)
-    shown = found[:limit]
+    shown = found.runs[:limit]
+    last = shown[-1].id if len(found.runs) > limit else found.looked_until
     kept = {
         name: text
         for name in ("job_id", "state", "since", "until", "q", "limit")
@@ -58,5 +56,6 @@ def runs() -> Response:
         paged=AFTER.of(asked) is not None,
         states=list(RunState),
         runs=shown,
-        following=urlencode(kept | {"after": shown[-1].id}) if len(found) > limit else None,
+        following=urlencode(kept | {"after": last}) if last else None,
+        looked_at=history.LOOKED_AT if found.looked_until and len(found.runs) <= limit else None,
     )

@@ -5,10 +5,12 @@ import re
 
 import pytest
 
+import app as application
 from chalicelib import wiring
 from chalicelib.api.problem_page import problem_page
 from chalicelib.wiring import Sauron
-from tests.unit.api.client import Client, bearer
+from sauron.gateway import Gateway
+from tests.unit.api.client import Client, basic, bearer
 from tests.unit.api.conftest import Build
 from tests.unit.api.pages.test_pages import HTML, read
 
@@ -84,3 +86,23 @@ def test_every_refusal_that_there_is_has_words() -> None:
         assert "It &lt;b&gt;is&lt;/b&gt; so." in text
         assert 'href="/tools/' in text
         read(text)
+
+
+def test_where_there_is_no_page_the_navigation_is_that_of_the_reader(build: Build) -> None:
+    build(SAURON_API_TOKENS="wall:read:read-token-of-wall-1,lead:admin:admin-token-of-lead-1")
+    gateway = Gateway(application.app)
+    reading, leading, wrong = (
+        HTML | basic(token).headers
+        for token in ("read-token-of-wall-1", "admin-token-of-lead-1", "a-wrong-token-1")
+    )
+    for path in ("/no-such-place", "/ui/sync"):
+        for headers, sees_jobs, sees_settings in (
+            (reading, True, False),
+            (leading, True, True),
+            (wrong, False, False),
+            (HTML, False, False),
+        ):
+            page = gateway.handle("GET", path, headers, b"").body.decode()
+            nav = page.partition('<nav aria-label="Pages">')[2].partition("</nav>")[0]
+            assert ('href="/ui/jobs"' in nav) == sees_jobs, (path, headers)
+            assert ('href="/ui/settings"' in nav) == sees_settings, (path, headers)

@@ -8,6 +8,7 @@ from chalicelib.store import Store, schema
 from chalicelib.store.database import Tx
 
 SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
+    "0013": ((), ("ix_job_queue_by_state", "ix_job_queue_by_due"), (), ()),
     "0012": (
         ("pools", "pauses", "chains", "chain_ends"),
         ("ix_job_queue_preferred", "uq_job_queue_chain_key"),

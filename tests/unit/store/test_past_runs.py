@@ -24,9 +24,10 @@ def test_the_last_state_is_that_of_the_run_that_started_last(store: Store, clock
     record(store, "a", RunState.SKIPPED, now - timedelta(hours=1))
     record(store, "b", RunState.RUNNING, now - timedelta(hours=1))
     with store.read() as tx:
-        assert past_runs.last_states(tx) == {"a": "degraded", "b": "running"}
-        assert past_runs.last_states(tx, "a") == {"a": "degraded"}
-        assert past_runs.last_states(tx, "never") == {}
+        assert past_runs.last_states(tx, ["a", "b", "never"]) == {"a": "degraded", "b": "running"}
+        assert past_runs.last_states(tx, ["a"]) == {"a": "degraded"}
+        assert past_runs.last_states(tx, ["never"]) == {}
+        assert past_runs.running_or_degraded(tx) == {"a", "b"}
 
 
 def test_a_crowd_is_counted_up_to_a_limit(store: Store, clock: ManualClock) -> None:
