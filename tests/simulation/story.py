@@ -36,6 +36,7 @@ class Pace:
     minutes: tuple[str, ...]
     hours: tuple[str, ...]
     between_events: float  # seconds, on average
+    dates: tuple[str, ...] = ()  # day, month and weekday of its jobs; usually each day
 
 
 PACES = {
@@ -44,8 +45,17 @@ PACES = {
         (3, 8), (0.3, 1.2), ("0", "15", "0,30", "*/30", "59"), ("*", "*", "*/3", "8-18", "2"), HOUR
     ),
     "days": Pace((20, 50), (8, 30), ("0", "0", "30", "15"), ("0", "1", "2", "2", "3", "6", "12"), DAY),
+    "years": Pace(
+        (20, 40),
+        (120, 400),
+        ("0", "0", "30", "15"),
+        ("0", "2", "2", "3", "6", "23"),
+        8 * DAY,
+        ("* * 1", "* * 0", "1 * *", "1 * *", "15 * *", "1 1,4,7,10 *", "31 12 *", "29 2 *", "1 1 1"),
+    ),
 }
-SHARES = ("minutes", "minutes", "hours", "hours", "days")
+SHARES = ("minutes", "minutes", "hours", "hours", "days", "years")
+LONG = ("days", "years")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +105,7 @@ def draw(seed: int) -> Story:
     days = round(rng.uniform(*pace.days), 3)
     manifests: list[Manifest] = [_first_manifest(rng, pace)]
     events = _events(rng, pace, days, manifests)
-    runners = rng.choice((1, 1, 2, 2, 3, 4)) if kind != "days" else rng.choice((1, 1, 1, 2))
+    runners = rng.choice((1, 1, 1, 2) if kind in LONG else (1, 1, 2, 2, 3, 4))
     return Story(
         seed,
         rng.choice(STARTS) + f"T{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02}",
@@ -136,8 +146,8 @@ def _job(rng: random.Random, pace: Pace) -> dict[str, Any]:
 
 
 def _cron(rng: random.Random, pace: Pace) -> str:
-    day, month, weekday = "*", "*", "*"
-    kind = rng.random()
+    day, month, weekday = rng.choice(pace.dates or ("* * *",)).split()
+    kind = 1.0 if pace.dates else rng.random()
     if kind < 0.1:
         weekday = rng.choice(("1-5", "0", "6,0", "3"))
     elif kind < 0.15:
