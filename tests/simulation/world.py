@@ -342,7 +342,7 @@ class World:
         for slot in range(self.story.runners):  # an outage may be longer than what is left
             self.bring_up(slot)
         self.people.act("unpause", {})
-        self._until(self.elapsed + 2400)
+        self._until(self.elapsed + 300)
         for job in sorted(self.ledger.jobs.values(), key=lambda one: one.id):
             if job.on and not job.removed:
                 self.people.act("disable", {"job": job.id, "lasts": None})
