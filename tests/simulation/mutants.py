@@ -121,9 +121,9 @@ MUTANTS = (
     ),
     Mutant(
         "start before it is due",
-        "chalicelib/store/queue/claims.py",
-        '        _q.due_at <= bindparam("now"),\n        _known,',
-        "        _known,",
+        "chalicelib/store/queue/eligible.py",
+        '        _q.due_at <= bindparam("now", type_=_q.due_at.type),\n',
+        "",
     ),
     Mutant(
         "ignore the pool",

@@ -90,3 +90,19 @@ def test_a_clock_that_was_set_to_1970_and_back_loses_and_doubles_no_occurrence(
         rows = tx.execute(of_the_past).all()
     assert sum(row.gap_count or 1 for row in rows) == 65
     assert min(row.fire_at for row in rows) > began
+
+
+def test_what_was_queued_before_a_switch_that_ended_during_downtime_is_in_the_ledger_once(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "minutely")
+    tick(store, clock)  # queues the next minute ahead
+    began = clock.now()
+    Operations(store, clock).disable("minutely", SwitchRequest(until=began + timedelta(seconds=20)))
+    clock.move(minutes=6)
+    tick(store, clock)
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+        rows = tx.execute(select(job_queue.c.fire_at, job_queue.c.gap_from, job_queue.c.gap_count)).all()
+    past = [row for row in rows if row.fire_at <= clock.now()]
+    assert sum(row.gap_count or 1 for row in past) == 6
