@@ -25,11 +25,14 @@ class Disk:
 
 
 @contextlib.contextmanager
-def mounted(path: Path, *, size: str = "8m") -> Iterator[Disk]:
-    """Mount a disk of `size` in memory; the test is skipped where that is not allowed."""
+def mounted(path: Path, *, size: str = "8m", files: int = 0) -> Iterator[Disk]:
+    """Mount a disk of `size` in memory, for so many files (0: any number).
+
+    The test is skipped where that is not allowed.
+    """
     path.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path],
+        ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={files}", "tmpfs", path],
         check=False,
         capture_output=True,
         text=True,

@@ -47,11 +47,7 @@ class FireDays:
 
     def count(self, first: date, last: date) -> int:
         """Count the fire days from `first` to `last`, both included."""
-        found = 0
-        while first <= last and (day := self.on_or_after(first)) <= last:
-            found += 1
-            first = day + _DAY
-        return found
+        return _count(self.patterns, first, last)
 
     def shortest_gap(self) -> timedelta:
         """Return the smallest distance between fire days, over five years (or the first two, if rarer)."""
@@ -90,6 +86,15 @@ def _first(patterns: tuple[str, ...], day: date) -> date:
 def _last(patterns: tuple[str, ...], day: date) -> date:
     start = datetime.combine(day, time()) + _MINUTE
     return max(_walk(pattern, start, back=True) for pattern in patterns)
+
+
+@lru_cache(maxsize=1024)  # after downtime, many jobs missed the same days
+def _count(patterns: tuple[str, ...], first: date, last: date) -> int:
+    found = 0
+    while first <= last and (day := _first(patterns, first)) <= last:
+        found += 1
+        first = day + _DAY
+    return found
 
 
 @lru_cache(maxsize=1024)

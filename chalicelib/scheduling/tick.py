@@ -43,8 +43,9 @@ def tick(store: Store, clock: Clock, pool_sizes: Mapping[str, int] | None = None
     """Account for every occurrence up to HORIZON from now; bring the stored sizes of pools in line."""
     with store.write() as tx:
         now = ledger.time_of_act(tx, clock)
-        late = _miss_what_is_late(tx, now)
-        on_time = timedelta() if _take_back(tx, now) else ON_TIME
+        last = _last_tick(tx)
+        late = _miss_what_is_late(tx, last, now)
+        on_time = timedelta() if _take_back(tx, last, now) else ON_TIME
         _expire_overrides(tx, now, on_time)
         if pool_sizes is not None:
             pools.keep_sizes(tx, pool_sizes)
@@ -70,35 +71,38 @@ def foresee(tx: Tx, *, now: datetime) -> list[tuple[str, str, int]]:
 
     Return the ledger's rows that it would write for the past: job, state, and how many occurrences.
     """
-    on_time = timedelta() if _take_back(tx, now) else ON_TIME
+    on_time = timedelta() if _take_back(tx, _last_tick(tx), now) else ON_TIME
     _expire_overrides(tx, now, on_time)
     while ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time).jobs:
         pass
     return ledger.written(tx, at=now)
 
 
-def _take_back(tx: Tx, now: datetime) -> bool:
+def _last_tick(tx: Tx) -> datetime | None:
+    done = duties.duty(tx, duties.TICK)
+    return done[0] if done else None
+
+
+def _take_back(tx: Tx, last: datetime | None, now: datetime) -> bool:
     """After downtime, return to the schedule what was queued for that time and could not be claimed.
 
     Return whether there was downtime.
     """
-    last = duties.duty(tx, duties.TICK)
-    if last is None or not was_down(last[0], now):
+    if last is None or not was_down(last, now):
         return False
-    log.warning("tick.downtime_detected", last=last[0], silent_seconds=int((now - last[0]).total_seconds()))
-    for job_id, first in enqueue.take_back(tx, after=last[0], until=now).items():
+    log.warning("tick.downtime_detected", last=last, silent_seconds=int((now - last).total_seconds()))
+    for job_id, first in enqueue.take_back(tx, after=last, until=now).items():
         registry.rewind(tx, job_id, before=first)
-    silences.note(tx, since=last[0], until=now)
+    silences.note(tx, since=last, until=now)
     return True
 
 
-def _miss_what_is_late(tx: Tx, now: datetime) -> int:
+def _miss_what_is_late(tx: Tx, last: datetime | None, now: datetime) -> int:
     """After a silence that is no downtime, end what jobs without catch-up had queued ahead and is late.
 
     Return how many occurrences were missed.
     """
-    last = duties.duty(tx, duties.TICK)
-    if last is None or was_down(last[0], now) or now - last[0] <= outage.QUIET:
+    if last is None or was_down(last, now) or now - last <= outage.QUIET:
         return 0
     missed = 0
     for run_id, job_id in outage.late(tx, now=now):
@@ -107,7 +111,7 @@ def _miss_what_is_late(tx: Tx, now: datetime) -> int:
             outage.miss(tx, run_id, now=now)
             missed += 1
     if missed:
-        silences.note(tx, since=last[0], until=now)
+        silences.note(tx, since=last, until=now)
     return missed
 
 
@@ -119,6 +123,8 @@ def _expire_overrides(tx: Tx, now: datetime, on_time: timedelta) -> None:
         outbox.put_job(tx, job_id, now=now)
         if job is None or job.override is None or job.override.until is None:
             continue
+        if not on_time:  # after downtime: what was queued ahead of a job that was off was not taken back
+            enqueue.forget_future(tx, [job_id], after=job.override.until)
         ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now, on_time=on_time)
         if (after := registry.job(tx, job_id)) is not None:
             standings.note(tx, job, after, at=job.override.until)

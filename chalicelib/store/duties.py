@@ -5,22 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from .database import Tx
-from .dialect import upsert
 from .schema import duties
 
 TICK = "tick"
 
+_d = duties.c
+_done = {
+    name: into.on_conflict_do_update(
+        index_elements=[_d.name], set_={"at": into.excluded.at, "detail": into.excluded.detail}
+    )
+    for name, into in (("sqlite", sqlite.insert(duties)), ("postgresql", postgresql.insert(duties)))
+}
+_last = select(_d.at, _d.detail).where(_d.name == bindparam("name"))
+
 
 def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
     """Note that a duty was done."""
-    values = {"at": at, "detail": detail}
-    tx.execute(upsert(tx, duties, {"name": name}, values))
+    tx.execute(_done[tx.dialect.name], {"name": name, "at": at, "detail": detail})
 
 
 def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
     """Return when a duty was last done and what it noted, or None."""
-    row = tx.execute(select(duties.c.at, duties.c.detail).where(duties.c.name == name)).first()
+    row = tx.execute(_last, {"name": name}).first()
     return (row[0], row[1]) if row else None

@@ -55,12 +55,15 @@ _lines_before = select(
 ).where(_c.run_id == bindparam("run"), _c.id < bindparam("before"))
 
 
+_append = insert(log_chunks)
+
+
 def append(tx: Tx, run_id: str, attempt: int, texts: Sequence[str], *, now: datetime) -> list[int]:
     """Add chunks in their order and return their ids."""
     ids = []
     for text in texts:
         row = {"run_id": run_id, "attempt": attempt, "written_at": now, "text": storable(text)}
-        key = tx.execute(insert(log_chunks), row).inserted_primary_key
+        key = tx.execute(_append, row).inserted_primary_key
         ids.append(int(key[0]) if key else 0)
     return ids
 

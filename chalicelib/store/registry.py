@@ -218,10 +218,13 @@ def clear_override(tx: Tx, job_id: str) -> None:
     tx.execute(delete(overrides).where(_o.job_id == job_id))
 
 
+_expired = select(_o.job_id).where(_o.until <= bindparam("now")).order_by(_o.job_id)
+
+
 def expired_overrides(tx: Tx, *, now: datetime) -> Sequence[str]:
     """Return the jobs whose override ended at or before `now`."""
     hold_ledger(tx)
-    return tx.execute(select(_o.job_id).where(_o.until <= now).order_by(_o.job_id)).scalars().all()
+    return tx.execute(_expired, {"now": now}).scalars().all()
 
 
 _next_end = select(func.min(_o.until))

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.bench.cold_start import bench_cold_start
+from tests.bench.downtime import bench_downtime
 from tests.bench.lateness import bench_browsers, bench_lateness
 from tests.bench.measuring import Server, environment, percentile, say, serving
 from tests.bench.pages import bench_pages
@@ -215,6 +216,7 @@ BENCHES: dict[str, Callable[[], None]] = {
             bench_bell,
             bench_cold_start,
             bench_scale,
+            bench_downtime,
             bench_pages,
             bench_browsers,
         ),

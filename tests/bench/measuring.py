@@ -27,10 +27,10 @@ job_registry.register(JobConfig(id="noop", cron="0 0 1 1 *", func=lambda: None, 
 """
 
 
-def bundle(folder: Path) -> Path:
+def bundle(folder: Path, manifest: str = MANIFEST) -> Path:
     """Write a bundle of trivial jobs in its own repository."""
     folder.mkdir(parents=True)
-    (folder / "manifest.py").write_text(MANIFEST)
+    (folder / "manifest.py").write_text(manifest)
     identity = ("-c", "user.name=bench", "-c", "user.email=bench@example.test")
     for command in (("init", "-q", "-b", "main"), ("add", "."), (*identity, "commit", "-qm", "jobs")):
         subprocess.run(["git", *command], cwd=folder, check=True)
@@ -82,7 +82,9 @@ class Server:
         self.http = httpx.Client(base_url=url, timeout=30)
         self.wait(lambda: self.http.get("/health").status_code == 200)
         self.ready_seconds = time.perf_counter() - began
-        self.wait(lambda: self.http.get("/status").json()["git_sync_status"]["current_sha"] is not None)
+        self.wait(
+            lambda: self.http.get("/status").json()["git_sync_status"]["current_sha"] is not None, seconds=300
+        )
 
     def wait(self, fact: Callable[[], bool], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds

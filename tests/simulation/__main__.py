@@ -70,10 +70,10 @@ def main() -> int:
     """Do what the command line asks for; return the exit code."""
     options = _options()
     quiet()
-    if options.mutants:
+    if options.mutants is not None:
         from tests.simulation import mutants
 
-        return mutants.main()
+        return mutants.main(options.mutants)
     if options.zones:
         from tests.simulation import zones
 
@@ -90,7 +90,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--from", dest="first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="play this one story")
     parser.add_argument("--shrink", action="store_true", help="print the smallest failing story as a test")
-    parser.add_argument("--mutants", action="store_true", help="see that breaks of the product are noticed")
+    parser.add_argument(
+        "--mutants", nargs="?", const="", metavar="PART", help="see that breaks of the product are noticed"
+    )
     parser.add_argument(
         "--zones", action="store_true", help="hold the schedule against brute force in every zone"
     )

@@ -1,6 +1,7 @@
 """Fire times by brute force: every minute is read on the zone's wall clock and compared with the expression.
 
-It shares no code with `chalicelib.cron` and is as simple as can be, so that one can see that it is right. The
+It shares no code with `chalicelib.cron` and is as simple as can be, so that one can see that it is right. On
+a day without a jump the readings run through all minutes of a day, so those that match are listed once. The
 rule for clocks that jump is cron(8)'s, as README and contract state it:
 
 - in the overlap a job with a fixed hour and minute fires at the first pass only;
@@ -33,6 +34,9 @@ class Expression:
         self.weekdays = frozenset(number % 7 for number in weekdays)  # Sunday is 0 and 7
         self.both = day.startswith("*") or weekday.startswith("*")  # day AND weekday, else OR
         self.elapsed = minute.startswith("*") or hour.startswith("*")
+        self.readings = [
+            number for number in range(1440) if number % 60 in self.minutes and number // 60 in self.hours
+        ]  # minutes of a day
 
     def on(self, date: dt.date) -> bool:
         """Say whether the expression fires on a date."""
@@ -75,13 +79,12 @@ def fires_on(text: str, zone: str, day: dt.date) -> tuple[dt.datetime, ...]:
     begin = dt.datetime(day.year, day.month, day.day, tzinfo=UTC)
     first, last = _reading(begin - MINUTE, here), _reading(begin + DAY - MINUTE, here)
     if last - first == DAY:  # the clock does not jump
-        if not (wanted.on(first.date()) or wanted.on(last.date())):
-            return ()
-        return tuple(
-            begin + number * MINUTE
-            for number in range(1440)
-            if wanted.at((first + (number + 1) * MINUTE).replace(fold=0))
-        )
+        base = first.hour * 60 + first.minute
+        ahead = [number - base for number in wanted.readings if number > base and wanted.on(first.date())]
+        ahead += [
+            number + 1440 - base for number in wanted.readings if number <= base and wanted.on(last.date())
+        ]
+        return tuple(begin + (number - 1) * MINUTE for number in ahead)
     return tuple(minute for number in range(1440) if _fires(wanted, minute := begin + number * MINUTE, here))
 
 

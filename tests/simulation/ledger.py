@@ -59,6 +59,7 @@ class Run:
     launched: set[int] = field(default_factory=set)
     pool: str | None = None
     priority: int = 0
+    scheduled: bool = False  # the schedule asked for it, or for the run that it follows
 
 
 class Ledger:
@@ -172,6 +173,7 @@ class Ledger:
         run = Run(
             one.id, job, one.state, one.origin, fire_at, sure(one.due_at), one.max_attempts, bool(one.force),
             finished_at=instant(one.finished_at), pool=one.pool, priority=one.priority,
+            scheduled=one.origin in OCCURRENCES,
         )  # fmt: skip
         self.runs[run.id] = run
         job.recent.append(run.id)
@@ -203,6 +205,7 @@ class Ledger:
                 (job, parent_id) not in self.followed, f"{said}, as {self.followed.get((job, parent_id))}"
             )
             self.followed[job, parent_id] = run.id
+            run.scheduled = run.scheduled or parent.scheduled
             ended_well = parent.state in {"succeeded", "degraded"}
             require(
                 parent.state in FINAL and (one.state == "queued") == ended_well, f"{said}: {parent.state}"
@@ -373,7 +376,8 @@ class Ledger:
                 and now - self.last_tick > QUIET
             )
         elif one.error_type == "superseded":
-            right = run.attempt > 0 and job.id in claimed and job.fields["overlap"] != "allow"
+            allows = job.fields["overlap"] == "allow"
+            right = run.scheduled and run.attempt > 0 and job.id in claimed and not allows
         else:
             gone = job.removed or job.rejected
             right = gone or not job.on if run.attempt else gone and run.revision is None

@@ -11,12 +11,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 60  # of processor time, within which a mutant is to be noticed
+SECONDS = 60  # of processor time of each core, within which a mutant is to be noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +121,9 @@ MUTANTS = (
     ),
     Mutant(
         "start before it is due",
-        "chalicelib/store/queue/claims.py",
-        '        _q.due_at <= bindparam("now"),\n        _known,',
-        "        _known,",
+        "chalicelib/store/queue/eligible.py",
+        '        _q.due_at <= bindparam("now", type_=_q.due_at.type),\n',
+        "",
     ),
     Mutant(
         "ignore the pool",
@@ -153,25 +152,26 @@ MUTANTS = (
 )
 
 
-def main() -> int:
-    """Try each mutant; return 0 if all were noticed."""
+def main(part: str = "") -> int:
+    """Try each mutant whose name has this part; return 0 if all were noticed."""
+    some = [mutant for mutant in MUTANTS if part in mutant.name]
     lived = 0
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "checkout"
         ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", ".sauron")
         shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored)
-        for mutant in MUTANTS:
+        for mutant in some:
             noticed, seconds, said = run(copy, mutant)
             lived += not noticed
             print(
                 f"{'noticed' if noticed else 'LIVED':8} {seconds:5.1f} s  {mutant.name}: {said}", flush=True
             )
-    print(f"{len(MUTANTS) - lived} of {len(MUTANTS)} mutants were noticed")
+    print(f"{len(some) - lived} of {len(some)} mutants were noticed")
     return 1 if lived else 0
 
 
 def run(copy: Path, mutant: Mutant) -> tuple[bool, float, str]:
-    """Return whether a mutant was noticed, after how long, and what was said."""
+    """Return whether a mutant was noticed, after how many seconds of processor time, and what was said."""
     file = copy / mutant.file
     original = file.read_text("utf-8")
     if original.count(mutant.old) != 1:
@@ -179,7 +179,7 @@ def run(copy: Path, mutant: Mutant) -> tuple[bool, float, str]:
             f"{mutant.name}: its text is in {mutant.file} {original.count(mutant.old)} times, not once"
         )
     file.write_text(original.replace(mutant.old, mutant.new), "utf-8")
-    began = time.monotonic()
+    began = _spent()
     try:
         done = subprocess.run(
             [
@@ -190,8 +190,6 @@ def run(copy: Path, mutant: Mutant) -> tuple[bool, float, str]:
                 "--short",
                 "--seconds",
                 str(SECONDS),
-                "--processes",
-                "1",
             ],
             cwd=copy,
             env=os.environ | {"PYTHONPATH": f"{copy}:{copy / 'container'}", "PYTHONDONTWRITEBYTECODE": "1"},
@@ -206,4 +204,9 @@ def run(copy: Path, mutant: Mutant) -> tuple[bool, float, str]:
         (line for line in done.stdout.splitlines() if line.startswith("seed ")),
         done.stderr[-300:] or "nothing",
     )
-    return done.returncode == 1 and said.startswith("seed "), time.monotonic() - began, said
+    return done.returncode == 1 and said.startswith("seed "), _spent() - began, said
+
+
+def _spent() -> float:
+    times = os.times()
+    return times.children_user + times.children_system

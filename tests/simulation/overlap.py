@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def may_not_start(run: Run, runs: Mapping[str, Run], now: dt.datetime) -> str | None:
     """Say why policy forbids that a due occurrence starts, or None."""
-    if run.origin not in {"schedule", "chain"} or run.attempt or run.force:
+    if not _on_time(run) or run.attempt or run.force:
         return None
     policy = run.job.fields["overlap"]
     if policy == "skip" and (busy := _busy_when_due(run, runs)):
@@ -25,11 +25,16 @@ def may_not_start(run: Run, runs: Mapping[str, Run], now: dt.datetime) -> str | 
 def was_busy(run: Run, runs: Mapping[str, Run], reason: str, now: dt.datetime) -> bool:
     """Say whether a skip by this reason is right."""
     policy = run.job.fields["overlap"]
-    if run.origin not in {"schedule", "chain"} or run.force:
+    if not _on_time(run) or run.force:
         return False
     if "replaced by" in reason:
         return policy == "replace" and _newer(run, runs, now) is not None
     return policy == "skip" and _busy_when_due(run, runs) is not None
+
+
+def _on_time(run: Run) -> bool:
+    """Say whether policy is about a run: an occurrence, or what follows one. Others wait as triggers do."""
+    return run.scheduled and run.origin != "catchup"
 
 
 def _busy_when_due(run: Run, runs: Mapping[str, Run]) -> str | None:
@@ -49,7 +54,7 @@ def _newer(run: Run, runs: Mapping[str, Run], now: dt.datetime) -> str | None:
     for other in (runs[one] for one in run.job.unfinished):
         if (
             other.state == "queued"
-            and other.origin in {"schedule", "chain"}
+            and _on_time(other)
             and not other.attempt
             and run.due_at < other.due_at <= now
         ):

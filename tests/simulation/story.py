@@ -10,7 +10,7 @@ from __future__ import annotations
 import pprint
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 HOUR, DAY = 3600, 86400
@@ -36,16 +36,37 @@ class Pace:
     minutes: tuple[str, ...]
     hours: tuple[str, ...]
     between_events: float  # seconds, on average
+    dates: tuple[str, ...] = ()  # day, month and weekday of its jobs; usually each day
+    stalls: tuple[int, ...] = (5, 25, 40, 60, 90, 120, 400)  # seconds
+    more: Mapping[str, int] = field(default_factory=dict)  # kinds of events that come more often
 
 
 PACES = {
-    "minutes": Pace((2, 5), (0.02, 0.08), ("*", "*", "*/2", "*/5", "7,37", "1-59/3"), ("*",), 150),
+    # leases lapse after half a minute: only here are attempts about as long
+    "minutes": Pace(
+        (2, 5),
+        (0.02, 0.08),
+        ("*", "*", "*/2", "*/5", "7,37", "1-59/3"),
+        ("*",),
+        120,
+        stalls=(5, 40, 70, 90, 120, 120, 200),
+        more={"stall": 14},
+    ),
     "hours": Pace(
         (3, 8), (0.3, 1.2), ("0", "15", "0,30", "*/30", "59"), ("*", "*", "*/3", "8-18", "2"), HOUR
     ),
     "days": Pace((20, 50), (8, 30), ("0", "0", "30", "15"), ("0", "1", "2", "2", "3", "6", "12"), DAY),
+    "years": Pace(
+        (20, 40),
+        (120, 400),
+        ("0", "0", "30", "15"),
+        ("0", "2", "2", "3", "6", "23"),
+        8 * DAY,
+        ("* * 1", "* * 0", "1 * *", "1 * *", "15 * *", "1 1,4,7,10 *", "31 12 *", "29 2 *", "1 1 1"),
+    ),
 }
-SHARES = ("minutes", "minutes", "hours", "hours", "days")
+SHARES = ("minutes", "minutes", "hours", "hours", "days", "years")
+LONG = ("days", "years")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +116,7 @@ def draw(seed: int) -> Story:
     days = round(rng.uniform(*pace.days), 3)
     manifests: list[Manifest] = [_first_manifest(rng, pace)]
     events = _events(rng, pace, days, manifests)
-    runners = rng.choice((1, 1, 2, 2, 3, 4)) if kind != "days" else rng.choice((1, 1, 1, 2))
+    runners = rng.choice((1, 1, 1, 2) if kind in LONG else (1, 2, 2, 2, 3, 4))
     return Story(
         seed,
         rng.choice(STARTS) + f"T{rng.randrange(24):02}:{rng.randrange(60):02}:{rng.randrange(60):02}",
@@ -136,8 +157,8 @@ def _job(rng: random.Random, pace: Pace) -> dict[str, Any]:
 
 
 def _cron(rng: random.Random, pace: Pace) -> str:
-    day, month, weekday = "*", "*", "*"
-    kind = rng.random()
+    day, month, weekday = rng.choice(pace.dates or ("* * *",)).split()
+    kind = 1.0 if pace.dates else rng.random()
     if kind < 0.1:
         weekday = rng.choice(("1-5", "0", "6,0", "3"))
     elif kind < 0.15:
@@ -206,7 +227,8 @@ WEIGHTS = {
 
 
 def _event(rng: random.Random, pace: Pace, manifests: list[Manifest]) -> tuple[str, dict[str, Any]]:
-    kind = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    weights = {**WEIGHTS, **pace.more}
+    kind = rng.choices(list(weights), list(weights.values()))[0]
     if kind == "sync":
         manifests.append(_next_manifest(rng, pace, manifests[-1]))
     around = round(pace.between_events)
@@ -227,7 +249,7 @@ def _event(rng: random.Random, pace: Pace, manifests: list[Manifest]) -> tuple[s
         "outage": {"lasts": (5, 70, 140, 200, 900, around, around * 5)},
         "crash": {"runner": range(4), "lasts": (1, 20, 100, 1000)},
         "stop": {"runner": range(4), "lasts": (1, 20, 100, 1000)},
-        "stall": {"runner": range(4), "lasts": (5, 25, 40, 60, 90, 120, 400)},
+        "stall": {"runner": range(4), "lasts": pace.stalls},
         "fault": {
             "how": ("before", "after", "lost", "refused"),
             "nth": range(1, 9),

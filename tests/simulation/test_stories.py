@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.story import draw
 from tests.simulation.world import play
 
-QUICK = (36, 140)
+QUICK = (183, 146)
 
 
 @pytest.mark.parametrize("seed", QUICK)
@@ -16,6 +16,6 @@ def test_whatever_happens_every_promise_is_kept(seed: int) -> None:
 
 
 def test_an_equal_seed_gives_an_equal_run() -> None:
-    first, second = play(draw(144), trace=True), play(draw(144), trace=True)
+    first, second = play(draw(176), trace=True), play(draw(176), trace=True)
     assert first.trace == second.trace
     assert first.digest.hexdigest() == second.digest.hexdigest()

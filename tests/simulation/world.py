@@ -339,8 +339,10 @@ class World:
         """Mend everything, switch every job off, and see that all that was asked for comes to an end."""
         self.boundary.fault = None
         self._healed()
+        for slot in range(self.story.runners):  # an outage may be longer than what is left
+            self.bring_up(slot)
         self.people.act("unpause", {})
-        self._until(self.elapsed + 2400)
+        self._until(self.elapsed + 300)
         for job in sorted(self.ledger.jobs.values(), key=lambda one: one.id):
             if job.on and not job.removed:
                 self.people.act("disable", {"job": job.id, "lasts": None})

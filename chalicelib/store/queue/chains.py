@@ -30,6 +30,7 @@ from . import chain_parents, enqueue
 BATCH = 100
 _q = job_queue.c
 _c = chains.c
+_any_noted = select(chain_ends.c.id).limit(1)
 _noted = (
     select(chain_ends.c.id.label("note"), job_queue)
     .join(job_queue, _q.id == chain_ends.c.run_id, isouter=True)
@@ -64,7 +65,7 @@ def children(tx: Tx, job_id: str) -> list[str]:
 
 def pending(tx: Tx) -> bool:
     """Say whether the end of a parent waits to be followed."""
-    return tx.execute(select(chain_ends.c.id).limit(1)).first() is not None
+    return tx.execute(_any_noted).first() is not None
 
 
 def flow(tx: Tx, *, now: datetime) -> int:

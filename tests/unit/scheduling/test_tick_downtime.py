@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
 
+from chalicelib.answers.audit import audit
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store
@@ -63,3 +64,45 @@ def test_the_next_tick_has_nothing_to_do(store: Store, clock: ManualClock) -> No
     clock.instant += timedelta(days=365)
     tick(store, clock)
     assert (tick(store, clock).jobs, tick(store, clock).missed) == (0, 0)
+
+
+@pytest.mark.parametrize("catchup", ["latest", "all", "none"])
+def test_a_clock_that_was_set_to_1970_and_back_loses_and_doubles_no_occurrence(
+    store: Store, clock: ManualClock, catchup: str
+) -> None:
+    define(store, clock, "minutely", catchup=catchup)
+    define(store, clock, "hourly", "0 * * * *", catchup=catchup)
+    began = clock.now()
+    tick(store, clock)
+    clock.instant = datetime(1970, 1, 1, tzinfo=UTC)
+    for _ in range(3):
+        assert tick(store, clock).jobs == 0  # nothing is due before the jobs were
+        clock.move(minutes=1)
+    for minutes in (10, 11, 65):
+        clock.instant = began + timedelta(minutes=minutes)
+        tick(store, clock)
+    columns = (job_queue.c.fire_at, job_queue.c.gap_count)
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+        of_the_past = select(*columns).where(
+            job_queue.c.job_id == "minutely", job_queue.c.fire_at <= clock.now()
+        )
+        rows = tx.execute(of_the_past).all()
+    assert sum(row.gap_count or 1 for row in rows) == 65
+    assert min(row.fire_at for row in rows) > began
+
+
+def test_what_was_queued_before_a_switch_that_ended_during_downtime_is_in_the_ledger_once(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "minutely")
+    tick(store, clock)  # queues the next minute ahead
+    began = clock.now()
+    Operations(store, clock).disable("minutely", SwitchRequest(until=began + timedelta(seconds=20)))
+    clock.move(minutes=6)
+    tick(store, clock)
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+        rows = tx.execute(select(job_queue.c.fire_at, job_queue.c.gap_from, job_queue.c.gap_count)).all()
+    past = [row for row in rows if row.fire_at <= clock.now()]
+    assert sum(row.gap_count or 1 for row in past) == 6
