@@ -88,9 +88,9 @@ class Cloud:
                 continue
             properties = declared["Properties"]
             name = self.function("" if resource == "APIHandler" else resource.lower())
-            variables = (
-                properties.get("Environment", {}).get("Variables", {}) | self._own_environ() | dict(environ)
-            )
+            written = properties["Environment"]["Variables"].items()
+            constant = {name: value for name, value in written if isinstance(value, str)}
+            variables = constant | self._own_environ() | dict(environ)
             found.append(
                 Function(
                     name, properties["Handler"], properties["Timeout"], properties["MemorySize"], variables

@@ -24,12 +24,14 @@ from .names import API_STAGE, SCHEDULED, WORK, Names
 from .plan import Act, Report, Step, step_for
 
 FOR_OTHERS = 5  # of the account's concurrency: tick, sync, upkeep and two calls of the API
+NEW_ACCOUNT = 10  # functions at once
 FEWEST_RUNS = 2  # that AWS takes as the limit of a queue
 SHARES = {"tick": 1, "upkeep": 1}
 UNRESERVED_AT_LEAST = 100
 CONNECTIONS_OF_A_RUN = 2
 CONNECTIONS_OF_OTHERS = 20
 EVENT_SECONDS = 60  # AWS takes no less
+EVENTS = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": EVENT_SECONDS}
 RATE = 20.0  # calls a second
 BURST = 40
 LOOPS = "Allow"
@@ -174,18 +176,17 @@ def clock_shares(cloud: Cloud, names: Names, has: Room) -> tuple[list[Step], lis
 
 def _events(cloud: Cloud, names: Names) -> Step:
     client = cloud.client("lambda")
-    wanted = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": EVENT_SECONDS}
     wrong = []
     for handler in SCHEDULED:
         now: dict[str, Any] = {}
         with ignore_missing():
             now = client.get_function_event_invoke_config(FunctionName=names.function(handler))
-        if any(now.get(key) != value for key, value in wanted.items()):
+        if any(now.get(key) != value for key, value in EVENTS.items()):
             wrong.append(handler)
 
     def do(_report: Report) -> None:
         for handler in wrong:
-            client.put_function_event_invoke_config(FunctionName=names.function(handler), **wanted)
+            client.put_function_event_invoke_config(FunctionName=names.function(handler), **EVENTS)
 
     what = f"events of {', '.join(SCHEDULED)}: dropped after {EVENT_SECONDS} s, tried once"
     return step_for(what, exists=len(wrong) < len(SCHEDULED), differs=wrong, do=do)

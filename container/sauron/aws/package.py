@@ -63,7 +63,7 @@ def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
     total = hashlib.sha256(json.dumps([sys.version_info[:2], config], sort_keys=True).encode())
     for file in sorted(_shipped(root)):
         data = (
-            policies.narrowed(file.read_text("utf-8"), cloud, config).encode()
+            policies.narrowed(file.read_text("utf-8"), cloud, policies.mail_of(config)).encode()
             if _is_policy(file)
             else file.read_bytes()
         )
@@ -81,11 +81,12 @@ def copy(root: Path, stage: str, config: Mapping[str, Any], cloud: Cloud) -> Pat
             _delete(old)
     _forget_old(kept)
     folder.mkdir(parents=True, exist_ok=True)
+    mail = policies.mail_of(config)
     for file in _shipped(root):
         target = folder / file.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         if _is_policy(file):
-            target.write_text(policies.narrowed(file.read_text("utf-8"), cloud, config), encoding="utf-8")
+            target.write_text(policies.narrowed(file.read_text("utf-8"), cloud, mail), encoding="utf-8")
         else:
             shutil.copy(file, target)
     (folder / "vendor").mkdir()

@@ -56,9 +56,13 @@ def check(names: Names, faults: Collection[str] = ()) -> tuple[Cloud, Path]:
 
 
 def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: Request) -> Plan:
-    """Compare the settings with what AWS has. Changes nothing. Raises AwsError and StoreError."""
+    """Compare the settings with what AWS has. Changes nothing.
+
+    Raises AwsError, StoreError, and StackError if the stage was made from the template.
+    """
     migration = store.step(wants.store_url, wants.db_ca)
     with aws_errors(f"look at stage {names.stage}"):
+        inventory.refuse_a_stack(account, names)
         has = parameters.stored(account, names)
         secrets = parameters.steps(account, names, wants.secrets, has, request.forget)
         shipped = deployment.Deployment(account, names, root, wants.variables, frozenset(wants.secrets))

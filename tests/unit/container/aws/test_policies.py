@@ -64,7 +64,8 @@ for name in MAILS:
 def deployed(handler: str, **variables: str) -> list[dict[str, Any]]:
     """Return the statements of a function's policy as `up` deploys them."""
     text = (ROOT / f".chalice/policy-prod-{handler}.json").read_text(encoding="utf-8")
-    found = json.loads(policies.narrowed(text, US, package.config(ROOT, "prod", variables)))
+    mail = policies.mail_of(package.config(ROOT, "prod", variables))
+    found = json.loads(policies.narrowed(text, US, mail))
     statements: list[dict[str, Any]] = found["Statement"]
     return statements
 
@@ -123,11 +124,10 @@ def test_an_operator_s_own_statement_about_mail_stays() -> None:
     limited = own | {"Sid": "SendMail", "Condition": {"StringEquals": {"ses:FromAddress": "me@example.org"}}}
     text = json.dumps({"Version": "2012-10-17", "Statement": [own, limited]})
     for variables in ({}, {"FROM_EMAIL": "sauron@example.org"}):
-        assert json.loads(policies.narrowed(text, US, package.config(ROOT, "prod", variables))) == json.loads(
-            text
-        )
+        mail = policies.mail_of(package.config(ROOT, "prod", variables))
+        assert json.loads(policies.narrowed(text, US, mail)) == json.loads(text)
 
 
 def test_a_policy_that_is_not_json_is_told() -> None:
     with pytest.raises(SauronError, match=r"policy in \.chalice is not valid JSON .*line 1"):
-        policies.narrowed("{", US, package.config(ROOT, "prod", {}))
+        policies.narrowed("{", US, policies.Mail("us-east-1", ()))
