@@ -98,6 +98,11 @@ class Package:
         found: dict[str, Any] = json.loads((self.folder / "sam.json").read_text(encoding="utf-8"))
         return found
 
+    @property
+    def python_version(self) -> str:
+        """The functions' runtime, such as python3.13."""
+        return str(self.template["Resources"]["Work"]["Properties"]["Runtime"])
+
     def files(self) -> set[str]:
         """Every file of the code: a run adds none."""
         return {str(path.relative_to(self.task_root)) for path in self.task_root.rglob("*") if path.is_file()}

@@ -94,7 +94,7 @@ def test_cfn_lint_finds_nothing_in_it() -> None:
 def test_up_would_change_nothing_of_what_the_template_made(outputs: dict[str, str], cloud: Cloud) -> None:
     assert outputs["APIHandlerName"] == "sauron-prod"
     room = limits.Room(1000, 998)
-    limited, _ = limits.steps(cloud, PROD, 7, room)
+    limited, _ = limits.steps(cloud, PROD, 7, room, deploys=False)
     steps = [
         *queues.steps(cloud, PROD),
         *logs.steps(cloud, PROD),
@@ -134,6 +134,7 @@ def test_functions_know_their_queue_their_parameters_and_the_sender(has: dict[st
     assert found.keys() == limits_of.keys()
     for name, one in found.items():
         assert (one["Timeout"], one["MemorySize"]) == limits_of[name]
+        assert one["Runtime"] == "python{}.{}".format(*sys.version_info)
         assert one["Environment"]["Variables"] == {
             "JOBS_DIR": JOBS_DIR,
             "SAURON_SSM_PATH": "/sauron/prod",

@@ -23,7 +23,7 @@ import pytest
 from chalicelib.store import schema
 from sauron.aws.desired import JOBS_DIR
 from sauron.aws.names import HANDLERS
-from tests import aws_server, lambda_zip
+from tests import aws_iam, aws_server, lambda_zip
 from tests.aws_state import PROD, state
 from tests.conftest import Databases
 from tests.e2e.outside import ROOT, Said, environ_of
@@ -41,6 +41,9 @@ SECRETS = {
     "STRIPE_KEY": "key-of-a-job-that-nobody-sees",
 }
 ADDRESS = "https://x-access-token:password-in-the-address-that-nobody-sees@git.example.org/team/bundle.git"
+# What is needed when a queue was changed by hand, when functions have tags, or another Chalice changes them.
+AT_TIMES = {"sqs:SetQueueAttributes", "lambda:TagResource", "lambda:UntagResource"}
+DEPLOYER = {"AWS_ACCESS_KEY_ID": "AKIADEPLOYER"}
 PLAIN = {
     "JOBS_GIT_REPO_URL": "https://git.example.org/team/bundle.git",
     "ALERT_EMAIL": "ops@example.org",
@@ -56,13 +59,20 @@ class Operator:
     folder: Path
     settings: dict[str, str]
     secrets: list[str]
+    judged: aws_iam.Judged
     seen: list[str] = field(default_factory=list)
 
     def sauron(self, *arguments: str, **more: str) -> Said:
         """Run a command in the checkout; whatever it and its processes say is kept in `seen`."""
         paths = {"PYTHONPATH": f"{self.folder}:{self.folder / 'container'}"}
         environ = environ_of(
-            **(self.settings | self.aws.environ | paths | {name: v for name, v in more.items() if v})
+            **(
+                self.settings
+                | self.aws.environ
+                | DEPLOYER
+                | paths
+                | {name: v for name, v in more.items() if v}
+            )
         )
         for name in [name for name, value in more.items() if not value]:
             environ.pop(name, None)
@@ -124,9 +134,14 @@ def operator(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> 
         shutil.copy(ROOT / name, folder)
     store = databases.make(migrated=False).replace("postgresql+psycopg://", "postgresql://")
     aws = aws_server.start()
+    policy = aws_iam.statements((ROOT / "docs/aws-deployer.json").read_text(encoding="utf-8"))
     settings = {**PLAIN, **SECRETS, "JOB_QUEUE_DB_URL": store}
     made = Operator(
-        aws, folder, settings, [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"]
+        aws,
+        folder,
+        settings,
+        [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"],
+        aws_iam.judge(DEPLOYER["AWS_ACCESS_KEY_ID"], policy),
     )
     yield made
     aws.close()
@@ -385,6 +400,8 @@ def test_a_changed_secret_is_written_alone_and_the_functions_start_anew(deployed
         "secret JOBS_GIT_TOKEN",
         "functions, roles, rules and API (5 functions)",
         "functions' /tmp size and description",
+        "a share for sauron-prod-tick, sauron-prod-upkeep",
+        "at most 20 calls of the API a second, 40 in a burst",
     }
     gone = {
         what: act
@@ -412,6 +429,7 @@ def test_a_changed_schedule_and_secret_reach_aws_from_a_checkout_that_has_forgot
     assert after["rules"] == before["rules"] | {"sauron-prod-sync-event": "rate(2 minutes)"}
     assert after["apis"] == before["apis"]
     assert after["mappings"] == before["mappings"]
+    assert after["limits"] == before["limits"]
     versions = {name.rpartition("/")[2]: version for name, (_, _, version) in after["parameters"].items()}
     assert versions == dict.fromkeys(versions, 1) | {"JOBS_GIT_TOKEN": 2}
     revisions = [
@@ -450,6 +468,13 @@ def test_down_again_finds_nothing_to_do(deployed: Operator) -> None:
     said = deployed.sauron("down", "--yes")
     assert said.code == 0, said.err
     assert "nothing of stage prod" in said.err
+
+
+def test_the_policy_of_the_docs_is_what_a_deployer_needs_and_no_more(deployed: Operator) -> None:
+    assert deployed.judged.refused == []
+    used = {call.action for call in deployed.judged.allowed}
+    given = {action for one in deployed.judged.statements for action in aws_iam.listed(one["Action"])}
+    assert given - used == AT_TIMES
 
 
 def test_no_secret_was_said_or_handed_to_another_process(deployed: Operator) -> None:

@@ -39,6 +39,7 @@ TOO_SMALL = (
     "The account is too small to reserve a share for the clock. AWS raises its limit of functions at once "
     "for nothing: Service Quotas, AWS Lambda, Concurrent executions."
 )
+AFTER = "after the deployment"
 MAPPING_SECONDS = 120.0
 LOOK_SECONDS = 2.0
 
@@ -66,19 +67,22 @@ def room(cloud: Cloud, connections: int | None) -> Room:
     return Room(limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"], connections)
 
 
-def steps(cloud: Cloud, names: Names, runs: int | None, has: Room) -> tuple[list[Step], list[str]]:
+def steps(
+    cloud: Cloud, names: Names, runs: int | None, has: Room, *, deploys: bool
+) -> tuple[list[Step], list[str]]:
     """Return the steps that set every limit, and what the operator should know of them.
 
-    `runs` is the asked limit of runs at once; None keeps the limit, or takes that of the room.
+    `runs` is the asked limit of runs at once; None keeps the limit, or takes that of the room. `deploys` says
+    whether the functions are deployed before.
     """
-    shares, notes = clock_shares(cloud, names, has)
+    shares, notes = clock_shares(cloud, names, has, deploys=deploys)
     feeding = _feeding(cloud, names, runs, has)
     return [
         feeding,
         _loops(cloud, names),
         *shares,
         _events(cloud, names),
-        _rate(cloud, names),
+        _rate(cloud, names, deploys=deploys),
     ], [_about(has), *notes]
 
 
@@ -153,25 +157,30 @@ def _loops(cloud: Cloud, names: Names) -> Step:
     return step_for(f"{work} may send to its own queue", exists=now is not None, differs=differs, do=do)
 
 
-def clock_shares(cloud: Cloud, names: Names, has: Room) -> tuple[list[Step], list[str]]:
-    """Return the steps that reserve concurrency for the clock, where the account is large enough."""
+def clock_shares(cloud: Cloud, names: Names, has: Room, *, deploys: bool) -> tuple[list[Step], list[str]]:
+    """Return the steps that reserve concurrency for the clock, where the account is large enough.
+
+    Chalice takes the shares away whenever it deploys.
+    """
     client, now = cloud.client("lambda"), {}
     for handler in SHARES:
         with ignore_missing():
             asked = client.get_function_concurrency(FunctionName=names.function(handler))
             now[handler] = asked.get("ReservedConcurrentExecutions")
     missing = {handler: share for handler, share in SHARES.items() if now.get(handler) != share}
+    due = SHARES if deploys else missing
     what = f"a share for {', '.join(names.function(handler) for handler in SHARES)}"
     if has.unreserved - sum(missing.values()) < UNRESERVED_AT_LEAST:
         return [], [TOO_SMALL]
 
     def do(_report: Report) -> None:
-        for handler, share in missing.items():
+        for handler, share in due.items():
             client.put_function_concurrency(
                 FunctionName=names.function(handler), ReservedConcurrentExecutions=share
             )
 
-    return [step_for(what, exists=bool(now), differs=sorted(missing), do=do)], []
+    differs = sorted(missing) or ([AFTER] if deploys else [])
+    return [step_for(what, exists=bool(now), differs=differs, do=do)], []
 
 
 def _events(cloud: Cloud, names: Names) -> Step:
@@ -192,7 +201,7 @@ def _events(cloud: Cloud, names: Names) -> Step:
     return step_for(what, exists=len(wrong) < len(SCHEDULED), differs=wrong, do=do)
 
 
-def _rate(cloud: Cloud, names: Names) -> Step:
+def _rate(cloud: Cloud, names: Names, *, deploys: bool) -> Step:
     client = cloud.client("apigateway")
     wanted = {"throttlingRateLimit": RATE, "throttlingBurstLimit": BURST}
     now = _rate_now(cloud, names)
@@ -208,6 +217,8 @@ def _rate(cloud: Cloud, names: Names) -> Step:
         )
 
     differs = [key for key, value in wanted.items() if now is not None and now.get(key) != value]
+    if deploys and not differs:
+        differs = [AFTER]  # whether a new deployment of the API keeps it is for AWS to say
     what = f"at most {RATE:g} calls of the API a second, {BURST} in a burst"
     return step_for(what, exists=now is not None, differs=differs, do=do)
 

@@ -24,6 +24,7 @@ from .cloud import Cloud
 FOLDERS = ("chalicelib", "sauron_jobs_loader")
 FILES = ("app.py", "requirements.txt", ".chalice/config.json")
 PACKAGES_KEPT = 4
+NEWER_LINUX = (3, 12)  # the first Python that Lambda runs on Amazon Linux 2023
 
 
 def checkout() -> Path:
@@ -40,6 +41,17 @@ def checkout() -> Path:
             "Clone the repository, and run there: make install && .venv/bin/sauron aws up"
         )
     return root
+
+
+def about_python(version: tuple[int, int]) -> list[str]:
+    """Return what to know of the Python that deploys: the functions get the same one."""
+    if version >= NEWER_LINUX:
+        return []
+    told = (
+        f"The functions get the Python that deploys, {version[0]}.{version[1]}: the last one on Amazon "
+        "Linux 2, which AWS gives up. For a newer one run in a fresh clone: make install PYTHON=python3.13"
+    )
+    return [told]
 
 
 def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,7 @@ def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: R
             names,
             request.concurrency,
             limits.room(account, store.connections(wants.store_url, wants.db_ca)),
+            deploys=begins,
         )
         steps = [
             *queues.steps(account, names),
@@ -87,7 +89,7 @@ def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: R
             *limited,
             *alarms.steps(account, names, request.alarm_email),
         ]
-    notes = [*wants.notes, *about]
+    notes = [*wants.notes, *package.about_python(sys.version_info[:2]), *about]
     if not any(step.what.startswith("topic ") for step in steps):
         outside = "SAURON_HEARTBEAT_URL" in wants.secrets | wants.variables
         notes.append(

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from chalicelib.errors import SauronError
 from sauron.aws import package, policies
 from sauron.aws.cloud import Cloud
 from sauron.aws.names import HANDLERS, Names
+from tests import aws_iam
 from tests.e2e.outside import ROOT
 
 
@@ -71,24 +71,11 @@ def deployed(handler: str, **variables: str) -> list[dict[str, Any]]:
 
 
 def allows(statements: list[dict[str, Any]], call: tuple[str, str, str], sender: str = "") -> bool:
-    """Decide as IAM does on the few forms that these policies use."""
+    """Return whether a policy allows a call."""
     action, service, rest = call
     region = "us-east-1" if service == "ses" else "eu-west-1"
     arn = f"arn:aws:{service}:{region}:123456789012:{rest}"
-    for one in statements:
-        actions, resources = (
-            [given] if isinstance(given, str) else given for given in (one["Action"], one["Resource"])
-        )
-        condition = one.get("Condition", {})
-        assert condition.keys() <= {"StringEqualsIgnoreCase"}
-        senders = condition.get("StringEqualsIgnoreCase", {}).get("ses:FromAddress", [sender])
-        if (
-            action in actions
-            and any(fnmatchcase(arn, given) for given in resources)
-            and sender.lower() in [known.lower() for known in senders]
-        ):
-            return True
-    return False
+    return aws_iam.allows(statements, aws_iam.Call(action, arn, {aws_iam.SENDER: sender}))
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
