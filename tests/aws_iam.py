@@ -126,6 +126,8 @@ def calls(request: Any) -> list[Call]:
 
 def _action(request: Any) -> str:
     name = str(request._get_action())
+    if request.boto3_service_name == "sqs":
+        return name.removesuffix("Batch")  # of several messages what is allowed of one
     # what IAM calls two of Lambda's calls otherwise
     return {"Invoke": "InvokeFunction", "GetLayerVersionByArn": "GetLayerVersion"}.get(name, name)
 

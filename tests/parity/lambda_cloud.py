@@ -151,9 +151,9 @@ class Cloud:
     def close(self) -> None:
         """Stop, and forget what moto holds of it. No function may have been refused anything."""
         self.stop()
-        assert self.refused == []
         self._requests.shutdown(wait=False, cancel_futures=True)
         self.lambdas.close()
+        assert self.refused == [], self.refused
 
     # -- EventBridge ------------------------------------------------------------------------------
 
