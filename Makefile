@@ -91,13 +91,16 @@ docs: install ## Write docs/api.md from the routes' declarations
 
 # Packaged from a clean copy, because Chalice packs every file it finds, caches included. One zip serves all
 # functions: CloudFormation uploads it once. The layer is for `chalice deploy`, which uploads once per function.
-package: install ## Build the Lambda zip and its SAM template in build/lambda
+STAGE ?= prod
+
+package: install ## Build the Lambda zip and a CloudFormation template in build/lambda (STAGE=prod)
 	@rm -rf build/src build/lambda && mkdir -p build/src/.chalice
 	@cp -RP app.py chalicelib sauron_jobs_loader vendor requirements.txt build/src
 	@cp .chalice/policy-*.json build/src/.chalice
 	@sed 's/"automatic_layer": true/"automatic_layer": false/' .chalice/config.json > build/src/.chalice/config.json
 	@find build/src -name __pycache__ -prune -exec rm -rf {} +
-	@PYTHONDONTWRITEBYTECODE=1 $(BIN)/chalice --project-dir build/src package --stage prod $(CURDIR)/build/lambda
+	@PYTHONDONTWRITEBYTECODE=1 $(BIN)/chalice --project-dir build/src package --stage $(STAGE) $(CURDIR)/build/lambda
+	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR):$(CURDIR)/container $(BIN)/python -m sauron.aws.template build/lambda $(STAGE)
 	@PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR):$(CURDIR)/container $(BIN)/python -m sauron.aws.precompile build/lambda/deployment.zip
 	@rm -rf build/src && ls -l build/lambda
 

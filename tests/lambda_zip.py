@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import functools
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -97,6 +98,11 @@ class Package:
         found: dict[str, Any] = json.loads((self.folder / "sam.json").read_text(encoding="utf-8"))
         return found
 
+    @property
+    def python_version(self) -> str:
+        """The functions' runtime, such as python3.13."""
+        return str(self.template["Resources"]["Work"]["Properties"]["Runtime"])
+
     def files(self) -> set[str]:
         """Every file of the code: a run adds none."""
         return {str(path.relative_to(self.task_root)) for path in self.task_root.rglob("*") if path.is_file()}
@@ -180,7 +186,12 @@ def _in_use(folder: Path, how: int) -> int | None:
 
 def _hash(tree: Path) -> str:
     found = hashlib.sha256(sys.version.encode())
-    for path in sorted(path for path in tree.rglob("*") if path.is_file() and "container" not in path.parts):
+    packs = tree / "container/sauron/aws"
+    for path in sorted(
+        path
+        for path in tree.rglob("*")
+        if path.is_file() and ("container" not in path.parts or path.is_relative_to(packs))
+    ):
         found.update(f"{path.relative_to(tree)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
     found.update("\0".join(RUNTIME + PROGRAMS).encode())
     return found.hexdigest()[:24]
@@ -227,3 +238,10 @@ def _prune(home: Path) -> None:
         if (descriptor := _in_use(old, fcntl.LOCK_EX)) is not None:
             shutil.rmtree(old, ignore_errors=True)
             os.close(descriptor)
+
+
+def empty_zip() -> bytes:
+    """Return a zip that holds nothing, for a stand-in that executes no function."""
+    made = io.BytesIO()
+    zipfile.ZipFile(made, "w").close()
+    return made.getvalue()

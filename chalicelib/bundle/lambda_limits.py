@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +31,7 @@ _LAMBDA = {
     "os_name": "posix",
     "platform_machine": "x86_64",
     "platform_system": "Linux",
-    "python_version": "3.11",
+    "python_version": "{}.{}".format(*sys.version_info),  # Lambda gets the Python that deploys
     "sys_platform": "linux",
 }
 """The markers of PEP 508 as AWS Lambda has them; the others are those of this interpreter."""

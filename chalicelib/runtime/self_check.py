@@ -191,7 +191,7 @@ CHECKS: dict[str, Callable[[Sauron, str], Finding]] = {
     "memory": _memory,
 }
 CURES = {
-    "process control": "run the container instead: here the processes of a job cannot all be ended",
+    "process control": "run jobs that leave daemons in the container: here not all processes can be ended",
     "disk": "give the function more ephemeral storage, and jobs a cleaner /tmp",
     "store": "check JOB_QUEUE_DB_URL, SAURON_DB_CA, and that the functions' network reaches the database",
     "clock": "check the clock of the database's machine",

@@ -96,6 +96,7 @@ def _start(sha: str, control: socket.socket, children: int) -> int:
         for descriptor in (children, output):
             os.close(descriptor)
         become_job(sha, job_link, output_fd=job_output, supervisor=supervisor)
+    tree.lead(job)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)

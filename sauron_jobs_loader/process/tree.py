@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import time
@@ -23,6 +24,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 UNKILLABLE_AFTER_SECONDS = 10.0
+REFUSED = frozenset({errno.EPERM, errno.EACCES, errno.ENOSYS})  # by a sandbox's filter of system calls
 FROM_OUTSIDE = (
     signal.SIGTERM,
     signal.SIGINT,
@@ -37,6 +39,9 @@ FROM_OUTSIDE = (
 
 OnExit = Callable[[int, int, Any], None]
 """Told (pid, wait status, resource usage) of every child that ended."""
+
+_led: list[int] = []  # the session that `lead` named, where orphans are not adopted
+_refused: set[int] = set()  # options of prctl
 
 
 class Process(NamedTuple):
@@ -55,13 +60,26 @@ class Process(NamedTuple):
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER). Not inherited."""
-    _checked(_PR_SET_CHILD_SUBREAPER, 1)
+    """Become the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER). Not inherited.
+
+    Where a sandbox refuses it, orphans are found by the session that `lead` names, so a daemon that made a
+    session of its own is not ended.
+    """
+    _asked(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def lead(session: int) -> None:
+    """Count this session's processes as descendants where orphans are not adopted; one session at a time."""
+    if _PR_SET_CHILD_SUBREAPER in _refused:
+        _led[:] = [session]
 
 
 def die_with_parent(parent: int) -> None:
-    """Be killed when the parent, which has one thread, ends (PR_SET_PDEATHSIG), or now if it has ended."""
-    _checked(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Be killed when the parent, which has one thread, ends (PR_SET_PDEATHSIG), or now if it has ended.
+
+    Where a sandbox refuses it, the guard ends it.
+    """
+    _asked(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
@@ -71,9 +89,12 @@ def name_process(name: str) -> None:
     _prctl(_PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
-def _checked(option: int, value: int) -> None:
-    if _prctl(option, value, 0, 0, 0):
+def _asked(option: int, value: int) -> None:
+    if not _prctl(option, value, 0, 0, 0):
+        return
+    if ctypes.get_errno() not in REFUSED:
         raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
+    _refused.add(option)
 
 
 def look_at(pid: int) -> Process | None:
@@ -101,6 +122,10 @@ def descendants(root: int) -> list[Process]:
         for process in below.get(queue.pop(), ()):
             found.append(process)
             queue.append(process.pid)
+    if _led:
+        known = {root, *(process.pid for process in found)}
+        everywhere = [process for some in below.values() for process in some]
+        found += [one for one in everywhere if one.session in _led and one.alive and one.pid not in known]
     return found
 
 
@@ -135,7 +160,7 @@ def kill_descendants(on_exit: OnExit | None = None) -> set[int]:
     killed: set[int] = set()
     give_up = time.monotonic() + UNKILLABLE_AFTER_SECONDS
     pause = 0.0002
-    while reap(on_exit) and time.monotonic() < give_up:
+    while (reap(on_exit) or (_led and descendants(os.getpid()))) and time.monotonic() < give_up:
         for process in descendants(os.getpid()):
             if process.alive:
                 killed.add(process.pid)

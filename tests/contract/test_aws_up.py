@@ -17,14 +17,14 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chalicelib.store import schema
 from sauron.aws.desired import JOBS_DIR
-from sauron.aws.names import HANDLERS, Names
-from tests import aws_server, lambda_zip
+from sauron.aws.names import HANDLERS
+from tests import aws_iam, aws_server, lambda_zip
+from tests.aws_state import PROD, state
 from tests.conftest import Databases
 from tests.e2e.outside import ROOT, Said, environ_of
 from tests.life_hub import ask
@@ -35,13 +35,15 @@ pytestmark = [
     # moto looks for a container engine when a function is called, and forgets to close what it opened
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
 ]
-PROD = Names("prod")
 SECRETS = {
     "SAURON_API_TOKENS": "me:admin:token-that-nobody-sees",
     "JOBS_GIT_TOKEN": "git-token-that-nobody-sees",
     "STRIPE_KEY": "key-of-a-job-that-nobody-sees",
 }
 ADDRESS = "https://x-access-token:password-in-the-address-that-nobody-sees@git.example.org/team/bundle.git"
+# What is needed when a queue was changed by hand, when functions have tags, or another Chalice changes them.
+AT_TIMES = {"sqs:SetQueueAttributes", "lambda:TagResource", "lambda:UntagResource"}
+DEPLOYER = {"AWS_ACCESS_KEY_ID": "AKIADEPLOYER"}
 PLAIN = {
     "JOBS_GIT_REPO_URL": "https://git.example.org/team/bundle.git",
     "ALERT_EMAIL": "ops@example.org",
@@ -57,13 +59,20 @@ class Operator:
     folder: Path
     settings: dict[str, str]
     secrets: list[str]
+    judged: aws_iam.Judged
     seen: list[str] = field(default_factory=list)
 
     def sauron(self, *arguments: str, **more: str) -> Said:
         """Run a command in the checkout; whatever it and its processes say is kept in `seen`."""
         paths = {"PYTHONPATH": f"{self.folder}:{self.folder / 'container'}"}
         environ = environ_of(
-            **(self.settings | self.aws.environ | paths | {name: v for name, v in more.items() if v})
+            **(
+                self.settings
+                | self.aws.environ
+                | DEPLOYER
+                | paths
+                | {name: v for name, v in more.items() if v}
+            )
         )
         for name in [name for name, value in more.items() if not value]:
             environ.pop(name, None)
@@ -114,62 +123,6 @@ def _read(pid: int, kind: str) -> str:
         return ""
 
 
-def state(aws: aws_server.Aws) -> dict[str, Any]:
-    """Return everything that AWS has of ours, in a form that can be compared."""
-    sqs, lambda_, ssm = aws.client("sqs"), aws.client("lambda"), aws.client("ssm")
-    parameters = ssm.get_parameters_by_path(Path="/sauron/prod", WithDecryption=True, MaxResults=10)[
-        "Parameters"
-    ]
-    alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    apis = aws.client("apigateway").get_rest_apis()["items"]
-    return {
-        "queues": {
-            url: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-            for url in sqs.list_queues().get("QueueUrls", [])
-        },
-        "functions": {
-            one["FunctionName"]: {name: value for name, value in one.items() if name != "ResponseMetadata"}
-            for one in lambda_.list_functions()["Functions"]
-        },
-        "layers": [one["LayerName"] for one in lambda_.list_layers()["Layers"]],
-        "mappings": [
-            (one["UUID"], one.get("ScalingConfig"))
-            for one in lambda_.list_event_source_mappings()["EventSourceMappings"]
-        ],
-        "parameters": {one["Name"]: (one["Type"], one["Value"], one["Version"]) for one in parameters},
-        "alarms": {one["AlarmName"]: one["AlarmConfigurationUpdatedTimestamp"].isoformat() for one in alarms},
-        "topics": [one["TopicArn"] for one in aws.client("sns").list_topics()["Topics"]],
-        "rules": {
-            one["Name"]: one["ScheduleExpression"] for one in aws.client("events").list_rules()["Rules"]
-        },
-        "groups": {
-            one["logGroupName"]: one.get("retentionInDays")
-            for one in aws.client("logs").describe_log_groups()["logGroups"]
-        },
-        "roles": [one["RoleName"] for one in aws.client("iam").list_roles()["Roles"]],
-        "apis": [one["id"] for one in apis],
-        "limits": _limits(aws, apis) if apis else {},
-    }
-
-
-def _limits(aws: aws_server.Aws, apis: list[dict[str, Any]]) -> dict[str, Any]:
-    lambda_, events, shares = aws.client("lambda"), {}, {}
-    for name in PROD.functions:
-        asked = lambda_.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]
-        if asked:
-            events[name] = (asked[0]["MaximumRetryAttempts"], asked[0]["MaximumEventAgeInSeconds"])
-        if share := lambda_.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions"):
-            shares[name] = share
-    stage = aws.client("apigateway").get_stage(restApiId=apis[0]["id"], stageName="api")
-    rate = stage["methodSettings"].get("*/*", {})
-    return {
-        "shares": shares,
-        "events": events,
-        "loops": lambda_.get_function_recursion_config(FunctionName="sauron-prod-work")["RecursiveLoop"],
-        "rate": (rate.get("throttlingRateLimit"), rate.get("throttlingBurstLimit")),
-    }
-
-
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Operator]:
     """A checkout and an empty account."""
@@ -181,9 +134,14 @@ def operator(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> 
         shutil.copy(ROOT / name, folder)
     store = databases.make(migrated=False).replace("postgresql+psycopg://", "postgresql://")
     aws = aws_server.start()
+    policy = aws_iam.statements((ROOT / "docs/aws-deployer.json").read_text(encoding="utf-8"))
     settings = {**PLAIN, **SECRETS, "JOB_QUEUE_DB_URL": store}
     made = Operator(
-        aws, folder, settings, [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"]
+        aws,
+        folder,
+        settings,
+        [*SECRETS.values(), store, "password-in-the-address-that-nobody-sees"],
+        aws_iam.judge(DEPLOYER["AWS_ACCESS_KEY_ID"], policy),
     )
     yield made
     aws.close()
@@ -442,6 +400,8 @@ def test_a_changed_secret_is_written_alone_and_the_functions_start_anew(deployed
         "secret JOBS_GIT_TOKEN",
         "functions, roles, rules and API (5 functions)",
         "functions' /tmp size and description",
+        "a share for sauron-prod-tick, sauron-prod-upkeep",
+        "at most 20 calls of the API a second, 40 in a burst",
     }
     gone = {
         what: act
@@ -469,6 +429,7 @@ def test_a_changed_schedule_and_secret_reach_aws_from_a_checkout_that_has_forgot
     assert after["rules"] == before["rules"] | {"sauron-prod-sync-event": "rate(2 minutes)"}
     assert after["apis"] == before["apis"]
     assert after["mappings"] == before["mappings"]
+    assert after["limits"] == before["limits"]
     versions = {name.rpartition("/")[2]: version for name, (_, _, version) in after["parameters"].items()}
     assert versions == dict.fromkeys(versions, 1) | {"JOBS_GIT_TOKEN": 2}
     revisions = [
@@ -507,6 +468,13 @@ def test_down_again_finds_nothing_to_do(deployed: Operator) -> None:
     said = deployed.sauron("down", "--yes")
     assert said.code == 0, said.err
     assert "nothing of stage prod" in said.err
+
+
+def test_the_policy_of_the_docs_is_what_a_deployer_needs_and_no_more(deployed: Operator) -> None:
+    assert deployed.judged.refused == []
+    used = {call.action for call in deployed.judged.allowed}
+    given = {action for one in deployed.judged.statements for action in aws_iam.listed(one["Action"])}
+    assert given - used == AT_TIMES
 
 
 def test_no_secret_was_said_or_handed_to_another_process(deployed: Operator) -> None:

@@ -1,8 +1,8 @@
 """What AWS does around a stage's functions: API Gateway, EventBridge's clock, the queue's event source.
 
 The queue and the parameters are moto's; the functions, routes and limits are those of the packaged SAM
-template. After `stop` nothing is invoked and no environment is left; messages, parameters and the database
-stay, and `start` goes on.
+template, and so are the functions' roles: a call that a role does not allow is refused. After `stop` nothing
+is invoked and no environment is left; messages, parameters and the database stay, and `start` goes on.
 
 Limits: a fixed number of messages are worked on at once; EventBridge's second tries are left out.
 """
@@ -19,7 +19,9 @@ from concurrent.futures import TimeoutError as StillRunning
 from pathlib import Path
 from typing import Any
 
+from tests import aws_iam
 from tests.aws_server import Aws
+from tests.aws_stack import Stack
 from tests.lambda_zip import Package
 from tests.parity import events
 from tests.parity.loopback import Handler, Server
@@ -58,6 +60,7 @@ class Cloud:
         self._front: Server | None = None
         self._requests = ThreadPoolExecutor(16, thread_name_prefix="gateway")
         self._fired = threading.Lock()
+        self._judged: list[aws_iam.Judged] = []
 
     @property
     def url(self) -> str:
@@ -71,7 +74,10 @@ class Cloud:
             self._ssm.put_parameter(
                 Name=f"/sauron/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True
             )
-        self.lambdas.deploy(self._functions(environ))
+        functions = self._functions(environ)
+        roles = self._roles((dict(secrets) | dict(environ)).get("FROM_EMAIL", ""))
+        self._judged = [aws_iam.judge(one.key, roles[one.name]) for one in functions]
+        self.lambdas.deploy(functions)
         self._stopping = threading.Event()
         self._front = Server(_Front, cloud=self)
         loops = [("clock", self._clock)] if clock else []
@@ -88,15 +94,34 @@ class Cloud:
                 continue
             properties = declared["Properties"]
             name = self.function("" if resource == "APIHandler" else resource.lower())
-            variables = (
-                properties.get("Environment", {}).get("Variables", {}) | self._own_environ() | dict(environ)
-            )
+            written = properties["Environment"]["Variables"].items()
+            constant = {name: value for name, value in written if isinstance(value, str)}
+            variables = constant | self._own_environ() | dict(environ)
             found.append(
                 Function(
                     name, properties["Handler"], properties["Timeout"], properties["MemorySize"], variables
                 )
             )
         return found
+
+    def _roles(self, sender: str) -> dict[str, list[dict[str, Any]]]:
+        """What each function may do: the statements of its role in the template."""
+        resources = self.package.template["Resources"]
+        stack = Stack(self.aws, STAGE, self.package.template, {"Sender": sender})
+        made = {}
+        for resource, declared in resources.items():
+            if declared["Type"] == "AWS::Serverless::Function":
+                [policy] = resources[declared["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"][
+                    "Policies"
+                ]
+                name = self.function("" if resource == "APIHandler" else resource.lower())
+                made[name] = stack.resolved(policy["PolicyDocument"])["Statement"]
+        return made
+
+    @property
+    def refused(self) -> list[aws_iam.Call]:
+        """What functions were refused since they were started."""
+        return [call for one in self._judged for call in one.refused]
 
     def _own_environ(self) -> dict[str, str]:
         return {
@@ -124,10 +149,11 @@ class Cloud:
         self._threads = []
 
     def close(self) -> None:
-        """Stop, and forget what moto holds of it."""
+        """Stop, and forget what moto holds of it. No function may have been refused anything."""
         self.stop()
         self._requests.shutdown(wait=False, cancel_futures=True)
         self.lambdas.close()
+        assert self.refused == [], self.refused
 
     # -- EventBridge ------------------------------------------------------------------------------
 

@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote
 
+from tests.aws_iam import Call, refusal
 from tests.lambda_zip import Package
 from tests.parity.loopback import Handler, Server
-from tests.parity.sandbox import JSON, Function, Outcome, Sandbox
+from tests.parity.sandbox import ACCOUNT, JSON, REGION, Function, Outcome, Sandbox
 
 
 class Lambda:
@@ -102,7 +103,13 @@ class _InvokeApi(Handler):
         payload = self.read() or b"{}"
         parts = self.path.partition("?")[0].split("/")
         name = unquote(parts[3]).rpartition(":")[2] if parts[2:3] == ["functions"] else ""
-        if name not in self.cloud.functions:
+        call = Call("lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}")
+        if refusal(self.headers.get("Authorization", ""), lambda: [call]):
+            named = ("x-amzn-ErrorType", "AccessDeniedException")
+            self.answer(
+                403, (*JSON, named), b'{"Message":"not authorized to perform: lambda:InvokeFunction"}'
+            )
+        elif name not in self.cloud.functions:
             named = ("x-amzn-ErrorType", "ResourceNotFoundException")
             self.answer(404, (*JSON, named), b'{"Type":"User","Message":"Function not found"}')
         elif self.headers.get("X-Amz-Invocation-Type") == "Event":

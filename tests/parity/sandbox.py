@@ -43,6 +43,11 @@ class Function:
     environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def key(self) -> str:
+        """The access key of its role."""
+        return f"ASIA-{self.name}"
+
+    @property
     def arn(self) -> str:
         return f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{self.name}"
 
@@ -106,10 +111,10 @@ class Sandbox:
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
             "AWS_LAMBDA_LOG_STREAM_NAME": f"[$LATEST]{uuid.uuid4().hex}",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.11",
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{package.python_version}",
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "ASIATESTING",
+            "AWS_ACCESS_KEY_ID": function.key,
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_SESSION_TOKEN": "testing-session",
             "_HANDLER": function.handler,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 from chalicelib.runtime.self_check import CHECKS
 from tests import aws_server
 from tests.conftest import Databases
-from tests.e2e.outside import command, wait_for
+from tests.e2e.outside import ROOT, command, wait_for
 from tests.lambda_zip import RUNTIME, Package, package
 from tests.loopback import NO_TLS
 from tests.parity.lambda_cloud import RECEIVED_MOST, Cloud
@@ -259,6 +260,18 @@ def test_a_message_whose_function_keeps_failing_ends_in_the_dead_letter_queue(cl
     sqs.close()
 
 
+def _documented() -> list[str]:
+    """Return what docs/aws.md shows of the check of the work function."""
+    page = (ROOT / "docs/aws.md").read_text(encoding="utf-8")
+    return [row.split("  ", 1)[1] for row in page.splitlines() if row.startswith("sauron-prod-work  ")]
+
+
+def _constant(lines: list[str]) -> list[str]:
+    """Leave out what differs between two machines and two times."""
+    apart = [re.sub(r" {2,}", "  ", line.strip()) for line in lines]
+    return [re.sub(r"OpenSSL .*|\d[\d.:TZ-]*", "#", line) for line in apart]
+
+
 def test_the_functions_check_themselves_and_a_command_shows_it(tmp_path: Path, databases: Databases) -> None:
     target = LambdaTarget(tmp_path / "stage", databases)
     try:
@@ -271,6 +284,8 @@ def test_the_functions_check_themselves_and_a_command_shows_it(tmp_path: Path, d
         found = {(line["function"], line["check"]) for line in said.json}
         duties = ("tick", "sync", "upkeep", "work")
         assert found == {(f"sauron-prod-{duty}", check) for duty in duties for check in CHECKS}
+        shown = [line for line in said.json if line["function"] == "sauron-prod-work"]
+        assert _constant(_documented()) == _constant([f"{one['check']}  ok  {one['found']}" for one in shown])
         assert ses.get_send_quota()["SentLast24Hours"] == 2  # upkeep and work may send mail
         ses.delete_identity(Identity="sauron@example.org")
         wrong = command(tmp_path, "aws", "check", seconds=100, **near)

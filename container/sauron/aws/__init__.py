@@ -12,6 +12,7 @@ interrupted at any point and run again, from any checkout.
     limits          what keeps functions from starving each other, and the API from being flooded
     check           has the deployed functions check themselves
     policies        the functions' permissions, limited to one account
+    template        the same stage, for CloudFormation
     inventory       what AWS has of a stage
     desired         what the operator's settings ask for
     queues, parameters, logs, alarms, store     one kind of resource each

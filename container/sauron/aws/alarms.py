@@ -26,7 +26,7 @@ def steps(cloud: Cloud, names: Names, email: str | None) -> list[Step]:
     has = {alarm["AlarmName"]: alarm for alarm in _found(cloud, names)}
     return made + [
         _alarm_step(cloud, one | {"AlarmActions": actions, "OKActions": actions}, has)
-        for one in _desired(names)
+        for one in wanted(names)
     ]
 
 
@@ -50,7 +50,8 @@ def removal(cloud: Cloud, names: Names) -> list[Step]:
     return made
 
 
-def _desired(names: Names) -> list[dict[str, Any]]:
+def wanted(names: Names) -> list[dict[str, Any]]:
+    """Return every alarm as CloudWatch takes it, but for the topic to notify."""
     tick, upkeep, work = (names.function(handler) for handler in ("tick", "upkeep", WORK))
     common = {"Statistic": "Sum", "Period": PERIOD_SECONDS, "EvaluationPeriods": 1}
     at_all = {
@@ -155,6 +156,6 @@ def _subscribed(cloud: Cloud, topic: str) -> list[str] | None:
 
 
 def _found(cloud: Cloud, names: Names) -> list[dict[str, Any]]:
-    ours = [one["AlarmName"] for one in _desired(names)]
+    ours = [one["AlarmName"] for one in wanted(names)]
     found: list[dict[str, Any]] = cloud.client("cloudwatch").describe_alarms(AlarmNames=ours)["MetricAlarms"]
     return found

@@ -45,6 +45,17 @@ class AwsError(SauronError):
         super().__init__(f"Could not {what}: {reason}")
 
 
+class StackError(SauronError):
+    """The stage belongs to a CloudFormation stack, so nothing else may change it."""
+
+    def __init__(self, stage: str, stack: str) -> None:
+        self.stack = stack
+        super().__init__(
+            f"Stage {stage} was made by the CloudFormation stack {stack}. Change it there, with the template "
+            "of make package; to remove it, delete the stack."
+        )
+
+
 @dataclass(frozen=True)
 class Cloud:
     """One account in one region, with the identity of the caller."""

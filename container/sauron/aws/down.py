@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import alarms, deployment, logs, parameters, queues
+from . import alarms, deployment, inventory, logs, parameters, queues
 from .cloud import Cloud, aws_errors
 from .names import Names
 from .plan import Plan
@@ -15,8 +15,12 @@ DATABASE_STAYS = (
 
 
 def plan_down(account: Cloud, root: Path, names: Names) -> Plan:
-    """Find the resources of a stage. Changes nothing; an empty plan means that there are none."""
+    """Find the resources of a stage. Changes nothing; an empty plan means that there are none.
+
+    Raises StackError if the stage was made from the template.
+    """
     with aws_errors(f"look at stage {names.stage}"):
+        inventory.refuse_a_stack(account, names)
         steps = (
             *alarms.removal(account, names),
             *deployment.removal(account, names, root),

@@ -31,12 +31,12 @@ def step(cloud: Cloud, names: Names, digest: Callable[[], str], *, deploys: bool
     """Return the step that sets /tmp and description of every function after a deployment."""
     what = "functions' /tmp size and description"
     there = inventory.functions(cloud, names)
-    wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != _tmp_desired(handler)]
+    wrong = [names.function(handler) for handler, one in there.items() if _tmp(one) != tmp_megabytes(handler)]
 
     def do(_report: Report) -> None:
         now = f"Sauron {__version__}, stage {names.stage}, source {digest()}"
         for handler in HANDLERS:
-            _finish(cloud, names.function(handler), now, _tmp_desired(handler))
+            _finish(cloud, names.function(handler), now, tmp_megabytes(handler))
 
     if deploys:
         return Step(Act.CHANGE if there else Act.CREATE, what, "after the deployment", do)
@@ -59,5 +59,6 @@ def _tmp(configuration: dict[str, Any]) -> int:
     return size
 
 
-def _tmp_desired(handler: str) -> int:
+def tmp_megabytes(handler: str) -> int:
+    """Return how large /tmp of a handler's function is."""
     return TMP_MB.get(handler, TMP_DEFAULT_MB)

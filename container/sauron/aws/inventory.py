@@ -12,10 +12,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .cloud import Cloud, ignore_missing
+from .cloud import Cloud, StackError, ignore_missing
 from .names import API, API_STAGE, HANDLERS, SCHEDULED, WORK, Names
 
 Resource = dict[str, str]
+STACK_TAG = "aws:cloudformation:stack-name"
 
 
 def resources(cloud: Cloud, names: Names) -> list[Resource]:
@@ -77,6 +78,15 @@ def functions(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
                 FunctionName=names.function(handler)
             )
     return found
+
+
+def refuse_a_stack(cloud: Cloud, names: Names) -> None:
+    """Raise StackError if CloudFormation made the stage: two ways to change it would undo each other."""
+    with ignore_missing():
+        arn = cloud.arn("lambda", f"function:{names.function(WORK)}")
+        tags: dict[str, str] = cloud.client("lambda").list_tags(Resource=arn)["Tags"]
+        if STACK_TAG in tags:
+            raise StackError(names.stage, tags[STACK_TAG])
 
 
 def mapping(cloud: Cloud, names: Names) -> dict[str, Any] | None:

@@ -24,12 +24,14 @@ from .names import API_STAGE, SCHEDULED, WORK, Names
 from .plan import Act, Report, Step, step_for
 
 FOR_OTHERS = 5  # of the account's concurrency: tick, sync, upkeep and two calls of the API
+NEW_ACCOUNT = 10  # functions at once
 FEWEST_RUNS = 2  # that AWS takes as the limit of a queue
 SHARES = {"tick": 1, "upkeep": 1}
 UNRESERVED_AT_LEAST = 100
 CONNECTIONS_OF_A_RUN = 2
 CONNECTIONS_OF_OTHERS = 20
 EVENT_SECONDS = 60  # AWS takes no less
+EVENTS = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": EVENT_SECONDS}
 RATE = 20.0  # calls a second
 BURST = 40
 LOOPS = "Allow"
@@ -37,6 +39,7 @@ TOO_SMALL = (
     "The account is too small to reserve a share for the clock. AWS raises its limit of functions at once "
     "for nothing: Service Quotas, AWS Lambda, Concurrent executions."
 )
+AFTER = "after the deployment"
 MAPPING_SECONDS = 120.0
 LOOK_SECONDS = 2.0
 
@@ -64,19 +67,22 @@ def room(cloud: Cloud, connections: int | None) -> Room:
     return Room(limit["ConcurrentExecutions"], limit["UnreservedConcurrentExecutions"], connections)
 
 
-def steps(cloud: Cloud, names: Names, runs: int | None, has: Room) -> tuple[list[Step], list[str]]:
+def steps(
+    cloud: Cloud, names: Names, runs: int | None, has: Room, *, deploys: bool
+) -> tuple[list[Step], list[str]]:
     """Return the steps that set every limit, and what the operator should know of them.
 
-    `runs` is the asked limit of runs at once; None keeps the limit, or takes that of the room.
+    `runs` is the asked limit of runs at once; None keeps the limit, or takes that of the room. `deploys` says
+    whether the functions are deployed before.
     """
-    shares, notes = clock_shares(cloud, names, has)
+    shares, notes = clock_shares(cloud, names, has, deploys=deploys)
     feeding = _feeding(cloud, names, runs, has)
     return [
         feeding,
         _loops(cloud, names),
         *shares,
         _events(cloud, names),
-        _rate(cloud, names),
+        _rate(cloud, names, deploys=deploys),
     ], [_about(has), *notes]
 
 
@@ -151,47 +157,51 @@ def _loops(cloud: Cloud, names: Names) -> Step:
     return step_for(f"{work} may send to its own queue", exists=now is not None, differs=differs, do=do)
 
 
-def clock_shares(cloud: Cloud, names: Names, has: Room) -> tuple[list[Step], list[str]]:
-    """Return the steps that reserve concurrency for the clock, where the account is large enough."""
+def clock_shares(cloud: Cloud, names: Names, has: Room, *, deploys: bool) -> tuple[list[Step], list[str]]:
+    """Return the steps that reserve concurrency for the clock, where the account is large enough.
+
+    Chalice takes the shares away whenever it deploys.
+    """
     client, now = cloud.client("lambda"), {}
     for handler in SHARES:
         with ignore_missing():
             asked = client.get_function_concurrency(FunctionName=names.function(handler))
             now[handler] = asked.get("ReservedConcurrentExecutions")
     missing = {handler: share for handler, share in SHARES.items() if now.get(handler) != share}
+    due = SHARES if deploys else missing
     what = f"a share for {', '.join(names.function(handler) for handler in SHARES)}"
     if has.unreserved - sum(missing.values()) < UNRESERVED_AT_LEAST:
         return [], [TOO_SMALL]
 
     def do(_report: Report) -> None:
-        for handler, share in missing.items():
+        for handler, share in due.items():
             client.put_function_concurrency(
                 FunctionName=names.function(handler), ReservedConcurrentExecutions=share
             )
 
-    return [step_for(what, exists=bool(now), differs=sorted(missing), do=do)], []
+    differs = sorted(missing) or ([AFTER] if deploys else [])
+    return [step_for(what, exists=bool(now), differs=differs, do=do)], []
 
 
 def _events(cloud: Cloud, names: Names) -> Step:
     client = cloud.client("lambda")
-    wanted = {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": EVENT_SECONDS}
     wrong = []
     for handler in SCHEDULED:
         now: dict[str, Any] = {}
         with ignore_missing():
             now = client.get_function_event_invoke_config(FunctionName=names.function(handler))
-        if any(now.get(key) != value for key, value in wanted.items()):
+        if any(now.get(key) != value for key, value in EVENTS.items()):
             wrong.append(handler)
 
     def do(_report: Report) -> None:
         for handler in wrong:
-            client.put_function_event_invoke_config(FunctionName=names.function(handler), **wanted)
+            client.put_function_event_invoke_config(FunctionName=names.function(handler), **EVENTS)
 
     what = f"events of {', '.join(SCHEDULED)}: dropped after {EVENT_SECONDS} s, tried once"
     return step_for(what, exists=len(wrong) < len(SCHEDULED), differs=wrong, do=do)
 
 
-def _rate(cloud: Cloud, names: Names) -> Step:
+def _rate(cloud: Cloud, names: Names, *, deploys: bool) -> Step:
     client = cloud.client("apigateway")
     wanted = {"throttlingRateLimit": RATE, "throttlingBurstLimit": BURST}
     now = _rate_now(cloud, names)
@@ -207,6 +217,8 @@ def _rate(cloud: Cloud, names: Names) -> Step:
         )
 
     differs = [key for key, value in wanted.items() if now is not None and now.get(key) != value]
+    if deploys and not differs:
+        differs = [AFTER]  # whether a new deployment of the API keeps it is for AWS to say
     what = f"at most {RATE:g} calls of the API a second, {BURST} in a burst"
     return step_for(what, exists=now is not None, differs=differs, do=do)
 

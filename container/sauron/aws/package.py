@@ -24,6 +24,7 @@ from .cloud import Cloud
 FOLDERS = ("chalicelib", "sauron_jobs_loader")
 FILES = ("app.py", "requirements.txt", ".chalice/config.json")
 PACKAGES_KEPT = 4
+NEWER_LINUX = (3, 12)  # the first Python that Lambda runs on Amazon Linux 2023
 
 
 def checkout() -> Path:
@@ -40,6 +41,17 @@ def checkout() -> Path:
             "Clone the repository, and run there: make install && .venv/bin/sauron aws up"
         )
     return root
+
+
+def about_python(version: tuple[int, int]) -> list[str]:
+    """Return what to know of the Python that deploys: the functions get the same one."""
+    if version >= NEWER_LINUX:
+        return []
+    told = (
+        f"The functions get the Python that deploys, {version[0]}.{version[1]}: the last one on Amazon "
+        "Linux 2, which AWS gives up. For a newer one run in a fresh clone: make install PYTHON=python3.13"
+    )
+    return [told]
 
 
 def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, Any]:
@@ -63,7 +75,7 @@ def digest(root: Path, config: Mapping[str, Any], cloud: Cloud) -> str:
     total = hashlib.sha256(json.dumps([sys.version_info[:2], config], sort_keys=True).encode())
     for file in sorted(_shipped(root)):
         data = (
-            policies.narrowed(file.read_text("utf-8"), cloud, config).encode()
+            policies.narrowed(file.read_text("utf-8"), cloud, policies.mail_of(config)).encode()
             if _is_policy(file)
             else file.read_bytes()
         )
@@ -81,11 +93,12 @@ def copy(root: Path, stage: str, config: Mapping[str, Any], cloud: Cloud) -> Pat
             _delete(old)
     _forget_old(kept)
     folder.mkdir(parents=True, exist_ok=True)
+    mail = policies.mail_of(config)
     for file in _shipped(root):
         target = folder / file.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         if _is_policy(file):
-            target.write_text(policies.narrowed(file.read_text("utf-8"), cloud, config), encoding="utf-8")
+            target.write_text(policies.narrowed(file.read_text("utf-8"), cloud, mail), encoding="utf-8")
         else:
             shutil.copy(file, target)
     (folder / "vendor").mkdir()

@@ -24,7 +24,7 @@ RECEIVED_AT_MOST = 5
 
 def steps(cloud: Cloud, names: Names) -> list[Step]:
     """Return the steps that create both queues."""
-    return [_step(cloud, name, attributes) for name, attributes in _desired(cloud, names).items()]
+    return [_step(cloud, name, attributes) for name, attributes in wanted(cloud, names).items()]
 
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
@@ -44,24 +44,22 @@ def url(cloud: Cloud, name: str) -> str | None:
     return None
 
 
-def _desired(cloud: Cloud, names: Names) -> dict[str, dict[str, str]]:
+def wanted(cloud: Cloud, names: Names) -> dict[str, dict[str, Any]]:
     """Return the attributes of both; the dead-letter queue first, because the other names it."""
     dead = cloud.arn("sqs", names.dead_queue)
     return {
-        names.dead_queue: {
-            "MessageRetentionPeriod": str(DEAD_RETENTION_SECONDS),
-            "SqsManagedSseEnabled": "true",
-        },
+        names.dead_queue: {"MessageRetentionPeriod": DEAD_RETENTION_SECONDS, "SqsManagedSseEnabled": True},
         names.queue: {
-            "VisibilityTimeout": str(VISIBILITY_SECONDS),
-            "MessageRetentionPeriod": str(RETENTION_SECONDS),
-            "SqsManagedSseEnabled": "true",
-            "RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": RECEIVED_AT_MOST}),
+            "VisibilityTimeout": VISIBILITY_SECONDS,
+            "MessageRetentionPeriod": RETENTION_SECONDS,
+            "SqsManagedSseEnabled": True,
+            "RedrivePolicy": {"deadLetterTargetArn": dead, "maxReceiveCount": RECEIVED_AT_MOST},
         },
     }
 
 
-def _step(cloud: Cloud, name: str, attributes: Mapping[str, str]) -> Step:
+def _step(cloud: Cloud, name: str, values: Mapping[str, Any]) -> Step:
+    attributes = {key: json.dumps(value) for key, value in values.items()}  # SQS takes and returns texts
     place = url(cloud, name)
     has: dict[str, str] = {}
     if place:
@@ -75,7 +73,7 @@ def _step(cloud: Cloud, name: str, attributes: Mapping[str, str]) -> Step:
     def do(_report: Report) -> None:
         sqs = cloud.client("sqs")
         if place is None:
-            sqs.create_queue(QueueName=name, Attributes=dict(attributes))
+            sqs.create_queue(QueueName=name, Attributes=attributes)
         else:
             sqs.set_queue_attributes(QueueUrl=place, Attributes={key: attributes[key] for key in differs})
 

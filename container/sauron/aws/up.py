@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,13 @@ def check(names: Names, faults: Collection[str] = ()) -> tuple[Cloud, Path]:
 
 
 def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: Request) -> Plan:
-    """Compare the settings with what AWS has. Changes nothing. Raises AwsError and StoreError."""
+    """Compare the settings with what AWS has. Changes nothing.
+
+    Raises AwsError, StoreError, and StackError if the stage was made from the template.
+    """
     migration = store.step(wants.store_url, wants.db_ca)
     with aws_errors(f"look at stage {names.stage}"):
+        inventory.refuse_a_stack(account, names)
         has = parameters.stored(account, names)
         secrets = parameters.steps(account, names, wants.secrets, has, request.forget)
         shipped = deployment.Deployment(account, names, root, wants.variables, frozenset(wants.secrets))
@@ -71,6 +76,7 @@ def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: R
             names,
             request.concurrency,
             limits.room(account, store.connections(wants.store_url, wants.db_ca)),
+            deploys=begins,
         )
         steps = [
             *queues.steps(account, names),
@@ -83,7 +89,7 @@ def plan_up(account: Cloud, root: Path, names: Names, wants: Desired, request: R
             *limited,
             *alarms.steps(account, names, request.alarm_email),
         ]
-    notes = [*wants.notes, *about]
+    notes = [*wants.notes, *package.about_python(sys.version_info[:2]), *about]
     if not any(step.what.startswith("topic ") for step in steps):
         outside = "SAURON_HEARTBEAT_URL" in wants.secrets | wants.variables
         notes.append(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,9 @@ def test_what_this_interpreter_finds_is_named_normally() -> None:
     found = lambda_limits.installed()
     assert found["typing-extensions"]
     assert found["httpx"]
+
+
+def test_markers_are_read_with_the_python_that_deploys() -> None:
+    here = "{}.{}".format(*sys.version_info)
+    assert unmet(f'pandas; python_version != "{here}"') == []
+    assert len(unmet(f'pandas; python_version == "{here}"')) == 1

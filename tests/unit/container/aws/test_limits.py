@@ -53,7 +53,38 @@ def test_a_mapping_that_is_never_made_is_an_error_with_the_next_step() -> None:
 
 def test_the_clock_has_a_share_only_where_aws_leaves_a_hundred_for_others() -> None:
     cloud = Cloud(_Session(), "eu-west-1", "123456789012", "arn:aws:iam::123456789012:user/me")
-    assert clock_shares(cloud, Names("prod"), Room(101, 101)) == ([], [TOO_SMALL])
-    steps, notes = clock_shares(cloud, Names("prod"), Room(102, 102))
+    assert clock_shares(cloud, Names("prod"), Room(101, 101), deploys=False) == ([], [TOO_SMALL])
+    steps, notes = clock_shares(cloud, Names("prod"), Room(102, 102), deploys=False)
     assert [step.what for step in steps] == ["a share for sauron-prod-tick, sauron-prod-upkeep"]
     assert notes == []
+
+
+CLOCK_SECONDS = {"tick": 10, "sync": 20, "upkeep": 40}  # how long each may take in a bad minute
+API_CALLS = 2  # going on at any time
+
+
+def late_ticks(runs_at_once: int, *, account: int, run_minutes: int = 14, queued: int = 10) -> list[int]:
+    """Play half an hour of an account second by second; return the minutes whose tick was refused.
+
+    A message that finds no free function stays in the queue. An event of the clock that finds none is lost.
+    """
+    running: list[tuple[int, str]] = []  # until when
+    late: list[int] = []
+    for second in range(30 * 60):
+        running = [(until, name) for until, name in running if until > second]
+        busy = [name for _, name in running].count("work")
+        while queued and busy < runs_at_once and len(running) + API_CALLS < account:
+            running.append((second + run_minutes * 60, "work"))
+            queued, busy = queued - 1, busy + 1
+        if second % 60 == 30:
+            for name, seconds in CLOCK_SECONDS.items():
+                if len(running) + API_CALLS < account:
+                    running.append((second + seconds, name))
+                elif name == "tick":
+                    late.append(second // 60)
+    return late
+
+
+def test_ten_runs_of_14_minutes_in_an_account_of_ten_leave_every_tick_on_time() -> None:
+    assert late_ticks(Room(10, 10).runs, account=10) == []
+    assert len(late_ticks(1000, account=10)) > 13  # what would be without a limit

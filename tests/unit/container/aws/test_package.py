@@ -23,3 +23,10 @@ def test_the_digest_changes_with_the_settings_and_the_account_and_not_with_their
 def test_an_unknown_stage_is_named_with_the_known_ones() -> None:
     with pytest.raises(SauronError, match="no stage 'blue'"):
         package.config(ROOT, "blue", {})
+
+
+def test_the_plan_tells_of_a_python_whose_time_is_over() -> None:
+    [told] = package.about_python((3, 11))
+    assert "3.11" in told
+    assert "make install PYTHON=" in told
+    assert package.about_python((3, 12)) == package.about_python((3, 13)) == []

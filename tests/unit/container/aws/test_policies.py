@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from chalicelib.errors import SauronError
 from sauron.aws import package, policies
 from sauron.aws.cloud import Cloud
 from sauron.aws.names import HANDLERS, Names
+from tests import aws_iam
 from tests.e2e.outside import ROOT
 
 
@@ -64,30 +64,18 @@ for name in MAILS:
 def deployed(handler: str, **variables: str) -> list[dict[str, Any]]:
     """Return the statements of a function's policy as `up` deploys them."""
     text = (ROOT / f".chalice/policy-prod-{handler}.json").read_text(encoding="utf-8")
-    found = json.loads(policies.narrowed(text, US, package.config(ROOT, "prod", variables)))
+    mail = policies.mail_of(package.config(ROOT, "prod", variables))
+    found = json.loads(policies.narrowed(text, US, mail))
     statements: list[dict[str, Any]] = found["Statement"]
     return statements
 
 
 def allows(statements: list[dict[str, Any]], call: tuple[str, str, str], sender: str = "") -> bool:
-    """Decide as IAM does on the few forms that these policies use."""
+    """Return whether a policy allows a call."""
     action, service, rest = call
     region = "us-east-1" if service == "ses" else "eu-west-1"
     arn = f"arn:aws:{service}:{region}:123456789012:{rest}"
-    for one in statements:
-        actions, resources = (
-            [given] if isinstance(given, str) else given for given in (one["Action"], one["Resource"])
-        )
-        condition = one.get("Condition", {})
-        assert condition.keys() <= {"StringEqualsIgnoreCase"}
-        senders = condition.get("StringEqualsIgnoreCase", {}).get("ses:FromAddress", [sender])
-        if (
-            action in actions
-            and any(fnmatchcase(arn, given) for given in resources)
-            and sender.lower() in [known.lower() for known in senders]
-        ):
-            return True
-    return False
+    return aws_iam.allows(statements, aws_iam.Call(action, arn, {aws_iam.SENDER: sender}))
 
 
 @pytest.mark.parametrize("handler", HANDLERS)
@@ -123,11 +111,10 @@ def test_an_operator_s_own_statement_about_mail_stays() -> None:
     limited = own | {"Sid": "SendMail", "Condition": {"StringEquals": {"ses:FromAddress": "me@example.org"}}}
     text = json.dumps({"Version": "2012-10-17", "Statement": [own, limited]})
     for variables in ({}, {"FROM_EMAIL": "sauron@example.org"}):
-        assert json.loads(policies.narrowed(text, US, package.config(ROOT, "prod", variables))) == json.loads(
-            text
-        )
+        mail = policies.mail_of(package.config(ROOT, "prod", variables))
+        assert json.loads(policies.narrowed(text, US, mail)) == json.loads(text)
 
 
 def test_a_policy_that_is_not_json_is_told() -> None:
     with pytest.raises(SauronError, match=r"policy in \.chalice is not valid JSON .*line 1"):
-        policies.narrowed("{", US, package.config(ROOT, "prod", {}))
+        policies.narrowed("{", US, policies.Mail("us-east-1", ()))
