@@ -91,8 +91,13 @@ def _take_back(tx: Tx, last: datetime | None, now: datetime) -> bool:
     if last is None or not was_down(last, now):
         return False
     log.warning("tick.downtime_detected", last=last, silent_seconds=int((now - last).total_seconds()))
-    for job_id, first in enqueue.take_back(tx, after=last, until=now).items():
+    returned = enqueue.take_back(tx, after=last, until=now)
+    for job_id, first in returned.first.items():
         registry.rewind(tx, job_id, before=first)
+    for run_id, job_id in returned.overtaken:
+        job = registry.job(tx, job_id)
+        if job is not None and job.spec.catchup is not Catchup.ALL:  # a newer one has its row
+            outage.miss(tx, run_id, job.spec.catchup, now=now)
     silences.note(tx, since=last, until=now)
     return True
 
@@ -108,7 +113,7 @@ def _miss_what_is_late(tx: Tx, last: datetime | None, now: datetime) -> int:
     for run_id, job_id in outage.late(tx, now=now):
         job = registry.job(tx, job_id)
         if job is not None and job.spec.catchup is Catchup.NONE:
-            outage.miss(tx, run_id, now=now)
+            outage.miss(tx, run_id, Catchup.NONE, now=now)
             missed += 1
     if missed:
         silences.note(tx, since=last, until=now)

@@ -6,10 +6,11 @@ The tables make it true: a second insert for one occurrence or idempotency key d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, not_, or_, select
 
 from chalicelib.model.runs import OCCURRENCES
 from chalicelib.store.database import Tx
@@ -18,8 +19,14 @@ from chalicelib.store.postgres.locks import hold_ledger
 from chalicelib.store.schema import QUEUED, job_queue, jobs, periods
 
 _q = job_queue.c
-# A row of the schedule has no reason. A reason says where a row came from, and nothing else does.
-_of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0, _q.origin.in_(OCCURRENCES), _q.reason.is_(None))
+
+
+def _of_the_schedule_in(c: Any) -> ColumnElement[bool]:
+    # A row of the schedule has no reason. A reason says where a row came from, and nothing else does.
+    return and_(c.state == QUEUED, c.attempt == 0, c.origin.in_(OCCURRENCES), c.reason.is_(None))
+
+
+_of_the_schedule = _of_the_schedule_in(_q)
 
 
 def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -56,31 +63,55 @@ def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:
         tx.execute(delete(job_queue).where(_q.job_id.in_(some), _of_the_schedule, _q.fire_at > after))
 
 
-def take_back(tx: Tx, *, after: datetime, until: datetime) -> dict[str, datetime]:
-    """Delete never claimed occurrences of enabled jobs in (after, until]; return the first of each job.
+_in_force_since = (
+    select(periods.c.since).where(periods.c.job_id == _q.job_id, periods.c.until.is_(None)).scalar_subquery()
+)
+# Occurrences of an earlier schedule are none of these: the schedule in force now would not put them back.
+_of_silence = and_(
+    _of_the_schedule,
+    _q.fire_at > bindparam("after", type_=_q.fire_at.type),
+    _q.fire_at <= bindparam("until", type_=_q.fire_at.type),
+    _q.job_id.in_(select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))),
+    _q.fire_at > _in_force_since,
+)
+_kept = job_queue.alias("kept")
+_last_kept = (
+    select(func.max(_kept.c.fire_at))
+    .where(
+        _kept.c.job_id == _q.job_id,
+        _kept.c.fire_at > bindparam("after", type_=_q.fire_at.type),
+        _kept.c.fire_at <= bindparam("until", type_=_q.fire_at.type),
+        not_(_of_the_schedule_in(_kept.c)),
+    )
+    .correlate(job_queue)
+    .scalar_subquery()
+)
+_take_back = (
+    delete(job_queue)
+    .where(_of_silence, or_(_last_kept.is_(None), _q.fire_at > _last_kept))
+    .returning(_q.job_id, _q.fire_at)
+)
+_overtaken = select(_q.id, _q.job_id).where(_of_silence)
 
-    Occurrences of an earlier schedule stay: the schedule in force now would not put them back. Those with a
-    reason stay too.
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What goes back to the schedule: the first occurrence of each job; and runs (id, job) that cannot."""
+
+    first: Mapping[str, datetime]
+    overtaken: Sequence[tuple[str, str]]
+
+
+def take_back(tx: Tx, *, after: datetime, until: datetime) -> Returned:
+    """Delete never claimed occurrences of enabled jobs in (after, until].
+
+    One that is followed by an occurrence which has its row for good (it was claimed, or a sync found it
+    missed) was overtaken and stays, because the schedule is accounted for in one piece. Occurrences of an
+    earlier schedule and those with a reason stay too.
     """
     hold_ledger(tx)
-    enabled = select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))
-    in_force_since = (
-        select(periods.c.since)
-        .where(periods.c.job_id == _q.job_id, periods.c.until.is_(None))
-        .scalar_subquery()
-    )
-    gone = tx.execute(
-        delete(job_queue)
-        .where(
-            _of_the_schedule,
-            _q.fire_at > after,
-            _q.fire_at <= until,
-            _q.job_id.in_(enabled),
-            _q.fire_at > in_force_since,
-        )
-        .returning(_q.job_id, _q.fire_at)
-    )
+    silence = {"after": after, "until": until}
     first: dict[str, datetime] = {}
-    for row in gone:
+    for row in tx.execute(_take_back, silence):
         first[row.job_id] = min(row.fire_at, first.get(row.job_id, row.fire_at))
-    return first
+    return Returned(first, [(row.id, row.job_id) for row in tx.execute(_overtaken, silence)])

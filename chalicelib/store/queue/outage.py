@@ -72,7 +72,6 @@ _miss = (
     .where(_q.id == bindparam("run"), _q.state == QUEUED)
     .values(state=RunState.MISSED, reason=bindparam("why"), finished_at=bindparam("now"))
 )
-WHY = f"its time passed while Sauron was not running (catchup={Catchup.NONE})"
 
 
 def late(tx: Tx, *, now: datetime) -> list[tuple[str, str]]:
@@ -80,6 +79,7 @@ def late(tx: Tx, *, now: datetime) -> list[tuple[str, str]]:
     return [(row.id, row.job_id) for row in tx.execute(_late, {"on_time": now - ON_TIME})]
 
 
-def miss(tx: Tx, run_id: str, *, now: datetime) -> None:
-    """Record a queued occurrence as missed."""
-    tx.execute(_miss, {"run": run_id, "why": WHY, "now": now})
+def miss(tx: Tx, run_id: str, catchup: Catchup, *, now: datetime) -> None:
+    """Record a queued occurrence as missed, as the job's catch-up policy wants it."""
+    why = f"its time passed while Sauron was not running (catchup={catchup})"
+    tx.execute(_miss, {"run": run_id, "why": why, "now": now})

@@ -106,3 +106,30 @@ def test_what_was_queued_before_a_switch_that_ended_during_downtime_is_in_the_le
         rows = tx.execute(select(job_queue.c.fire_at, job_queue.c.gap_from, job_queue.c.gap_count)).all()
     past = [row for row in rows if row.fire_at <= clock.now()]
     assert sum(row.gap_count or 1 for row in past) == 6
+
+
+@pytest.mark.every_store
+@pytest.mark.parametrize(
+    ("catchup", "states"),
+    [
+        ("latest", ["missed", "missed", "missed", "queued"]),
+        ("none", ["missed", "missed", "missed", "missed"]),
+        ("all", ["queued", "queued", "queued", "queued"]),
+    ],
+)
+def test_a_sync_during_a_silence_leaves_no_occurrence_out_of_the_ledger(
+    store: Store, clock: ManualClock, catchup: str, states: list[str]
+) -> None:
+    define(store, clock, "minutely", catchup=catchup, max_attempts=1)
+    tick(store, clock)  # queues the next minute ahead
+    began = clock.now()
+    clock.move(seconds=218)
+    define(store, clock, "minutely", catchup=catchup, max_attempts=2)  # accounts for what is past
+    clock.move(seconds=47)
+    tick(store, clock)
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+        columns = (job_queue.c.fire_at, job_queue.c.gap_from, job_queue.c.gap_count, job_queue.c.state)
+        rows = tx.execute(select(*columns).order_by(job_queue.c.fire_at)).all()
+    past = [row for row in rows if began < row.fire_at <= clock.now()]
+    assert [row.state for row in past for _ in range(row.gap_count or 1)] == states
