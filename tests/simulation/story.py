@@ -24,7 +24,7 @@ ZONES = (
 STARTS = ("2026-03-27", "2026-03-06", "2026-10-23", "2026-10-30", "2026-04-03", "2026-02-26", "2027-12-30")
 
 Event = tuple[float, str, dict[str, Any]]
-Manifest = Mapping[str, Mapping[str, Any]]
+Manifest = Mapping[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ PACES = {
 }
 SHARES = ("minutes", "minutes", "hours", "hours", "days", "years")
 LONG = ("days", "years")
+ONE_POOL_EVERY = 4  # so many seeds have one story in which all jobs share a pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ def draw(seed: int) -> Story:
     days = round(rng.uniform(*pace.days), 3)
     manifests: list[Manifest] = [_first_manifest(rng, pace)]
     events = _events(rng, pace, days, manifests)
+    if seed % ONE_POOL_EVERY == 0:
+        manifests = [{job_id: job | {"pool": "db"} for job_id, job in one.items()} for one in manifests]
     runners = rng.choice((1, 1, 1, 2) if kind in LONG else (1, 2, 2, 2, 3, 4))
     return Story(
         seed,
