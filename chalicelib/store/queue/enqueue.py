@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, not_, or_, select
+from sqlalchemy import and_, bindparam, delete, func, select
 
 from chalicelib.model.runs import OCCURRENCES
 from chalicelib.store.database import Tx
@@ -20,13 +20,8 @@ from chalicelib.store.schema import QUEUED, job_queue, jobs, periods
 
 _q = job_queue.c
 
-
-def _of_the_schedule_in(c: Any) -> ColumnElement[bool]:
-    # A row of the schedule has no reason. A reason says where a row came from, and nothing else does.
-    return and_(c.state == QUEUED, c.attempt == 0, c.origin.in_(OCCURRENCES), c.reason.is_(None))
-
-
-_of_the_schedule = _of_the_schedule_in(_q)
+# A row of the schedule has no reason. A reason says where a row came from, and nothing else does.
+_of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0, _q.origin.in_(OCCURRENCES), _q.reason.is_(None))
 
 
 def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -74,6 +69,8 @@ _of_silence = and_(
     _q.job_id.in_(select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))),
     _q.fire_at > _in_force_since,
 )
+# Locked, so that none is claimed from here on. What is being claimed right now is passed over.
+_mine = select(_q.id).where(_of_silence).with_for_update(skip_locked=True).cte("mine")
 _kept = job_queue.alias("kept")
 _last_kept = (
     select(func.max(_kept.c.fire_at))
@@ -81,17 +78,20 @@ _last_kept = (
         _kept.c.job_id == _q.job_id,
         _kept.c.fire_at > bindparam("after", type_=_q.fire_at.type),
         _kept.c.fire_at <= bindparam("until", type_=_q.fire_at.type),
-        not_(_of_the_schedule_in(_kept.c)),
+        _kept.c.id.not_in(select(_mine.c.id)),
     )
     .correlate(job_queue)
     .scalar_subquery()
 )
 _take_back = (
     delete(job_queue)
-    .where(_of_silence, or_(_last_kept.is_(None), _q.fire_at > _last_kept))
+    .where(
+        _q.id.in_(select(_mine.c.id)),
+        _q.fire_at > func.coalesce(_last_kept, bindparam("after", type_=_q.fire_at.type)),
+    )
     .returning(_q.job_id, _q.fire_at)
 )
-_overtaken = select(_q.id, _q.job_id).where(_of_silence)
+_overtaken = select(_q.id, _q.job_id).where(_of_silence).with_for_update(skip_locked=True)
 
 
 @dataclass(frozen=True, slots=True)
