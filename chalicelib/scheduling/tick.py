@@ -43,9 +43,7 @@ def tick(store: Store, clock: Clock, pool_sizes: Mapping[str, int] | None = None
     """Account for every occurrence up to HORIZON from now; bring the stored sizes of pools in line."""
     with store.write() as tx:
         now = ledger.time_of_act(tx, clock)
-        last = _last_tick(tx)
-        late = _miss_what_is_late(tx, last, now)
-        on_time = timedelta() if _take_back(tx, last, now) else ON_TIME
+        late, on_time = _after_silence(tx, now)
         _expire_overrides(tx, now, on_time)
         if pool_sizes is not None:
             pools.keep_sizes(tx, pool_sizes)
@@ -71,44 +69,51 @@ def foresee(tx: Tx, *, now: datetime) -> list[tuple[str, str, int]]:
 
     Return the ledger's rows that it would write for the past: job, state, and how many occurrences.
     """
-    on_time = timedelta() if _take_back(tx, _last_tick(tx), now) else ON_TIME
+    _late, on_time = _after_silence(tx, now)
     _expire_overrides(tx, now, on_time)
     while ledger.fill(tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time).jobs:
         pass
     return ledger.written(tx, at=now)
 
 
-def _last_tick(tx: Tx) -> datetime | None:
+def _after_silence(tx: Tx, now: datetime) -> tuple[int, timedelta]:
+    """Settle what became late since the last tick.
+
+    Return how many occurrences that were queued are missed, and how late one is that still counts as on time.
+    """
     done = duties.duty(tx, duties.TICK)
-    return done[0] if done else None
+    if done is None or now - done[0] <= outage.QUIET:
+        return 0, ON_TIME
+    last = done[0]
+    if was_down(last, now):
+        return _take_back(tx, last, now), timedelta()
+    return _miss_what_is_late(tx, last, now), ON_TIME
 
 
-def _take_back(tx: Tx, last: datetime | None, now: datetime) -> bool:
+def _take_back(tx: Tx, last: datetime, now: datetime) -> int:
     """After downtime, return to the schedule what was queued for that time and could not be claimed.
 
-    Return whether there was downtime.
+    Return how many occurrences were missed because they cannot go back.
     """
-    if last is None or not was_down(last, now):
-        return False
     log.warning("tick.downtime_detected", last=last, silent_seconds=int((now - last).total_seconds()))
     returned = enqueue.take_back(tx, after=last, until=now)
     for job_id, first in returned.first.items():
         registry.rewind(tx, job_id, before=first)
+    missed = 0
     for run_id, job_id in returned.overtaken:
         job = registry.job(tx, job_id)
         if job is not None and job.spec.catchup is not Catchup.ALL:  # a newer one has its row
             outage.miss(tx, run_id, job.spec.catchup, now=now)
+            missed += 1
     silences.note(tx, since=last, until=now)
-    return True
+    return missed
 
 
-def _miss_what_is_late(tx: Tx, last: datetime | None, now: datetime) -> int:
+def _miss_what_is_late(tx: Tx, last: datetime, now: datetime) -> int:
     """After a silence that is no downtime, end what jobs without catch-up had queued ahead and is late.
 
     Return how many occurrences were missed.
     """
-    if last is None or was_down(last, now) or now - last <= outage.QUIET:
-        return 0
     missed = 0
     for run_id, job_id in outage.late(tx, now=now):
         job = registry.job(tx, job_id)

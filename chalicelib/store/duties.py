@@ -6,26 +6,20 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from .database import Tx
+from .dialect import upsert
 from .schema import duties
 
 TICK = "tick"
 
 _d = duties.c
-_done = {
-    name: into.on_conflict_do_update(
-        index_elements=[_d.name], set_={"at": into.excluded.at, "detail": into.excluded.detail}
-    )
-    for name, into in (("sqlite", sqlite.insert(duties)), ("postgresql", postgresql.insert(duties)))
-}
 _last = select(_d.at, _d.detail).where(_d.name == bindparam("name"))
 
 
 def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
     """Note that a duty was done."""
-    tx.execute(_done[tx.dialect.name], {"name": name, "at": at, "detail": detail})
+    tx.execute(upsert(tx, duties, {"name": name}, {"at": at, "detail": detail}))
 
 
 def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
