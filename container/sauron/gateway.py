@@ -93,16 +93,9 @@ class Gateway:
                 return _complete(204, [("Allow", allowed)], b"")
             asks = sent if is_page(route) else {}
             return _refused(asks, source_ip, 405, f"This path answers {allowed}.", allow=allowed)
-        event = {
-            "requestContext": {
-                "httpMethod": effective,
-                "resourcePath": route,
-                "identity": {"sourceIp": source_ip},
-                "path": asked.path,
-            },
-            "headers": sent,
+        event = _event(effective, route, asked.path, sent, source_ip)
+        event |= {
             "pathParameters": captured,
-            "stageVariables": {},
             "multiValueQueryStringParameters": asked.query or None,
             "body": body,
         }
@@ -141,19 +134,27 @@ def _refused(
     return _complete(status, _flat(known, named), text.encode())
 
 
-def _reader(sent: Mapping[str, str], source_ip: str) -> Caller:
-    """Return who asks for a page that does not exist, as if it were the overview; NOBODY if unknown."""
-    context = {"httpMethod": "GET", "resourcePath": "/", "identity": {"sourceIp": source_ip}, "path": "/"}
-    event: dict[str, Any] = {
-        "requestContext": context,
+def _event(method: str, route: str, path: str, sent: Mapping[str, str], source_ip: str) -> dict[str, Any]:
+    """Return the event of API Gateway for a request without parameters, query and body."""
+    return {
+        "requestContext": {
+            "httpMethod": method,
+            "resourcePath": route,
+            "identity": {"sourceIp": source_ip},
+            "path": path,
+        },
         "headers": dict(sent),
         "pathParameters": {},
         "stageVariables": {},
         "multiValueQueryStringParameters": None,
         "body": b"",
     }
+
+
+def _reader(sent: Mapping[str, str], source_ip: str) -> Caller:
+    """Return who asks for a page that does not exist, as if it were the overview; NOBODY if unknown."""
     try:
-        return identify(Request(event), PROCESS.settings())
+        return identify(Request(_event("GET", "/", "/", sent, source_ip)), PROCESS.settings())
     except SauronError:
         return NOBODY
 
