@@ -7,7 +7,6 @@ is too far into the dead-letter queue.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +17,11 @@ import pytest
 
 from chalicelib.operations.operations import TriggerRequest
 from chalicelib.runtime import lambda_worker
-from chalicelib.settings import Settings
-from chalicelib.wiring import LAMBDA, Sauron
-from chalicelib.wiring import build as build_sauron
+from chalicelib.wiring import Sauron
 from sauron.aws import limits
 from tests import aws_server
 from tests.conftest import ManualClock
-from tests.e2e.outside import Repository
+from tests.on_queue import sauron_on_queue
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 STOPPED_AFTER = 16  # steps of one chain, by Lambda's detection
@@ -96,19 +93,7 @@ def stage(aws: aws_server.Aws, folder: Path, clock: ManualClock, loops: str) -> 
     client = boto3.client("sqs")
     dead = client.create_queue(QueueName="runs-dead")["QueueUrl"]
     queue = Queue(client, client.create_queue(QueueName="runs")["QueueUrl"], dead, loops)
-    repository = Repository(folder / "bundle")
-    repository.commit({"manifest.py": MANIFEST})
-    known = {
-        "JOB_QUEUE_DB_URL": f"sqlite:///{folder}/s.sqlite3",
-        "JOBS_DIR": f"{folder}/jobs",
-        "JOBS_GIT_REPO_URL": str(repository.folder),
-        "SAURON_SQS_QUEUE_URL": queue.url,
-        "PATH": os.environ["PATH"],
-    }
-    made = build_sauron(Settings.read(known), clock=clock, runtime=LAMBDA)
-    assert made.bundle.sync().success
-    made.duties.tick()
-    return made, queue
+    return sauron_on_queue(folder, clock, MANIFEST, queue.url), queue
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -30,7 +29,7 @@ from chalicelib.wakeup.waker import Waker
 from chalicelib.wiring import LAMBDA, Sauron
 from chalicelib.wiring import build as build_sauron
 from tests.conftest import ManualClock, define
-from tests.e2e.outside import Repository
+from tests.on_queue import sauron_on_queue
 
 pytestmark = pytest.mark.process
 
@@ -80,18 +79,7 @@ def address(sqs: Any, name: str = "runs") -> str:
 
 @pytest.fixture
 def sauron(sqs: Any, tmp_path: Path, clock: ManualClock) -> Iterator[Sauron]:
-    repository = Repository(tmp_path / "bundle")
-    repository.commit({"manifest.py": MANIFEST})
-    known = {
-        "JOB_QUEUE_DB_URL": f"sqlite:///{tmp_path}/s.sqlite3",
-        "JOBS_DIR": f"{tmp_path}/jobs",
-        "JOBS_GIT_REPO_URL": str(repository.folder),
-        "SAURON_SQS_QUEUE_URL": address(sqs),
-        "PATH": os.environ["PATH"],
-    }
-    made = build_sauron(Settings.read(known), clock=clock, runtime=LAMBDA)
-    assert made.bundle.sync().success
-    made.duties.tick()
+    made = sauron_on_queue(tmp_path, clock, MANIFEST, address(sqs))
     yield made
     made.close()
 
