@@ -109,6 +109,7 @@ def _recorded(sauron: Sauron, caller: Caller, tool: Tool, given: Mapping[str, An
         subject,
         reason=reason if isinstance(reason, str) else None,
         budget=sauron.settings.assistant_budget,
+        lasts=tool.lasts,
     )
     return sauron.audit_log.recording(act)
 

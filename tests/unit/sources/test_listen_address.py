@@ -7,7 +7,8 @@ from chalicelib.settings import Settings
 
 
 @pytest.mark.parametrize(
-    "value", ["127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0", "localhost", "ops.example.org", "büro"]
+    "value",
+    ["127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0", "localhost", "ops.example.org", "büro"],  # noqa: S104 - text
 )
 def test_an_address_or_a_name_is_taken_as_it_is(value: str) -> None:
     assert Settings.read({"API_HOST": value}).api_host == value
