@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
@@ -35,8 +35,12 @@ from chalicelib.store import Store, duties, permissions
 from sauron_jobs_loader.errors import LoaderError, SourceError, SourceFault
 from sauron_jobs_loader.ownership import owner_name
 
+if TYPE_CHECKING:
+    from sauron_jobs_loader.git.source import GitSource
+
 SECONDS = 6.0  # for everything that asks the network or a server
 ROOT = Path("/")
+LONGEST_NAME = 255  # bytes
 Gatherer = Callable[[], Mapping[str, Any]]
 
 
@@ -110,9 +114,15 @@ def _sqlite_path(settings: Settings) -> Path | None:
 
 
 def _place(folder: Path) -> Place:
-    near = next((one for one in (folder, *folder.parents) if one.exists()), Path("/"))
+    near = next((one for one in (folder, *folder.parents) if _is_there(one)), ROOT)
     if not near.is_dir():
         return Place(str(folder), fault=f"a file is in the way; name another place than {folder}")
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in folder.parts):
+        return Place(
+            str(folder), fault=f"a name in it is longer than {LONGEST_NAME} bytes; write a shorter one"
+        )
+    if not os.statvfs(near).f_blocks:  # /proc and /sys: root seems to be allowed to write there
+        return Place(str(folder), fault=f"{near} keeps no files; name a folder on a disk")
     if not os.access(near, os.W_OK | os.X_OK):
         error = PermissionError(13, os.strerror(13))
         return Place(str(folder), fault=permissions.unwritable(folder, error, below=folder))
@@ -124,8 +134,13 @@ def _place(folder: Path) -> Place:
     return Place(str(folder), mode=None if shared else stat.S_IMODE(state.st_mode), owner=owner)
 
 
+def _is_there(place: Path) -> bool:
+    """Return whether a file or folder is there, as far as this user may see; no place is an error."""
+    return os.path.exists(place)  # noqa: PTH110 - Path.exists raises for a folder that is closed to this user
+
+
 def _free_mb(place: Path) -> int | None:
-    near = next((one for one in (place, *place.parents) if one.exists()), None)
+    near = next((one for one in (place, *place.parents) if _is_there(one)), None)
     return None if near is None else shutil.disk_usage(near).free >> 20
 
 
@@ -195,7 +210,8 @@ def _remote(settings: Settings, seconds: float) -> dict[str, Any]:
             known_hosts_file=files.known_hosts(),
             timeout=timedelta(seconds=max(1.0, seconds - 1)),
         )
-        return {"branches": source.heads()}
+        heads = source.heads()
+        return {"branches": heads, "subdir_there": _subdir_there(source, heads, settings)}
     except LoaderError as error:
         refused = isinstance(error, SourceError) and error.fault is SourceFault.ACCESS
         host = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", settings.jobs_git_repo_url)
@@ -205,9 +221,17 @@ def _remote(settings: Settings, seconds: float) -> dict[str, Any]:
         files.close()
 
 
+def _subdir_there(source: GitSource, heads: list[str], settings: Settings) -> bool | None:
+    """Return whether the branch holds the bundle's folder; None if none is set or it cannot be told."""
+    folder, branch = settings.jobs_git_subdir, settings.jobs_git_branch
+    branch = branch or ("main" if "main" in heads else "HEAD")
+    known = folder is not None and branch in {"HEAD", *heads}
+    return source.has_folder(str(folder), branch=branch) if known else None
+
+
 def _store(settings: Settings, path: Path | None) -> dict[str, Any]:
     """Return what the store says, or why it cannot be read. A store that is not there yet is no fault."""
-    if path is not None and not path.exists():
+    if path is not None and not _is_there(path):
         return {}
     store = Store(settings.store_url, backups=settings.backup_dir, ca=settings.db_ca, busy_seconds=1)
     try:

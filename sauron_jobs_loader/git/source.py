@@ -28,6 +28,7 @@ from .command import GitResult, git_environment, run_git
 from .default_branch import followed, named
 from .explain import explain, fault_error
 from .export import DamagedMirrorError, TookTooLongError, export
+from .glance import has_folder
 from .history import Commits, between
 from .limits import TreeLimits
 from .mirror import Mirror
@@ -113,6 +114,10 @@ class GitSource:
             raise self._explain(result)
         lines = result.stdout.splitlines()
         return [line.partition("\trefs/heads/")[2] for line in lines if "\trefs/heads/" in line]
+
+    def has_folder(self, folder: str, *, branch: str) -> bool | None:
+        """Return whether a branch of the remote holds a folder now; None if that cannot be told."""
+        return has_folder(self._runner(None, cwd=Path("/")), self._address.url, branch, folder)
 
     def checkout(self, sha: str, *, anew: bool = False) -> Path:
         """Return the folder that holds exactly commit `sha`; fetch it if it is not in the mirror.

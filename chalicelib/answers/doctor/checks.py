@@ -26,6 +26,7 @@ CHECKS: tuple[tuple[str, Callable[[Facts, str], Finding | None]], ...] = (
     ("git address", repository.address),
     ("token user", repository.token_user),
     ("branch", repository.branch),
+    ("bundle folder", repository.folder),
     ("host keys", repository.host_keys),
     ("missing secrets", repository.missing_secrets),
     ("alert channel", telling.channel),

@@ -37,6 +37,7 @@ class Facts:
     token_advice: str | None = None  # why a git token may be refused
     remote_fault: str | None = None
     branches: Sequence[str] | None = None
+    subdir_there: bool | None = None  # whether the branch holds JOBS_GIT_SUBDIR
     ssh_host: str | None = None  # the host of an ssh bundle
     host_known: bool | None = None
     missing_secrets: Mapping[str, Sequence[str]] | None = None

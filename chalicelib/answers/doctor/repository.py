@@ -56,6 +56,20 @@ def branch(facts: Facts, check: str) -> Finding | None:
     return wrong(check, f"the repository has no branch {wanted!r}", cure)
 
 
+def folder(facts: Facts, check: str) -> Finding | None:
+    """Whether the folder of the bundle is there in the repository."""
+    if facts.settings is None or facts.subdir_there is None:
+        return None
+    wanted = facts.settings.jobs_git_subdir
+    if facts.subdir_there:
+        return well(check, f"{wanted} is there")
+    return wrong(
+        check,
+        f"the repository has no folder {wanted}",
+        "set JOBS_GIT_SUBDIR to the folder that holds manifest.py, or unset it if that is the top",
+    )
+
+
 def host_keys(facts: Facts, check: str) -> Finding | None:
     """Whether the key of an ssh bundle's host is known."""
     if facts.ssh_host is None or facts.host_known is None:

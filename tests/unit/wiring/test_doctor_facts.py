@@ -102,11 +102,45 @@ def test_a_repository_says_its_branches_or_why_it_does_not_answer(
         ["-C", str(bundle), "branch", "staging"],
     ):
         subprocess.run(["git", *command], check=True, env={"PATH": os.environ["PATH"]})
+    (bundle / "ops/jobs").mkdir(parents=True)
+    (bundle / "ops/jobs/manifest.py").touch()
+    (bundle / "notes").touch()
+    for command in (["add", "-A"], ["commit", "-q", "-m", "second"]):
+        subprocess.run(["git", "-C", bundle, *author, *command], check=True, env={"PATH": os.environ["PATH"]})
     found = learnt(settings(JOBS_GIT_REPO_URL=str(bundle)), clock)
     assert (found.branches, found.remote_fault) == (["main", "staging"], None)
+    assert found.subdir_there is None
+    for folder, branch, there in (
+        ("ops/jobs", "", True),
+        ("ops", "main", True),
+        ("ops/none", "", False),
+        ("notes", "", False),
+        ("ops/jobs", "staging", False),
+        ("ops/jobs", "no-such", None),
+    ):
+        asked = {"JOBS_GIT_SUBDIR": folder, "JOBS_GIT_BRANCH": branch}
+        answer = learnt(settings(JOBS_GIT_REPO_URL=str(bundle), **asked), clock)
+        assert answer.subdir_there is there, asked
+    assert not (tmp_path / "jobs").exists()
     nowhere = learnt(settings(JOBS_GIT_REPO_URL=str(tmp_path / "none")), clock)
     assert "none" in str(nowhere.remote_fault or nowhere.address_fault)
     assert learnt(settings(JOBS_GIT_REPO_URL="ext::sh -c x"), clock, outside=False).address_fault
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("/proc/jobs", "keeps no files"),
+        ("/sys/kernel/jobs", "keeps no files"),
+        ("/dev/null/jobs", "a file is in the way"),
+        (f"/tmp/{'x' * 300}/jobs", "longer than 255 bytes"),  # noqa: S108 - nothing is made there
+    ],
+)
+def test_a_place_where_no_folder_can_be_made_is_a_fault(
+    clock: ManualClock, settings: Any, place: str, why: str
+) -> None:
+    faults = [one.fault for one in learnt(settings(JOBS_DIR=place), clock, outside=False).places]
+    assert why in str(faults[-1])
 
 
 def test_an_ssh_bundle_needs_the_key_of_its_host(clock: ManualClock, settings: Any) -> None:
