@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
+
+from chalicelib.clock import iso
 
 from .client import Client, command
 from .examples import examples
+from .jobs import Instant
 from .output import show, show_json
 
 
@@ -17,14 +22,16 @@ from .output import show, show_json
 )
 @click.option("--reason", help="Why; shown to everyone who looks, and kept in the audit log.")
 @click.option(
-    "--until", metavar="TIME", help="When it ends by itself, ISO 8601; without it: `sauron unpause`."
+    "--until",
+    type=Instant(),
+    help="When it ends by itself; without it: `sauron unpause`. A time, or 90m, 12h, 3d.",
 )
-def pause(client: Client, *, reason: str | None, until: str | None) -> None:
+def pause(client: Client, *, reason: str | None, until: datetime | None) -> None:
     """Let nothing start. Occurrences are skipped; what runs goes on.
 
     Triggers are refused unless they are forced. A second pause takes the place of the first.
     """
-    answer = client.post("/pause", {"reason": reason, "until": until})
+    answer = client.post("/pause", {"reason": reason, "until": iso(until) if until else None})
     if client.json:
         show_json(answer)
     else:
