@@ -50,6 +50,7 @@ class StartupBanner:
             f"  page and API  {self._url}",
             f"  store         {store.path or store.url.render_as_string(hide_password=True)}",
             f"  bundle        {self._bundle()}",
+            *self._still_in_force(),
         ]
         if not settings.api_tokens:
             lines.append(
@@ -146,6 +147,19 @@ class StartupBanner:
         where = self._sauron.revisions.get().display_url or shown_address(settings.jobs_git_repo_url)
         folder = f", folder {settings.jobs_git_subdir}" if settings.jobs_git_subdir else ""
         return f"{where}{folder} (branch {settings.jobs_git_branch or 'main, or the default one'})"
+
+    def _still_in_force(self) -> list[str]:
+        """Say that an earlier revision is in force, which may come from another address."""
+        try:
+            with self._sauron.store.read() as tx:
+                state = bundle.state(tx)
+        except SQLAlchemyError:  # the store is away, and /ready says why
+            return []
+        if state.active_sha is None or state.fault is None:
+            return []
+        return [
+            f"  in force      revision {state.active_sha[:12]} from before: the last sync activated nothing"
+        ]
 
 
 def how_to_change(

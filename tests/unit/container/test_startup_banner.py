@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from chalicelib import wiring
+from chalicelib.model.faults import HELD
 from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle
 from chalicelib.wiring import Sauron
@@ -101,6 +102,23 @@ def test_long_lists_of_jobs_are_cut_and_say_where_the_rest_is(
         define(store, clock, f"job-{number:02}", "0 3 1 1 *")
     StartupBanner(build(), URL, command=".venv/bin/sauron").print_start()
     assert "  and 2 more: .venv/bin/sauron list" in capsys.readouterr().out
+
+
+def test_a_revision_from_before_is_named_beside_the_bundle_that_is_not_in_force(
+    build: Build, store: Store, clock: ManualClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    define(store, clock, "backup", "0 3 1 1 *")
+    with store.write() as tx:
+        bundle.add_revision(tx, "b" * 40, [], [], subject=None, author=None, now=clock.now())
+        bundle.change(tx, active_sha="b" * 40, last_error="it would remove most jobs", fault=HELD)
+    made = build(JOBS_GIT_REPO_URL="https://git.test/other")
+    StartupBanner(made, URL, command="sauron").print_start()
+    words = "  in force      revision bbbbbbbbbbbb from before: the last sync activated nothing"
+    assert words in capsys.readouterr().out.splitlines()
+    with store.write() as tx:
+        bundle.change(tx, last_error=None, fault=None)
+    StartupBanner(made, URL, command="sauron").print_start()
+    assert "in force" not in capsys.readouterr().out
 
 
 ADD = "To add jobs: create a bundle with sauron init DIR, and restart with JOBS_GIT_REPO_URL=DIR."

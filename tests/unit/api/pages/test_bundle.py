@@ -94,6 +94,8 @@ def test_a_failing_sync_says_what_is_wrong_since_when_and_what_stays(
     assert "it would remove 3 of 4 jobs" in page
     assert "4 tries. 0000001 stays in force." in re.sub(r"\s+", " ", page)
     assert "10:00</time>" in page
+    lead = re.sub(r"<[^>]+>", "", page.partition('class="lead">')[2].partition("</p>")[0])
+    assert lead.startswith(f"Sauron follows branch main of {URL}, and 0000001 from before is in force.")
 
 
 def test_without_a_bundle_the_page_says_what_to_do(build: Build, client: Client) -> None:
