@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from chalicelib.cron import days
-from chalicelib.cron.schedule import Schedule
+from chalicelib import cron
+from chalicelib.cron import Schedule, days
 from chalicelib.errors import ScheduleError
 
 # Expressions and the fire times that suites of other cron libraries expect; an id names the project.
@@ -24,6 +24,14 @@ TICK = timedelta(microseconds=1)
 def cases() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(CASES.read_text(encoding="utf-8"))
     return found
+
+
+def test_the_package_offers_the_schedule_and_says_what_it_lacks() -> None:
+    from chalicelib.cron import schedule
+
+    assert cron.Schedule is schedule.Schedule
+    with pytest.raises(AttributeError, match="Scheduler"):
+        _ = cron.Scheduler
 
 
 def fires(schedule: Schedule, start: str, count: int) -> list[str]:
