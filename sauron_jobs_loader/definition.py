@@ -45,6 +45,8 @@ LIMITS: dict[str, tuple[bool, float, float, str]] = {
 """The same for each number field that may be None."""
 POOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
+SHORTEST_PART, MOST_MEANT = 3, 3  # letters of a part of a name; names that are offered
+
 
 def faults(values: Mapping[str, Any], given: Collection[str] = ()) -> list[str]:
     """Return the faults of the fields of one job; an empty list if it can be used.
@@ -71,12 +73,19 @@ def faults(values: Mapping[str, Any], given: Collection[str] = ()) -> list[str]:
 
 
 def unknown_fields(surplus: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
-    """Return a fault for each name that is not a field of a job, with the nearest that is."""
+    """Return a fault for each name that is not a field of a job, with those that are meant by it."""
     found = []
     for name in surplus:
-        near = difflib.get_close_matches(name, known, n=1)
-        found.append(f"JobConfig has no field {name!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+        meant = " or ".join(map(repr, _meant(name, known)))
+        found.append(f"JobConfig has no field {name!r}." + (f" Did you mean {meant}?" if meant else ""))
     return found
+
+
+def _meant(name: str, known: Mapping[str, Any]) -> list[str]:
+    """Return the fields that a name is a part of, from their beginning if it can be; else the nearest."""
+    parts = [one for one in known if name in one] if len(name) >= SHORTEST_PART else []
+    first = [one for one in parts if one.startswith(name)]
+    return (first or parts or difflib.get_close_matches(name, known, n=1))[:MOST_MEANT]
 
 
 def plain(values: Mapping[str, Any]) -> dict[str, Any]:

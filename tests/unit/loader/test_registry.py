@@ -142,6 +142,10 @@ def test_a_pydantic_model_becomes_its_schema() -> None:
         ({"renamed_from": "job"}, "the present id of the job"),
         ({"renamed_from": "Old Name"}, "renamed_from is 'Old Name': write the former id of the job."),
         ({"time_zone": "UTC"}, "JobConfig has no field 'time_zone'. Did you mean 'timezone'?"),
+        ({"timeout": 30}, "JobConfig has no field 'timeout'. Did you mean 'timeout_seconds'?"),
+        ({"memory": 9}, "JobConfig has no field 'memory'. Did you mean 'memory_mb'?"),
+        ({"backoff": 9}, "JobConfig has no field 'backoff'. Did you mean 'retry_backoff_seconds'?"),
+        ({"time": 9}, "JobConfig has no field 'time'. Did you mean 'timeout_seconds' or 'timezone'?"),
         ({"zzz": 1}, "JobConfig has no field 'zzz'."),
     ],
 )
