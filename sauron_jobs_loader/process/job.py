@@ -74,14 +74,6 @@ def _enter(request: dict[str, Any], output_fd: int) -> None:
     surroundings.settle(os.environ, request["folder"])
     surroundings.use_scratch(os.environ, request["scratch"])
     surroundings.import_from(os.environ, request["folder"])
-    _draw_anew()
-
-
-def _draw_anew() -> None:
-    """Seed numpy's global generator, if it came with the fork: Python does it for its own, numpy does not."""
-    seed = getattr(sys.modules.get("numpy.random"), "seed", None)
-    if seed is not None:
-        seed()
 
 
 def _open_streams() -> None:
@@ -104,6 +96,7 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
         if manifest.loaded() is None:
             manifest.load(request["folder"], sha)
             manifest.prepare(request["folder"])
+        _draw_anew()
         config = job_registry.require(request["job_id"])
         context = _context(config, request, link)
     except (BootError, DefinitionError) as error:
@@ -119,6 +112,18 @@ def _run(sha: str, request: dict[str, Any], link: Channel) -> int:
         termination.end_by_signal()
         return code
     return _send(link, frame, code)
+
+
+def _draw_anew() -> None:
+    """Seed the global random generators that loading used: attempts do not draw the same numbers.
+
+    After a fork Python has done it for its own, numpy has not. In a fresh interpreter the bundle's own seed
+    was just set, and would make a fresh interpreter draw what a fork does not.
+    """
+    for name in ("random", "numpy.random"):
+        seed = getattr(sys.modules.get(name), "seed", None)
+        if seed is not None:
+            seed()
 
 
 def _context(config: JobConfig, request: dict[str, Any], link: Channel) -> JobContext:

@@ -116,3 +116,16 @@ def test_what_loading_printed_is_told_without_the_loaders_own_lines(runs: Runs) 
     assert len(bundle.rejected) == 1
     assert bundle.printed == "working"
     assert bundle.files == ("manifest.py",)
+
+
+@pytest.mark.parametrize("spawn", [False, True])
+def test_a_seed_at_loading_does_not_make_attempts_draw_the_same(runs: Runs, *, spawn: bool) -> None:
+    body = "import numpy, random\nrandom.seed(7)\nnumpy.random.seed(7)\n"
+    write_job(runs.folder, body + "def run():\n    return [random.random(), numpy.random.random()]")
+    (runs.folder / "numpy").mkdir()  # its global generator, as a fork finds it
+    (runs.folder / "numpy/__init__.py").write_text("from . import random\n")
+    (runs.folder / "numpy/random.py").write_text(
+        "import random as own\n_state = own.Random()\nseed, random = _state.seed, _state.random\n"
+    )
+    drawn = [runs.run(spawn=spawn).verdict.result for _ in range(3)]
+    assert [len(set(of_one)) for of_one in zip(*drawn, strict=True)] == [3, 3]
