@@ -30,6 +30,7 @@ from .postgresql import tls
 from .settings_readers import PoolSizes, Token
 from .sources import environment as sources
 from .sources import files, warnings
+from .sources.listen_address import listen_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("DIGEST_EMAIL", None, read.addresses, "Recipient of digests"),
     _row("ALERT_EMAIL", None, read.addresses, "Recipient of alerts"),
     _row("FROM_EMAIL", None, read.addresses, "Sender of mail"),
-    _row("API_HOST", "127.0.0.1", read.text, "Address the API listens on (0.0.0.0 in the image)"),
+    _row("API_HOST", "127.0.0.1", listen_address, "Address the API listens on (0.0.0.0 in the image)"),
     _row("API_PORT", "8080", read.whole(0, 65535), "Port the API listens on; 0 picks a free one"),
     _row("LOG_LEVEL", "INFO", read.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much Sauron says"),
     _row("SAURON_API_TOKENS", None, read.tokens, "name:scope:token, comma-separated; scopes read < trigger < operate < admin. Unset: the API is open", secret=True),
