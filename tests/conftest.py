@@ -183,6 +183,10 @@ def pytest_configure(config: pytest.Config) -> None:
             ("_EMAIL", "_DB_URL", "DATABASE_URL")
         ):
             del os.environ[name]
+    # As Sauron's own log: a traceback with coloured source and local variables takes seconds to draw.
+    *processors, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, plain])
     folder = tempfile.TemporaryDirectory(prefix="sauron-empty-")
     config.add_cleanup(folder.cleanup)
     config.stash[EMPTY_FOLDER] = folder.name
