@@ -170,10 +170,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for the server, beside the tests that run on every store."""
+    """Mark what asks for PostgreSQL or for a stand-in of Amazon SES, which takes seconds to load."""
     for item in items:
-        if "databases" in getattr(item, "fixturenames", ()):
+        asked = getattr(item, "fixturenames", ())
+        if "databases" in asked:
             item.add_marker(pytest.mark.postgresql)
+        if "ses" in asked:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_configure(config: pytest.Config) -> None:
