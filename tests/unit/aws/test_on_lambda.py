@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from chalicelib.aws import ssm as parameters
 from chalicelib.bundle.job_environment import JobEnvironment
@@ -22,6 +20,7 @@ from chalicelib.store.postgres.server_clock import ServerClock
 from tests.conftest import ManualClock, job_record
 from tests.http_receiver import Answer, Receiver, receive
 
+pytestmark = pytest.mark.slow  # each loads what botocore knows of a service
 DETAIL = {"act": "sync", "ref": "main", "accept_removals": False, "by": "jarvis"}
 
 
@@ -37,6 +36,8 @@ def _region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ssm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -49,6 +50,8 @@ PATH = "/sauron/many"  # of this test alone: the servers of one process share wh
 
 
 def test_parameters_below_the_path_stand_for_variables_however_many_there_are(ssm: None) -> None:
+    import boto3
+
     client = boto3.client("ssm")
     wanted = {f"JOB_SECRET_{number}": f"value {number}" for number in range(25)}
     for name, value in wanted.items():
