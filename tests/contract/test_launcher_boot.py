@@ -307,7 +307,7 @@ def test_a_seed_at_loading_does_not_make_attempts_draw_the_same(launcher: Launch
     body = "import numpy, random\nrandom.seed(7)\nnumpy.random.seed(7)\n"
     write_job(tmp_path, body + "def run():\n    return [random.random(), numpy.random.random()]")
     runs = Runs(launcher, tmp_path, spawn=False)
-    drawn = [runs.run().facts.result["value"] for _ in range(3)]
+    drawn = [(runs.run().facts.result or {})["value"] for _ in range(3)]
     assert [len(set(of_one)) for of_one in zip(*drawn, strict=True)] == [3, 3]
 
 
