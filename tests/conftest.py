@@ -170,10 +170,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what asks for the server, beside the tests that run on every store."""
+    """Mark what asks for PostgreSQL or for a stand-in of Amazon SES, which takes seconds to load."""
     for item in items:
-        if "databases" in getattr(item, "fixturenames", ()):
+        asked = getattr(item, "fixturenames", ())
+        if "databases" in asked:
             item.add_marker(pytest.mark.postgresql)
+        if "ses" in asked:
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -183,6 +186,10 @@ def pytest_configure(config: pytest.Config) -> None:
             ("_EMAIL", "_DB_URL", "DATABASE_URL")
         ):
             del os.environ[name]
+    # As Sauron's own log: a traceback with coloured source and local variables takes seconds to draw.
+    *processors, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*processors, plain])
     folder = tempfile.TemporaryDirectory(prefix="sauron-empty-")
     config.add_cleanup(folder.cleanup)
     config.stash[EMPTY_FOLDER] = folder.name

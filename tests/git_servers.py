@@ -18,13 +18,15 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import asyncssh
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+if TYPE_CHECKING:
+    import asyncssh
 
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "Ada",
@@ -257,6 +259,8 @@ class GitSshServer:
 @contextmanager
 def serve_ssh(folder: Path) -> Iterator[GitSshServer]:
     """Serve git over ssh on a free port of 127.0.0.1, with keys in `folder`, whose name may have spaces."""
+    import asyncssh
+
     folder.mkdir(parents=True)
     host_key = asyncssh.generate_private_key("ssh-ed25519")
     client_key = asyncssh.generate_private_key("ssh-ed25519")

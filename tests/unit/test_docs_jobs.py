@@ -11,10 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
-from moto.ses.models import ses_backends
 
 from sauron_jobs_loader import JobConfig
 from sauron_jobs_loader.launch.launcher import Launcher
@@ -111,6 +108,10 @@ def test_progress_is_told(runs: Runs) -> None:
 
 
 def test_a_digest_is_mailed(runs: Runs) -> None:
+    import boto3
+    from moto.server import ThreadedMotoServer
+    from moto.ses.models import ses_backends
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     try:

@@ -23,6 +23,8 @@ from . import address
 from .output import say, waiting
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
     from chalicelib.wiring import Sauron
@@ -208,12 +210,21 @@ class Client:
             if self.remote:
                 token = self.remote.token
                 headers = {"Authorization": f"Bearer {token}"} if token else {}
-                self._client = httpx.Client(base_url=self.remote.url, headers=headers)
+                self._client = httpx.Client(
+                    base_url=self.remote.url, headers=headers, verify=_tls(self.remote.url)
+                )
             else:
                 from .local_client import client
 
                 self._client = client(self.sauron(), by=user_name())
         return self._client
+
+
+def _tls(url: str) -> ssl.SSLContext | bool:
+    """Return how a server is verified. Plain HTTP needs no roots, and reading them takes time."""
+    import ssl
+
+    return True if url.lower().startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def sqlite_path(url: str) -> Path | None:

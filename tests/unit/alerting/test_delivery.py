@@ -99,6 +99,7 @@ def test_a_receiver_that_cannot_be_reached_is_asked_once_and_nothing_is_lost(
     assert sorted(receiver.titles[1:]) == sorted(map(str, range(20)))
 
 
+@pytest.mark.slow
 def test_two_that_deliver_at_once_send_each_alert_once(
     store: Store, clock: ManualClock, receiver: Receiver
 ) -> None:
@@ -147,6 +148,7 @@ def test_what_was_delivered_is_pruned_and_what_waits_is_not(
         assert alerts.waiting(tx) == 1
 
 
+@pytest.mark.slow
 def test_a_test_goes_through_every_channel_at_once_past_the_table(
     store: Store, clock: ManualClock, receiver: Receiver, ses: Ses
 ) -> None:

@@ -36,6 +36,7 @@ def test_few_alerts_are_a_mail_each_and_many_are_one(store: Store, clock: Manual
     assert ses.subjects[5].startswith("WARNING (SAURON): 12 alerts: job ")
 
 
+@pytest.mark.slow
 def test_300_alerts_wait_through_an_outage_of_mail_and_become_few_mails(
     store: Store, clock: ManualClock, ses: Ses
 ) -> None:
@@ -73,6 +74,7 @@ def test_an_alert_that_mail_refuses_delays_no_other(store: Store, clock: ManualC
     assert choosy.tries <= 16
 
 
+@pytest.mark.slow
 def test_when_mail_refuses_everything_it_is_soon_left_alone(store: Store, clock: ManualClock) -> None:
     for number in range(300):
         owe(store, clock, f"job-{number}", "mail")

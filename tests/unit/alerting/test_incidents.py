@@ -132,6 +132,7 @@ def test_a_disabled_job_is_silent(world: World) -> None:
     assert world.types("j") == world.types() == []
 
 
+@pytest.mark.slow
 def test_people_are_reminded_once_a_day_while_it_lasts(world: World) -> None:
     define(world.store, world.clock, "j", YEARLY)
     world.end("j", BAD)

@@ -55,6 +55,7 @@ def test_two_runners_that_look_at_once_tell_once(store: Store, clock: ManualCloc
     assert world.types() == ["job.recovered"] * 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # its plans are read
 def test_a_whole_pass_over_10000_healthy_jobs_reads_none_of_them(store: Store, clock: ManualClock) -> None:
     world = World(store, clock)

@@ -42,6 +42,7 @@ def drain(delivery: Delivery, clock: ManualClock, channel: str = "webhook") -> f
     raise AssertionError(done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "refusals"), [(500, 1), (500, 2), (500, 9), (400, 1), (307, 2), (503, 1), (429, 3)]
 )

@@ -58,6 +58,7 @@ def minutes(days: int) -> Iterator[datetime]:
         yield at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_appearing_vanishing_and_load_are_what_a_walk_over_every_minute_counts(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret

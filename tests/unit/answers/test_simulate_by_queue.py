@@ -84,6 +84,7 @@ def test_the_queue_does_what_was_simulated(seed: int, store: Store) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_chains_pools_and_priorities_do_what_was_simulated(seed: int, store: Store) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret

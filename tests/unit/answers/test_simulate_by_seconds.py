@@ -104,6 +104,7 @@ def job_set(chance: random.Random) -> tuple[dict[Any, Any], dict[str, list[float
     return jobs, taken, fired
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tenth", range(10))
 def test_two_hundred_sets_of_jobs_run_as_second_after_second_they_would(tenth: int) -> None:
     for seed in range(tenth * 20, tenth * 20 + 20):

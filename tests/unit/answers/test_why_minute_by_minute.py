@@ -66,6 +66,7 @@ def minutes(start: datetime, end: datetime) -> Iterator[datetime]:
         start += MINUTE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cron", "real_time", "matches", "zone", "start"), CASES)
 def test_each_minute_of_a_week_is_due_exactly_when_the_wall_clock_says_so(
     cron: str, real_time: bool, matches: Matches, zone: str, start: datetime

@@ -139,6 +139,7 @@ def test_an_act_and_its_entry_are_one_transaction(guarded: Sauron, log_text: io.
     assert "act.not_recorded" in log_text.getvalue()
 
 
+@pytest.mark.slow
 def test_refusals_of_one_sender_fill_no_disk(guarded: Sauron, clock: ManualClock) -> None:
     for _ in range(103):
         bearer("trigger-token-1").post("/sync")

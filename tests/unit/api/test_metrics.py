@@ -208,6 +208,7 @@ def test_the_page_on_metrics_explains_each_with_its_labels() -> None:
     assert {name: set(filter(None, labels.split(","))) for name, labels in told} == NAMES
 
 
+@pytest.mark.slow
 def test_two_hundred_jobs_are_scraped_within_a_fifth_of_the_two_seconds_for_a_thousand(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:

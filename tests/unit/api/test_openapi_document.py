@@ -22,6 +22,7 @@ def operations() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_the_document_is_openapi_3_1() -> None:
     validate(the_document())
     assert the_document()["openapi"] == "3.1.0"

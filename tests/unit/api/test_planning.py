@@ -77,6 +77,7 @@ def test_a_simulation_takes_the_median_of_the_good_runs_and_the_workers_of_the_s
     assert client.get("/simulate").body == client.get("/simulate").body
 
 
+@pytest.mark.slow
 def test_only_the_newest_hundred_good_runs_count(build: Build, client: Client, clock: ManualClock) -> None:
     sauron = build()
     define(sauron.store, clock, "nightly-backup", "0 3 * * *")

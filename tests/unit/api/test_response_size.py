@@ -11,6 +11,7 @@ from tests.conftest import ManualClock
 from tests.unit.api.client import Client, execute, trigger
 
 
+@pytest.mark.slow
 def test_no_page_of_a_log_is_larger_than_lambda_sends(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:
@@ -27,6 +28,7 @@ def test_no_page_of_a_log_is_larger_than_lambda_sends(
     assert len(seen) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("letter", ["x", '"', "\U0001f600"])
 def test_no_page_of_runs_is_larger_than_lambda_sends(
     sauron: Sauron, client: Client, clock: ManualClock, letter: str

@@ -20,14 +20,13 @@ GUARDED = [
 ]
 
 
-@pytest.mark.parametrize("path", GUARDED)
-def test_an_open_api_obeys_no_name_that_anybody_may_point_at_it(
-    sauron: Sauron, client: Client, path: str
-) -> None:
-    asked = path.format(job_id="nightly-backup", run_id="x", name="x", digest="x") if "{" in path else path
-    for method in application.app.routes[path]:
-        answer = client.ask(method, asked, headers={"Host": "rebind.evil.example:8080", **REBOUND})
-        assert answer.status == 421, (method, path)
+def test_an_open_api_obeys_no_name_that_anybody_may_point_at_it(sauron: Sauron, client: Client) -> None:
+    for path in GUARDED:
+        asked = path.format(job_id="nightly-backup", run_id="x", name="x", digest="x")
+        for method in application.app.routes[path]:
+            answer = client.ask(method, asked, headers={"Host": "rebind.evil.example:8080", **REBOUND})
+            assert answer.status == 421, (method, path)
+    assert GUARDED
     assert client.get("/runs").json["count"] == 0
 
 

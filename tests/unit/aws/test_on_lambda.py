@@ -7,9 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from chalicelib.aws import ssm as parameters
 from chalicelib.bundle.job_environment import JobEnvironment
@@ -22,6 +20,7 @@ from chalicelib.store.postgres.server_clock import ServerClock
 from tests.conftest import ManualClock, job_record
 from tests.http_receiver import Answer, Receiver, receive
 
+pytestmark = pytest.mark.slow  # each loads what botocore knows of a service
 DETAIL = {"act": "sync", "ref": "main", "accept_removals": False, "by": "jarvis"}
 
 
@@ -37,6 +36,8 @@ def _region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def ssm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -49,6 +50,8 @@ PATH = "/sauron/many"  # of this test alone: the servers of one process share wh
 
 
 def test_parameters_below_the_path_stand_for_variables_however_many_there_are(ssm: None) -> None:
+    import boto3
+
     client = boto3.client("ssm")
     wanted = {f"JOB_SECRET_{number}": f"value {number}" for number in range(25)}
     for name, value in wanted.items():
@@ -56,7 +59,10 @@ def test_parameters_below_the_path_stand_for_variables_however_many_there_are(ss
     client.put_parameter(
         Name="/sauron/many-of-another-stage/JOB_SECRET_1", Value="of another stage", Type="SecureString"
     )
-    assert parameters.read(f"{PATH}/") == wanted
+    client.put_parameter(Name=f"{PATH}/deeper/JOB_SECRET_1", Value="of a folder below", Type="SecureString")
+    client.put_parameter(Name="/sauron/more/ANOTHER", Value="of another path", Type="SecureString")
+    assert parameters.read([PATH]) == wanted
+    assert parameters.read([PATH, "/sauron/more"]) == wanted | {"ANOTHER": "of another path"}
 
 
 def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(
@@ -64,8 +70,8 @@ def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(SettingsError, match="SAURON_SSM_PATH='/sauron/prod'"):
-        parameters.read("/sauron/prod")
+    with pytest.raises(SettingsError, match="SAURON_SSM_PATH: the parameters below /sauron/prod/api "):
+        parameters.read(["/sauron/prod/api"])
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def stage() -> Iterator[Stage]:
     made.server.stop(timedelta(seconds=5))
 
 
+@pytest.mark.slow
 def test_requests_that_run_at_once_do_not_see_each_other(stage: Stage) -> None:
     def ask(number: int) -> bool:
         answer = stage.http.get(f"/echo/n{number}", headers={"x-mine": str(number)}).json()
@@ -230,6 +231,7 @@ def test_half_sent_requests_do_not_slow_the_others(stage: Stage) -> None:
             raw.close()
 
 
+@pytest.mark.slow
 def test_stopping_answers_what_had_arrived_and_lets_go_of_the_port(stage: Stage) -> None:
     with ThreadPoolExecutor(20) as pool:
         # More than there are threads: some wait in the queue when the stop comes.

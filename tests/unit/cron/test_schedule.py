@@ -407,6 +407,7 @@ def test_the_shortest_interval_is_that_of_the_closest_fire_times(
     assert Schedule(expression).shortest_interval() == expected
 
 
+@pytest.mark.slow
 def test_threads_that_share_a_schedule_get_the_answers_of_one() -> None:
     schedule = Schedule("7 3 */3 * *")
     starts = [datetime(2031, 1, 1, tzinfo=UTC) + timedelta(days=day) for day in range(3200)]

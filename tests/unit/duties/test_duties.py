@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +32,8 @@ Build = Callable[..., Sauron]
 
 
 @pytest.fixture
-def build(tmp_path: Path, clock: ManualClock) -> Iterator[Build]:
+def build(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Build]:
+    shutil.copy(empty_store, tmp_path / "s.sqlite3")
     made: list[Sauron] = []
 
     def make(runtime: Runtime = LAMBDA, **environ: str) -> Sauron:

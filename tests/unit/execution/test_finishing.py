@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -87,9 +88,9 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path, clock: ManualClock) -> Iterator[Scene]:
+def scene(tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Scene]:
+    shutil.copy(empty_store, tmp_path / "queue.db")
     store = Faulty(f"sqlite:///{tmp_path}/queue.db")
-    store.migrate()
     yield Scene(store, clock)
     store.close()
 

@@ -59,6 +59,7 @@ def test_logs_go_before_runs_and_both_by_their_age(
         assert history.run(tx, run.id) is None
 
 
+@pytest.mark.slow
 def test_a_job_keeps_its_newest_runs_up_to_the_number(
     store: Store, clock: ManualClock, settings: Settings
 ) -> None:

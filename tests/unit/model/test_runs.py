@@ -34,6 +34,7 @@ def test_a_failure_of_an_attempt_is_what_ends_a_run_badly() -> None:
     assert Outcome.INTERRUPTED not in FAILURES
 
 
+@pytest.mark.slow
 def test_run_ids_are_uuids_of_version_7_that_sort_by_creation_also_between_threads() -> None:
     ids = [new_run_id() for _ in range(5000)]
     assert ids == sorted(ids)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from chalicelib.operations.operations import TriggerRequest
@@ -90,6 +89,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[aws_server.Aws]:
 
 
 def stage(aws: aws_server.Aws, folder: Path, clock: ManualClock, loops: str) -> tuple[Sauron, Queue]:
+    import boto3
+
     client = boto3.client("sqs")
     dead = client.create_queue(QueueName="runs-dead")["QueueUrl"]
     queue = Queue(client, client.create_queue(QueueName="runs")["QueueUrl"], dead, loops)

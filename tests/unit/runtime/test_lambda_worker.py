@@ -10,9 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from sqlalchemy.exc import OperationalError
 
 from chalicelib.aws.dispatch import IN_FLIGHT, Dispatcher
@@ -49,6 +47,8 @@ job_registry.register(JobConfig(id="endless", cron="0 0 1 1 *", func=endless, ma
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -58,6 +58,8 @@ def aws() -> Iterator[str]:
 
 @pytest.fixture
 def sqs(aws: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    import boto3
+
     for name, value in {
         "AWS_ENDPOINT_URL": aws,
         "AWS_DEFAULT_REGION": "us-east-1",

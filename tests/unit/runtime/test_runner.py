@@ -68,6 +68,7 @@ def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridg
     assert not vitals_of(sauron).workers_alive()
 
 
+@pytest.mark.slow
 def test_a_tick_that_fails_and_a_look_that_the_store_refuses_are_noted(sauron: Sauron) -> None:
     app = Chalice("some-app")
     failed, refused = threading.Event(), threading.Event()

@@ -44,6 +44,7 @@ def past(runs: int) -> list[dict[str, Any]]:
     return rows
 
 
+@pytest.mark.slow
 def test_every_choice_is_shown_page_by_page(store: Store) -> None:
     rows = past(180)
     record_all(store, rows)
@@ -87,6 +88,7 @@ def test_what_lies_far_back_is_found_behind_what_is_looked_at_first(store: Store
         assert list(found) == sorted(map(str, expected), reverse=True)[:5], states
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_where_it_stopped(store: Store, clock: ManualClock) -> None:
     texts = dict.fromkeys((0, history.LOOKED_AT + 1), "disk is full")
     rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,10 +24,9 @@ def commits() -> list[str]:
 
 
 @pytest.fixture
-def store(tmp_path: Path, commits: list[str]) -> Iterator[Store]:
+def store(tmp_path: Path, commits: list[str], empty_store: Path) -> Iterator[Store]:
+    shutil.copy(empty_store, tmp_path / "store.sqlite3")
     made = Store(f"sqlite:///{tmp_path}/store.sqlite3", busy_seconds=20)
-    made.migrate()
-    made.close()
 
     @event.listens_for(made.engine, "connect")
     def trace(connection: Any, _record: object) -> None:
@@ -124,9 +124,9 @@ def test_what_is_done_alone_and_fails_leaves_nothing(store: Store) -> None:
     assert store.writing(put("y")) == "y"
 
 
-def test_an_act_whose_turn_does_not_come_is_not_done_later(tmp_path: Path) -> None:
+def test_an_act_whose_turn_does_not_come_is_not_done_later(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "store.sqlite3")
     made = Store(f"sqlite:///{tmp_path}/store.sqlite3", busy_seconds=0.05)
-    made.migrate()
     with made.write():
         assert isinstance(_refused(made), OperationalError)
     made.writing(put("later"))

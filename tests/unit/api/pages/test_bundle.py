@@ -136,6 +136,7 @@ def test_a_revision_that_is_not_there_is_a_page_that_says_so(
         assert said in answer.body
 
 
+@pytest.mark.slow
 def test_many_revisions_of_a_thousand_jobs_are_paged_and_cheap(
     build: Build, client: Client, clock: ManualClock
 ) -> None:

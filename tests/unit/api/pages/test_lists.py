@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.model.runs import RunState
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
@@ -42,6 +44,7 @@ def test_jobs_are_found_by_text_tag_project_and_state(
     assert "No job matches." in client.get("/ui/jobs?q=nothing").body
 
 
+@pytest.mark.slow
 def test_many_jobs_are_paged_in_their_order(sauron: Sauron, client: Client, clock: ManualClock) -> None:
     for number in range(100):
         define(sauron.store, clock, f"job-{number:03}", "0 3 * * *", tags=["many"])

@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import pytest
+
 from chalicelib.api.pages.log_view import LONGEST, MOST, READ, ROOM, LogView, view
 from chalicelib.model.runs import Outcome, Run, Verdict
 from chalicelib.store import history, log_chunks
@@ -72,6 +74,7 @@ def test_what_is_looked_for_is_counted_in_all_lines(
     assert seen(sauron, run, wanted="b\nb").hits == []
 
 
+@pytest.mark.slow
 def test_a_huge_log_costs_a_bounded_page_with_right_numbers(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:

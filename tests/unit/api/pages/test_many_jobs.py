@@ -62,6 +62,7 @@ def listening(store: Store) -> Iterator[list[tuple[str, Any]]]:
     event.remove(store.engine, "before_cursor_execute", note)
 
 
+@pytest.mark.slow
 def test_every_page_is_small_and_asks_by_index_and_no_more_than_a_few_times(
     crowded: Sauron, client: Client
 ) -> None:
@@ -78,6 +79,7 @@ def test_every_page_is_small_and_asks_by_index_and_no_more_than_a_few_times(
                 assert not scans, (path, statement)
 
 
+@pytest.mark.slow
 def test_the_list_is_paged_to_its_end(crowded: Sauron, client: Client) -> None:
     seen, path = 0, "/ui/jobs"
     while path:

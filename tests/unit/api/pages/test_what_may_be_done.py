@@ -57,6 +57,7 @@ def posts(page: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 def test_forms_and_buttons_are_those_that_the_scope_may_send(pages: dict[str, str]) -> None:
     offered: dict[str, set[str]] = {}
     for scope in SCOPES:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from botocore.exceptions import ClientError
 
 from sauron.aws.cloud import AwsError
 from sauron.aws.plan import Act, Plan, Report, Step, apply, step_for
@@ -43,6 +42,8 @@ def test_steps_are_applied_in_order_and_report_their_output() -> None:
 
 
 def test_the_first_failure_ends_the_plan_and_names_its_step() -> None:
+    from botocore.exceptions import ClientError
+
     def fail(_report: Report) -> None:
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "CreateQueue")
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sauron.crontab.job_ids import job_id
+from tests.properties import examples
 
 ID = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")  # the contract's rule
 
@@ -52,6 +53,9 @@ def test_equal_commands_get_ids_of_their_own() -> None:
     assert taken[-3:] == ["a" * 64, "a" * 62 + "-2", "a" * 62 + "-3"]
 
 
+@pytest.mark.slow
+@pytest.mark.properties
+@settings(max_examples=examples(100, 1000), deadline=None)
 @given(st.lists(st.text(max_size=90), max_size=6))
 def test_whatever_the_commands_are_the_ids_are_valid_and_differ(commands: list[str]) -> None:
     taken: list[str] = []

@@ -5,11 +5,9 @@ from __future__ import annotations
 import email
 from collections.abc import Iterator
 from email.message import Message
+from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
-from moto.ses.models import ses_backends
 
 from sauron_jobs_loader.compat.zerg import shared
 from sauron_jobs_loader.compat.zerg.shared.email import (
@@ -25,6 +23,9 @@ ORIGINAL = "<0100-a@email.amazonses.com>"
 
 @pytest.fixture(scope="module")
 def ses() -> Iterator[str]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -52,13 +53,19 @@ def _settings(ses: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def newest() -> Any:
+    from moto.ses.models import ses_backends
+
+    return ses_backends["123456789012"]["us-east-1"].sent_messages[-1]
+
+
 def sent() -> list[object]:
-    last = ses_backends["123456789012"]["us-east-1"].sent_messages[-1]
+    last = newest()
     return [last.subject, *last.destinations["ToAddresses"]]
 
 
 def reply() -> tuple[Message, set[str]]:
-    last = ses_backends["123456789012"]["us-east-1"].sent_messages[-1]
+    last = newest()
     return email.message_from_string(last.raw_data), set(last.destinations)
 
 
@@ -78,7 +85,7 @@ def test_subjects_begin_as_they_did_whatever_the_scheduler_is_called() -> None:
 def test_a_failed_job_is_told_as_a_warning_with_its_error() -> None:
     assert send_job_failure_alert("backup", "no route to host")
     assert sent() == ["WARNING (ZERG): Job failed: backup", "alerts@example.com"]
-    body = ses_backends["123456789012"]["us-east-1"].sent_messages[-1].body
+    body = newest().body
     assert "Job ID: backup\nError: no route to host\n" in body
 
 

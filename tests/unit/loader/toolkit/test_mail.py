@@ -10,10 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
-from moto.ses.models import ses_backends
 
 from sauron_jobs_loader import context
 from sauron_jobs_loader.toolkit.email import send_alert_email, send_digest_email, send_email
@@ -41,6 +38,9 @@ def fault(code: str, message: str, status: int = 400) -> Answer:
 
 @pytest.fixture(scope="module")
 def ses() -> Iterator[str]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -75,6 +75,8 @@ def _settings(ses: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def last() -> Any:
+    from moto.ses.models import ses_backends
+
     return ses_backends["123456789012"]["us-east-1"].sent_messages[-1]
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 import pytest
 
 from sauron_jobs_loader.toolkit.ssh import SSHResult, run_ssh_command, test_ssh_connection
@@ -71,6 +70,8 @@ def test_every_kind_of_key_opens_every_kind_of_host(
 @pytest.mark.parametrize("form", ["openssh", "pkcs8-pem", "pkcs1-pem"])
 @pytest.mark.parametrize("kind", ["ssh-rsa", "ecdsa-sha2-nistp256"])
 def test_every_form_of_a_key_is_read(server: ShellServer, kind: str, form: str) -> None:
+    import asyncssh
+
     key = asyncssh.generate_private_key(kind)
     server.key.with_name("other").write_bytes(key.export_private_key(form))
     told = run(server, "true", key_path=str(server.key.with_name("other")))
@@ -80,6 +81,8 @@ def test_every_form_of_a_key_is_read(server: ShellServer, kind: str, form: str) 
 
 @pytest.mark.parametrize("form", ["openssh", "pkcs8-pem"])
 def test_a_key_with_a_passphrase_is_said_to_be_one(server: ShellServer, form: str) -> None:
+    import asyncssh
+
     server.key.write_bytes(
         asyncssh.generate_private_key("ssh-ed25519").export_private_key(form, passphrase="typed by hand")
     )
@@ -167,6 +170,8 @@ def test_known_hosts_may_be_a_file(
 
 
 def test_a_changed_host_key_is_a_clear_warning(server: ShellServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncssh
+
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
     monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", f"[127.0.0.1]:{server.port} {other}")
     assert "has CHANGED" in run(server, "true").stderr
@@ -175,6 +180,8 @@ def test_a_changed_host_key_is_a_clear_warning(server: ShellServer, monkeypatch:
 def test_a_host_known_by_another_kind_of_key_is_refused(
     server: ShellServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import asyncssh
+
     other = asyncssh.generate_private_key("ssh-rsa").export_public_key().decode()
     monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", f"[127.0.0.1]:{server.port} {other}")
     told = run(server, "true").stderr

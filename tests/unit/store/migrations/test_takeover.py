@@ -20,6 +20,7 @@ from chalicelib.store.migrations import takeover
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
 
+pytestmark = pytest.mark.slow  # each migrates a store from its beginning
 TABLE = """
 CREATE TABLE job_queue (id {key}, job_id VARCHAR(255), status VARCHAR(20), scheduled_for {time},
   attempts INTEGER, max_attempts INTEGER, lease_owner VARCHAR(255), lease_expires_at {time},
