@@ -36,7 +36,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShellServer]:
 def server(started: ShellServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShellServer:
     """The server of this module, with a key that the test may change."""
     monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", started.known_hosts)
-    return replace(started, key=shutil.copy(started.key, tmp_path / "id"))
+    return replace(started, key=Path(shutil.copy(started.key, tmp_path / "id")))
 
 
 def run(server: ShellServer, command: str, **how: Any) -> SSHResult:
