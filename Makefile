@@ -8,7 +8,7 @@ export AWS_DEFAULT_REGION ?= us-east-1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run dev quick test coverage mutants simulate parity faults attack check fmt pictures bench docs package image image-test lock release first-bundle
+.PHONY: help install run dev quick test coverage mutants simulate parity faults attack check fmt pictures bench soak docs package image image-test lock release first-bundle
 
 help: ## Print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -85,6 +85,9 @@ pictures: install ## Take the pictures in docs/ again (Debian's Chromium; ARGS=t
 
 bench: install ## Measure the promised speeds (ARGS="tick throughput")
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+soak: install ## Let Sauron work at 20 runs a second for two hours and see that nothing grows (ARGS="--minutes 10")
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 docs: install ## Write docs/api.md from the routes' declarations
 	@$(BIN)/python -m tests.api_page

@@ -12,7 +12,7 @@ import contextlib
 import functools
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from .postgresql import tls
 from .settings_readers import PoolSizes, Token
 from .sources import environment as sources
 from .sources import files, warnings
+from .sources.listen_address import listen_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("DIGEST_EMAIL", None, read.addresses, "Recipient of digests"),
     _row("ALERT_EMAIL", None, read.addresses, "Recipient of alerts"),
     _row("FROM_EMAIL", None, read.addresses, "Sender of mail"),
-    _row("API_HOST", "127.0.0.1", read.text, "Address the API listens on (0.0.0.0 in the image)"),
+    _row("API_HOST", "127.0.0.1", listen_address, "Address the API listens on (0.0.0.0 in the image)"),
     _row("API_PORT", "8080", read.whole(0, 65535), "Port the API listens on; 0 picks a free one"),
     _row("LOG_LEVEL", "INFO", read.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much Sauron says"),
     _row("SAURON_API_TOKENS", None, read.tokens, "name:scope:token, comma-separated; scopes read < trigger < operate < admin. Unset: the API is open", secret=True),
@@ -107,7 +108,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_GIT_WEBHOOK_SECRET", None, read.text, "Secret of the git host's webhook: a push to POST /hooks/git is live at once (docs/git.md)", secret=True),
     _row("SAURON_ASSISTANT_BUDGET", "60", read.whole(0, 100_000), "Acts an hour that each token may do through /mcp; 0 = none"),
     _row("SAURON_SQS_QUEUE_URL", None, read.http_url, "The SQS queue runs are dispatched on, on AWS. Unset: runners look for themselves"),
-    _row("SAURON_SSM_PATH", None, read.ssm_path, "Path of SSM parameters that stand for variables, on AWS: /sauron/prod/JOBS_GIT_TOKEN"),
+    _row("SAURON_SSM_PATH", None, read.ssm_paths, "Paths of SSM parameters that stand for variables, on AWS, comma-separated: below /sauron/prod/bundle the variable JOBS_GIT_TOKEN is /sauron/prod/bundle/JOBS_GIT_TOKEN", attribute="ssm_paths"),
 )  # fmt: skip
 
 
@@ -168,23 +169,27 @@ class Settings:
     git_webhook_secret: str | None = field(repr=False)
     assistant_budget: int
     sqs_queue_url: str | None
-    ssm_path: str | None
+    ssm_paths: tuple[str, ...] | None
     environ: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str] = field(default_factory=dict)
     secret_values: tuple[str, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def load(cls, folder: Path, parameters: Callable[[str], Mapping[str, str]] | None = None) -> Settings:
+    def load(
+        cls, folder: Path, parameters: Callable[[Sequence[str]], Mapping[str, str]] | None = None
+    ) -> Settings:
         """Read every setting from `folder`/.env and this process's environment, which wins.
 
-        `parameters` reads what a SAURON_SSM_PATH leads to; the environment wins over that, too.
+        `parameters` reads what the paths of SAURON_SSM_PATH lead to; the environment wins over that, too.
         Raises SettingsError with all faults at once, those of `.env` included.
         """
         file, environ = _sources(folder)
         given: Mapping[str, str] = {}
-        if parameters and (path := environ.get("SAURON_SSM_PATH")):
-            given = {name: text for name, text in parameters(path).items() if not environ.get(name)}
+        if parameters and (named := environ.get("SAURON_SSM_PATH")):
+            with contextlib.suppress(ValueError):  # said with all other faults
+                paths = read.ssm_paths(named)
+                given = {name: text for name, text in parameters(paths).items() if not environ.get(name)}
             environ = sources.overlay(given, environ, SETTINGS)
         return cls.read(environ, file, parameters=given)
 

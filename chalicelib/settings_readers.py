@@ -1,6 +1,6 @@
-"""Readers of settings: each turns the text of one variable into its value.
+"""Readers of settings: each turns the text of one variable into its value, or raises ValueError.
 
-A reader raises ValueError with what to write instead, never with the text it was given: that may be a secret.
+The error says what to write instead, never the text that was given: that may be a secret.
 """
 
 from __future__ import annotations
@@ -261,11 +261,11 @@ def public_url(value: str) -> str:
     return url
 
 
-def ssm_path(value: str) -> str:
-    """Read a path of SSM parameters."""
-    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+/?", value):
-        raise ValueError("write a path of SSM parameters such as /sauron/prod")
-    return value
+def ssm_paths(value: str) -> tuple[str, ...]:
+    """Read paths of SSM parameters, separated by commas."""
+    if not re.fullmatch(r"(/[A-Za-z0-9_.-]+)+/?(,(/[A-Za-z0-9_.-]+)+/?)*", value):
+        raise ValueError("write paths, comma-separated: /sauron/prod/bundle,/sauron/prod/shared")
+    return tuple(one.rstrip("/") for one in value.split(","))
 
 
 def webhook_secret(value: str) -> bytes:

@@ -8,14 +8,22 @@ from sauron.aws.names import Names
 from tests import aws_server
 
 PROD = Names("prod")
+# What each function may read of the stage's secrets, as docs/aws.md says.
+PATHS = {
+    "sauron-prod": "/sauron/prod/api,/sauron/prod/bundle,/sauron/prod/shared",
+    "sauron-prod-sync": "/sauron/prod/bundle,/sauron/prod/shared",
+    "sauron-prod-work": "/sauron/prod/bundle,/sauron/prod/shared",
+    "sauron-prod-tick": "/sauron/prod/shared",
+    "sauron-prod-upkeep": "/sauron/prod/shared",
+}
 
 
 def state(aws: aws_server.Aws) -> dict[str, Any]:
     """Return everything that AWS has of ours, in a form that can be compared."""
     sqs, lambda_, ssm = aws.client("sqs"), aws.client("lambda"), aws.client("ssm")
-    parameters = ssm.get_parameters_by_path(Path="/sauron/prod", WithDecryption=True, MaxResults=10)[
-        "Parameters"
-    ]
+    parameters = ssm.get_parameters_by_path(
+        Path="/sauron/prod", Recursive=True, WithDecryption=True, MaxResults=10
+    )["Parameters"]
     alarms = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     apis = aws.client("apigateway").get_rest_apis()["items"]
     return {

@@ -24,6 +24,28 @@ class Disk:
         subprocess.run(["mount", "-o", f"remount,{options}", self.path], check=True)
 
 
+def mkfs(image: Path, *, megabytes: int = 64) -> None:
+    """Make an image file that holds an empty ext4."""
+    with image.open("wb") as file:
+        file.truncate(megabytes << 20)
+    subprocess.run(["mkfs.ext4", "-q", "-F", image], check=True)
+
+
+@contextlib.contextmanager
+def image_mounted(path: Path, image: Path) -> Iterator[Disk]:
+    """Mount an image file. What is written there reaches the file when it is synced, or half a minute later.
+
+    So a copy of the file is what a disk holds when the power goes. The test is skipped where that is not
+    allowed.
+    """
+    path.mkdir(exist_ok=True)
+    _mount("-t", "ext4", "-o", "loop,commit=3600", str(image), str(path))
+    try:
+        yield Disk(path)
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
 @contextlib.contextmanager
 def mounted(path: Path, *, size: str = "8m", files: int = 0) -> Iterator[Disk]:
     """Mount a disk of `size` in memory, for so many files (0: any number).
@@ -31,15 +53,14 @@ def mounted(path: Path, *, size: str = "8m", files: int = 0) -> Iterator[Disk]:
     The test is skipped where that is not allowed.
     """
     path.mkdir()
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes={files}", "tmpfs", path],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    _mount("-t", "tmpfs", "-o", f"size={size},nr_inodes={files}", "tmpfs", str(path))
     try:
         yield Disk(path)
     finally:
         subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def _mount(*arguments: str) -> None:
+    done = subprocess.run(["mount", *arguments], check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")

@@ -280,6 +280,8 @@ def what_comes_next(e: Evidence) -> str | None:
     job = e.job
     if job.removed_at is not None or job.rejected is not None:
         return None
+    if job.enabled and not job.spec.cron:
+        return f"next: when a run of {' and of '.join(job.spec.after)} has ended well"
     if (after := following(e.spans, e.now)) is None:
         return f"nothing comes next, because {job.id} is disabled; to switch it on: `sauron enable {job.id}`"
     return f"next: {when(after, e.zone)}, in {length(after - e.now)}"

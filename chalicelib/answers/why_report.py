@@ -55,7 +55,7 @@ def as_json(
         "sentence": sentence(found.cause, note, _step(e, found, asked=asked)),
         "occurrence": iso(at) if at else None,
         "run": run.id if run else None,
-        "schedule": {"cron": cron, "timezone": zone, "text": _text(cron, zone)},
+        "schedule": {"cron": cron, "timezone": zone, "text": _text(e, cron, zone)},
         "revision": next((sha for sha in revisions if sha), None),
         "enabled": _enabled(e.standing),
         "previous": iso(before) if before else None,
@@ -107,11 +107,9 @@ def _state(run: Run) -> str:
     return run.state.replace("_", " ")
 
 
-def _text(cron: str, zone: str) -> str | None:
-    if not cron:
-        return None
+def _text(e: Evidence, cron: str, zone: str) -> str | None:
     try:
-        return describe(cron, zone)
+        return describe(cron, zone) if cron else e.job.spec.schedule_text
     except ScheduleError:
         return None
 
@@ -141,7 +139,10 @@ def _asked_by_hand(e: Evidence, found: Finding, *, asked: bool) -> str | None:
         return None
     run = min(e.by_hand, key=lambda one: abs(one.created_at - e.at)) if asked else e.by_hand[-1]
     at = when(run.created_at, e.zone)
-    return f"{run.requested_by or 'somebody'} asked for run {run.id} at {at} ({_state(run)})"
+    if run.parents:
+        before = " and ".join(f"run {one['run_id']} of {job_id}" for job_id, one in run.parents.items())
+        return f"run {run.id} followed {before} at {at} ({_state(run)})"
+    return f"run {run.id} was asked for by {run.requested_by or 'hand'} at {at} ({_state(run)})"
 
 
 def _facts(e: Evidence) -> list[dict[str, str]]:

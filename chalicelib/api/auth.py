@@ -23,9 +23,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chalice.app import Request
+from sqlalchemy.exc import SQLAlchemyError
 
+from chalicelib.errors import SauronError
 from chalicelib.settings import Settings
 from chalicelib.settings_readers import SCOPES, Token
+from chalicelib.store import sessions
 from chalicelib.wiring import PROCESS
 
 from . import session_cookie
@@ -173,7 +176,7 @@ def identify(request: Request, settings: Settings) -> Caller:
         if known:
             return Caller(known[0].name, known[0].scope)
     cookies = request.headers.get("cookie", "") if page and not scheme else ""
-    shown = session_cookie.judge(cookies, tokens, PROCESS.clock.now())
+    shown = session_cookie.judge(cookies, tokens, PROCESS.clock.now(), ended=_is_ended)
     if shown.token:
         return Caller(shown.token.name, shown.token.scope, by_cookie=True)
     if scheme or shown.forged:
@@ -181,6 +184,15 @@ def identify(request: Request, settings: Settings) -> Caller:
     if tokens and str(request.path) in DOORS:
         return NOBODY
     raise _unknown(request, scheme, shown, settings)
+
+
+def _is_ended(cookie: str) -> bool:
+    """Return whether a cookie was signed out. While the store cannot be read, nothing can be seen or done."""
+    try:
+        with PROCESS.get().store.read() as tx:
+            return sessions.is_ended(tx, cookie)
+    except (SauronError, SQLAlchemyError):
+        return False
 
 
 def _unknown(

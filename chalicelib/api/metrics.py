@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint(__name__)
 
+_SERVED = frozenset({"application/openmetrics-text", "text/plain", "text/*", "*/*"})
 TIMINGS = {
     "run_seconds": "How long runs took from their first start to their end, waits between attempts included.",
     "start_lateness_seconds": "How long after their due time runs started that needed one attempt.",
@@ -39,12 +40,28 @@ def metrics() -> Response:
 
     current = current_request()
     try:
-        encode, kind = choose_encoder(current.request.headers.get("accept", ""))
+        encode, kind = choose_encoder(_liked_best(current.request.headers.get("accept", "")))
     except (TypeError, ValueError):  # a header that the library cannot read
         encode, kind = choose_encoder("")
     found = CollectorRegistry(auto_describe=False)
     found.register(_Scrape(current.sauron))
     return Response(body=encode(found).decode(), headers={"Content-Type": kind})
+
+
+def _liked_best(accept: str) -> str:
+    """Return the range of an Accept header that the scraper likes best of those that can be served.
+
+    The library that writes the metrics passes over the weights. A range of weight 0 is refused (RFC 9110
+    12.4.2); where all are, or none can be served, it is the plain text.
+    """
+    liked: list[tuple[float, str]] = []
+    for one in accept.split(","):
+        kind, *parameters = (part.strip() for part in one.split(";"))
+        weights = [float(value[2:]) for value in parameters if value[:2].lower() == "q="]
+        weight = weights[0] if weights else 1.0
+        if kind.lower() in _SERVED and weight > 0:
+            liked.append((weight, one.strip()))
+    return max(liked, key=lambda pair: pair[0])[1] if liked else ""
 
 
 class _Scrape:

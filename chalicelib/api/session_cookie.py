@@ -1,11 +1,11 @@
 """The cookie of a browser that signed in: whose token it was and until when, signed.
 
 The key of the signature is made from the token itself, so that every process with the same tokens reads the
-same cookies and nothing is stored. A cookie counts until its end, and no longer than its token: one whose
-token was removed, changed or given another scope has a wrong signature. The token is not in it.
+same cookies and nothing is stored of a session that lasts. A cookie counts until its end or its sign-out
+(`store.sessions`), and no longer than its token: one whose token was removed, changed or given another scope
+has a wrong signature. The token is not in it.
 
-Whoever steals a cookie can try tokens against its signature, so the key takes long to make (scrypt). Limit:
-signing out removes the cookie from its browser; a copy of it counts until its end.
+Whoever steals a cookie can try tokens against its signature, so the key takes long to make (scrypt).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import functools
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.settings_readers import Token
 
@@ -32,12 +32,15 @@ _VALUE = re.compile(r"([A-Za-z0-9_.-]{1,64}):([1-9][0-9]{0,11}):([A-Za-z0-9_-]{4
 class Verdict:
     """What a request's cookies prove: the token of whoever signed in.
 
-    `sent`: there was a cookie. `forged`: none counts, and one has a wrong signature.
+    `sent`: there was a cookie. `forged`: none counts, and one has a wrong signature. `value` and `end` are
+    those of the cookie that counts.
     """
 
     token: Token | None
     sent: bool
     forged: bool
+    value: str = ""
+    end: datetime | None = None
 
 
 def value(token: Token, now: datetime) -> str:
@@ -46,15 +49,22 @@ def value(token: Token, now: datetime) -> str:
     return f"{token.name}:{end}:{_signature(token, end)}"
 
 
-def judge(header: str, tokens: Sequence[Token], now: datetime) -> Verdict:
-    """Judge a Cookie header by the tokens that are configured now."""
+def judge(
+    header: str,
+    tokens: Sequence[Token],
+    now: datetime,
+    *,
+    ended: Callable[[str], bool] = lambda _value: False,
+) -> Verdict:
+    """Judge a Cookie header by the tokens that are configured now; `ended` says what was signed out."""
     sent = _SENT.findall(header)[:MOST]
     forged = False
     for one in sent:
         read = _VALUE.fullmatch(one)
         signer = _signer(read, tokens) if read else None
-        if read and signer and int(read[2]) > now.timestamp():
-            return Verdict(signer, sent=True, forged=False)
+        if read and signer and int(read[2]) > now.timestamp() and not ended(one):
+            end = datetime.fromtimestamp(int(read[2]), UTC)
+            return Verdict(signer, sent=True, forged=False, value=one, end=end)
         forged = forged or signer is None
     return Verdict(None, sent=bool(sent), forged=forged)
 

@@ -34,6 +34,7 @@ class Loaded:
     subject: str | None = None
     author: str | None = None
     remarks: Sequence[Mapping[str, Any]] = ()
+    authored_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

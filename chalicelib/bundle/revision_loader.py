@@ -10,6 +10,7 @@ import contextlib
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,7 @@ class RevisionLoader:
             self._environment.masker(),
             subject=commit.get("subject"),
             author=commit.get("author"),
+            authored_at=commit.get("authored_at"),
         )
         if not self._settings.function:
             return found
@@ -173,6 +175,7 @@ def loaded(
     *,
     subject: str | None = None,
     author: str | None = None,
+    authored_at: datetime | None = None,
 ) -> Loaded:
     """Return what a boot returned, with every known secret masked in what the bundle's code writes freely."""
     return Loaded(
@@ -184,6 +187,7 @@ def loaded(
         subject,
         author,
         [mask.value(one.record()) for one in remarks],
+        authored_at,
     )
 
 

@@ -215,6 +215,7 @@ def _load_and_activate(
             remarks=loaded.remarks,
             subject=loaded.subject,
             author=loaded.author,
+            authored_at=loaded.authored_at,
             now=now,
         )
         report = activate(tx, found, sha, now=now)

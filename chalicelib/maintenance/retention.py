@@ -23,6 +23,7 @@ from chalicelib.store import (
     log_chunks,
     registry,
     run_days,
+    sessions,
     silences,
     standings,
 )
@@ -84,6 +85,7 @@ def prune(
         registry.prune_periods(tx)
         standings.prune(tx, before=now - settings.keep_runs)
         silences.prune(tx, before=now - settings.keep_runs)
+        sessions.prune(tx, before=now)
         run_days.prune(tx, before=(now - KEEP_DAYS).date())
         bundle.prune_revisions(tx, before=now - settings.keep_runs)
     if runs:

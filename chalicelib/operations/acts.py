@@ -4,8 +4,11 @@ A door begins an act (`AuditLog.begin`) and carries it out inside `AuditLog.reco
 changes the store records the act in its own transaction (`record`), so that neither is there without the
 other; every other act, and every refusal, is recorded when the block ends.
 
-Limits: an act that breaks off with the process between two transactions (a sync) is not recorded. Of the
-refused acts of one sender at most `MOST_REFUSED` an hour are recorded; the log file has the others.
+An act that has a budget and lasts longer than a transaction (a sync) counts from its beginning, so that
+several at once keep to the budget; its row says so until it ends, also if it breaks off with the process.
+
+Limits: without a budget such an act is not recorded if it breaks off. Of the refused acts of one sender at
+most `MOST_REFUSED` an hour are recorded; the log file has the others.
 """
 
 from __future__ import annotations
@@ -34,14 +37,16 @@ MOST_REFUSED = 100  # refused acts of one sender that are recorded in an hour
 WHO, SUBJECT, DETAIL = 64, 255, 500  # characters
 ANYBODY = "anonymous"  # while the API is open
 LOCAL = "local"  # the command line on this machine
+BEGUN = "it was begun, and its end is not recorded yet"
 
 
 @dataclass(slots=True)
 class Act:
     """One act: who does what to which subject, through which door, and why.
 
-    `budget`: how many acts of this sender and door may be done in an hour; None: any number. `refusal` says
-    why it was refused, once it is.
+    `budget`: how many acts of this sender and door may be done in an hour; None: any number. `lasts`: no
+    transaction records it; with a budget `begun` is then its row. `refusal` says why it was refused, once it
+    is.
     """
 
     who: str
@@ -50,6 +55,8 @@ class Act:
     subject: str
     reason: str | None = None
     budget: int | None = None
+    lasts: bool = False
+    begun: int | None = None
     refusal: str | None = None
     recorded: bool = False
     masked: Callable[[str], str] = field(default=str, repr=False)
@@ -83,7 +90,7 @@ def only_asked() -> None:
 def record(tx: Tx, now: datetime) -> None:
     """Record the current act, if there is one, in the transaction that does it. Raises BudgetError."""
     act = _current.get()
-    if act is not None and not act.recorded:
+    if act is not None and not act.recorded and act.begun is None:
         _record_done(tx, act, now)
 
 
@@ -107,10 +114,18 @@ class AuditLog:
         *,
         reason: str | None = None,
         budget: int | None = None,
+        lasts: bool = False,
     ) -> Act:
         """Return an act of somebody; None is whoever sends requests while the API is open."""
         return Act(
-            who or ANYBODY, door, name, subject, reason, budget, masked=lambda text: self._masker().text(text)
+            who or ANYBODY,
+            door,
+            name,
+            subject,
+            reason,
+            budget,
+            lasts,
+            masked=lambda text: self._masker().text(text),
         )
 
     @contextmanager
@@ -123,8 +138,7 @@ class AuditLog:
         token = _current.set(act)
         try:
             if act.budget is not None:
-                with self._store.read() as tx:
-                    _require_budget(tx, act, self._clock.now())
+                self._admit(act)
             yield act
         except SauronError as error:
             act.refusal = act.refusal or str(error)
@@ -137,11 +151,26 @@ class AuditLog:
             if not act.recorded:
                 self._record(act)
 
+    def _admit(self, act: Act) -> None:
+        if not act.lasts:
+            with self._store.read() as tx:
+                _require_budget(tx, act, self._clock.now())
+            return
+        with self._store.write() as tx:
+            locks.hold(tx, locks.BUDGET)
+            _require_budget(tx, act, now := self._clock.now())
+            act.begun = _add(tx, act, now, Outcome.DONE, BEGUN)
+
     def _record(self, act: Act) -> None:
         """Record an act by itself. Where the store refuses, the log says so: the act's own end counts."""
         try:
             with self._store.write() as tx:
                 now = self._clock.now()
+                if act.begun is not None:
+                    audit_log.end(tx, act.begun, done=act.refusal is None)
+                    act.recorded = act.refusal is None
+                if act.recorded:
+                    return
                 if act.refusal is None:  # it is done, so it is recorded whatever the budget says
                     _add(tx, act, now, Outcome.DONE)
                 else:
@@ -155,6 +184,7 @@ def _record_done(tx: Tx, act: Act, now: datetime) -> None:
         locks.hold(tx, locks.BUDGET)
         _require_budget(tx, act, now)
     _add(tx, act, now, Outcome.DONE)
+    act.recorded = True
 
 
 def _record_refused(tx: Tx, act: Act, now: datetime) -> None:
@@ -164,8 +194,9 @@ def _record_refused(tx: Tx, act: Act, now: datetime) -> None:
     log.info("act.refused", who=act.who, door=act.door, act=act.name, reason=act.refusal)
 
 
-def _add(tx: Tx, act: Act, now: datetime, outcome: Outcome) -> None:
-    audit_log.add(
+def _add(tx: Tx, act: Act, now: datetime, outcome: Outcome, detail: str | None = None) -> int:
+    detail = detail or act.refusal
+    return audit_log.add(
         tx,
         at=now,
         who=act.who[:WHO],
@@ -174,9 +205,8 @@ def _add(tx: Tx, act: Act, now: datetime, outcome: Outcome) -> None:
         subject=_stored(act.masked(act.subject))[:SUBJECT],
         reason=None if act.reason is None else _stored(act.masked(act.reason))[:DETAIL],
         outcome=outcome,
-        detail=None if act.refusal is None else _stored(act.masked(act.refusal))[:DETAIL],
+        detail=None if detail is None else _stored(act.masked(detail))[:DETAIL],
     )
-    act.recorded = True
 
 
 def _require_budget(tx: Tx, act: Act, now: datetime) -> None:

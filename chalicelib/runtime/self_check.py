@@ -123,10 +123,10 @@ def _tick(sauron: Sauron, name: str) -> Finding:
 
 
 def _secrets(sauron: Sauron, name: str) -> Finding:
-    path = sauron.settings.environ.get("SAURON_SSM_PATH")
-    if not path:
+    paths = sauron.settings.ssm_paths
+    if not paths:
         return wrong(name, "SAURON_SSM_PATH is not set", CURES[name])
-    return well(name, f"{len(ssm.read(path))} can be read")
+    return well(name, f"{len(ssm.read(paths))} can be read")
 
 
 def _queue(sauron: Sauron, name: str) -> Finding:

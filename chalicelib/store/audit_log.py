@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from chalicelib.model.acts import Door, Outcome
 
@@ -45,10 +45,20 @@ def add(
     reason: str | None,
     outcome: Outcome,
     detail: str | None = None,
-) -> None:
-    """Record one act."""
+) -> int:
+    """Record one act; return its id."""
     row = {"at": at, "who": who, "door": door, "act": act, "subject": subject}
-    tx.execute(insert(audit_log).values(**row, reason=reason, outcome=outcome, detail=detail))
+    added = insert(audit_log).values(**row, reason=reason, outcome=outcome, detail=detail)
+    made: int = tx.execute(added.returning(_c.id)).scalar_one()
+    return made
+
+
+def end(tx: Tx, entry: int, *, done: bool) -> None:
+    """Note that an act that was recorded at its beginning is done; forget it if it came to nothing."""
+    if done:
+        tx.execute(update(audit_log).where(_c.id == entry).values(detail=None))
+    else:
+        tx.execute(delete(audit_log).where(_c.id == entry))
 
 
 def entries(

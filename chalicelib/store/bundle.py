@@ -43,15 +43,18 @@ class BundleState:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A revision that booted, with its commit's first line and author."""
+    """A revision that booted, with its commit's first line, author and time."""
 
     sha: str
     booted_at: datetime
     activated_at: datetime | None
     subject: str | None
     author: str | None
+    authored_at: datetime | None = None
 
 
+_REVISION = [revisions.c[name] for name in ("sha", "booted_at", "activated_at", "subject", "author")]
+_REVISION += [revisions.c.authored_at]
 _state = select(bundle_state, revisions.c.rejected, revisions.c.remarks).join(
     revisions, revisions.c.sha == bundle_state.c.active_sha, isouter=True
 )
@@ -92,9 +95,10 @@ def add_revision(
     remarks: Sequence[Mapping[str, Any]] = (),
     subject: str | None,
     author: str | None,
+    authored_at: datetime | None = None,
     now: datetime,
 ) -> None:
-    """Remember a revision that booted, with its commit's first line and author."""
+    """Remember a revision that booted, with its commit's first line, author and time."""
     values = {
         "booted_at": now,
         "jobs": list(jobs),
@@ -102,6 +106,7 @@ def add_revision(
         "remarks": list(remarks),
         "subject": subject,
         "author": author,
+        "authored_at": authored_at,
     }
     tx.execute(upsert(tx, revisions, {"sha": sha}, values))
 
@@ -123,7 +128,7 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
     """Return the revisions that were active once and whose id begins with `prefix`, the newest first."""
     c = revisions.c
     rows = tx.execute(
-        select(c.sha, c.booted_at, c.activated_at, c.subject, c.author)
+        select(*_REVISION)
         .where(c.sha.startswith(prefix, autoescape=True), c.activated_at.is_not(None))
         .order_by(c.activated_at.desc())
         .limit(limit)
@@ -134,7 +139,7 @@ def find_revisions(tx: Tx, prefix: str, *, limit: int = 2) -> list[Revision]:
 def past_revisions(tx: Tx, *, limit: int, before: datetime | None = None) -> list[Revision]:
     """Return the revisions that were active once, the last activated first; or those activated before."""
     c = revisions.c
-    query = select(c.sha, c.booted_at, c.activated_at, c.subject, c.author).where(c.activated_at.is_not(None))
+    query = select(*_REVISION).where(c.activated_at.is_not(None))
     if before is not None:
         query = query.where(c.activated_at < before)
     return [Revision(*row) for row in tx.execute(query.order_by(c.activated_at.desc()).limit(limit))]
@@ -152,9 +157,7 @@ def definitions(tx: Tx, sha: str) -> Definitions:
 def known_revisions(tx: Tx, shas: Collection[str]) -> dict[str, Revision]:
     """Return the revisions with these full ids that are kept, by their ids."""
     c = revisions.c
-    rows = tx.execute(
-        select(c.sha, c.booted_at, c.activated_at, c.subject, c.author).where(c.sha.in_(sorted(shas)))
-    )
+    rows = tx.execute(select(*_REVISION).where(c.sha.in_(sorted(shas))))
     return {row.sha: Revision(*row) for row in rows}
 
 

@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0013"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0014"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -343,6 +343,7 @@ revisions = Table(
     Column("jobs", Json, nullable=False),
     Column("rejected", Json, nullable=False),
     Column("remarks", Json, nullable=False, server_default="[]"),
+    Column("authored_at", Instant),
 )
 
 # One row: what the bundle is at, and what the last sync said.
@@ -528,3 +529,12 @@ audit_log = Table(
 )
 Index("ix_audit_log_at", audit_log.c.at)
 Index("ix_audit_log_who", audit_log.c.who, audit_log.c.at)
+Index("ix_audit_log_subject", audit_log.c.subject, audit_log.c.id)
+
+# Digests of the cookies of browsers that signed out, until these would have ended by themselves.
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("mark", String(64), primary_key=True),
+    Column("until", Instant, nullable=False),
+)

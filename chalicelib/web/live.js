@@ -177,8 +177,22 @@
     document.querySelector(".newest")?.classList.toggle("follows", following());
     if (log && following()) log.scrollTop = log.scrollHeight;
     if (find && document.activeElement === find) mark();
+    nameChosen();
     tellTimes();
   }
+
+  const CHOSEN_NAMES = 8;
+
+  function nameChosen() {
+    const names = document.querySelector(".bulk .names");
+    if (!names) return;
+    const chosen = [...document.querySelectorAll(".choose input:checked")].map((box) => box.value);
+    const more = chosen.length - CHOSEN_NAMES;
+    const text = chosen.slice(0, CHOSEN_NAMES).join(", ") + (more > 0 ? ` and ${more} more` : "");
+    if (names.textContent !== text) names.textContent = text;
+  }
+
+  document.addEventListener("change", nameChosen);
 
   function mark() {
     const wanted = find.value.toLowerCase();

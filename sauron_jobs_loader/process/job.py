@@ -74,6 +74,14 @@ def _enter(request: dict[str, Any], output_fd: int) -> None:
     surroundings.settle(os.environ, request["folder"])
     surroundings.use_scratch(os.environ, request["scratch"])
     surroundings.import_from(os.environ, request["folder"])
+    _draw_anew()
+
+
+def _draw_anew() -> None:
+    """Seed numpy's global generator, if it came with the fork: Python does it for its own, numpy does not."""
+    seed = getattr(sys.modules.get("numpy.random"), "seed", None)
+    if seed is not None:
+        seed()
 
 
 def _open_streams() -> None:

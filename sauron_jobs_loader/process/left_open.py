@@ -4,7 +4,8 @@ Forks of one process share each open description: two attempts that use one conn
 answers, and two that read one file share their place in it. Logs that are opened to append are fine, and so
 are devices such as /dev/urandom. Memory that is mapped to be shared (a lock or value of multiprocessing) is
 one for all attempts, of earlier runs too: a lock that a killed one held stays locked. Limit: only what the
-kernel shows is seen, not a random generator that was seeded or a lock of threads that is held.
+kernel shows is seen, not a lock of threads that is held or a random generator of a module's own (the global
+ones of Python and numpy are seeded anew in each attempt).
 """
 # this runs in the process that is forked, pathlib would cost it memory
 # ruff: noqa: PTH115, PTH118, PTH208

@@ -53,8 +53,13 @@ def test_rows_under_a_hand_stay_until_the_person_asks_for_the_changes(
     button = page.locator("button.waiting")
     expect(button).to_be_visible()
     assert page.evaluate(ORDER) == before
+    page.get_by_label(f"Choose {before[4]}").check()
+    page.get_by_label(f"Choose {before[2]}").check()
+    names = page.locator(".bulk .names")
+    expect(names).to_have_text(f"{before[2]}, {before[4]}")
     button.click()
     expect(button).to_be_hidden()
+    assert set(names.inner_text().split(", ")) == {before[2], before[4]}
     after = page.evaluate(ORDER)
     assert sorted(after) == sorted(before)
     assert after.index(before[-1]) < before.index(before[-1])

@@ -20,7 +20,7 @@ from sauron.aws.names import HANDLERS, SCHEDULED
 from sauron.aws.plan import Act
 from tests import aws_server, lambda_zip
 from tests.aws_stack import ACCOUNT, KINDS, Stack, translated
-from tests.aws_state import PROD, state
+from tests.aws_state import PATHS, PROD, state
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 LARGEST_BYTES = 1_000_000  # that CloudFormation reads from a bucket
@@ -119,7 +119,7 @@ def test_every_resource_has_the_name_by_which_up_finds_it(
     }
     assert inventory.rest_api(cloud, PROD) == has["apis"][0] == outputs["RestAPIId"]
     assert has["parameters"] == {
-        "/sauron/prod/SAURON_PUBLIC_URL": ("String", outputs["EndpointURL"], 1),
+        "/sauron/prod/shared/SAURON_PUBLIC_URL": ("String", outputs["EndpointURL"], 1),
     }
     for handler in SCHEDULED:
         [target] = aws.client("events").list_targets_by_rule(Rule=PROD.rule(handler))["Targets"]
@@ -137,7 +137,7 @@ def test_functions_know_their_queue_their_parameters_and_the_sender(has: dict[st
         assert one["Runtime"] == "python{}.{}".format(*sys.version_info)
         assert one["Environment"]["Variables"] == {
             "JOBS_DIR": JOBS_DIR,
-            "SAURON_SSM_PATH": "/sauron/prod",
+            "SAURON_SSM_PATH": PATHS[name],
             "SAURON_SQS_QUEUE_URL": queue,
             "SECRETS_REVISION": "r2",
             "FROM_EMAIL": "sauron@example.org",

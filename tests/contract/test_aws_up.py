@@ -24,7 +24,7 @@ from chalicelib.store import schema
 from sauron.aws.desired import JOBS_DIR
 from sauron.aws.names import HANDLERS
 from tests import aws_iam, aws_server, lambda_zip
-from tests.aws_state import PROD, state
+from tests.aws_state import PATHS, PROD, state
 from tests.conftest import Databases
 from tests.e2e.outside import ROOT, Said, environ_of
 from tests.life_hub import ask
@@ -336,12 +336,12 @@ def test_secrets_are_encrypted_parameters_and_everything_else_is_a_variable(depl
         "SAURON_PUBLIC_URL": url,
     }
     [queue] = [url for url in has["queues"] if url.endswith("-runs")]
-    for one in has["functions"].values():
+    for name, one in has["functions"].items():
         variables = one["Environment"]["Variables"]
         assert variables.pop("SECRETS_REVISION")
+        assert variables.pop("SAURON_SSM_PATH") == PATHS[name]
         assert variables == PLAIN | {
             "JOBS_DIR": JOBS_DIR,
-            "SAURON_SSM_PATH": "/sauron/prod",
             "SAURON_SQS_QUEUE_URL": queue,
         }
 

@@ -298,6 +298,19 @@ def test_children_of_one_zygote_draw_different_random_numbers(launcher: Launcher
     assert len({str(runs.run().facts.result) for _ in range(3)}) == 3
 
 
+def test_a_seed_at_loading_does_not_make_attempts_draw_the_same(launcher: Launcher, tmp_path: Path) -> None:
+    (tmp_path / "numpy").mkdir()  # its global generator, as a fork finds it
+    (tmp_path / "numpy/__init__.py").write_text("from . import random\n")
+    (tmp_path / "numpy/random.py").write_text(
+        "import random as own\n_state = own.Random()\nseed, random = _state.seed, _state.random\n"
+    )
+    body = "import numpy, random\nrandom.seed(7)\nnumpy.random.seed(7)\n"
+    write_job(tmp_path, body + "def run():\n    return [random.random(), numpy.random.random()]")
+    runs = Runs(launcher, tmp_path, spawn=False)
+    drawn = [(runs.run().facts.result or {})["value"] for _ in range(3)]
+    assert [len(set(of_one)) for of_one in zip(*drawn, strict=True)] == [3, 3]
+
+
 def test_loading_and_running_write_nothing_into_the_revision(launcher: Launcher, tmp_path: Path) -> None:
     write_bundle(
         tmp_path,

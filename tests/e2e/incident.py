@@ -72,7 +72,8 @@ class Transcript:
         facts: dict[str, Any] = said.structured_content
         first: Any = said.content[0]
         text: str = first.text.splitlines()[0]
-        shown = {key: facts[key] for key in SHOWN[name] if key in facts and not said.is_error}
+        keys = ("error",) if said.is_error else SHOWN[name]
+        shown = {key: facts[key] for key in keys if key in facts}
         self.parts.append(f"> {name} {json.dumps(given)}\n{text}" + "".join(_lines(shown)))
         return facts
 

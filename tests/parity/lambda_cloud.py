@@ -19,6 +19,7 @@ from concurrent.futures import TimeoutError as StillRunning
 from pathlib import Path
 from typing import Any
 
+from sauron.aws.names import API, Names
 from tests import aws_iam
 from tests.aws_server import Aws
 from tests.aws_stack import Stack
@@ -29,6 +30,7 @@ from tests.parity.runtime_api import Lambda
 from tests.parity.sandbox import ACCOUNT, REGION, Function
 
 STAGE = "prod"
+NAMES = Names(STAGE)
 GATEWAY_SECONDS = 29.0
 VISIBILITY_SECONDS, RECEIVED_MOST = 960, 5
 CONCURRENCY = 32  # environments of `work` at once; an account has a thousand
@@ -72,7 +74,7 @@ class Cloud:
         """Deploy the functions with variables and parameters and invoke them; `clock` fires each minute."""
         for name, value in secrets.items():
             self._ssm.put_parameter(
-                Name=f"/sauron/{STAGE}/{name}", Value=value, Type="SecureString", Overwrite=True
+                Name=NAMES.parameter(name), Value=value, Type="SecureString", Overwrite=True
             )
         functions = self._functions(environ)
         roles = self._roles((dict(secrets) | dict(environ)).get("FROM_EMAIL", ""))
@@ -93,10 +95,12 @@ class Cloud:
             if declared["Type"] != "AWS::Serverless::Function":
                 continue
             properties = declared["Properties"]
-            name = self.function("" if resource == "APIHandler" else resource.lower())
+            handler = API if resource == "APIHandler" else resource.lower()
+            name = NAMES.function(handler)
             written = properties["Environment"]["Variables"].items()
             constant = {name: value for name, value in written if isinstance(value, str)}
-            variables = constant | self._own_environ() | dict(environ)
+            secrets = {"SAURON_SSM_PATH": ",".join(NAMES.readable(handler))}
+            variables = constant | secrets | self._own_environ() | dict(environ)
             found.append(
                 Function(
                     name, properties["Handler"], properties["Timeout"], properties["MemorySize"], variables
@@ -125,7 +129,6 @@ class Cloud:
 
     def _own_environ(self) -> dict[str, str]:
         return {
-            "SAURON_SSM_PATH": f"/sauron/{STAGE}",
             "SAURON_SQS_QUEUE_URL": self.queue_url,
             "AWS_ENDPOINT_URL": self.aws.url,
             "AWS_ENDPOINT_URL_LAMBDA": self.lambdas.url,

@@ -103,6 +103,7 @@ class Sandbox:
             "LAMBDA_TASK_ROOT": str(package.task_root),
             "LAMBDA_RUNTIME_DIR": str(package.runtime),
             "PYTHONPATH": str(package.runtime),
+            "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/task/lib:/opt/lib",
             "PYTHONDONTWRITEBYTECODE": "1",  # the folder cannot be written to on Lambda
             "AWS_LAMBDA_RUNTIME_API": self._server.address,
             "AWS_LAMBDA_FUNCTION_NAME": function.name,

@@ -220,6 +220,7 @@ TOOLS = (
         _Sync,
         _sync,
         _named("sync"),
+        lasts=True,
     ),
     Tool(
         "rollback",
@@ -228,5 +229,6 @@ TOOLS = (
         _Rollback,
         _rollback,
         _named("rollback"),
+        lasts=True,
     ),
 )

@@ -25,6 +25,7 @@ from chalicelib.wiring import Sauron
 
 from . import acting, asking, reading
 from .tool import Asked, Change, Result, Tool, bounded
+from .wording import facts_in_tools, in_tools
 
 log = logs.get(__name__)
 
@@ -79,7 +80,7 @@ def call(sauron: Sauron, caller: Caller, name: str, given: Mapping[str, Any]) ->
     except Exception:  # a client reads no more of it than over HTTP
         log.exception("tool.failed", tool=name)
         why = problems.INTERNAL
-    return Said(why, {"error": why}, refused=True)
+    return _refused(why)
 
 
 def _refuse_nul(given: Mapping[str, Any]) -> None:
@@ -109,6 +110,7 @@ def _recorded(sauron: Sauron, caller: Caller, tool: Tool, given: Mapping[str, An
         subject,
         reason=reason if isinstance(reason, str) else None,
         budget=sauron.settings.assistant_budget,
+        lasts=tool.lasts,
     )
     return sauron.audit_log.recording(act)
 
@@ -119,8 +121,19 @@ def _apart(fence: re.Match[str]) -> str:
 
 def _said(result: Result) -> Said:
     facts = json.loads(json.dumps(bounded(result.facts), default=str))
-    shown = json.dumps(facts, ensure_ascii=False, indent=1)
+    shown = json.dumps(facts_in_tools(facts), ensure_ascii=False, indent=1)
     if result.untrusted:
         facts["untrusted"] = UNTRUSTED
-        shown = f"{UNTRUSTED}\n===\n{_FENCE.sub(_apart, shown)}\n==="
+        shown = _fenced(shown)
     return Said(f"{result.text}\n{shown}" if result.facts else result.text, facts)
+
+
+def _refused(why: str) -> Said:
+    """Return a refusal. Its reason may hold what a person, a job or a commit wrote."""
+    error = in_tools(why)
+    facts = {"error": error, "untrusted": UNTRUSTED}
+    return Said(f"It is refused, and nothing is done.\n{_fenced(error)}", facts, refused=True)
+
+
+def _fenced(text: str) -> str:
+    return f"{UNTRUSTED}\n===\n{_FENCE.sub(_apart, text)}\n==="

@@ -55,7 +55,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool. `acts` names what it does in the audit log; None: it changes nothing."""
+    """One tool. `acts` names what it does in the audit log; None: it changes nothing.
+
+    `lasts`: no transaction of its own records the act.
+    """
 
     name: str
     scope: str
@@ -63,6 +66,7 @@ class Tool:
     arguments: type[Body]
     do: Callable[[Asked], Result]
     acts: Callable[[dict[str, Any]], str] | None = None
+    lasts: bool = False
 
 
 def bounded(facts: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
@@ -118,10 +118,16 @@ class Form:
         sent = {name[len(PARAMS) :]: text for name, text in self._sent.items() if name.startswith(PARAMS)}
         try:
             return param_fields.read(sent, schema)
-        except param_fields.FieldError as error:
-            raise refused(f"{PARAMS}{error.name}", error.why) from None
+        except param_fields.FieldsError as error:
+            raise refused_all([(f"{PARAMS}{one.name}", one.why) for one in error.faults]) from None
 
 
 def refused(name: str, why: str) -> ProblemError:
     """Return the refusal of a field."""
-    return ProblemError(422, f"Field {name!r}: {why}.", faults=[f"{name}: {why}"])
+    return refused_all([(name, why)])
+
+
+def refused_all(faults: Sequence[tuple[str, str]]) -> ProblemError:
+    """Return the refusal of several fields, each with its name and why."""
+    detail = " ".join(f"Field {name!r}: {why}." for name, why in faults)
+    return ProblemError(422, detail, faults=[f"{name}: {why}" for name, why in faults])

@@ -8,7 +8,7 @@ field only turns text into a value of the right type.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,14 @@ class FieldError(Exception):
         self.name = name
         self.why = why
         super().__init__(f"{name}: {why}")
+
+
+class FieldsError(Exception):
+    """Fields that hold no values of their types: each with the param's name and why."""
+
+    def __init__(self, faults: Sequence[FieldError]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, faults)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +66,36 @@ def fields(schema: Mapping[str, Any] | None) -> list[Field]:
 
 
 def read(sent: Mapping[str, str], schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the params that a form's texts stand for; None if there are none. Raises FieldError.
+    """Return the params that a form's texts stand for; None if there are none. Raises FieldsError.
 
     An empty field is no param, so that its default counts. The name "" says that the form had the params:
     then a box that was not sent is false. It may hold further params as a JSON object.
     """
     properties = _properties(schema or {})
-    found = {
-        name: _value(name, text, properties.get(name, {})) for name, text in sent.items() if name and text
-    }
+    found: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    faults: list[FieldError] = []
+    for name, text in sent.items():
+        try:
+            if name and text:
+                found[name] = _value(name, text, properties.get(name, {}))
+            elif text.strip():
+                others = _others(text)
+        except FieldError as error:
+            faults.append(error)
+    if faults:
+        raise FieldsError(faults)
     if "" in sent:
         boxes = (name for name, one in properties.items() if _is_box(one))
         found |= {name: False for name in boxes if name not in sent}
-        if sent[""].strip():
-            others = _json("", sent[""])
-            if not isinstance(others, dict):
-                raise FieldError("", 'write a JSON object, such as {"name": 1}')
-            found = others | found
-    return found or None
+    return others | found or None
+
+
+def _others(text: str) -> dict[str, Any]:
+    value = _json("", text)
+    if not isinstance(value, dict):
+        raise FieldError("", 'write a JSON object, such as {"name": 1}')
+    return value
 
 
 def _properties(root: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

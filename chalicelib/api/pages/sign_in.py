@@ -10,22 +10,27 @@ import hmac
 from http import HTTPStatus
 
 from chalice.app import Blueprint, Response
+from sqlalchemy.exc import SQLAlchemyError
 
+from chalicelib import logs
 from chalicelib.api import parameters, session_cookie
 from chalicelib.api.auth import is_open, refuse_many, what_may
 from chalicelib.api.origins import public_origin, read_origin
 from chalicelib.api.page_addresses import SIGN_IN, SIGN_OUT, over_https, page_of_ours
 from chalicelib.api.routing import CurrentRequest, current_request, get, post
+from chalicelib.errors import SauronError
 from chalicelib.model.acts import Door
 from chalicelib.operations import acts
 from chalicelib.settings import Settings
 from chalicelib.settings_readers import Token
+from chalicelib.store import sessions
 from chalicelib.web.rendering import render
 from chalicelib.wiring import PROCESS
 
 from .form import Form
 from .frame import DID, MESSAGES
 
+log = logs.get(__name__)
 blueprint = Blueprint(__name__)
 
 NEXT = parameters.text("next", "The page to show afterwards.")
@@ -60,14 +65,14 @@ def sign_in() -> Response:
     if sent is None:
         return _form(current, following, status=422, refused="Field 'token': write the token.")
     token = _known(sent, settings)
-    log = current.sauron.audit_log
+    audit = current.sauron.audit_log
     if token is None:
         refuse_many(current.request)
-        with log.recording(log.begin(None, Door.PAGE, "sign_in", SUBJECT)):
+        with audit.recording(audit.begin(None, Door.PAGE, "sign_in", SUBJECT)):
             acts.refuse(f"a wrong token, from {_address(current)}")
         wrong = "Field 'token': it is not one of those in SAURON_API_TOKENS."
         return _form(current, following, status=401, refused=wrong)
-    with log.recording(log.begin(token.name, Door.PAGE, "sign_in", SUBJECT)):
+    with audit.recording(audit.begin(token.name, Door.PAGE, "sign_in", SUBJECT)):
         value = session_cookie.value(token, PROCESS.clock.now())
     secure = over_https(current.request, settings)
     return _led(current, following, cookie=session_cookie.given(value, path=current.mount, secure=secure))
@@ -75,15 +80,28 @@ def sign_in() -> Response:
 
 @post(blueprint, SIGN_OUT, damaged_too=True)
 def sign_out() -> Response:
-    """Remove the cookie; lead to the form."""
+    """End the session, so that a copy of its cookie counts no more; remove the cookie; lead to the form."""
     current = current_request()
+    settings = PROCESS.settings()
     if current.caller.by_cookie:
-        log = current.sauron.audit_log
-        with log.recording(log.begin(current.caller.name, Door.PAGE, "sign_out", SUBJECT)):
-            pass
-    secure = over_https(current.request, PROCESS.settings())
+        audit = current.sauron.audit_log
+        with audit.recording(audit.begin(current.caller.name, Door.PAGE, "sign_out", SUBJECT)):
+            _end_session(current, settings)
+    secure = over_https(current.request, settings)
     removed = session_cookie.taken(path=current.mount, secure=secure)
     return _led(current, f"{SIGN_IN}?did=signed-out", cookie=removed)
+
+
+def _end_session(current: CurrentRequest, settings: Settings) -> None:
+    cookies = current.request.headers.get("cookie", "")
+    shown = session_cookie.judge(cookies, settings.api_tokens or (), PROCESS.clock.now())
+    if shown.end is None:
+        return
+    try:
+        with current.sauron.store.write() as tx:
+            sessions.end(tx, shown.value, until=shown.end)
+    except (SauronError, SQLAlchemyError):  # the browser forgets its cookie all the same
+        log.exception("session.not_ended", who=current.caller.name)
 
 
 def _known(sent: str, settings: Settings) -> Token | None:

@@ -22,8 +22,6 @@ from sauron_jobs_loader.git.hosts import DEFAULT_USER
 from sauron_jobs_loader.masking import address_credentials
 from sauron_jobs_loader.toolkit import known_hosts
 
-from .names import Names
-
 JOBS_DIR = "/tmp/sauron/jobs"  # noqa: S108 - the only place where a function may write
 LEFT_BEHIND = frozenset(
     {
@@ -47,7 +45,9 @@ _SETTINGS = frozenset(
     f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE")
 )
 PARAMETER_BYTES = 8192  # SSM takes no more
-VARIABLES_BYTES = 3800  # Lambda takes 4 KiB; the queue's address and the revision of the secrets come to it
+VARIABLES_BYTES = (
+    3800  # Lambda takes 4 KiB; the queue's address, the paths and revision of secrets come to it
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Desired:
 
 
 def read(
-    environ: Mapping[str, str], names: Names, *, job_secrets: Sequence[str] = (), written: Sequence[str] = ()
+    environ: Mapping[str, str], *, job_secrets: Sequence[str] = (), written: Sequence[str] = ()
 ) -> Desired:
     """Read the desired variables and secrets; `written` are the names in the file of --env-file.
 
@@ -110,7 +110,7 @@ def read(
         for name, value in variables.items()
         if name != "JOBS_GIT_REPO_URL" and "://" in value and address_credentials(value)
     ]
-    variables |= {"JOBS_DIR": JOBS_DIR, "SAURON_SSM_PATH": names.parameters}
+    variables |= {"JOBS_DIR": JOBS_DIR}
     if sum(len(f"{name}{value}".encode()) for name, value in variables.items()) > VARIABLES_BYTES:
         faults.append(
             f"{max(variables, key=lambda name: len(variables[name]))}: "

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chalicelib.settings import SETTINGS
+
 API = "api_handler"
 WORK = "work"
 SCHEDULED = ("tick", "sync", "upkeep")
 HANDLERS = (API, *SCHEDULED, WORK)
 API_STAGE = "api"  # the path that API Gateway puts before ours
 PUBLIC_URL = "SAURON_PUBLIC_URL"
+# Secrets lie in folders by who may read them: IAM tells paths apart, but not the parameters below one.
+READERS = {
+    "api": (API,),
+    "bundle": (API, "sync", WORK),  # that load the bundle or run its jobs
+    "shared": HANDLERS,
+}
+OF_THE_API = frozenset({"SAURON_API_TOKENS", "SAURON_GIT_WEBHOOK_SECRET"})
+OF_THE_BUNDLE = frozenset({"JOBS_GIT_TOKEN", "SSH_PRIVATE_KEY_B64", "SAURON_SSH_KNOWN_HOSTS", "GITHUB_TOKEN"})
+SHARED = {one.name for one in SETTINGS} - OF_THE_API - OF_THE_BUNDLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +46,19 @@ class Names:
 
     @property
     def parameters(self) -> str:
-        """The path below which the secrets are."""
+        """The path below which the folders with the secrets are."""
         return f"/sauron/{self.stage}"
+
+    def parameter(self, variable: str) -> str:
+        """Return the parameter of a setting, or of a secret of jobs."""
+        folder = "api" if variable in OF_THE_API else "shared" if variable in SHARED else "bundle"
+        return f"{self.parameters}/{folder}/{variable}"
+
+    def readable(self, handler: str) -> tuple[str, ...]:
+        """Return the paths of the secrets that a handler's function reads."""
+        return tuple(
+            f"{self.parameters}/{folder}" for folder, readers in READERS.items() if handler in readers
+        )
 
     @property
     def topic(self) -> str:

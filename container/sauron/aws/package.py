@@ -20,6 +20,7 @@ from chalicelib.errors import SauronError
 
 from . import policies
 from .cloud import Cloud
+from .names import HANDLERS, Names
 
 FOLDERS = ("chalicelib", "sauron_jobs_loader")
 FILES = ("app.py", "requirements.txt", ".chalice/config.json")
@@ -64,8 +65,17 @@ def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, An
             f"There is no stage {stage!r} in .chalice/config.json, only {known}. "
             "Name one of these, or add the stage to the file."
         )
-    ours = stages[stage] | {
-        "environment_variables": stages[stage].get("environment_variables", {}) | dict(variables)
+    ours = stages[stage]
+    functions = ours.get("lambda_functions", {})
+    paths = {handler: {"SAURON_SSM_PATH": ",".join(Names(stage).readable(handler))} for handler in HANDLERS}
+    ours |= {
+        "environment_variables": ours.get("environment_variables", {}) | dict(variables),
+        "lambda_functions": functions
+        | {
+            handler: (one := functions.get(handler, {}))
+            | {"environment_variables": one.get("environment_variables", {}) | more}
+            for handler, more in paths.items()
+        },
     }
     return written | {"stages": {stage: ours}}
 

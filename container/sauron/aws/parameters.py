@@ -1,4 +1,4 @@
-"""Secrets as encrypted SSM parameters below the stage's path.
+"""Secrets as encrypted SSM parameters below the stage's path, in folders by the functions that read them.
 
 Only changed values are written, and only names are ever shown. A function reads the parameters when it
 starts; `revision` changes whenever a parameter was written, so that the functions are restarted.
@@ -21,6 +21,7 @@ AT_ONCE = 10  # SSM's limit for one deletion
 class Parameter:
     """A parameter that AWS has."""
 
+    path: str
     value: str = field(repr=False)
     version: int
 
@@ -29,8 +30,8 @@ def stored(cloud: Cloud, names: Names) -> dict[str, Parameter]:
     """Return the parameters of the stage, keyed by the variable that each one sets."""
     pages = cloud.client("ssm").get_paginator("get_parameters_by_path")
     return {
-        one["Name"].rpartition("/")[2]: Parameter(one["Value"], one["Version"])
-        for page in pages.paginate(Path=names.parameters, Recursive=False, WithDecryption=True)
+        one["Name"].rpartition("/")[2]: Parameter(one["Name"], one["Value"], one["Version"])
+        for page in pages.paginate(Path=names.parameters, Recursive=True, WithDecryption=True)
         for one in page["Parameters"]
     }
 
@@ -46,7 +47,7 @@ def steps(
     made = [step(cloud, names, name, value, has) for name, value in sorted(desired.items())]
     for name in sorted(has.keys() - desired.keys() - {PUBLIC_URL}):
         if name in forget:
-            do = _removing(cloud, names, [name])
+            do = _removing(cloud, [has[name].path])
             made.append(Step(Act.REMOVE, f"secret {name}", do=do))
         else:
             made.append(Step(Act.KEEP, f"secret {name}", f"not set here; --forget {name} removes it"))
@@ -55,19 +56,24 @@ def steps(
 
 def step(cloud: Cloud, names: Names, name: str, value: str, has: Mapping[str, Parameter]) -> Step:
     """Return the step that stores one value in one parameter."""
-
-    def do(_report: Report) -> None:
-        put(cloud, names, name, value)
-
     known = has.get(name)
+    moves = known is not None and known.path != names.parameter(name)
+
+    def do(report: Report) -> None:
+        put(cloud, names, name, value)
+        if known and moves:
+            _removing(cloud, [known.path])(report)
+
     differs = ["another value"] if known and known.value != value else []
+    if known and moves:
+        differs.append(f"{known.path} may be read by other functions")
     return step_for(f"secret {name}", exists=known is not None, differs=differs, do=do)
 
 
 def put(cloud: Cloud, names: Names, name: str, value: str) -> None:
     """Write one parameter. Above 4 KiB AWS makes it an advanced parameter, which costs money."""
     cloud.client("ssm").put_parameter(
-        Name=f"{names.parameters}/{name}",
+        Name=names.parameter(name),
         Value=value,
         Type="SecureString",
         Overwrite=True,
@@ -77,9 +83,10 @@ def put(cloud: Cloud, names: Names, name: str, value: str) -> None:
 
 def removal(cloud: Cloud, names: Names) -> list[Step]:
     """Return the step that removes every parameter of the stage."""
-    if not (found := sorted(stored(cloud, names))):
+    if not (found := stored(cloud, names)):
         return []
-    return [Step(Act.REMOVE, f"secrets {', '.join(found)}", do=_removing(cloud, names, found))]
+    paths = [one.path for one in found.values()]
+    return [Step(Act.REMOVE, f"secrets {', '.join(sorted(found))}", do=_removing(cloud, paths))]
 
 
 def revision(has: Mapping[str, Parameter]) -> str:
@@ -91,11 +98,10 @@ def revision(has: Mapping[str, Parameter]) -> str:
 class _removing:  # noqa: N801 - used like a function
     """Removes parameters, as many per call as SSM accepts."""
 
-    def __init__(self, cloud: Cloud, names: Names, which: list[str]) -> None:
-        self._cloud, self._names, self._which = cloud, names, which
+    def __init__(self, cloud: Cloud, paths: list[str]) -> None:
+        self._cloud, self._paths = cloud, paths
 
     def __call__(self, _report: Report) -> None:
-        paths = [f"{self._names.parameters}/{name}" for name in self._which]
-        for start in range(0, len(paths), AT_ONCE):
+        for start in range(0, len(self._paths), AT_ONCE):
             with ignore_missing():
-                self._cloud.client("ssm").delete_parameters(Names=paths[start : start + AT_ONCE])
+                self._cloud.client("ssm").delete_parameters(Names=self._paths[start : start + AT_ONCE])

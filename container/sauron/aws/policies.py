@@ -5,8 +5,7 @@ the stage's region and account (for mail: the region it is sent from). ARNs that
 and a lone `*`, stay as written. The partition is set in all of them.
 
 Mail may be sent from the senders alone, and not at all without one: that goes for the statement `SendMail`,
-unless it has a condition already. Limit: IAM reads parameters by their path, not by their name,
-so each function may read all secrets of its stage.
+unless it has a condition already.
 """
 
 from __future__ import annotations

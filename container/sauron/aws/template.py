@@ -54,7 +54,7 @@ def completed(template: Json, names: Names) -> Json:
     resources["Address"] = {
         "Type": "AWS::SSM::Parameter",
         "Properties": {
-            "Name": f"{names.parameters}/{PUBLIC_URL}",
+            "Name": names.parameter(PUBLIC_URL),
             "Type": "String",
             "Value": {
                 "Fn::If": ["HasAddress", {"Ref": "PublicUrl"}, made["Outputs"]["EndpointURL"]["Value"]]
@@ -128,7 +128,7 @@ def _function(resources: Json, names: Names, handler: str) -> None:
         "EphemeralStorage": {"Size": functions.tmp_megabytes(handler)},
     }
     ours["Environment"]["Variables"] |= {
-        "SAURON_SSM_PATH": names.parameters,
+        "SAURON_SSM_PATH": ",".join(names.readable(handler)),
         "SAURON_SQS_QUEUE_URL": {"Ref": "RunsQueue"},
         "SECRETS_REVISION": {"Ref": "Revision"},
         policies.SENDER: {"Fn::If": ["HasSender", {"Ref": "Sender"}, NOTHING]},

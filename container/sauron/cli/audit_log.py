@@ -11,6 +11,7 @@ from chalicelib.clock import iso
 from chalicelib.model.acts import Door, Outcome
 
 from .client import Client, command
+from .completion import job_ids
 from .examples import examples
 from .jobs import Instant
 from .output import moment, say, show_json, table, zone
@@ -34,13 +35,18 @@ SHOWN = 20  # acts per page without --limit
     help="Only this way in.",
 )
 @click.option("--act", "acts", multiple=True, help="Only this act, such as disable. May be repeated.")
-@click.option("--subject", metavar="ID", help="Only acts on this job, run, runner or revision.")
+@click.option(
+    "--subject",
+    metavar="ID",
+    shell_complete=job_ids,
+    help="Only acts on this job, run, runner or revision.",
+)
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Only what was done, or refused.")
 @click.option("--since", type=Instant(back=True), help="Only acts since then. A time, or 90m, 12h, 3d ago.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=SHOWN, show_default=True, help="How many acts."
 )
-@click.option("--after", metavar="ID", help="Continue the list after this act.")
+@click.option("--after", metavar="ENTRY", help="Continue the list after this act.")
 def audit_log(
     client: Client,
     *,

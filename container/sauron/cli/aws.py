@@ -107,7 +107,7 @@ def up(
     faults: tuple[str, ...] = ()
     want = None
     try:
-        want = desired.read(environ, names, job_secrets=job_secrets, written=written)
+        want = desired.read(environ, job_secrets=job_secrets, written=written)
     except SettingsError as error:
         faults = error.faults
     account, root = check(names, faults)

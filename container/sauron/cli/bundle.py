@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from .client import Client, command
+from .completion import revisions
 from .examples import examples
 from .output import remark_line, say, show, show_json, waiting
 
@@ -24,7 +25,7 @@ def sync(client: Client, *, ref: str | None, accept_removals: bool, reason: str 
 
 
 @command("rollback", epilog=examples("sauron rollback 4f2a91c", "sauron rollback 4f2a91c --json"))
-@click.argument("sha", metavar="SHA")
+@click.argument("sha", metavar="SHA", shell_complete=revisions)
 @click.option("--reason", help="Why; kept in the audit log.")
 def rollback(client: Client, *, sha: str, reason: str | None) -> int:
     """Activate an earlier revision, until the next sync."""

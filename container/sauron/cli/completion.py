@@ -1,4 +1,4 @@
-"""Completion in a shell: the script for it, and the ids of jobs and runs that it offers.
+"""Completion in a shell: the script for it, and the ids and names that it offers.
 
 An offer is bounded in time and number, changes nothing, and is empty where anything goes wrong: nobody wants
 an error, a wait or a new store from pressing the Tab key.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SECONDS = 2.0
 MOST_JOBS = 1000
-MOST_RUNS = 50  # the newest
+MOST_RUNS = 50  # the newest, of revisions too
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_SAURON_COMPLETE"
 
@@ -81,6 +81,32 @@ def run_ids(context: click.Context, _parameter: click.Parameter, begun: str) -> 
     return _offer(context, begun, remote, local)
 
 
+def revisions(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return the newest revisions that were in force and begin so; a running Sauron lists none."""
+
+    def local(tx: Tx) -> list[CompletionItem]:
+        from chalicelib.store import bundle
+
+        found = bundle.past_revisions(tx, limit=MOST_RUNS)
+        return [CompletionItem(one.sha[:12], help=one.subject) for one in found]
+
+    return _offer(context, begun, lambda _client: [], local)
+
+
+def runners(context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return the names of the runners there are that begin so."""
+
+    def remote(client: Client) -> list[CompletionItem]:
+        return [CompletionItem(one["name"]) for one in client.get_within(SECONDS, "/status")["runners"]]
+
+    def local(tx: Tx) -> list[CompletionItem]:
+        from chalicelib.store import runners as known
+
+        return [CompletionItem(one.name) for one in known.all_runners(tx)]
+
+    return _offer(context, begun, remote, local)
+
+
 def _offer(
     context: click.Context,
     begun: str,
@@ -112,7 +138,7 @@ def _of_store(read: Callable[[Tx], list[CompletionItem]]) -> list[CompletionItem
     file = sqlite_path(settings.store_url)
     if file is not None and not file.is_file():
         return []
-    from chalicelib.store import Store, history, registry  # noqa: F401 - imports are not counted, as above
+    from chalicelib.store import Store, bundle, history, registry, runners  # noqa: F401 - imports are not counted, as above
 
     with _time_limit():
         store = Store(settings.store_url, ca=settings.db_ca)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from .client import Client, command, path
+from .completion import runners
 from .examples import examples
 from .output import show, show_json
 
 
 @command("drain", epilog=examples("sauron drain web-1-4711-a1b2c3", "sauron drain web-1-4711-a1b2c3 --json"))
-@click.argument("name", metavar="RUNNER")
+@click.argument("name", metavar="RUNNER", shell_complete=runners)
 @click.option("--reason", help="Why; kept in the audit log.")
 def drain(client: Client, *, name: str, reason: str | None) -> None:
     """Stop a runner from claiming runs. Its running attempts finish; `sauron status` names the runners."""
@@ -26,7 +27,7 @@ def drain(client: Client, *, name: str, reason: str | None) -> None:
 @command(
     "resume", epilog=examples("sauron resume web-1-4711-a1b2c3", "sauron resume web-1-4711-a1b2c3 --json")
 )
-@click.argument("name", metavar="RUNNER")
+@click.argument("name", metavar="RUNNER", shell_complete=runners)
 @click.option("--reason", help="Why; kept in the audit log.")
 def resume(client: Client, *, name: str, reason: str | None) -> None:
     """Let a drained runner claim runs again."""

@@ -10,6 +10,7 @@ from chalicelib.answers.asked_time import read_asked_time
 from chalicelib.model.instants import InstantError
 
 from .client import Client, command, path
+from .completion import job_ids
 from .output import facts, moment, show, show_json, table, zone
 
 EXAMPLES = """\b
@@ -33,7 +34,7 @@ class Written(click.ParamType[str]):
 
 
 @command("why", epilog=EXAMPLES)
-@click.argument("job_id", metavar="ID")
+@click.argument("job_id", metavar="ID", shell_complete=job_ids)
 @click.option(
     "--at",
     type=Written(),

@@ -10,6 +10,7 @@ from chalicelib.model.runs import JobId, Outcome, Verdict
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
 from chalicelib.settings import Settings
 from chalicelib.store import bundle, ledger, registry
+from chalicelib.store.queue import chains
 from tests.conftest import define
 from tests.unit.answers.conftest import World
 
@@ -246,4 +247,31 @@ def test_a_trigger_since_the_last_occurrence_is_told(world: World) -> None:
     world.end(world.begin())
     world.until(14, 0)
     run = world.operations.trigger("j", TriggerRequest(by="ann"))
-    assert f"asked for run {run.id}" in world.why("j")["sentence"]
+    assert f"Run {run.id} was asked for by ann" in world.why("j")["sentence"]
+
+
+def test_a_job_of_a_chain_that_ran_is_not_called_disabled(world: World) -> None:
+    define(world.store, world.clock, "first", "10 12 * * *")
+    define(world.store, world.clock, "next", "", after=["first"])
+    world.until(12, 10)
+    world.end(world.begin())
+    with world.store.write() as tx:
+        chains.flow(tx, now=world.clock.now())
+    world.end(world.begin())
+    found = world.why("next")
+    assert (found["answer"], found["enabled"]["enabled"]) == ("ran", True)
+    assert found["schedule"] == {"cron": "", "timezone": "UTC", "text": "after first"}
+    assert "Next: when a run of first has ended well." in found["sentence"]
+    assert "disabled" not in found["sentence"]
+    world.until(13, 0)
+    parent = world.operations.trigger("first", TriggerRequest(by="ann"))
+    world.end(world.begin())
+    with world.store.write() as tx:
+        chains.flow(tx, now=world.clock.now())
+    child = world.begin()
+    world.end(child)
+    said = world.why("next")["sentence"]
+    assert f"Run {child.id} followed run {parent.id} of first at 2026-03-02 13:00 UTC" in said
+    assert "hand" not in said
+    world.operations.disable("next", SwitchRequest())
+    assert "`sauron enable next`" in world.why("next")["sentence"]

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import promql_parser
 import pytest
 import yaml  # type: ignore[import-untyped]
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -120,6 +121,16 @@ def test_a_scraper_gets_the_form_that_it_asks_for(sauron: Sauron, client: Client
         for read, got in ((read_openmetrics, open_metrics), (read_text, plain))
     ]
     assert of_both[0] == of_both[1]
+    for accept, kind in (
+        ("application/openmetrics-text;q=0, text/plain", "text/plain"),
+        ("application/openmetrics-text; version=1.0.0; q=0.0, */*;q=0.1", "text/plain"),
+        ("application/openmetrics-text;q=0.2, text/plain;q=0.9", "text/plain"),
+        ("text/html;q=1, application/openmetrics-text;Q=0.9, text/*;q=0.1", "application/openmetrics-text"),
+        ("text/plain;q=0, application/openmetrics-text;q=0.001", "application/openmetrics-text"),
+        ("application/openmetrics-text;q=much", "text/plain"),
+        ("*/*;q=0", "text/plain"),
+    ):
+        assert client.get("/metrics", Accept=accept).headers["content-type"].startswith(kind), accept
 
 
 def test_a_job_id_of_any_letters_is_a_label(sauron: Sauron, client: Client, clock: ManualClock) -> None:
@@ -188,7 +199,7 @@ def test_dashboard_and_alert_rules_ask_for_metrics_and_labels_that_exist(place: 
     labels = re.findall(r"(?:by|on) \(([\w, ]+)\)", expression) + re.findall(r"{(\w+)[=!]", expression)
     of_these = {label for name in families for label in NAMES[name]} | {"le"}
     assert {one.strip() for label in labels for one in label.split(",")} <= of_these
-    assert [expression.count(one) for one in "([{"] == [expression.count(one) for one in ")]}"]
+    promql_parser.parse(re.sub(r"\$\w+", "5m", expression))  # raises; the dashboard fills in $__rate_interval
 
 
 def test_the_page_on_metrics_explains_each_with_its_labels() -> None:

@@ -59,7 +59,10 @@ def test_parameters_below_the_path_stand_for_variables_however_many_there_are(ss
     client.put_parameter(
         Name="/sauron/many-of-another-stage/JOB_SECRET_1", Value="of another stage", Type="SecureString"
     )
-    assert parameters.read(f"{PATH}/") == wanted
+    client.put_parameter(Name=f"{PATH}/deeper/JOB_SECRET_1", Value="of a folder below", Type="SecureString")
+    client.put_parameter(Name="/sauron/more/ANOTHER", Value="of another path", Type="SecureString")
+    assert parameters.read([PATH]) == wanted
+    assert parameters.read([PATH, "/sauron/more"]) == wanted | {"ANOTHER": "of another path"}
 
 
 def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(
@@ -67,8 +70,8 @@ def test_parameters_that_cannot_be_read_name_the_setting_and_the_reason(
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(SettingsError, match="SAURON_SSM_PATH='/sauron/prod'"):
-        parameters.read("/sauron/prod")
+    with pytest.raises(SettingsError, match="SAURON_SSM_PATH: the parameters below /sauron/prod/api "):
+        parameters.read(["/sauron/prod/api"])
 
 
 @pytest.fixture

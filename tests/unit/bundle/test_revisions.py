@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,16 @@ def test_a_bundle_is_loaded_with_and_without_git(
 ) -> None:
     bundle = BundleRepository.create(tmp_path / "bundle")
     sha = bundle.commit({"manifest.py": "from sauron_jobs_loader import *\n"}, "an empty manifest")
+    authored_at = datetime.fromisoformat(bundle.git("log", "-1", "--format=%aI", sha))
     if not with_git:
         (tmp_path / "empty").mkdir()
         monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     loader = revisions(tmp_path, str(bundle.path))
     try:
         assert loader.fetch(None) == sha
-        assert loader.load(sha).subject == "an empty manifest"
+        found = loader.load(sha)
+        assert found.subject == "an empty manifest"
+        assert found.authored_at == authored_at
         assert loader.display_url == str(bundle.path)
         assert (tmp_path / "state" / "mirror.git").exists() is with_git
     finally:

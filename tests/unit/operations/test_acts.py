@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.clock import iso
-from chalicelib.errors import BudgetError
-from chalicelib.model.acts import Door
-from chalicelib.operations.acts import Act, AuditLog
+from chalicelib.errors import BudgetError, SauronError
+from chalicelib.model.acts import Door, Outcome
+from chalicelib.operations.acts import BEGUN, Act, AuditLog
 from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.store import Store, audit_log, history
 from chalicelib.store.audit_log import Entry
@@ -86,12 +86,24 @@ def test_old_acts_go_and_so_do_those_beyond_a_number(store: Store, clock: Manual
     assert [one.subject for one in acts(store)] == ["5", "4", "3", "2"]
 
 
-def test_what_is_done_when_the_budget_ran_out_meanwhile_is_recorded(store: Store, clock: ManualClock) -> None:
+def test_acts_that_last_keep_to_the_budget_also_at_once(store: Store, clock: ManualClock) -> None:
     log = AuditLog(store, clock)
 
     def sync() -> Act:
-        return log.begin("jarvis", Door.MCP, "sync", "bundle", reason="r", budget=1)
+        return log.begin("jarvis", Door.MCP, "sync", "bundle", reason="r", budget=1, lasts=True)
 
-    with log.recording(sync()), log.recording(sync()):  # both were let in
-        pass
-    assert [(one.act, one.outcome) for one in acts(store)] == [("sync", "done")] * 2
+    with log.recording(sync()):
+        (under_way,) = acts(store)
+        assert (under_way.outcome, under_way.detail) == (Outcome.DONE, BEGUN)
+        with pytest.raises(BudgetError), log.recording(sync()):
+            pytest.fail("the act was begun")
+    assert [(one.outcome, one.detail is None) for one in acts(store)] == [("refused", False), ("done", True)]
+
+
+def test_an_act_that_lasts_and_comes_to_nothing_costs_no_budget(store: Store, clock: ManualClock) -> None:
+    log = AuditLog(store, clock)
+    for _ in range(2):
+        act = log.begin("jarvis", Door.MCP, "sync", "bundle", budget=1, lasts=True)
+        with pytest.raises(SauronError, match="held"), log.recording(act):
+            raise SauronError("it is held back")
+    assert [(one.outcome, one.detail) for one in acts(store)] == [("refused", "it is held back")] * 2

@@ -8,6 +8,7 @@ from chalicelib.store import Store, schema
 from chalicelib.store.database import Tx
 
 SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
+    "0014": (("ended_sessions",), ("ix_audit_log_subject",), (), ()),
     "0013": ((), ("ix_job_queue_by_state", "ix_job_queue_by_due"), (), ()),
     "0012": (
         ("pools", "pauses", "chains", "chain_ends"),
@@ -33,6 +34,8 @@ def as_schema(store: Store, tx: Tx, version: str) -> None:
             tx.execute(text(f"DROP INDEX {index}"))
         for column in columns:
             tx.execute(text(f"ALTER TABLE job_queue DROP COLUMN {column}"))
+        if made == "0014":
+            tx.execute(text("ALTER TABLE revisions DROP COLUMN authored_at"))
         for table in tables:
             schema.metadata.tables[table].drop(tx)
     tx.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})

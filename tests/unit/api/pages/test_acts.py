@@ -127,6 +127,28 @@ def test_a_mistake_in_params_keeps_the_others(sauron: Sauron, client: Client, cl
     assert client.get("/runs").json["runs"] == []
 
 
+def test_every_field_that_cannot_be_read_is_told_at_its_place(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    schema = {
+        "properties": {"rate": {"type": "integer"}, "hosts": {"type": "object"}, "note": {"type": "string"}},
+        "additionalProperties": True,
+    }
+    define(sauron.store, clock, "copy", "0 3 * * *", params={"schema": schema, "model": False})
+    sent = {"params.rate": "many", "params.hosts": "a: 1", "params.note": "x", "params.": "[1]"}
+    answer = send(client, "/ui/jobs/copy/trigger", **sent)
+    assert answer.status == 422
+    assert "3 fields need another look" in answer.body
+    for name in ("rate", "hosts", ""):
+        assert re.search(rf'name="params\.{name}"[^>]* aria-invalid="true"', answer.body), name
+        assert f'id="f-params.{name}-wrong"' in answer.body
+    assert fields_of(answer.body)["params.note"] == "x"
+    as_json = client.ask(
+        "POST", "/ui/jobs/copy/trigger", urlencode(sent).encode(), FORM | {"Accept": "application/json"}
+    )
+    assert len(as_json.problem["faults"]) == 3
+
+
 def test_a_program_that_wants_json_gets_the_problem(sauron: Sauron, client: Client) -> None:
     kind = FORM | {"Accept": "application/json"}
     answer = client.ask("POST", "/ui/jobs/nightly-backup/disable", b"until=soon&confirm=1", kind)

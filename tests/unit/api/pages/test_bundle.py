@@ -11,11 +11,12 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib import wiring
+from chalicelib.clock import iso
 from chalicelib.settings import Settings
 from chalicelib.store import bundle
 from chalicelib.wiring import COMMAND_LINE, Sauron
 from chalicelib.wiring import build as build_sauron
-from tests.conftest import ManualClock, job_record
+from tests.conftest import START, ManualClock, job_record
 from tests.git_servers import BundleRepository
 from tests.unit.api.client import Answer, Client
 from tests.unit.api.conftest import Build
@@ -30,7 +31,14 @@ def activate(sauron: Sauron, number: int, jobs: list[dict[str, Any]], **more: An
     sha, now = f"{number:07x}{'0' * 33}", sauron.clock.now()
     with sauron.store.write() as tx:
         bundle.add_revision(
-            tx, sha, jobs, more.pop("rejected", []), subject=f"Change {number}", author="Ann", now=now
+            tx,
+            sha,
+            jobs,
+            more.pop("rejected", []),
+            subject=f"Change {number}",
+            author="Ann",
+            authored_at=now - timedelta(hours=5),
+            now=now,
         )
         bundle.mark_activated(tx, sha, now=now)
         bundle.change(tx, active_sha=sha, last_sync=now, tried_at=now, branch="main", **more)
@@ -54,6 +62,7 @@ def test_each_revision_says_what_it_changed_in_the_schedule(
     assert "<title>In force: 000000b, 1 rejected" in page
     for said in (
         "Change 10",
+        f'<small>Ann, committed <time datetime="{iso(START - timedelta(hours=5))[:16]}',
         "every 10 minutes \u2192 every 5 minutes; +144 runs a day",
         "rejected: hour 25",
         "manifest.py:61: hour 25 is not between 0 and 23.",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.api.pages.param_fields import Field, FieldError, fields, read
+from chalicelib.api.pages.param_fields import Field, FieldsError, fields, read
 
 COLOURS = {"$defs": {"Colour": {"enum": ["red", "blue"], "type": "string"}}}
 
@@ -86,7 +86,7 @@ def test_a_field_gives_a_value_of_the_type_of_its_schema(schema: Any, text: str,
     ],
 )
 def test_a_text_of_another_type_is_refused_with_the_reason(schema: Any, text: str, said: str) -> None:
-    with pytest.raises(FieldError, match=said):
+    with pytest.raises(FieldsError, match=said):
         read({"x": text}, {"properties": {"x": schema}})
 
 
@@ -94,6 +94,6 @@ def test_params_that_the_schema_does_not_name_have_a_field_where_others_may_come
     schema = {"properties": {"x": {"type": "integer"}}, "additionalProperties": True}
     assert [one.name for one in fields(schema)] == ["params.x", "params."]
     assert read({"": '{"y": [1]}', "x": "2"}, schema) == {"x": 2, "y": [1]}
-    with pytest.raises(FieldError, match="JSON object"):
+    with pytest.raises(FieldsError, match="JSON object"):
         read({"": "[1]"}, schema)
     assert fields(None) == []

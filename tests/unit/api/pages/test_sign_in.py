@@ -5,9 +5,11 @@ from urllib.parse import quote
 
 import pytest
 from chalice.local import LambdaContext
+from sqlalchemy import func, select
 
 import app as application
-from chalicelib.store import audit_log
+from chalicelib.store import audit_log, sessions
+from chalicelib.store.schema import ended_sessions
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Answer, Client, basic, bearer
@@ -45,6 +47,24 @@ def acts(sauron: Sauron) -> list[tuple[str, str, str, str]]:
     with sauron.store.read() as tx:
         found = audit_log.entries(tx, limit=20)
     return [(one.who, str(one.door), one.act, str(one.outcome)) for one in found]
+
+
+def test_a_copy_of_a_cookie_counts_no_more_after_its_sign_out(guarded: Sauron, clock: ManualClock) -> None:
+    browser = signed_in()
+    clock.move(seconds=1)
+    other = signed_in()
+    copy = Client(browser.headers)
+    assert copy.get("/").status == 200
+    assert browser.ask("POST", "/ui/sign-out", b"", FORM).status == 303
+    assert copy.get("/").status == 303
+    assert copy.ask("POST", "/ui/jobs/backup/disable", b"confirm=yes", FORM).status == 401
+    assert other.get("/").status == 200
+    assert signed_in().get("/").status == 200
+    clock.move(days=7)
+    with guarded.store.write() as tx:
+        assert tx.execute(select(func.count()).select_from(ended_sessions)).scalar() == 1
+        sessions.prune(tx, before=clock.now())
+        assert tx.execute(select(func.count()).select_from(ended_sessions)).scalar() == 0
 
 
 def test_a_browser_without_credentials_is_led_to_the_sign_in_and_back(guarded: Sauron) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from sauron.aws import package
 from sauron.aws.names import HANDLERS, Names
 from tests import lambda_zip
 from tests.lambda_zip import LOCKS
@@ -23,6 +24,12 @@ GLIBC = re.compile(rb"GLIBC_(\d+(?:\.\d+)+)\0")
 SOURCES = ("chalicelib", "sauron_jobs_loader")
 MAIL = ("ses:SendEmail", "ses:SendRawEmail")
 TAKE = ("sqs:ReceiveMessage", "sqs:DeleteMessage")
+FOLDERS = {
+    "api_handler": ("api", "bundle", "shared"),
+    "sync": ("bundle", "shared"),
+    "work": ("bundle", "shared"),
+}
+FOLDERS |= {"tick": ("shared",), "upkeep": ("shared",)}
 ALLOWED = {"api_handler": MAIL, "upkeep": (*TAKE, *MAIL), "work": (*TAKE, "sqs:GetQueueAttributes", *MAIL)}
 LAZY = {
     "alembic",
@@ -135,7 +142,7 @@ def test_make_prints_help_for_every_target() -> None:
 def test_every_function_has_a_hand_written_policy_that_allows_nothing_of_others(
     stage: str, handler: str
 ) -> None:
-    ours = json.loads((ROOT / ".chalice/config.json").read_text())["stages"][stage]
+    ours = package.config(ROOT, stage, {})["stages"][stage]
     assert ours["autogen_policy"] is False
     assert ours["api_gateway_endpoint_type"] == "REGIONAL"  # EDGE is missing in some partitions
     assert ours["lambda_functions"][handler]["iam_policy_file"] == f"policy-{stage}-{handler}.json"
@@ -153,8 +160,10 @@ def test_every_function_has_a_hand_written_policy_that_allows_nothing_of_others(
             allowed.setdefault(action, set()).update(resource.split(":", 5)[5] for resource in resources)
         if actions[0].startswith("logs:"):
             assert resources == [own]
-    path = f"parameter{names.parameters}"
-    assert allowed.pop("ssm:GetParametersByPath") == {path, f"{path}/*"}
+    folders = {f"parameter/sauron/{stage}/{folder}" for folder in FOLDERS[handler]}
+    assert allowed.pop("ssm:GetParametersByPath") == folders | {f"{folder}/*" for folder in folders}
+    paths = ours["lambda_functions"][handler]["environment_variables"]["SAURON_SSM_PATH"]
+    assert {f"parameter{path}" for path in paths.split(",")} == folders
     assert allowed.pop("sqs:SendMessage") == {names.queue}
     expected = {"logs:CreateLogStream": {own.split(":", 5)[5]}, "logs:PutLogEvents": {own.split(":", 5)[5]}}
     for action in ALLOWED.get(handler, ()):

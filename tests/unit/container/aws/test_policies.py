@@ -47,7 +47,7 @@ MAILS = frozenset({"api_handler", "upkeep", "work"})  # an alert as a test, aler
 # What each function does in AWS.
 CALLS = {
     handler: {
-        ("ssm:GetParametersByPath", "ssm", "parameter/sauron/prod"),
+        *(("ssm:GetParametersByPath", "ssm", f"parameter{path}") for path in PROD.readable(handler)),
         ("sqs:SendMessage", "sqs", "sauron-prod-runs"),
         ("logs:PutLogEvents", "logs", f"log-group:/aws/lambda/{PROD.function(handler)}:log-stream:x"),
     }
@@ -83,6 +83,8 @@ def test_each_function_may_do_what_it_does_and_nothing_of_what_the_others_do(han
     statements = deployed(handler, FROM_EMAIL="sauron@example.org")
     for call in set().union(*CALLS.values()):
         assert allows(statements, call, "sauron@example.org") == (call in CALLS[handler]), call
+    above = ("ssm:GetParametersByPath", "ssm", "parameter/sauron/prod")  # recursively, all folders
+    assert not allows(statements, above, "sauron@example.org")
 
 
 @pytest.mark.parametrize(

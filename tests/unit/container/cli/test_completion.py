@@ -14,9 +14,10 @@ import click
 import pytest
 from click.shell_completion import CompletionItem
 
-from chalicelib.store import Store
+from chalicelib.store import Store, bundle, runners
 from sauron.cli import completion
 from sauron.cli.client import Client
+from sauron.cli.root import COMMANDS
 from tests.conftest import ManualClock, define
 from tests.http_receiver import Answer, receive
 from tests.terminal import ROOT
@@ -59,7 +60,48 @@ def test_a_running_sauron_is_asked_where_one_is_named() -> None:
     assert sauron.asked[0].path == "/runs?limit=50"
 
 
-@pytest.mark.parametrize("offer", [completion.job_ids, completion.run_ids])
+def test_every_command_that_takes_an_id_offers_ids() -> None:
+    offers = {
+        "ID": completion.job_ids,
+        "RUN": completion.run_ids,
+        "RUNNER": completion.runners,
+        "SHA": completion.revisions,
+    }
+    wanted = {
+        (command.name, one.name): offers[str(one.metavar)]
+        for command in COMMANDS
+        for one in command.params
+        if one.metavar in offers
+    }
+    assert {("why", "job_id"), ("logs", "run_id"), ("drain", "name"), ("rollback", "sha")} <= set(wanted)
+    for command in COMMANDS:
+        for one in command.params:
+            if (command.name, one.name) in wanted:
+                assert one._custom_shell_complete is wanted[command.name, one.name], (command.name, one.name)
+
+
+def test_runners_and_revisions_that_begin_so_are_offered(
+    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.write() as tx:
+        for name in ("web-1", "web-2"):
+            runners.runner_seen(tx, runners.Runner(name, "web", 7, "3.1", clock.now(), clock.now()))
+        for number, sha in enumerate(("a" * 40, "b" * 40)):
+            bundle.add_revision(tx, sha, [], [], subject=f"commit {number}", author=None, now=clock.now())
+            bundle.mark_activated(tx, sha, now=clock.now())
+            clock.move(seconds=1)
+    monkeypatch.setenv("JOB_QUEUE_DB_URL", store.url.render_as_string(hide_password=False))
+    assert offered(completion.runners) == ["web-1", "web-2"]
+    assert offered(completion.runners, "web-2") == ["web-2"]
+    assert offered(completion.revisions) == ["b" * 12, "a" * 12]
+    assert offered(completion.revisions, "aa") == ["a" * 12]
+    with receive(Answer(body=json.dumps({"runners": [{"name": "far-1"}]}))) as sauron:
+        assert offered(completion.runners, "far", sauron.url) == ["far-1"]
+
+
+@pytest.mark.parametrize(
+    "offer", [completion.job_ids, completion.run_ids, completion.runners, completion.revisions]
+)
 def test_where_nothing_can_be_asked_nothing_is_offered_said_or_made(
     offer: Offer, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
