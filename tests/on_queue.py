@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from chalicelib.settings import Settings
@@ -11,8 +12,11 @@ from tests.conftest import ManualClock
 from tests.e2e.outside import Repository
 
 
-def sauron_on_queue(folder: Path, clock: ManualClock, manifest: str, queue_url: str) -> Sauron:
+def sauron_on_queue(
+    folder: Path, empty_store: Path, clock: ManualClock, manifest: str, queue_url: str
+) -> Sauron:
     """Return it with a bundle of this manifest in force, after its first tick; the caller closes it."""
+    shutil.copy(empty_store, folder / "s.sqlite3")
     repository = Repository(folder / "bundle")
     repository.commit({"manifest.py": manifest})
     known = {

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import event, text
 
 from chalicelib.store import Store, copies, schema
+from tests.properties import examples
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
@@ -112,12 +113,14 @@ def check_copy(place: Path, version: str, before: list[Any]) -> None:
     assert held(kept) == before
 
 
+@pytest.mark.properties  # `make faults` kills before every statement
 @pytest.mark.parametrize("version", ["0001", "0004"])
 def test_a_kill_before_any_statement_of_an_upgrade_loses_nothing(tmp_path: Path, version: str) -> None:
     place = tmp_path / "store.sqlite3"
     before = earlier_store(place, version, runs=30)
+    step = examples(5, 1)  # statements from one kill to the next
     kills = 0
-    while os.waitpid(migrating(place, killed_before(kills + 1)), 0)[1] != 0:
+    while os.waitpid(migrating(place, killed_before(1 + kills * step)), 0)[1] != 0:
         kills += 1
         assert version_of(place) in {version, schema.HEAD}
         assert held(place) == before

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 TABLES = {"chalicelib/settings.py", "chalicelib/store/schema.py"}  # one row, one setting or column
 LINES, METHODS, TOP = 300, 20, 8
@@ -42,6 +44,7 @@ def faults(file: Path) -> Iterator[str]:
                 yield f"{name}: {summary!r} should say Return"
 
 
+@pytest.mark.slow
 def test_a_file_is_read_in_one_sitting_and_a_class_has_one_subject() -> None:
     files = sources()
     assert len(files) > 300

@@ -135,6 +135,7 @@ def test_a_mail_that_is_refused_holds_back_what_came_later_of_its_subject(
     assert told.rindex("j failing") < told.rindex("j recovered")
 
 
+@pytest.mark.slow
 def test_what_is_refused_for_ever_gives_way_to_what_is_so_now(
     store: Store, clock: ManualClock, receiver: Receiver, tell: Tell
 ) -> None:

@@ -15,6 +15,7 @@ from tests.unit.api.client import Client, execute, trigger
 TRIGGER = "/jobs/nightly-backup/trigger"
 
 
+@pytest.mark.slow
 def test_head_answers_like_get_without_a_body(sauron: Sauron, client: Client) -> None:
     run_id = client.post(TRIGGER).json["queue_id"]
     paths = [path for path, methods in application.app.routes.items() if "GET" in methods]
@@ -43,6 +44,7 @@ def test_a_name_that_no_store_can_hold_is_404(client: Client, path: str) -> None
     assert (problem["status"], "NUL" in problem["detail"]) == (404, True)
 
 
+@pytest.mark.slow
 def test_concurrent_requests_are_answered_each_with_its_own(sauron: Sauron, client: Client) -> None:
     ids = [f"job-{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as threads:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from chalicelib.api.pages.overview import NEEDS
 from chalicelib.api.status_report import INCIDENTS_SHOWN
 from chalicelib.model.runs import Outcome, Verdict
@@ -61,6 +63,7 @@ def test_a_failure_that_alerts_nobody_yet_is_no_problem_on_the_page(
         assert subjects(client) == ["flaky"] * wrong
 
 
+@pytest.mark.slow
 def test_many_problems_are_counted_and_not_all_listed(
     build: Build, client: Client, clock: ManualClock
 ) -> None:

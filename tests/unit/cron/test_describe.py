@@ -56,6 +56,7 @@ def test_a_schedule_is_said_in_words_with_its_zone(expression: str, said: str) -
     assert describe(expression, "Europe/Berlin") == f"{said} (Europe/Berlin)"
 
 
+@pytest.mark.slow
 def test_every_so_many_minutes_or_hours_is_the_distance_between_any_two_times() -> None:
     start = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
     found = 0

@@ -29,6 +29,7 @@ def test_the_bits_are_the_fire_times_of_the_schedule_whatever_the_zone_does(seed
         assert list(minutes.instants(minutes.of(schedule))) == walked, (start, schedule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["Pacific/Apia", "Europe/Berlin"])
 def test_a_day_that_the_clock_skips_and_an_hour_that_comes_twice_are_walked(zone: str) -> None:
     for start in (datetime(2011, 12, 29, tzinfo=UTC), datetime(2026, 10, 24, tzinfo=UTC)):

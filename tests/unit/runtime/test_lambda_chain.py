@@ -88,13 +88,15 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[aws_server.Aws]:
     running.close()
 
 
-def stage(aws: aws_server.Aws, folder: Path, clock: ManualClock, loops: str) -> tuple[Sauron, Queue]:
+def stage(
+    aws: aws_server.Aws, folder: Path, empty_store: Path, clock: ManualClock, loops: str
+) -> tuple[Sauron, Queue]:
     import boto3
 
     client = boto3.client("sqs")
     dead = client.create_queue(QueueName="runs-dead")["QueueUrl"]
     queue = Queue(client, client.create_queue(QueueName="runs")["QueueUrl"], dead, loops)
-    return sauron_on_queue(folder, clock, MANIFEST, queue.url), queue
+    return sauron_on_queue(folder, empty_store, clock, MANIFEST, queue.url), queue
 
 
 @pytest.mark.parametrize(
@@ -106,10 +108,16 @@ def stage(aws: aws_server.Aws, folder: Path, clock: ManualClock, loops: str) -> 
     ],
 )
 def test_every_trigger_of_one_job_runs_in_order_unless_lambda_stops_the_chain(
-    aws: aws_server.Aws, tmp_path: Path, clock: ManualClock, loops: str, triggers: int, done: int
+    aws: aws_server.Aws,
+    tmp_path: Path,
+    empty_store: Path,
+    clock: ManualClock,
+    loops: str,
+    triggers: int,
+    done: int,
 ) -> None:
     file = tmp_path / "numbers"
-    sauron, queue = stage(aws, tmp_path, clock, loops)
+    sauron, queue = stage(aws, tmp_path, empty_store, clock, loops)
     try:
         for number in range(triggers):
             params = {"number": number, "file": str(file)}

@@ -80,8 +80,8 @@ def address(sqs: Any, name: str = "runs") -> str:
 
 
 @pytest.fixture
-def sauron(sqs: Any, tmp_path: Path, clock: ManualClock) -> Iterator[Sauron]:
-    made = sauron_on_queue(tmp_path, clock, MANIFEST, address(sqs))
+def sauron(sqs: Any, tmp_path: Path, clock: ManualClock, empty_store: Path) -> Iterator[Sauron]:
+    made = sauron_on_queue(tmp_path, empty_store, clock, MANIFEST, address(sqs))
     yield made
     made.close()
 
@@ -127,13 +127,12 @@ def test_a_message_that_comes_again_and_again_executes_nothing_twice(sauron: Sau
         assert len(history.attempts_of(tx, run.id)) == 1
 
 
-@pytest.mark.parametrize(
-    "body", ["", "{}", "[]", "null", '{"run_id": 5}', "\x00", '{"run_id": "of-another-stage"}']
-)
-def test_a_message_that_says_nothing_is_done_with_and_does_no_harm(sauron: Sauron, body: str) -> None:
-    run = sauron.operations.trigger("ok")
-    work(sauron, body)
-    assert state(sauron, run.id) is RunState.SUCCEEDED  # something was due, and that is all a message says
+def test_a_message_that_says_nothing_is_done_with_and_does_no_harm(sauron: Sauron) -> None:
+    for body in ("", "{}", "[]", "null", '{"run_id": 5}', "\x00", '{"run_id": "of-another-stage"}'):
+        run = sauron.operations.trigger("ok")
+        work(sauron, body)
+        # something was due, and that is all a message says
+        assert state(sauron, run.id) is RunState.SUCCEEDED, body
 
 
 def test_a_message_that_was_lost_is_sent_again_by_a_tick(

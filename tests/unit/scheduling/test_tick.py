@@ -294,7 +294,8 @@ def test_after_downtime_what_a_former_schedule_queued_is_not_taken_back(
     assert holes(store, clock) == 0
 
 
-@pytest.mark.parametrize("count", [100, 101, pytest.param(250, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [100, 101, 250])
 def test_one_tick_handles_every_job_that_is_due_however_many_batches_it_takes(
     store: Store, clock: ManualClock, count: int
 ) -> None:

@@ -121,6 +121,7 @@ def older(store: Store, version: str) -> None:
         Store._upgrade(tx, version)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["0002", "0004"])
 def test_an_upgrade_leaves_a_copy_of_before_beside_the_store(store: Store, place: Path, version: str) -> None:
     older(store, version)

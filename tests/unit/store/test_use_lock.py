@@ -9,6 +9,7 @@ from chalicelib.store import Store
 from chalicelib.store.use_lock import UseLock, alone
 
 
+@pytest.mark.slow
 def test_a_store_that_is_being_replaced_is_opened_by_nobody(tmp_path: Path) -> None:
     place = tmp_path / "store.sqlite3"
     store = Store(f"sqlite:///{place}")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
 from tests.unit.api.client import Client
@@ -27,6 +29,7 @@ def test_acts_are_listed_with_who_why_and_what_was_refused(sauron: Sauron, clien
     assert "No act matches." in client.get("/ui/audit?who=ann").body
 
 
+@pytest.mark.slow
 def test_many_acts_are_paged(sauron: Sauron, client: Client) -> None:
     for _ in range(51):
         client.post("/jobs/nightly-backup/disable")

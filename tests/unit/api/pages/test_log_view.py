@@ -48,6 +48,7 @@ def test_a_line_has_the_time_at_which_it_began(sauron: Sauron, client: Client, c
     assert shown.newest_at == clock.now()
 
 
+@pytest.mark.slow
 def test_the_end_is_shown_and_every_line_can_be_reached(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:

@@ -87,6 +87,7 @@ def test_each_value_says_where_it_came_from(tmp_path: Path, monkeypatch: pytest.
     assert found["API_HOST"] == ("127.0.0.1", "default")
 
 
+@pytest.mark.slow
 def test_no_secret_is_on_the_page_in_any_part(build: Build) -> None:
     build(
         SAURON_API_TOKENS=f"laptop:operate:page-{WORD},weak:read:hunter22",

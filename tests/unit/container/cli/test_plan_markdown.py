@@ -50,6 +50,7 @@ def test_a_code_span_is_bounded_and_never_empty() -> None:
     assert len(code("x" * 1000)) < 200
 
 
+@pytest.mark.slow
 def test_a_comment_of_many_changes_fits_the_hosts() -> None:
     long = "x" * 64
     records = [job_record(f"{number:03}{long}"[:64], "* * * * *") for number in range(500)]

@@ -160,6 +160,7 @@ def test_secrets_of_the_job_never_leave_by_mail(
     assert "key-value" not in caplog.text
 
 
+@pytest.mark.slow
 def test_throttling_is_retried() -> None:
     busy = fault("Throttling", "Maximum sending rate exceeded.")
     with receive(busy, busy, SENT) as server:
@@ -185,6 +186,7 @@ def test_a_fault_says_whether_it_is_temporary_and_holds_no_secret() -> None:
         assert "made/up/secret" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_frozen_endpoint_ends_at_the_timeout() -> None:
     with receive(Answer(-1)) as server:
         mailer = Mailer(**KEYS, sender="s@example.com", endpoint_url=server.url, timeout_seconds=0.2)

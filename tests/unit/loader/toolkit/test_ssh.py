@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,17 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShellServer]:
+    with serve_shell(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ShellServer]:
-    with serve_shell(tmp_path) as started:
-        monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", started.known_hosts)
-        yield started
+def server(started: ShellServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ShellServer:
+    """The server of this module, with a key that the test may change."""
+    monkeypatch.setenv("SAURON_SSH_KNOWN_HOSTS", started.known_hosts)
+    return replace(started, key=Path(shutil.copy(started.key, tmp_path / "id")))
 
 
 def run(server: ShellServer, command: str, **how: Any) -> SSHResult:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import uuid
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -196,43 +197,41 @@ def test_a_second_run_for_one_instant_of_a_job_is_kept_beside_its_occurrence(mig
     assert len(runs(store)) == 4 + takeover.BATCH
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("scheduled_for", "yesterday"),
-        ("scheduled_for", "0001-01-01T00:00:00+14:00"),
-        ("scheduled_for", 9e99),
-        ("scheduled_for", b"\xff\xfe"),
-        ("created_at", "12:00"),
-        ("finished_at", -5),
-        ("attempts", "some"),
-        ("max_attempts", 10**12),
-        ("status", "paused"),
-        ("status", None),
-        ("job_id", None),
-        ("job_id", "j" * 65),
-        ("job_id", "a\nb"),
-        ("payload", "{not json"),
-        ("payload", '{"name": "\\u0000"}'),
-        ("payload", '{"name": "\\ud800"}'),
-        ("payload", '{"n": NaN}'),
-        ("payload", "[" * 100_000),
-    ],
-)
-def test_a_row_that_cannot_be_read_is_left_out_counted_and_stops_nothing(
-    migrated: Any, column: str, value: object
-) -> None:
+UNREADABLE: list[tuple[str, object]] = [
+    ("scheduled_for", "yesterday"),
+    ("scheduled_for", "0001-01-01T00:00:00+14:00"),
+    ("scheduled_for", 9e99),
+    ("scheduled_for", b"\xff\xfe"),
+    ("created_at", "12:00"),
+    ("finished_at", -5),
+    ("attempts", "some"),
+    ("max_attempts", 10**12),
+    ("status", "paused"),
+    ("status", None),
+    ("job_id", None),
+    ("job_id", "j" * 65),
+    ("job_id", "a\nb"),
+    ("payload", "{not json"),
+    ("payload", '{"name": "\\u0000"}'),
+    ("payload", '{"name": "\\ud800"}'),
+    ("payload", '{"n": NaN}'),
+    ("payload", "[" * 100_000),
+]
+
+
+def test_a_row_that_cannot_be_read_is_left_out_counted_and_stops_nothing(migrated: Any) -> None:
+    bad = [
+        earlier_row(f"digest-{number}", "success") | {column: value}
+        for number, (column, value) in enumerate(UNREADABLE)
+    ]
     with capture_logs() as said:
-        store = migrated(
-            earlier_row("backup", "success"),
-            earlier_row("digest", "success") | {column: value},
-            waiting("sync"),
-        )
+        store = migrated(earlier_row("backup", "success"), *bad, waiting("sync"))
     assert sorted(run.job_id for run in runs(store)) == ["backup", "sync"]
     [left] = [one for one in said if one["event"] == "takeover.rows_skipped"]
-    assert (left["rows"], left["unreadable"], left["table"]) == (1, {column: 1}, "earlier_job_queue")
+    columns = Counter(column for column, _ in UNREADABLE)
+    assert (left["rows"], left["unreadable"], left["table"]) == (len(bad), columns, "earlier_job_queue")
     with store.read() as tx:
-        assert tx.execute(text("SELECT count(*) FROM earlier_job_queue")).scalar() == 3
+        assert tx.execute(text("SELECT count(*) FROM earlier_job_queue")).scalar() == len(bad) + 2
 
 
 def test_what_is_not_there_is_made_up_for_by_what_is(migrated: Any) -> None:
