@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from tests.bench.measuring import percentile
@@ -60,28 +61,27 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure in the first and in the last quarter."""
+    """One measure in each quarter, the first one first."""
 
     measure: Measure
-    first: float
-    last: float
+    quarters: tuple[float, ...]
 
     @property
     def grew(self) -> bool:
         """Whether the last quarter is above the first by more than noise."""
-        return self.last > self.first * self.measure.share + self.measure.more
+        return self.quarters[-1] > self.quarters[0] * self.measure.share + self.measure.more
 
 
 def compare(samples: Sequence[Sample]) -> list[Row]:
-    """Return each measure's middle value, or the p99 of lateness, in the first and in the last quarter."""
+    """Return each measure's middle value, or the p99 of lateness, in each quarter of the time."""
     steady = samples[int(len(samples) * WARM_UP) :]
     if len(steady) < FEWEST:
         raise ValueError(
             f"{len(steady)} samples are too few to compare quarters: at least {FEWEST} are needed"
         )
-    quarter = len(steady) // 4
-    first, last = steady[:quarter], steady[-quarter:]
-    return [Row(one, _middle(first, one), _middle(last, one)) for one in MEASURES]
+    edges = [len(steady) * number // 4 for number in range(5)]
+    quarters = [steady[begin:end] for begin, end in pairwise(edges)]
+    return [Row(one, tuple(_middle(some, one) for some in quarters)) for one in MEASURES]
 
 
 def _middle(some: Sequence[Sample], measure: Measure) -> float:

@@ -47,8 +47,8 @@ def test_the_samples_of_the_warm_up_do_not_count() -> None:
     late = samples(40)
     late[0] = Sample(0, dict.fromkeys(late[0].values, 5.0), (0.0,))
     rows = compare(late)
-    assert {row.first for row in rows if row.measure.name != LATENESS} == {100.0}
-    assert {row.last for row in rows if row.measure.name == LATENESS} == {20.0}
+    assert {row.quarters for row in rows if row.measure.name != LATENESS} == {(100.0,) * 4}
+    assert {row.quarters for row in rows if row.measure.name == LATENESS} == {(20.0,) * 4}
 
 
 def test_too_few_samples_are_refused() -> None:
