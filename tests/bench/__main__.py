@@ -135,7 +135,7 @@ def _proc(name: str) -> list[str]:
 
 def _write(lines: list[str], goals: list[Goal], charts: list[Bars]) -> None:
     """Put the table into docs/speed.md, between its marks, and the charts beside it."""
-    shares = tuple((f"{goal.workload} {goal.goal}", goal.share, True) for goal in goals if goal.share)
+    shares = tuple((goal.label, goal.share, True) for goal in goals if goal.share)
     charts = [
         Bars("goals", "How much of each goal is reached; beyond the line is better", shares, 1.0),
         *charts,

@@ -51,6 +51,12 @@ class Goal:
             return None
         return self.bound / self.value if self.goal.startswith("<") else self.value / self.bound
 
+    @property
+    def label(self) -> str:
+        """The row in short: the workload, the goal, and beside whom."""
+        whose = self.beside.partition(":")[0]
+        return f"{self.workload} {self.goal}" + (f" x {whose}" if whose else "")
+
     def cells(self) -> tuple[str, ...]:
         """The row as texts, in the order of `HEAD`."""
         unit = " ".join(self.goal.split()[2:])

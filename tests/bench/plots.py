@@ -11,8 +11,8 @@ from html import escape
 
 from tests.bench.goals import Bars
 
-WIDTH, ROW, TOP = 820, 26, 44
-NAMES, VALUES = 360, 90  # room for the names of the bars, and for their values
+WIDTH, ROW, TOP = 960, 26, 44
+NAMES, VALUES = 500, 90  # room for the names of the bars, and for their values
 LETTER = 6.4  # pixels
 MOST = 3.0  # times the line: a longer bar is cut, and its value says how long it is
 

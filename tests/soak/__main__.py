@@ -113,7 +113,7 @@ def _show(rows: list[Row], load: Load, seconds: float) -> None:
     for row in rows:
         values = "".join(f"{value:>12.1f}" for value in row.quarters)
         name = f"{row.measure.name}, {row.measure.unit}".removesuffix(", ")
-        _say(f"{name:<36}{values}  {'GREW' if row.grew else 'flat'}")
+        _say(f"{name:<36}{values}  {row.verdict}")
 
 
 def _say(line: str) -> None:

@@ -20,6 +20,7 @@ from tests.bench.measuring import percentile
 
 WARM_UP = 0.1  # of the samples
 FEWEST = 8  # samples that make four quarters
+RISING = 1.1  # times the first quarter
 LATENESS = "lateness p99"
 _NEW = (
     "SELECT id, due_at, started_at FROM job_queue"
@@ -70,6 +71,13 @@ class Row:
     def grew(self) -> bool:
         """Whether the last quarter is above the first by more than noise."""
         return self.quarters[-1] > self.quarters[0] * self.measure.share + self.measure.more
+
+    @property
+    def verdict(self) -> str:
+        """`rising` is steady growth within the noise: a longer soak tells whether it ends."""
+        steady = all(before < after for before, after in pairwise(self.quarters))
+        rising = steady and self.quarters[-1] > self.quarters[0] * RISING
+        return "GREW" if self.grew else "rising" if rising else "flat"
 
 
 def compare(samples: Sequence[Sample]) -> list[Row]:

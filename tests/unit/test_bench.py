@@ -29,6 +29,8 @@ def test_a_row_says_ratio_goal_and_whether_it_is_reached() -> None:
     row = Goal("tick", "< 3 ms", 1.234, "1.2 ms", "nothing", "FULL; none")
     assert row.cells() == ("tick", "1.2 ms", "nothing", "1.23 ms", "< 3 ms", "yes", "FULL; none")
     assert Goal("tick", "< 3 ms", None).cells()[3:6] == ("", "< 3 ms", "not measured")
+    assert Goal("tick", "< 3 ms", 1.0).label == "tick < 3 ms"
+    assert Goal("queue", "> 1", 1.0, beside="huey: 20 runs/s").label == "queue > 1 x huey"
 
 
 def test_a_ratio_is_the_middle_of_the_ratios_of_the_rounds() -> None:
