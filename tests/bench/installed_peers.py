@@ -80,6 +80,9 @@ def _ask(script: str, *arguments: str) -> dict[str, str]:
     if python() is None:
         raise RuntimeError("the peers could not be installed: pip says why above")
     command = [str(python()), str(Path(__file__).with_name(script)), *arguments]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=300)
+    answer = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or [""])[-1]
+        raise RuntimeError(f"{script} ended with exit code {answer.returncode}. {last}".strip())
     said: dict[str, str] = json.loads(answer.stdout.splitlines()[-1])
     return said
