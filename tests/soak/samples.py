@@ -13,12 +13,14 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 from tests.bench.measuring import percentile
 
 WARM_UP = 0.1  # of the samples
 FEWEST = 8  # samples that make four quarters
+RISING = 1.1  # times the first quarter
 LATENESS = "lateness p99"
 _NEW = (
     "SELECT id, due_at, started_at FROM job_queue"
@@ -60,28 +62,34 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measure in the first and in the last quarter."""
+    """One measure in each quarter, the first one first."""
 
     measure: Measure
-    first: float
-    last: float
+    quarters: tuple[float, ...]
 
     @property
     def grew(self) -> bool:
         """Whether the last quarter is above the first by more than noise."""
-        return self.last > self.first * self.measure.share + self.measure.more
+        return self.quarters[-1] > self.quarters[0] * self.measure.share + self.measure.more
+
+    @property
+    def verdict(self) -> str:
+        """`rising` is steady growth within the noise: a longer soak tells whether it ends."""
+        steady = all(before < after for before, after in pairwise(self.quarters))
+        rising = steady and self.quarters[-1] > self.quarters[0] * RISING
+        return "GREW" if self.grew else "rising" if rising else "flat"
 
 
 def compare(samples: Sequence[Sample]) -> list[Row]:
-    """Return each measure's middle value, or the p99 of lateness, in the first and in the last quarter."""
+    """Return each measure's middle value, or the p99 of lateness, in each quarter of the time."""
     steady = samples[int(len(samples) * WARM_UP) :]
     if len(steady) < FEWEST:
         raise ValueError(
             f"{len(steady)} samples are too few to compare quarters: at least {FEWEST} are needed"
         )
-    quarter = len(steady) // 4
-    first, last = steady[:quarter], steady[-quarter:]
-    return [Row(one, _middle(first, one), _middle(last, one)) for one in MEASURES]
+    edges = [len(steady) * number // 4 for number in range(5)]
+    quarters = [steady[begin:end] for begin, end in pairwise(edges)]
+    return [Row(one, tuple(_middle(some, one) for some in quarters)) for one in MEASURES]
 
 
 def _middle(some: Sequence[Sample], measure: Measure) -> float:

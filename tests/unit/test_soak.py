@@ -43,12 +43,19 @@ def test_a_soak_names_what_grew() -> None:
         assert set(grown(samples(40, **{what: 50}))) == named, what
 
 
+def test_a_steady_growth_within_the_noise_is_told_apart_from_what_stays() -> None:
+    verdicts = {row.measure.name: row.verdict for row in compare(samples(40, descriptors=0.5, files=50))}
+    assert verdicts["descriptors of the runner"] == "rising"
+    assert verdicts["files in the state folder"] == "GREW"
+    assert verdicts["processes"] == "flat"
+
+
 def test_the_samples_of_the_warm_up_do_not_count() -> None:
     late = samples(40)
     late[0] = Sample(0, dict.fromkeys(late[0].values, 5.0), (0.0,))
     rows = compare(late)
-    assert {row.first for row in rows if row.measure.name != LATENESS} == {100.0}
-    assert {row.last for row in rows if row.measure.name == LATENESS} == {20.0}
+    assert {row.quarters for row in rows if row.measure.name != LATENESS} == {(100.0,) * 4}
+    assert {row.quarters for row in rows if row.measure.name == LATENESS} == {(20.0,) * 4}
 
 
 def test_too_few_samples_are_refused() -> None:
