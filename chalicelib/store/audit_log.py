@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select
 from chalicelib.model.acts import Door, Outcome
 
 from .database import Tx
+from .driver import Statement
 from .schema import audit_log
 
 _c = audit_log.c
@@ -34,6 +35,10 @@ class Entry:
     detail: str | None
 
 
+_COLUMNS = ("at", "who", "door", "act", "subject", "reason", "outcome", "detail")
+_add = Statement(insert(audit_log), columns=_COLUMNS)
+
+
 def add(
     tx: Tx,
     *,
@@ -48,7 +53,7 @@ def add(
 ) -> None:
     """Record one act."""
     row = {"at": at, "who": who, "door": door, "act": act, "subject": subject}
-    tx.execute(insert(audit_log).values(**row, reason=reason, outcome=outcome, detail=detail))
+    _add.changed(tx, row | {"reason": reason, "outcome": outcome, "detail": detail})
 
 
 def entries(
