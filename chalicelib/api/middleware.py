@@ -30,9 +30,12 @@ from .origins import public_origin, refuse_other_sites
 from .page_addresses import mount
 from .problem_page import problem_page
 from .problems import ProblemError
+from .refreshed_pages import RefreshedPages
 from .response_headers import missing_headers
 from .routing import CurrentRequest, handled_as
 from .served_hosts import refuse_foreign_name
+
+_refreshed = RefreshedPages()
 
 log = logs.get(__name__)
 
@@ -92,7 +95,7 @@ def _admitted(request: Request, caller: Caller, handle: Next) -> Response:
         refuse_other_sites(request, PROCESS.settings())
     refuse_unreadable(request)
     with handled_as(CurrentRequest(request, caller)):
-        return handle(request)
+        return _refreshed.respond(request, caller, lambda: handle(request))
 
 
 MIDDLEWARE = (complete_response, errors_as_problems, admit_request)

@@ -18,11 +18,11 @@ from chalicelib.store import (
     alerts,
     audit_log,
     bundle,
-    history,
     incidents,
     log_chunks,
     registry,
     run_days,
+    run_pruning,
     sessions,
     silences,
     standings,
@@ -61,7 +61,7 @@ def prune(
         with store.write() as tx:
             some = (
                 log_chunks.prune(tx, before=now - settings.keep_logs, most=batch),
-                history.prune(tx, before=now - settings.keep_runs, most=batch),
+                run_pruning.prune(tx, before=now - settings.keep_runs, most=batch),
                 alerts.prune(tx, before=now - KEEP_ALERTS, most=batch)
                 + incidents.prune(tx, before=now - KEEP_ALERTS, most=batch),
                 audit_log.prune(tx, before=now - settings.keep_runs, keep=KEEP_ACTS, most=batch),
@@ -76,10 +76,10 @@ def prune(
             continue
         break
     with store.read() as tx:
-        crowded = history.crowded_jobs(tx, keep=settings.keep_runs_per_job + batch // 10)
+        crowded = run_pruning.crowded_jobs(tx, keep=settings.keep_runs_per_job + batch // 10)
     for job_id in crowded[:most_batches]:
         with store.write() as tx:
-            gone = history.prune_job(tx, job_id, keep=settings.keep_runs_per_job, most=batch)
+            gone = run_pruning.prune_job(tx, job_id, keep=settings.keep_runs_per_job, most=batch)
         runs, more = runs + gone, more or gone >= batch
     with store.write() as tx:
         registry.prune_periods(tx)

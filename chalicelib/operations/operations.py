@@ -104,8 +104,8 @@ class Operations:
         self._refuse_secrets(job_id, request)
         with self._store.read() as tx:
             job = find_job(tx, job_id)
-        require_on(job)
-        self._refuse_paused(force=request.force)
+            require_on(job)
+            self._refuse_paused(tx, force=request.force)
         check_params(job, request.params, ask_model=self._ask_model)
         return job
 
@@ -120,10 +120,10 @@ class Operations:
         with self._store.read() as tx:
             job = find_job(tx, job_id)
             known = history.by_idempotency_key(tx, job_id, key) if key is not None else None
-        if known is not None:
-            return _same_request(known, request)
-        require_on(job)
-        self._refuse_paused(force=request.force)
+            if known is not None:
+                return _same_request(known, request)
+            require_on(job)
+            self._refuse_paused(tx, force=request.force)
         check_params(job, request.params, ask_model=self._ask_model)
         row = new_row(
             job.spec,
@@ -135,11 +135,9 @@ class Operations:
         )
         row |= {"force": request.force, "idempotency_key": key, "flows": request.chain}
         with self._store.write() as tx:
-            if enqueue.put(tx, [row]) == 0 and key is not None:  # somebody with the same key was faster
-                known = history.by_idempotency_key(tx, job_id, key)
-            if known is not None:
-                return _same_request(known, request)
-            made = history.find(tx, row["id"])
+            made = enqueue.put_requested(tx, row)
+            if made.id != row["id"]:  # somebody with the same key was faster
+                return _same_request(made, request)
             acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=job_id, run_id=made.id, by=request.by)
         return made
@@ -166,10 +164,9 @@ class Operations:
         self._wake()
         return ended
 
-    def _refuse_paused(self, *, force: bool = False) -> None:
+    def _refuse_paused(self, tx: Tx, *, force: bool = False) -> None:
         """Raise PausedError while everything is paused, unless the run is forced."""
-        with self._store.read() as tx:
-            pause = pauses.at(tx, self._clock.now())
+        pause = pauses.at(tx, self._clock.now())
         if pause is not None and not force:
             raise PausedError(pause.by, pause.reason, iso(pause.until) if pause.until else None)
 
@@ -232,7 +229,7 @@ class Operations:
         """
         with self._store.read() as tx:
             _retryable(tx, run_id)
-        self._refuse_paused(force=force)
+            self._refuse_paused(tx, force=force)
         with self._store.write() as tx:
             former, job = _retryable(tx, run_id)
             key = idempotency_key
@@ -249,8 +246,7 @@ class Operations:
             follows = former.chain_at is not None or chains.children(tx, job.id)
             row |= {"force": force, "chain_at": former.scheduled_for if follows else None}
             row |= {"parents": former.parents, "idempotency_key": key}
-            enqueue.put(tx, [row])
-            made = history.find(tx, row["id"])
+            made = enqueue.put_requested(tx, row)
             acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()
@@ -260,7 +256,7 @@ class Operations:
         """Return the run that a retry would repeat. Raises what the retry would raise; changes nothing."""
         with self._store.read() as tx:
             former = _retryable(tx, run_id)[0]
-        self._refuse_paused()
+            self._refuse_paused(tx)
         return former
 
     def drain(self, name: str, *, draining: bool) -> None:

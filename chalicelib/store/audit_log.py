@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from chalicelib.model.acts import Door, Outcome
 
 from .database import Tx
+from .driver import Statement
 from .schema import audit_log
 
 _c = audit_log.c
@@ -34,6 +35,10 @@ class Entry:
     detail: str | None
 
 
+_COLUMNS = ("at", "who", "door", "act", "subject", "reason", "outcome", "detail")
+_add = Statement(insert(audit_log).returning(_c.id), columns=_COLUMNS)
+
+
 def add(
     tx: Tx,
     *,
@@ -48,8 +53,7 @@ def add(
 ) -> int:
     """Record one act; return its id."""
     row = {"at": at, "who": who, "door": door, "act": act, "subject": subject}
-    added = insert(audit_log).values(**row, reason=reason, outcome=outcome, detail=detail)
-    made: int = tx.execute(added.returning(_c.id)).scalar_one()
+    made: int = _add.value(tx, row | {"reason": reason, "outcome": outcome, "detail": detail})
     return made
 
 

@@ -34,6 +34,7 @@ from sqlalchemy.exc import (
 from chalicelib.errors import DamagedStoreError, StoreError
 
 from . import copies, refusals, schema
+from .driver import CHANGED
 from .migrations import takeover
 from .postgres import engine as postgres
 from .postgres import locks
@@ -43,7 +44,6 @@ VICTIM_TRIES = 3  # of a transaction that PostgreSQL ends because of a deadlock
 
 Tx = Connection
 T = TypeVar("T")
-_CHANGED = "changed"  # of a connection: its transaction has changed a row
 
 
 class Observer(Protocol):
@@ -92,6 +92,7 @@ class Store:
         )
         self.engine = self.file.engine(self.url) if self.file else postgres.engine(self.url, ca)
         self._writer = self.file.writer(self.engine, self._wrote) if self.file else None
+        self._readers = self.file.readers(self.engine) if self.file else None
         if not self.file:
             event.listen(self.engine, "after_cursor_execute", _note_change)
         self.observer: Observer | None = None
@@ -109,10 +110,10 @@ class Store:
             return
         with self.observed(), postgres.connect(self.engine.connect) as connection:
             connection = connection.execution_options(write=True)  # noqa: PLW2901 - the same connection, marked
-            connection.info.pop(_CHANGED, None)
+            connection.info.pop(CHANGED, None)
             with connection.begin():
                 yield connection
-            changed = connection.info.pop(_CHANGED, False)
+            changed = connection.info.pop(CHANGED, False)
         if changed:
             self._wrote()
 
@@ -162,13 +163,13 @@ class Store:
     @contextlib.contextmanager
     def read(self) -> Iterator[Tx]:
         """One read transaction: a consistent state, whatever is written meanwhile."""
-        with self.engine.connect() as connection:
-            if not self.sqlite:
-                connection = connection.execution_options(  # noqa: PLW2901 - the same connection, told how to begin
-                    isolation_level="REPEATABLE READ", postgresql_readonly=True
-                )
-            with connection.begin():
-                yield connection
+        if self._readers is not None:
+            with self._readers.transaction() as tx:
+                yield tx
+            return
+        snapshot: Any = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect() as connection, connection.execution_options(**snapshot).begin():
+            yield connection
 
     def migrate(self, *, keep_copy: bool = True) -> bool:
         """Bring the schema to HEAD; rename tables of an earlier system in the way, and copy its runs.
@@ -277,8 +278,9 @@ class Store:
 
     def close(self) -> None:
         """Close every connection and let go of the checkpointer's lock."""
-        if self._writer is not None:
+        if self._writer is not None and self._readers is not None:
             self._writer.close()
+            self._readers.close()
         self.engine.dispose()
         if self.file is not None:
             self.file.close()
@@ -287,7 +289,7 @@ class Store:
 def _note_change(connection: Tx, cursor: Any, _text: str, _values: Any, context: Any, _many: bool) -> None:
     """Note that a statement changed rows: a claim that finds nothing proves no write on a full disk."""
     if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount > 0:
-        connection.info[_CHANGED] = True
+        connection.info[CHANGED] = True
 
 
 def _refusal(error: SQLAlchemyError) -> bool:

@@ -15,7 +15,12 @@ from .database import Tx
 
 def insert(tx: Tx, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return this database's own insert, which has `on_conflict_do_nothing` and `on_conflict_do_update`."""
-    return sqlite.insert(table) if tx.dialect.name == "sqlite" else postgresql.insert(table)
+    return insert_of(tx.dialect.name, table)
+
+
+def insert_of(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return the insert of the database with this name, for a statement that is made once."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 def upsert(

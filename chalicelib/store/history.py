@@ -1,4 +1,4 @@
-"""Reading runs and attempts, and pruning what is old.
+"""Reading runs and attempts.
 
 Pages go from the newest run to the oldest by id (ids sort by creation), so that paging is stable while runs
 are added.
@@ -12,12 +12,11 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
 
 from chalicelib.errors import AmbiguousRunError, UnknownRunError
 from chalicelib.model.runs import (
     EXECUTED,
-    FINAL,
     GOOD,
     Attempt,
     JobId,
@@ -28,11 +27,11 @@ from chalicelib.model.runs import (
     RunState,
     ids_with,
 )
-from chalicelib.store.postgres.locks import hold_ledger
 
 from . import run_choice
 from .database import Tx
-from .schema import QUEUED, attempts, job_queue, jobs, log_chunks
+from .driver import Statement
+from .schema import QUEUED, attempts, job_queue, jobs, word
 
 AT_ONCE = 500  # jobs asked for in one statement
 LOOKED_AT = 5000  # runs in which a text is looked for at once
@@ -56,19 +55,21 @@ def as_attempt(row: Any) -> Attempt:
     return Attempt(number, started_at, finished_at, Outcome(outcome) if outcome else None, *others)
 
 
-_one = select(job_queue).where(_q.id == bindparam("run"))
+_one = Statement(select(job_queue).where(_q.id == bindparam("run")))
 _in_range = (
     select(job_queue)
     .where(_q.id.between(bindparam("low"), bindparam("high")))
     .order_by(_q.id.desc())
     .limit(bindparam("most"))
 )
-_by_key = select(job_queue).where(_q.job_id == bindparam("job"), _q.idempotency_key == bindparam("key"))
+_by_key = Statement(
+    select(job_queue).where(_q.job_id == bindparam("job"), _q.idempotency_key == bindparam("key"))
+)
 
 
 def run(tx: Tx, run_id: str) -> Run | None:
     """Return one run, or None."""
-    row = tx.execute(_one, {"run": run_id}).first()
+    row = _one.first(tx, {"run": run_id})
     return as_run(row) if row else None
 
 
@@ -92,7 +93,7 @@ def find(tx: Tx, given: str) -> Run:
 
 def by_idempotency_key(tx: Tx, job_id: str, key: str) -> Run | None:
     """Return the run that an earlier trigger with this key made, or None."""
-    row = tx.execute(_by_key, {"job": job_id, "key": key}).first()
+    row = _by_key.first(tx, {"job": job_id, "key": key})
     return as_run(row) if row else None
 
 
@@ -145,23 +146,26 @@ def search(tx: Tx, wanted: str, *, limit: int, **asked: Any) -> Found:
     return Found(found, among[-1] if len(among) == LOOKED_AT else None)
 
 
+_started = job_queue.alias()
+_newest_started = (
+    select(_started.c.id)
+    .where(_started.c.job_id == jobs.c.job_id, _started.c.started_at.is_not(None))
+    .order_by(_started.c.id.desc())
+    .limit(1)
+    .correlate(jobs)
+    .scalar_subquery()
+)
+_last = select(job_queue).where(
+    _q.id.in_(select(_newest_started).where(jobs.c.job_id.in_(bindparam("some", expanding=True))))
+)
+
+
 def last_runs(tx: Tx, job_ids: Sequence[str]) -> dict[JobId, Run]:
     """Return for each job the run that started last; jobs that never ran are left out."""
     found: dict[JobId, Run] = {}
-    q = job_queue.alias()
-    started = (
-        select(q.c.id)
-        .where(q.c.job_id == jobs.c.job_id, q.c.started_at.is_not(None))
-        .order_by(q.c.id.desc())
-        .limit(1)
-    )
     for begin in range(0, len(job_ids), AT_ONCE):
-        newest = select(started.correlate(jobs).scalar_subquery()).where(
-            jobs.c.job_id.in_(job_ids[begin : begin + AT_ONCE])
-        )
-        found |= {
-            run.job_id: run for run in map(as_run, tx.execute(select(job_queue).where(_q.id.in_(newest))))
-        }
+        rows = tx.execute(_last, {"some": job_ids[begin : begin + AT_ONCE]})
+        found |= {run.job_id: run for run in map(as_run, rows)}
     return found
 
 
@@ -185,9 +189,17 @@ def oldest_due(tx: Tx, *, now: datetime) -> datetime | None:
     return due
 
 
+_executed = Statement(
+    select(job_queue)
+    .where(_q.job_id == bindparam("job"), _q.state.in_([word(state) for state in sorted(EXECUTED)]))
+    .order_by(_q.id.desc())
+    .limit(bindparam("most"))
+)
+
+
 def executed(tx: Tx, job_id: str, *, limit: int = 100) -> list[Run]:
     """Return the newest executed runs of a job: what success rate and durations are computed from."""
-    return runs(tx, job_id=job_id, states=tuple(EXECUTED), limit=limit)
+    return [as_run(row) for row in _executed.all(tx, {"job": job_id, "most": limit})]
 
 
 _good = (
@@ -229,59 +241,3 @@ def first_attempts(tx: Tx, *, since: datetime, until: datetime, most: int) -> li
     query = select(job_queue).where(_ended, _q.attempt == 1, _q.origin == Origin.SCHEDULE)
     rows = tx.execute(query.order_by(_q.finished_at.desc()).limit(most), {"since": since, "until": until})
     return [as_run(row) for row in rows]
-
-
-def prune(tx: Tx, *, before: datetime, most: int) -> int:
-    """Delete up to `most` runs that ended before an instant, with attempts and logs; return how many."""
-    old = tx.execute(
-        select(_q.id, _q.job_id, _q.fire_at)
-        .where(_q.finished_at < before)
-        .order_by(_q.finished_at)
-        .limit(most)
-    ).all()
-    return _delete(tx, old)
-
-
-def prune_job(tx: Tx, job_id: str, *, keep: int, most: int) -> int:
-    """Delete up to `most` of a job's final runs beyond the newest `keep`; return how many."""
-    edge = tx.execute(
-        select(_q.finished_at)
-        .where(_q.job_id == job_id, _q.state.in_(tuple(FINAL)))
-        .order_by(_q.finished_at.desc())
-        .offset(keep)
-        .limit(1)
-    ).scalar()
-    if edge is None:
-        return 0
-    old = tx.execute(
-        select(_q.id, _q.job_id, _q.fire_at)
-        .where(_q.job_id == job_id, _q.finished_at <= edge)
-        .order_by(_q.finished_at)
-        .limit(most)
-    ).all()
-    return _delete(tx, old)
-
-
-def crowded_jobs(tx: Tx, *, keep: int) -> list[str]:
-    """Return the jobs that hold more than `keep` runs."""
-    return list(tx.execute(select(_q.job_id).group_by(_q.job_id).having(func.count() > keep)).scalars())
-
-
-def _delete(tx: Tx, old: Sequence[Any]) -> int:
-    """Delete these runs; from then on the ledger of their jobs begins after the newest of them."""
-    if not old:
-        return 0
-    hold_ledger(tx)
-    ids = [row.id for row in old]
-    tx.execute(delete(log_chunks).where(log_chunks.c.run_id.in_(ids)))
-    tx.execute(delete(attempts).where(attempts.c.run_id.in_(ids)))
-    tx.execute(delete(job_queue).where(_q.id.in_(ids)))
-    edges: dict[str, datetime] = {}
-    for row in old:
-        if row.fire_at is not None:
-            edges[row.job_id] = max(row.fire_at, edges.get(row.job_id, row.fire_at))
-    for job_id, edge in edges.items():
-        tx.execute(
-            update(jobs).where(jobs.c.job_id == job_id, jobs.c.ledger_from < edge).values(ledger_from=edge)
-        )
-    return len(ids)

@@ -27,6 +27,7 @@ from chalicelib.store.postgres.locks import hold_ledger
 from . import run_totals
 from .database import Tx
 from .dialect import upsert
+from .driver import Statement
 from .schema import Instant, job_queue, jobs, overrides, periods, read_instant, standings
 
 CLOSE_AMONG = 5000  # ids looked at for a likely one
@@ -77,8 +78,8 @@ def _as_job(row: Sequence[Any]) -> Job:
 
 
 _all = _as_stored.order_by(_j.job_id)
-_one = _joined.where(_j.job_id == bindparam("job"))
-_due = (
+_one = Statement(_joined.where(_j.job_id == bindparam("job")))
+_due = Statement(
     _joined.where(_j.next_fire_at <= bindparam("horizon")).order_by(_j.next_fire_at).limit(bindparam("most"))
 )
 _first = (
@@ -128,13 +129,12 @@ def nearest(tx: Tx, job_id: str) -> list[str]:
 def job(tx: Tx, job_id: str) -> Job | None:
     """Return one job, also a removed one, or None."""
     hold_ledger(tx)
-    row = tx.execute(_one, {"job": job_id}).first()
-    return _as_job(row) if row else None
+    return as_it_is(tx, job_id)
 
 
 def as_it_is(tx: Tx, job_id: str) -> Job | None:
     """Return one job, also a removed one, or None, for an act that changes no job."""
-    row = tx.execute(_one, {"job": job_id}).first()
+    row = _one.first(tx, {"job": job_id})
     return _as_job(row) if row else None
 
 
@@ -146,7 +146,7 @@ def count(tx: Tx) -> int:
 def due(tx: Tx, *, horizon: datetime, most: int) -> list[Job]:
     """Return up to `most` jobs that fire at or before the horizon; jobs that are not due cost nothing."""
     hold_ledger(tx)
-    return [_as_job(row) for row in tx.execute(_due, {"horizon": horizon, "most": most})]
+    return [_as_job(row) for row in _due.all(tx, {"horizon": horizon, "most": most})]
 
 
 def firing_first(tx: Tx, *, most: int) -> list[Job]:
@@ -154,7 +154,7 @@ def firing_first(tx: Tx, *, most: int) -> list[Job]:
     return [_as_job(row) for row in tx.execute(_first, {"most": most})]
 
 
-_move = (
+_move = Statement(
     update(jobs)
     .where(_j.job_id == bindparam("job"))
     .values(cursor=bindparam("to"), next_fire_at=bindparam("then"))
@@ -163,14 +163,14 @@ _move = (
 
 def move_cursors(tx: Tx, accountings: Iterable[Accounting]) -> None:
     """Set cursors and next fire times to what was accounted for."""
-    rows = [{"job": one.job_id, "to": one.cursor, "then": one.next_fire_at} for one in accountings]
-    if rows:
-        tx.execute(_move, rows)
+    _move.changed_by_each(
+        tx, ({"job": one.job_id, "to": one.cursor, "then": one.next_fire_at} for one in accountings)
+    )
 
 
 def rewind(tx: Tx, job_id: str, *, before: datetime) -> None:
     """Move a job's cursor back so that `before` is its next fire time again."""
-    tx.execute(_move, [{"job": job_id, "to": before - timedelta(microseconds=1), "then": before}])
+    _move.changed(tx, {"job": job_id, "to": before - timedelta(microseconds=1), "then": before})
 
 
 def put(tx: Tx, kept: Job) -> None:

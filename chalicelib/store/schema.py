@@ -130,9 +130,16 @@ job_queue = Table(
     CheckConstraint("(state IN ('queued', 'running')) = (finished_at IS NULL)", name="final_has_end"),
     CheckConstraint("attempt >= 0 AND max_attempts >= 1", name="attempts_counted"),
 )
+
+
+def word(value: str) -> ColumnElement[str]:
+    """Return one of our own words as SQL text, so that it is part of the plan and not a parameter."""
+    return literal_column(f"'{value}'")
+
+
 # Written as literals: a partial index serves no bound parameter.
-QUEUED: ColumnElement[str] = literal_column(f"'{RunState.QUEUED}'")
-RUNNING: ColumnElement[str] = literal_column(f"'{RunState.RUNNING}'")
+QUEUED = word(RunState.QUEUED)
+RUNNING = word(RunState.RUNNING)
 
 Index(
     "ix_job_queue_due",

@@ -28,7 +28,9 @@ from chalicelib import logs
 from chalicelib.errors import DamagedStoreError, StoreError
 
 from . import copies
+from .driver import command
 from .permissions import PRIVATE_FILE, claim_folder, open_lock_file
+from .sqlite_readers import SqliteReaders
 from .use_lock import UseLock
 from .wal import use_wal
 from .write_turns import SqliteWriter, WriteTurns
@@ -117,7 +119,7 @@ class SqliteFile:
         def begin(connection: Connection) -> None:
             if not connection.get_execution_options().get("write"):  # `SqliteWriter` begins what writes
                 self._check_in_place()
-                connection.exec_driver_sql("BEGIN DEFERRED")
+                command(connection, "BEGIN DEFERRED")
 
         @event.listens_for(engine, "handle_error")
         def note(context: ExceptionContext) -> None:
@@ -144,6 +146,10 @@ class SqliteFile:
         return SqliteWriter(
             lambda: engine.connect().execution_options(write=True), self.writing, check, changed
         )
+
+    def readers(self, engine: Engine) -> SqliteReaders:
+        """Return what reads from this file."""
+        return SqliteReaders(engine.connect, self.note_refusal)
 
     def _check_in_place(self) -> None:
         """Raise DatabaseError if the name of the file leads to another file than the one in use, or none."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from .driver import explained
+from .driver import command, explained
 
 T = TypeVar("T")
 Act = Callable[[Connection], Any]
@@ -137,7 +137,7 @@ class SqliteWriter:
         raw: Any = tx.connection.dbapi_connection
         before = raw.total_changes
         try:
-            _execute(tx, "BEGIN IMMEDIATE")
+            command(tx, "BEGIN IMMEDIATE")
             self._check()
             yield tx
             _commit(tx)
@@ -159,13 +159,13 @@ class SqliteWriter:
 
 def _do_in_savepoint(tx: Connection, one: _Waiting) -> None:
     """Do one act of several; one that raises is undone. Raises if the whole transaction is lost."""
-    _execute(tx, "SAVEPOINT act")
+    command(tx, "SAVEPOINT act")
     try:
         one.result = one.act(tx)
     except Exception as error:  # noqa: BLE001 - its own thread raises it
         one.error = error
-        _execute(tx, "ROLLBACK TO act")
-    _execute(tx, "RELEASE act")
+        command(tx, "ROLLBACK TO act")
+    command(tx, "RELEASE act")
 
 
 def _commit(tx: Connection) -> None:
@@ -177,11 +177,3 @@ def _commit(tx: Connection) -> None:
         raw.commit()
     except sqlite3.Error as error:
         raise explained(error, tx.dialect, "COMMIT") from error
-
-
-def _execute(tx: Connection, text: str) -> None:
-    raw: Any = tx.connection.dbapi_connection
-    try:
-        raw.execute(text)
-    except sqlite3.Error as error:
-        raise explained(error, tx.dialect, text) from error

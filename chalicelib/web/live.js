@@ -230,7 +230,7 @@
     const response = await ask(`${events}?page=${here}`, tag ? { "If-None-Match": tag } : {});
     if (refused(response)) return signedOut();
     if (response.status === 200) {
-      const whole = await ask(page(), { Accept: "text/html" });
+      const whole = await ask(page(), { Accept: "text/html", "X-Sauron-Version": response.headers.get("ETag") });
       if (refused(whole)) return signedOut();
       if (whole.status !== 200) throw new Error(`status ${whole.status}`);
       latest = new DOMParser().parseFromString(await whole.text(), "text/html");

@@ -50,11 +50,8 @@ class Gateway:
     def __init__(self, app: Chalice) -> None:
         """Make the app hold one current request per thread."""
         self._app = _concurrent(app)
-
-    @property
-    def _routes(self) -> Mapping[str, Mapping[str, Any]]:
-        routes: Mapping[str, Mapping[str, Any]] = self._app.routes
-        return routes
+        self._routes: Mapping[str, Mapping[str, Any]] = app.routes
+        self._in_order = sorted(app.routes)
 
     def handle(
         self,
@@ -104,7 +101,7 @@ class Gateway:
 
     def _match(self, target: RequestTarget) -> tuple[str, dict[str, str]] | None:
         """Return the route of a target, and its parameters; a route without parameters goes first."""
-        for route in sorted(self._routes):
+        for route in self._in_order:
             if (captured := target.captured(route)) is not None:
                 return route, captured
         return None

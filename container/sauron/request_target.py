@@ -8,6 +8,7 @@ stay percent-encoded; the routes decode them.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
@@ -40,7 +41,7 @@ class RequestTarget:
 
     def captured(self, route: str) -> dict[str, str] | None:
         """Return the parameters of a route such as `/jobs/{job_id}`; None if it is not this path's."""
-        wanted = _segments(route)
+        wanted = _segments_of_route(route)
         if len(wanted) != len(self.segments):
             return None
         found = {}
@@ -77,3 +78,6 @@ def _segments(path: str) -> tuple[str, ...]:
     if path in {"", "/"}:
         return ()
     return tuple(path.removeprefix("/").removesuffix("/").split("/"))
+
+
+_segments_of_route = functools.cache(_segments)

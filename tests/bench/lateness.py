@@ -98,7 +98,7 @@ def _browsers(url: str, loads: list[int]) -> Iterator[None]:
                 answer = http.get(f"/ui/events?page={quote(page)}", headers={"If-None-Match": tag})
                 if answer.status_code == httpx.codes.OK:
                     tag = answer.headers["etag"]
-                    http.get(page).raise_for_status()
+                    http.get(page, headers={"X-Sauron-Version": tag}).raise_for_status()
                     loads[0] += 1
                 over.wait(EVERY)
 

@@ -17,7 +17,7 @@ from chalicelib.lifehub.publisher import Published
 from chalicelib.lifehub.schema import COLUMNS, migrate
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import JobId, Outcome, Verdict
-from chalicelib.store import Store, bundle, duties, history, ledger, outbox, registry
+from chalicelib.store import Store, bundle, duties, ledger, outbox, registry, run_pruning
 from chalicelib.store.schema import outbox as outbox_table
 from tests.conftest import ManualClock, define
 from tests.life_hub import DONE, Server, ask, publisher, run_ends
@@ -146,7 +146,7 @@ def test_a_run_that_was_pruned_meanwhile_still_arrives(store: Store, clock: Manu
     define(store, clock, "j", LATER)
     run_id, _ = run_ends(store, clock, "j", said=("kept",))
     with store.write() as tx:
-        assert history.prune(tx, before=clock.now() + timedelta(days=1), most=10) == 1
+        assert run_pruning.prune(tx, before=clock.now() + timedelta(days=1), most=10) == 1
     publish(store, clock, hub)
     assert ask(hub, "SELECT metadata->>'run_id', stdout_tail FROM ops.runs") == [(run_id, "kept")]
 

@@ -11,7 +11,7 @@ from sqlalchemy import event, update
 from sqlalchemy.exc import IntegrityError
 
 from chalicelib.model.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.store import Store, duties, history, ledger, registry
+from chalicelib.store import Store, duties, history, ledger, registry, run_pruning
 from chalicelib.store.queue import claims, enqueue, leases
 from chalicelib.store.queue import finish as queue
 from chalicelib.store.schema import job_queue
@@ -544,7 +544,7 @@ def test_pruning_by_age_takes_attempts_and_logs_along_and_moves_the_ledgers_begi
         finish(store, clock, run)
         clock.move(seconds=1)
     with store.write() as tx:
-        assert history.prune(tx, before=clock.now() - timedelta(seconds=1), most=2) == 2
+        assert run_pruning.prune(tx, before=clock.now() - timedelta(seconds=1), most=2) == 2
         left = [run for run in history.runs(tx, job_id="j") if run.state in EXECUTED]
         assert [run.id for run in left] == [ids[2]]
         assert log_chunks.read(tx, ids[0]) == []
@@ -562,8 +562,8 @@ def test_pruning_by_number_keeps_the_newest_of_a_job(store: Store, clock: Manual
         finish(store, clock, run)
         ids.append(run.id)
     with store.write() as tx:
-        assert history.crowded_jobs(tx, keep=4) == ["j"]
-        assert history.prune_job(tx, "j", keep=4, most=100) == 2
+        assert run_pruning.crowded_jobs(tx, keep=4) == ["j"]
+        assert run_pruning.prune_job(tx, "j", keep=4, most=100) == 2
         assert {run.id for run in history.runs(tx, job_id="j")} == set(ids[2:])
 
 

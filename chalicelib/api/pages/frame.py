@@ -5,7 +5,6 @@ A code in the address says which message the page shows; text from the address i
 
 from __future__ import annotations
 
-import secrets
 import socket
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +15,7 @@ from chalice.app import Response
 from chalicelib.api import parameters
 from chalicelib.api.auth import what_may
 from chalicelib.api.query import RUN_ID, Query
+from chalicelib.api.refreshed_pages import form_key
 from chalicelib.api.routing import current_request
 from chalicelib.web.rendering import render, script
 from chalicelib.web.zoned import UTC
@@ -63,7 +63,7 @@ def page(
         mount=current.mount,
         zone=zone or page_zone(),
         view=[(name, one) for name in sent if name not in {TZ, *_SAID} for one in sent.getlist(name)],
-        form_key=secrets.token_urlsafe(12),
+        form_key=form_key(current.request),
         here=here,
         live=current.request.method != "POST",
         script=script().digest,

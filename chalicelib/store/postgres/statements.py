@@ -49,8 +49,7 @@ from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.queue import attempt_end, eligible, outage, overlap, pauses, pools
 from chalicelib.store.queue.attempt_end import END_RUN, NOW
-from chalicelib.store.queue.overlap import word
-from chalicelib.store.schema import QUEUED, attempts, bundle_state, job_queue, jobs, outbox, revisions
+from chalicelib.store.schema import QUEUED, attempts, bundle_state, job_queue, jobs, outbox, revisions, word
 
 from . import locks
 

@@ -12,10 +12,8 @@ from typing import Any
 from sqlalchemy import and_, bindparam, case, null, update
 
 from chalicelib.model.runs import Outcome, Run, RunState, Verdict
-from chalicelib.store.schema import RUNNING, attempts, job_queue
+from chalicelib.store.schema import RUNNING, attempts, job_queue, word
 from chalicelib.text import storable
-
-from .overlap import word
 
 ERROR_CHARS = 5000
 ERROR_TYPE_CHARS = 255

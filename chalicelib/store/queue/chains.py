@@ -21,6 +21,7 @@ from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Origin, Run, RunId, RunState, new_run_id
 from chalicelib.store import registry
 from chalicelib.store.database import Tx
+from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import locks
 from chalicelib.store.schema import chain_ends, chains, job_queue
@@ -30,6 +31,7 @@ from . import chain_parents, enqueue
 BATCH = 100
 _q = job_queue.c
 _c = chains.c
+_children = Statement(select(_c.child).where(_c.parent == bindparam("job")).order_by(_c.child))
 _any_noted = select(chain_ends.c.id).limit(1)
 _noted = (
     select(chain_ends.c.id.label("note"), job_queue)
@@ -60,7 +62,7 @@ def rename(tx: Tx, old: str, new: str) -> None:
 
 def children(tx: Tx, job_id: str) -> list[str]:
     """Return the jobs that follow a job."""
-    return list(tx.execute(select(_c.child).where(_c.parent == job_id).order_by(_c.child)).scalars())
+    return [row.child for row in _children.all(tx, {"job": job_id})]
 
 
 def pending(tx: Tx) -> bool:

@@ -24,10 +24,9 @@ from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
-from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs
+from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs, word
 
 from . import eligible, outage, pauses
-from .overlap import word
 
 DISABLED = "disabled"  # the error type of a run whose next attempt does not start: its job is off
 

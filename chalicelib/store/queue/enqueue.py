@@ -5,16 +5,19 @@ The tables make it true: a second insert for one occurrence or idempotency key d
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import and_, bindparam, delete, func, select
 
-from chalicelib.model.runs import OCCURRENCES
+from chalicelib.model.runs import OCCURRENCES, Run
 from chalicelib.store.database import Tx
-from chalicelib.store.dialect import insert
+from chalicelib.store.dialect import insert_of
+from chalicelib.store.driver import Statement
+from chalicelib.store.history import as_run, by_idempotency_key
 from chalicelib.store.postgres.locks import hold_ledger
 from chalicelib.store.schema import QUEUED, job_queue, jobs, periods
 
@@ -24,23 +27,40 @@ _q = job_queue.c
 _of_the_schedule = and_(_q.state == QUEUED, _q.attempt == 0, _q.origin.in_(OCCURRENCES), _q.reason.is_(None))
 
 
+@functools.cache
+def _insert(dialect: str, columns: tuple[str, ...], *, returning: bool) -> Statement:
+    unless_there = insert_of(dialect, job_queue).on_conflict_do_nothing()
+    return Statement(unless_there.returning(job_queue) if returning else unless_there, columns=columns)
+
+
 def put(tx: Tx, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert runs, except for occurrences and idempotency keys that have one; return how many were new."""
+    """Insert runs, except for occurrences and idempotency keys that have one; return how many were new.
+
+    All rows have the same columns.
+    """
     if not rows:
         return 0
-    return tx.execute(insert(tx, job_queue).on_conflict_do_nothing(), list(rows)).rowcount
+    return _insert(tx.dialect.name, tuple(rows[0]), returning=False).changed_by_each(tx, rows)
 
 
-_next_due = select(func.min(_q.due_at)).where(_q.state == QUEUED, _q.due_at > bindparam("now"))
+def put_requested(tx: Tx, row: Mapping[str, Any]) -> Run:
+    """Insert a run that somebody asks for, and return it; or the run that its idempotency key made before."""
+    made = _insert(tx.dialect.name, tuple(row), returning=True).first(tx, row)
+    if made is not None:
+        return as_run(made)
+    return cast("Run", by_idempotency_key(tx, row["job_id"], row["idempotency_key"]))
+
+
+_next_due = Statement(select(func.min(_q.due_at)).where(_q.state == QUEUED, _q.due_at > bindparam("now")))
 
 
 def next_due(tx: Tx, *, now: datetime) -> datetime | None:
     """Return the earliest due time after `now`: runs due before it wait for something other than time."""
-    due: datetime | None = tx.execute(_next_due, {"now": now}).scalar()
+    due: datetime | None = _next_due.value(tx, {"now": now})
     return due
 
 
-_due_until = (
+_due_until = Statement(
     select(func.count())
     .select_from(job_queue)
     .where(_q.state == QUEUED, _q.due_at > bindparam("now"), _q.due_at <= bindparam("until"))
@@ -49,7 +69,8 @@ _due_until = (
 
 def due_until(tx: Tx, *, now: datetime, until: datetime) -> int:
     """Return how many runs become due after `now` and up to `until`."""
-    return tx.execute(_due_until, {"now": now, "until": until}).scalar_one()
+    runs: int = _due_until.value(tx, {"now": now, "until": until})
+    return runs
 
 
 def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:

@@ -18,10 +18,9 @@ from chalicelib.model.occurrences import ON_TIME
 from chalicelib.model.runs import Origin, RunState
 from chalicelib.store.database import Tx
 from chalicelib.store.duties import TICK
-from chalicelib.store.schema import QUEUED, duties, job_queue, jobs
+from chalicelib.store.schema import QUEUED, duties, job_queue, jobs, word
 
 from . import overlap, pools
-from .overlap import word
 
 QUIET = ON_TIME + timedelta(seconds=5)  # a tick comes once a minute; after more than this one was missing
 

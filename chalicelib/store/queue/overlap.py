@@ -20,18 +20,13 @@ from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal_c
 
 from chalicelib.model.jobs import Overlap
 from chalicelib.model.runs import Origin
-from chalicelib.store.schema import QUEUED, RUNNING, job_queue, jobs
+from chalicelib.store.schema import QUEUED, RUNNING, job_queue, jobs, word
 
 _q = job_queue.c
 _other = job_queue.alias("other")
 _o = _other.c
 
 Condition = ColumnElement[bool]
-
-
-def word(value: str) -> ColumnElement[str]:
-    """Return one of our own words as SQL text, so that it is part of the plan and not a parameter."""
-    return literal_column(f"'{value}'")
 
 
 OCCURRENCE: Condition = or_(

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, sele
 
 from chalicelib.model.runs import RunState
 from chalicelib.store.database import Tx
+from chalicelib.store.driver import Statement
 from chalicelib.store.schema import job_queue, pauses
 
 from . import overlap
@@ -58,14 +59,17 @@ def verdict(row: Any) -> tuple[RunState, str] | None:
     return (RunState.SKIPPED, PAUSED) if row.paused else None
 
 
+_at = Statement(
+    select(_p.since, _p.until, _p.by, _p.reason)
+    .where(_p.since <= _now(), or_(_p.until.is_(None), _p.until > _now()))
+    .order_by(_p.id.desc())
+    .limit(1)
+)
+
+
 def at(tx: Tx, instant: datetime) -> Pause | None:
     """Return the pause that is or was in force at an instant, or None."""
-    row = tx.execute(
-        select(_p.since, _p.until, _p.by, _p.reason)
-        .where(_p.since <= instant, or_(_p.until.is_(None), _p.until > instant))
-        .order_by(_p.id.desc())
-        .limit(1)
-    ).first()
+    row = _at.first(tx, {"now": instant})
     return Pause(*row) if row else None
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.operations.operations import SwitchRequest, TriggerRequest
-from chalicelib.store import history
+from chalicelib.store import history, run_pruning
 from tests.conftest import define
 from tests.unit.answers.conftest import World
 
@@ -199,7 +199,7 @@ def test_times_before_the_job_and_before_what_is_kept_are_told_apart(world: Worl
         world.end(run)
     world.clock.move(hours=1)
     with world.store.write() as tx:
-        assert history.prune(tx, before=world.clock.now(), most=2)
+        assert run_pruning.prune(tx, before=world.clock.now(), most=2)
     for at in ("12:10", "11:00"):
         pruned = world.why("j", f"2026-03-02T{at}")
         assert pruned["answer"] == "not_yet_defined"

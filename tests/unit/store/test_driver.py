@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from chalicelib.model.runs import RunState
 from chalicelib.store import Store
@@ -77,6 +77,43 @@ def test_constants_of_the_expression_need_no_value(store: Store) -> None:
     with store.write() as tx:
         row: Any = end.first(tx, {"run": "r1"})
     assert row.params == {"of": "the text"}
+
+
+class Writes:
+    """Counts what a store says of its writing."""
+
+    def __init__(self) -> None:
+        self.done = 0
+
+    def wrote(self) -> None:
+        self.done += 1
+
+    def refused(self, _error: SQLAlchemyError) -> None:
+        raise AssertionError("nothing is refused here")
+
+
+def test_many_rows_are_written_at_once_and_every_row_is_read(store: Store) -> None:
+    columns = tuple(COLUMNS)
+    put_each = Statement(insert(job_queue), columns=columns)
+    rows = [COLUMNS | {"id": f"r{number}", "progress": number / 8} for number in range(3)]
+    with store.write() as tx:
+        assert put_each.changed_by_each(tx, rows) == 3
+        assert put_each.changed_by_each(tx, []) in {0, -1}
+    all_of_them = Statement(select(_q.progress, _q.params).where(_q.id > bindparam("low")).order_by(_q.id))
+    with store.read() as tx:
+        found = all_of_them.all(tx, {"low": "r0"})
+        assert [(row.progress, row.params) for row in found] == [(n / 8, COLUMNS["params"]) for n in (1, 2)]
+        assert all_of_them.value(tx, {"low": "r1"}) == 2 / 8
+        assert (all_of_them.all(tx, {"low": "r2"}), all_of_them.value(tx, {"low": "r2"})) == ([], None)
+
+
+def test_the_store_knows_of_rows_that_the_driver_changed(store: Store) -> None:
+    observer = store.observer = Writes()
+    put(store)
+    assert observer.done == 1
+    with store.write() as tx:
+        ONE.first(tx, {"run": "r1"})
+    assert observer.done == 1
 
 
 def test_what_the_database_refuses_is_raised_as_from_any_other_statement(store: Store) -> None:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 import pytest
 
 from chalicelib.model.runs import RunState
-from chalicelib.store import Store, history, registry, run_days, run_totals
+from chalicelib.store import Store, history, registry, run_days, run_pruning, run_totals
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
 from tests.unit.store.older import as_schema
@@ -69,7 +69,7 @@ def test_days_are_the_same_before_during_and_after_folds_and_outlive_the_runs(
         assert counted[job_id] == total
     assert counted["nobody"] == {}
     with store.write() as tx:
-        history.prune(tx, before=clock.now() + timedelta(days=1), most=100)
+        run_pruning.prune(tx, before=clock.now() + timedelta(days=1), most=100)
     assert stored(store, "job-0", since) == expected["job-0"]
     with store.write() as tx:
         run_days.prune(tx, before=date(2026, 2, 28))

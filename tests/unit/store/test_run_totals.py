@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from chalicelib.model.runs import OCCURRENCES, Origin, Outcome, RunState, Verdict, new_run_id
-from chalicelib.store import Store, history, registry, run_totals, schema
+from chalicelib.store import Store, history, registry, run_pruning, run_totals, schema
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, enqueue, finish
 from tests.conftest import ManualClock, define
@@ -125,7 +125,7 @@ def test_totals_are_the_same_before_during_and_after_folds_and_fall_with_no_dele
         assert run_totals.timings(tx) == timed
         assert tx.execute(select(func.count()).select_from(schema.run_ends)).scalar() == 0
     with store.write() as tx:
-        assert history.prune(tx, before=clock.now() + timedelta(days=1), most=100) == 10
+        assert run_pruning.prune(tx, before=clock.now() + timedelta(days=1), most=100) == 10
     assert totals(store) == before
     with store.write() as tx:  # the trigger that still waits
         assert claims.claim(tx, owner="me", now=clock.now()).run
@@ -184,7 +184,7 @@ def test_the_last_good_end_of_a_job_outlives_its_runs(store: Store, clock: Manua
     fold(store)
     run(store, clock, "a", "failed")
     with store.write() as tx:
-        history.prune(tx, before=clock.now() + timedelta(days=1), most=100)
+        run_pruning.prune(tx, before=clock.now() + timedelta(days=1), most=100)
         assert run_totals.last_successes(run_totals.counts(tx)) == {"a": good}
         assert run_totals.last_good(tx, ["a", "b"]) == {"a": good}
         assert run_totals.last_bad(tx) == clock.now()

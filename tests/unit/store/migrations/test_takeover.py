@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from chalicelib.answers import audit
 from chalicelib.model.runs import Attempt, Origin, Outcome, Run, RunState, new_run_id
 from chalicelib.scheduling import tick
-from chalicelib.store import Store, bundle, duties, history, ledger
+from chalicelib.store import Store, bundle, duties, history, ledger, run_pruning
 from chalicelib.store.migrations import takeover
 from chalicelib.store.queue import claims
 from tests.conftest import ManualClock, define
@@ -423,7 +423,7 @@ def test_audit_finds_no_hole_in_what_was_copied_nor_after_it_was_pruned(
             == kept - 1
         )
         with store.write() as tx:
-            history.prune(tx, before=clock.now() - timedelta(days=1), most=500)
+            run_pruning.prune(tx, before=clock.now() - timedelta(days=1), most=500)
 
 
 @pytest.fixture
