@@ -42,7 +42,7 @@ OTHERS = (
 AUDIT = "audit of one job"
 ROUNDS, FEWER = 5, 3
 EACH = 50  # runs of a job in the small store: every list has a full page
-EMPTY, FEW, MANY = "an empty store", f"the same jobs with {EACH} runs each", "many"
+EMPTY, FEW, MANY = "an empty store", f"{EACH} runs a job", "many"
 
 
 def bench_pages(jobs: int = 1000, runs: int = 1_000_000, blocks: int = 20) -> Report:
@@ -75,7 +75,7 @@ def bench_pages(jobs: int = 1000, runs: int = 1_000_000, blocks: int = 20) -> Re
         say(f"{path} of {jobs:,} jobs and {runs:,} runs, p99", late[MANY][path], "ms CPU", beside)
     return Report(
         tuple(
-            _worst(f"{group} of {jobs:,} jobs and {runs:,} runs, p99 of processor time", paths, late, beside)
+            _worst(f"{group} of {jobs:,} jobs and {runs:,} runs, p99", paths, late, beside)
             for beside in (EMPTY, FEW)
             for group, paths in GOALS.items()
         )

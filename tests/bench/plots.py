@@ -17,10 +17,12 @@ LETTER = 6.4  # pixels
 MOST = 3.0  # times the line: a longer bar is cut, and its value says how long it is
 
 _STYLE = (
-    "text{font:12px sans-serif;fill:#1a1a1a}.title{font-weight:bold;font-size:14px}"
+    "text{font:12px sans-serif;fill:#1a1a1a;paint-order:stroke;stroke:#fff;stroke-width:4px}"
+    ".title{font-weight:bold;font-size:14px}"
     ".ours{fill:#1a1a1a;stroke:#1a1a1a}.other{fill:none;stroke:#1a1a1a}"
     ".goal{stroke:#1a1a1a;stroke-dasharray:4 3}svg{background:#fff}"
-    "@media (prefers-color-scheme:dark){svg{background:#16181c}text{fill:#eee}.ours{fill:#eee;stroke:#eee}"
+    "@media (prefers-color-scheme:dark){svg{background:#16181c}text{fill:#eee;stroke:#16181c}"
+    ".ours{fill:#eee;stroke:#eee}"
     ".other{stroke:#eee}.goal{stroke:#eee}}"
 )
 
@@ -42,17 +44,17 @@ def _bars(chart: Bars) -> Iterator[str]:
     most = max((value for _, value, _ in chart.bars), default=1.0) or 1.0
     most = min(most, chart.line * MOST) if chart.line else most
     scale = (WIDTH - NAMES - VALUES) / most
+    if chart.line:
+        x = NAMES + chart.line * scale
+        bottom = TOP + ROW * len(chart.bars)
+        yield f'<path class="goal" d="M{x:.1f} {TOP - 6}V{bottom}"/>'
+        yield f'<text x="{x + 4:.1f}" y="{TOP - 8}">goal</text>'
     for number, (name, value, ours) in enumerate(chart.bars):
         y, width = TOP + number * ROW, max(1.0, min(value, most) * scale)
         yield f'<text x="{NAMES - 8}" y="{y + 14}" text-anchor="end">{escape(_short(name))}</text>'
         kind = "ours" if ours else "other"
         yield f'<rect class="{kind}" x="{NAMES}" y="{y + 2}" width="{width:.1f}" height="{ROW - 10}"/>'
         yield f'<text x="{NAMES + width + 6:.1f}" y="{y + 14}">{_value(value)}</text>'
-    if chart.line:
-        x = NAMES + chart.line * scale
-        bottom = TOP + ROW * len(chart.bars)
-        yield f'<path class="goal" d="M{x:.1f} {TOP - 6}V{bottom}"/>'
-        yield f'<text x="{x + 4:.1f}" y="{TOP - 8}">goal</text>'
 
 
 def _short(name: str) -> str:
