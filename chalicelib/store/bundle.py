@@ -80,7 +80,7 @@ def state(tx: Tx) -> BundleState:
 
 def change(tx: Tx, **columns: Any) -> None:
     """Set columns of the one row, making it if it is not there."""
-    tx.execute(upsert(tx, bundle_state, {"id": 1}, columns))
+    upsert(tx, bundle_state, {"id": 1}, columns)
 
 
 def add_revision(
@@ -103,7 +103,7 @@ def add_revision(
         "subject": subject,
         "author": author,
     }
-    tx.execute(upsert(tx, revisions, {"sha": sha}, values))
+    upsert(tx, revisions, {"sha": sha}, values)
 
 
 def mark_activated(tx: Tx, sha: str, *, now: datetime) -> None:
