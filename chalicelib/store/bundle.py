@@ -83,7 +83,7 @@ def state(tx: Tx) -> BundleState:
 
 def change(tx: Tx, **columns: Any) -> None:
     """Set columns of the one row, making it if it is not there."""
-    tx.execute(upsert(tx, bundle_state, {"id": 1}, columns))
+    upsert(tx, bundle_state, {"id": 1}, columns)
 
 
 def add_revision(
@@ -108,7 +108,7 @@ def add_revision(
         "author": author,
         "authored_at": authored_at,
     }
-    tx.execute(upsert(tx, revisions, {"sha": sha}, values))
+    upsert(tx, revisions, {"sha": sha}, values)
 
 
 def mark_activated(tx: Tx, sha: str, *, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from chalicelib.text import storable
 
 from .database import Tx
+from .driver import Statement
 
 
 def insert(tx: Tx, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -30,16 +32,23 @@ def upsert(
     values: Mapping[str, Any],
     *,
     first: Mapping[str, Any] | None = None,
-) -> sqlite.Insert | postgresql.Insert:
-    """Return the statement that sets `values` of the row with this key; a new row gets `first` as well.
+) -> None:
+    """Set `values` of the row with this key; a new row gets `first` as well.
 
     Of two writers at once both succeed, and the values of the later one stay.
     """
-    statement = insert(tx, table).values(
-        {name: _stored(value) for name, value in {**key, **values, **(first or {})}.items()}
-    )
-    return statement.on_conflict_do_update(
-        index_elements=list(key), set_={name: statement.excluded[name] for name in values}
+    row = {name: _stored(value) for name, value in {**key, **values, **(first or {})}.items()}
+    _upsert(tx.dialect.name, table, tuple(key), tuple(values), tuple(row)).changed(tx, row)
+
+
+@functools.cache
+def _upsert(
+    dialect: str, table: Table, key: tuple[str, ...], values: tuple[str, ...], columns: tuple[str, ...]
+) -> Statement:
+    inserting = insert_of(dialect, table)
+    replacing = {name: inserting.excluded[name] for name in values}
+    return Statement(
+        inserting.on_conflict_do_update(index_elements=list(key), set_=replacing), columns=columns
     )
 
 

@@ -19,7 +19,7 @@ _last = select(_d.at, _d.detail).where(_d.name == bindparam("name"))
 
 def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
     """Note that a duty was done."""
-    tx.execute(upsert(tx, duties, {"name": name}, {"at": at, "detail": detail}))
+    upsert(tx, duties, {"name": name}, {"at": at, "detail": detail})
 
 
 def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:

@@ -26,7 +26,7 @@ def get(tx: Tx, job_id: str, key: str) -> Any:
 def put(tx: Tx, job_id: str, key: str, value: Any, *, now: datetime) -> None:
     """Store a JSON value under a key."""
     values = {"value": json.dumps(value), "updated_at": now}
-    tx.execute(upsert(tx, job_state, {"job_id": job_id, "key": key}, values))
+    upsert(tx, job_state, {"job_id": job_id, "key": key}, values)
 
 
 def remove(tx: Tx, job_id: str, key: str) -> None:

@@ -187,7 +187,7 @@ def put(tx: Tx, kept: Job) -> None:
         "rejected": kept.rejected,
         "removed_at": kept.removed_at,
     }
-    tx.execute(upsert(tx, jobs, {"job_id": kept.id}, values, first={"ledger_from": kept.cursor}))
+    upsert(tx, jobs, {"job_id": kept.id}, values, first={"ledger_from": kept.cursor})
 
 
 def rename(tx: Tx, old: str, new: str) -> None:
@@ -210,7 +210,7 @@ def _written(spec: JobSpec) -> str:
 
 def set_override(tx: Tx, job_id: str, override: Override) -> None:
     """Put an operator's switch in place of any earlier one."""
-    tx.execute(upsert(tx, overrides, {"job_id": job_id}, dataclasses.asdict(override)))
+    upsert(tx, overrides, {"job_id": job_id}, dataclasses.asdict(override))
 
 
 def clear_override(tx: Tx, job_id: str) -> None:
@@ -236,24 +236,23 @@ def next_override_end(tx: Tx) -> datetime | None:
     return end
 
 
+_open_period = Statement(insert(periods), columns=("job_id", "since", "cron", "timezone", "revision"))
+_close_period = Statement(
+    update(periods)
+    .where(periods.c.job_id == bindparam("job"), periods.c.until.is_(None))
+    .values(until=bindparam("end"))
+)
+
+
 def open_period(tx: Tx, kept: Job, *, since: datetime) -> None:
     """Note that a job's schedule is in force from now on."""
-    tx.execute(
-        insert(periods).values(
-            job_id=kept.id,
-            since=since,
-            cron=kept.spec.cron,
-            timezone=kept.spec.timezone,
-            revision=kept.revision,
-        )
-    )
+    row = {"job_id": kept.id, "since": since, "cron": kept.spec.cron, "timezone": kept.spec.timezone}
+    _open_period.changed(tx, row | {"revision": kept.revision})
 
 
 def close_period(tx: Tx, job_id: str, *, until: datetime) -> None:
     """Note that a job's schedule is no longer in force."""
-    tx.execute(
-        update(periods).where(periods.c.job_id == job_id, periods.c.until.is_(None)).values(until=until)
-    )
+    _close_period.changed(tx, {"job": job_id, "end": until})
 
 
 def prune_periods(tx: Tx) -> None:

@@ -35,7 +35,7 @@ def runner_seen(tx: Tx, runner: Runner) -> None:
         "version": runner.version,
         "started_at": runner.started_at,
     }
-    tx.execute(upsert(tx, runners, {"name": runner.name}, values, first=first))
+    upsert(tx, runners, {"name": runner.name}, values, first=first)
 
 
 def drain(tx: Tx, name: str, *, draining: bool) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, insert, select
 from chalicelib.model.jobs import Job
 
 from .database import Tx
+from .driver import Statement
 from .schema import standings
 
 _c = standings.c
@@ -41,6 +42,9 @@ class Standing:
     renamed_from: str | None = None
 
 
+_note = Statement(insert(standings), columns=[one.name for one in _c if one.name != "id"])
+
+
 def note(
     tx: Tx,
     before: Job | None,
@@ -57,20 +61,21 @@ def note(
     if before is not None and renamed_from is None and _decided(before) == _decided(after):
         return
     override = after.override
-    tx.execute(
-        insert(standings).values(
-            job_id=after.id,
-            since=at,
-            enabled=after.enabled and after.removed_at is None,
-            overridden=override is not None,
-            who=override.by if override else None,
-            reason=override.reason if override else None,
-            until=override.until if override else None,
-            rejected=after.rejected,
-            removed=after.removed_at is not None,
-            revision=revision,
-            renamed_from=renamed_from,
-        )
+    _note.changed(
+        tx,
+        {
+            "job_id": after.id,
+            "since": at,
+            "enabled": after.enabled and after.removed_at is None,
+            "overridden": override is not None,
+            "who": override.by if override else None,
+            "reason": override.reason if override else None,
+            "until": override.until if override else None,
+            "rejected": after.rejected,
+            "removed": after.removed_at is not None,
+            "revision": revision,
+            "renamed_from": renamed_from,
+        },
     )
 
 

@@ -32,6 +32,7 @@ BATCH = 100
 _q = job_queue.c
 _c = chains.c
 _children = Statement(select(_c.child).where(_c.parent == bindparam("job")).order_by(_c.child))
+_forget = Statement(delete(chains).where(_c.child == bindparam("job")))
 _any_noted = select(chain_ends.c.id).limit(1)
 _noted = (
     select(chain_ends.c.id.label("note"), job_queue)
@@ -51,7 +52,7 @@ def define(tx: Tx, spec: JobSpec) -> None:
 
 def forget(tx: Tx, job_id: str) -> None:
     """Let a job follow no other."""
-    tx.execute(delete(chains).where(_c.child == job_id))
+    _forget.changed(tx, {"job": job_id})
 
 
 def rename(tx: Tx, old: str, new: str) -> None:

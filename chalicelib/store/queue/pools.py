@@ -9,11 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.pools import DEFAULT_SIZE, Waiting
 from chalicelib.store.database import Tx
+from chalicelib.store.driver import Statement
 from chalicelib.store.schema import RUNNING, job_queue, pools
 
 _q = job_queue.c
@@ -44,17 +56,22 @@ def keep_sizes(tx: Tx, sizes: Mapping[str, int]) -> None:
         tx.execute(insert(pools), [{"name": name, "size": size} for name, size in sizes.items()])
 
 
+_to_pool = bindparam("to_pool", type_=_q.pool.type)
+_to_priority = bindparam("to_priority", type_=_q.priority.type)
+_follow = Statement(
+    update(job_queue)
+    .where(
+        _q.job_id == bindparam("job"),
+        _q.finished_at.is_(None),
+        or_(_q.pool.is_distinct_from(_to_pool), _q.priority != _to_priority),
+    )
+    .values(pool=_to_pool, priority=_to_priority)
+)
+
+
 def follow_definition(tx: Tx, spec: JobSpec) -> None:
     """Give the unfinished runs of a job the pool and the priority of its new definition."""
-    tx.execute(
-        update(job_queue)
-        .where(
-            _q.job_id == spec.id,
-            _q.finished_at.is_(None),
-            or_(_q.pool.is_distinct_from(spec.pool), _q.priority != spec.priority),
-        )
-        .values(pool=spec.pool, priority=spec.priority)
-    )
+    _follow.changed(tx, {"job": spec.id, "to_pool": spec.pool, "to_priority": spec.priority})
 
 
 def waiting(tx: Tx, names: set[str]) -> dict[str, Waiting]:
