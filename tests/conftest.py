@@ -15,6 +15,7 @@ import itertools
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -186,6 +187,8 @@ def pytest_configure(config: pytest.Config) -> None:
             ("_EMAIL", "_DB_URL", "DATABASE_URL")
         ):
             del os.environ[name]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a suite begun in the background by a shell
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # its processes would inherit that
     # As Sauron's own log: a traceback with coloured source and local variables takes seconds to draw.
     *processors, _ = structlog.get_config()["processors"]
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
