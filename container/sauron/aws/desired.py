@@ -45,9 +45,8 @@ _SETTINGS = frozenset(
     f"{name}{end}" for one in SETTINGS for name in (one.name, *one.aliases) for end in ("", "_FILE")
 )
 PARAMETER_BYTES = 8192  # SSM takes no more
-VARIABLES_BYTES = (
-    3800  # Lambda takes 4 KiB; the queue's address, the paths and revision of secrets come to it
-)
+# Lambda takes 4 KiB; the queue's address, and the paths and revision of the secrets come to it.
+VARIABLES_BYTES = 3800
 
 
 @dataclass(frozen=True, slots=True)

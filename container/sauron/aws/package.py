@@ -66,17 +66,11 @@ def config(root: Path, stage: str, variables: Mapping[str, str]) -> dict[str, An
             "Name one of these, or add the stage to the file."
         )
     ours = stages[stage]
-    functions = ours.get("lambda_functions", {})
-    paths = {handler: {"SAURON_SSM_PATH": ",".join(Names(stage).readable(handler))} for handler in HANDLERS}
-    ours |= {
-        "environment_variables": ours.get("environment_variables", {}) | dict(variables),
-        "lambda_functions": functions
-        | {
-            handler: (one := functions.get(handler, {}))
-            | {"environment_variables": one.get("environment_variables", {}) | more}
-            for handler, more in paths.items()
-        },
-    }
+    ours["environment_variables"] = ours.get("environment_variables", {}) | dict(variables)
+    functions = ours.setdefault("lambda_functions", {})
+    for handler in HANDLERS:
+        own = functions.setdefault(handler, {}).setdefault("environment_variables", {})
+        own["SAURON_SSM_PATH"] = ",".join(Names(stage).readable(handler))
     return written | {"stages": {stage: ours}}
 
 

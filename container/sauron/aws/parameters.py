@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .cloud import Cloud, ignore_missing
 from .names import PUBLIC_URL, Names
@@ -19,21 +19,30 @@ AT_ONCE = 10  # SSM's limit for one deletion
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter that AWS has."""
+    """What AWS has of one variable. `elsewhere` are paths at which it does not belong.
 
-    path: str
+    Version 0: it is only there, and `value` is from there.
+    """
+
     value: str = field(repr=False)
     version: int
+    elsewhere: tuple[str, ...] = ()
 
 
 def stored(cloud: Cloud, names: Names) -> dict[str, Parameter]:
     """Return the parameters of the stage, keyed by the variable that each one sets."""
     pages = cloud.client("ssm").get_paginator("get_parameters_by_path")
-    return {
-        one["Name"].rpartition("/")[2]: Parameter(one["Name"], one["Value"], one["Version"])
-        for page in pages.paginate(Path=names.parameters, Recursive=True, WithDecryption=True)
-        for one in page["Parameters"]
-    }
+    found: dict[str, Parameter] = {}
+    for page in pages.paginate(Path=names.parameters, Recursive=True, WithDecryption=True):
+        for one in page["Parameters"]:
+            path, value = one["Name"], one["Value"]
+            name = path.rpartition("/")[2]
+            known = found.get(name, Parameter(value, 0))
+            if path == names.parameter(name):
+                found[name] = replace(known, value=value, version=one["Version"])
+            else:
+                found[name] = replace(known, elsewhere=(*known.elsewhere, path))
+    return found
 
 
 def steps(
@@ -47,26 +56,27 @@ def steps(
     made = [step(cloud, names, name, value, has) for name, value in sorted(desired.items())]
     for name in sorted(has.keys() - desired.keys() - {PUBLIC_URL}):
         if name in forget:
-            do = _removing(cloud, [has[name].path])
+            do = _removing(cloud, _paths(names, {name: has[name]}))
             made.append(Step(Act.REMOVE, f"secret {name}", do=do))
+        elif has[name].elsewhere:
+            made.append(step(cloud, names, name, has[name].value, has))
         else:
             made.append(Step(Act.KEEP, f"secret {name}", f"not set here; --forget {name} removes it"))
     return made
 
 
 def step(cloud: Cloud, names: Names, name: str, value: str, has: Mapping[str, Parameter]) -> Step:
-    """Return the step that stores one value in one parameter."""
+    """Return the step that stores one value in one parameter, and in no other of that name."""
     known = has.get(name)
-    moves = known is not None and known.path != names.parameter(name)
+    elsewhere = list(known.elsewhere) if known else []
 
     def do(report: Report) -> None:
         put(cloud, names, name, value)
-        if known and moves:
-            _removing(cloud, [known.path])(report)
+        _removing(cloud, elsewhere)(report)
 
     differs = ["another value"] if known and known.value != value else []
-    if known and moves:
-        differs.append(f"{known.path} may be read by other functions")
+    if elsewhere:
+        differs.append(f"{' and '.join(elsewhere)} moves to {names.parameter(name)}")
     return step_for(f"secret {name}", exists=known is not None, differs=differs, do=do)
 
 
@@ -85,14 +95,18 @@ def removal(cloud: Cloud, names: Names) -> list[Step]:
     """Return the step that removes every parameter of the stage."""
     if not (found := stored(cloud, names)):
         return []
-    paths = [one.path for one in found.values()]
-    return [Step(Act.REMOVE, f"secrets {', '.join(sorted(found))}", do=_removing(cloud, paths))]
+    do = _removing(cloud, _paths(names, found))
+    return [Step(Act.REMOVE, f"secrets {', '.join(sorted(found))}", do=do)]
 
 
 def revision(has: Mapping[str, Parameter]) -> str:
     """Return a text that changes with every parameter written or removed, and reveals no value."""
     versions = " ".join(f"{name}:{has[name].version}" for name in sorted(has) if name != PUBLIC_URL)
     return hashlib.sha256(versions.encode()).hexdigest()[:12]
+
+
+def _paths(names: Names, has: Mapping[str, Parameter]) -> list[str]:
+    return [path for name, one in has.items() for path in (names.parameter(name), *one.elsewhere)]
 
 
 class _removing:  # noqa: N801 - used like a function
