@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib.alerting.messages import NO_CHANNEL, channels
+from chalicelib.operations import acts
 from chalicelib.store import alerts as stored_alerts
 from chalicelib.store import incidents
 
@@ -40,6 +41,8 @@ def test() -> dict[str, Any]:
     results = current_request().sauron.delivery.test()
     failed = [result["channel"] for result in results if not result["ok"]]
     message = f"The test alert was not delivered by {', '.join(failed)}." if failed else "The test was sent."
+    if failed or not results:
+        acts.refuse(message if results else NO_CHANNEL)
     return {
         "success": bool(results) and not failed,
         "message": message if results else NO_CHANNEL,

@@ -1,7 +1,8 @@
 """The cookie of a browser that signed in: whose token it was and until when, signed.
 
 The key of the signature is made from the token itself, so that every process with the same tokens reads the
-same cookies and nothing is stored of a session that lasts. A cookie counts until its end or its sign-out
+same cookies and nothing is stored of a session that lasts. Each sign-in has a value of its own, so that a
+sign-out ends one session. A cookie counts until its end or its sign-out
 (`store.sessions`), and no longer than its token: one whose token was removed, changed or given another scope
 has a wrong signature. The token is not in it.
 
@@ -15,6 +16,7 @@ import functools
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +27,7 @@ NAME = "sauron_session"
 LASTS = timedelta(days=7)
 MOST = 4  # cookies of that name which are looked at; another path may have set one
 _SENT = re.compile(rf"(?:^|[;,])\s*{NAME}=([^;,\s]*)")
-_VALUE = re.compile(r"([A-Za-z0-9_.-]{1,64}):([1-9][0-9]{0,11}):([A-Za-z0-9_-]{43})")
+_VALUE = re.compile(r"([A-Za-z0-9_.-]{1,64}):([1-9][0-9]{0,11}):([A-Za-z0-9_-]{22}):([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Verdict:
 def value(token: Token, now: datetime) -> str:
     """Return the value of the cookie of whoever showed a token now."""
     end = int((now + LASTS).timestamp())
-    return f"{token.name}:{end}:{_signature(token, end)}"
+    own = secrets.token_urlsafe(16)
+    return f"{token.name}:{end}:{own}:{_signature(token, end, own)}"
 
 
 def judge(
@@ -82,13 +85,13 @@ def taken(*, path: str, secure: bool) -> str:
 def _signer(read: re.Match[str], tokens: Sequence[Token]) -> Token | None:
     named = [token for token in tokens if token.name == read[1]]
     return next(
-        (one for one in named if hmac.compare_digest(_signature(one, int(read[2])), read[3])),
+        (one for one in named if hmac.compare_digest(_signature(one, int(read[2]), read[3]), read[4])),
         None,
     )
 
 
-def _signature(token: Token, end: int) -> str:
-    signed = f"{NAME} 1\n{token.name}\n{token.scope}\n{end}"
+def _signature(token: Token, end: int, own: str) -> str:
+    signed = f"{NAME} 1\n{token.name}\n{token.scope}\n{end}\n{own}"
     digest = hmac.digest(_key(token.value), signed.encode(), "sha256")
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

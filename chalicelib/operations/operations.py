@@ -247,6 +247,8 @@ class Operations:
             row |= {"force": force, "chain_at": former.scheduled_for if follows else None}
             row |= {"parents": former.parents, "idempotency_key": key}
             made = enqueue.put_requested(tx, row)
+            if made.id != row["id"]:  # somebody with the same key was faster
+                return made
             acts.record(tx, self._clock.now())
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()

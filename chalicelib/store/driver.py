@@ -61,6 +61,10 @@ class Statement:
         self._columns = columns
         self._by_dialect: dict[str, _Compiled] = {}
 
+    def text(self, dialect: str) -> str:
+        """Return what is sent to a database, `sqlite` or `postgresql`."""
+        return self._compiled(dialect).text
+
     def first(self, tx: Connection, values: Mapping[str, Any]) -> Any | None:
         """Execute it in the transaction and return its first row, or None. Raises DBAPIError."""
         compiled = self._compiled(tx.dialect.name)

@@ -79,16 +79,16 @@ def cookies(target: Target) -> Iterator[Attempt]:
     now = datetime.now(UTC)
     admin, reader = (Token(scope, scope, target.tokens[scope]) for scope in ("admin", "read"))
     good = session_cookie.value(admin, now)
-    name, end, signature = good.split(":")
+    name, end, own, signature = good.split(":")
     forged = {
         "the token": admin.value,
-        "name and token": f"admin:{end}:{admin.value}",
-        "no signature": f"{name}:{end}:",
-        "a signature of nothing": f"{name}:{end}:{'A' * 43}",
+        "name and token": f"admin:{end}:{own}:{admin.value}",
+        "no signature": f"{name}:{end}:{own}:",
+        "a signature of nothing": f"{name}:{end}:{own}:{'A' * 43}",
         "a cut one": good[:-1],
         "one in quotes": f'"{good}"',
-        "another end": f"{name}:{int(end) + 1}:{signature}",
-        "another name": f"operate:{end}:{signature}",
+        "another end": f"{name}:{int(end) + 1}:{own}:{signature}",
+        "another name": f"operate:{end}:{own}:{signature}",
         "an ended one": session_cookie.value(admin, now - timedelta(days=8)),
         "a key of one's own": session_cookie.value(Token("admin", "admin", "x" * 32), now),
         "the key of a reader": session_cookie.value(Token("admin", "admin", reader.value), now),

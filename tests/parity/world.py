@@ -113,6 +113,11 @@ def _prepare(world: World) -> None:
         }
         for run_id in held.values():
             target.until(lambda run_id=run_id: "began" in target.log(run_id), "what is to be met runs")  # type: ignore[misc]
+        target.until(  # the ledger looks a minute and a half ahead; a job disabled before has no occurrence
+            lambda soon=soon: _queued(target, "off", soon),  # type: ignore[misc]
+            "the occurrence to be skipped is queued",
+            more=60,
+        )
         if datetime.now(UTC) < soon - timedelta(seconds=2):
             world.minute, world.held = soon, held
             target.post("/jobs/off/disable", {"reason": "before its time"})
@@ -120,6 +125,11 @@ def _prepare(world: World) -> None:
             world.touch(f"over-{policy}")
             target.ended(held[policy])
             (world.folder / f"over-{policy}").unlink()
+
+
+def _queued(target: Target, job_id: str, minute: datetime) -> bool:
+    runs = target.get(f"/runs?job_id={job_id}")["runs"]
+    return any(datetime.fromisoformat(run["scheduled_for"]) == minute for run in runs)
 
 
 def _minute_after(instant: datetime) -> datetime:

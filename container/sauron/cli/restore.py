@@ -27,7 +27,7 @@ SHOWN = 20  # lines of a list; --json has all
     "restore",
     epilog=examples("sauron restore /srv/backup/sauron.sqlite3", "sauron restore copy.sqlite3 --json"),
 )
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def restore_store(client: Client, *, file: Path) -> None:
     """Put FILE, a copy by `backup`, in place of the SQLite store. Sauron must be stopped.
 

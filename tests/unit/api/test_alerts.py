@@ -48,6 +48,8 @@ def test_a_test_says_of_each_channel_how_it_went(build: Build, client: Client) -
     assert (answer.status, answer.json["success"]) == (200, False)
     assert [(one["channel"], one["ok"]) for one in answer.json["channels"]] == [("webhook", False)]
     assert "hidden" not in answer.body
+    [act] = client.get("/audit-log").json["entries"]
+    assert (act["outcome"], act["detail"]) == ("refused", answer.json["message"])
 
 
 def test_a_test_without_a_channel_says_what_to_set(build: Build, client: Client) -> None:

@@ -83,7 +83,7 @@ def test_every_act_has_a_name_and_a_subject(guarded: Sauron) -> None:
         ("sync", "bundle", "d", "refused"),  # no bundle is configured
         ("sync", "fix", "e", "refused"),
         ("rollback", "abcdef0", "f", "refused"),
-        ("test_alerts", "alerts", None, "done"),
+        ("test_alerts", "alerts", None, "refused"),  # no channel is configured
         ("drain", "one", "g", "refused"),
         ("resume", "one", None, "refused"),
     ]

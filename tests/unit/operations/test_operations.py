@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,7 +14,7 @@ from chalicelib.errors import (
     UnknownRunError,
     UntilError,
 )
-from chalicelib.model.runs import Origin, Outcome, RunState, Verdict
+from chalicelib.model.runs import Origin, Outcome, Run, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.store import Store, history, ledger, registry, runners
 from chalicelib.store.queue import claims, finish
@@ -101,6 +101,35 @@ def test_an_idempotency_key_answers_the_run_it_made_and_refuses_another_request(
     )
     with pytest.raises(IdempotencyError):
         Operations(store, clock).trigger("j", TriggerRequest(params={"a": 2}, idempotency_key="k"))
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_a_retry_is_given_the_run_that_a_trigger_made_with_its_key_meanwhile(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "j", YEARLY)
+    failed = Operations(store, clock).trigger("j")
+    Operations(store, clock).cancel(failed.id)
+    faster: list[Run] = []
+    woken: list[str] = []
+
+    class Overtaken(ManualClock):
+        """Is asked first about a pause, and then for the new run, when none of its key was found."""
+
+        asked = 0
+
+        def now(self) -> datetime:
+            self.asked += 1
+            if self.asked == 2:
+                faster.append(
+                    Operations(store, clock).trigger("j", TriggerRequest(by="ann", idempotency_key="k"))
+                )
+            return super().now()
+
+    operations = Operations(store, Overtaken(), wake=lambda: woken.append("slower"))
+    slower = operations.retry(failed.id, by="bob", idempotency_key="k")
+    assert ([slower], slower.requested_by, woken) == (faster, "ann", [])
 
 
 def test_a_switch_takes_effect_at_once_and_the_queue_follows(store: Store, clock: ManualClock) -> None:

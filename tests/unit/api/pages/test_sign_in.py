@@ -190,7 +190,7 @@ def test_guessed_cookies_are_counted_and_honest_ones_are_not(guarded: Sauron, cl
     clock.move(days=8)
     for _ in range(110):
         assert ended.get("/").status == 303
-    forged = Client(HTML | {"Cookie": f"sauron_session=laptop:9999999999:{'A' * 43}"})
+    forged = Client(HTML | {"Cookie": f"sauron_session=laptop:9999999999:{'A' * 22}:{'A' * 43}"})
     assert [forged.get("/ui/audit").status for _ in range(101)] == [303] * 100 + [429]
     assert signed_in().get("/").status == 200
 
