@@ -27,7 +27,7 @@ SHOWN = 20  # lines of a list; --json has all
     "restore",
     epilog=examples("sauron restore /srv/backup/sauron.sqlite3", "sauron restore copy.sqlite3 --json"),
 )
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def restore_store(client: Client, *, file: Path) -> None:
     """Put FILE, a copy by `backup`, in place of the SQLite store. Sauron must be stopped.
 
@@ -44,6 +44,8 @@ def restore_store(client: Client, *, file: Path) -> None:
             "A PostgreSQL store is restored by pg_restore, not by Sauron. To restore an SQLite store, name "
             "it in JOB_QUEUE_DB_URL."
         )
+    if not file.exists():
+        raise click.UsageError(f"There is no file {file}. Name a copy: a file that `sauron backup` wrote.")
     with waiting("Checking and copying the file"):
         done = restore(store, file, SystemClock(), runners=Peers(runners_folder(store)).alive())
     if client.json:

@@ -47,6 +47,11 @@ def test_a_damaged_file_is_refused_and_the_store_stays(cli: Cli, store: Store, t
         assert opened.execute("SELECT count(*) FROM job_queue").fetchone() == (0,)
 
 
+def test_a_file_that_is_not_there_is_a_mistake_of_the_command(cli: Cli, tmp_path: Path) -> None:
+    said = cli("restore", str(tmp_path / "nope"))
+    assert (said.code, f"There is no file {tmp_path / 'nope'}" in said.err) == (2, True)
+
+
 def test_a_running_sauron_is_named(cli: Cli, store: Store, tmp_path: Path) -> None:
     assert store.path
     store.backup(tmp_path / "copy")
