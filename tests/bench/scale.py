@@ -5,16 +5,18 @@ The numbers behind docs/scaling.md that no other bench gives.
 
 from __future__ import annotations
 
-import statistics
 import time
-from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 
 from tests.bench.measuring import Server, say, serving
 from tests.bench.postgres import postgres, store_path
+from tests.bench.ticks import SOON, tick_times
 
-NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+if TYPE_CHECKING:
+    from chalicelib.store import Store
+
 # Copies of one job whose next fire times are spread over the day that begins in an hour.
 COPIES = text(
     "INSERT INTO jobs (job_id, source, revision, record, definition_hash, overlap, enabled, cursor,"
@@ -54,42 +56,23 @@ def bench_scale(sizes: tuple[int, ...] = (100_000, 1_000_000), due: int = 1000, 
 
 
 def _tick(size: int, due: int) -> None:
-    from chalicelib.model.jobs import JobSpec
-    from chalicelib.scheduling.tick import tick
-    from chalicelib.store import Store, ledger
-    from tests.conftest import ManualClock, job_record
+    from chalicelib.store import Store
 
     with postgres() as url:
-        store, clock = Store(url), ManualClock(NOON)
-        store.migrate()
-        began = time.perf_counter()
-        with store.write() as tx:
-            for name, cron in [
-                ("first", "0 0 1 1 *"),
-                *((f"due-{number}", "30 12 * * *") for number in range(due)),
-            ]:
-                spec = JobSpec.from_record(job_record(name, cron))
-                ledger.define(tx, spec, None, source="bundle", revision="a" * 40, now=NOON)
-        defined = (due + 1) / (time.perf_counter() - began)
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(COPIES, {"soon": NOON + timedelta(hours=1), "count": size - due - 1})
-            connection.execute(text("VACUUM (ANALYZE) jobs"))
-            connection.execute(text("RESET statement_timeout"))
-        idle = []
-        for _ in range(20):
-            began = time.perf_counter()
-            assert tick(store, clock).queued == 0
-            idle.append((time.perf_counter() - began) * 1000)
-            clock.move(seconds=60)
-        clock.instant = NOON.replace(minute=29)
-        began = time.perf_counter()
-        assert tick(store, clock).queued == due
-        busy = (time.perf_counter() - began) * 1000
+        store = Store(url)
+        times = tick_times(store, due, lambda: _copy(store, size - due - 1))
         store.close()
-    say("new jobs put in force by a sync on PostgreSQL", defined, "jobs/s")
-    say(f"tick over {size:,} jobs on PostgreSQL, none due, median", statistics.median(idle), "ms")
-    say(f"tick over {size:,} jobs on PostgreSQL, {due:,} due", busy, "ms")
+    say("new jobs put in force by a sync on PostgreSQL", times.defined, "jobs/s")
+    say(f"tick over {size:,} jobs on PostgreSQL, none due, median", times.idle, "ms")
+    say(f"tick over {size:,} jobs on PostgreSQL, {due:,} due", times.busy, "ms")
+
+
+def _copy(store: Store, count: int) -> None:
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(COPIES, {"soon": SOON, "count": count})
+        connection.execute(text("VACUUM (ANALYZE) jobs"))
+        connection.execute(text("RESET statement_timeout"))
 
 
 def _ask(url: str, question: str) -> int:
