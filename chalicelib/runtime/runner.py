@@ -9,6 +9,7 @@ supervisor starts it again.
 from __future__ import annotations
 
 import functools
+import gc
 import sys
 import threading
 from datetime import timedelta
@@ -26,6 +27,7 @@ from .worker_pool import WorkerPool
 # After which a thread that computes gives way to one that waits. A claim gives the interpreter's lock away at
 # each statement, so Python's own 5 ms would delay a due run many times over while a page is made.
 SWITCH_SECONDS = 0.0005
+GARBAGE = 10_000  # objects that are made before Python looks for unused ones among them; a page makes as many
 LEAVE_SECONDS = 1.0  # for a sync or a copy that is under way when the runner stops
 
 
@@ -66,6 +68,7 @@ class Runner:
     def start(self) -> None:
         """Join the other runners and start every thread."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        spare_the_collector()
         self._sauron.membership.join()
         self._sauron.duties.define_builtin()
         self._pool.start()
@@ -82,6 +85,15 @@ class Runner:
         for thread in (*self._clocks, *self._beside):
             thread.join(LEAVE_SECONDS)
         self._sauron.membership.leave()
+
+
+def spare_the_collector() -> None:
+    """Let garbage collection pass over what is loaded by now, and begin less often.
+
+    Else a whole collection, which no thread can interrupt, takes a twelfth of a second again and again.
+    """
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
 
 
 def start(app: App, sauron: Sauron) -> Runner:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -66,6 +67,18 @@ def test_every_scheduled_handler_of_the_app_is_fired_at_start_with_an_eventbridg
     running.stop(timedelta())
     assert not running.failed.is_set()
     assert not vitals_of(sauron).workers_alive()
+
+
+def test_garbage_collection_passes_over_what_a_runner_has_loaded(sauron: Sauron) -> None:
+    usual = gc.get_threshold()
+    gc.unfreeze()
+    try:
+        running = runner.start(Chalice("some-app"), sauron)
+        known = {id(one) for one in gc.get_objects()}
+        running.stop(timedelta())
+        assert (id(vars(runner)) in known, gc.get_threshold()[0]) == (False, runner.GARBAGE)
+    finally:
+        gc.set_threshold(*usual)
 
 
 @pytest.mark.slow
