@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +23,14 @@ from tests.loopback import NO_TLS
 
 ADMIN = "parity-admin-token"
 OPEN_STATES = frozenset({"queued", "running"})
+# A worker reads the time before it asks the store for a run; an end that the store then has may be later.
+ASKED_BEFORE = timedelta(seconds=1)
+
+
+def started_after(run: dict[str, Any], before: dict[str, Any]) -> bool:
+    """Say whether a run started once another had ended."""
+    started, ended = (datetime.fromisoformat(one) for one in (run["started_at"], before["finished_at"]))
+    return started > ended - ASKED_BEFORE
 
 
 class Target(ABC):

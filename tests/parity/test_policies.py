@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.e2e.contract import problem
 
-from .target import Target
+from .target import Target, started_after
 from .world import World
 
 
@@ -32,7 +32,7 @@ def test_a_run_waits_while_its_pool_is_full(world: World) -> None:
         world.touch(f"pool-{place}")
     one, two = target.ended(first), target.ended(second)
     assert (one["state"], two["state"]) == ("succeeded", "succeeded")
-    assert two["started_at"] >= one["finished_at"]
+    assert started_after(two, one)
 
 
 def test_while_all_is_paused_only_what_is_forced_starts(target: Target) -> None:
