@@ -24,7 +24,7 @@ follows a run through these folders file by file.
     terminal            what a terminal makes of output: the last state of each line
     chat                chat and push services by apprise: addresses, sending
     postgresql          which hosts are public; how a PostgreSQL server is verified
-    settings, settings_readers, sources, text, logs, clock, errors     the ground
+    settings, settings_readers, sources, text, logs, clock, errors, http_deadline     the ground
 """
 
 __version__ = "3.0.0"

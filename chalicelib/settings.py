@@ -29,7 +29,7 @@ from .errors import SettingsError
 from .postgresql import tls
 from .settings_readers import PoolSizes, Token
 from .sources import environment as sources
-from .sources import files, warnings
+from .sources import files, mail_addresses, warnings
 from .sources.listen_address import listen_address
 
 
@@ -78,10 +78,10 @@ SETTINGS: tuple[Setting, ...] = (
     _row("AWS_SES_SECRET_ACCESS_KEY", None, read.text, "SES credentials for mail", secret=True),
     _row("AWS_SES_REGION", "us-east-1", read.text, "SES region"),
     _row("SAURON_SMTP_URL", None, smtp_address.url, "Mail server, where no SES keys are set: smtp://user:password@host:587 (STARTTLS when offered) or smtps://host", secret=True),
-    _row("NOTIFY_EMAIL", None, read.addresses, "Default recipient of mail from jobs"),
-    _row("DIGEST_EMAIL", None, read.addresses, "Recipient of digests"),
-    _row("ALERT_EMAIL", None, read.addresses, "Recipient of alerts"),
-    _row("FROM_EMAIL", None, read.addresses, "Sender of mail"),
+    _row("NOTIFY_EMAIL", None, mail_addresses.addresses, "Default recipient of mail from jobs"),
+    _row("DIGEST_EMAIL", None, mail_addresses.addresses, "Recipient of digests"),
+    _row("ALERT_EMAIL", None, mail_addresses.addresses, "Recipient of alerts"),
+    _row("FROM_EMAIL", None, mail_addresses.sender, "Sender of mail"),
     _row("API_HOST", "127.0.0.1", listen_address, "Address the API listens on (0.0.0.0 in the image)"),
     _row("API_PORT", "8080", read.whole(0, 65535), "Port the API listens on; 0 picks a free one"),
     _row("LOG_LEVEL", "INFO", read.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much Sauron says"),

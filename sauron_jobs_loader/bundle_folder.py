@@ -29,10 +29,27 @@ def bundle_folder(top: Path, subdir: str | None) -> Path:
         more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         first = f"set JOBS_GIT_SUBDIR={found[0]}" if found[0] else "unset JOBS_GIT_SUBDIR"
         raise BootError(f"The bundle has no {MANIFEST} {where}. There is {named}{more}: {first}.")
-    raise BootError(
-        f"The bundle has no {MANIFEST} {where}."
-        " Add one that registers the jobs (`sauron init` writes an example)."
-    )
+    raise BootError(f"The bundle has no {MANIFEST} {where}. {_cure(folder)}")
+
+
+def _cure(folder: Path) -> str:
+    """Say what to do where no manifest is found, by what stands in its place."""
+    place = folder / MANIFEST
+    if place.is_symlink():
+        return "What has that name is a link that leads to no file: commit the file itself."
+    if place.is_dir():
+        return f"What has that name is a folder: write the jobs into a file {MANIFEST}."
+    alike = [name for name in _names(folder) if name.lower() == MANIFEST]
+    if alike:
+        return f"There is {alike[0]}: rename it to {MANIFEST}."
+    return "Add one that registers the jobs (`sauron init` writes an example)."
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(one.name for one in folder.iterdir())
+    except OSError:
+        return []
 
 
 def manifests(top: Path) -> list[str]:
@@ -49,7 +66,7 @@ def manifests(top: Path) -> list[str]:
                 entries = sorted(os.scandir(top / folder), key=lambda entry: entry.name)
             except OSError:
                 continue
-            if any(entry.name == MANIFEST and entry.is_file() for entry in entries):
+            if MANIFEST in {entry.name for entry in entries} and (top / folder / MANIFEST).is_file():
                 found.append(folder)
             below += [
                 f"{folder}/{entry.name}" if folder else entry.name

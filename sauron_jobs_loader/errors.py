@@ -20,6 +20,8 @@ class SourceFault(StrEnum):
         "not_a_repository"  # a server replies, or a folder exists, but it is not a git repository
     )
     INCOMPLETE = "incomplete"  # a repository that lacks the content of its files
+    DAMAGED = "damaged"  # a repository whose objects are broken or lost
+    OBJECT_FORMAT = "object_format"  # a repository with another kind of commit ids
     EMPTY = "empty"  # a repository without commits
     UNKNOWN_REF = "unknown_ref"  # no such branch, tag or commit
     UNSAFE_CONTENT = "unsafe_content"  # a link that leaves the tree

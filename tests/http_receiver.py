@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,3 +86,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body.encode())
 
     do_GET = do_POST = do_PUT = _serve  # noqa: N815 - names of the base class
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """Serve an answer whose head has no end: another byte of it comes every few milliseconds."""
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while not over.is_set():
+                client, _ = listening.accept()
+                with client, contextlib.suppress(OSError):
+                    client.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while not over.wait(0.02):
+                        client.sendall(b".")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=(listening,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        over.set()
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from chalicelib import __version__
+from chalicelib.http_deadline import closed_after
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
 from chalicelib.text import unreachable
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import httpx
 
 SECONDS = 10.0  # the time limit of each step of a request
+STEPS = 3  # connecting, sending and the answer: the whole takes no longer than so many
+NOT_FOLLOWED = "leads elsewhere and is not followed; write the address to which it leads"
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=1), timedelta(hours=1)
 _PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir"})
 
@@ -54,7 +57,14 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def post(client: httpx.Client, alerts: Alert | Sequence[Alert], settings: Settings, *, now: datetime) -> str:
+def post(
+    client: httpx.Client,
+    alerts: Alert | Sequence[Alert],
+    settings: Settings,
+    *,
+    now: datetime,
+    seconds: float = SECONDS,
+) -> str:
     """Post one alert, or several as one, signed, and return what the receiver answered.
 
     Raises RefusedError when the receiver did not accept it.
@@ -65,13 +75,17 @@ def post(client: httpx.Client, alerts: Alert | Sequence[Alert], settings: Settin
     headers = signed(_id_of(some), int(now.timestamp()), body, settings.alert_webhook_secret)
     host = urlsplit(url).hostname
     try:
-        with client.stream("POST", url, content=body, headers=headers) as answer:
+        with (
+            closed_after(client, STEPS * seconds),
+            client.stream("POST", url, content=body, headers=headers) as answer,
+        ):
             status, fine, said = answer.status_code, answer.is_success, answer.headers
+            moved = answer.has_redirect_location
     except Exception as error:  # whatever the network and an address throw
-        raise RefusedError(f"{host}: {unreachable(error, SECONDS)}", channel=True) from error
+        raise RefusedError(f"{host}: {unreachable(error, seconds)}", channel=True) from error
     if not fine:
         raise RefusedError(
-            f"{host} answered {status}",
+            f"{host} answered {status}" + (f", which {NOT_FOLLOWED}" if moved else ""),
             channel=status in OVERLOADED,
             retry_after=retry_after(said.get("retry-after"), said.get("date"), now=now),
             too_many=status == TOO_MANY_REQUESTS,

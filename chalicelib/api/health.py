@@ -16,6 +16,7 @@ from chalicelib.model.pools import unequal
 from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.store import alerts, duties, outbox
 from chalicelib.store.queue import pools
+from chalicelib.text import counted
 from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report, vital_signs
@@ -71,7 +72,7 @@ def readiness() -> Response:
         parts["workers"] = "draining: no run is started here until this runner is resumed"
     ready = all(line == "ready" for line in parts.values())
     if report.state.active_sha:
-        parts["bundle"] = f"revision {report.state.active_sha[:12]}, {report.jobs_count} jobs"
+        parts["bundle"] = f"revision {report.state.active_sha[:12]}, {counted(report.jobs_count, 'job')}"
     elif sauron.settings.jobs_git_repo_url:
         parts["bundle"] = "not synced yet"
     else:

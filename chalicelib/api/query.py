@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
@@ -45,6 +46,11 @@ class Query:
         return [
             part.strip() for value in self._sent.get(name, []) for part in value.split(",") if part.strip()
         ]
+
+    def kept(self, names: Iterable[str]) -> dict[str, str]:
+        """Return what was sent under these names, as it was written, for the links of a page."""
+        found = {name: ",".join(self._sent.get(name, ())).strip() for name in names}
+        return {name: text for name, text in found.items() if text}
 
     def whole(self, name: str, *, low: int, high: int, default: int) -> int:
         """Return a whole number in a range."""

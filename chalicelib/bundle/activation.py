@@ -18,6 +18,7 @@ from chalicelib.model.removals import mass_removal, some_of
 from chalicelib.model.runs import JobId
 from chalicelib.store import incidents, job_state, ledger, registry
 from chalicelib.store.database import Tx
+from chalicelib.text import counted
 
 from .report import SyncReport
 
@@ -105,7 +106,7 @@ def activate(tx: Tx, found: Definitions, sha: str, *, now: datetime) -> SyncRepo
             ledger.retire(tx, before[job_id], now=now, revision=sha)
             removed.append(job_id)
     counts = {"added": len(added), "removed": len(removed), "rescheduled": len(rescheduled)}
-    parts = [f"{len(found.specs)} jobs at {sha[:12]}"]
+    parts = [f"{counted(len(found.specs), 'job')} at {sha[:12]}"]
     parts += [f"{count} {word}" for word, count in counts.items() if count]
     if found.rejected:
         parts.append(f"{len(found.rejected)} rejected (see status)")

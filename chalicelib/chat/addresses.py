@@ -79,7 +79,7 @@ def _fault(url: str, scheme: str) -> str | None:
     if service is not None:
         return None
     if scheme in {"http", "https"}:
-        return "it is no address of a service that apprise knows; for a receiver of JSON write json:// or jsons://"
+        return "apprise knows no service at such an address; for a receiver of JSON write json:// or jsons://"
     forms = library.templates(scheme)
     return f"apprise cannot use it, a part is missing or wrong; write {forms[0] if forms else EXAMPLE}"
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from chalicelib import __version__
+from chalicelib.http_deadline import closed_after
 from chalicelib.model.liveness import is_ticking
 from chalicelib.text import unreachable
 
-SECONDS = 5.0
+SECONDS = 5.0  # the time limit of each step of a request
+STEPS = 3  # connecting, sending and the answer: the whole takes no longer than so many
 SYNC_FRESH = timedelta(hours=1)
 INTERVALS = 3  # so many syncs may fail before the bundle is stale
 
@@ -25,6 +27,7 @@ def ping(url: str, *, seconds: float = SECONDS) -> str | None:
             httpx.Client(
                 timeout=seconds, follow_redirects=False, headers={"User-Agent": f"sauron/{__version__}"}
             ) as client,
+            closed_after(client, STEPS * seconds),
             client.stream("GET", url) as answer,
         ):
             return None if answer.is_success else f"it answered {answer.status_code}"

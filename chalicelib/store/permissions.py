@@ -71,6 +71,16 @@ def open_lock_file(store: Path, end: str) -> int:
     return descriptor
 
 
+def refuse_another_kind(store: Path) -> None:
+    """Raise StoreError for a folder, a device or a pipe, of which nothing may be changed."""
+    if store.exists() and not store.is_file():
+        what = "a folder" if store.is_dir() else "a device or a pipe"
+        raise StoreError(
+            f"The store {store} is {what}. Write the path of a file: "
+            "JOB_QUEUE_DB_URL=sqlite:////absolute/path.sqlite3"
+        )
+
+
 def tighten(paths: Iterable[Path]) -> None:
     """Close those of the paths that every user of this machine may enter, read or write.
 

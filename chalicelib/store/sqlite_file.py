@@ -29,7 +29,7 @@ from chalicelib.errors import DamagedStoreError, StoreError
 
 from . import copies
 from .driver import command
-from .permissions import PRIVATE_FILE, claim_folder, open_lock_file
+from .permissions import PRIVATE_FILE, claim_folder, open_lock_file, refuse_another_kind
 from .sqlite_readers import SqliteReaders
 from .use_lock import UseLock
 from .wal import use_wal
@@ -90,6 +90,7 @@ class SqliteFile:
 
     def engine(self, url: URL) -> Engine:
         """Return the pool of connections to this file."""
+        refuse_another_kind(self.path)
         claim_folder(self.path.parent)
         engine = create_engine(
             url,

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from chalicelib.answers.job_history import LAST, Durations, seconds
 from chalicelib.model.runs import BAD, Run, RunState
-from chalicelib.text import about
+from chalicelib.text import about, taken
 
 from .strips import Path
 
@@ -24,6 +24,7 @@ WEEKS, FEW_WEEKS = 53, 22
 FIRST_WEEK = 7  # days of a month in which its name stands
 _TICKS = 5  # of a scale at most
 _STEPS = (0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+TENTHS = 10  # seconds below which tenths are said
 LOW, HIGH = 0.6, 1.4  # of the usual duration
 TREND_HEIGHT, TREND_STEP = 16, 3
 FEWEST = 8  # points that say anything of a trend
@@ -82,7 +83,7 @@ def durations(found: Durations, limit_seconds: float, now: datetime, *, narrow: 
         elif found.high is not None and took > found.high * _OUTLIER:
             drawn.setdefault("ring", []).append(_circle(x, y(took), 4))
             at = run.started_at or now
-            rings.append((took, _beside(x, y(took), left, f"{about(took)}, {at.day} {at:%b}")))
+            rings.append((took, _beside(x, y(took), left, f"{_said(took)}, {at.day} {at:%b}")))
         else:
             drawn.setdefault("dot", []).append(_circle(x, y(took), 2))
     labels = [Label(left - 8, y(value) + 4, text, "left") for value, text in _scale(top)]
@@ -91,16 +92,21 @@ def durations(found: Durations, limit_seconds: float, now: datetime, *, narrow: 
     lines: list[tuple[float, str, str]] = []
     if found.usual is not None:
         drawn["usual"] = [f"M{left} {y(found.usual)}H{edge}"]
-        lines.append((y(found.usual) + 4, f"usual {about(found.usual)}", ""))
+        lines.append((y(found.usual) + 4, f"usual {_said(found.usual)}", ""))
     if found.high is not None:
-        lines.append((y(found.high) + 4, f"95 % under {about(found.high)}", ""))
+        lines.append((y(found.high) + 4, f"95 % under {_said(found.high)}", ""))
     if near:
         drawn["limit"] = [f"M{left} {y(limit_seconds)}H{edge}"]
-        lines.append((y(limit_seconds) + 4, f"limit {about(limit_seconds)}", "bad"))
+        lines.append((y(limit_seconds) + 4, f"limit {_said(limit_seconds)}", "bad"))
     labels += [] if narrow else _apart(lines, edge + 8)
     band = (y(found.high), y(found.low or 0)) if found.high is not None else None
     paths = tuple(Path(kind, "".join(parts)) for kind, parts in drawn.items())
     return Chart(width, PLOT_HEIGHT + 22, paths, tuple(labels), band, (left, edge - left))
+
+
+def _said(seconds: float) -> str:
+    """Say a duration in one unit, with tenths where a whole number would hide it."""
+    return about(seconds) if seconds >= TENTHS else taken(seconds)
 
 
 def _scale(top: float) -> list[tuple[float, str]]:

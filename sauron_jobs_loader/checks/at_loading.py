@@ -18,16 +18,19 @@ AS_DEFAULT = "write None as the default and call it in the function: a default i
 _CLOCK_METHODS = frozenset({"now", "today", "utcnow"})
 _CHANGING = frozenset(
     {
-        *(f"time.{name}" for name in ("time", "time_ns", "monotonic", "perf_counter", "ctime", "asctime")),
+        *(f"time.{name}{ns}" for name in ("time", "monotonic", "perf_counter") for ns in ("", "_ns")),
+        *(f"time.{name}" for name in ("process_time", "ctime", "asctime")),
         *(f"time.{name}" for name in ("localtime", "gmtime", "strftime")),
         *(f"uuid.uuid{number}" for number in (1, 4, 6, 7)),
         *(f"os.{name}" for name in ("getpid", "getppid", "urandom")),
-        *(f"secrets.{name}" for name in ("token_hex", "token_bytes", "token_urlsafe", "randbelow")),
+        *(f"secrets.{name}" for name in ("token_hex", "token_bytes", "token_urlsafe", "randbelow", "choice")),
+        "secrets.randbits",
         *(f"random.{name}" for name in ("random", "randint", "randrange", "uniform", "choice", "choices")),
-        *(f"random.{name}" for name in ("sample", "shuffle", "getrandbits", "Random")),
+        *(f"random.{name}" for name in ("sample", "shuffle", "getrandbits", "randbytes", "gauss", "Random")),
+        *(f"numpy.random.{name}" for name in ("rand", "randn", "randint", "random", "choice", "normal")),
         *("numpy.random.default_rng", "numpy.random.RandomState"),
-        "tempfile.mkdtemp",
-        "tempfile.mkstemp",
+        *(f"tempfile.{name}" for name in ("mkdtemp", "mkstemp", "mktemp", "TemporaryDirectory")),
+        *(f"tempfile.{name}" for name in ("NamedTemporaryFile", "TemporaryFile")),
     }
 )
 _GIVEN_A_TIME = dict.fromkeys(("time.ctime", "time.asctime", "time.localtime", "time.gmtime"), 1) | {
@@ -114,7 +117,7 @@ def _executed(body: list[ast.stmt]) -> Iterator[tuple[ast.AST, str]]:
             yield from _executed([*node.body, *node.orelse])
         elif isinstance(node, ast.For | ast.While | ast.With):
             yield from ((one, AT_LOADING) for one in _head(node))
-            yield from _executed(node.body)
+            yield from _executed([*node.body, *getattr(node, "orelse", ())])
         elif isinstance(node, ast.Try):
             handlers = [one for handler in node.handlers for one in handler.body]
             yield from _executed([*node.body, *handlers, *node.orelse, *node.finalbody])

@@ -29,6 +29,11 @@ _SIGNS: tuple[tuple[SourceFault, str], ...] = (
         r"insufficient permission for adding an object|could not create (work tree|leading)",
     ),
     (SourceFault.INCOMPLETE, r"promisor remote|lazy fetching disabled"),
+    (
+        SourceFault.DAMAGED,
+        r"possible repository corruption|object file \S+ is empty|loose object .* is corrupt",
+    ),
+    (SourceFault.OBJECT_FORMAT, r"mismatched algorithms"),
     (SourceFault.TOOL, r"cannot run ssh|ssh: (command )?not found|unable to find remote helper"),
     (SourceFault.HOST_KEY, r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED"),
     (
@@ -47,7 +52,7 @@ _SIGNS: tuple[tuple[SourceFault, str], ...] = (
     ),
     (
         SourceFault.NOT_A_REPOSITORY,
-        r"does not appear to be a git repository|Could not find repository|mismatched algor",
+        r"does not appear to be a git repository|Could not find repository",
     ),
     (
         SourceFault.UNREACHABLE,
@@ -88,6 +93,12 @@ _PLAIN_ADVICE = {
     SourceFault.INCOMPLETE: (
         "the repository there is a partial clone (made with --filter): it lacks the content of files; "
         "run `git fetch --refetch --no-filter` in it, or write the address that it was cloned from"
+    ),
+    SourceFault.DAMAGED: (
+        "the repository there is damaged or lacks objects; run `git fsck` in it, and push or clone it again"
+    ),
+    SourceFault.OBJECT_FORMAT: (
+        "the repository there was made with --object-format=sha256; write one with the usual SHA-1 commit ids"
     ),
     SourceFault.STORAGE: "the folder for revisions cannot be written; free some space or make it writable",
     SourceFault.TOOL: "a program that git needs is missing; for ssh addresses install openssh-client",

@@ -23,6 +23,7 @@ from .export import RunGit
 
 _EVERYTHING = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
 _ASKED_FOR = "refs/asked-for"  # what no branch or tag leads to
+_MAY_BE_THE_COPYS = frozenset({SourceFault.FAILED, SourceFault.DAMAGED})  # faults that a new copy may end
 _MADE_FROM = "made-from"
 _LEFTOVERS = (
     "*.lock",
@@ -75,7 +76,7 @@ class Mirror:
             if result.ok:
                 return
             error = self._explain(result)
-            if error.fault is not SourceFault.FAILED:
+            if error.fault not in _MAY_BE_THE_COPYS:
                 raise error
         self.renew()
 
@@ -96,7 +97,7 @@ class Mirror:
     def fetch_commit(self, sha: str) -> bool:
         """Fetch one commit that no branch or tag leads to; return whether the server handed it out."""
         result = self._fetch(self.folder, f"+{sha}:{_ASKED_FOR}/{sha}")
-        if not result.ok and (error := self._explain(result)).fault is not SourceFault.FAILED:
+        if not result.ok and (error := self._explain(result)).fault not in _MAY_BE_THE_COPYS:
             raise error
         return result.ok and self.has(sha)
 

@@ -20,7 +20,9 @@ from .explain import last_words
 _SHOWN_BRANCHES = 10
 _BAD_REF = re.compile(r"^[-/.]|[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|/\.|@\{|\.lock(/|$)|[/.]$|^@$|^$")
 
-_BY_CLOSED_FILES = frozenset({SourceFault.STORAGE, SourceFault.FAILED, SourceFault.NOT_A_REPOSITORY})
+_BY_CLOSED_FILES = frozenset(
+    {SourceFault.STORAGE, SourceFault.FAILED, SourceFault.DAMAGED, SourceFault.NOT_A_REPOSITORY}
+)
 
 
 def checked_ref(ref: str, *, setting: str = "") -> str:

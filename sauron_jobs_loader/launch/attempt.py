@@ -138,7 +138,7 @@ class Attempt:
             _drain(job)
             output.finish()
             facts = self._facts(reports, job, leftovers)
-            for sentence in (_ended_with_the_job(facts), self._closing()):
+            for sentence in (_cut_off(facts), _ended_with_the_job(facts), self._closing()):
                 output.add(sentence)
             return facts
         finally:
@@ -224,6 +224,18 @@ class Attempt:
             self._tree.end()
         scratch.delete(self._scratch)
         self._on_end(self)
+
+
+def _cut_off(facts: AttemptFacts) -> str | None:
+    """Say that the job's own process was killed because it did not leave after its function returned."""
+    if facts.result is None or facts.signal != signal.SIGKILL or facts.excess or facts.oom_kills:
+        return None
+    if facts.timed_out or facts.stopped:
+        return None
+    return (
+        f"A thread or an exit function of this job still ran {LINGER.total_seconds():g} s after the job had"
+        " ended, and ended with it. A job that needs one to finish waits for it."
+    )
 
 
 def _ended_with_the_job(facts: AttemptFacts) -> str | None:

@@ -167,7 +167,8 @@ def _names_taken(folder: str) -> str:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        return str(error.msg)
+        nul = "null bytes" in str(error.msg)
+        return "the file holds NUL bytes, as UTF-16 does; save it as UTF-8" if nul else str(error.msg)
     try:
         return str(error)[:2000]
     except Exception:  # noqa: BLE001 - the message of an exception may be the bundle's code

@@ -3,6 +3,7 @@
 A record is a dataclass, a named tuple, a model of pydantic, attrs or msgspec, a namespace, a row of a
 database, or an object with a `status`. A field that its class keeps out of its repr is kept out here too.
 What JSON cannot hold is shown by its repr and marked (`{"__repr__": ...}`); text is made storable everywhere.
+Values that hold each other many times over end at `DEEPEST` levels and at `MOST_VALUES` values.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ import math
 import numbers
 import os
 import sys
-from collections.abc import ItemsView, KeysView, Mapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any
 
+from sauron_jobs_loader import channel
 from sauron_jobs_loader.text import storable
 
 DEEPEST = 20
+MOST_VALUES = channel.FRAME_LIMIT // 2  # more do not fit into a frame: each takes a character and a comma
 LONGEST_REPR = 2000
+STATUS_KEYS = ("status", "error", "error_message", "error_type", "summary", "message")
+"""Fields that decide or explain the run's state; kept when the rest of a value is too large."""
 _LISTED = (Sequence, AbstractSet, KeysView, ValuesView, ItemsView)
 _NOT_LISTED = (bytes, bytearray, memoryview, range)
 _AS_TEXT = {
@@ -39,15 +44,28 @@ _AS_TEXT = {
 """Classes of Python whose `str` is their value, by module: none is imported before a job did."""
 
 
-def jsonable(value: Any, depth: int = 0) -> Any:
-    """Turn any value into what JSON can hold."""
+class TooManyValuesError(ValueError):
+    """A value holds more than `MOST_VALUES` others."""
+
+
+def jsonable(value: Any) -> Any:
+    """Turn any value into what JSON can hold. Raises TooManyValuesError."""
+    return _plain(value, 0, iter(range(MOST_VALUES)))
+
+
+def _plain(value: Any, depth: int, left: Iterator[int]) -> Any:
+    """Turn a value at a depth; `left` has an item for each value that may still be turned."""
+    if next(left, None) is None:
+        raise TooManyValuesError
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return storable(str.__str__(value))
     if isinstance(value, int | float):
         return value.real if isinstance(value, int) or math.isfinite(value) else marked(value)
-    return _compound(value, depth) if depth < DEEPEST else marked(value)
+    if depth >= DEEPEST:  # its repr may be without end
+        return {"__repr__": f"<{type(value).__name__}, nested deeper than {DEEPEST} levels>"}
+    return _compound(value, depth + 1, left)
 
 
 def record(value: Any) -> dict[str, Any] | None:
@@ -94,28 +112,36 @@ def _loose(value: Any, kind: type) -> dict[str, Any] | None:
     if isinstance(mapping := getattr(value, "_mapping", None), Mapping):  # a row of SQLAlchemy
         return dict(mapping)
     own = getattr(value, "__dict__", None)
-    if not isinstance(own, dict):
-        return None
-    if isinstance(own.get("status"), str | Enum) or kind.__name__ in {"SimpleNamespace", "Namespace"}:
-        return {name: given for name, given in own.items() if not name.startswith("_")}
+    own = own if isinstance(own, dict) else {}
+    if kind.__name__ in {"SimpleNamespace", "Namespace"} or isinstance(_named(value, own), str | Enum):
+        also = {
+            name: getattr(value, name) for name in STATUS_KEYS if name not in own and hasattr(value, name)
+        }
+        plain = {name: given for name, given in also.items() if not callable(given)}
+        return {name: given for name, given in own.items() if not name.startswith("_")} | plain
     return None
 
 
-def _compound(value: Any, depth: int) -> Any:
+def _named(value: Any, own: Mapping[str, Any]) -> Any:
+    """Return the `status` of an object: its own, a slot, a property, or its class's."""
+    return own["status"] if "status" in own else getattr(value, "status", None)
+
+
+def _compound(value: Any, depth: int, left: Iterator[int]) -> Any:
     if isinstance(value, Enum):
-        return jsonable(value.value, depth + 1)
+        return _plain(value.value, depth, left)
     if isinstance(value, Mapping):
-        return _object(value, depth)
+        return _object(value, depth, left)
     if (fields := record(value)) is not None:
-        return _object(fields, depth)
+        return _object(fields, depth, left)
     if isinstance(value, _LISTED) and not isinstance(value, _NOT_LISTED):
-        return [jsonable(item, depth + 1) for item in list(value)]
-    return _everyday(value, depth)
+        return [_plain(item, depth, left) for item in list(value)]
+    return _everyday(value, depth, left)
 
 
-def _object(fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+def _object(fields: Mapping[Any, Any], depth: int, left: Iterator[int]) -> dict[str, Any]:
     return {
-        storable(str(key.value if isinstance(key, Enum) else key)): jsonable(_status(key, item), depth + 1)
+        storable(str(key.value if isinstance(key, Enum) else key)): _plain(_status(key, item), depth, left)
         for key, item in list(fields.items())
     }
 
@@ -126,7 +152,7 @@ def _status(key: Any, item: Any) -> Any:
     return item.name if numbered else item
 
 
-def _everyday(value: Any, depth: int) -> Any:
+def _everyday(value: Any, depth: int, left: Iterator[int]) -> Any:
     """Turn a value of one of Python's own classes into data; mark what is none."""
     text = _text(value)
     if text is not None:
@@ -138,7 +164,7 @@ def _everyday(value: Any, depth: int) -> Any:
         return int(value)
     listed = getattr(value, "tolist", None)  # arrays and numbers of numpy
     plain = float(value) if isinstance(value, numbers.Real) else listed() if callable(listed) else value
-    return marked(value) if plain is value or isinstance(value, type) else jsonable(plain, depth + 1)
+    return marked(value) if plain is value or isinstance(value, type) else _plain(plain, depth, left)
 
 
 def _text(value: Any) -> str | None:

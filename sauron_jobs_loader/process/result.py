@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -15,13 +16,11 @@ from sauron_jobs_loader import channel
 from sauron_jobs_loader.text import storable
 
 from . import returned
-from .plain_values import jsonable, marked
+from .plain_values import MOST_VALUES, STATUS_KEYS, TooManyValuesError, jsonable, marked, record
 from .reason import reason
 
 ERROR_LIMIT = 20_000  # more than is kept: secrets are masked before it is cut to that
 VALUE_LIMIT = channel.FRAME_LIMIT - (1 << 16)
-STATUS_KEYS = ("status", "error", "error_message", "error_type", "summary", "message")
-"""Fields of a returned dict that decide or explain the run's state; kept when the rest is too large."""
 
 _OWN_FOLDER = __file__.rpartition("/process/")[0] + "/"
 _ASYNCIO_FOLDER = traceback.__file__.rpartition("/")[0] + "/asyncio/"
@@ -46,16 +45,14 @@ def succeeded(value: Any) -> dict[str, Any]:
     try:
         plain = jsonable(value)
         size = len(channel.encode({"value": plain}, limit=sys.maxsize))
+        if size <= VALUE_LIMIT:
+            return {"ok": True, "value": plain}
+        mark = {"__truncated__": f"the job returned {size} bytes, a result holds {VALUE_LIMIT}"}
+    except TooManyValuesError:
+        mark = {"__truncated__": f"the job returned more than {MOST_VALUES} values, a result holds fewer"}
     except Exception:  # noqa: BLE001 - containers are the job's code too; and integers can be too long to write
-        plain, size = marked(value), 0
-    if size > VALUE_LIMIT:
-        kept = (
-            {key: _short(plain[key]) for key in STATUS_KEYS if key in plain}
-            if isinstance(plain, dict)
-            else {}
-        )
-        plain = {**kept, "__truncated__": f"the job returned {size} bytes, a result holds {VALUE_LIMIT}"}
-    return {"ok": True, "value": plain}
+        mark = marked(value)
+    return {"ok": True, "value": _status_fields(value) | mark}
 
 
 def failed(error: BaseException) -> dict[str, Any]:
@@ -85,11 +82,22 @@ def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
-def _short(value: Any) -> Any:
-    return (
-        value[:5000]
-        if isinstance(value, str)
-        else value
-        if isinstance(value, bool | int | float | None)
-        else marked(value)
-    )
+def _status_fields(value: Any) -> dict[str, Any]:
+    """Return the fields that decide or explain a run's state, of a value that is not kept as a whole."""
+    try:
+        fields = value if isinstance(value, Mapping) else record(value) or {}
+        found = {key: fields[key] for key in STATUS_KEYS if key in fields}
+    except Exception:  # noqa: BLE001 - containers are the job's code too
+        return {}
+    return {key: _short(key, item) for key, item in found.items()}
+
+
+def _short(key: str, item: Any) -> Any:
+    try:
+        plain = jsonable({key: item})[key]
+        channel.encode({key: plain})
+    except Exception:  # noqa: BLE001 - as above
+        return marked(item)
+    if isinstance(plain, str):
+        return plain[:5000]
+    return plain if isinstance(plain, bool | int | float | None) else marked(item)

@@ -25,6 +25,14 @@ class Fault(NamedTuple):
     error: BaseException | None = None
 
 
+class _Process(NamedTuple):
+    """A process that a job started: what it is, its exit code, and how its end is waited for."""
+
+    what: Any
+    code: int | None
+    cure: str
+
+
 def finished(value: Any) -> Any:
     """Return the result of a future that has one; any other value as it is."""
     return value.result() if _is_future(value) and value.done() and not _exception_of(value) else value
@@ -67,15 +75,15 @@ def _not_done(value: Any) -> str | None:
         return f"the job returned the function {shown}, which nobody called: write {shown}()"
     if module == "multiprocessing.pool" or (_is_future(value) and not value.done()):
         return f"the job returned a {name} whose work nobody waited for: return its result"
-    if _is(value, "subprocess", "Popen") and value.poll() is None:
-        return "the job returned a program that still ran: call its wait(), or use subprocess.run"
+    if (program := _process(value)) is not None and program.code is None:
+        return f"the job returned a program that still ran: {program.cure}"
     return None
 
 
 def _of_program(value: Any) -> Fault | None:
     """Return a fault for the record of a program that failed; a record's own `status` wins."""
-    popen = _is(value, "subprocess", "Popen")
-    fields = {"args": value.args, "returncode": value.poll()} if popen else plain_values.record(value)
+    process = _process(value)
+    fields = {"args": process.what, "returncode": process.code} if process else plain_values.record(value)
     code = (fields or {}).get("returncode")
     if (
         fields is None
@@ -87,12 +95,23 @@ def _of_program(value: Any) -> Fault | None:
         return None
     what = fields.get("args") or fields.get("argv")
     program = f"the program {what!r:.200}" if what else f"the program of the returned {type(value).__name__}"
-    signalled = code < 0 and type(value).__module__ == "subprocess"
+    signalled = code < 0 and (process is not None or type(value).__module__ == "subprocess")
     how = f"was ended by signal {-code}" if signalled else f"ended with code {code}"
     said = next((fields[name] for name in ("stderr", "output", "stdout") if fields.get(name)), "")
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
     tail = text.strip()[-END_OF_OUTPUT:]
     return Fault(f"{program} {how}" + (f": {tail}" if tail else ""), "ExitCode")
+
+
+def _process(value: Any) -> _Process | None:
+    """Return what a handle of a process says about it; None for any other value."""
+    if _is(value, "subprocess", "Popen"):
+        return _Process(value.args, value.poll(), "call its wait(), or use subprocess.run")
+    if _is(value, "asyncio.subprocess", "Process"):
+        return _Process(f"pid {value.pid}", value.returncode, "await its wait()")
+    if _is(value, "multiprocessing.process", "BaseProcess"):
+        return _Process(value.name, value.exitcode, "call its join()")
+    return None
 
 
 def _is(value: Any, module: str, name: str) -> bool:

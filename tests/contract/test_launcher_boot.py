@@ -82,6 +82,7 @@ job_registry.register(JobConfig(id="size", cron="@daily", command=["df"]))
         ("from jobs.report import absent\n", r"^manifest\.py:1: ImportError: cannot import name 'absent'"),
         ("import jobs.broken\n", r"^jobs/broken\.py:3: ZeroDivisionError: division by zero"),
         ("import jobs.worse\n", r"^jobs/worse\.py:1: SyntaxError: "),
+        ("x = 1\0\n", r"^manifest\.py(:\d+)?: SyntaxError: the file holds NUL bytes, as UTF-16 does; save"),
         (
             "import sys\nprint('leaving')\nsys.exit(0)\n",
             r"(?s)^manifest\.py:3: .*sys\.exit\(0\).*Remove it.*leaving",

@@ -102,6 +102,24 @@ def test_background_processes_that_end_with_the_job_are_named_in_its_log(runs: R
     assert second.startswith("[sauron] 2 background processes of this job still ran when the job ended")
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "def run():\n    threading.Thread(target=time.sleep, args=(60,)).start()\n    return 'sent'",
+        "import atexit\ndef run():\n    atexit.register(time.sleep, 60)\n    return 'sent'",
+        (
+            "from concurrent.futures import ThreadPoolExecutor as Pool\n"
+            "def run():\n    Pool().submit(time.sleep, 60)\n    return 'sent'"
+        ),
+    ],
+    ids=["thread", "exit function", "pool"],
+)
+def test_what_a_job_left_running_in_its_own_process_is_told_in_its_log(runs: Runs, body: str) -> None:
+    told = runs.job(body)
+    assert (told.verdict.outcome, told.verdict.result) == ("succeeded", "sent")
+    assert told.output.startswith("[sauron] A thread or an exit function of this job still ran 2 s after")
+
+
 def test_an_attempt_has_a_temporary_folder_that_goes_with_it(runs: Runs, tmp_path: Path) -> None:
     outside = tmp_path / "tmp"
     outside.mkdir()

@@ -6,7 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Override
@@ -55,6 +55,12 @@ warn  invoice_lines: 3 dead tuples, read again
 info  events_2026: 41 of 58
 """
 
+_RENEWAL = """11 certificates, of which 1 ends within 30 days: mail.example.net (9 days)
+asking for a challenge: DNS-01, _acme-challenge.mail.example.net
+\x1b[31merror\x1b[0m ns1.example.net refused the update of the zone: REFUSED
+\x1b[33mwarn\x1b[0m  the certificate of mail.example.net stays as it is
+"""
+
 
 def fill(store: Store) -> None:
     """Put the night into an empty store."""
@@ -73,6 +79,7 @@ def fill(store: Store) -> None:
     past += [_backup_of(chance, night) for night in nights]
     record_all(store, [one for one in past if one is not None])
     _what_runs(store)
+    _what_failed(store)
     _what_people_know(store)
     with store.write() as tx:
         for job_id, cron, *_ in JOBS:
@@ -146,6 +153,31 @@ def _what_runs(store: Store) -> None:
     attempt = {"run_id": run, "number": 1, "started_at": begun, "runner": "vault-1"}
     log = {"run_id": run, "attempt": 1, "written_at": NOW, "text": _LOG}
     with store.write() as tx:
+        tx.execute(insert(attempts), [attempt])
+        tx.execute(insert(log_chunks), [log])
+
+
+def _what_failed(store: Store) -> None:
+    """Give the failed renewal of a certificate its attempt and its log."""
+    wanted = (job_queue.c.job_id == "cert-renew", job_queue.c.state == RunState.FAILED)
+    with store.write() as tx:
+        run = tx.execute(select(job_queue).where(*wanted)).mappings().one()
+        own = job_queue.c.id == run["id"]
+        tx.execute(update(job_queue).where(own).values(attempt=1, max_attempts=1))
+        attempt = {
+            "run_id": run["id"],
+            "number": 1,
+            "started_at": run["started_at"],
+            "finished_at": run["finished_at"],
+            "outcome": "failed",
+            "runner": "vault-1",
+            "exit_code": 1,
+            "error": _CERTIFICATE,
+            "error_type": "UpdateRefused",
+            "max_rss_kb": 41_216,
+            "cpu_seconds": 1.9,
+        }
+        log = {"run_id": run["id"], "attempt": 1, "written_at": run["finished_at"], "text": _RENEWAL}
         tx.execute(insert(attempts), [attempt])
         tx.execute(insert(log_chunks), [log])
 

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Browser, Page
 
@@ -24,10 +23,8 @@ def take(browser: Browser, shot: Callable[[Page, str, int], None]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         bundle = home / ".sauron" / "bundle"  # where `make run` writes it
-        author: dict[str, Any] = {
-            f"GIT_{who}_{what}": "ops" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
-        }
-        command(home, "init", ".sauron/bundle", **author)
+        (home / ".gitconfig").write_text("[user]\nname = ops\nemail = ops@localhost\n", "utf-8")
+        command(home, "init", ".sauron/bundle", HOME=folder)
         server = start(home, JOBS_GIT_REPO_URL="./.sauron/bundle").until_synced()
         visitor = Visitor(browser, server.url)
         try:

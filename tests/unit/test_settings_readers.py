@@ -61,6 +61,14 @@ def test_a_public_address_that_no_link_can_begin_with_is_refused(url: str) -> No
         ("ALERT_EMAIL", "a@ops.test b@ops.test", "separate several with commas"),
         ("DIGEST_EMAIL", "Ops <a@ops.test", "is not an email address"),
         ("FROM_EMAIL", "a@b@ops.test", "is not an email address"),
+        ("FROM_EMAIL", "a@ops.test, b@ops.test", "a mail has one sender"),
+        ("API_PORT", "80_80", "write a whole number from 0 to 65535"),
+        ("SAURON_WORKERS", "\uff14", "write a whole number from 1 to 256"),
+        ("SAURON_KEEP_BACKUPS", "+7", "write a whole number from 1 to 1000"),
+        ("SAURON_ALERT_WEBHOOK_SECRET", "whsec_ünterhunter2", "write whsec_ and 24 to 64 random bytes"),
+        ("SSH_PRIVATE_KEY_B64", "“hunter2”", "SSH_PRIVATE_KEY_B64: write it without quotes"),
+        ("SSH_PRIVATE_KEY_B64", "LS0tLS1é", "write the private key in base64"),
+        ("SAURON_API_TOKENS", "ann:read:gürtel-hunter2-lang", "entry 1 has a token with a character that no"),
     ],
 )
 def test_a_value_that_can_never_work_is_a_fault_and_no_traceback(name: str, value: str, instead: str) -> None:
@@ -70,7 +78,14 @@ def test_a_value_that_can_never_work_is_a_fault_and_no_traceback(name: str, valu
 
 
 @pytest.mark.parametrize(
-    "value", ["a@ops.test", "a@ops.test, b@ops.test", "Ops <a@ops.test>", "Ops; night <a@ops.test>, b@x"]
+    "value",
+    [
+        "a@ops.test",
+        "a@ops.test, b@ops.test",
+        "Ops <a@ops.test>",
+        "Ops; night <a@ops.test>, b@x",
+        '"Ops, night" <a@ops.test>, b@x',
+    ],
 )
 def test_several_addresses_and_names_before_them_are_taken(value: str) -> None:
     assert Settings.read({"ALERT_EMAIL": value}).alert_email == value

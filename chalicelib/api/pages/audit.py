@@ -47,11 +47,7 @@ def audit() -> Response:
         )
         red = failing(tx)
     shown = found[:limit]
-    narrowed = {
-        name: text
-        for name in ("who", "door", "act", "subject", "outcome")
-        if (text := ",".join(asked.texts(name)))
-    }
+    narrowed = asked.kept(("who", "door", "act", "subject", "outcome"))
     kept = (
         narrowed | ({"since": iso(since)} if since else {}) | ({"limit": str(limit)} if limit < SHOWN else {})
     )

@@ -73,7 +73,7 @@ class Form:
             if not (own or (PARAMS in known and name.startswith(PARAMS))):
                 raise refused(name, "the form has no such field")
             if "\0" in name + value or "\ufffd" in value:
-                raise refused(name, "it holds what is no text")
+                raise refused(name, "it holds a character that cannot be stored")
             if name in self._sent and name not in many:
                 raise refused(name, "send it once")
             self._sent[name] = value

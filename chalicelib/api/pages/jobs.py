@@ -93,7 +93,7 @@ def jobs() -> Response:
         tabs=[(one, count) for one in Health if (count := sum(x.health is one for x in matching))],
         matching=len(matching),
         chosen=states[0] if len(states) == 1 else None,
-        kept={name: text for name in KEPT if (text := ",".join(asked.texts(name)))},
+        kept=asked.kept(KEPT),
         tags=sorted({tag for one in everything for tag in one.job.spec.tags}),
         projects=sorted({one.job.spec.project for one in everything if one.job.spec.project}),
         sorts=SORTS,
@@ -139,8 +139,7 @@ def _place_after(found: list[JobHealth], after: str | None) -> int:
 
 
 def _following(asked: Query, shown: list[JobHealth]) -> str:
-    kept = {name: ",".join(asked.texts(name)) for name in (*KEPT, "state")}
-    return urlencode({name: value for name, value in kept.items() if value} | {"after": shown[-1].job.id})
+    return urlencode(asked.kept((*KEPT, "state")) | {"after": shown[-1].job.id})
 
 
 def _lines(tx: Tx, shown: list[JobHealth], now: datetime) -> list[Line]:

@@ -94,7 +94,7 @@ def _facts(one: JobHealth, incident: Incident | None, now: datetime) -> tuple[st
     if one.health is Health.REJECTED:
         return "rejected", since, job.rejected or ""
     if one.health is Health.LATE and incident:
-        return late(incident.since, now), None, incident.reason[:1].upper() + incident.reason[1:]
+        return late(incident.since, now), None, f"{incident.reason[:1].upper()}{incident.reason[1:]}."
     if last and one.health in {Health.FAILING, Health.DEGRADED}:
         cause = last.error or (incident.reason if incident else "")
         return one.mark.replace("_", " "), since or last.finished_at, cause
@@ -111,7 +111,7 @@ def _in_a_row(one: JobHealth, beside: Known, now: datetime) -> Iterator[str | Se
     if not count:
         return
     more = " or more" if count == MOST_IN_A_ROW else ""
-    failed = f"{counted(count, 'run')}{more} failed in a row"
+    failed = "The last run failed" if count == 1 else f"{counted(count, 'run')}{more} failed in a row"
     last = beside.good.get(one.job.id)
     if last is None:
         yield f"{failed}; none ever ended well."

@@ -40,11 +40,7 @@ def runs() -> Response:
         red = failing(tx)
     shown = found.runs[:limit]
     last = shown[-1].id if len(found.runs) > limit else found.looked_until
-    kept = {
-        name: text
-        for name in ("job_id", "state", "since", "until", "q", "limit")
-        if (text := ",".join(asked.texts(name)) if name == "state" else asked.text(name))
-    }
+    kept = asked.kept(("job_id", "state", "since", "until", "q", "limit"))
     return page(
         "runs.html",
         here="runs",

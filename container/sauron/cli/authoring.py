@@ -23,13 +23,20 @@ if TYPE_CHECKING:
     from chalicelib.model.jobs import JobSpec
 
 
+def _in_quotes(_context: click.Context, _argument: click.Parameter, words: tuple[str, ...]) -> str:
+    """Return the expression; refuse one that the shell has parted, and whose `*` it may have replaced."""
+    if len(words) > 1:
+        raise click.UsageError("EXPR is one argument: put it in quotes, as in sauron cron '0 8 * * 1-5'")
+    return words[0]
+
+
 @command(
     "cron",
     epilog=examples(
         'sauron cron "0 8 * * 1-5" --tz Europe/Berlin', "sauron cron @monthly --from 2027-01-01 -n 12"
     ),
 )
-@click.argument("expression", metavar="EXPR")
+@click.argument("expression", metavar="EXPR", nargs=-1, required=True, callback=_in_quotes)
 @click.option("--tz", "zone", default="UTC", show_default=True, help="The IANA zone the schedule is in.")
 @click.option(
     "--from",

@@ -50,13 +50,14 @@ def why(client: Client, *, job_id: str, at: str | None) -> None:
     show(found["sentence"])
     show()
     schedule, switch = found["schedule"] or {}, found["enabled"]
+    switched = f"{'on' if switch['enabled'] else 'off'} by {switch['who'] or switch['by']}"
     facts(
         [
             ("answer", found["answer"].replace("_", " ")),
             ("run", found["run"]),
             ("schedule", schedule.get("text")),
             ("revision", (found["revision"] or "")[:12]),
-            ("switched", f"{'on' if switch['enabled'] else 'off'} by {switch['who'] or switch['by']}"),
+            ("switched", None if found["answer"] == "not_yet_defined" else switched),
         ]
     )
     if found["facts"]:

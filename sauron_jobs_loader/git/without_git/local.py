@@ -65,6 +65,8 @@ class LocalRepository:
         except NotGitRepository:
             raise self._fault(SourceFault.NOT_A_REPOSITORY) from None
         try:
+            if _has_long_ids(repo):
+                raise self._fault(SourceFault.OBJECT_FORMAT)
             yield repo
         finally:
             repo.close()
@@ -82,6 +84,13 @@ class LocalRepository:
 
     def _fault(self, fault: SourceFault, said: str = "") -> SourceError:
         return fault_error(fault, self._address, said=said, limit=timedelta(0), speaker="reading it")
+
+
+def _has_long_ids(repo: Repo) -> bool:
+    try:
+        return repo.get_config().get((b"extensions",), b"objectformat") == b"sha256"
+    except KeyError:
+        return False
 
 
 def _is_partial(repo: Repo) -> bool:

@@ -12,6 +12,7 @@ from chalicelib.alerting.messages import test_facts as facts_of_a_test
 from chalicelib.alerting.refusal import RefusedError
 from chalicelib.settings import Settings
 from chalicelib.store.alerts import Alert
+from tests.http_receiver import dripping
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -37,6 +38,29 @@ def test_only_an_overloaded_receiver_stops_the_whole_channel(status: int, whole_
     with httpx.Client(transport=transport) as client, pytest.raises(RefusedError) as refused:
         webhook.post(client, alert, settings, now=NOW)
     assert refused.value.channel is whole_channel
+
+
+def test_a_receiver_that_moved_is_told_as_such_without_its_new_address() -> None:
+    settings = Settings.read({"SAURON_ALERT_WEBHOOK_URL": "https://receiver.test/old"})
+    alert = Alert("a1", "webhook", "test", facts_of_a_test(settings, NOW), NOW)
+    moved = httpx.Response(308, headers={"Location": "https://receiver.test/hiddentoken"})
+    transport = httpx.MockTransport(lambda _request: moved)
+    with httpx.Client(transport=transport) as client, pytest.raises(RefusedError) as refused:
+        webhook.post(client, alert, settings, now=NOW)
+    assert str(refused.value) == (
+        "receiver.test answered 308, which leads elsewhere and is not followed; write the address to which "
+        "it leads"
+    )
+
+
+def test_a_receiver_whose_answer_never_ends_is_given_up() -> None:
+    with dripping() as url:
+        settings = Settings.read({"SAURON_ALERT_WEBHOOK_URL": f"{url}/path"})
+        alert = Alert("a1", "webhook", "test", facts_of_a_test(settings, NOW), NOW)
+        with webhook.open_client(settings) as client, pytest.raises(RefusedError) as refused:
+            webhook.post(client, alert, settings, now=NOW, seconds=0.1)
+    assert str(refused.value) == "127.0.0.1: no answer within 0.1 s"
+    assert refused.value.channel
 
 
 def asked_to_wait(text: str | None, date: str | None = None) -> float | None:

@@ -43,6 +43,8 @@ def test_the_bundle_is_in_the_folder_that_is_configured(subdir: str | None, tmp_
         ),
         (["ops/x.py", "jobs/manifest.py"], "ops", "no manifest.py in ops (JOBS_GIT_SUBDIR). There is jobs/"),
         ([".venv/manifest.py"], None, "at its top. Add one that registers the jobs"),
+        (["Manifest.PY"], None, "There is Manifest.PY: rename it to manifest.py."),
+        (["manifest.py/jobs.py"], None, "is a folder: write the jobs into a file manifest.py."),
     ],
 )
 def test_a_folder_without_a_manifest_names_what_is_there_and_the_setting(
@@ -50,4 +52,18 @@ def test_a_folder_without_a_manifest_names_what_is_there_and_the_setting(
 ) -> None:
     with pytest.raises(BootError) as caught:
         bundle_folder(write(tmp_path, *there), subdir)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("manifest.py", "at its top. What has that name is a link that leads to no file: commit the file"),
+        ("nowhere/manifest.py", "a link that leads to no file"),
+    ],
+)
+def test_a_link_in_place_of_a_manifest_is_told(target: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.py").symlink_to(target)
+    with pytest.raises(BootError) as caught:
+        bundle_folder(tmp_path, None)
     assert words in str(caught.value)

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.maintenance.dead_mans_switch import ping, stale
 from tests.conftest import START
+from tests.http_receiver import dripping
 
 MINUTE = timedelta(minutes=1)
 WELL: dict[str, Any] = {
@@ -81,6 +82,11 @@ def test_an_address_that_never_answers_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         reason = ping(f"http://127.0.0.1:{silent.getsockname()[1]}/hiddenpath", seconds=0.2)
     assert reason == "no answer within 0.2 s"
+
+
+def test_an_address_whose_answer_never_ends_is_given_up() -> None:
+    with dripping() as url:
+        assert ping(f"{url}/hiddenpath", seconds=0.2) == "no answer within 0.2 s"
 
 
 def test_all_is_well_while_everything_is_fresh() -> None:

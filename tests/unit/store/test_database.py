@@ -158,6 +158,17 @@ def test_a_process_that_may_open_no_more_files_is_not_told_to_change_an_owner(st
     assert said == f"The store {store.path} cannot be used: unable to open database file."
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_refused_as_a_store_and_left_as_it_is(kind: str, tmp_path: Path) -> None:
+    place = tmp_path / "null"
+    place.mkdir() if kind == "folder" else os.mkfifo(place)
+    place.chmod(0o666)
+    said = refused(f"sqlite:///{place}")
+    assert f"{place} is {'a folder' if kind == 'folder' else 'a device or a pipe'}. Write the path of" in said
+    assert place.stat().st_mode & 0o777 == 0o666
+    assert list(tmp_path.iterdir()) == [place]
+
+
 def refused(url: str) -> str:
     with pytest.raises(StoreError) as caught:
         Store(url).migrate()

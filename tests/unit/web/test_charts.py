@@ -40,6 +40,12 @@ def test_good_runs_are_dots_far_slower_ones_rings_and_failed_ones_squares() -> N
     assert max(label.x for label in phone.labels) <= 328
 
 
+def test_durations_of_a_few_seconds_are_said_with_tenths() -> None:
+    runs = [run(RunState.SUCCEEDED, 0.2), run(RunState.SUCCEEDED, 0.4)]
+    chart = charts.durations(Durations(runs, usual=0.3, low=0.2, high=0.4), 300, NOW)
+    assert {"usual 0.3 s", "95 % under 0.4 s"} <= {label.text for label in chart.labels}
+
+
 def test_a_limit_that_is_far_away_does_not_flatten_the_plot() -> None:
     chart = charts.durations(
         Durations([run(RunState.SUCCEEDED, 10)], usual=10, low=None, high=None), 3600, NOW

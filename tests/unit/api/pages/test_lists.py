@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -42,6 +43,19 @@ def test_jobs_are_found_by_text_tag_project_and_state(
     }.items():
         assert listed(client.get(f"/ui/jobs?{query}").body) == expected, query
     assert "No job matches." in client.get("/ui/jobs?q=nothing").body
+
+
+def test_links_of_a_list_keep_what_was_asked_for_as_it_was_written(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for number in range(60):
+        define(sauron.store, clock, f"pay-{number}", "0 3 * * *", project="Payments, EU", tags=["a, b,"])
+    page = client.get("/ui/jobs?project=Payments%2C+EU&tag=a%2C+b%2C&state=well").body
+    links = [link.replace("&amp;", "&") for link in re.findall(r'href="(\?[^"]+)"', page)]
+    assert {tuple(parse_qs(link[1:]).get("project", [])) for link in links} == {("Payments, EU",)}
+    following = next(link for link in links if "after=" in link)
+    assert len(listed(client.get(f"/ui/jobs{following}").body)) == 10
+    assert "<option selected>Payments, EU</option>" in page
 
 
 @pytest.mark.slow

@@ -168,6 +168,14 @@ def test_a_job_that_fails_says_how_often_and_who_was_told(
     )
 
 
+def test_one_failure_is_not_called_a_row(sauron: Sauron, client: Client, clock: ManualClock) -> None:
+    record(sauron.store, "nightly-backup", RunState.SUCCEEDED, clock.now() - timedelta(days=1))
+    record(sauron.store, "nightly-backup", RunState.FAILED, clock.now())
+    sauron.duties.review()
+    page = without_tags(client.get("/").body)
+    assert "The last run failed; the last good one ended 23 h ago." in page
+
+
 def test_a_mark_that_is_not_well_leads_to_its_run_and_says_why(
     sauron: Sauron, client: Client, clock: ManualClock
 ) -> None:

@@ -14,6 +14,14 @@ def test_cron_explains_an_expression_in_words_and_local_times(cli: Cli) -> None:
     ]
 
 
+@pytest.mark.parametrize("words", [("0", "2", "*", "*", "*"), ("0 2", "README.md", "Makefile")])
+def test_cron_that_the_shell_has_parted_asks_for_quotes(cli: Cli, words: tuple[str, ...]) -> None:
+    said = cli("cron", *words, "--tz", "Europe/Berlin")
+    assert said.code == 2
+    assert "put it in quotes, as in sauron cron '0 8 * * 1-5'" in said.err
+    assert "README" not in said.err
+
+
 def test_cron_in_json_has_every_time_in_utc_and_in_its_zone(cli: Cli) -> None:
     known = cli("cron", "@daily", "--from", "2026-03-02T12:00:00Z", "-n", "2", "--json").json
     assert known["next_runs"] == ["2026-03-03T00:00:00Z", "2026-03-04T00:00:00Z"]

@@ -19,6 +19,7 @@ def test_why_prints_the_sentence_and_the_facts(cli: Cli, store: Store, clock: Ma
     assert first.startswith("Job nightly was not defined yet at 2026-03-02 09:00 CET (08:00 UTC)")
     assert "answer" in said.out
     assert "not yet defined" in said.out
+    assert "switched" not in said.out
     found = cli("why", "nightly", "--at", LONG_AGO, "--json").json
     assert (found["answer"], found["at"]) == ("not_yet_defined", "2026-03-02T08:00:00Z")
     assert found["sentence"] == first

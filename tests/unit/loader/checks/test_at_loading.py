@@ -35,6 +35,14 @@ def remarks(folder: Path, *loaded: str) -> list[Remark]:
         ("import numpy as np\nRNG = np.random.default_rng()  # now", "default_rng", AT_LOADING),
         ("from datetime import date\nwith open(f'{date.today()}.log') as LOG: ...", "today", AT_LOADING),
         ("import time\nwhile time.time() < 5: ...", "time.time", AT_LOADING),
+        (
+            "import time\nfor n in ():\n    pass\nelse:\n    T = time.monotonic_ns()",
+            "monotonic_ns",
+            AT_LOADING,
+        ),
+        ("import secrets\nKEY = secrets.choice('ab')  # now", "secrets.choice", AT_LOADING),
+        ("import numpy as np\nNOISE = np.random.rand(3)  # now", "numpy.random.rand", AT_LOADING),
+        ("from tempfile import TemporaryDirectory as D\nWORK = D()  # now", "TemporaryDirectory", AT_LOADING),
     ],
 )
 def test_a_value_of_the_moment_that_is_made_at_loading_is_remarked(

@@ -120,6 +120,28 @@ def test_a_shallow_repository_is_fetched_and_goes_on(kind: Kind, root: Path, tmp
 
 
 @pytest.mark.process
+def test_a_repository_that_lost_an_object_is_told_with_git_fsck(
+    kind: Kind, root: Path, tmp_path: Path
+) -> None:
+    bundle = BundleRepository.create(tmp_path / "lost")
+    bundle.commit({"manifest.py": "x\n"})
+    blob = bundle.git("rev-parse", "HEAD:manifest.py").strip()
+    (bundle.path / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    source = kind(str(bundle.path), root=root)
+    with pytest.raises(SourceError, match=r"`git fsck` in (it|that repository)"):
+        source.checkout(source.fetch())
+
+
+@pytest.mark.process
+def test_a_repository_with_longer_commit_ids_is_told_as_such(kind: Kind, root: Path, tmp_path: Path) -> None:
+    git("init", "-q", "--object-format=sha256", str(tmp_path / "long"), cwd=tmp_path)
+    git("commit", "-q", "--allow-empty", "-m", "first", cwd=tmp_path / "long")
+    with pytest.raises(SourceError, match="made with --object-format=sha256; write one with") as caught:
+        kind(str(tmp_path / "long"), root=root).fetch()
+    assert caught.value.fault is SourceFault.OBJECT_FORMAT
+
+
+@pytest.mark.process
 def test_a_partial_clone_is_named_with_how_to_complete_it(kind: Kind, root: Path, tmp_path: Path) -> None:
     bundle = BundleRepository.create(tmp_path / "deep")
     bundle.commit({"manifest.py": "x\n"})

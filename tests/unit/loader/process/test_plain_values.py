@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sauron_jobs_loader.process.plain_values import jsonable
+from sauron_jobs_loader.process.plain_values import TooManyValuesError, jsonable
 
 
 class Attribute(NamedTuple):
@@ -111,3 +112,22 @@ def test_a_record_that_holds_itself_ends() -> None:
     row = Row(Path("x"), [])
     row.sizes.append(row)  # type: ignore[arg-type]
     assert "__repr__" in str(jsonable(row))
+
+
+def parents_and_children() -> dict[str, Any]:
+    root: dict[str, Any] = {"status": "failed"}
+    root["children"] = [{"parent": root, "near": [root, root]} for _ in range(9)]
+    return root
+
+
+def one_list_in_many_places() -> list[Any]:
+    found: list[Any] = ["end"]
+    for _ in range(60):
+        found = [found, found]
+    return found
+
+
+@pytest.mark.parametrize("make", [parents_and_children, one_list_in_many_places])
+def test_values_that_hold_each_other_many_times_over_end(make: Callable[[], Any]) -> None:
+    with pytest.raises(TooManyValuesError):
+        jsonable(make())

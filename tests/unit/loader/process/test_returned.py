@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import concurrent.futures
 import itertools
+import multiprocessing
 import re
 import subprocess
 import sys
@@ -57,6 +59,23 @@ class Loose:
         self.status = status
 
 
+class Fixed:
+    status = "failed"
+
+
+class Computed:
+    @property
+    def status(self) -> Numbered:
+        return Numbered.FAILED
+
+
+class Slotted:
+    __slots__ = ("status",)
+
+    def __init__(self) -> None:
+        self.status = "failed"
+
+
 Old = namedtuple("Old", "status")  # noqa: PYI024
 
 
@@ -69,6 +88,9 @@ Old = namedtuple("Old", "status")  # noqa: PYI024
         Named("FAILED"),
         Model(status="failed"),
         Loose("failed"),
+        Fixed(),
+        Computed(),
+        Slotted(),
         Old("failed"),
         Attrs("failed"),
         Struct("failed"),
@@ -207,6 +229,48 @@ def test_a_program_that_still_runs_is_not_done_and_one_that_failed_says_so() -> 
 )
 def test_any_other_value_is_success(value: Any) -> None:
     assert judged(value)[0] == "succeeded"
+
+
+def in_a_circle() -> dict[str, Any]:
+    value: dict[str, Any] = {"status": "failed", "error_message": "no disk"}
+    value["others"] = [value, [value, value], value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"status": "failed", "error_message": "no disk", "rows": ["x" * 1000] * 2000},
+        {"status": "failed", "error_message": "no disk", "bytes_freed": 10**5000},
+        {"status": Numbered.FAILED, "error_message": "no disk", "seen": [0] * 2_000_000},
+        in_a_circle(),
+    ],
+    ids=["too large", "not JSON", "too many", "a circle"],
+)
+def test_the_status_counts_also_where_the_rest_of_a_value_cannot_be_kept(value: Any) -> None:
+    assert judged(value)[:2] == ("failed", "no disk")
+
+
+@pytest.mark.process
+def test_a_process_that_ended_badly_or_still_runs_is_no_success_however_it_was_started() -> None:
+    async def started(code: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+
+    async def ended() -> tuple[Any, Any]:
+        made = await started("raise SystemExit(3)")
+        running = judged(made)
+        await made.wait()
+        return running, judged(made)
+
+    running, over = asyncio.run(ended())
+    assert running[2] == "NotDone"
+    assert "await its wait()" in running[1]
+    assert over[2] == "ExitCode"
+    assert "ended with code 3" in over[1]
+    worker = multiprocessing.get_context("spawn").Process(target=sys.exit, args=(4,), name="copier")
+    worker.start()
+    worker.join()
+    assert judged(worker)[1:] == ("the program 'copier' ended with code 4", "ExitCode")
 
 
 def test_the_result_of_a_future_that_is_done_is_the_result() -> None:
