@@ -121,8 +121,10 @@ if under_chalice_local(sys.argv, os.environ):
     from chalicelib import logs
     from chalicelib.runtime import runner
     from chalicelib.runtime.closed_memory import close_memory
+    from chalicelib.runtime.heap import share_heap
 
     close_memory()
+    share_heap()
     logs.configure()
     ours = wiring.build(PROCESS.settings(), runtime=wiring.RUNNER)
     PROCESS.set(ours)

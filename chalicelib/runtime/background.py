@@ -23,12 +23,15 @@ log = logs.get(__name__)
 LOOK_ANYWAY_SECONDS = 60.0
 STORE_PAUSE_SECONDS = 2.0
 GATHER_SECONDS = 0.5  # what ends together is copied together
+REST = 9  # times as long as a review took the next one waits, so that many ends cost few reviews
+LONGEST_REST_SECONDS = 0.5
 
 
 class BackgroundLoops:
     """The loops of one runner, each for a thread of its own. `stopping` and then `wake` end them."""
 
     def __init__(self, sauron: Sauron, stopping: threading.Event) -> None:
+        self._clock = sauron.clock
         self._duties = sauron.duties
         self._delivery = sauron.delivery
         self._publisher = sauron.publisher
@@ -63,12 +66,19 @@ class BackgroundLoops:
                 self._stopping.wait(LOOK_ANYWAY_SECONDS)
 
     def _review(self) -> None:
-        """Review the incidents of jobs of which an attempt ended, and wake the alert senders."""
+        """Review the incidents of jobs of which an attempt ended, and wake the alert senders.
+
+        The first end after a while is reviewed at once, those that come meanwhile together.
+        """
         jobs = self._signals.review.wait(LOOK_ANYWAY_SECONDS) - {""}
+        began = self._clock.monotonic()
         if jobs:
             self._duties.review(jobs)
         for pending in self._owed.values():
             pending.add()
+        if jobs:
+            took = self._clock.monotonic() - began
+            self._stopping.wait(min(took * REST, LONGEST_REST_SECONDS))
 
     def _send(self, channel: str) -> None:
         """Send what is due through one channel, then wait until there is more."""

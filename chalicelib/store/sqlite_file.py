@@ -38,6 +38,8 @@ from .write_turns import SqliteWriter, WriteTurns
 log = logs.get(__name__)
 
 BUSY_SECONDS = 30.0
+READER_KIB = 2000  # of pages in memory; what a reader has is of no use to it after the next write
+WRITER_KIB = 8000
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint although it is written to
 OWN_FOLDER = ".sauron"  # where the store lies if no other place is set
 EXAMINED_BYTES = 256 << 20  # a larger file is examined at start only if it was not closed properly
@@ -113,7 +115,7 @@ class SqliteFile:
             self._has_wal = use_wal(connection, BUSY_SECONDS)
             if self._opened is None:
                 self._opened = _identity(self.path)
-            for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", "cache_size=-8000"):
+            for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", f"cache_size=-{READER_KIB}"):
                 connection.execute(f"PRAGMA {pragma}").close()
 
         @event.listens_for(engine, "begin")
@@ -144,9 +146,12 @@ class SqliteFile:
             if self._has_wal and not os.path.exists(self._wal_name):  # noqa: PTH110 - at every write
                 raise self._lost("its -wal was deleted while Sauron had it open")
 
-        return SqliteWriter(
-            lambda: engine.connect().execution_options(write=True), self.writing, check, changed
-        )
+        def connect() -> Connection:
+            connection = engine.connect().execution_options(write=True)
+            command(connection, f"PRAGMA cache_size=-{WRITER_KIB}")
+            return connection
+
+        return SqliteWriter(connect, self.writing, check, changed)
 
     def readers(self, engine: Engine) -> SqliteReaders:
         """Return what reads from this file."""

@@ -1,6 +1,6 @@
 """The server process: HTTP, clock and workers, from reading the settings to draining the last run.
 
-    1. close the memory to other processes
+    1. close the memory to other processes; let all threads share one heap
     2. read the settings; report all faults at once and exit with 2
     3. keep new files private to this user, and send logs to standard error
     4. open the store and bind the address
@@ -31,6 +31,7 @@ from chalicelib import __version__, logs, wiring
 from chalicelib.errors import SauronError, SettingsError
 from chalicelib.runtime import runner
 from chalicelib.runtime.closed_memory import close_memory
+from chalicelib.runtime.heap import share_heap
 from chalicelib.settings import Settings
 from chalicelib.text import safe
 from sauron_jobs_loader import job_umask
@@ -57,6 +58,7 @@ def main() -> int:
         )
         return 0 if help_wanted else 2
     close_memory()
+    share_heap()
     try:
         settings = Settings.load(Path.cwd())
     except SettingsError as error:

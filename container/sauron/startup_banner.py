@@ -1,7 +1,8 @@
 """What `sauron serve` prints when it starts: where the API is, what is scheduled, how to change a job.
 
-The first part is printed at once. The second follows the first sync, which runs in the background; if that
-fails, the banner prints the reason. It is printed once; later changes are in the log and on the page.
+The first part is printed at once, the address before what has to be looked up. The second follows the first
+sync, which runs in the background; if that fails, the banner prints the reason. It is printed once; later
+changes are in the log and on the page.
 """
 
 from __future__ import annotations
@@ -45,9 +46,8 @@ class StartupBanner:
         """Print version, address, store and bundle."""
         settings = self._sauron.settings
         store = self._sauron.store
+        self._print([f"Sauron {__version__}", f"  page and API  {self._url}"])
         lines = [
-            f"Sauron {__version__}",
-            f"  page and API  {self._url}",
             f"  store         {store.path or store.url.render_as_string(hide_password=True)}",
             f"  bundle        {self._bundle()}",
             *self._still_in_force(),

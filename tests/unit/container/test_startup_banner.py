@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from chalicelib import wiring
+from chalicelib import __version__, wiring
 from chalicelib.model.faults import HELD
 from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle
@@ -43,6 +44,18 @@ def test_without_a_bundle_it_is_complete_at_once_and_says_how_to_add_jobs(
     assert banner.complete
     assert f"page and API  {URL}" in said
     assert ".venv/bin/sauron init DIR" in said
+
+
+def test_the_address_is_printed_before_what_has_to_be_looked_up(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.StringIO()
+    written: list[str] = []
+    monkeypatch.setattr(out, "flush", lambda: written.append(out.getvalue()))
+    monkeypatch.setattr(sys, "stdout", out)
+    StartupBanner(build(), URL, command="sauron").print_start()
+    assert written[0] == f"Sauron {__version__}\n  page and API  {URL}\n"
+    assert "  store  " in written[1]
 
 
 def test_a_banner_that_cannot_be_printed_ends_nothing(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from chalicelib.errors import StoreError
 from chalicelib.store import Store, bundle, runners, schema
 from chalicelib.store.queue import leases
+from chalicelib.store.sqlite_file import READER_KIB, WRITER_KIB
 from tests.conftest import START
 from tests.other_user import as_user
 
@@ -54,6 +55,15 @@ def test_a_store_is_made_on_first_use_and_migrating_again_does_nothing(tmp_path:
         assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"
         assert tx.execute(text("PRAGMA synchronous")).scalar() == 2
         assert tx.execute(text("PRAGMA wal_autocheckpoint")).scalar() == 0
+
+
+def test_readers_keep_less_of_an_sqlite_file_in_memory_than_the_writer(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/s.sqlite3")
+    with store.write() as tx:
+        assert tx.execute(text("PRAGMA cache_size")).scalar() == -WRITER_KIB
+    with store.read() as tx:
+        assert tx.execute(text("PRAGMA cache_size")).scalar() == -READER_KIB
+    store.close()
 
 
 @pytest.mark.every_store
