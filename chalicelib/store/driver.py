@@ -34,7 +34,7 @@ class _Compiled:
     writes: bool
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        values = {**self.constants, **{name: given[name] for name in self.names if name in given}}
+        values = {**self.constants, **given}
         for name, convert in self.written:
             if values[name] is not None:
                 values[name] = convert(values[name])

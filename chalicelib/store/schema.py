@@ -35,7 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0014"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0015"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -190,7 +190,8 @@ Index(
 )
 Index("ix_job_queue_by_due", job_queue.c.due_at, job_queue.c.id)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
-Index("ix_job_queue_ended", job_queue.c.finished_at)
+ENDED = text("finished_at IS NOT NULL")
+Index("ix_job_queue_ended", job_queue.c.finished_at, sqlite_where=ENDED, postgresql_where=ENDED)
 
 attempts = Table(
     "attempts",
@@ -207,6 +208,7 @@ attempts = Table(
     Column("error_type", String(255)),
     Column("max_rss_kb", BigInteger),
     Column("cpu_seconds", Float),
+    sqlite_with_rowid=False,
 )
 
 log_chunks = Table(
@@ -415,7 +417,6 @@ run_ends = Table(
     Column("run_seconds", Float),
     Column("start_lateness_seconds", Float),
 )
-Index("ix_run_ends_job_id", run_ends.c.job_id)
 run_totals = Table(
     "run_totals",
     metadata,

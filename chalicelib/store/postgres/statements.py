@@ -29,11 +29,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
-    exists,
     func,
     insert,
     literal_column,
-    null,
     or_,
     select,
     true,
@@ -42,37 +40,30 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.expression import Select
 
-from chalicelib.model.jobs import BUILTIN
-from chalicelib.model.runs import Run, RunState, Verdict
+from chalicelib.model.runs import Run, Verdict
 from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.queue import attempt_end, eligible, outage, overlap, pauses, pools
-from chalicelib.store.queue.attempt_end import END_RUN, NOW
-from chalicelib.store.schema import QUEUED, attempts, bundle_state, job_queue, jobs, outbox, revisions, word
+from chalicelib.store.queue.attempt_begin import CLAIM, NOW, OWNER
+from chalicelib.store.schema import QUEUED, attempts, job_queue, jobs, outbox, revisions, word
 
 from . import locks
 
 _q = job_queue.c
 _a = attempts.c
-_OWNER = bindparam("owner", type_=_q.lease_owner.type)
 _ENDED = bindparam("run", type_=_q.id.type)
 _CANDIDATE = word("sauron.candidate")  # the transaction's setting that says which run was looked at
 
 
 def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) -> CTE:
     """Return the run that is due longest, locked, with whether it may start without a decision (`easy`)."""
-    bundle_known = exists().where(bundle_state.c.active_sha.is_not(None))
-    due: Select[Any] = (
-        select(
-            _q.id.label("candidate"),
-            _q.job_id.label("of_job"),
-            jobs.c.source,
-            _q.pool.label("of_pool"),
-            and_(overlap.nothing_to_decide(), _q.pool.is_(None), ~pauses.skips()).label("easy"),
-        )
-        .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
-        .where(or_(jobs.c.job_id.is_not(None), bundle_known), eligible.condition(ended))
+    due = eligible.due(
+        _q.id.label("candidate"),
+        _q.job_id.label("of_job"),
+        _q.pool.label("of_pool"),
+        and_(overlap.nothing_to_decide(), _q.pool.is_(None), ~pauses.skips()).label("easy"),
+        ended=ended,
     )
     if excluding:
         strings = ARRAY(String)
@@ -86,30 +77,12 @@ def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) ->
 
 def _claimed(candidate: CTE) -> tuple[CTE, CTE]:
     """Return the claim of the candidate, if it is an easy one, and the beginning of its attempt."""
-    active_sha = select(bundle_state.c.active_sha).scalar_subquery()
-    claimed = (
-        update(job_queue)
-        .where(_q.id == candidate.c.candidate, candidate.c.easy)
-        .values(
-            state=word(RunState.RUNNING),
-            lease_owner=_OWNER,
-            lease_generation=_q.lease_generation + literal_column("1"),
-            attempt=_q.attempt + literal_column("1"),
-            revision=func.coalesce(
-                _q.revision, case((candidate.c.source.is_distinct_from(word(BUILTIN)), active_sha))
-            ),
-            started_at=func.coalesce(_q.started_at, NOW),
-            progress=null(),
-            progress_note=null(),
-        )
-        .returning(*job_queue.c)
-        .cte("claimed")
-    )
+    claimed = CLAIM.where(_q.id == candidate.c.candidate, candidate.c.easy).cte("claimed")
     begun = (
         insert(attempts)
         .from_select(
             ["run_id", "number", "started_at", "runner"],
-            select(claimed.c.id, claimed.c.attempt, NOW, _OWNER),
+            select(claimed.c.id, claimed.c.attempt, NOW, OWNER),
         )
         .cte("begun")
     )
@@ -142,7 +115,7 @@ def _take(*, excluding: bool) -> Statement:
 @functools.cache
 def _take_alone() -> Statement:
     candidate = (
-        select(_q.id.label("candidate"), jobs.c.source, true().label("easy"))
+        select(_q.id.label("candidate"), true().label("easy"))
         .join(jobs, jobs.c.job_id == _q.job_id)
         .where(
             _q.id == func.current_setting(_CANDIDATE, true()),
@@ -160,9 +133,9 @@ def _take_alone() -> Statement:
 
 
 @functools.cache
-def _finish(*, copied: bool, claims: bool) -> Statement:
+def _finish(*, final: bool, copied: bool, claims: bool) -> Statement:
     """Return the statement that records an end, with its row for Life Hub and the claim of the next run."""
-    ended = END_RUN.cte("ended")
+    ended = attempt_end.end_run(final=final).cte("ended")
     told = (
         update(attempts)
         .where(_a.run_id == ended.c.id, _a.number == attempt_end.NUMBER)
@@ -236,7 +209,7 @@ def finish_and_take(
     does, unexpectedly, is not claimed.
     """
     asked = ended | _asked(ended["owner"], ended["now"]) if take else ended
-    statement = _finish(copied="facts" in ended, claims=take)
+    statement = _recording(ended, claims=take)
     if not (take and alone):
         row: Any = statement.send(connection, asked)()
         return row.recorded == 1, _taken(row) if take else None
@@ -276,7 +249,11 @@ def end_values(
     return ended
 
 
+def _recording(ended: dict[str, Any], *, claims: bool) -> Statement:
+    return _finish(final=ended["retry_at"] is None, copied="facts" in ended, claims=claims)
+
+
 def finish(tx: Tx, ended: dict[str, Any]) -> bool:
     """Record an attempt's end; return False if the lease was taken over."""
-    row = _finish(copied="facts" in ended, claims=False).first(tx, ended)
+    row = _recording(ended, claims=False).first(tx, ended)
     return row is not None and row.recorded == 1

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, null, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, null, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from chalicelib.model.runs import Outcome, Run, RunState, Verdict
 from chalicelib.store.schema import RUNNING, attempts, job_queue, word
@@ -34,34 +35,39 @@ NOW = bindparam("now", type_=_q.finished_at.type)
 _retry_at = bindparam("retry_at", type_=_q.due_at.type)
 _error = bindparam("error", type_=_q.error.type)
 _error_type = bindparam("error_type", type_=_q.error_type.type)
-_cancelled = and_(_retry_at.is_not(None), _q.cancel_reason.is_not(None))
+_cancelled = _q.cancel_reason.is_not(None)
 # After the write. SQLite 3.40 answers wrongly when RETURNING asks whether cancel_reason is null.
-_ended_cancelled = and_(_retry_at.is_not(None), _q.state == word(RunState.CANCELLED))
-_tried_again = and_(_retry_at.is_not(None), _q.cancel_reason.is_(None))
+_ended_cancelled = _q.state == word(RunState.CANCELLED)
+_tried_again = _q.cancel_reason.is_(None)
 
-# Parameters are the keys of `values`. The row that is returned holds what the attempt is to say.
-END_RUN = (
-    update(job_queue)
-    .where(HELD)
-    .values(
-        state=case((_cancelled, word(RunState.CANCELLED)), else_=bindparam("to", type_=_q.state.type)),
-        due_at=case((_tried_again, _retry_at), else_=_q.due_at),
-        finished_at=case((_tried_again, null()), else_=NOW),
-        lease_owner=null(),
-        dispatched_until=null(),  # the message that brought this attempt is used up
-        error=case((_cancelled, _q.cancel_reason), else_=_error),
-        error_type=case((_cancelled, word("cancelled")), else_=_error_type),
-        result=bindparam("result", type_=_q.result.type),
-    )
-    .returning(
-        _q.id,
-        _q.error,
-        _q.error_type,
-        case(
-            (_ended_cancelled, word(Outcome.CANCELLED)), else_=bindparam("outcome", type_=_a.outcome.type)
-        ).label("outcome"),
-    )
-)
+
+def end_run(*, final: bool) -> ReturningUpdate[Any]:
+    """Return the write, whose parameters are the keys of `values`; a `final` one has no `retry_at`.
+
+    The row that it returns holds what the attempt is to say. A final end leaves the due time alone, and with
+    it the indexes of due times.
+    """
+    changed = {
+        "state": bindparam("to", type_=_q.state.type),
+        "finished_at": NOW,
+        "lease_owner": null(),
+        "dispatched_until": null(),  # the message that brought this attempt is used up
+        "error": _error,
+        "error_type": _error_type,
+        "result": bindparam("result", type_=_q.result.type),
+    }
+    outcome: ColumnElement[Any] = bindparam("outcome", type_=_a.outcome.type)
+    if not final:
+        changed |= {
+            "state": case((_cancelled, word(RunState.CANCELLED)), else_=changed["state"]),
+            "due_at": case((_tried_again, _retry_at), else_=_q.due_at),
+            "finished_at": case((_tried_again, null()), else_=NOW),
+            "error": case((_cancelled, _q.cancel_reason), else_=_error),
+            "error_type": case((_cancelled, word("cancelled")), else_=_error_type),
+        }
+        outcome = case((_ended_cancelled, word(Outcome.CANCELLED)), else_=outcome)
+    said = (_q.id, _q.error, _q.error_type, outcome.label("outcome"))
+    return update(job_queue).where(HELD).values(**changed).returning(*said)
 
 
 def values(
@@ -87,7 +93,7 @@ def values(
     }
 
 
-# What an attempt has to say about its process; its outcome and error are those that END_RUN returned.
+# What an attempt has to say about its process; its outcome and error are those that `end_run` returned.
 OF_THE_PROCESS = {
     "finished_at": NOW,
     "exit_code": bindparam("code", type_=_a.exit_code.type),

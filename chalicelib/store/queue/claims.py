@@ -15,18 +15,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, bindparam, case, exists, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, update
 
 from chalicelib.model.faults import DEFINITION_REJECTED
-from chalicelib.model.jobs import BUILTIN, Overlap
+from chalicelib.model.jobs import Overlap
 from chalicelib.model.runs import DROPPED_WHEN_OFF, OCCURRENCES, Origin, Run, RunId, RunState
 from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
 from chalicelib.store.history import as_run
 from chalicelib.store.postgres import statements
-from chalicelib.store.schema import QUEUED, RUNNING, attempts, bundle_state, job_queue, jobs, word
+from chalicelib.store.schema import QUEUED, RUNNING, attempts, job_queue, jobs, word
 
-from . import eligible, outage, pauses
+from . import attempt_begin, eligible, outage, overlap, pauses
 
 DISABLED = "disabled"  # the error type of a run whose next attempt does not start: its job is off
 
@@ -58,23 +58,19 @@ class Claim:
     cancelled: tuple[RunId, ...] = ()
 
 
-# Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
-_known = or_(jobs.c.job_id.is_not(None), exists().where(bundle_state.c.active_sha.is_not(None)))
-_due = (
-    select(
+# The only writer needs no lock: whether a decision is needed and the claim go by the same state.
+_easy = or_(overlap.nothing_to_decide(), overlap.nothing_beside(attempt_begin.NOW))
+_candidate = Statement(eligible.first(eligible.due(_q.id, and_(_easy, ~pauses.skips()).label("easy"))))
+_this_one = Statement(
+    eligible.due(
         job_queue,
         jobs.c.overlap,
         jobs.c.enabled,
         jobs.c.rejected,
         jobs.c.removed_at,
-        jobs.c.source,
         pauses.skips().label("paused"),
-    )
-    .join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
-    .where(_known, eligible.condition())
+    ).where(_q.id == bindparam("run"))
 )
-_candidate = Statement(eligible.first(_due))
-_this_one = Statement(_due.where(_q.id == bindparam("run")))
 # Runs of the job that were running, or queued and due, at the instant `due`.
 _busy_at = Statement(
     select(_q.id)
@@ -136,22 +132,7 @@ _supersede = (
     )
     .returning(_q.id)
 )
-_active_sha = select(bundle_state.c.active_sha).scalar_subquery()
-_claim = Statement(
-    update(job_queue)
-    .where(_q.id == bindparam("run"), _q.state == QUEUED)
-    .values(
-        state=RunState.RUNNING,
-        lease_owner=bindparam("owner"),
-        lease_generation=_q.lease_generation + 1,
-        attempt=_q.attempt + 1,
-        revision=func.coalesce(_q.revision, case((bindparam("bundled", type_=Boolean), _active_sha))),
-        started_at=func.coalesce(_q.started_at, bindparam("now", type_=_q.started_at.type)),
-        progress=None,
-        progress_note=None,
-    )
-    .returning(job_queue)
-)
+_claim = Statement(attempt_begin.CLAIM.where(_q.id == bindparam("run"), _q.state == QUEUED))
 _BEGUN = {"run_id": "run", "number": "nth", "started_at": "now", "runner": "owner"}
 _begin_attempt = Statement(insert(attempts).values({one: bindparam(name) for one, name in _BEGUN.items()}))
 
@@ -177,15 +158,18 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
             if row.overlap == Overlap.REPLACE and _on_time(run) and cancelled:
                 continue  # it waits for those it replaces
             decided.extend(_superseded(tx, row, run, now))
-            bundled = row.source != BUILTIN
-            taking = {"run": run.id, "owner": owner, "now": now}
-            claimed = as_run(_claim.first(tx, taking | {"bundled": bundled}))
-            _begin_attempt.changed(tx, taking | {"nth": claimed.attempt})
-            return Claim(claimed, tuple(decided), tuple(cancelled))
+            return Claim(_taken(tx, run.id, owner, now), tuple(decided), tuple(cancelled))
         state, reason = settled
         tx.execute(_settle, {"run": run.id, "to": state, "now": now} | _recorded(run, state, reason))
         decided.append(Decision(run.id, run.job_id, state, reason))
     return Claim(None, tuple(decided), tuple(cancelled))
+
+
+def _taken(tx: Tx, run_id: str, owner: str, now: datetime) -> Run:
+    taking = {"run": run_id, "owner": owner, "now": now}
+    claimed = as_run(_claim.first(tx, taking))
+    _begin_attempt.changed(tx, taking | {"nth": claimed.attempt})
+    return claimed
 
 
 def _recorded(run: Run, state: RunState, reason: str) -> dict[str, str | None]:
@@ -222,7 +206,12 @@ class _Looking:
                 self._passed.append(taken.candidate)
             else:
                 self._busy.append(taken.job_id)
-        return self._read(_candidate)
+        first = self._read(_candidate)
+        if first is None:
+            return None
+        if first.easy:
+            return _taken(self._tx, first.id, self._owner, self._now)
+        return self._read(_this_one, run=first.id)
 
     def _read(self, query: Statement, **more: Any) -> Any | None:
         return query.first(self._tx, {"now": self._now, **outage.instants(self._now), **more})

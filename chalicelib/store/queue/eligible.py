@@ -15,12 +15,14 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    exists,
     literal_column,
+    or_,
     select,
     union_all,
 )
 
-from chalicelib.store.schema import QUEUED, job_queue
+from chalicelib.store.schema import QUEUED, bundle_state, job_queue, jobs
 
 from . import outage, overlap, pauses, pools
 
@@ -28,11 +30,20 @@ _q = job_queue.c
 _ZERO: ColumnElement[int] = literal_column("0")
 
 
-def condition(ended: ColumnElement[str] | None = None) -> ColumnElement[bool]:
-    """Say whether a run is due and may start now, or is to be decided about now.
+# Before the first sync no job of the bundle is known: what an earlier system left queued waits for it.
+_known = or_(jobs.c.job_id.is_not(None), exists().where(bundle_state.c.active_sha.is_not(None)))
+
+
+def due(*columns: Any, ended: ColumnElement[str] | None = None) -> Select[Any]:
+    """Return `columns` of the runs that are due and may start now, or are to be decided about now.
 
     `ended` is the run whose end the same statement records: it still counts as running in its snapshot.
     """
+    with_job = select(*columns).join(jobs, jobs.c.job_id == _q.job_id, isouter=True)
+    return with_job.where(_known, _condition(ended))
+
+
+def _condition(ended: ColumnElement[str] | None) -> ColumnElement[bool]:
     return and_(
         _q.state == QUEUED,
         _q.due_at <= bindparam("now", type_=_q.due_at.type),

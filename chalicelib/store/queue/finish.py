@@ -32,7 +32,8 @@ from .claims import Claim
 _q = job_queue.c
 
 
-_end_run = Statement(attempt_end.END_RUN)
+_end_run = Statement(attempt_end.end_run(final=True))
+_end_or_retry = Statement(attempt_end.end_run(final=False))
 _end_attempt = Statement(
     update(attempts)
     .where(attempts.c.run_id == bindparam("of"), attempts.c.number == attempt_end.NUMBER)
@@ -62,7 +63,7 @@ def finish(
             tx, statements.end_values(run, verdict, owner=owner, now=now, retry_at=retry_at)
         )
     values = attempt_end.values(run, verdict, owner=owner, now=now, retry_at=retry_at)
-    ended = _end_run.first(tx, values)
+    ended = (_end_run if retry_at is None else _end_or_retry).first(tx, values)
     if ended is None:
         return False
     said = {"of": ended.id, "as_outcome": ended.outcome, "as_error": ended.error, "as_type": ended.error_type}

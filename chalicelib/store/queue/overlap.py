@@ -103,6 +103,7 @@ def nothing_beside(now: ColumnElement[Any]) -> Condition:
     same_job = _o.job_id == _q.job_id
     waiting = exists().where(
         same_job,
+        _o.finished_at.is_(None),  # by the job's index of ends, not through its history
         _o.state == QUEUED,
         _o.id != _q.id,
         or_(

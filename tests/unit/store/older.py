@@ -7,7 +7,14 @@ from sqlalchemy import text
 from chalicelib.store import Store, schema
 from chalicelib.store.database import Tx
 
+BEFORE = {  # indexes that a migration dropped or changed, as they were before it
+    "0015": {
+        "ix_job_queue_ended": "CREATE INDEX ix_job_queue_ended ON job_queue (finished_at)",
+        "ix_run_ends_job_id": "CREATE INDEX ix_run_ends_job_id ON run_ends (job_id)",
+    },
+}
 SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
+    "0015": ((), (), (), ()),
     "0014": (("ended_sessions",), ("ix_audit_log_subject",), (), ()),
     "0013": ((), ("ix_job_queue_by_state", "ix_job_queue_by_due"), (), ()),
     "0012": (
@@ -28,14 +35,28 @@ def as_schema(store: Store, tx: Tx, version: str) -> None:
     for made, (tables, indexes, triggers, columns) in SINCE.items():
         if made <= version:
             break
+        for index, statement in BEFORE.get(made, {}).items():
+            tx.execute(text(f"DROP INDEX IF EXISTS {index}"))
+            tx.execute(text(statement))
         for trigger in triggers:
             tx.execute(text(f"DROP TRIGGER {trigger}{'' if store.sqlite else ' ON job_queue'}"))
         for index in indexes:
             tx.execute(text(f"DROP INDEX {index}"))
         for column in columns:
             tx.execute(text(f"ALTER TABLE job_queue DROP COLUMN {column}"))
+        if made == "0015" and store.sqlite:
+            _attempts_with_rowid(tx)
         if made == "0014":
             tx.execute(text("ALTER TABLE revisions DROP COLUMN authored_at"))
         for table in tables:
             schema.metadata.tables[table].drop(tx)
     tx.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+
+
+def _attempts_with_rowid(tx: Tx) -> None:
+    """Give the attempts of an SQLite store the table that they had before 0015."""
+    made: str = tx.execute(text("SELECT sql FROM sqlite_master WHERE name = 'attempts'")).scalar_one()
+    tx.execute(text("ALTER TABLE attempts RENAME TO newer"))
+    tx.execute(text(made.replace("WITHOUT ROWID", "")))
+    tx.execute(text("INSERT INTO attempts SELECT * FROM newer"))
+    tx.execute(text("DROP TABLE newer"))
