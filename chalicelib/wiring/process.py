@@ -25,6 +25,7 @@ class Process:
         self._lock = threading.RLock()
         self._sauron: Sauron | None = None
         self._settings: Settings | None = None
+        self._clock: Clock | None = None
         self.wrong_tokens = WrongTokens(SystemClock())
 
     @property
@@ -45,7 +46,8 @@ class Process:
         with self._lock:
             if self._sauron is None:
                 settings = self.settings()
-                self._sauron = build(settings, runtime=LAMBDA if settings.function else COMMAND_LINE)
+                runtime = LAMBDA if settings.function else COMMAND_LINE
+                self._sauron = build(settings, runtime=runtime, clock=self._clock)
             return self._sauron
 
     def settings(self) -> Settings:
@@ -60,10 +62,10 @@ class Process:
                 self._settings = self._read()
             return self._settings
 
-    def set(self, sauron: Sauron | None) -> None:
-        """Make this the process's Sauron; None: build one at the next call."""
+    def set(self, sauron: Sauron | None, *, clock: Clock | None = None) -> None:
+        """Make this the process's Sauron; None: build one at the next call, with this clock if there is one."""
         with self._lock:
-            self._sauron, self._settings = sauron, None
+            self._sauron, self._settings, self._clock = sauron, None, clock
             self.wrong_tokens = WrongTokens(sauron.clock if sauron else SystemClock())
 
     def _read(self) -> Settings:

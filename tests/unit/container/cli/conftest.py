@@ -13,6 +13,7 @@ import pytest
 from chalicelib import wiring
 from chalicelib.store import Store
 from sauron.cli.root import invoke
+from tests.conftest import ManualClock
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ Cli = Callable[..., Said]
 
 @pytest.fixture
 def cli(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    store: Store,
+    clock: ManualClock,
+    capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Cli]:
     """Run a command as a process of its own would; keywords are further environment variables."""
 
@@ -43,7 +48,7 @@ def cli(
         settings = {"JOB_QUEUE_DB_URL": str(store.url), "JOBS_DIR": str(tmp_path / "jobs"), **environ}
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        wiring.PROCESS.set(None)
+        wiring.PROCESS.set(None, clock=clock)
         try:
             code = invoke(arguments)
         finally:
