@@ -18,7 +18,14 @@ GROUPS = {
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]
-    """Hands out each group of `GROUPS` as a whole, unit tests file by file, and all others one by one."""
+    """Hands out each group of `GROUPS` as a whole, unit tests file by file, and all others one by one.
+
+    The order is that of the tests, and not that of how many each portion has.
+    """
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -37,9 +44,10 @@ class LongestFirst:
 
     @pytest.hookimpl(trylast=True)  # after pytest has brought together what shares a fixture
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put groups first, then files of unit tests that take long, then what is short."""
-        long = {item.path for item in items if item.get_closest_marker("slow") or _group(item.nodeid)}
-        items.sort(key=lambda item: (item.path not in long, "unit" in item.path.parts))
+        """Put groups first, then files of tests that take long, then what is short."""
+        grouped = {item.path for item in items if _group(item.nodeid)}
+        long = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda one: (one.path not in grouped, one.path not in long, "unit" in one.path.parts))
 
 
 def _group(nodeid: str) -> str | None:

@@ -63,7 +63,7 @@ class Process:
             return self._settings
 
     def set(self, sauron: Sauron | None, *, clock: Clock | None = None) -> None:
-        """Make this the process's Sauron; None: build one at the next call, with this clock if there is one."""
+        """Make this the process's Sauron; None: build one at the next call, by this clock if given."""
         with self._lock:
             self._sauron, self._settings, self._clock = sauron, None, clock
             self.wrong_tokens = WrongTokens(sauron.clock if sauron else SystemClock())
