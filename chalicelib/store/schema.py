@@ -190,8 +190,7 @@ Index(
 )
 Index("ix_job_queue_by_due", job_queue.c.due_at, job_queue.c.id)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
-ENDED = text("finished_at IS NOT NULL")
-Index("ix_job_queue_ended", job_queue.c.finished_at, sqlite_where=ENDED, postgresql_where=ENDED)
+Index("ix_job_queue_ended", job_queue.c.finished_at)
 
 attempts = Table(
     "attempts",

@@ -7,11 +7,8 @@ from sqlalchemy import text
 from chalicelib.store import Store, schema
 from chalicelib.store.database import Tx
 
-BEFORE = {  # indexes that a migration dropped or changed, as they were before it
-    "0015": {
-        "ix_job_queue_ended": "CREATE INDEX ix_job_queue_ended ON job_queue (finished_at)",
-        "ix_run_ends_job_id": "CREATE INDEX ix_run_ends_job_id ON run_ends (job_id)",
-    },
+BEFORE = {  # indexes that a migration dropped
+    "0015": ("CREATE INDEX ix_run_ends_job_id ON run_ends (job_id)",),
 }
 SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
     "0015": ((), (), (), ()),
@@ -35,8 +32,7 @@ def as_schema(store: Store, tx: Tx, version: str) -> None:
     for made, (tables, indexes, triggers, columns) in SINCE.items():
         if made <= version:
             break
-        for index, statement in BEFORE.get(made, {}).items():
-            tx.execute(text(f"DROP INDEX IF EXISTS {index}"))
+        for statement in BEFORE.get(made, ()):
             tx.execute(text(statement))
         for trigger in triggers:
             tx.execute(text(f"DROP TRIGGER {trigger}{'' if store.sqlite else ' ON job_queue'}"))

@@ -1,4 +1,4 @@
-"""Fewer writes for each run: one tree for attempts on SQLite, an index of ends without what has none.
+"""Fewer writes for each run: one tree for attempts on SQLite, and one index less.
 
 The ends that wait to be added to the totals have no index by job any more: they are few, and each was written
 into it and taken out again.
@@ -32,11 +32,6 @@ ATTEMPTS = (
 
 def upgrade() -> None:
     op.drop_index("ix_run_ends_job_id", "run_ends")
-    op.drop_index("ix_job_queue_ended", "job_queue")
-    ended = sa.text("finished_at IS NOT NULL")
-    op.create_index(
-        "ix_job_queue_ended", "job_queue", ["finished_at"], sqlite_where=ended, postgresql_where=ended
-    )
     if op.get_bind().dialect.name == "sqlite":
         for statement in ATTEMPTS:
             op.execute(sa.text(statement))
