@@ -2,9 +2,9 @@
 
 The key of the signature is made from the token itself, so that every process with the same tokens reads the
 same cookies and nothing is stored of a session that lasts. Each sign-in has a value of its own, so that a
-sign-out ends one session. A cookie counts until its end or its sign-out
-(`store.sessions`), and no longer than its token: one whose token was removed, changed or given another scope
-has a wrong signature. The token is not in it.
+sign-out ends one session. A cookie counts until its end or its sign-out (`store.sessions`), and no longer
+than its token: one whose token was removed, changed or given another scope has a wrong signature. The token
+is not in it.
 
 Whoever steals a cookie can try tokens against its signature, so the key takes long to make (scrypt).
 """

@@ -90,7 +90,8 @@ class Runner:
 def spare_the_collector() -> None:
     """Let garbage collection pass over what is loaded by now, and begin less often.
 
-    Else a whole collection, which no thread can interrupt, takes a twelfth of a second again and again.
+    Else a whole collection, which no thread can interrupt, takes a twelfth of a second with a thousand jobs,
+    again and again.
     """
     gc.freeze()
     gc.set_threshold(GARBAGE)
