@@ -21,8 +21,10 @@ from playwright.sync_api import (
 
 Scheme = Literal["light", "dark"]
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
-MISSING = "Chromium is not installed; on Debian: apt-get install chromium"
+# The headless shell is the same browser without its windows, and spends a third of the processor time.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
+PROGRAM = next(filter(None, map(shutil.which, NAMES)), None)
+MISSING = "Chromium is not installed; on Debian: apt-get install chromium-headless-shell"
 FLAGS = (
     "--disable-gpu",
     "--disable-quic",
