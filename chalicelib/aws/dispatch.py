@@ -1,7 +1,7 @@
 """Dispatch by SQS: telling Lambda workers that runs are due.
 
 A message says that something is due and names the run it was sent for; the worker that receives it claims the
-run that is due longest. So a message that comes twice, late or out of order does no harm, and a lost one is
+first run that is due. So a message that comes twice, late or out of order does no harm, and a lost one is
 sent again by a tick: SQS is a notifier, the store is the queue. Messages that no worker could use end in the
 dead-letter queue, from which upkeep takes their runs back.
 

@@ -92,7 +92,7 @@ class Worker:
         )
 
     def claim(self, most: int) -> tuple[list[Run], bool]:
-        """Take up to `most` runs, those due longest first.
+        """Take up to `most` runs that are due, in the order of `eligible`.
 
         The second value says whether any run was decided about, so that asking again may find more.
         """

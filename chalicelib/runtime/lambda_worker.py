@@ -1,4 +1,4 @@
-"""One SQS message on Lambda: claim the run that is due longest, execute it, dispatch what is due then.
+"""One SQS message on Lambda: claim the first run that is due, execute it, dispatch what is due then.
 
 The lease is renewed by a thread that lives as long as the attempt, because between messages the whole process
 is frozen. An attempt is ended before the function's own deadline, so that its end is recorded. A message that

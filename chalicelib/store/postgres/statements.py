@@ -1,6 +1,6 @@
 """Single-statement claim and finish for PostgreSQL, and both sent in one round trip.
 
-1. `take` claims the run that is due longest when its policy leaves nothing to decide.
+1. `take` claims the first run that is due when its policy leaves nothing to decide.
 2. A run whose job may run once at a time is decided about by one transaction at a time: `take` locks its row
    and tries the job's lock, and the second statement (`_take_alone`) looks again under that lock, so that
    it sees what others committed before.
@@ -57,7 +57,7 @@ _CANDIDATE = word("sauron.candidate")  # the transaction's setting that says whi
 
 
 def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) -> CTE:
-    """Return the run that is due longest, locked, with whether it may start without a decision (`easy`)."""
+    """Return the first run that is due, locked, with whether it may start without a decision (`easy`)."""
     due = eligible.due(
         _q.id.label("candidate"),
         _q.job_id.label("of_job"),
@@ -189,7 +189,7 @@ class Taken:
 def take(
     tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()
 ) -> Taken | None:
-    """Claim the run that is due longest, except these runs and these jobs'; return None if none is due."""
+    """Claim the first run that is due, except these runs and these jobs'; return None if none is due."""
     asked = _asked(owner, now)
     if passed or busy:
         asked |= {"passed": list(passed), "busy": list(busy)}
@@ -203,7 +203,7 @@ def take(
 def finish_and_take(
     connection: Any, ended: dict[str, Any], *, take: bool, alone: bool
 ) -> tuple[bool, Taken | None]:
-    """Record an end and claim what is due longest, in one round trip and one transaction.
+    """Record an end and claim the first run that is due, in one round trip and one transaction.
 
     `ended` comes from `end_values`. `alone`: the run to claim is likely to need its job for itself. One that
     does, unexpectedly, is not claimed.

@@ -1,4 +1,4 @@
-"""Claims: taking the run that is due longest, and deciding on the way which occurrences are not to run.
+"""Claims: taking the first run that is due, and deciding on the way which occurrences are not to run.
 
 A claim is one conditional write, so a run is taken once however many ask. What an occurrence does while its
 job is busy (overlap) is decided when it is due, from the ledger's times, so that the answer does not depend
@@ -138,10 +138,10 @@ _begin_attempt = Statement(insert(attempts).values({one: bindparam(name) for one
 
 
 def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
-    """Take the run that is due longest, deciding on the way about those that policy says not to run.
+    """Take the first run that is due, deciding on the way about those that policy says not to run.
 
-    At most `most` decisions are made in one transaction; a claim with decisions and no run is worth repeating
-    at once.
+    `eligible` has the order: priority, then due time. At most `most` decisions are made in one transaction; a
+    claim with decisions and no run is worth repeating at once.
     """
     decided: list[Decision] = []
     cancelled: list[RunId] = []
@@ -181,7 +181,7 @@ def _recorded(run: Run, state: RunState, reason: str) -> dict[str, str | None]:
 
 
 class _Looking:
-    """Looks for the run that is due longest, in one transaction."""
+    """Looks for the first run that is due, in one transaction."""
 
     def __init__(self, tx: Tx, owner: str, now: datetime) -> None:
         self._tx = tx
