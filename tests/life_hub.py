@@ -172,7 +172,7 @@ def outbox_has(tx: Tx, run: Run) -> bool:
     """Say whether the finish itself has put the attempt's row already."""
     newest = (
         select(outbox_table.c.facts)
-        .where(outbox_table.c.kind == outbox.Kind.ATTEMPT)
+        .where(outbox_table.c.kind == outbox.RowKind.ATTEMPT)
         .order_by(outbox_table.c.id.desc())
     )
     facts = tx.execute(newest.limit(1)).scalar() or {}

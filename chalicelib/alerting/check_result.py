@@ -31,7 +31,7 @@ EVENTS = (Kind.MISSED, Kind.SLOW)  # told once: neither its end nor a reminder i
 OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
 
 
-class Standing(Enum):
+class Status(Enum):
     """What a check found."""
 
     OK = auto()
@@ -48,7 +48,7 @@ class CheckResult:
     but a new one of its kind.
     """
 
-    standing: Standing
+    status: Status
     reason: str = ""
     since: datetime | None = None
     job_id: str | None = None
@@ -57,11 +57,11 @@ class CheckResult:
     another: bool = False
 
 
-ok = functools.partial(CheckResult, Standing.OK)
-wrong = functools.partial(CheckResult, Standing.WRONG)
-UNCHANGED = CheckResult(Standing.UNCHANGED)
+ok = functools.partial(CheckResult, Status.OK)
+wrong = functools.partial(CheckResult, Status.WRONG)
+UNCHANGED = CheckResult(Status.UNCHANGED)
 
 
 def not_applicable(ended_by: str, reason: str) -> CheckResult:
     """Return that there is nothing to check, and why; an incident that people know ends by it."""
-    return CheckResult(Standing.NOT_APPLICABLE, reason, facts={"ended_by": ended_by})
+    return CheckResult(Status.NOT_APPLICABLE, reason, facts={"ended_by": ended_by})

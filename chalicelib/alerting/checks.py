@@ -94,7 +94,7 @@ def find(
     if (
         kind is Kind.FAILING
         and known is None
-        and ((last := run_health.verdict(tx, subject)) is None or last.state in GOOD)
+        and ((last := run_health.last_judged(tx, subject)) is None or last.state in GOOD)
     ):
         return ok()
     job = registry.job(tx, subject)
@@ -118,7 +118,7 @@ def _disabled(job: Job) -> CheckResult:
 
 
 def _failing(tx: Tx, job: Job, known: Incident | None, *, in_full: bool) -> CheckResult:
-    last = run_health.verdict(tx, job.id)
+    last = run_health.last_judged(tx, job.id)
     if last is None:
         return not_applicable("forgotten", "its runs are no longer kept")
     if last.state in GOOD:

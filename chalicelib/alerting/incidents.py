@@ -29,7 +29,7 @@ from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
 from . import checks, messages
-from .check_result import EVENTS, OF_RUNS, OF_SAURON, SAURON, CheckResult, Kind, Standing
+from .check_result import EVENTS, OF_RUNS, OF_SAURON, SAURON, CheckResult, Kind, Status
 from .checks import Snapshot
 
 log = logs.get(__name__)
@@ -133,7 +133,7 @@ def _of_all(tx: Tx, look: Snapshot, known: Collection[Key]) -> list[Key]:
 def _find(tx: Tx, this: _Pass, key: Key, known: Incident | None) -> CheckResult:
     in_full = known is None or known.told_at is None or this.now - known.told_at >= REMINDED
     found = checks.find(tx, this.look, key[0], key[1], known, in_full=in_full)
-    if known is not None and found.standing is Standing.UNCHANGED:  # an alert about it says what is known
+    if known is not None and found.status is Status.UNCHANGED:  # an alert about it says what is known
         return dataclasses.replace(found, reason=known.reason, run_id=known.run_id)
     return found
 
@@ -141,8 +141,8 @@ def _find(tx: Tx, this: _Pass, key: Key, known: Incident | None) -> CheckResult:
 def _act(this: _Pass, found: CheckResult, known: Incident | None) -> _Act | None:
     """Say what a check's result asks for, beside the incident that is open."""
     if known is None:
-        return _Act.OPEN if found.standing is Standing.WRONG else None
-    if found.standing in {Standing.OK, Standing.NOT_APPLICABLE}:
+        return _Act.OPEN if found.status is Status.WRONG else None
+    if found.status in {Status.OK, Status.NOT_APPLICABLE}:
         return _Act.END
     if found.another:
         return _Act.RENEW
@@ -200,7 +200,7 @@ def _do(tx: Tx, this: _Pass, key: Key, change: tuple[_Act, CheckResult], known: 
 
 def _tell_end(tx: Tx, this: _Pass, incident: Incident, found: CheckResult) -> None:
     """Write the alert about an end, under each name by which people were told of the beginning."""
-    if found.standing is Standing.NOT_APPLICABLE:
+    if found.status is Status.NOT_APPLICABLE:
         found = dataclasses.replace(found, reason=f"{found.reason}; before that: {incident.reason}")
     if incident.job_id != incident.subject:
         _tell(tx, this, incident, found, _Act.END)

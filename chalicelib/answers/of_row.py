@@ -25,7 +25,7 @@ _WHAT_CATCHUP_DOES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Explanation:
     """An answer's name, why it is so, and what happens or is to be done next (None: see what comes next)."""
 
     answer: str
@@ -39,7 +39,7 @@ def of_standing(run: Run) -> str | None:
     return _BY_STANDING.get(said) if run.state in {RunState.SKIPPED, RunState.MISSED} else None
 
 
-def explain(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Finding:
+def explain(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Explanation:
     """Return what became of the occurrence that a row stands for. `waiting` says what a due run waits for."""
     if run.state is RunState.RUNNING:
         return _running(e, run)
@@ -51,7 +51,7 @@ def explain(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Finding:
         return _skipped(e, run)
     if not run.attempt:
         why = first_line(run.cancel_reason or run.error or "cancelled")
-        return Finding(
+        return Explanation(
             "skipped", f"{_time(e, run)} did not run: its run {run.id} ended before it began ({why})"
         )
     return _ran(e, run)
@@ -61,7 +61,7 @@ def _time(e: Evidence, run: Run) -> str:
     return f"The occurrence of {when(run.scheduled_for, e.zone)}"
 
 
-def _running(e: Evidence, run: Run) -> Finding:
+def _running(e: Evidence, run: Run) -> Explanation:
     begun = e.attempts[-1].started_at if e.attempts else run.started_at or run.due_at
     tries = f", attempt {run.attempt} of {run.max_attempts}" if run.attempt > 1 else ""
     done = "" if run.progress is None else f", {run.progress:.0%} done"
@@ -70,16 +70,16 @@ def _running(e: Evidence, run: Run) -> Finding:
         f"{_time(e, run)} is running as run {run.id} since {when(begun, e.zone)} "
         f"({length(e.now - begun)}{tries}{done}){ending}{_lateness(e, run)}"
     )
-    return Finding(
+    return Explanation(
         "running", cause, f"`sauron logs -f {run.id}` follows it, `sauron cancel {run.id}` ends it"
     )
 
 
-def _queued(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Finding:
+def _queued(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Explanation:
     s = e.standing
     if run.attempt and (not s.enabled or s.rejected is not None):
         why = "removed" if s.removed else "rejected" if s.rejected is not None else "disabled"
-        return Finding(
+        return Explanation(
             "queued",
             f"{_time(e, run)} is queued as run {run.id} after attempt {run.attempt} of {run.max_attempts} "
             f"failed ({first_line(run.error)}), but it is not tried again, because the job is {why}",
@@ -90,23 +90,25 @@ def _queued(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Finding:
         at = f"{when(run.due_at, e.zone)}, in {length(run.due_at - e.now)}"
         if run.attempt:
             failed = f"attempt {run.attempt} of {run.max_attempts} failed ({first_line(run.error)})"
-            return Finding(
+            return Explanation(
                 "queued",
                 f"{_time(e, run)} is queued as run {run.id}: {failed}, and the next attempt begins at {at}",
                 f"It is tried again by itself; to give up: `sauron cancel {run.id}`",
             )
         jitter = " (jitter_minutes delays it)" if run.fire_at and run.due_at > run.fire_at else ""
         step = "" if e.queue_enabled else NOTHING_STARTS
-        return Finding(answer, f"{_time(e, run)} is queued as run {run.id} and starts at {at}{jitter}", step)
+        return Explanation(
+            answer, f"{_time(e, run)} is queued as run {run.id} and starts at {at}{jitter}", step
+        )
     cause, step = waiting or ("a worker takes it in a moment", "It starts by itself")
-    return Finding(
+    return Explanation(
         "queued",
         f"{_time(e, run)} is queued as run {run.id} and was due {length(e.now - run.due_at)} ago: {cause}",
         step,
     )
 
 
-def _ran(e: Evidence, run: Run) -> Finding:
+def _ran(e: Evidence, run: Run) -> Explanation:
     begun = run.started_at or run.due_at
     took = f", took {length(run.finished_at - begun)}" if run.finished_at else ""
     tries = f" after {counted(run.attempt, 'attempt')}" if run.attempt > 1 else ""
@@ -118,10 +120,10 @@ def _ran(e: Evidence, run: Run) -> Finding:
     )
     if run.state in BAD:
         step = f"`sauron logs {run.id}` shows its output, `sauron retry {run.id}` runs it again"
-        return Finding("ran", cause, step)
+        return Explanation("ran", cause, step)
     if run.state is RunState.DEGRADED:
-        return Finding("ran", cause, f"`sauron logs {run.id}` shows its output")
-    return Finding("ran", cause)
+        return Explanation("ran", cause, f"`sauron logs {run.id}` shows its output")
+    return Explanation("ran", cause)
 
 
 def _lateness(e: Evidence, run: Run) -> str:
@@ -150,9 +152,9 @@ def _silence(e: Evidence) -> str:
     return f"from {since} to {until}"
 
 
-def _missed(e: Evidence, run: Run) -> Finding:
+def _missed(e: Evidence, run: Run) -> Explanation:
     if run.reason is None or "not running" not in run.reason:
-        return Finding(
+        return Explanation(
             "missed", f"{_time(e, run)} was missed: {first_line(run.reason) or 'no reason is kept'}"
         )
     silence = _silence(e)
@@ -168,22 +170,22 @@ def _missed(e: Evidence, run: Run) -> Finding:
         else ""
     )
     time = f"The occurrence of {when(e.at, e.zone)}"
-    return Finding(
+    return Explanation(
         "missed",
         f"{time} was missed because Sauron was not running {silence}{rule}{many}",
         f"{done}{'to' if done else 'To'} run the job now: `sauron run {e.job.id}`",
     )
 
 
-def _skipped(e: Evidence, run: Run) -> Finding:
+def _skipped(e: Evidence, run: Run) -> Explanation:
     reason = (run.reason or "").partition(";")[0]
     step = f"To run the job now: `sauron run {e.job.id}`"
     other = e.other
     if not reason.startswith("overlap") or other is None:
-        return Finding("skipped", f"{_time(e, run)} was skipped: {first_line(run.reason)}", step)
+        return Explanation("skipped", f"{_time(e, run)} was skipped: {first_line(run.reason)}", step)
     if "replaced" in reason:
         cause = f"the newer run {other.id} took its place before it began (overlap=replace)"
-        return Finding("skipped", f"{_time(e, run)} was skipped: {cause}", step)
+        return Explanation("skipped", f"{_time(e, run)} was skipped: {cause}", step)
     end = (
         "is still not over"
         if other.state in UNFINISHED
@@ -196,7 +198,7 @@ def _skipped(e: Evidence, run: Run) -> Finding:
         if other.fire_at
         else f"asked for by {other.requested_by or 'hand'} at {when(other.created_at, e.zone)}"
     )
-    return Finding(
+    return Explanation(
         "skipped",
         f"{_time(e, run)} was skipped because run {other.id} ({of}) {end} (overlap=skip)",
         step,

@@ -19,14 +19,14 @@ from chalicelib.store.standings import Standing
 
 from . import clock_changes, of_row
 from .evidence import Evidence
-from .of_row import Finding
+from .of_row import Explanation
 from .spans import following, previous
 from .wording import first_line, length, when
 
 _REJECTED_STEP = "Mend the definition in the bundle and push; the next sync brings it"
 
 
-def decide(e: Evidence, *, waiting: tuple[str, str] | None = None) -> Finding:
+def decide(e: Evidence, *, waiting: tuple[str, str] | None = None) -> Explanation:
     """Return the answer about the instant of the evidence; `waiting` says what a due run waits for."""
     row = e.row
     if paused := _by_pause(e, row):
@@ -40,7 +40,7 @@ def decide(e: Evidence, *, waiting: tuple[str, str] | None = None) -> Finding:
     return _by_what_it_was(e) or _by_schedule(e)
 
 
-def _by_pause(e: Evidence, row: Run | None) -> Finding | None:
+def _by_pause(e: Evidence, row: Run | None) -> Explanation | None:
     """Return the answer if a pause of everything keeps, or kept, the occurrence from starting."""
     if e.pause is None:
         return None
@@ -61,10 +61,10 @@ def _by_pause(e: Evidence, row: Run | None) -> Finding | None:
     since = when(e.pause.since, e.zone)
     cause = f"{subject} {what}, because everything {verb} paused{who}{why} since {since}{end}"
     step = f"`sauron run {e.job.id} --force` runs it all the same; `sauron unpause` ends the pause"
-    return Finding("paused", cause, None if over else step)
+    return Explanation("paused", cause, None if over else step)
 
 
-def _by_what_it_was(e: Evidence) -> Finding | None:
+def _by_what_it_was(e: Evidence) -> Explanation | None:
     """Return the answer if the job was gone, unknown, refused or off, whatever its schedule."""
     if e.standing.removed:
         return _by_standing(e, "removed")
@@ -77,7 +77,7 @@ def _by_what_it_was(e: Evidence) -> Finding | None:
     return _by_standing(e, "disabled") if is_off else None
 
 
-def _by_schedule(e: Evidence) -> Finding:
+def _by_schedule(e: Evidence) -> Explanation:
     """Return the answer for a job that was on, and has no row there."""
     if not is_time(e):
         return _not_due(e)
@@ -87,7 +87,7 @@ def _by_schedule(e: Evidence) -> Finding:
         return _unknown_yet(e)
     if e.at > e.job.cursor or not is_ticking(e.last_tick, e.now):
         return _overdue(e)
-    return Finding(
+    return Explanation(
         "missed",
         f"The occurrence of {when(e.at, e.zone)} has no run, skip or miss in the ledger",
         f"`sauron audit` lists every such hole of {e.job.id}",
@@ -104,7 +104,7 @@ def _of(standing: Standing) -> str:
     return "removed" if standing.removed else "rejected" if standing.rejected is not None else "disabled"
 
 
-def _by_standing(e: Evidence, answer: str) -> Finding:
+def _by_standing(e: Evidence, answer: str) -> Explanation:
     """Return why nothing ran at that instant: the job was gone, its definition refused, or it was off."""
     s, job = e.standing, e.job
     is_past = e.at < e.now
@@ -114,13 +114,13 @@ def _by_standing(e: Evidence, answer: str) -> Finding:
         since = f" at {when(s.since, e.zone)}" if s.since else ""
         by = f": {commit} no longer has it" if commit else ""
         step = f"Its runs are kept: `sauron runs --job {job.id}`; to have it back, define it again and sync"
-        return Finding("removed", f"Job {job.id} was removed from the bundle{since}{by}", step)
+        return Explanation("removed", f"Job {job.id} was removed from the bundle{since}{by}", step)
     if answer == "rejected":
         why = first_line(s.rejected or job.rejected or (e.row.error if e.row else None))
         by = f" in {commit}" if commit else ""
         verb = "was" if is_past and job.rejected is None else "is"
         cause = f"The definition of job {job.id} {verb} rejected{by}{since}{f': {why}' if why else ''}"
-        return Finding("rejected", cause, _REJECTED_STEP if job.rejected else None)
+        return Explanation("rejected", cause, _REJECTED_STEP if job.rejected else None)
     off = f"Job {job.id} is off"
     if e.decided_at != e.now:
         off = (
@@ -130,19 +130,19 @@ def _by_standing(e: Evidence, answer: str) -> Finding:
         who, until = s.who or "an operator", f" until {when(s.until, e.zone)}" if s.until else ""
         why = f" ({first_line(s.reason)})" if s.reason else ""
         cause = f"{off}: {who} disabled it{why}{since}{until}"
-        return Finding("disabled", cause, None if s.until else _how_to_enable(e))
+        return Explanation("disabled", cause, None if s.until else _how_to_enable(e))
     override = job.override
     if override and override.enabled and override.until and override.until < e.at:
         who, end = override.by or "an operator", when(override.until, e.zone)
         cause = f"{off}: {who} enabled it only until {end}, and then git (enabled=False) decides again"
-        return Finding("disabled", cause, _how_to_enable(e))
+        return Explanation("disabled", cause, _how_to_enable(e))
     known = s.since is not None or not is_past or not job.spec.enabled
     by = (
         f"git has enabled=False{since}{f' ({commit})' if commit else ''}"
         if known
         else "by whom is not recorded"
     )
-    return Finding("disabled", f"{off}: {by}", _how_to_enable(e))
+    return Explanation("disabled", f"{off}: {by}", _how_to_enable(e))
 
 
 def _how_to_enable(e: Evidence) -> str | None:
@@ -166,37 +166,37 @@ def _commit(e: Evidence, sha: str | None) -> str | None:
     return f"revision {sha[:12]}{f' ({said})' if said else ''}"
 
 
-def _unknown_yet(e: Evidence) -> Finding:
+def _unknown_yet(e: Evidence) -> Explanation:
     begin = max(e.known_since, e.ledger_from) if e.pruned else e.known_since
     if e.pruned:
         cause = (
             f"What happened at {when(e.at, e.zone)} is not kept: older runs of {e.job.id} were deleted, and "
             f"its records begin at {when(begin, e.zone)}"
         )
-        return Finding("not_yet_defined", cause, "SAURON_KEEP_RUNS_DAYS says how long runs are kept")
+        return Explanation("not_yet_defined", cause, "SAURON_KEEP_RUNS_DAYS says how long runs are kept")
     first = e.spans[0].revision if e.spans else e.standings[0].revision if e.standings else e.job.revision
     commit = _commit(e, first)
     brought = f"{commit} brought it" if commit else "it came"
-    return Finding(
+    return Explanation(
         "not_yet_defined",
         f"Job {e.job.id} was not defined yet at {when(e.at, e.zone)}: {brought} at {when(begin, e.zone)}",
     )
 
 
-def _not_due(e: Evidence) -> Finding:
+def _not_due(e: Evidence) -> Explanation:
     span = e.span
     if span is None and e.job.spec.after:
         first = e.job.spec.after[0]
         cause = f"Job {e.job.id} has no schedule of its own then: it runs {e.job.spec.schedule_text}"
-        return Finding("not_due", cause, f"`sauron why {first}` tells of {first}")
+        return Explanation("not_due", cause, f"`sauron why {first}` tells of {first}")
     if span is None:  # it was defined, or switched on, at that very instant
         cause = f"The schedule of job {e.job.id} was in force only after {when(e.at, e.zone)}"
-        return Finding("not_due", cause, _around(e))
+        return Explanation("not_due", cause, _around(e))
     schedule, job = span.schedule, e.job
     verb = "is" if e.at > e.now else "was"
     cause = f"Job {job.id} {verb} not due at {when(e.at, e.zone)}"
     if because := clock_changes.at_no_occurrence(schedule, e.at):
-        return Finding("not_due", f"{cause}, because {because}", _around(e))
+        return Explanation("not_due", f"{cause}, because {because}", _around(e))
     today = (job.spec.cron, job.spec.timezone)
     cause += f": its schedule{' then' if (schedule.expression, schedule.zone) != today else ''} "
     cause += f"{verb} {_words(schedule.expression, schedule.zone)}"
@@ -204,7 +204,7 @@ def _not_due(e: Evidence) -> Finding:
         cause += f" (today it is {_words(*today)})"
     if e.other is not None and e.at <= e.now:
         cause += f"; run {e.other.id} was going on then"
-    return Finding("not_due", cause, _around(e))
+    return Explanation("not_due", cause, _around(e))
 
 
 def _words(cron: str, zone: str) -> str:
@@ -226,7 +226,7 @@ def _around(e: Evidence) -> str:
     return f"Of its occurrences, {' and '.join(parts)}"
 
 
-def _to_come(e: Evidence) -> Finding:
+def _to_come(e: Evidence) -> Explanation:
     job = e.job
     starts = job.spec.due_at(e.at)
     cause = f"Job {job.id} is due at {when(e.at, e.zone)}, in {length(e.at - e.now)}"
@@ -237,18 +237,18 @@ def _to_come(e: Evidence) -> Finding:
         who = override.by or "an operator"
         cause += f"; before that it is off until {when(override.until, e.zone)}, by {who}"
     if not is_ticking(e.last_tick, e.now):
-        return Finding("due", cause, _not_running(e))
+        return Explanation("due", cause, _not_running(e))
     if not e.queue_enabled:
-        return Finding("due", cause, of_row.NOTHING_STARTS)
+        return Explanation("due", cause, of_row.NOTHING_STARTS)
     going = next((run for run in e.unfinished if run.state is RunState.RUNNING), None)
     if going is not None and job.spec.overlap != "allow" and e.at == following(e.spans, e.now):
         then = {"skip": "this one is skipped", "queue": "this one waits", "replace": "that one is ended"}
-        return Finding(
+        return Explanation(
             "due",
             cause,
             f"If run {going.id} is not over then, {then[job.spec.overlap]} (overlap={job.spec.overlap})",
         )
-    return Finding("due", cause, "It starts by itself")
+    return Explanation("due", cause, "It starts by itself")
 
 
 def _not_running(e: Evidence) -> str:
@@ -256,21 +256,21 @@ def _not_running(e: Evidence) -> str:
     return f"Sauron is not running ({last}): start it with `sauron serve`"
 
 
-def _overdue(e: Evidence) -> Finding:
+def _overdue(e: Evidence) -> Explanation:
     """Return what the next tick will make of an occurrence that no tick has accounted for."""
     rows = account(e.job, now=e.now, until=e.now).rows
     runs = any(row["fire_at"] == e.at and row["state"] is RunState.QUEUED for row in rows)
     time = f"The occurrence of {when(e.at, e.zone)}"
     if is_ticking(e.last_tick, e.now):
-        return Finding(
+        return Explanation(
             "due", f"{time} has just fired and is not queued yet", "The next tick, within a minute, does it"
         )
     policy = f"catchup={e.job.spec.catchup}"
     if runs:
-        return Finding(
+        return Explanation(
             "due", f"{time} has not run yet and will when Sauron is back ({policy})", _not_running(e)
         )
-    return Finding(
+    return Explanation(
         "missed", f"{time} is missed, and will not be run when Sauron is back ({policy})", _not_running(e)
     )
 

@@ -15,7 +15,7 @@ from chalicelib.store.standings import Standing
 
 from . import clock_changes, of_row
 from .evidence import Evidence
-from .of_row import Finding
+from .of_row import Explanation
 from .spans import following, previous
 from .why import is_time, what_comes_next
 from .wording import first_line, sentence, when
@@ -26,7 +26,7 @@ MOST_FACTS = 20  # of what was in force: a job that is switched every day has ma
 
 
 def as_json(
-    e: Evidence, found: Finding, *, remark: str | None, asked: bool, last: Run | None = None
+    e: Evidence, found: Explanation, *, remark: str | None, asked: bool, last: Run | None = None
 ) -> dict[str, Any]:
     """Return the answer as every door gives it.
 
@@ -64,14 +64,14 @@ def as_json(
     }
 
 
-def _step(e: Evidence, found: Finding, *, asked: bool) -> str | None:
+def _step(e: Evidence, found: Explanation, *, asked: bool) -> str | None:
     says_it = found.answer in {"due", "not_due", "disabled"}
     if found.step is not None and (asked or says_it):
         return found.step
     return "; ".join(part for part in (found.step, what_comes_next(e)) if part) or None
 
 
-def _clocks(e: Evidence, found: Finding) -> str | None:
+def _clocks(e: Evidence, found: Explanation) -> str | None:
     """Say what a change of the clocks did to the occurrence, or to its neighbour where there is none."""
     if e.span is None or found.answer in {"removed", "not_yet_defined"}:
         return None
@@ -133,7 +133,7 @@ def _held(e: Evidence) -> str | None:
     return None
 
 
-def _asked_by_hand(e: Evidence, found: Finding, *, asked: bool) -> str | None:
+def _asked_by_hand(e: Evidence, found: Explanation, *, asked: bool) -> str | None:
     """Mention a run that somebody asked for near that time, where nothing ran by the schedule."""
     if not e.by_hand or (asked and found.answer in {"ran", "running", "queued"}):
         return None

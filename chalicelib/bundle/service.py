@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib.answers.job_set import Candidate
 from chalicelib.clock import Clock
@@ -22,6 +22,9 @@ from .candidates import LocalCandidates
 from .lazy_revisions import LazyRevisions
 from .report import SyncReport
 from .sync import rollback, sync
+
+if TYPE_CHECKING:
+    from .revisions import Revisions
 
 EARLY = timedelta(seconds=30)  # a minute's clock fires a little early or late: half a minute decides
 
@@ -122,7 +125,7 @@ class BundleService:
             return self.sync_pushed()
         return self.sync(ref=ref, accept_removals=bool(detail.get("accept_removals")), by=by)
 
-    def _loader(self) -> Any:
+    def _loader(self) -> Revisions | None:
         return self._revisions.get() if self._settings.jobs_git_repo_url else None
 
     def _after(self, report: SyncReport) -> SyncReport:

@@ -119,7 +119,7 @@ class Finisher:
         output = end.attempt.log
         done = finish.finish_and_claim(
             self._store,
-            finish.End(
+            finish.AttemptEnd(
                 end.run, end.spec, end.verdict, self._owner, now, retry_at, self._publish, output.newest
             ),
             flush=functools.partial(output.flush, now=now) if output.dirty else None,

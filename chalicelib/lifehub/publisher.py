@@ -28,7 +28,7 @@ from chalicelib import logs
 from chalicelib.clock import Clock, iso
 from chalicelib.model.backoff import Backoff
 from chalicelib.store import Store, bundle, duties, outbox, registry
-from chalicelib.store.outbox import Entry, Kind
+from chalicelib.store.outbox import Entry, RowKind
 
 from .connection import LifeHubError, Link, Patience, own
 from .rows import Row, job_key, of_attempt, of_definition, of_job
@@ -135,7 +135,7 @@ class Publisher:
             if not own(connection, self._scheduler):
                 return None
             entries = self._waiting()
-        every = any(entry.kind is Kind.JOBS for entry in entries)
+        every = any(entry.kind is RowKind.JOBS for entry in entries)
         refused = self._copy_all() if every else {}  # jobs first: runs may refer to them
         if refused is None:
             return None
@@ -144,7 +144,7 @@ class Publisher:
                 return None
             named = {entry.job_id for entry in entries if entry.job_id}
             refused |= self._put_jobs(connection, sorted(named))
-            attempts = [entry for entry in entries if entry.kind is Kind.ATTEMPT]
+            attempts = [entry for entry in entries if entry.kind is RowKind.ATTEMPT]
             runs = [
                 of_attempt(entry.facts or {}, scheduler=self._scheduler, host=self._host)
                 for entry in attempts
@@ -154,7 +154,7 @@ class Publisher:
         bad |= {
             entry.id: refused[entry.job_id]
             for entry in entries
-            if entry.kind is Kind.JOB and entry.job_id in refused
+            if entry.kind is RowKind.JOB and entry.job_id in refused
         }
         self._settle(entries, bad, refused if every else {})
         return len(entries)

@@ -35,7 +35,7 @@ TAIL_CHARS = 5000  # of an attempt's output
 _b = outbox.c
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """What a row asks to be copied."""
 
     ATTEMPT = "attempt"
@@ -48,7 +48,7 @@ class Entry:
     """A row that waits. `facts` are an attempt's, with times as ISO 8601 text; None for jobs."""
 
     id: int
-    kind: Kind
+    kind: RowKind
     job_id: str | None
     facts: dict[str, Any] | None
     created_at: datetime
@@ -98,7 +98,7 @@ def put_attempt(tx: Tx, run: Run, verdict: Verdict, *, now: datetime) -> None:
         "loaded_at": told.booted_at and iso(told.booted_at),
         "source": told.source,
     }
-    tx.execute(_put, {"kind": Kind.ATTEMPT, "job_id": run.job_id, "facts": facts, "created_at": now})
+    tx.execute(_put, {"kind": RowKind.ATTEMPT, "job_id": run.job_id, "facts": facts, "created_at": now})
 
 
 def facts_of(
@@ -140,16 +140,18 @@ def _tail(tx: Tx, run: Run) -> str | None:
 
 _forget_job = (
     delete(outbox)
-    .where(_b.kind == Kind.JOB, _b.job_id == bindparam("job"))
+    .where(_b.kind == RowKind.JOB, _b.job_id == bindparam("job"))
     .returning(_b.created_at, _b.refused)
 )
-_forget_jobs = delete(outbox).where(_b.kind.in_((Kind.JOB, Kind.JOBS))).returning(_b.created_at, _b.refused)
+_forget_jobs = (
+    delete(outbox).where(_b.kind.in_((RowKind.JOB, RowKind.JOBS))).returning(_b.created_at, _b.refused)
+)
 
 
 def put_job(tx: Tx, job_id: str, *, now: datetime) -> int:
     """Note that a job is to be copied, in the transaction that switched it; return the row's id."""
     gone = tx.execute(_forget_job, {"job": job_id}).all()
-    row = {"kind": Kind.JOB, "job_id": job_id, "facts": None, "created_at": _since(gone, now)}
+    row = {"kind": RowKind.JOB, "job_id": job_id, "facts": None, "created_at": _since(gone, now)}
     key = tx.execute(_put, row).inserted_primary_key
     return int(key[0]) if key else 0
 
@@ -162,7 +164,7 @@ def put_jobs(tx: Tx, *, now: datetime, again: bool = False) -> None:
     """
     gone = tx.execute(_forget_jobs).all()
     since = now if again else _since(gone, now)
-    tx.execute(_put, {"kind": Kind.JOBS, "job_id": None, "facts": None, "created_at": since})
+    tx.execute(_put, {"kind": RowKind.JOBS, "job_id": None, "facts": None, "created_at": since})
 
 
 def _since(gone: Sequence[Any], now: datetime) -> datetime:
@@ -177,7 +179,7 @@ _waiting = select(outbox).where(_b.refused.is_(None)).order_by(_b.id).limit(bind
 def waiting(tx: Tx, most: int) -> list[Entry]:
     """Return up to `most` rows that wait, in the order of their happening; refused ones are left out."""
     rows = tx.execute(_waiting, {"most": most})
-    return [Entry(row.id, Kind(row.kind), row.job_id, row.facts, row.created_at) for row in rows]
+    return [Entry(row.id, RowKind(row.kind), row.job_id, row.facts, row.created_at) for row in rows]
 
 
 def done(tx: Tx, ids: Sequence[int]) -> None:

@@ -52,7 +52,7 @@ _verdicts = (
 )
 
 
-def verdict(tx: Tx, job_id: str) -> Any | None:
+def last_judged(tx: Tx, job_id: str) -> Any | None:
     """Return (id, state, error, error_type, finished_at) of the job's run that was judged last, or None."""
     return tx.execute(_verdicts, {"job": job_id, "most": 1}).first()
 

@@ -29,17 +29,17 @@ COMPAT_FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__f
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class HeldRevision:
     """Which revision this process holds, and since when."""
 
     sha: str
     at: datetime
 
 
-_loaded: list[Loaded] = []
+_loaded: list[HeldRevision] = []
 
 
-def loaded() -> Loaded | None:
+def loaded() -> HeldRevision | None:
     """Return the revision this process holds; None outside bundle processes."""
     return _loaded[0] if _loaded else None
 
@@ -56,7 +56,7 @@ def load(folder: str, sha: str) -> None:
     sys.path[:0] = [folder, COMPAT_FOLDER]
     sys.argv = [MANIFEST]
     job_logging.give_way()
-    _loaded[:] = [Loaded(sha, datetime.now(UTC))]
+    _loaded[:] = [HeldRevision(sha, datetime.now(UTC))]
     try:
         importlib.import_module("manifest")
     except SystemExit as error:

@@ -30,7 +30,7 @@ from tests.bench.lateness import bench_browsers, bench_lateness
 from tests.bench.measuring import ROOT
 from tests.bench.pages import bench_pages
 from tests.bench.plots import svg
-from tests.bench.postgres import bench_bell, bench_postgres, bench_runners
+from tests.bench.postgres import bench_notify, bench_postgres, bench_runners
 from tests.bench.scale import bench_scale
 from tests.bench.sqlite import bench_sqlite
 from tests.bench.ticks import bench_tick
@@ -52,7 +52,7 @@ BENCHES: dict[str, Callable[..., Report | None]] = {
     "lateness": bench_lateness,
     "browsers": bench_browsers,
     "runners": bench_runners,
-    "bell": bench_bell,
+    "notify": bench_notify,
     "cold_start": bench_cold_start,
     "scale": bench_scale,
     "downtime": bench_downtime,

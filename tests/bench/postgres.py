@@ -232,7 +232,7 @@ def bench_runners(count: int = 10_000, rounds: int = 3) -> None:
         say(f"postgres, {count:,} due runs, {what}", rate, "runs/s", f"{rate / one:.1f} x one runner")
 
 
-def bench_bell(count: int = 50) -> None:
+def bench_notify(count: int = 50) -> None:
     """From a trigger at an idle runner to the job's first line in another runner, which NOTIFY wakes."""
     with postgres() as url, tempfile.TemporaryDirectory(prefix="sauron-bench-") as name:
         shared = {

@@ -45,7 +45,7 @@ def claimed(store: Store, clock: ManualClock, job_id: str = "j", **fields: Any) 
     return run
 
 
-def end(store: Store, clock: ManualClock, run: Run, verdict: Verdict, **more: Any) -> finish.End:
+def end(store: Store, clock: ManualClock, run: Run, verdict: Verdict, **more: Any) -> finish.AttemptEnd:
     spec = define(
         store, clock, run.job_id, "0 0 1 1 *", tags=["ops", "\U0001f600"], project="hub", overlap="allow"
     ).spec
@@ -56,7 +56,7 @@ def end(store: Store, clock: ManualClock, run: Run, verdict: Verdict, **more: An
         "publish": True,
         "tail": "the last\n",
     } | more
-    return finish.End(run, spec, verdict, **given)
+    return finish.AttemptEnd(run, spec, verdict, **given)
 
 
 def told(store: Store) -> list[dict[str, Any]]:
@@ -164,7 +164,9 @@ def test_the_job_that_ends_is_free_for_its_next_run_whatever_was_guessed(
     spec = define(store, clock, "spec", "0 0 1 1 *", overlap=guess).spec
     for following in (second, third):
         now = clock.move(seconds=1)
-        ended = finish.End(run, spec, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
+        ended = finish.AttemptEnd(
+            run, spec, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail=""
+        )
         done = finish.finish_and_claim(store, ended, flush=flush, claim=True)
         assert done.recorded
         assert done.claim.run
@@ -186,7 +188,7 @@ def test_an_occurrence_that_policy_drops_is_decided_about_in_the_same_call(
     with store.write() as tx:
         enqueue.put(tx, [row | {"created_at": clock.now(), "fire_at": clock.now(), "due_at": clock.now()}])
     now = clock.move(seconds=1)
-    ended = finish.End(run, None, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
+    ended = finish.AttemptEnd(run, None, Verdict(Outcome.SUCCEEDED), "me", now, None, publish=False, tail="")
     done = finish.finish_and_claim(store, ended, flush=flush, claim=True)
     assert done.recorded
     assert done.claim.run is None
@@ -265,7 +267,7 @@ def test_a_claim_after_an_end_that_may_have_been_made_is_told(
 
     monkeypatch.setattr(store, "writing", answer_lost)
     done = finish.finish_and_claim(store, ended, flush=None, claim=True, on_unconfirmed=unconfirmed.append)
-    assert done == finish.Finished(recorded=True)
+    assert done == finish.EndAndClaim(recorded=True)
     assert unconfirmed == [ended.now]
     assert state(store, run) is RunState.SUCCEEDED
 

@@ -31,19 +31,19 @@ def shared(server: Server) -> Iterator[Store]:
 
 @pytest.fixture
 def listening(shared: Store) -> Iterator[threading.Semaphore]:
-    """A listener that has heard the ring of its own connection."""
-    rings, stopping = threading.Semaphore(0), threading.Event()
-    thread = threading.Thread(target=Notifier(shared).listen, args=(stopping, rings.release))
+    """A listener that has heard the notification of its own connection."""
+    heard, stopping = threading.Semaphore(0), threading.Event()
+    thread = threading.Thread(target=Notifier(shared).listen, args=(stopping, heard.release))
     thread.start()
-    assert rings.acquire(timeout=20)
-    yield rings
+    assert heard.acquire(timeout=20)
+    yield heard
     stopping.set()
     Notifier(shared).notify()
     thread.join(20)
     assert not thread.is_alive()
 
 
-def test_a_ring_reaches_a_listener_over_another_connection(
+def test_a_notification_reaches_a_listener_over_another_connection(
     server: Server, listening: threading.Semaphore
 ) -> None:
     other = Store(server.url())
@@ -56,17 +56,17 @@ def test_a_listener_whose_connection_broke_listens_again_and_looks_at_once(
     server: Server, shared: Store, listening: threading.Semaphore
 ) -> None:
     ask(server.url(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
-    assert listening.acquire(timeout=20)  # the ring of the new connection
+    assert listening.acquire(timeout=20)  # the notification of the new connection
     Notifier(shared).notify()
     assert listening.acquire(timeout=20)
 
 
 def test_a_listener_takes_the_address_of_a_pooler_too(server: Server) -> None:
     pooled = Store(server.url() + ("&" if "?" in server.url() else "?") + "prepare_threshold=0")
-    rings, stopping = threading.Semaphore(0), threading.Event()
-    thread = threading.Thread(target=Notifier(pooled).listen, args=(stopping, rings.release))
+    heard, stopping = threading.Semaphore(0), threading.Event()
+    thread = threading.Thread(target=Notifier(pooled).listen, args=(stopping, heard.release))
     thread.start()
-    assert rings.acquire(timeout=20)
+    assert heard.acquire(timeout=20)
     stopping.set()
     Notifier(pooled).notify()
     thread.join(20)

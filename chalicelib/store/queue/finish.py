@@ -113,7 +113,7 @@ def request_cancel(tx: Tx, run_id: RunId, *, why: str, now: datetime) -> RunStat
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class AttemptEnd:
     """How an attempt ended: for good, or until `retry_at`. With `publish` it is copied to Life Hub."""
 
     run: Run
@@ -127,7 +127,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class EndAndClaim:
     """What came of an end: whether the lease was still held, and what was claimed after it."""
 
     recorded: bool
@@ -136,32 +136,32 @@ class Finished:
 
 def finish_and_claim(
     store: Store,
-    end: End,
+    end: AttemptEnd,
     *,
     flush: Callable[[Tx], None] | None,
     claim: bool,
     on_unconfirmed: Callable[[datetime], None] = lambda _at: None,
-) -> Finished:
+) -> EndAndClaim:
     """Record an end after what `flush` writes, and claim the next run if `claim` is set.
 
     `on_unconfirmed` is given the instant of a claim whose COMMIT got no reply after the end was recorded.
     """
     if flush is None and store.pipelined and (end.spec is not None or not end.publish):
         recorded, following = store.again(lambda: _in_one_round_trip(store, end, claim=claim))
-        return Finished(recorded, following or _claim_after(store, end, on_unconfirmed))
+        return EndAndClaim(recorded, following or _claim_after(store, end, on_unconfirmed))
     return store.writing(lambda tx: _one_by_one(tx, end, flush, claim=claim))
 
 
-def _one_by_one(tx: Tx, end: End, flush: Callable[[Tx], None] | None, *, claim: bool) -> Finished:
+def _one_by_one(tx: Tx, end: AttemptEnd, flush: Callable[[Tx], None] | None, *, claim: bool) -> EndAndClaim:
     if flush:
         flush(tx)
     recorded = finish(tx, end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at)
     if recorded and end.publish:
         outbox.put_attempt(tx, end.run, end.verdict, now=end.now)
-    return Finished(recorded, claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None))
+    return EndAndClaim(recorded, claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None))
 
 
-def _in_one_round_trip(store: Store, end: End, *, claim: bool) -> tuple[bool, Claim | None]:
+def _in_one_round_trip(store: Store, end: AttemptEnd, *, claim: bool) -> tuple[bool, Claim | None]:
     """Return whether the end was recorded, and the claim; None if it needs its own transaction."""
     facts = (
         outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now)
@@ -180,7 +180,7 @@ def _in_one_round_trip(store: Store, end: End, *, claim: bool) -> tuple[bool, Cl
     return recorded, None if taken and taken.run is None else Claim(taken.run if taken else None)
 
 
-def _claim_after(store: Store, end: End, on_unconfirmed: Callable[[datetime], None]) -> Claim:
+def _claim_after(store: Store, end: AttemptEnd, on_unconfirmed: Callable[[datetime], None]) -> Claim:
     try:
         return store.writing(lambda tx: claims.claim(tx, owner=end.owner, now=end.now))
     except SQLAlchemyError:  # the end is recorded; the next look claims

@@ -17,7 +17,7 @@ from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
 from chalicelib.settings import Settings
 from chalicelib.store import alerts, bundle, duties, incidents, outbox, registry
-from chalicelib.store.outbox import Kind
+from chalicelib.store.outbox import RowKind
 from chalicelib.store.queue import claims, finish
 from chalicelib.wakeup.peers import Peers
 from chalicelib.wiring import LAMBDA, RUNNER, Runtime, Sauron
@@ -57,7 +57,7 @@ def outside() -> Iterator[Receiver]:
         yield receiver
 
 
-def waiting(sauron: Sauron) -> list[tuple[Kind, str | None]]:
+def waiting(sauron: Sauron) -> list[tuple[RowKind, str | None]]:
     with sauron.store.read() as tx:
         return [(entry.kind, entry.job_id) for entry in outbox.waiting(tx, 100)]
 
@@ -85,18 +85,18 @@ def test_without_life_hub_nothing_grows_for_it(build: Build, clock: ManualClock)
         sauron.operations.disable("report")
         sauron.operations.enable("report")
     # of no attempt, and never more than there are jobs
-    assert waiting(sauron) == [(Kind.JOBS, None), (Kind.JOB, "report")]
+    assert waiting(sauron) == [(RowKind.JOBS, None), (RowKind.JOB, "report")]
     assert sauron.publisher is None
 
 
 def test_a_start_copies_everything_and_a_switch_its_job(build: Build, clock: ManualClock) -> None:
     sauron = build(**HUB)
     sauron.membership.join()
-    assert waiting(sauron) == [(Kind.JOBS, None)]
+    assert waiting(sauron) == [(RowKind.JOBS, None)]
     sauron.operations.disable("report", SwitchRequest(until=clock.now() + timedelta(minutes=5)))
     sauron.operations.enable("report")
     sauron.operations.disable("report", SwitchRequest(until=clock.now() + timedelta(minutes=5)))
-    assert waiting(sauron) == [(Kind.JOBS, None), (Kind.JOB, "report")]
+    assert waiting(sauron) == [(RowKind.JOBS, None), (RowKind.JOB, "report")]
     assert sauron.signals.outbox.wait(0) == {""}
 
 
@@ -110,7 +110,7 @@ def test_an_override_that_ends_by_itself_is_copied(build: Build, clock: ManualCl
     assert waiting(sauron) == []
     clock.move(minutes=2)
     sauron.duties.tick()
-    assert waiting(sauron) == [(Kind.JOB, "report")]
+    assert waiting(sauron) == [(RowKind.JOB, "report")]
 
 
 def test_a_runner_has_the_builtin_jobs(build: Build) -> None:

@@ -82,7 +82,7 @@ class Scene:
         with self.store.read() as tx:
             run = history.run(tx, run_id)
             text = "".join(chunk.text for chunk in log_chunks.read(tx, run_id))
-            ends = [one for one in outbox.waiting(tx, 10) if one.kind is outbox.Kind.ATTEMPT]
+            ends = [one for one in outbox.waiting(tx, 10) if one.kind is outbox.RowKind.ATTEMPT]
         assert run
         return run, text, len(ends)
 

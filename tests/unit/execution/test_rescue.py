@@ -190,7 +190,7 @@ def test_a_cancellation_does_not_count_as_a_sign_of_life(store: Store, clock: Ma
 
 def outbox_facts(store: Store) -> list[tuple[str, str]]:
     with store.read() as tx:
-        rows = [entry.facts for entry in outbox.waiting(tx, 10) if entry.kind is outbox.Kind.ATTEMPT]
+        rows = [entry.facts for entry in outbox.waiting(tx, 10) if entry.kind is outbox.RowKind.ATTEMPT]
     return [(facts["run_id"], facts["outcome"]) for facts in rows if facts]
 
 

@@ -35,7 +35,7 @@ def test_a_runner_is_shown_from_joining_to_leaving_with_the_revision_it_has_load
     with store.read() as tx:
         (row,) = runners.all_runners(tx)
         assert (row.started_at, row.seen_at) == (one.started_at, clock.now())
-        assert [entry.kind for entry in outbox.waiting(tx, 10)] == [outbox.Kind.JOBS]
+        assert [entry.kind for entry in outbox.waiting(tx, 10)] == [outbox.RowKind.JOBS]
     one.leave()
     assert shown(store) == []
 

@@ -90,7 +90,7 @@ def test_the_end_of_a_run_gives_its_place_to_the_next_in_the_same_transaction(
     with store.write() as tx:
         run = claims.claim(tx, owner="me", now=clock.now()).run
     assert run is not None
-    ended = finish.End(run, job.spec, Verdict(Outcome.SUCCEEDED), "me", clock.now(), None, True, "")
+    ended = finish.AttemptEnd(run, job.spec, Verdict(Outcome.SUCCEEDED), "me", clock.now(), None, True, "")
     done = finish.finish_and_claim(store, ended, flush=None, claim=True)
     assert done.recorded
     assert done.claim.run is not None
