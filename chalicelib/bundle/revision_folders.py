@@ -130,7 +130,7 @@ class RevisionFolders:
                 ) from error
             return folder
         if altered is not None:
-            log.warning("revision.made_anew", sha=sha, files=str(altered))
+            log.warning("revision.replaced", sha=sha, files=str(altered))
         return made
 
     def _made(self, sha: str, *, anew: bool) -> Path:

@@ -68,7 +68,7 @@ class RevisionLoader:
         except Exception as error:
             if doing is None:
                 raise
-            log.exception("sync.broke_off", doing=doing)
+            log.exception("sync.internal_error", doing=doing)
             said = mask(f"{type(error).__name__}: {error}")[:UNEXPECTED_CHARS]
             raise BundleError(
                 f"Something unexpected went wrong while {doing} ({said}). Sauron's log has the details."

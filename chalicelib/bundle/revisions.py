@@ -208,7 +208,7 @@ class Revisions:
                 params=params,
             )
         except (LoaderError, BundleError) as error:
-            log.info("params.not_asked", job_id=job.id, reason=self._environment.masker().text(str(error)))
+            log.info("params.check_failed", job_id=job.id, reason=self._environment.masker().text(str(error)))
             return None
         return [self._environment.masker().text(one) for one in found]
 

@@ -160,7 +160,7 @@ def _unexpected(doing: str) -> Iterator[None]:
     except BundleError:
         raise
     except Exception as error:
-        log.exception("sync.broke_off", doing=doing)
+        log.exception("sync.internal_error", doing=doing)
         raise BundleError(
             f"Something unexpected went wrong while {doing} ({type(error).__name__}). "
             "Sauron's log has the details."

@@ -176,7 +176,7 @@ class AuditLog:
                 else:
                     _record_refused(tx, act, now)
         except (SQLAlchemyError, SauronError):
-            log.exception("act.not_recorded", who=act.who, door=act.door, act=act.name)
+            log.exception("act.record_failed", who=act.who, door=act.door, act=act.name)
 
 
 def _record_done(tx: Tx, act: Act, now: datetime) -> None:

@@ -12,6 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TABLES = {"chalicelib/settings.py", "chalicelib/store/schema.py"}  # one row, one setting or column
 LINES, METHODS, TOP = 300, 20, 8
+# The loader's programs log sentences for the authors of jobs.
+EVENT = re.compile(r'\blog\.(?:debug|info|warning|error|exception|critical)\(\s*"([^"]*)"')
+NAME = re.compile(r"[a-z][a-z_]*\.(?!not_)[a-z][a-z_]*")  # noun.verb_past
 
 
 def sources() -> list[Path]:
@@ -33,6 +36,12 @@ def faults(file: Path) -> Iterator[str]:
     name = str(file.relative_to(ROOT))
     if name not in TABLES and len(text.splitlines()) > LINES:
         yield f"{name} is longer than {LINES} lines"
+    if not name.startswith("sauron_jobs_loader/"):
+        yield from (
+            f"{name}: {event!r} should be named noun.verb_past"
+            for event in EVENT.findall(text)
+            if not NAME.fullmatch(event)
+        )
     for node in statements(ast.parse(text)):
         if isinstance(node, ast.ClassDef):
             methods = [one for one in node.body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]

@@ -101,7 +101,7 @@ def _end_session(current: CurrentRequest, settings: Settings) -> None:
         with current.sauron.store.write() as tx:
             sessions.end(tx, shown.value, until=shown.end)
     except (SauronError, SQLAlchemyError):  # the browser forgets its cookie all the same
-        log.exception("session.not_ended", who=current.caller.name)
+        log.exception("session.end_failed", who=current.caller.name)
 
 
 def _known(sent: str, settings: Settings) -> Token | None:

@@ -136,7 +136,7 @@ def test_an_act_and_its_entry_are_one_transaction(guarded: Sauron, log_text: io.
     assert bearer("trigger-token-1").post("/jobs/backup/trigger").status == 503
     with guarded.store.read() as tx:
         assert history.runs(tx, limit=9) == []
-    assert "act.not_recorded" in log_text.getvalue()
+    assert "act.record_failed" in log_text.getvalue()
 
 
 @pytest.mark.slow
