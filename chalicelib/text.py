@@ -30,7 +30,7 @@ SEQUENCE = re.compile(
 )
 UNFINISHED = re.compile(f"(?:\x1b[ -/]*|(?:\x1b\\[|\x9b)[0-?]*[ -/]*|{_STRING}\x1b?)\\Z")
 _LONGEST = 4096  # letters of a sequence that are waited for
-_IN_JSON = re.compile(f"[\x7f-\x9f{_MARKS}\ud800-\udfff]")  # the last are no text, so nothing can print them
+_IN_JSON = re.compile(f"[\x7f-\x9f{_MARKS}\ud800-\udfff]")  # the last are not text, so nothing can print them
 _JOINERS = "\u200c\u200d"  # within words of some scripts, and within emoji
 RESET = "\x1b[0m"
 _CONCEAL = 8

@@ -42,8 +42,8 @@ def backup(
 ) -> Backup:
     """Copy an SQLite store beside the earlier copies and delete the oldest beyond their number.
 
-    Raises StoreError when the store is no file, the folder cannot be written, or the disk has no room for the
-    copy: a copy that fills the disk would stop what it is to protect. Raises DamagedStoreError when the
+    Raises StoreError when the store is not a file, the folder cannot be written, or the disk has no room for
+    the copy: a copy that fills the disk would stop what it is to protect. Raises DamagedStoreError when the
     copy is not whole.
     """
     if store.path is None:

@@ -19,7 +19,7 @@ INTERVALS = 3  # so many syncs may fail before the bundle is stale
 
 
 def ping(url: str, *, seconds: float = SECONDS) -> str | None:
-    """Ask the address; answer None, or why that failed."""
+    """Ask the address; return None, or why that failed."""
     import httpx
 
     try:

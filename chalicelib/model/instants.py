@@ -14,7 +14,7 @@ _LEAP_SECOND = re.compile(r"(?<=\d\d:\d\d):60(?=[.,Z+-]|$)")
 
 
 class InstantError(ValueError):
-    """A text that is no instant; its sentence says why and what to write."""
+    """A text that is not a valid instant; its sentence says why and what to write."""
 
 
 def read_instant(written: str, zone: tzinfo | Literal["local"] | None = None) -> datetime:

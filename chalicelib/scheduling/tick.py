@@ -110,7 +110,7 @@ def _take_back(tx: Tx, last: datetime, now: datetime) -> int:
 
 
 def _miss_what_is_late(tx: Tx, last: datetime, now: datetime) -> int:
-    """After a silence that is no downtime, end what jobs without catch-up had queued ahead and is late.
+    """After a silence too short for a downtime, end what jobs without catch-up had queued ahead and is late.
 
     Return how many occurrences were missed.
     """

@@ -27,7 +27,7 @@ LONG_TOKEN = 16  # characters: a shorter token may be guessed, since a right one
 def unknown(environ: Mapping[str, str], table: Sequence[Row]) -> Iterator[str]:
     """Yield a warning for each variable that looks like a setting and is not: a likely typo."""
     known = {*COMMAND_LINE, *JOB}.union(*(names(row) for row in table))
-    # a file for a setting that is no secret is a fault already
+    # a file for a setting that is not a secret is a fault already
     refused = {f"{name}_FILE" for name in known}
     for name in sorted(environ):
         if name in known or name in refused:

@@ -21,7 +21,7 @@ def unasked(tx: Tx, child: Job, *, until: datetime) -> tuple[list[tuple[datetime
     """Return the occurrences that a child has no row for, each with why it is owed one; and how many it owes.
 
     Looked at are parents that ended up to `until` while the child's present definition was in force. What is
-    noted and waits to be followed is no hole.
+    noted and waits to be followed is not a hole.
     """
     period = next((one for one in registry.periods_of(tx, child.id) if one.until is None), None)
     if not child.spec.after or period is None or child.removed_at is not None:

@@ -177,8 +177,8 @@ class Store:
         An SQLite store that holds anything is first copied beside itself, unless `keep_copy` is False. Return
         whether the store is new.
 
-        Raises StoreError when the file is no database, is damaged, cannot be written, or was made by a newer
-        Sauron.
+        Raises StoreError when the file is not a database, is damaged, cannot be written, or was made by a
+        newer Sauron.
         """
         try:
             with self.read() as tx:

@@ -6,7 +6,7 @@ socket) or sent twice, and both are harmless, because a runner also looks when i
 minute.
 
 After a crash the files stay and the lock is free: that is how a peer is known to be gone, at once and
-for certain. Limit: this sees processes of one machine; on another, `gone` answers False and the lease
+for certain. Limit: this sees processes of one machine; on another, `gone` returns False and the lease
 decides.
 """
 

@@ -230,7 +230,7 @@ def _subdir_there(source: GitSource, heads: list[str], settings: Settings) -> bo
 
 
 def _store(settings: Settings, path: Path | None) -> dict[str, Any]:
-    """Return what the store says, or why it cannot be read. A store that is not there yet is no fault."""
+    """Return what the store says, or why it cannot be read. A store that is not there yet is not a fault."""
     if path is not None and not _is_there(path):
         return {}
     store = Store(settings.store_url, backups=settings.backup_dir, ca=settings.db_ca, busy_seconds=1)

@@ -1,7 +1,7 @@
 """The page of an act: its form, with what was typed and what was wrong, beside what the act will do.
 
 An act that asks once more is done when its form comes with the field `confirm`, which this page adds; a
-program may send it at once. Asking is no act: the audit log is told nothing. A mistake comes back as this
+program may send it at once. Asking is not an act: the audit log is told nothing. A mistake comes back as this
 page with a 4xx, and keeps what was typed.
 """
 

@@ -68,7 +68,7 @@ def fields(schema: Mapping[str, Any] | None) -> list[Field]:
 def read(sent: Mapping[str, str], schema: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return the params that a form's texts stand for; None if there are none. Raises FieldsError.
 
-    An empty field is no param, so that its default counts. The name "" says that the form had the params:
+    An empty field is not a param, so that its default counts. The name "" says that the form had the params:
     then a box that was not sent is false. It may hold further params as a JSON object.
     """
     properties = _properties(schema or {})
@@ -264,7 +264,7 @@ def _item(name: str, line: str, schema: Mapping[str, Any]) -> Any:
 def _json(name: str, text: str) -> Any:
     try:
         value = json.loads(text)
-        json.dumps(value, allow_nan=False)  # NaN and infinity are no JSON
+        json.dumps(value, allow_nan=False)  # NaN and infinity are not JSON
     except (ValueError, RecursionError) as error:
         where = f" ({error})" if isinstance(error, json.JSONDecodeError) else ""
         raise FieldError(name, f"{text:.80} is not JSON{where}; write a list or an object") from None

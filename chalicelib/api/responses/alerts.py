@@ -41,7 +41,7 @@ class ChannelTest(Returned):
 
 
 class AlertTest(Returned):
-    """How every channel took a test alert. A channel that fails is no error of this call."""
+    """How every channel took a test alert. A channel that fails is not an error of this call."""
 
     success: bool
     message: str

@@ -88,7 +88,7 @@ def set_aside(tx: Connection) -> dict[str, str]:
 
 
 def copy(tx: Connection, table: str, *, now: datetime) -> Copied | None:
-    """Copy the runs of an earlier queue, by the name it has now; answer None if that table is no such queue."""
+    """Copy the runs of an earlier queue, by the name it has now; return None if that table is not such a queue."""
     there = {str(one["name"]) for one in inspect(tx).get_columns(table)}
     if not there >= _NEEDED or "state" in there:
         return None
@@ -262,7 +262,7 @@ def _params(row: Row) -> dict[str, Any] | None:
     try:
         read = json.loads(text)
         if json.dumps(read, allow_nan=False, ensure_ascii=False).encode().find(b"\\u0000") >= 0:
-            raise ValueError  # noqa: TRY301 - the same answer as for text that is no JSON
+            raise ValueError  # noqa: TRY301 - the same answer as for text that is not JSON
     except (ValueError, RecursionError) as error:
         raise _UnreadableError("payload") from error
     return read if isinstance(read, dict) else None

@@ -1,7 +1,7 @@
 """Read a crontab: of a user, of the system, or of supercronic.
 
-Nothing is lost: a line that can be no job is kept with the reason. Bytes that are no UTF-8 are a reason too,
-since a manifest could not hold them; in a comment they are read as Latin-1.
+Nothing is lost: a line that cannot be a job is kept with the reason. Bytes that are not UTF-8 are a reason
+too, since a manifest could not hold them; in a comment they are read as Latin-1.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _text(raw: bytes) -> str:
 
 
 def _unreadable(raw: bytes, line: str) -> str | None:
-    """Return why a line can be no job whatever it says."""
+    """Return why a line cannot be a job whatever it says."""
     if "\0" in line:
         return "it holds a NUL character"
     try:
