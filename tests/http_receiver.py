@@ -43,7 +43,7 @@ class Receiver:
 
 @contextmanager
 def receive(*answers: Answer) -> Iterator[Receiver]:
-    """Return on a free port until the block ends."""
+    """Serve on a free port until the block ends."""
     state = Receiver("", list(answers) or [Answer()])
 
     class Handler(_Handler):

@@ -129,7 +129,7 @@ class Worker:
                 log.error("cancellation.check_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 
     def release(self, run: Run) -> None:
-        """Return a claimed run whose attempt was not started."""
+        """Release a claimed run whose attempt was not started."""
         with self._store.write() as tx:
             finish.release(tx, run, owner=self._owner)
 

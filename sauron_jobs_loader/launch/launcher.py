@@ -50,7 +50,7 @@ class Launcher:
         inherited_lock_fd: Callable[[], int | None] = lambda: None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """Return a launcher. `inherited_lock_fd` returns the descriptor of a lock that each guard holds open.
+        """Make a launcher. `inherited_lock_fd` returns the descriptor of a lock that each guard holds open.
 
         The guard keeps it until every process below it has ended. None: nothing is inherited. A supervisor
         that does not report within `report_patience` after its last time limit is killed. `now` returns the

@@ -250,28 +250,6 @@ def test_a_connection_that_is_gone_is_not_given_out_again(store: Store) -> None:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
-def test_a_claim_after_an_end_that_may_have_been_made_is_told(
-    store: Store, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = claimed(store, clock, overlap="allow")
-    define(store, clock, "alone", "0 0 1 1 *", overlap="queue")
-    Operations(store, clock).trigger("alone")
-    ended = end(store, clock, run, Verdict(Outcome.SUCCEEDED))
-    unconfirmed: list[datetime] = []
-
-    def answer_lost(act: Callable[[Tx], Any]) -> Any:
-        with store.write() as tx:
-            act(tx)
-        raise DBAPIError("COMMIT", {}, psycopg.OperationalError("the connection was lost"))
-
-    monkeypatch.setattr(store, "writing", answer_lost)
-    done = finish.finish_and_claim(store, ended, flush=None, claim=True, on_unconfirmed=unconfirmed.append)
-    assert done == finish.EndAndClaim(recorded=True)
-    assert unconfirmed == [ended.now]
-    assert state(store, run) is RunState.SUCCEEDED
-
-
 def test_only_what_stays_so_ends_the_patience_with_a_server() -> None:
     def refused(reason: str) -> int:
         tried: list[None] = []

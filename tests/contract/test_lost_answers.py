@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,15 +14,17 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from chalicelib.execution.rescue import LEASE_SECONDS, ExpiryDetector, Rescuer
 from chalicelib.execution.worker import Worker
-from chalicelib.model.runs import RunState
+from chalicelib.model.runs import Outcome, RunState, Verdict
 from chalicelib.operations.operations import Operations, TriggerRequest
-from chalicelib.store import Store, bundle, history, log_chunks, schema
+from chalicelib.store import Store, bundle, history, log_chunks, registry, schema
+from chalicelib.store.queue import finish
 from tests.conftest import Databases, ManualClock, define
 from tests.faults.proxy import Proxy
 from tests.life_hub import ask
 from tests.unit.execution.test_worker import Launching
 
 CLAIM, FINISH, INSERT = b"claimed AS", b"ended AS", b"INSERT INTO job_queue"
+CLAIM_ALONE = b"current_setting"  # of a run whose job may run once at a time
 
 
 @pytest.fixture
@@ -95,6 +98,30 @@ def test_a_claim_made_with_an_end_whose_answer_was_lost_goes_back_too(
     [following], _ = worker.claim(1)
     assert {run.id, following.id} == asked
     assert following.attempt == 1
+
+
+def test_a_claim_after_an_end_whose_answer_was_lost_is_told_and_the_end_stays(
+    robbed: Store, proxy: Proxy, clock: ManualClock, worker: Worker
+) -> None:
+    Operations(robbed, clock).trigger("j")
+    [run], _ = worker.claim(1)
+    define(robbed, clock, "alone", "0 0 1 1 *", overlap="queue")
+    Operations(robbed, clock).trigger("alone")
+    with robbed.read() as tx:
+        job = registry.as_it_is(tx, "j")
+    assert job
+    ended = finish.AttemptEnd(
+        run, job.spec, Verdict(Outcome.SUCCEEDED), "me", clock.now(), None, publish=False, tail=""
+    )
+    unconfirmed: list[datetime] = []
+    proxy.swallow(CLAIM_ALONE)
+    done = finish.finish_and_claim(robbed, ended, flush=None, claim=True, on_unconfirmed=unconfirmed.append)
+    assert proxy.robbed == 1
+    assert done == finish.EndAndClaim(recorded=True)
+    assert unconfirmed == [ended.now]
+    with robbed.read() as tx:
+        assert (after := history.run(tx, run.id))
+    assert after.state is RunState.SUCCEEDED
 
 
 def test_a_trigger_whose_answer_was_lost_is_the_same_run_when_asked_again_with_its_key(

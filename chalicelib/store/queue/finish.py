@@ -85,7 +85,7 @@ _release = (
 
 
 def release(tx: Tx, run: Run, *, owner: str) -> bool:
-    """Return a claimed run whose attempt was not started: as if it had not been claimed."""
+    """Release a claimed run whose attempt was not started: as if it had not been claimed."""
     if (
         tx.execute(_release, {"run": run.id, "owner": owner, "generation": run.lease_generation}).rowcount
         != 1

@@ -39,7 +39,7 @@ class UnconfirmedClaims:
         self._claims[claimed_at] = self._clock.monotonic() + LOOKED_FOR_SECONDS
 
     def release(self, tx: Tx) -> None:
-        """Return what was claimed at these instants to the queue."""
+        """Release what was claimed at these instants."""
         for claimed_at, until in list(self._claims.items()):
             held = (
                 job_queue.c.state == RUNNING,

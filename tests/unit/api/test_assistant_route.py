@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
-from chalicelib.api import assistant
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.unit.api.client import Answer, Client, bearer
@@ -15,6 +17,25 @@ from tests.unit.api.conftest import Build
 
 TOKENS = "grafana:read:read-token-1,bot:trigger:trigger-token-1,jarvis:operate:operate-token-1"
 OPERATE = "operate-token-1"
+ROOT = Path(__file__).parents[3]
+WITHOUT_MCP = """
+import sys
+sys.modules["mcp"] = None  # as if it were not installed
+from chalice.config import Config
+from chalice.local import LocalGateway
+import app
+from chalicelib.settings import Settings
+from chalicelib.wiring import LAMBDA, PROCESS, build
+
+folder = sys.argv[1]
+store = {"JOB_QUEUE_DB_URL": f"sqlite:///{folder}/store.sqlite3", "JOBS_DIR": f"{folder}/jobs"}
+PROCESS.set(build(Settings.read(store), runtime=LAMBDA))
+gateway = LocalGateway(app.app, Config())
+headers = {"Host": "127.0.0.1:8080", "Content-Type": "application/json"}
+for method, path, body in (("POST", "/mcp", b"{}"), ("GET", "/jobs", None)):
+    got = gateway.handle_request(method, path, headers, body)
+    print(got["statusCode"], got["body"])
+"""
 TYPES = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
 
 
@@ -147,14 +168,13 @@ def test_the_door_has_the_locks_of_the_others(guarded: Sauron) -> None:
     assert send(hello("2025-11-25"), Accept="text/plain").status == 406
 
 
-def test_without_the_package_the_door_says_what_to_install(
-    guarded: Sauron, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in sys.modules if name == "mcp" or name.startswith("mcp.")]:
-        monkeypatch.setitem(sys.modules, name, None)
-    monkeypatch.delitem(sys.modules, "chalicelib.api.assistant.protocol", raising=False)
-    monkeypatch.delattr(assistant, "protocol", raising=False)
-    answer = send(hello("2025-11-25"))
-    assert answer.status == 501
-    assert "sauron[container]" in answer.problem["detail"]
-    assert bearer("operate-token-1").get("/jobs").status == 200
+@pytest.mark.process
+@pytest.mark.slow
+def test_without_the_package_the_door_says_what_to_install(tmp_path: Path, empty_store: Path) -> None:
+    shutil.copy(empty_store, tmp_path / "store.sqlite3")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MCP, tmp_path], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    (refused, problem), (listed, _) = (line.split(" ", 1) for line in done.stdout.splitlines())
+    assert (refused, listed) == ("501", "200")
+    assert "sauron[container]" in json.loads(problem)["detail"]

@@ -1,4 +1,4 @@
-"""Answers whose fields the users of the earlier system read: each field has the type that it had there."""
+"""Responses whose fields the users of the earlier system read: each field has the type that it had there."""
 
 from __future__ import annotations
 

@@ -11,8 +11,10 @@ import pytest
 from sauron_jobs_loader.toolkit.email import send_email
 from sauron_jobs_loader.toolkit.mail_message import MailError
 from sauron_jobs_loader.toolkit.smtp import SmtpMailer
+from tests.http_receiver import receive
 from tests.smtp_servers import mail_server
 from tests.tls_servers import Authority, Door
+from tests.unit.loader.toolkit.test_mail import fault
 
 PASSWORD = "hunter2%20%26%20more"
 SENDER = "Sauron <sauron@example.org>"
@@ -175,7 +177,7 @@ def test_mail_of_a_job_goes_through_the_mail_server_where_no_ses_keys_are_set(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    with mail_server() as server:
+    with mail_server() as server, receive(fault("AccessDenied", "no")) as ses:
         url = f"smtp://ops:{PASSWORD}@127.0.0.1:{server.port}"
         for name, value in {"SAURON_SMTP_URL": url, "FROM_EMAIL": SENDER, "NOTIFY_EMAIL": "a@x.test"}.items():
             monkeypatch.setenv(name, value)
@@ -184,14 +186,13 @@ def test_mail_of_a_job_goes_through_the_mail_server_where_no_ses_keys_are_set(
         assert server.subjects == ["*** and ***"]
         monkeypatch.setenv("AWS_SES_ACCESS_KEY_ID", "AKIAMADEUP")
         monkeypatch.setenv("AWS_SES_SECRET_ACCESS_KEY", "made/up/secret")
-        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        monkeypatch.setattr("sauron_jobs_loader.toolkit.ses.ATTEMPTS", 1)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", ses.url)
         assert send_email("s", "b") is None
-        assert len(server.mails) == 1
+        assert (len(server.mails), len(ses.asked)) == (1, 1)
         for name in ("AWS_SES_ACCESS_KEY_ID", "AWS_SES_SECRET_ACCESS_KEY"):
             monkeypatch.delenv(name)
         monkeypatch.setenv("SAURON_SMTP_URL", "smtp://ops@")
         assert send_email("s", "b") is None
-    assert "SES cannot be reached" in caplog.text
+    assert "SES replied AccessDenied" in caplog.text
     assert "SAURON_SMTP_URL: the host is missing; write smtp://user" in caplog.text
     assert "hunter2" not in caplog.text
