@@ -1,11 +1,12 @@
-"""What else the application takes from the loader: the builtin jobs' definitions, and a sender of mail.
+"""What else the application takes from the loader: the builtin jobs, a sender of mail, the memory's limit.
 
-Both are imported when they are used, so that a process that needs neither pays for neither.
+Each is imported when it is used, so that a process that needs none pays for none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chalicelib.settings import Settings
@@ -35,3 +36,10 @@ def mailer(settings: Settings) -> Mailer | SmtpMailer:
         secret_key=settings.aws_ses_secret_access_key,
         endpoint_url=environ.get("AWS_ENDPOINT_URL_SES") or environ.get("AWS_ENDPOINT_URL"),
     )
+
+
+def memory_limit_mb(root: Path) -> int | None:
+    """Return the limit on the memory of all of Sauron's processes, by the cgroups below `root`."""
+    from sauron_jobs_loader.launch.oom_watch import OomWatch
+
+    return OomWatch(root).limit_mb()

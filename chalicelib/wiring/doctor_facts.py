@@ -14,9 +14,8 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
@@ -25,18 +24,15 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError, SQLAlchemyError
 from chalicelib import logs
 from chalicelib.alerting.messages import channels
 from chalicelib.answers.doctor import Facts, Place, examine
+from chalicelib.bundle import repository_facts
+from chalicelib.bundle.from_loader import memory_limit_mb
 from chalicelib.bundle.job_environment import JobEnvironment
-from chalicelib.bundle.key_files import KeyFiles
 from chalicelib.clock import Clock
 from chalicelib.errors import StoreError
 from chalicelib.operations.missing_secrets import missing_secrets
 from chalicelib.settings import Settings
 from chalicelib.store import Store, duties, permissions
-from sauron_jobs_loader.errors import LoaderError, SourceError, SourceFault
 from sauron_jobs_loader.ownership import owner_name
-
-if TYPE_CHECKING:
-    from sauron_jobs_loader.git.source import GitSource
 
 SECONDS = 6.0  # for everything that asks the network or a server
 ROOT = Path("/")
@@ -66,12 +62,12 @@ def gather(
             "channels": channels(settings),
             "disk_free_mb": _free_mb(store or settings.jobs_dir),
             "stop_grace_seconds": _grace(settings.environ.get("STOP_GRACE_PERIOD", "")),
-            **_address(settings),
+            **repository_facts.of_address(settings),
         }
         if outside:
             gatherers: dict[str, Gatherer] = {
                 "store_fault": lambda: _store(settings, store),
-                "remote_fault": lambda: _remote(settings, seconds),
+                "remote_fault": lambda: repository_facts.of_remote(settings, seconds),
                 "sender_fault": lambda: _sender(settings),
             }
             found |= together(gatherers, seconds)
@@ -152,10 +148,8 @@ def _zones() -> bool:
 
 
 def _container(root: Path) -> dict[str, Any]:
-    from sauron_jobs_loader.launch.oom_watch import OomWatch
-
     inside = any((root / name).exists() for name in (".dockerenv", "run/.containerenv"))
-    return {"in_container": inside, "memory_mb": OomWatch(root).limit_mb()}
+    return {"in_container": inside, "memory_mb": memory_limit_mb(root)}
 
 
 def _grace(written: str) -> float | None:
@@ -165,68 +159,6 @@ def _grace(written: str) -> float | None:
         return None
     hours, minutes, seconds = (int(part or 0) for part in read.groups())
     return float(hours * 3600 + minutes * 60 + seconds)
-
-
-def _address(settings: Settings) -> dict[str, Any]:
-    """Return what the bundle's address says without asking its host."""
-    from sauron_jobs_loader.git.address import parse_address
-    from sauron_jobs_loader.toolkit.known_hosts import DEFAULT_PORT, HostKeyError, KnownHosts, host_name
-
-    if not settings.jobs_git_repo_url:
-        return {}
-    try:
-        address = parse_address(settings.jobs_git_repo_url, token=settings.jobs_git_token)
-    except SourceError as error:
-        return {"address_fault": str(error)}
-    if address.scheme != "ssh" or address.host is None:
-        return {}
-    try:
-        known = KnownHosts.read(settings.environ)
-    except HostKeyError as error:
-        return {"address_fault": str(error)}
-    kinds = known.kinds(host_name(address.host, address.port or DEFAULT_PORT))
-    return {"ssh_host": address.host, "host_known": bool(kinds)}
-
-
-def _remote(settings: Settings, seconds: float) -> dict[str, Any]:
-    """Return the branches of the bundle's repository, or why it does not answer."""
-    from sauron_jobs_loader.git.hosts import user_advice
-    from sauron_jobs_loader.git.source import GitSource
-
-    if (
-        not settings.jobs_git_repo_url
-        or shutil.which("git") is None
-        or _address(settings).get("address_fault")
-    ):
-        return {}
-    files = KeyFiles(settings)
-    try:
-        source = GitSource(
-            settings.jobs_git_repo_url,
-            root=settings.jobs_dir,
-            branch=settings.jobs_git_branch,
-            token=settings.jobs_git_token,
-            ssh_key_file=files.key(),
-            known_hosts_file=files.known_hosts(),
-            timeout=timedelta(seconds=max(1.0, seconds - 1)),
-        )
-        heads = source.heads()
-        return {"branches": heads, "subdir_there": _subdir_there(source, heads, settings)}
-    except LoaderError as error:
-        refused = isinstance(error, SourceError) and error.fault is SourceFault.ACCESS
-        host = re.match(r"https?://(?:[^/@]*@)?([^/:]+)", settings.jobs_git_repo_url)
-        advice = user_advice(host[1]) if refused and host and settings.jobs_git_token else None
-        return {"remote_fault": settings.masked(str(error)), "token_advice": advice}
-    finally:
-        files.close()
-
-
-def _subdir_there(source: GitSource, heads: list[str], settings: Settings) -> bool | None:
-    """Return whether the branch holds the bundle's folder; None if none is set or it cannot be told."""
-    folder, branch = settings.jobs_git_subdir, settings.jobs_git_branch
-    branch = branch or ("main" if "main" in heads else "HEAD")
-    known = folder is not None and branch in {"HEAD", *heads}
-    return source.has_folder(str(folder), branch=branch) if known else None
 
 
 def _store(settings: Settings, path: Path | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,15 @@ def test_a_file_is_read_in_one_sitting_and_a_class_has_one_subject() -> None:
 def test_the_top_of_the_application_is_seen_at_a_glance() -> None:
     files = [file.name for file in (ROOT / "chalicelib").iterdir() if file.is_file()]
     assert len(files) <= TOP, sorted(files)
+
+
+def test_every_part_of_the_application_but_the_bundle_is_kept_from_the_loader() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (kept,) = [
+        one for one in contracts["contracts"] if one.get("forbidden_modules") == ["sauron_jobs_loader"]
+    ]
+    top = {file.stem for file in (ROOT / "chalicelib").iterdir() if not file.stem.startswith("_")}
+    assert set(kept["source_modules"]) == {f"chalicelib.{name}" for name in top - {"bundle"}}
 
 
 def test_every_folder_of_the_application_says_what_it_is_for() -> None:
