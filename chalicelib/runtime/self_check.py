@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from chalicelib.answers.doctor import Finding, findings_json
 from chalicelib.answers.doctor.finding import well, wrong
 from chalicelib.aws import ssm
 from chalicelib.clock import iso
+from chalicelib.model.liveness import is_stopped
 from chalicelib.store import duties
 from chalicelib.wiring import Sauron
 
@@ -34,7 +35,6 @@ from . import process_probe
 ACT = "check"
 TMP_LOW_MB = 200
 CLOCK_SECONDS = 2.0
-TICK_LATE = timedelta(minutes=3)
 PROBE_SECONDS = 20.0
 MEMORY_SHARE = 0.8
 SENDERS = ("-upkeep", "-work")  # functions
@@ -117,7 +117,7 @@ def _tick(sauron: Sauron, name: str) -> Finding:
         done = duties.duty(tx, duties.TICK)
     if done is None:
         return wrong(name, "no tick has come yet", CURES[name])
-    if sauron.clock.now() - done[0] > TICK_LATE:
+    if is_stopped(sauron.clock.now() - done[0]):
         return wrong(name, f"the last one came at {iso(done[0])}", CURES[name])
     return well(name, f"the last one came at {iso(done[0])}")
 
