@@ -28,6 +28,7 @@ import structlog
 
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.store import Store, ledger, registry
+from chalicelib.store.database import Observer
 from tests import compiled_statements  # noqa: F401 - engines share what they compile
 from tests.handing_out import Groups, LongestFirst
 
@@ -312,6 +313,14 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.backup(file.with_name("copy.sqlite3"))
     made.close()
     return file.with_name("copy.sqlite3")
+
+
+@contextlib.contextmanager
+def observed(store: Store, observer: Observer) -> Iterator[Store]:
+    """Open the same database once more, with an observer."""
+    made = Store(store.url.render_as_string(hide_password=False), observer=observer)
+    yield made
+    made.close()
 
 
 @pytest.fixture

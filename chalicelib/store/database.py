@@ -67,6 +67,7 @@ class Store:
         backups: str | Path | None = None,
         ca: str | None = None,
         busy_seconds: float = BUSY_SECONDS,
+        observer: Observer | None = None,
     ) -> None:
         """Open the database without touching it; `migrate` makes it usable.
 
@@ -95,7 +96,7 @@ class Store:
         self._readers = self.file.readers(self.engine) if self.file else None
         if not self.file:
             event.listen(self.engine, "after_cursor_execute", _note_change)
-        self.observer: Observer | None = None
+        self.observer = observer
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Tx]:

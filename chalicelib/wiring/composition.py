@@ -54,7 +54,8 @@ STARTED_EMPTY = (
 
 def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -> Sauron:
     """Open the store, bring it to the newest schema, and build what this runtime needs. Raises StoreError."""
-    store = Store(settings.store_url, backups=settings.backup_dir, ca=settings.db_ca)
+    vitals = Vitals(clock or SystemClock(), settings.masked) if runtime.threads else None
+    store = Store(settings.store_url, backups=settings.backup_dir, ca=settings.db_ca, observer=vitals)
     peers = Peers(runners_folder(store.path) if store.path else settings.jobs_dir / "runners")
     if store.file is not None:
         unclean = store.file.was_left_open and not peers.alive()
@@ -76,7 +77,6 @@ def build(settings: Settings, *, runtime: Runtime, clock: Clock | None = None) -
     sqs = sqs_wake_up(store, clock, settings)
     ways: list[Way | None] = [signals, peers, notifier, sqs]
     waker = Waker([way for way in ways if way is not None])
-    vitals = store.observer = Vitals(clock, settings.masked) if runtime.threads else None
     membership = Membership(store, clock, peers, waker, name=name)
 
     # The bundle, and what its jobs may see.

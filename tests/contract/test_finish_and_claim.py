@@ -21,7 +21,7 @@ from chalicelib.store.postgres import engine
 from chalicelib.store.queue import claims, enqueue, finish
 from chalicelib.store.schema import job_queue
 from chalicelib.wakeup.vitals import Vitals
-from tests.conftest import ManualClock, define
+from tests.conftest import ManualClock, define, observed
 
 pytestmark = pytest.mark.every_store
 
@@ -274,6 +274,7 @@ def test_an_end_is_a_write_that_worked(
     store: Store, clock: ManualClock, flush: Callable[[Tx], None] | None
 ) -> None:
     ended = end(store, clock, claimed(store, clock), BROKE)
-    vitals = store.observer = Vitals(clock)
-    assert finish.finish_and_claim(store, ended, flush=flush, claim=True).recorded
+    vitals = Vitals(clock)
+    with observed(store, vitals) as watched:
+        assert finish.finish_and_claim(watched, ended, flush=flush, claim=True).recorded
     assert vitals.signs()["write"].age_seconds == 0

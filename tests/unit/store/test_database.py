@@ -15,7 +15,7 @@ from chalicelib.errors import StoreError
 from chalicelib.store import Store, bundle, runners, schema
 from chalicelib.store.queue import leases
 from chalicelib.store.sqlite_file import READER_KIB, WRITER_KIB
-from tests.conftest import START
+from tests.conftest import START, observed
 from tests.other_user import as_user
 
 EARLIER = """
@@ -213,28 +213,30 @@ class Witness:
 
 @pytest.mark.every_store
 def test_a_write_that_changed_something_and_one_that_was_refused_are_told(store: Store) -> None:
-    witness = store.observer = Witness()
-    with store.write() as tx:
-        assert not leases.heartbeat(tx, ["nobody"], owner="me", now=START)
-    assert witness.told == []  # nothing was to be written: that proves nothing
-    with store.write() as tx:
-        runners.runner_seen(tx, runners.Runner("r", "host", 1, "3", START, START))
-    assert witness.told == ["wrote"]
-    with pytest.raises(SQLAlchemyError), store.write() as tx:
-        tx.execute(text("DELETE FROM nowhere"))
+    witness = Witness()
+    with observed(store, witness) as watched:
+        with watched.write() as tx:
+            assert not leases.heartbeat(tx, ["nobody"], owner="me", now=START)
+        assert witness.told == []  # nothing was to be written: that proves nothing
+        with watched.write() as tx:
+            runners.runner_seen(tx, runners.Runner("r", "host", 1, "3", START, START))
+        assert witness.told == ["wrote"]
+        with pytest.raises(SQLAlchemyError), watched.write() as tx:
+            tx.execute(text("DELETE FROM nowhere"))
     assert len(witness.told) == 2
     assert "nowhere" in witness.told[1] or "no such table" in witness.told[1]
 
 
 @pytest.mark.every_store
 def test_a_row_that_breaks_a_rule_and_an_error_of_the_writer_are_no_refusals(store: Store) -> None:
-    witness = store.observer = Witness()
+    witness = Witness()
     row = {"name": "r", "host": "h", "pid": 1, "version": "3", "started_at": START, "seen_at": START}
     insert = schema.runners.insert()
-    with pytest.raises(IntegrityError), store.write() as tx:
-        tx.execute(insert.values([row, row]))
-    with pytest.raises(ZeroDivisionError), store.write() as tx:
-        assert tx.execute(insert.values(row)).rowcount / 0
+    with observed(store, witness) as watched:
+        with pytest.raises(IntegrityError), watched.write() as tx:
+            tx.execute(insert.values([row, row]))
+        with pytest.raises(ZeroDivisionError), watched.write() as tx:
+            assert tx.execute(insert.values(row)).rowcount / 0
     assert witness.told == []
 
 

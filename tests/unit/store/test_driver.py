@@ -13,6 +13,7 @@ from chalicelib.model.runs import RunState
 from chalicelib.store import Store
 from chalicelib.store.driver import Statement
 from chalicelib.store.schema import job_queue
+from tests.conftest import observed
 
 pytestmark = pytest.mark.every_store
 
@@ -108,11 +109,12 @@ def test_many_rows_are_written_at_once_and_every_row_is_read(store: Store) -> No
 
 
 def test_the_store_knows_of_rows_that_the_driver_changed(store: Store) -> None:
-    observer = store.observer = Writes()
-    put(store)
-    assert observer.done == 1
-    with store.write() as tx:
-        ONE.first(tx, {"run": "r1"})
+    observer = Writes()
+    with observed(store, observer) as watched:
+        put(watched)
+        assert observer.done == 1
+        with watched.write() as tx:
+            ONE.first(tx, {"run": "r1"})
     assert observer.done == 1
 
 
