@@ -6,7 +6,7 @@ process. Counters and histograms are `store.run_totals`, which retention does no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import __version__
 from chalicelib.alerting.check_result import Kind
+from chalicelib.model.jobs import Job
+from chalicelib.model.runs import FINAL
 from chalicelib.store import bundle, duties, history, incidents, outbox, registry, run_totals, runners
 from chalicelib.store.database import Tx
 from chalicelib.wiring import Sauron
@@ -74,21 +76,25 @@ class _Scrape:
         """Yield the metrics, from one reading of the store."""
         now = self._sauron.clock.now()
         with self._sauron.store.read() as tx:
-            yield from _of_runs(tx)
-            yield from _of_jobs(tx, now=now)
+            jobs = registry.all_jobs(tx)
+            yield from _of_runs(tx, jobs)
+            yield from _of_jobs(jobs, now=now)
             yield from _of_the_queue(tx, now=now)
             yield from _of_sauron(tx, self._sauron)
 
 
-def _of_runs(tx: Tx) -> Iterator[Metric]:
+def _of_runs(tx: Tx, jobs: Sequence[Job]) -> Iterator[Metric]:
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
     counted = run_totals.counts(tx)
     ended = CounterMetricFamily(
         "sauron_runs", "Runs that ended, by their final state.", labels=("job_id", "state")
     )
-    for (job_id, state), (runs, _) in sorted(counted.items()):
-        ended.add_metric((job_id, state), runs)
+    # From 0 on: Prometheus sees no increase in a series that begins with the first failure.
+    totals: dict[tuple[str, str], int] = {(job.id, state): 0 for job in jobs for state in FINAL}
+    totals |= {key: runs for key, (runs, _) in counted.items()}
+    for key, runs in sorted(totals.items()):
+        ended.add_metric(key, runs)
     yield ended
     well = GaugeMetricFamily(
         "sauron_job_last_success_timestamp_seconds",
@@ -108,7 +114,7 @@ def _of_runs(tx: Tx) -> Iterator[Metric]:
         )
 
 
-def _of_jobs(tx: Tx, *, now: datetime) -> Iterator[Metric]:
+def _of_jobs(jobs: Sequence[Job], *, now: datetime) -> Iterator[Metric]:
     from prometheus_client.core import GaugeMetricFamily
 
     enabled = GaugeMetricFamily("sauron_job_enabled", "1 if the job is enabled, else 0.", labels=("job_id",))
@@ -117,7 +123,7 @@ def _of_jobs(tx: Tx, *, now: datetime) -> Iterator[Metric]:
         "When the job fires next; no value while it does not fire.",
         labels=("job_id",),
     )
-    for job in registry.all_jobs(tx):
+    for job in jobs:
         enabled.add_metric((job.id,), job.enabled)
         for fire_at in job.next_fires(now=now, count=1):
             upcoming.add_metric((job.id,), fire_at.timestamp())

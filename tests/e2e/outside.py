@@ -146,9 +146,9 @@ class Served:
         wait_for(lambda: self.http.get("/ready").status_code == 200, what="/ready is 200")
         return self
 
-    def until_synced(self) -> Served:
+    def until_synced(self, **headers: str) -> Served:
         """Wait until the first revision is active."""
-        self.until_ready()
+        self.until_ready(**headers)
         wait_for(
             lambda: self.http.get("/status").json()["git_sync_status"]["current_sha"],
             what="a revision is active",

@@ -1,7 +1,9 @@
-"""Take the pictures of the documentation: the pages of one made-up night, and a tour through a real Sauron.
+"""Take the pictures of the documentation: the pages of one made-up night, a tour through a real Sauron, and a
+real Prometheus that scrapes one.
 
-The night is rendered at a fixed instant, so that a picture of it changes only when a page does; those of the
-tour have the time of their taking. Needs Debian's Chromium. `make pictures ARGS=tour` takes those alone.
+The night is rendered at a fixed instant, so that a picture of it changes only when a page does; the others
+have the time of their taking. Needs Debian's Chromium, and for the last its Prometheus.
+`make pictures ARGS=tour` takes those of the tour alone.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.chromium import Visitor, chromium
 from tests.browser.still import still
 
-from . import tour
+from . import scraped, tour
 
 DOCS = Path(__file__).parents[2] / "docs"
 MOST_BYTES = 250_000
@@ -35,13 +37,15 @@ PAGES = {
 
 
 def main() -> int:
-    """Write `docs/page-*.png` and `docs/tour-*.png`, or only those that the arguments name."""
-    wanted = sys.argv[1:] or ["page", "tour"]
+    """Write `docs/page-*.png`, `tour-*` and `prometheus-*`, or only those that the arguments name."""
+    wanted = sys.argv[1:] or ["page", "tour", "prometheus"]
     with chromium() as browser:
         if "page" in wanted:
             _night(browser)
         if "tour" in wanted:
             tour.take(browser, lambda page, name, height: _shot(page, f"tour-{name}", height))
+        if "prometheus" in wanted:
+            scraped.take(browser, lambda page, name, height: _shot(page, f"prometheus-{name}", height))
     return 0
 
 

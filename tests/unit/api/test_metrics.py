@@ -84,10 +84,8 @@ def test_the_values_are_those_of_the_store(sauron: Sauron, client: Client, clock
     sauron.duties.review()
     found = scraped(client)
     assert found["sauron_build_info"] == {(__version__,): 1}
-    assert found["sauron_runs_total"] == {
-        ("nightly-backup", "succeeded"): 1,
-        ("nightly-backup", "failed"): 1,
-    }
+    ended = {key: runs for key, runs in found["sauron_runs_total"].items() if runs}
+    assert ended == {("nightly-backup", "succeeded"): 1, ("nightly-backup", "failed"): 1}
     assert found["sauron_run_seconds_sum"][()] == pytest.approx(42, abs=0.01)
     assert found["sauron_run_seconds_count"][()] == 2
     buckets = found["sauron_run_seconds_bucket"]
@@ -107,6 +105,18 @@ def test_the_values_are_those_of_the_store(sauron: Sauron, client: Client, clock
     assert found["sauron_last_sync_timestamp_seconds"][()] == good.timestamp()
     assert found["sauron_sync_failures"][()] == 2
     assert found["sauron_outbox_rows"][()] == 0
+
+
+def test_a_jobs_totals_begin_at_0_so_that_the_first_failure_is_an_increase(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    ends = ("succeeded", "degraded", "failed", "timed_out", "cancelled", "skipped", "missed")
+    for when in ("before the first run", "after it"):
+        found = scraped(client)["sauron_runs_total"]
+        assert {state for job, state in found if job == "nightly-backup"} == set(ends), when
+        assert found["nightly-backup", "failed"] == (when == "after it"), when
+        trigger(client)
+        execute(sauron, clock, Verdict(Outcome.FAILED, "boom"))
 
 
 def test_a_scraper_gets_the_form_that_it_asks_for(sauron: Sauron, client: Client) -> None:
