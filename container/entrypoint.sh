@@ -61,7 +61,8 @@ write_private() { # name, text: renamed into place, so that no process reads hal
 if [ -z "${SSH_PRIVATE_KEY_B64:-}" ] && [ -n "${SSH_PRIVATE_KEY_B64_FILE:-}" ]; then
   [ -r "$SSH_PRIVATE_KEY_B64_FILE" ] ||
     refuse "SSH_PRIVATE_KEY_B64_FILE=$SSH_PRIVATE_KEY_B64_FILE cannot be read; name a file that user $(id -u) may read"
-  encoded=$(cat "$SSH_PRIVATE_KEY_B64_FILE")
+  encoded=$(timeout 10 head -c 1048576 "$SSH_PRIVATE_KEY_B64_FILE" | tr -d '\000') || :
+  [ -n "$encoded" ] || refuse "SSH_PRIVATE_KEY_B64_FILE=$SSH_PRIVATE_KEY_B64_FILE holds nothing; name a file of text"
 else
   encoded=${SSH_PRIVATE_KEY_B64:-}
 fi

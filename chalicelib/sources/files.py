@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sauron_jobs_loader.named_file import PATIENCE, content_of
+
 if TYPE_CHECKING:
     from dotenv.parser import Binding
 
-MOST_BYTES = 1 << 20
 _MARKS = (b"\xff\xfe", b"\xfe\xff")  # the byte order marks of UTF-16
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-[^}]*)?\}")
@@ -35,17 +36,17 @@ class EnvFile:
     warnings: tuple[str, ...] = ()
 
 
-def text_of(path: str | Path) -> str:
-    """Return a file's text without a byte order mark. Raises ValueError with the reason and the cure."""
+def text_of(path: str | Path, *, patience: float = PATIENCE) -> str:
+    """Return a file's text without a byte order mark. Raises ValueError with the reason and the cure.
+
+    A pipe into which nobody writes is given up after `patience` seconds.
+    """
     try:
-        with Path(path).open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
+        raw = content_of(path, patience=patience)
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror}); name a readable file") from None
+        raise ValueError(f"cannot be read ({error.strerror}); name a readable file of text") from None
     except ValueError:
         raise ValueError("cannot be read (a path holds no NUL); name a readable file") from None
-    if len(raw) > MOST_BYTES:
-        raise ValueError("cannot be read (it is larger than 1 MiB); name a file that holds the value alone")
     if raw.startswith(_MARKS) or b"\0" in raw:
         raise ValueError("cannot be read (it is UTF-16 or no text); save it as UTF-8")
     try:
@@ -55,10 +56,10 @@ def text_of(path: str | Path) -> str:
         raise ValueError(f"cannot be read (it is not UTF-8 in line {line}); save it as UTF-8") from None
 
 
-def secret(name: str, path: str) -> str:
+def secret(name: str, path: str, *, patience: float = PATIENCE) -> str:
     """Return the secret in the file that NAME_FILE names. Raises ValueError, also for an empty file."""
     try:
-        text = text_of(path).strip()
+        text = text_of(path, patience=patience).strip()
     except ValueError as error:
         raise ValueError(f"{name}_FILE={path!r} {error}") from None
     if not text:
@@ -66,12 +67,12 @@ def secret(name: str, path: str) -> str:
     return text
 
 
-def env_file(path: Path) -> EnvFile:
+def env_file(path: Path, *, patience: float = PATIENCE) -> EnvFile:
     """Read a file of NAME=value lines. No file, or a folder of that name, holds no variables."""
     if path.is_dir():  # `python -m venv .env` makes one
         return EnvFile(path)
     try:
-        text = text_of(path)
+        text = text_of(path, patience=patience)
     except ValueError as error:
         there = path.is_symlink() or path.exists()
         return EnvFile(path, faults=(f"{path} {error}",)) if there else EnvFile(path)

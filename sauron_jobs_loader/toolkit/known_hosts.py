@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sauron_jobs_loader.errors import LoaderError
+from sauron_jobs_loader.named_file import content_of
 
 VARIABLE = "SAURON_SSH_KNOWN_HOSTS"
 DEFAULT_PORT = 22
+MOST_BYTES = 16 << 20
 _HASHED = "|1|"
 _HASHED_PARTS = 4
 _LEAST_FIELDS = 3
@@ -63,9 +65,7 @@ class KnownHosts:
         place = given if given and not is_inline(given) else VARIABLE
         # the file may be missing, and so may the home of the account
         with contextlib.suppress(OSError, RuntimeError):
-            texts.append(
-                Path("~/.ssh/known_hosts").expanduser().read_text(encoding="utf-8", errors="replace")
-            )
+            texts.append(_text_in("~/.ssh/known_hosts"))
         return cls(tuple(parsed(line for text in texts for line in text.splitlines())), place)
 
     def kinds(self, name: str) -> list[str]:
@@ -118,10 +118,14 @@ def text_of(given: str) -> str:
     if is_inline(given):
         return given
     try:
-        return Path(given).expanduser().read_text(encoding="utf-8", errors="replace")
+        return _text_in(given)
     except OSError as error:
         reason = error.strerror or error
         raise HostKeyError(f"{VARIABLE} names the file {given}, which cannot be read: {reason}.") from error
+
+
+def _text_in(file: str) -> str:
+    return content_of(Path(file).expanduser(), most=MOST_BYTES).decode("utf-8", "replace")
 
 
 def host_name(host: str, port: int) -> str:

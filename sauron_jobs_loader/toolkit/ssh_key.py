@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sauron_jobs_loader.errors import LoaderError
+from sauron_jobs_loader.named_file import content_of
 
 if TYPE_CHECKING:
     import paramiko
@@ -52,7 +53,7 @@ def private_key(path: str | Path | None, environ: Mapping[str, str]) -> paramiko
 
 def _content(path: str | Path, where: str) -> bytes:
     try:
-        return Path(path).expanduser().read_bytes()
+        return content_of(Path(path).expanduser())
     except OSError as error:
         raise KeyFileError(
             f"{where} names the file {path}, which cannot be read: {error.strerror or error}."

@@ -37,11 +37,19 @@ CHECKS: tuple[tuple[str, Callable[[Facts, str], Finding | None]], ...] = (
 
 def examine(facts: Facts) -> list[Finding]:
     """Return what each check found. A check that the facts say nothing about is left out."""
-    parts = [fault.partition(": ") for fault in facts.faults]
-    found = [wrong(SETTINGS, f"{name} cannot be used", cure or name) for name, _, cure in parts]
+    found = [wrong(SETTINGS, *_found_and_cure(fault)) for fault in facts.faults]
     if not facts.faults:
         found.append(well(SETTINGS, "all can be read"))
     return found + [one for name, check in CHECKS if (one := check(facts, name)) is not None]
+
+
+def _found_and_cure(fault: str) -> tuple[str, str]:
+    """Return the halves of a fault of a setting: `NAME: cure`, or `what is wrong; cure`."""
+    name, _, cure = fault.partition(": ")
+    if cure:
+        return f"{name} cannot be used", cure
+    said, _, cure = fault.partition("; ")
+    return said, cure or said
 
 
 def findings_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -107,10 +107,12 @@ def test_a_wrong_key_is_refused_with_the_cure_and_not_printed(tmp_path: Path, gi
     assert given not in ended.stderr
 
 
-def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
-    ended = start(tmp_path, SSH_PRIVATE_KEY_B64_FILE="/nonexistent/key")
-    assert ended.returncode == 1
-    assert "/nonexistent/key" in ended.stderr
+def test_a_key_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    for file in ("/nonexistent/key", str(tmp_path), str(tmp_path / "empty"), "/dev/zero"):
+        ended = start(tmp_path, SSH_PRIVATE_KEY_B64_FILE=file)
+        assert ended.returncode == 1, file
+        assert f"SSH_PRIVATE_KEY_B64_FILE={file} " in ended.stderr
 
 
 def test_known_hosts_given_as_text_become_a_file(tmp_path: Path) -> None:
