@@ -31,6 +31,7 @@ from .settings_readers import PoolSizes, Token
 from .sources import environment as sources
 from .sources import files, mail_addresses, warnings
 from .sources.listen_address import listen_address
+from .sources.visible_text import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Setting:
     secret: bool = False
     address: bool = False  # the user and password in it are secret
     file: bool = False  # it may come from a file although it is not secret
+    several: bool = False  # it may have several lines
     aliases: tuple[str, ...] = ()
 
     @property
@@ -61,7 +63,7 @@ def _row(name: str, default: str | None, read: Callable[[str], Any], help_: str,
 SETTINGS: tuple[Setting, ...] = (
     _row("JOB_QUEUE_DB_URL", None, read.store_url, "The store: sqlite:////path or postgresql://. Unset: .sauron/sauron.sqlite3", secret=True, attribute="store_url"),
     _row("DATABASE_URL", None, read.life_hub_url, "Life Hub's PostgreSQL, where runs are copied to. Unset: no copy", secret=True, attribute="life_hub_url", aliases=("LIFE_HUB_DB_URL",)),
-    _row("SAURON_DB_CA", None, tls.roots, "Root of PostgreSQL's certificate, for the store and Life Hub: PEM text, system (the roots this system trusts) or rds (Amazon's; docs/aws.md)", file=True),
+    _row("SAURON_DB_CA", None, tls.roots, "Root of PostgreSQL's certificate, for the store and Life Hub: PEM text, system (the roots this system trusts) or rds (Amazon's; docs/aws.md)", file=True, several=True),
     _row("JOBS_GIT_REPO_URL", None, read.text, "The bundle: https://, ssh://, git@host:path, file:// or a local path. Unset: builtin jobs only", address=True),
     _row("JOBS_GIT_TOKEN", None, read.word, "Token for an https bundle", secret=True),
     _row("JOBS_GIT_BRANCH", None, read.word, "Branch of the bundle that is followed. Unset: main if there is one, else what the remote's HEAD names"),
@@ -70,9 +72,9 @@ SETTINGS: tuple[Setting, ...] = (
     _row("JOBS_REFRESH_INTERVAL_SECONDS", "300", read.seconds(0, 86400), "How often the bundle is synced; 0 = only when asked", attribute="refresh_interval"),
     _row("JOB_SCHEDULER_NAME", "sauron", read.text, "This scheduler's name in Life Hub and messages", attribute="scheduler_name"),
     _row("JOB_QUEUE_ENABLED", "1", read.switch, "0 stops claiming runs; everything else goes on", attribute="queue_enabled"),
-    _row("SSH_PRIVATE_KEY_B64", None, read.private_key, "Private key in base64, for an ssh bundle and for jobs that use ssh", secret=True),
+    _row("SSH_PRIVATE_KEY_B64", None, read.private_key, "Private key in base64, for an ssh bundle and for jobs that use ssh", secret=True, several=True),
     _row("SAURON_SSH_KEY_PATH", None, read.path, "File of the private key, when there is one already (the container's entrypoint sets it)"),
-    _row("SAURON_SSH_KNOWN_HOSTS", None, read.text, "Known host keys: a file, or the lines themselves"),
+    _row("SAURON_SSH_KNOWN_HOSTS", None, read.text, "Known host keys: a file, or the lines themselves", several=True),
     _row("GITHUB_TOKEN", None, read.text, "For jobs that talk to GitHub", secret=True),
     _row("AWS_SES_ACCESS_KEY_ID", None, read.text, "SES credentials for mail", secret=True),
     _row("AWS_SES_SECRET_ACCESS_KEY", None, read.text, "SES credentials for mail", secret=True),
@@ -85,9 +87,9 @@ SETTINGS: tuple[Setting, ...] = (
     _row("API_HOST", "127.0.0.1", listen_address, "Address the API listens on (0.0.0.0 in the image)"),
     _row("API_PORT", "8080", read.whole(0, 65535), "Port the API listens on; 0 picks a free one"),
     _row("LOG_LEVEL", "INFO", read.one_of("DEBUG", "INFO", "WARNING", "ERROR"), "How much Sauron says"),
-    _row("SAURON_API_TOKENS", None, read.tokens, "name:scope:token, comma-separated; scopes read < trigger < operate < admin. Unset: the API is open", secret=True),
+    _row("SAURON_API_TOKENS", None, read.tokens, "name:scope:token, comma-separated; scopes read < trigger < operate < admin. Unset: the API is open", secret=True, several=True),
     _row("SAURON_WORKERS", "8", read.whole(1, 256), "Attempts that run at once"),
-    _row("SAURON_POOLS", "", read.pools, "How many runs of each pool may run at once over all runners: db:1,api:4. A pool without a size has 1"),
+    _row("SAURON_POOLS", "", read.pools, "How many runs of each pool may run at once over all runners: db:1,api:4. A pool without a size has 1", several=True),
     _row("SAURON_JOB_ENV", "compatible", read.one_of("compatible", "declared"), "declared = jobs get their declared secrets and nothing else of the environment"),
     _row("SAURON_KILL_GRACE_SECONDS", "5", read.seconds(0, 300), "Between TERM and KILL of an attempt's processes", attribute="kill_grace"),
     _row("SAURON_DRAIN_SECONDS", "15", read.seconds(0, 3600), "How long a stopping runner lets started attempts finish", attribute="drain"),
@@ -103,7 +105,7 @@ SETTINGS: tuple[Setting, ...] = (
     _row("SAURON_PUBLIC_URL", None, read.public_url, "Where people reach this Sauron, with the path if it has one: for links and forms. Unset: API_HOST and API_PORT", address=True),
     _row("SAURON_HEARTBEAT_URL", None, read.http_url, "Pinged every minute while all is well (dead-man's switch)", secret=True),
     _row("SAURON_ALERT_WEBHOOK_URL", None, read.http_url, "Where alerts are posted as signed JSON", secret=True),
-    _row("SAURON_ALERT_URLS", None, chat_addresses.read, "Chat and push services for alerts, as apprise reads them, separated by spaces: slack:// discord:// ntfy:// json://", secret=True),
+    _row("SAURON_ALERT_URLS", None, chat_addresses.read, "Chat and push services for alerts, as apprise reads them, separated by spaces: slack:// discord:// ntfy:// json://", secret=True, several=True),
     _row("SAURON_ALERT_WEBHOOK_SECRET", None, read.webhook_secret, "Signing secret of the webhook (whsec_...)", secret=True),
     _row("SAURON_GIT_WEBHOOK_SECRET", None, read.text, "Secret of the git host's webhook: a push to POST /hooks/git is live at once (docs/git.md)", secret=True),
     _row("SAURON_ASSISTANT_BUDGET", "60", read.whole(0, 100_000), "Acts an hour that each token may do through /mcp; 0 = none"),
@@ -221,7 +223,7 @@ class Settings:
                 values[setting.attribute] = None
                 continue
             try:
-                values[setting.attribute] = setting.read(raw)
+                values[setting.attribute] = setting.read(visible(raw, several=setting.several))
                 if setting.secret:
                     secrets.update(within(raw, values[setting.attribute]))
                     if isinstance(values[setting.attribute], str):  # an address whose scheme is in lower case

@@ -19,6 +19,7 @@ _WEEK = timedelta(days=6)
 _STEPS = ((86400 * 2, 86400, "d"), (7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 _MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\U000e0001"  # direction marks and their like
 _CONTROL = f"\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}"  # all but tabs and line feeds
+LINE_ENDS = "\n\r\x85\u2028\u2029"
 _STRING = "(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])[^\x00-\x1f\x7f-\x9f]*"  # a title, a clipboard, a picture
 _ANY = re.compile(f"[{_CONTROL}]")
 SEQUENCE = re.compile(
@@ -31,6 +32,7 @@ SEQUENCE = re.compile(
 UNFINISHED = re.compile(f"(?:\x1b[ -/]*|(?:\x1b\\[|\x9b)[0-?]*[ -/]*|{_STRING}\x1b?)\\Z")
 _LONGEST = 4096  # letters of a sequence that are waited for
 _IN_JSON = re.compile(f"[\x7f-\x9f{_MARKS}\ud800-\udfff]")  # the last are not text, so nothing can print them
+_NO_LINE = re.compile(f"[{_CONTROL}{LINE_ENDS}\ud800-\udfff]")
 _JOINERS = "\u200c\u200d"  # within words of some scripts, and within emoji
 RESET = "\x1b[0m"
 _CONCEAL = 8
@@ -85,6 +87,12 @@ def unreachable(error: Exception, seconds: float) -> str:
     if isinstance(error, httpx.ConnectError):
         return f"no connection ({error})"
     return f"the connection broke ({type(error).__name__})"
+
+
+def not_of_a_line(text: str) -> str | None:
+    """Return the first character that no line of text holds: a line end, control character or lone byte."""
+    found = _NO_LINE.search(text)
+    return found and found[0]
 
 
 def storable(value: Any) -> Any:
