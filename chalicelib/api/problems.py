@@ -37,6 +37,7 @@ from chalicelib.errors import (
 log = logs.get(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+NOT_UTF_8 = "The address holds percent-encoded bytes that are not UTF-8. Encode text as UTF-8: %C3%BC is ü."
 INTERNAL = "Something went wrong inside Sauron. Its log has the details."
 
 _STATUS: dict[type[SauronError], int] = {

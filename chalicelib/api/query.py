@@ -31,14 +31,17 @@ class Query:
         for name in self._sent:
             if name not in known:
                 raise refused(name, f"it does not exist here; send one of {', '.join(known)}")
+        for name, values in self._sent.items():
+            if any("\x00" in value for value in values):
+                raise refused(name, "it holds a NUL character; leave it out")
+            if any("\ufffd" in value for value in values):  # where a gateway decoded it
+                raise refused(name, "it holds bytes that are not UTF-8; encode text as UTF-8")
 
     def text(self, name: str) -> str | None:
         """Return a text, None if it is missing or empty."""
         values = self._sent.get(name, [])
         if len(values) > 1:
             raise refused(name, "send it once")
-        if values and "\x00" in values[0]:
-            raise refused(name, "it holds a NUL character; leave it out")
         return (values[0].strip() or None) if values else None
 
     def texts(self, name: str) -> list[str]:

@@ -160,13 +160,10 @@ def _route(blueprint: Blueprint, method: str, path: str, contract: Contract) -> 
     def declare(handler: Handler) -> Handler:
         @functools.wraps(handler)
         def respond(**captured: str) -> Response:
-            names = {name: unquote(value) for name, value in captured.items()}
-            if any("\0" in value for value in names.values()):  # PostgreSQL refuses NUL in a parameter
-                return problems.response(404, "A name in the path holds a NUL character. No name does.")
             if not contract.damaged_too and (damage := known_damage()):
                 return problems.response_to(damage)
             try:
-                value = _call(handler, contract, names)
+                value = _call(handler, contract, _decoded(captured))
             except SauronError as error:
                 return problems.response_to(error)
             except DBAPIError:
@@ -184,6 +181,17 @@ def _route(blueprint: Blueprint, method: str, path: str, contract: Contract) -> 
         return respond
 
     return declare
+
+
+def _decoded(captured: Mapping[str, str]) -> dict[str, str]:
+    """Return the names in a path. Raises ProblemError for what no name holds."""
+    try:
+        names = {name: unquote(value, errors="strict") for name, value in captured.items()}
+    except UnicodeDecodeError:
+        raise problems.ProblemError(400, problems.NOT_UTF_8) from None
+    if any("\0" in value for value in names.values()):  # PostgreSQL refuses NUL in a parameter
+        raise problems.ProblemError(404, "A name in the path holds a NUL character. No name does.")
+    return names
 
 
 def _call(handler: Handler, contract: Contract, names: Mapping[str, str]) -> Any:

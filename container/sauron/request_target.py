@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
+from chalicelib.api.problems import NOT_UTF_8
 from chalicelib.errors import SauronError
 
 _FORM = re.compile(r"(?:(?i:https?)://(?P<authority>[^/?]+))?(?P<path>(?:/[^?]*)?)(?:\?(?P<query>.*))?")
@@ -61,6 +62,10 @@ def read_target(method: str, target: str) -> RequestTarget:
         raise TargetError(
             400, "The target of the request holds a character that must be percent-encoded, or a fragment."
         )
+    try:
+        unquote(target, errors="strict")
+    except UnicodeDecodeError:
+        raise TargetError(400, NOT_UTF_8) from None
     form = _FORM.fullmatch(target)
     if form is None or not (form["path"] or form["authority"]):
         raise TargetError(400, "The target of the request is not a path. Write for example GET /jobs.")

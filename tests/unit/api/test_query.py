@@ -23,6 +23,9 @@ from tests.unit.api.client import Client, trigger
         ("/runs?limit=1&limit=2", "limit", "once"),
         ("/jobs?limit=0", "limit", "1 to 1000"),
         ("/jobs?after=%00", "after", "NUL"),
+        ("/jobs?tag=a,%00", "tag", "NUL"),
+        ("/jobs?tag=caf%E9", "tag", "not UTF-8"),
+        ("/runs?job_id=%ff", "job_id", "not UTF-8"),
         ("/jobs?enabled_only=maybe", "enabled_only", "true or false"),
         ("/next?count=-1", "count", "1 to 1000"),
         ("/runs/x/log?after=-1", "after", "whole number"),
@@ -36,6 +39,12 @@ def test_a_bad_query_parameter_is_named(
     said = client.get(path).problem
     assert (said["status"], said["parameter"]) == (400, name)
     assert hint in said["detail"]
+
+
+def test_a_name_in_the_path_that_is_not_utf_8_is_refused(sauron: Sauron, client: Client) -> None:
+    for method, path in (("GET", "/jobs/caf%E9"), ("POST", "/jobs/%ff/trigger"), ("GET", "/runs/%C3")):
+        said = client.ask(method, path).problem
+        assert (said["status"], "not UTF-8" in said["detail"]) == (400, True), path
 
 
 def test_the_greatest_position_that_the_text_names_is_read(sauron: Sauron, client: Client) -> None:

@@ -100,6 +100,19 @@ def test_what_is_no_target_of_http_is_400(method: str, target: str) -> None:
     assert refused.value.status == 400
 
 
+def test_bytes_that_are_not_utf_8_are_400_on_every_route_in_path_and_query() -> None:
+    gateway = Gateway(application.app)
+    for path, methods in application.app.routes.items():
+        for bad in ("%ff", "a%C3", "%C0%AF", "%ED%A0%80", "%e9t%e9"):
+            named = path.format(job_id=bad, run_id=bad, name=bad, digest=bad)
+            for target in {named, f"{path.format(job_id='x', run_id='x', name='x', digest='x')}?q={bad}"}:
+                if bad in target:
+                    for method in methods:
+                        answer = gateway.handle(method, target, {"host": "x"}, b"")
+                        assert answer.status == 400, (method, target)
+                        assert method == "HEAD" or b"not UTF-8" in answer.body
+
+
 def test_a_path_of_a_target_has_no_slash_at_its_end() -> None:
     assert RequestTarget(("ui", "sync"), {}, None).path == "/ui/sync"
     assert RequestTarget((), {}, None).path == "/"
