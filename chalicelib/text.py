@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from sauron_jobs_loader.tls_fault import tls_fault
+
 _WEEK = timedelta(days=6)
 _STEPS = ((86400 * 2, 86400, "d"), (7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 _MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\U000e0001"  # direction marks and their like
@@ -82,6 +84,8 @@ def unreachable(error: Exception, seconds: float) -> str:
     """Say why an address could not be asked, without any of the address but its host."""
     import httpx
 
+    if isinstance(error, httpx.TransportError) and (fault := tls_fault(str(error))):
+        return fault
     if isinstance(error, httpx.TimeoutException):
         return f"no answer within {seconds:g} s"
     if isinstance(error, httpx.ConnectError):

@@ -44,14 +44,14 @@ class Authority:
     def pem(self) -> str:
         return self.root.public_bytes(serialization.Encoding.PEM).decode()
 
-    def context(self, folder: Path, *names: str) -> ssl.SSLContext:
+    def context(self, folder: Path, *names: str, until: datetime = UNTIL) -> ssl.SSLContext:
         """Return a server's side of TLS with a certificate for these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         others = x509.SubjectAlternativeName(
             [x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
         )
-        built = _certificate(subject, self.root.subject, key.public_key()).add_extension(
+        built = _certificate(subject, self.root.subject, key.public_key(), until).add_extension(
             others, critical=False
         )
         signed = built.sign(self.key, hashes.SHA256())
@@ -68,7 +68,7 @@ class Authority:
 
 
 def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, until: datetime = UNTIL
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -77,7 +77,7 @@ def _certificate(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(SINCE)
-        .not_valid_after(UNTIL)
+        .not_valid_after(until)
     )
 
 

@@ -23,6 +23,7 @@ def asset() -> AppriseAsset:
     logger = logging.getLogger(LOGGER)
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
+    logger.setLevel(logging.DEBUG)  # the reason of a connection that failed is said there alone
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of its plugins, about libraries that some of them use
         from apprise import AppriseAsset

@@ -5,15 +5,22 @@ apprise tells no more than that it failed; the reason and the status are in what
 
 from __future__ import annotations
 
+import logging
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from sauron_jobs_loader.tls_fault import tls_fault
 
 from . import library
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
 
+ROOT_IN = "REQUESTS_CA_BUNDLE"  # the variable by which the library is told of a root
+
 _STATUS = re.compile(r"\b(?:error|status|code)\W{1,3}([1-5]\d\d)\b", re.IGNORECASE)
+_SYSTEM = re.compile(r"\[Errno -?\d+\] ([A-Z][A-Za-z ]+)")
 
 
 class NotAcceptedError(Exception):
@@ -48,10 +55,30 @@ def send(service: NotifyBase, title: str, text: str, *, harmless: bool) -> None:
         notify_type=NotifyType.INFO if harmless else NotifyType.WARNING,
         body_format=NotifyFormat.TEXT,
         interpret_escapes=False,
+        log_level=logging.DEBUG,
     )
     if result:
         return
-    said = [entry.message for entry in result.logs() if entry.level in {"WARNING", "ERROR"}]
+    logged = list(result.logs())
+    said = [entry.message for entry in logged if entry.level in {"WARNING", "ERROR"}]
     reason = " ".join(" ".join(said).split()) or f"it did not accept the message within {library.SECONDS:g} s"
+    if cause := _cause([entry.message for entry in logged if entry.level == "DEBUG"]):
+        reason = f"{reason.rstrip('.')}: {cause}"
     status = _STATUS.search(reason)
     raise NotAcceptedError(reason, int(status[1]) if status else None)
+
+
+def _cause(logged: Sequence[str]) -> str | None:
+    """Return why a connection failed, of which the library says no more in its warning.
+
+    What it logs for developers holds addresses, so nothing of it is passed on but the system's own words.
+    """
+    for message in logged:
+        if message.startswith("Socket Exception: "):
+            if fault := tls_fault(message, root_in=ROOT_IN):
+                return fault
+            if known := _SYSTEM.search(message):
+                return known[1].lower()
+            if "timed out" in message:
+                return "no answer in time"
+    return None

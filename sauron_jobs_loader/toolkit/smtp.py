@@ -19,6 +19,7 @@ from ipaddress import ip_address
 
 from sauron_jobs_loader.masking import Masker
 from sauron_jobs_loader.smtp_address import SmtpAddress, parse
+from sauron_jobs_loader.tls_fault import tls_fault
 
 from .mail_message import MailError, addresses, compose
 
@@ -159,13 +160,8 @@ class SmtpMailer:
         elif isinstance(error, smtplib.SMTPNotSupportedError):
             temporary = False
             words = f"{host} cannot do what is needed: {error}"
-        elif isinstance(error, ssl.SSLCertVerificationError):
-            words = (
-                f"{host}: its certificate is not valid ({error.verify_message}); if its root is your own, "
-                "name the file of the root in SSL_CERT_FILE"
-            )
         elif isinstance(error, ssl.SSLError):
-            words = f"{host}: TLS failed ({error.reason}); smtps:// is for ports that begin with TLS"
+            words = f"{host}: {tls_fault(str(error)) or error}"
         elif isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
             words = f"{host} did not answer within {self._timeout:g} s"
         elif isinstance(error, OSError) and not isinstance(error, smtplib.SMTPException):
