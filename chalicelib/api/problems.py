@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from chalice.app import Response
+from sqlalchemy.exc import DBAPIError
 
 from chalicelib import logs
 from chalicelib.errors import (
@@ -38,6 +39,8 @@ log = logs.get(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 NOT_UTF_8 = "The address holds percent-encoded bytes that are not UTF-8. Encode text as UTF-8: %C3%BC is ü."
+UNUSABLE = "The store cannot be used right now. Try again; Sauron's log has the reason."
+LOCKED = "The store is locked: another process writes to it for long. End that one, or try again."
 INTERNAL = "Something went wrong inside Sauron. Its log has the details."
 
 _STATUS: dict[type[SauronError], int] = {
@@ -87,6 +90,11 @@ def problem(
     return {"Content-Type": CONTENT_TYPE, **(headers or {})}, json.dumps(
         body, ensure_ascii=False, default=str
     )
+
+
+def unusable(error: DBAPIError) -> str:
+    """Return what is said of a store that refused a statement."""
+    return LOCKED if "database is locked" in str(error.orig) else UNUSABLE
 
 
 def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:

@@ -166,13 +166,11 @@ def _route(blueprint: Blueprint, method: str, path: str, contract: Contract) -> 
                 value = _call(handler, contract, _decoded(captured))
             except SauronError as error:
                 return problems.response_to(error)
-            except DBAPIError:
+            except DBAPIError as error:
                 if damage := known_damage():
                     return problems.response_to(damage)
                 log.exception("request.failed", path=path)
-                return problems.response(
-                    503, "The store cannot be used right now. Try again; Sauron's log has the reason."
-                )
+                return problems.response(503, problems.unusable(error))
             return value if isinstance(value, Response) else as_json(value)
 
         methods = ["GET", "HEAD"] if method == "GET" else [method]

@@ -36,6 +36,7 @@ from chalicelib.errors import DamagedStoreError, StoreError
 from . import copies, refusals, schema
 from .driver import CHANGED
 from .migrations import takeover
+from .permissions import real_path
 from .postgres import engine as postgres
 from .postgres import locks
 from .sqlite_file import BUSY_SECONDS, WAL_BYTES, SqliteFile
@@ -80,7 +81,7 @@ class Store:
         self.ca = ca
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.pipelined = not self.sqlite and postgres.pipelined(self.url)
-        self.path = Path(self.url.database or "").resolve() if self.sqlite else None
+        self.path = real_path(self.url.database or "") if self.sqlite else None
         self.file = (
             SqliteFile(
                 self.path,

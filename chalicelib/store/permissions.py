@@ -71,8 +71,25 @@ def open_lock_file(store: Path, end: str) -> int:
     return descriptor
 
 
+def real_path(name: str) -> Path:
+    """Return the file that a name leads to: what lies beside the store lies beside the file itself."""
+    return Path(os.path.realpath(name))  # `Path.resolve` raises for a link that leads to itself
+
+
 def refuse_another_kind(store: Path) -> None:
-    """Raise StoreError for a folder, a device or a pipe, of which nothing may be changed."""
+    """Raise StoreError for a folder, a device or a pipe, of which nothing may be changed.
+
+    So is a file of several names: SQLite keeps a log for each name, and two programs that use two of them
+    damage the file (https://sqlite.org/howtocorrupt.html, section 2.4).
+    """
+    if store.is_symlink():
+        raise StoreError(f"The store {store} is a symbolic link that leads to itself. Name the file.")
+    if store.is_file() and (names := store.stat().st_nlink) > 1:
+        raise StoreError(
+            f"The store {store} is one file with {names} names (hard links), and whoever opens it by another "
+            f"name damages it. Find them with `find DIRECTORY -samefile {store}` and remove the others. "
+            "A hard link is not a backup; `sauron backup FILE` makes one."
+        )
     if store.exists() and not store.is_file():
         what = "a folder" if store.is_dir() else "a device or a pipe"
         raise StoreError(

@@ -39,6 +39,8 @@ ROOT = Path("/")
 LONGEST_NAME = 255  # bytes
 Gatherer = Callable[[], Mapping[str, Any]]
 
+HELD = "Does another process hold its file, or is the network wrong?"
+
 
 def gather(
     settings: Settings | None,
@@ -98,7 +100,8 @@ def together(gatherers: Mapping[str, Gatherer], seconds: float) -> dict[str, Any
         thread.join(max(0.0, end - time.monotonic()))
     found: dict[str, Any] = {}
     for name in gatherers:
-        found |= answers.get(name, {name: f"no answer within {seconds:g} s. Is the network right?"})
+        cure = HELD if name == "store_fault" else "Is the network right?"
+        found |= answers.get(name, {name: f"no answer within {seconds:g} s. {cure}"})
     return found
 
 

@@ -231,8 +231,10 @@ def sqlite_path(url: str) -> Path | None:
     """Return the file of an SQLite store, None for a database server."""
     from sqlalchemy.engine import make_url
 
+    from chalicelib.store.permissions import real_path
+
     parsed = make_url(url)
-    return Path(parsed.database or "").resolve() if parsed.get_backend_name() == "sqlite" else None
+    return real_path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def _quoted(part: str) -> str:

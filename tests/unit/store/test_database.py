@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -177,6 +178,27 @@ def test_what_is_no_file_is_refused_as_a_store_and_left_as_it_is(kind: str, tmp_
     assert f"{place} is {'a folder' if kind == 'folder' else 'a device or a pipe'}. Write the path of" in said
     assert place.stat().st_mode & 0o777 == 0o666
     assert list(tmp_path.iterdir()) == [place]
+
+
+def test_a_file_of_two_names_is_refused_by_either_name(empty_store: Path, tmp_path: Path) -> None:
+    file, other = tmp_path / "store.sqlite3", tmp_path / "snapshot" / "store.sqlite3"
+    shutil.copy(empty_store, file)
+    other.parent.mkdir()
+    other.hardlink_to(file)
+    for name in (file, other):
+        said = refused(f"sqlite:///{name}")
+        assert f"{name} is one file with 2 names (hard links)" in said
+        assert f"find DIRECTORY -samefile {name}" in said
+    other.unlink()
+    Store(f"sqlite:///{file}").migrate()
+
+
+def test_a_link_leads_to_the_store_and_one_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    file, link, loop = (tmp_path / name for name in ("store.sqlite3", "link.sqlite3", "loop.sqlite3"))
+    link.symlink_to(file)
+    loop.symlink_to(loop)
+    assert Store(f"sqlite:///{link}").path == file
+    assert f"{loop} is a symbolic link that leads to itself" in refused(f"sqlite:///{loop}")
 
 
 def refused(url: str) -> str:
