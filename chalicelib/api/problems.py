@@ -40,7 +40,12 @@ log = logs.get(__name__)
 CONTENT_TYPE = "application/problem+json"
 NOT_UTF_8 = "The address holds percent-encoded bytes that are not UTF-8. Encode text as UTF-8: %C3%BC is ü."
 UNUSABLE = "The store cannot be used right now. Try again; Sauron's log has the reason."
-LOCKED = "The store is locked: another process writes to it for long. End that one, or try again."
+REFUSALS = {  # of SQLite, by what it says
+    "database is locked": "The store is locked: another process holds it. End that one, or try again.",
+    "readonly database": "Sauron may not write to the store. Look at the owner and rights of its file.",
+    "disk is full": "The disk of the store is full. Free some space there; Sauron then goes on by itself.",
+    "disk I/O error": "The disk of the store fails. Look at it, and free some space there.",
+}
 INTERNAL = "Something went wrong inside Sauron. Its log has the details."
 
 _STATUS: dict[type[SauronError], int] = {
@@ -94,7 +99,8 @@ def problem(
 
 def unusable(error: DBAPIError) -> str:
     """Return what is said of a store that refused a statement."""
-    return LOCKED if "database is locked" in str(error.orig) else UNUSABLE
+    said = str(error.orig)
+    return next((words for sign, words in REFUSALS.items() if sign in said), UNUSABLE)
 
 
 def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:

@@ -13,8 +13,17 @@ from sqlalchemy.exc import OperationalError
 from chalicelib.api import problems
 from chalicelib.store import Store
 
+FILL = "CREATE TABLE filler AS SELECT randomblob(900000)"
 
-def test_a_store_that_another_process_holds_is_said_to_be_locked(empty_store: Path, tmp_path: Path) -> None:
+
+def pages(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as asked:
+        return int(asked.execute("PRAGMA page_count").fetchone()[0])
+
+
+def test_a_store_that_refuses_a_write_is_said_to_be_locked_closed_or_full(
+    empty_store: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "store.sqlite3"
     shutil.copy(empty_store, file)
     store = Store(f"sqlite:///{file}", busy_seconds=0.05)
@@ -22,7 +31,17 @@ def test_a_store_that_another_process_holds_is_said_to_be_locked(empty_store: Pa
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(OperationalError) as refused, store.write():
             pass
-    assert problems.unusable(refused.value) == problems.LOCKED
+    assert "locked: another process holds it" in problems.unusable(refused.value)
+    for setting, statement, said in (
+        ("PRAGMA query_only=1", "DELETE FROM jobs", "may not write to the store"),
+        (f"PRAGMA max_page_count={pages(file)}", FILL, "disk of the store is full"),
+    ):
+        with store.engine.connect() as tx:
+            tx.exec_driver_sql(setting)
+            with pytest.raises(OperationalError) as refused:
+                tx.exec_driver_sql(statement)
+        assert said in problems.unusable(refused.value)
+        store.engine.dispose()
     with pytest.raises(OperationalError) as refused, store.read() as tx:
         tx.exec_driver_sql("SELECT * FROM nothing")
     assert problems.unusable(refused.value) == problems.UNUSABLE
