@@ -52,7 +52,11 @@ def ago(instant: datetime, now: datetime) -> str:
 
 
 def about(seconds: float) -> str:
-    """Say about how long something takes, in one unit: "45 s", "16 min", "3 h", "2 d"."""
+    """Say about how long something takes, in one unit: "45 s", "16 min", "3 h", "2 d".
+
+    A negative span, between a clock's instants before and after it was set back, is 0.
+    """
+    seconds = max(0.0, seconds)
     unit, name = next((unit, name) for above, unit, name in _STEPS if seconds >= above)
     return f"{int(seconds // unit)} {name}"
 
@@ -65,7 +69,8 @@ def on(instant: datetime, now: datetime) -> str:
 
 
 def taken(seconds: float) -> str:
-    """Say how long something took: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min"."""
+    """Say how long something took: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min". A negative span is 0."""
+    seconds = max(0.0, seconds)
     if seconds < 10:  # noqa: PLR2004 - tenths matter while they can be seen
         return f"{seconds:.1f} s"
     whole = int(seconds)

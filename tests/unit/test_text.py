@@ -64,6 +64,10 @@ def test_a_duration_is_as_exact_as_it_can_be_seen(seconds: float, words: str) ->
     assert taken(seconds) == words
 
 
+def test_a_span_to_an_instant_before_is_0() -> None:
+    assert (about(-0.001), about(-90000), taken(-0.2)) == ("0 s", "0 s", "0.0 s")
+
+
 def test_what_a_store_cannot_hold_is_replaced_wherever_it_stands_and_nothing_else_is() -> None:
     value = {"a\x00": ["x\ud800y", math.nan, math.inf, 1.5, None, True, {"deep": ("\x00",)}]}
     kept = {"a\ufffd": ["x?y", None, None, 1.5, None, True, {"deep": ["\ufffd"]}]}

@@ -34,7 +34,7 @@ def measure(tx: Tx, run: Run, limit: timedelta | None, *, now: datetime) -> Runn
 
     The full bar is a tenth more than the usual duration. Once that is over it is the limit.
     """
-    took = (now - (run.started_at or now)).total_seconds()
+    took = max(0.0, (now - (run.started_at or now)).total_seconds())  # it may have begun after `now` was read
     usual = past_runs.usual_seconds(tx, run.job_id)
     most = limit.total_seconds() if limit else None
     slow = usual is not None and took > usual
