@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chalice.app import Blueprint, Response
-from sqlalchemy.exc import DBAPIError
 
 from chalicelib import __version__, logs
 from chalicelib.bundle.install_log import install_log
@@ -21,6 +20,7 @@ from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report, vital_signs
 from .auth import is_open
+from .problems import STORE_ERRORS
 from .routing import as_json, current_request, get, known_damage
 
 blueprint = Blueprint(__name__)
@@ -50,7 +50,7 @@ def readiness() -> Response:
     try:
         with sauron.store.read() as tx:
             report = status_report.measure(sauron, tx)
-    except DBAPIError as error:
+    except STORE_ERRORS as error:
         unread = f"cannot be read: {sauron.settings.masked(logs.reason(error))}"
     if damage := known_damage():
         unread = str(damage)

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from chalice.app import Response
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from chalicelib import logs
 from chalicelib.errors import (
@@ -40,6 +41,8 @@ log = logs.get(__name__)
 CONTENT_TYPE = "application/problem+json"
 NOT_UTF_8 = "The address holds percent-encoded bytes that are not UTF-8. Encode text as UTF-8: %C3%BC is ü."
 UNUSABLE = "The store cannot be used right now. Try again; Sauron's log has the reason."
+STORE_ERRORS = (DBAPIError, PoolTimeoutError)
+BUSY = "All connections to the database are in use. Try again, or start fewer workers (SAURON_WORKERS)."
 REFUSALS = {  # of SQLite, by what it says
     "database is locked": "The store is locked: another process holds it. End that one, or try again.",
     "readonly database": "Sauron may not write to the store. Look at the owner and rights of its file.",
@@ -97,9 +100,11 @@ def problem(
     )
 
 
-def unusable(error: DBAPIError) -> str:
-    """Return what is said of a store that refused a statement."""
-    said = str(error.orig)
+def unusable(error: SQLAlchemyError) -> str:
+    """Return what is said of a store that refused a statement or a connection, one of `STORE_ERRORS`."""
+    if isinstance(error, PoolTimeoutError):
+        return BUSY
+    said = str(error.orig) if isinstance(error, DBAPIError) else ""
     return next((words for sign, words in REFUSALS.items() if sign in said), UNUSABLE)
 
 

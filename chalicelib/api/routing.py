@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 from chalice.app import Blueprint, Chalice, Request, Response
-from sqlalchemy.exc import DBAPIError
 
 from chalicelib import logs
 from chalicelib.errors import DamagedStoreError, SauronError
@@ -166,7 +165,7 @@ def _route(blueprint: Blueprint, method: str, path: str, contract: Contract) -> 
                 value = _call(handler, contract, _decoded(captured))
             except SauronError as error:
                 return problems.response_to(error)
-            except DBAPIError as error:
+            except problems.STORE_ERRORS as error:
                 if damage := known_damage():
                     return problems.response_to(damage)
                 log.exception("request.failed", path=path)

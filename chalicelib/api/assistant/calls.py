@@ -12,8 +12,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
-
 from chalicelib import logs
 from chalicelib.api import problems
 from chalicelib.api.auth import Caller
@@ -73,7 +71,7 @@ def call(sauron: Sauron, caller: Caller, name: str, given: Mapping[str, Any]) ->
             return _said(_called(sauron, caller, tool, given))
     except SauronError as error:
         why = str(error)
-    except DBAPIError as error:
+    except problems.STORE_ERRORS as error:
         log.exception("tool.failed", tool=name)
         why = problems.unusable(error)
     except Exception:  # a client reads no more of it than over HTTP

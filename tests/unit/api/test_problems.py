@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import json
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from chalice.app import Blueprint, Chalice
+from sqlalchemy import QueuePool, create_engine
 from sqlalchemy.exc import OperationalError
 
 from chalicelib.api import problems
+from chalicelib.api.routing import get
 from chalicelib.store import Store
+from sauron.gateway import Gateway
 
 FILL = "CREATE TABLE filler AS SELECT randomblob(900000)"
 
@@ -46,3 +52,23 @@ def test_a_store_that_refuses_a_write_is_said_to_be_locked_closed_or_full(
         tx.exec_driver_sql("SELECT * FROM nothing")
     assert problems.unusable(refused.value) == problems.UNUSABLE
     store.close()
+
+
+def test_a_pool_without_a_free_connection_is_503_and_not_500(log_text: io.StringIO) -> None:
+    pool = create_engine("sqlite://", poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=0.01)
+    blueprint = Blueprint("small")
+
+    @get(blueprint, "/read")
+    def read() -> dict[str, str]:
+        with pool.connect():
+            return {}
+
+    small = Chalice("small", configure_logs=False)
+    small.register_blueprint(blueprint)
+    gateway = Gateway(small)
+    with pool.connect():
+        answer = gateway.handle("GET", "/read", {}, b"")
+    assert (answer.status, json.loads(answer.body)["detail"]) == (503, problems.BUSY)
+    assert "QueuePool limit" in log_text.getvalue()
+    assert gateway.handle("GET", "/read", {}, b"").status == 200
+    pool.dispose()
