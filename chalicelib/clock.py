@@ -7,7 +7,7 @@ that needs either is handed a `Clock`, so that a test moves time instead of wait
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 
 
@@ -36,3 +36,11 @@ class SystemClock:
 def iso(instant: datetime) -> str:
     """Write an aware instant as ISO 8601 UTC with a Z, the form of every API answer."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def local(instant: datetime, zone: tzinfo) -> datetime:
+    """Return an instant in a zone; in UTC if it is beyond the years 1 to 9999 there ("until 9999-12-31")."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant.astimezone(UTC)

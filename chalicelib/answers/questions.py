@@ -19,6 +19,7 @@ from chalicelib.settings import Settings
 from chalicelib.store import Store, bundle, history, runners
 
 from . import ask_why, job_set
+from .asked_time import LAST_YEAR
 from .job_set import Candidate, Candidates
 from .plan import plan
 from .simulate import MOST, check_span, simulate
@@ -88,7 +89,7 @@ class Questions:
         SpanError, UnknownRefError, and BundleError for a revision that cannot be fetched or does not load.
         """
         start = start or self._clock.now()
-        end = end or start + SIMULATED
+        end = end or (start + SIMULATED if start.year <= LAST_YEAR else start)
         check_span(start, end)
         if ref is not None and candidate is None:
             candidate = self._candidates.candidate(ref)

@@ -19,6 +19,7 @@ from chalicelib.cron.minutes import Minutes
 from chalicelib.errors import ScheduleError, SpanError
 from chalicelib.model.jobs import Overlap
 
+from .asked_time import FIRST_YEAR, LAST_YEAR
 from .job_set import JobSet, Member
 from .virtual_jobs import following, virtual_jobs_of
 from .virtual_time import VirtualRun, VirtualTime
@@ -34,7 +35,12 @@ Taken = Mapping[str, Sequence[float]]
 
 
 def check_span(start: datetime, end: datetime) -> None:
-    """Raise SpanError for a span that is empty or longer than a year."""
+    """Raise SpanError for a span that is empty, longer than a year, or outside the years of schedules."""
+    if not (start.year >= FIRST_YEAR and end.year <= LAST_YEAR):
+        raise SpanError(
+            f"From {iso(start)} to {iso(end)} is outside the years {FIRST_YEAR} to {LAST_YEAR}. "
+            "Write a time nearer to now."
+        )
     if end <= start:
         raise SpanError(f"to={iso(end)} is not after from={iso(start)}. Write a later time.")
     if end - start > LONGEST:

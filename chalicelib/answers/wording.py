@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from chalicelib.clock import local
 from chalicelib.cron.zones import find_zone
 from chalicelib.errors import ScheduleError
 
@@ -14,16 +15,16 @@ _LONGEST = 200
 def when(instant: datetime, zone_name: str) -> str:
     """Return an instant as the wall clock of a zone reads it: 2026-03-29 03:00 CEST (01:00 UTC)."""
     try:
-        local = instant.astimezone(find_zone(zone_name, expression=None))
+        here = local(instant, find_zone(zone_name, expression=None))
     except ScheduleError:  # a zone that an update dropped
-        local = instant.astimezone(UTC)
+        here = instant.astimezone(UTC)
     utc = instant.astimezone(UTC)
     clock = "%H:%M:%S" if utc.second else "%H:%M"
-    name = local.tzname() or ""
-    shown = f"{local:%Y-%m-%d {clock}} {name if name.isalpha() else zone_name}"
-    if (local.utcoffset() or timedelta()) == timedelta():
+    name = here.tzname() or ""
+    shown = f"{here:%Y-%m-%d {clock}} {name if name.isalpha() else zone_name}"
+    if (here.utcoffset() or timedelta()) == timedelta():
         return shown if name == "UTC" else f"{shown} (UTC)"
-    return f"{shown} ({utc:{clock if local.date() == utc.date() else f'%Y-%m-%d {clock}'}} UTC)"
+    return f"{shown} ({utc:{clock if here.date() == utc.date() else f'%Y-%m-%d {clock}'}} UTC)"
 
 
 def length(span: timedelta) -> str:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from chalicelib.clock import iso
+from chalicelib.clock import iso, local
 from chalicelib.text import ago, on, safe
 
 UTC = ZoneInfo("UTC")
@@ -25,13 +25,13 @@ shown_zone: ContextVar[ZoneInfo] = ContextVar("shown_zone", default=UTC)
 
 def shown(instant: datetime, pattern: str = "%H:%M") -> str:
     """Return an instant as the clock on the wall of the page's zone shows it."""
-    return instant.astimezone(shown_zone.get()).strftime(pattern)
+    return local(instant, shown_zone.get()).strftime(pattern)
 
 
 def shown_on(instant: datetime, now: datetime) -> str:
     """Return when something was or will be, as short as is clear, in the page's zone."""
     zone = shown_zone.get()
-    return on(instant.astimezone(zone), now.astimezone(zone))
+    return on(local(instant, zone), local(now, zone))
 
 
 def exact(instant: datetime) -> str:
@@ -42,8 +42,7 @@ def exact(instant: datetime) -> str:
 @lru_cache(maxsize=512)
 def _exact(instant: datetime, zone: ZoneInfo) -> str:
     """Write it once for all the jobs of a page that fire together."""
-    local = instant.astimezone(zone)
-    return f"{local:%A %d %B %Y, %H:%M:%S} {zone_word(instant)}"
+    return f"{local(instant, zone):%A %d %B %Y, %H:%M:%S} {zone_word(instant)}"
 
 
 def zone_word(instant: datetime) -> str:

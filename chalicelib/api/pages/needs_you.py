@@ -9,6 +9,7 @@ from datetime import datetime
 
 from chalicelib.alerting import messages
 from chalicelib.answers.job_health import Health, JobHealth
+from chalicelib.clock import local
 from chalicelib.model.runs import RunState
 from chalicelib.settings import Settings
 from chalicelib.store import alerts, past_runs, run_totals
@@ -89,7 +90,7 @@ def _facts(one: JobHealth, incident: Incident | None, now: datetime) -> tuple[st
     since = incident.since if incident else None
     if one.health is Health.OFF and switch:
         zone = page_zone()
-        until = f" until {switch.until.astimezone(zone):%a %d %b %H:%M} {zone.key}" if switch.until else ""
+        until = f" until {local(switch.until, zone):%a %d %b %H:%M} {zone.key}" if switch.until else ""
         return f"off{until}", switch.at, f"\u201c{switch.reason}\u201d" if switch.reason else ""
     if one.health is Health.REJECTED:
         return "rejected", since, job.rejected or ""
