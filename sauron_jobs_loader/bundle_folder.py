@@ -39,6 +39,8 @@ def _cure(folder: Path) -> str:
         return "What has that name is a link that leads to no file: commit the file itself."
     if place.is_dir():
         return f"What has that name is a folder: write the jobs into a file {MANIFEST}."
+    if place.exists():
+        return f"What has that name is a pipe or a device: write the jobs into a file {MANIFEST}."
     alike = [name for name in _names(folder) if name.lower() == MANIFEST]
     if alike:
         return f"There is {alike[0]}: rename it to {MANIFEST}."

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sauron_jobs_loader.named_file import content_of
+
 MOST_FILES = 20_000
 HEAD_BYTES = 1024
 _PASSED_OVER = frozenset({".git", "__pycache__", ".venv", "venv", "node_modules", ".tox", ".mypy_cache"})
@@ -105,7 +107,7 @@ class BundleTree:
         `file` is relative to the top of the repository.
         """
         try:
-            text = (self.top / file).read_text("utf-8", "replace")
+            text = content_of(self.top / file, patience=0).decode("utf-8", "replace")
         except OSError:
             return
         yield from enumerate(text.splitlines(), start=1)

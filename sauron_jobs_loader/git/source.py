@@ -240,9 +240,10 @@ class GitSource:
             (self._known_hosts_file, "known_hosts file", "SAURON_SSH_KNOWN_HOSTS"),
         ):
             if file is not None and not file.is_file():
+                fault = "is not a file" if file.exists() else "does not exist"
                 raise SourceError(
-                    f"the {what} {file} does not exist; put it there (a key with mode 0600), "
-                    f"or set {setting} to where it is",
+                    f"the {what} {file} {fault}; put it there (a key with mode 0600), or set "
+                    f"{setting} to where it is",
                     fault=SourceFault.ACCESS,
                     url=self.display_url,
                 )

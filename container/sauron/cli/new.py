@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = ("backup", "healthcheck", "etl", "empty")
 STDIN = "-"
+MOST_BYTES = 1 << 20  # of a crontab
 
 
 @command("init", epilog=examples("sauron init ops-jobs", "sauron init ops-jobs --template backup"))
@@ -124,11 +126,15 @@ import_.add_command(crontab)
 
 def _content(file: Path | None) -> bytes:
     try:
-        return sys.stdin.buffer.read() if file is None else file.read_bytes()
+        with nullcontext(sys.stdin.buffer) if file is None else file.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError):
         raise click.UsageError(f"{file} is not a file. Name a crontab, or - for standard input") from None
     except OSError as error:
         raise SauronError(f"{file or 'Standard input'} cannot be read: {error.strerror or error}.") from None
+    if len(content) > MOST_BYTES:
+        raise click.UsageError(f"{file or 'Standard input'} is larger than 1 MiB. Name a crontab")
+    return content
 
 
 def _record(one: NamedJob) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def test_a_folder_without_a_manifest_names_what_is_there_and_the_setting(
     with pytest.raises(BootError) as caught:
         bundle_folder(write(tmp_path, *there), subdir)
     assert words in str(caught.value)
+
+
+def test_a_pipe_in_place_of_a_manifest_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.py")
+    with pytest.raises(BootError, match=r"is a pipe or a device: write the jobs into a file manifest\.py"):
+        bundle_folder(tmp_path, None)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,11 @@ def test_a_crontab_that_is_not_there_is_wrong_use(cli: Cli, tmp_path: Path) -> N
         assert "is not a file. Name a crontab, or - for standard input" in said.err
 
 
+def test_a_crontab_without_end_is_wrong_use(cli: Cli) -> None:
+    said = cli("import", "crontab", "/dev/zero", "bundle")
+    assert (said.code, "/dev/zero is larger than 1 MiB" in said.err) == (2, True)
+
+
 @pytest.mark.process
 def test_imported_lines_are_a_bundle_that_is_good_and_run_as_cron_ran_them(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "lines").write_text(CRONTAB)

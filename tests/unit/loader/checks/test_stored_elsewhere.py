@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from sauron_jobs_loader.checks import stored_elsewhere
+from sauron_jobs_loader.checks.all_checks import remarks
 from sauron_jobs_loader.checks.remark import Remark
 from sauron_jobs_loader.checks.tree import BundleTree
 
@@ -83,3 +85,9 @@ def test_a_bundle_inside_a_repository_knows_the_attributes_of_its_top(tmp_path: 
     (tmp_path / "ops" / "rows.csv").write_text("1\n")
     tree = BundleTree.working_copy(tmp_path / "ops")
     assert [remark.file for remark in stored_elsewhere.check(tree)] == ["rows.csv"]
+
+
+def test_pipes_in_a_working_copy_are_not_waited_for(tmp_path: Path) -> None:
+    for name in (".gitattributes", ".gitmodules", "requirements.txt", "rows.csv"):
+        os.mkfifo(tmp_path / name)
+    assert remarks(BundleTree.working_copy(tmp_path)) == []

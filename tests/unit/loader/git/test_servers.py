@@ -219,3 +219,5 @@ def test_a_missing_key_file_is_named(
 ) -> None:
     with pytest.raises(SourceError, match=r"the ssh key .*absent does not exist"):
         ssh_source(ssh, bundle, root, ssh_key_file=tmp_path / "absent").fetch()
+    with pytest.raises(SourceError, match=f"the ssh key {tmp_path} is not a file; put it there"):
+        ssh_source(ssh, bundle, root, ssh_key_file=tmp_path).fetch()
