@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 
 from chalicelib.text import storable
 
 from .database import Tx
 from .driver import Statement
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 
 def insert(tx: Tx, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -22,7 +24,13 @@ def insert(tx: Tx, table: Table) -> sqlite.Insert | postgresql.Insert:
 
 def insert_of(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
     """Return the insert of the database with this name, for a statement that is made once."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
 
 
 def upsert(

@@ -23,7 +23,6 @@ from sqlalchemy import (
     select,
     union,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from chalicelib.model.jobs import BUNDLE
 from chalicelib.model.runs import BAD, GOOD, Run, RunState
@@ -182,6 +181,8 @@ def good_seconds_of(tx: Tx, job_ids: Sequence[str], *, most: int) -> dict[str, l
         took = func.round((func.julianday(ended) - func.julianday(begun)) * DAY_SECONDS, 3)
         texts: ColumnElement[Any] = func.json_group_array(took)
     else:
+        from sqlalchemy.dialects.postgresql import aggregate_order_by
+
         at, start = (cast(extract("epoch", one), Numeric) for one in (ended, begun))
         took = func.round(at - start, 3)
         texts = cast(func.json_agg(aggregate_order_by(took, ended.desc())), Text)

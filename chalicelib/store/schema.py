@@ -2,7 +2,8 @@
 
 The database makes it true: at most one run per occurrence, a running run has an owner, a final run has an
 end. Times are aware UTC: TIMESTAMPTZ on PostgreSQL, fixed-width ISO 8601 text on SQLite, so that they sort
-and a person can read them.
+and a person can read them. The condition of a partial index is declared once, as `sqlite_where`, and has the
+same words on PostgreSQL: naming that dialect here would load it where it is not used.
 """
 
 from __future__ import annotations
@@ -30,7 +31,6 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
@@ -46,9 +46,11 @@ class Instant(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Choose the column type of this database."""
-        return dialect.type_descriptor(
-            TIMESTAMP(timezone=True) if dialect.name == "postgresql" else String(27)
-        )
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(String(27))
+        from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+        return dialect.type_descriptor(TIMESTAMP(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Write an instant; naive datetimes are refused."""
@@ -70,7 +72,21 @@ def read_instant(stored: str | datetime | None) -> datetime | None:
     return datetime.fromisoformat(stored) if isinstance(stored, str) else stored.astimezone(UTC)
 
 
-Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+class Json(TypeDecorator[Any]):
+    """A JSON value: text on SQLite, JSONB on PostgreSQL, whose dialect is loaded where it is used alone."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type of this database."""
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(JSON(none_as_null=True))
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return dialect.type_descriptor(JSONB(none_as_null=True))
+
+
 Serial = BigInteger().with_variant(Integer, "sqlite")
 
 metadata = MetaData(
@@ -146,7 +162,6 @@ Index(
     job_queue.c.due_at,
     job_queue.c.id,
     sqlite_where=text("state = 'queued'"),
-    postgresql_where=text("state = 'queued'"),
 )
 # The few that are claimed before the others: empty where no job has a priority.
 Index(
@@ -155,7 +170,6 @@ Index(
     job_queue.c.due_at,
     job_queue.c.id,
     sqlite_where=text("state = 'queued' AND priority > 0"),
-    postgresql_where=text("state = 'queued' AND priority > 0"),
 )
 Index(
     "uq_job_queue_chain_key",
@@ -163,13 +177,11 @@ Index(
     job_queue.c.chain_key,
     unique=True,
     sqlite_where=text("chain_key IS NOT NULL"),
-    postgresql_where=text("chain_key IS NOT NULL"),
 )
 Index(
     "ix_job_queue_running",
     job_queue.c.job_id,
     sqlite_where=text("state = 'running'"),
-    postgresql_where=text("state = 'running'"),
 )
 Index("ix_job_queue_finished", job_queue.c.job_id, job_queue.c.finished_at)
 NOT_WELL = text("finished_at IS NOT NULL AND state <> 'succeeded'")
@@ -178,7 +190,6 @@ Index(
     job_queue.c.job_id,
     job_queue.c.finished_at,
     sqlite_where=NOT_WELL,
-    postgresql_where=NOT_WELL,
 )
 Index(
     "ix_job_queue_by_state",
@@ -186,7 +197,6 @@ Index(
     job_queue.c.id,
     job_queue.c.due_at,
     sqlite_where=NOT_WELL,
-    postgresql_where=NOT_WELL,
 )
 Index("ix_job_queue_by_due", job_queue.c.due_at, job_queue.c.id)
 Index("ix_job_queue_newest", job_queue.c.job_id, job_queue.c.id)
@@ -309,7 +319,6 @@ Index(
     periods.c.job_id,
     unique=True,
     sqlite_where=text("until IS NULL"),
-    postgresql_where=text("until IS NULL"),
 )
 
 # What a job was from an instant on, and who decided it: on or off, by git or by an operator; rejected; gone.
@@ -462,14 +471,12 @@ Index(
     "ix_outbox_waiting",
     outbox.c.id,
     sqlite_where=text("refused IS NULL"),
-    postgresql_where=text("refused IS NULL"),
 )
 
 Index(
     "ix_outbox_refused",
     outbox.c.id,
     sqlite_where=text("refused IS NOT NULL"),
-    postgresql_where=text("refused IS NOT NULL"),
 )
 
 # What is or was wrong: with a job, or with Sauron itself. One is open at most per subject and kind.
@@ -493,7 +500,6 @@ Index(
     incidents.c.kind,
     unique=True,
     sqlite_where=text("ended_at IS NULL"),
-    postgresql_where=text("ended_at IS NULL"),
 )
 Index("ix_incidents_ended_at", incidents.c.ended_at)
 Index("ix_incidents_subject", incidents.c.subject, incidents.c.kind, incidents.c.ended_at)

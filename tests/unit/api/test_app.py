@@ -38,6 +38,7 @@ def test_importing_the_application_starts_and_opens_nothing(tmp_path: Path) -> N
         "from chalicelib import wiring; assert wiring.PROCESS.built is None;"
         "heavy = {'git', 'boto3', 'alembic', 'paramiko', 'httpx', 'jsonschema', 'cron_descriptor'};"
         "heavy |= {'pydantic', 'jinja2', 'prometheus_client'};"
+        "heavy |= {'rich', 'psycopg', 'sqlalchemy.dialects.postgresql'};"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -81,6 +81,33 @@ def test_the_migrations_build_exactly_the_declared_schema(store: Store) -> None:
             assert {c["name"] for c in there.get_check_constraints(table.name)} == declared
 
 
+@pytest.mark.every_store
+def test_partial_indexes_have_the_declared_conditions(store: Store) -> None:
+    declared = {
+        (str(index.name), str(table.name)): str(index.dialect_options["sqlite"]["where"])
+        for table in schema.metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options["sqlite"]["where"] is not None
+    }
+    with store.write() as tx:
+        if tx.dialect.name == "sqlite":
+            every = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index'"
+            made = tx.execute(text(every + " AND sql LIKE '% WHERE %'"))
+            found = {(name, of): sql.split(" WHERE ")[1] for name, of, sql in made}
+        else:
+            for (name, of), where in list(declared.items()):  # in the words in which PostgreSQL keeps it
+                tx.execute(text(f"CREATE INDEX twin_{name} ON {of} ((1)) WHERE {where}"))
+            partial = "SELECT i.relname, t.relname, pg_get_expr(x.indpred, x.indrelid) FROM pg_index x"
+            partial += " JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid"
+            found = {
+                (name, of): where
+                for name, of, where in tx.execute(text(partial + " WHERE x.indpred IS NOT NULL"))
+            }
+            declared = {key: found.pop((f"twin_{key[0]}", key[1])) for key in declared}
+    assert found == declared
+    assert found
+
+
 def test_the_newest_migration_is_the_declared_head() -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
