@@ -12,7 +12,7 @@ from chalicelib.errors import ScheduleError, UnknownJobError
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Run, RunState
 from chalicelib.settings import Settings
-from chalicelib.store import bundle, occurrences, registry
+from chalicelib.store import bundle, occurrences, periods, registry
 from chalicelib.store.database import Tx
 
 from . import evidence, why, why_report
@@ -55,7 +55,7 @@ class _Asking:
             chained = occurrences.last_of_chain(tx, job.id)
             at = chained.scheduled_for if chained else now
             return self.answered(self.gather(job, at=at, by_hand_until=now), None)
-        spans = spans_of(job, registry.periods_of(tx, job.id))
+        spans = spans_of(job, periods.periods_of(tx, job.id))
         known = [last.fire_at if last else None, previous(spans, now)]
         at = max((one for one in known if one), default=None) or following(spans, now) or now
         return self.answered(self.gather(job, at=at, by_hand_until=now), None)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Job
-from chalicelib.store import chain_audit, duties, registry
+from chalicelib.store import chain_audit, duties, periods, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.duties import TICK
 
@@ -65,13 +65,13 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
     checked = 0
     since: datetime | None = None
     for job in jobs:
-        begin = registry.ledger_from(tx, job.id)
+        begin = periods.ledger_from(tx, job.id)
         since = begin if since is None else min(since, begin)
-        rows = registry.ledger(tx, job.id, after=begin)
+        rows = periods.ledger(tx, job.id, after=begin)
         single = {fire_at for fire_at, gap_from, _ in rows if gap_from is None}
         gaps = [(gap_from, fire_at, count) for fire_at, gap_from, count in rows if gap_from is not None]
         expected: set[datetime] = set()
-        for period in registry.periods_of(tx, job.id):
+        for period in periods.periods_of(tx, job.id):
             start, end = max(period.since, begin), min(period.until or until, until)
             if start < end and period.cron:
                 expected.update(Schedule.parse(period.cron, period.timezone).between(start, end))

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import Attempt, Run, RunState
-from chalicelib.store import bundle, duties, history, occurrences, registry, silences, standings
+from chalicelib.store import bundle, duties, history, occurrences, periods, silences, standings
 from chalicelib.store.bundle import BundleState, Revision
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import pauses
@@ -84,10 +84,10 @@ def gather(
     Runs that people asked for are read from an hour before it to `by_hand_until` (default: an hour after it).
     If it lies after `by_hand_until`, all of them are: there was no occurrence yet.
     """
-    periods = registry.periods_of(tx, job.id)
-    spans = spans_of(job, periods)
+    found = periods.periods_of(tx, job.id)
+    spans = spans_of(job, found)
     known = standings.of_job(tx, job.id)
-    ledger_from = registry.ledger_from(tx, job.id)
+    ledger_from = periods.ledger_from(tx, job.id)
     by_hand_since = ledger_from if by_hand_until is not None and at > by_hand_until else at - NEAR
     row = occurrences.at(tx, job.id, at)
     gap = row is not None and row.gap_from is not None
@@ -106,9 +106,9 @@ def gather(
         spans=spans,
         standing=standing,
         standings=known,
-        known_since=min([ledger_from, *(period.since for period in periods[:1])]),
+        known_since=min([ledger_from, *(period.since for period in found[:1])]),
         ledger_from=ledger_from,
-        pruned=any(period.since < ledger_from for period in periods),
+        pruned=any(period.since < ledger_from for period in found),
         row=row,
         attempts=history.attempts_of(tx, row.id) if row else [],
         other=_other(tx, job.id, row, at),

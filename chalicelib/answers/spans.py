@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
 from chalicelib.model.jobs import Job
-from chalicelib.store.registry import Period
+from chalicelib.store.periods import Period
 
 from .asked_time import LAST_YEAR
 

@@ -68,7 +68,7 @@ def why_held(tx: Tx, sha: str, found: Definitions) -> str | None:
 
     A job whose new definition is rejected counts as removed.
     """
-    in_force = {job.id for job in registry.all_jobs(tx) if job.source == BUNDLE}
+    in_force = registry.ids_of_bundle(tx)
     gone = mass_removal(in_force, found.specs.values())
     if not gone:
         return None
@@ -83,11 +83,13 @@ def why_held(tx: Tx, sha: str, found: Definitions) -> str | None:
 
 def activate(tx: Tx, found: Definitions, sha: str, *, now: datetime) -> SyncReport:
     """Make these definitions the bundle's jobs."""
-    before: dict[str, Job] = {job.id: job for job in registry.all_jobs(tx, removed=True)}
-    in_force = {job_id for job_id, job in before.items() if job.source == BUNDLE and job.removed_at is None}
+    in_force = registry.ids_of_bundle(tx)
+    before: dict[str, Job] = {job.id: job for job in registry.others(tx, found.specs)}
     refused = {str(one["job_id"]): str(one["reason"]) for one in found.rejected}
     added, rescheduled = [], []
     for spec in found.specs.values():
+        if spec.id in in_force and spec.id not in before:
+            continue  # it is in force as it is
         former = spec.renamed_from
         if former and former in in_force and former not in found.specs and spec.id not in before:
             _rename(tx, before, former, spec.id, now=now)

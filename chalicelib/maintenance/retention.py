@@ -20,7 +20,7 @@ from chalicelib.store import (
     bundle,
     incidents,
     log_chunks,
-    registry,
+    periods,
     run_days,
     run_pruning,
     sessions,
@@ -82,7 +82,7 @@ def prune(
             gone = run_pruning.prune_job(tx, job_id, keep=settings.keep_runs_per_job, most=batch)
         runs, more = runs + gone, more or gone >= batch
     with store.write() as tx:
-        registry.prune_periods(tx)
+        periods.prune_periods(tx)
         standings.prune(tx, before=now - settings.keep_runs)
         silences.prune(tx, before=now - settings.keep_runs)
         sessions.prune(tx, before=now)

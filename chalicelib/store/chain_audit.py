@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from chalicelib.model import chains as rules
 from chalicelib.model.jobs import Job
 
-from . import registry
+from . import periods
 from .database import Tx
 from .queue import chain_parents
 from .schema import chain_ends, job_queue
@@ -23,7 +23,7 @@ def unasked(tx: Tx, child: Job, *, until: datetime) -> tuple[list[tuple[datetime
     Looked at are parents that ended up to `until` while the child's present definition was in force. What is
     noted and waits to be followed is not a hole.
     """
-    period = next((one for one in registry.periods_of(tx, child.id) if one.until is None), None)
+    period = next((one for one in periods.periods_of(tx, child.id) if one.until is None), None)
     if not child.spec.after or period is None or child.removed_at is not None:
         return [], 0
     noted = select(chain_ends.c.run_id)
@@ -32,7 +32,7 @@ def unasked(tx: Tx, child: Job, *, until: datetime) -> tuple[list[tuple[datetime
         _q.job_id.in_(child.spec.after),
         _q.gap_from.is_(None),
         _q.fire_at.is_not(None) | _q.chain_key.is_not(None),
-        _q.finished_at > max(period.since, registry.ledger_from(tx, child.id)),
+        _q.finished_at > max(period.since, periods.ledger_from(tx, child.id)),
         _q.finished_at <= until,
         _q.id.not_in(noted),
     )

@@ -22,7 +22,7 @@ from chalicelib.model.occurrences import HORIZON, ON_TIME, account
 from chalicelib.model.runs import JobId, RunState
 from chalicelib.store.postgres.locks import hold_ledger
 
-from . import registry, standings
+from . import periods, registry, standings
 from .database import Tx
 from .queue import chains, enqueue, pools
 from .schema import job_queue
@@ -86,14 +86,14 @@ def switch(
     if enabled:
         started = dataclasses.replace(job, enabled=True, cursor=at)
         registry.put(tx, started)
-        registry.open_period(tx, started, since=at)
+        periods.open_period(tx, started, since=at)
         fill(tx, [started], now=now, on_time=on_time)
     else:
         fill(tx, [job], now=now, until=at)
         registry.put(
             tx, dataclasses.replace(job, enabled=False, cursor=max(job.cursor, at), next_fire_at=None)
         )
-        registry.close_period(tx, job.id, until=at)
+        periods.close_period(tx, job.id, until=at)
 
 
 def retire(tx: Tx, job: Job, *, now: datetime, revision: str | None = None) -> None:
@@ -103,7 +103,7 @@ def retire(tx: Tx, job: Job, *, now: datetime, revision: str | None = None) -> N
     """
     if job.enabled:
         fill(tx, [job], now=now, until=now)
-        registry.close_period(tx, job.id, until=now)
+        periods.close_period(tx, job.id, until=now)
     enqueue.forget_future(tx, [job.id], after=now)
     gone = dataclasses.replace(job, cursor=now, next_fire_at=None, rejected=None, removed_at=now)
     registry.put(tx, gone)
@@ -162,7 +162,7 @@ def define(
             and before.rejected is None
             and before.enabled == enabled
         ):
-            if before.revision != revision:
+            if before.spec.record != spec.record:  # the place where it is written
                 registry.put(tx, dataclasses.replace(before, spec=spec, revision=revision))
             return False
         if before.enabled:
@@ -180,9 +180,9 @@ def define(
     chains.define(tx, spec)
     standings.note(tx, before, new, at=now, revision=revision)
     if not same_times:
-        registry.close_period(tx, spec.id, until=now)
+        periods.close_period(tx, spec.id, until=now)
         if enabled:
-            registry.open_period(tx, new, since=now)
+            periods.open_period(tx, new, since=now)
     if enabled:
         fill(tx, [new], now=now)
     return not same_times

@@ -1,8 +1,8 @@
-"""Jobs as stored records, the operator's overrides, and the periods in which each schedule was in force.
+"""Jobs as stored records, and the operator's overrides.
 
-A job that left the bundle stays, marked removed, with its history and cursor. Periods are the ledger's other
-half: `audit` recomputes the pure schedule over them. One period at most is open per job, and it is open
-exactly while the job is enabled.
+A job that left the bundle stays, marked removed, with its history and cursor. The revision of a job in force
+is the active one, so a sync writes no row of a job that it does not change; the column holds what cannot be
+derived: the last good revision of a job that was rejected or removed.
 
 Who reads jobs in a write transaction means to change them: from then on no other does so until it ends.
 """
@@ -13,43 +13,43 @@ import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import String, bindparam, delete, func, insert, select, type_coerce, update
+from sqlalchemy import String, and_, bindparam, case, delete, func, select, type_coerce, update
 
-from chalicelib.model.jobs import Job, JobSpec, Override
+from chalicelib.model.jobs import BUNDLE, Job, JobSpec, Override
 from chalicelib.model.occurrences import Accounting
+from chalicelib.model.runs import JobId
 from chalicelib.store.postgres.locks import hold_ledger
 
 from . import run_totals
 from .database import Tx
 from .dialect import upsert
 from .driver import Statement
-from .schema import Instant, job_queue, jobs, overrides, periods, read_instant, standings
+from .schema import (
+    ACTIVE_SHA,
+    Instant,
+    job_queue,
+    jobs,
+    overrides,
+    periods,
+    read_instant,
+    standings,
+    word,
+)
 
 CLOSE_AMONG = 5000  # ids looked at for a likely one
 _j = jobs.c
 _o = overrides.c
 
+_in_force = and_(_j.source == word(BUNDLE), _j.removed_at.is_(None), _j.rejected.is_(None))
+_revision = case((_in_force, func.coalesce(ACTIVE_SHA, _j.revision)), else_=_j.revision).label("revision")
 _joined = select(
-    *(_j.job_id, _j.definition_hash, _j.record, _j.source, _j.revision, _j.enabled, _j.cursor),
+    *(_j.job_id, _j.definition_hash, _j.record, _j.source, _revision, _j.enabled, _j.cursor),
     *(_j.next_fire_at, _j.rejected, _j.removed_at, _o.enabled, _o.reason, _o.by, _o.at, _o.until),
 ).join(overrides, _o.job_id == _j.job_id, isouter=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A time in which a schedule was in force: after `since`, up to and including `until` (None: still)."""
-
-    job_id: str
-    since: datetime
-    until: datetime | None
-    cron: str
-    timezone: str
-    revision: str | None
 
 
 @functools.lru_cache(maxsize=8192)
@@ -100,6 +100,37 @@ def all_jobs(
     if after is not None:
         query = query.where(_j.job_id > after)
     return [_job_as_stored(tuple(row)) for row in tx.execute(query).all()]
+
+
+_ids_in_force = select(_j.job_id).where(_j.source == BUNDLE, _j.removed_at.is_(None))
+
+
+def ids_of_bundle(tx: Tx) -> set[str]:
+    """Return the ids of the bundle's jobs, also of those whose newest definition is rejected."""
+    hold_ledger(tx)
+    return set(tx.execute(_ids_in_force).scalars())
+
+
+def others(tx: Tx, specs: Mapping[JobId, JobSpec]) -> list[Job]:
+    """Return the jobs, also removed ones, that are not in force exactly as `specs` defines them.
+
+    The stored texts are compared, so the many jobs that a sync leaves alone are not built.
+    """
+    hold_ledger(tx)
+    rows = (tuple(row) for row in tx.execute(_all).all())
+    return [_job_as_stored(row) for row in rows if not _stands(row, specs.get(row[0]))]
+
+
+def _stands(row: tuple[Any, ...], spec: JobSpec | None) -> bool:
+    _, _, record, source, _, enabled, _, _, rejected, removed_at, o_enabled, *_ = row
+    return (
+        spec is not None
+        and source == BUNDLE
+        and rejected is None
+        and removed_at is None
+        and enabled == (spec.enabled if o_enabled is None else o_enabled)
+        and record == _written(spec)
+    )
 
 
 # The text only spares reading the other jobs: every job with secrets has it, and some without have it too.
@@ -234,56 +265,3 @@ def next_override_end(tx: Tx) -> datetime | None:
     """Return when the next override ends (it may be past: then a tick is owed)."""
     end: datetime | None = tx.execute(_next_end).scalar()
     return end
-
-
-_open_period = Statement(insert(periods), columns=("job_id", "since", "cron", "timezone", "revision"))
-_close_period = Statement(
-    update(periods)
-    .where(periods.c.job_id == bindparam("job"), periods.c.until.is_(None))
-    .values(until=bindparam("end"))
-)
-
-
-def open_period(tx: Tx, kept: Job, *, since: datetime) -> None:
-    """Note that a job's schedule is in force from now on."""
-    row = {"job_id": kept.id, "since": since, "cron": kept.spec.cron, "timezone": kept.spec.timezone}
-    _open_period.changed(tx, row | {"revision": kept.revision})
-
-
-def close_period(tx: Tx, job_id: str, *, until: datetime) -> None:
-    """Note that a job's schedule is no longer in force."""
-    _close_period.changed(tx, {"job": job_id, "end": until})
-
-
-def prune_periods(tx: Tx) -> None:
-    """Delete the periods that ended before their job's ledger begins: its runs of that time were pruned."""
-    begins = select(_j.ledger_from).where(_j.job_id == periods.c.job_id).scalar_subquery()
-    tx.execute(delete(periods).where(periods.c.until < begins))
-
-
-def periods_of(tx: Tx, job_id: str) -> list[Period]:
-    """Return a job's periods in the order of time."""
-    c = periods.c
-    rows = tx.execute(
-        select(c.job_id, c.since, c.until, c.cron, c.timezone, c.revision)
-        .where(c.job_id == job_id)
-        .order_by(c.since, c.id)
-    )
-    return [Period(*row) for row in rows]
-
-
-def ledger_from(tx: Tx, job_id: str) -> datetime:
-    """Return the instant from which the job's ledger is whole; older rows were pruned."""
-    begin: datetime = tx.execute(select(_j.ledger_from).where(_j.job_id == job_id)).scalar_one()
-    return begin
-
-
-def ledger(tx: Tx, job_id: str, *, after: datetime) -> list[tuple[datetime, datetime | None, int]]:
-    """Return (fire_at, gap_from, gap_count) of every occurrence after an instant, in the order of time."""
-    q = job_queue.c
-    rows = tx.execute(
-        select(q.fire_at, q.gap_from, q.gap_count)
-        .where(q.job_id == job_id, q.fire_at > after)
-        .order_by(q.fire_at)
-    )
-    return [(row[0], row[1], row[2]) for row in rows]

@@ -29,6 +29,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     literal_column,
+    select,
     text,
 )
 from sqlalchemy.types import TypeEngine
@@ -380,6 +381,7 @@ bundle_state = Table(
     Column("failing_since", Instant),
     CheckConstraint("id = 1", name="one_row"),
 )
+ACTIVE_SHA = select(bundle_state.c.active_sha).scalar_subquery()
 
 # When each duty last did its work, by whichever process: what liveness and missed time are measured by.
 duties = Table(

@@ -33,6 +33,7 @@ from tests.bench.plots import svg
 from tests.bench.postgres import bench_notify, bench_postgres, bench_runners
 from tests.bench.scale import bench_scale
 from tests.bench.sqlite import bench_sqlite
+from tests.bench.syncs import bench_sync
 from tests.bench.ticks import bench_tick
 from tests.bench.trigger import bench_trigger
 
@@ -56,6 +57,7 @@ BENCHES: dict[str, Callable[..., Report | None]] = {
     "cold_start": bench_cold_start,
     "scale": bench_scale,
     "downtime": bench_downtime,
+    "sync": bench_sync,
 }
 # Enough to see that each row is made, on a busy machine too; not to judge by.
 QUICK: dict[str, dict[str, int]] = {

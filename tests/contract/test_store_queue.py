@@ -11,7 +11,7 @@ from sqlalchemy import event, update
 from sqlalchemy.exc import IntegrityError
 
 from chalicelib.model.runs import EXECUTED, Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.store import Store, duties, history, ledger, registry, run_pruning
+from chalicelib.store import Store, duties, history, ledger, periods, registry, run_pruning
 from chalicelib.store.queue import claims, enqueue, leases
 from chalicelib.store.queue import finish as queue
 from chalicelib.store.schema import job_queue
@@ -549,7 +549,7 @@ def test_pruning_by_age_takes_attempts_and_logs_along_and_moves_the_ledgers_begi
         assert [run.id for run in left] == [ids[2]]
         assert log_chunks.read(tx, ids[0]) == []
         assert history.attempts_of(tx, ids[0]) == []
-        assert registry.ledger_from(tx, "j") < left[0].fire_at  # type: ignore[operator]
+        assert periods.ledger_from(tx, "j") < left[0].fire_at  # type: ignore[operator]
 
 
 def test_pruning_by_number_keeps_the_newest_of_a_job(store: Store, clock: ManualClock) -> None:

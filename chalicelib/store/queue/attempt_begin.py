@@ -9,14 +9,13 @@ from sqlalchemy import bindparam, case, func, literal_column, null, select, upda
 
 from chalicelib.model.jobs import BUILTIN
 from chalicelib.model.runs import RunState
-from chalicelib.store.schema import bundle_state, job_queue, jobs, word
+from chalicelib.store.schema import ACTIVE_SHA, job_queue, jobs, word
 
 _q = job_queue.c
 OWNER = bindparam("owner", type_=_q.lease_owner.type)
 NOW = bindparam("now", type_=_q.started_at.type)
 
 _source = select(jobs.c.source).where(jobs.c.job_id == _q.job_id).scalar_subquery()
-_active_sha = select(bundle_state.c.active_sha).scalar_subquery()
 
 CLAIM = (
     update(job_queue)
@@ -26,7 +25,7 @@ CLAIM = (
         lease_generation=_q.lease_generation + literal_column("1"),
         attempt=_q.attempt + literal_column("1"),
         revision=func.coalesce(
-            _q.revision, case((_source.is_distinct_from(word(BUILTIN)), _active_sha), else_=null())
+            _q.revision, case((_source.is_distinct_from(word(BUILTIN)), ACTIVE_SHA), else_=null())
         ),
         started_at=func.coalesce(_q.started_at, NOW),
         progress=null(),

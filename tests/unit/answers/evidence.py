@@ -10,7 +10,7 @@ from chalicelib.answers.evidence import Evidence, standing_at
 from chalicelib.answers.spans import covering, spans_of
 from chalicelib.model.jobs import BUNDLE, Job, JobSpec
 from chalicelib.store.bundle import BundleState
-from chalicelib.store.registry import Period
+from chalicelib.store.periods import Period
 from tests.conftest import job_record
 
 REVISION = "a" * 40

@@ -9,7 +9,7 @@ import pytest
 from chalicelib.answers.spans import Span, covering, following, previous, spans_of
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Override
-from chalicelib.store.registry import Period
+from chalicelib.store.periods import Period
 from tests.unit.answers.evidence import a_job
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

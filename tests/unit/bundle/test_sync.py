@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from chalicelib.answers.audit import audit
 from chalicelib.bundle.activation import Loaded
@@ -16,6 +17,7 @@ from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, bundle, history, registry
 from chalicelib.store.queue import claims
+from chalicelib.store.schema import jobs
 from tests.conftest import ManualClock, job_record
 
 pytestmark = pytest.mark.every_store
@@ -82,6 +84,32 @@ def test_a_sync_activates_the_newest_revision_and_names_what_changed(
     with store.read() as tx:
         assert bundle.state(tx).active_sha == sha
         assert {job.revision for job in registry.all_jobs(tx)} == {sha}
+
+
+def test_a_sync_writes_the_changed_jobs_alone_and_all_in_force_are_of_the_active_revision(
+    store: Store, clock: ManualClock, shelf: Shelf
+) -> None:
+    older = [job_record(job_id, HOURLY) for job_id in ("as it was", "edited", "moved", "rejected")]
+    first = shelf.add(*older)
+    sync_now(store, clock, shelf)
+    second = shelf.add(
+        older[0],
+        job_record("edited", "5 * * * *"),
+        job_record("moved", HOURLY, place="manifest.py:9"),
+        rejected=[{"job_id": "rejected", "place": "manifest.py:4", "reason": "a bad cron"}],
+    )
+    assert sync_now(store, clock, shelf).jobs_rescheduled == ("edited",)
+    with store.read() as tx:
+        written = {row.job_id: row.revision for row in tx.execute(select(jobs.c.job_id, jobs.c.revision))}
+        seen = {job.id: (job.revision, job.spec.place) for job in registry.all_jobs(tx)}
+        assert audit(tx, now=clock.now()).holes == ()
+    assert written == {"as it was": first, "edited": second, "moved": second, "rejected": first}
+    assert seen == {
+        "as it was": (second, "manifest.py:1"),
+        "edited": (second, "manifest.py:1"),
+        "moved": (second, "manifest.py:9"),
+        "rejected": (first, "manifest.py:1"),
+    }
 
 
 def test_a_revision_that_does_not_load_leaves_the_last_good_one_active(

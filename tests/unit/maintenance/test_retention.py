@@ -12,7 +12,7 @@ from chalicelib.maintenance.retention import Pruned, prune
 from chalicelib.model.runs import Outcome, Run, RunState, Verdict
 from chalicelib.operations.operations import Operations, TriggerRequest
 from chalicelib.settings import Settings
-from chalicelib.store import Store, alerts, bundle, history, log_chunks, registry
+from chalicelib.store import Store, alerts, bundle, history, log_chunks, periods
 from chalicelib.store.queue import claims, finish
 from tests.conftest import ManualClock, define, job_record
 
@@ -128,13 +128,13 @@ def test_revisions_and_periods_go_when_no_run_and_no_ledger_needs_them(
     clock.move(minutes=1)
     define(store, clock, "edited", "0 * * * *")
     with store.write() as tx:
-        assert len(registry.periods_of(tx, "edited")) == 2
+        assert len(periods.periods_of(tx, "edited")) == 2
         tx.exec_driver_sql(
             "UPDATE jobs SET ledger_from = '2999-01-01T00:00:00.000000Z' WHERE job_id = 'edited'"
         )
     prune(store, clock, settings)
     with store.read() as tx:
-        assert len(registry.periods_of(tx, "edited")) == 1
+        assert len(periods.periods_of(tx, "edited")) == 1
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump
