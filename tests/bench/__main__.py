@@ -31,6 +31,7 @@ from tests.bench.measuring import ROOT
 from tests.bench.pages import bench_pages
 from tests.bench.plots import svg
 from tests.bench.postgres import bench_notify, bench_postgres, bench_runners
+from tests.bench.postgres_cost import bench_postgres_cost
 from tests.bench.scale import bench_scale
 from tests.bench.sqlite import bench_sqlite
 from tests.bench.syncs import bench_sync
@@ -58,6 +59,7 @@ BENCHES: dict[str, Callable[..., Report | None]] = {
     "scale": bench_scale,
     "downtime": bench_downtime,
     "sync": bench_sync,
+    "postgres_cost": bench_postgres_cost,
 }
 # Enough to see that each row is made, on a busy machine too; not to judge by.
 QUICK: dict[str, dict[str, int]] = {
