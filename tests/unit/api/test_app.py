@@ -36,6 +36,7 @@ def test_importing_the_application_starts_and_opens_nothing(tmp_path: Path) -> N
         "assert threading.active_count() == 1, threading.enumerate();"
         "assert dict(os.environ) == before, set(os.environ) ^ set(before);"
         "from chalicelib import wiring; assert wiring.PROCESS.built is None;"
+        "import gc; assert gc.isenabled() and gc.get_freeze_count() > 10_000;"
         "heavy = {'git', 'boto3', 'alembic', 'paramiko', 'httpx', 'jsonschema', 'cron_descriptor'};"
         "heavy |= {'pydantic', 'jinja2', 'prometheus_client'};"
         "heavy |= {'rich', 'psycopg', 'sqlalchemy.dialects.postgresql'};"
