@@ -93,6 +93,7 @@ def gather(
     gap = row is not None and row.gap_from is not None
     tick = duties.duty(tx, duties.TICK)
     decided_at = _decided_at(row, at, now)
+    pause_at = pauses.in_force if decided_at >= now else pauses.at
     standing = standing_at(job, known, covering(spans, decided_at), at=decided_at, now=now)
     if standing.removed and standing.revision is None and standing.since is not None:
         standing = replace(standing, revision=bundle.activated_at(tx, standing.since))
@@ -120,7 +121,7 @@ def gather(
         revisions=bundle.known_revisions(tx, {sha for sha in shas if sha}),
         state=bundle.state(tx),
         queue_enabled=queue_enabled,
-        pause=pauses.at(tx, row.due_at if row else at) or pauses.at(tx, decided_at),
+        pause=pauses.at(tx, row.due_at if row else at) or pause_at(tx, decided_at),
     )
 
 

@@ -50,7 +50,7 @@ def waits_for(
 
 def _policy(tx: Tx, run: Run, now: datetime) -> tuple[str, str] | None:
     """Return the policy over all jobs that a run waits for: a pause, or a pool without room."""
-    pause = pauses.at(tx, now)
+    pause = pauses.in_force(tx, now)
     if pause is not None and not run.force:
         who = f" by {pause.by}" if pause.by else ""
         return f"everything is paused{who}", "It starts when the pause ends: `sauron unpause`"

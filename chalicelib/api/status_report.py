@@ -76,7 +76,7 @@ def measure(sauron: Sauron, tx: Tx) -> StatusReport:
         running=leases.count_by_owner(tx),
         jobs_count=registry.count(tx),
         incidents=incidents.open_incidents(tx),
-        pause=pauses.at(tx, now),
+        pause=pauses.in_force(tx, now),
     )
 
 

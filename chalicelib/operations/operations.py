@@ -166,7 +166,7 @@ class Operations:
 
     def _refuse_paused(self, tx: Tx, *, force: bool = False) -> None:
         """Raise PausedError while everything is paused, unless the run is forced."""
-        pause = pauses.at(tx, self._clock.now())
+        pause = pauses.in_force(tx, self._clock.now())
         if pause is not None and not force:
             raise PausedError(pause.by, pause.reason, iso(pause.until) if pause.until else None)
 

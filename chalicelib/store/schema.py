@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0015"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0016"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -275,6 +275,7 @@ pools = Table(
 )
 
 # The times during which nothing was to start: after `since`, until `until` (None: until somebody says so).
+# `ended`: somebody said so.
 pauses = Table(
     "pauses",
     metadata,
@@ -283,6 +284,7 @@ pauses = Table(
     Column("until", Instant),
     Column("by", String(64)),
     Column("reason", Text),
+    Column("ended", Boolean(create_constraint=False), nullable=False, server_default=text("false")),
     sqlite_autoincrement=True,
 )
 

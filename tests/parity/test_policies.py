@@ -38,12 +38,10 @@ def test_a_run_waits_while_its_pool_is_full(world: World) -> None:
 def test_while_all_is_paused_only_what_is_forced_starts(target: Target) -> None:
     target.post("/pause", {"reason": "moving house"})
     try:
-        # each runner goes by its own reading of the clock, which may be behind that of the one that paused
-        paused = target.until(lambda: target.get("/status")["paused"], "all is paused")
-        assert paused["reason"] == "moving house"
+        assert target.get("/status")["paused"]["reason"] == "moving house"
         assert "paused" in problem(target.ask("POST", "/jobs/hello/trigger", json={}), 409)
         assert target.ended(target.trigger("hello", force=True))["state"] == "succeeded"
     finally:
         target.post("/unpause")
-    target.until(lambda: target.get("/status")["paused"] is None, "nothing is paused")
+    assert target.get("/status")["paused"] is None
     assert target.ended(target.trigger("hello"))["state"] == "succeeded"

@@ -115,7 +115,7 @@ def _pause(asked: Asked) -> Result:
     if not given.apply:
         check_until(given.until, now := sauron.clock.now())
         with sauron.store.read() as tx:
-            found = pauses.at(tx, now)
+            found = pauses.in_force(tx, now)
         facts = {"paused": found and serializers.pause(found)}
         would = f"Nothing would start{until}" if given.enabled else "Runs would start again"
         return _preview(would, facts)

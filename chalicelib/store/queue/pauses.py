@@ -1,8 +1,9 @@
 """Pauses of everything: nothing starts but what is forced, and occurrences of the time are skipped.
 
-A pause is a row that says since when and until when. What it means for a run goes by these times, not by when
-a worker had time to look: an occurrence that was due during a pause is skipped, also if it is looked at
-later. Everything else waits.
+A pause is a row that says since when and until when, and whether somebody ended it. It is in force from its
+commit until then, whatever time it began by another clock: the clock of who asks may be behind that one, or
+was set back since. An occurrence that was due during a pause goes by its times and is skipped, also if it is
+looked at later. Everything else waits.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, exists, insert, or_, select, update
 
 from chalicelib.model.runs import RunState
 from chalicelib.store.database import Tx
@@ -36,22 +37,26 @@ class Pause:
     reason: str | None
 
 
-def _in_force(at: ColumnElement[Any]) -> ColumnElement[bool]:
-    return exists().where(_p.since <= at, or_(_p.until.is_(None), _p.until > at))
+def _lasts(at: ColumnElement[Any]) -> ColumnElement[bool]:
+    return or_(_p.until.is_(None), _p.until > at)
 
 
-def _now() -> ColumnElement[datetime]:
-    return bindparam("now", type_=_p.since.type)
+_NOW = bindparam("now", type_=_p.since.type)
+_in_force = and_(~_p.ended, _lasts(_NOW))
+
+
+def _covers(at: ColumnElement[Any]) -> ColumnElement[bool]:
+    return and_(_p.since <= at, _lasts(at))
 
 
 def lets_start() -> ColumnElement[bool]:
     """Say whether no pause keeps a run waiting; what it skips is decided about. Its parameter is `now`."""
-    return or_(_q.force, overlap.DROPPABLE, ~_in_force(_now()))
+    return or_(_q.force, overlap.DROPPABLE, ~exists().where(_in_force))
 
 
 def skips() -> ColumnElement[bool]:
     """Say whether a run is an occurrence that a pause keeps from starting. Its parameter is `now`."""
-    return and_(overlap.DROPPABLE, ~_q.force, or_(_in_force(_now()), _in_force(_q.due_at)))
+    return and_(overlap.DROPPABLE, ~_q.force, exists().where(or_(_in_force, _covers(_q.due_at))))
 
 
 def verdict(row: Any) -> tuple[RunState, str] | None:
@@ -59,17 +64,20 @@ def verdict(row: Any) -> tuple[RunState, str] | None:
     return (RunState.SKIPPED, PAUSED) if row.paused else None
 
 
-_at = Statement(
-    select(_p.since, _p.until, _p.by, _p.reason)
-    .where(_p.since <= _now(), or_(_p.until.is_(None), _p.until > _now()))
-    .order_by(_p.id.desc())
-    .limit(1)
-)
+_newest = select(_p.since, _p.until, _p.by, _p.reason).order_by(_p.id.desc()).limit(1)
+_now_in_force = Statement(_newest.where(_in_force))
+_then_in_force = Statement(_newest.where(_covers(_NOW)))
+
+
+def in_force(tx: Tx, now: datetime) -> Pause | None:
+    """Return the pause that nobody has ended and that lasts beyond `now`, or None."""
+    row = _now_in_force.first(tx, {"now": now})
+    return Pause(*row) if row else None
 
 
 def at(tx: Tx, instant: datetime) -> Pause | None:
-    """Return the pause that is or was in force at an instant, or None."""
-    row = _at.first(tx, {"now": instant})
+    """Return the pause that an instant lies in by its times, or None."""
+    row = _then_in_force.first(tx, {"now": instant})
     return Pause(*row) if row else None
 
 
@@ -81,7 +89,6 @@ def begin(tx: Tx, pause: Pause) -> None:
 
 def end(tx: Tx, *, now: datetime) -> bool:
     """End the pause in force; return whether there was one."""
-    ended = tx.execute(
-        update(pauses).where(_p.since <= now, or_(_p.until.is_(None), _p.until > now)).values(until=now)
-    )
+    ends_at = case((_p.since > _NOW, _p.since), else_=_NOW)
+    ended = tx.execute(update(pauses).where(_in_force).values(until=ends_at, ended=True), {"now": now})
     return ended.rowcount > 0

@@ -7,10 +7,13 @@ from sqlalchemy import text
 from chalicelib.store import Store, schema
 from chalicelib.store.database import Tx
 
-BEFORE = {  # indexes that a migration dropped
+BEFORE = {  # indexes that a migration dropped, columns of other tables that it added
+    "0016": ("ALTER TABLE pauses DROP COLUMN ended",),
     "0015": ("CREATE INDEX ix_run_ends_job_id ON run_ends (job_id)",),
+    "0014": ("ALTER TABLE revisions DROP COLUMN authored_at",),
 }
 SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
+    "0016": ((), (), (), ()),
     "0015": ((), (), (), ()),
     "0014": (("ended_sessions",), ("ix_audit_log_subject",), (), ()),
     "0013": ((), ("ix_job_queue_by_state", "ix_job_queue_by_due"), (), ()),
@@ -42,8 +45,6 @@ def as_schema(store: Store, tx: Tx, version: str) -> None:
             tx.execute(text(f"ALTER TABLE job_queue DROP COLUMN {column}"))
         if made == "0015" and store.sqlite:
             _attempts_with_rowid(tx)
-        if made == "0014":
-            tx.execute(text("ALTER TABLE revisions DROP COLUMN authored_at"))
         for table in tables:
             schema.metadata.tables[table].drop(tx)
     tx.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})

@@ -77,5 +77,41 @@ def test_a_second_pause_replaces_the_first_and_a_past_end_is_refused(
         operations.pause(SwitchRequest(until=clock.now()))
     second = operations.pause(SwitchRequest("second", clock.now() + timedelta(hours=1), "bob"))
     with store.read() as tx:
-        assert pauses.at(tx, clock.now()) == second
+        assert pauses.in_force(tx, clock.now()) == pauses.at(tx, clock.now()) == second
+        assert pauses.in_force(tx, clock.now() + timedelta(hours=1)) is None
         assert pauses.at(tx, clock.now() + timedelta(hours=1)) is None
+        first = pauses.at(tx, clock.now() - timedelta(seconds=1))
+        assert first is not None
+        assert first.reason == "first"
+
+
+def test_a_runner_whose_clock_is_behind_obeys_a_pause_and_its_end_at_once(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "asked", "0 0 1 1 *")
+    behind = ManualClock(clock.now())
+    Operations(store, behind).trigger("asked")
+    clock.move(seconds=1)
+    here, there = Operations(store, clock), Operations(store, behind)
+    here.pause(SwitchRequest("upgrade"))
+    with pytest.raises(PausedError):
+        there.trigger("asked")
+    assert claim_all(store, behind) == []
+    assert here.unpause()
+    assert there.trigger("asked")
+    assert claim_all(store, behind) == ["asked"]
+
+
+def test_a_pause_holds_and_can_be_ended_after_the_clock_was_set_back(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "asked", "0 0 1 1 *")
+    operations = Operations(store, clock)
+    operations.pause(SwitchRequest("upgrade"))
+    clock.move(seconds=-60)
+    with pytest.raises(PausedError):
+        operations.trigger("asked")
+    assert operations.unpause()
+    assert not operations.unpause()
+    clock.move(seconds=120)
+    assert operations.trigger("asked")
