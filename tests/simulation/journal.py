@@ -38,9 +38,11 @@ CREATE TRIGGER journal_active AFTER UPDATE OF active_sha ON bundle_state
   WHEN NEW.active_sha IS NOT OLD.active_sha BEGIN
   INSERT INTO journal (kind, revision) VALUES ('active', NEW.active_sha); END;
 CREATE TRIGGER journal_paused AFTER INSERT ON pauses BEGIN
-  INSERT INTO journal (kind, id, due_at, gap_from) VALUES ('pause', NEW.id, NEW.since, NEW.until); END;
+  INSERT INTO journal (kind, id, due_at, gap_from, state)
+    VALUES ('pause', NEW.id, NEW.since, NEW.until, NEW.ended); END;
 CREATE TRIGGER journal_unpaused AFTER UPDATE ON pauses BEGIN
-  INSERT INTO journal (kind, id, due_at, gap_from) VALUES ('pause', NEW.id, NEW.since, NEW.until); END;
+  INSERT INTO journal (kind, id, due_at, gap_from, state)
+    VALUES ('pause', NEW.id, NEW.since, NEW.until, NEW.ended); END;
 CREATE TRIGGER journal_first_tick AFTER INSERT ON duties WHEN NEW.name = 'tick' BEGIN
   INSERT INTO journal (kind, due_at) VALUES ('tick', NEW.at); END;
 CREATE TRIGGER journal_tick AFTER UPDATE ON duties WHEN NEW.name = 'tick' BEGIN

@@ -75,7 +75,7 @@ class Ledger:
         self.asked: set[str] = set()
         self.dead: set[str] = set()  # owners whose process ended
         self.occurrences = 0
-        self.pauses: dict[str, tuple[dt.datetime, dt.datetime | None]] = {}
+        self.pauses: dict[str, tuple[dt.datetime, dt.datetime | None, bool]] = {}  # since, until, ended
         self.followed: dict[tuple[Job, str], str] = {}  # by child and run of its parent
         self._manifest_of = manifest_of
 
@@ -85,8 +85,12 @@ class Ledger:
         return self.registry.jobs
 
     def paused(self, at: dt.datetime) -> bool:
-        """Say whether everything is paused at an instant."""
-        return any(since <= at and (until is None or at < until) for since, until in self.pauses.values())
+        """Say whether an instant lies in a pause."""
+        return any(since <= at and (until is None or at < until) for since, until, _ in self.pauses.values())
+
+    def paused_now(self, now: dt.datetime) -> bool:
+        """Say whether everything is paused by what was committed, for one whose clock says `now`."""
+        return any(not ended and (until is None or now < until) for _, until, ended in self.pauses.values())
 
     def commit(self, actor: Actor, news: list[Entry], *, now: dt.datetime, elapsed: float) -> bool:
         """Take what one transaction changed; return whether jobs were switched or a revision activated."""
@@ -96,7 +100,7 @@ class Ledger:
         claimed: set[str] = {one.job_id for one in news if one.kind == "changed" and one.state == "running"}
         for one in news:
             if one.kind == "pause":
-                self.pauses[one.id] = (sure(one.due_at), instant(one.gap_from))
+                self.pauses[one.id] = (sure(one.due_at), instant(one.gap_from), bool(int(one.state)))
             elif one.kind == "made":
                 self._made(actor, one, now, written, gaps)
             elif one.kind == "deleted":
@@ -318,7 +322,7 @@ class Ledger:
         if job.fields["overlap"] != "allow" and not run.force:
             require(not job.running, f"{said} beside {sorted(job.running)}")
         if not run.force:
-            require(not self.paused(now), f"{said} during a pause")
+            require(not self.paused_now(now), f"{said} during a pause")
             fresh = run.origin in DROPPED and run.attempt == 0
             require(not (fresh and self.paused(run.due_at)), f"{said}: it was due during a pause")
         if one.pool is not None:
@@ -340,7 +344,8 @@ class Ledger:
             free = not job.running and job.on and not job.removed and not job.rejected
             if other.priority > run.priority and other.due_at <= now and free and other.pool not in full:
                 require(
-                    other.attempt == 0 and self.paused(now), f"{said} before {other.id}, which comes first"
+                    other.attempt == 0 and self.paused_now(now),
+                    f"{said} before {other.id}, which is first",
                 )
 
     def _in_pool(self, pool: str) -> int:
@@ -361,7 +366,7 @@ class Ledger:
             right = (
                 overlap.was_busy(run, self.runs, reason, now)
                 if reason.startswith("overlap")
-                else self.paused(now) or self.paused(run.due_at)
+                else self.paused_now(now) or self.paused(run.due_at)
                 if reason.startswith("paused")
                 else job.removed
                 if "removed" in reason

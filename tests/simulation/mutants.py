@@ -134,8 +134,20 @@ MUTANTS = (
     Mutant(
         "start during a pause",
         "chalicelib/store/queue/pauses.py",
-        "    return or_(_q.force, overlap.DROPPABLE, ~_in_force(_now()))",
-        "    return or_(_q.force, overlap.DROPPABLE, _now().is_not(None))",
+        "    return or_(_q.force, overlap.DROPPABLE, ~exists().where(_in_force))",
+        "    return or_(_q.force, overlap.DROPPABLE, _NOW.is_not(None))",
+    ),
+    Mutant(
+        "let a pause begin by the clock of who paused",
+        "chalicelib/store/queue/pauses.py",
+        "_in_force = and_(~_p.ended, _lasts(_NOW))",
+        "_in_force = and_(~_p.ended, _p.since <= _NOW, _lasts(_NOW))",
+    ),
+    Mutant(
+        "let an ended pause last for a clock that is behind",
+        "chalicelib/store/queue/pauses.py",
+        "_in_force = and_(~_p.ended, _lasts(_NOW))",
+        "_in_force = _lasts(_NOW)",
     ),
     Mutant(
         "run a chain twice",

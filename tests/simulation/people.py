@@ -9,12 +9,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib.errors import IdempotencyError, JobDisabledError, PausedError, SauronError, UnknownJobError
 from chalicelib.operations.operations import Operations, SwitchRequest, TriggerRequest
+from chalicelib.store.queue import pauses
 from tests.simulation.jobs import require
 from tests.simulation.ledger import Actor
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+PEOPLE = "people"
 DESK = -1  # the place of the process that serves people
 
 
@@ -35,7 +37,7 @@ class People:
 
     def act(self, kind: str, details: dict[str, Any]) -> None:
         """Do what somebody wants; a refusal of the store is told to them."""
-        with self._world.acting(Actor(kind, "people", details=details)):
+        with self._world.acting(Actor(kind, PEOPLE, details=details)):
             try:
                 getattr(self, f"_{kind}")(**details)
             except SQLAlchemyError:
@@ -75,7 +77,8 @@ class People:
             )
         except PausedError:
             require(
-                self._world.ledger.paused(self._world.now()) and not force, f"a trigger of {job}: no pause"
+                self._world.ledger.paused_now(self._world.now()) and not force,
+                f"a trigger of {job}: no pause",
             )
         except UnknownJobError:
             require(known is None or known.removed, f"a trigger of {job} was refused as unknown")
@@ -108,7 +111,7 @@ class People:
             try:
                 self._world.ledger.asked.add(self.operations.retry(run_id).id)
             except PausedError:
-                require(self._world.ledger.paused(self._world.now()), f"a retry of {job}: no pause")
+                require(self._world.ledger.paused_now(self._world.now()), f"a retry of {job}: no pause")
             except (JobDisabledError, UnknownJobError):
                 known = self._world.ledger.jobs[job]
                 require(
@@ -119,13 +122,23 @@ class People:
     def _pause(self, *, lasts: float | None) -> None:
         until = None if lasts is None else self._world.now() + timedelta(seconds=lasts)
         self.operations.pause(SwitchRequest(until=until))
-        require(self._world.ledger.paused(self._world.now()), "an acknowledged pause is not in force")
+        require(self._world.ledger.paused_now(self._world.now()), "an acknowledged pause is not in force")
+        self._everybody_says(paused=True)
 
     def _unpause(self) -> None:
         self.operations.unpause()
         require(
-            not self._world.ledger.paused(self._world.now()), "an acknowledged end of a pause is not in force"
+            not self._world.ledger.paused_now(self._world.now()),
+            "an acknowledged end of a pause is not in force",
         )
+        self._everybody_says(paused=False)
+
+    def _everybody_says(self, *, paused: bool) -> None:
+        """Ask every runner, by its own clock."""
+        for runner in self._world.living():
+            with self._world.acting(Actor("status", runner.name), runner), runner.store.read() as tx:
+                said = pauses.in_force(tx, self._world.now()) is not None
+                require(said == paused, f"{runner.name} says {said} after the act, paused is {paused}")
 
     def _enable(self, *, job: str, lasts: float | None) -> None:
         self._switch(job, lasts, on=True)

@@ -34,7 +34,7 @@ def shrink(
             without = _without(story, job_id)
             if all(without.revisions) and fails(without):
                 story = without
-        for smaller in ({"runners": 1}, {"workers": 1}, {"on_disk": False}):
+        for smaller in ({"runners": 1}, {"workers": 1}, {"on_disk": False}, {"ahead": ()}):
             if fails(changed := replace(story, **smaller)):
                 story = changed
         if story == before:

@@ -67,6 +67,7 @@ PACES = {
 }
 SHARES = ("minutes", "minutes", "hours", "hours", "days", "years")
 LONG = ("days", "years")
+SKEW = 1.0  # seconds by which clocks differ at most
 ONE_POOL_EVERY = 4  # so many seeds have one story in which all jobs share a pool
 
 
@@ -82,6 +83,7 @@ class Story:
     revisions: tuple[Manifest, ...]
     events: tuple[Event, ...]
     on_disk: bool = False
+    ahead: tuple[float, ...] = ()  # seconds, of the runners' clocks and last of the one that serves people
 
     @property
     def is_short(self) -> bool:
@@ -102,7 +104,7 @@ class Story:
             f'    """{problem.splitlines()[0]}"""\n'
             "    play(\n        Story(\n"
             f"            seed={self.seed}, start={self.start!r}, days={self.days}, runners={self.runners},\n"
-            f"            workers={self.workers}, on_disk={self.on_disk},\n"
+            f"            workers={self.workers}, on_disk={self.on_disk}, ahead={self.ahead},\n"
             f"            revisions=({revisions[1:-1]},),\n"
             f"            events=({told[1:-1]},),\n"
             "        )\n    )\n"
@@ -129,6 +131,7 @@ def draw(seed: int) -> Story:
         tuple(manifests),
         tuple(events),
         on_disk=rng.random() < 0.1,
+        ahead=tuple(round(rng.uniform(0, SKEW), 3) for _ in range(runners + 1)),
     )
 
 

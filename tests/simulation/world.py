@@ -28,7 +28,7 @@ from tests.simulation.coroutine import Crash, Task, Threads
 from tests.simulation.jobs import Violation, require
 from tests.simulation.journal import SCHEMA, Journal
 from tests.simulation.ledger import Actor, Ledger, Run
-from tests.simulation.people import People
+from tests.simulation.people import PEOPLE, People
 from tests.simulation.runner import Runner
 from tests.simulation.story import Story
 
@@ -85,11 +85,18 @@ class World:
     # The clock.
 
     def now(self) -> datetime:
-        """Return what the wall clock says: a little later each time, as it is with real clocks."""
+        """Return what the wall clock of who acts says: a little later each time, as with real clocks."""
         if self._asked_at != self.elapsed:
             self._asked_at, self._asked = self.elapsed, 0
         self._asked = min(self._asked + 1, 999)
-        return self.start + timedelta(seconds=self.elapsed, microseconds=self._asked - 1) + self.offset
+        seconds = self.elapsed + self._ahead()
+        return self.start + timedelta(seconds=seconds, microseconds=self._asked - 1) + self.offset
+
+    def _ahead(self) -> float:
+        clocks = self.story.ahead
+        if self.acting_runner is not None:
+            return clocks[self.acting_runner.slot] if clocks else 0.0
+        return clocks[-1] if clocks and self.actor.owner == PEOPLE else 0.0
 
     def monotonic(self) -> float:
         """Return the seconds since the story began."""
@@ -190,8 +197,12 @@ class World:
 
     def alive(self, slot: int) -> Runner | None:
         """Return the runner of a place, or the next one that lives."""
-        living = [runner for _, runner in sorted(self.runners.items()) if runner is not None]
+        living = self.living()
         return living[slot % len(living)] if living else None
+
+    def living(self) -> list[Runner]:
+        """Return the runners that live."""
+        return [runner for _, runner in sorted(self.runners.items()) if runner is not None]
 
     # The story.
 
