@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import heapq
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Job
 from chalicelib.store import chain_audit, duties, periods, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.duties import TICK
+
+_INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,36 @@ class AuditReport:
     jobs: int
     since: datetime | None
     until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A time in which a schedule was in force: after `start`, up to and including `end`."""
+
+    schedule: Schedule
+    start: datetime
+    end: datetime
+
+    def within(self, start: datetime, end: datetime) -> _Span:
+        return _Span(self.schedule, max(self.start, start), min(self.end, end))
+
+
+def _outside(spans: Sequence[_Span], gaps: Sequence[tuple[datetime, datetime, int]]) -> Iterator[_Span]:
+    """Iterate over the parts of spans that no gap row stands for."""
+    for span in spans:
+        start = span.start
+        for first, last, _ in sorted(gaps):
+            yield span.within(start, first - _INSTANT)
+            start = max(start, last)
+        yield span.within(start, span.end)
+
+
+def _count(spans: Sequence[_Span], start: datetime, end: datetime) -> int:
+    """Count the occurrences of a part of time; a year of minutes is counted, not walked."""
+    parts = [part for span in spans if (part := span.within(start, end)).start < part.end]
+    if all(one.end <= other.start for one, other in itertools.pairwise(parts)):
+        return sum(one.schedule.count_between(one.start, one.end) for one in parts)
+    return len({at for one in parts for at in one.schedule.between(one.start, one.end)})
 
 
 def upcoming(tx: Tx, *, now: datetime, count: int) -> list[tuple[Job, datetime]]:
@@ -70,19 +104,22 @@ def audit(tx: Tx, *, now: datetime, job_id: str | None = None) -> AuditReport:
         rows = periods.ledger(tx, job.id, after=begin)
         single = {fire_at for fire_at, gap_from, _ in rows if gap_from is None}
         gaps = [(gap_from, fire_at, count) for fire_at, gap_from, count in rows if gap_from is not None]
-        expected: set[datetime] = set()
-        for period in periods.periods_of(tx, job.id):
-            start, end = max(period.since, begin), min(period.until or until, until)
-            if start < end and period.cron:
-                expected.update(Schedule.parse(period.cron, period.timezone).between(start, end))
+        spans = [
+            _Span(Schedule.parse(period.cron, period.timezone), start, end)
+            for period in periods.periods_of(tx, job.id)
+            if (start := max(period.since, begin)) < (end := min(period.until or until, until))
+            and period.cron
+        ]
+        expected = {
+            at for span in _outside(spans, gaps) for at in span.schedule.between(span.start, span.end)
+        }
         checked += len(expected)
         holes.extend(
-            Hole(job.id, fire_at, "no run, skip or miss is recorded")
-            for fire_at in sorted(expected - single)
-            if not any(first <= fire_at <= last for first, last, _ in gaps)
+            Hole(job.id, fire_at, "no run, skip or miss is recorded") for fire_at in sorted(expected - single)
         )
         for first, gap_end, said in gaps:
-            found = sum(first <= fire_at <= gap_end for fire_at in expected)
+            found = _count(spans, first - _INSTANT, gap_end)
+            checked += found
             if said != found and first > begin and gap_end <= until:
                 holes.append(
                     Hole(job.id, gap_end, f"a gap row counts {said} occurrences, the schedule has {found}")
