@@ -55,14 +55,15 @@ class Server:
     def __init__(self, folder: Path, **more: str) -> None:
         self.folder = folder
         began = time.perf_counter()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "sauron.main"],
-            cwd=folder,
-            env=environment(folder, **more),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        self._output = folder / "output.txt"  # a pipe that is not read on would stop what writes into it
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "sauron.main"],
+                cwd=folder,
+                env=environment(folder, **more),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         try:
             self._come_up(began)
         except BaseException:
@@ -73,20 +74,20 @@ class Server:
     def _come_up(self, began: float) -> None:
         import httpx
 
-        assert self.process.stdout
-        url = ""
-        for line in self.process.stdout:
-            if "http://" in line:
-                url = "http://" + line.split("http://")[1].split()[0].rstrip("/.,")
-                break
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.wait(lambda: self._url() or self.process.poll() is not None)
+        self.http = httpx.Client(base_url=self._url(), timeout=30)
         self.wait(lambda: self.http.get("/health").status_code == 200)
         self.ready_seconds = time.perf_counter() - began
         self.wait(
             lambda: self.http.get("/status").json()["git_sync_status"]["current_sha"] is not None, seconds=300
         )
 
-    def wait(self, fact: Callable[[], bool], seconds: float = 60) -> None:
+    def _url(self) -> str:
+        whole = self._output.read_text("utf-8").splitlines(keepends=True)
+        line = next((one for one in whole if "http://" in one and one.endswith("\n")), "")
+        return line and "http://" + line.split("http://")[1].split()[0].rstrip("/.,")
+
+    def wait(self, fact: Callable[[], object], seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while not fact():
             if time.monotonic() > deadline:
@@ -95,7 +96,7 @@ class Server:
 
     def close(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.communicate(timeout=60)
+        self.process.wait(timeout=60)
 
     def tree(self) -> list[int]:
         """The process and all its descendants."""
