@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import chalicelib
+from chalicelib.store.schema import HEAD
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -79,3 +80,9 @@ def test_the_index_leads_to_every_page() -> None:
     index = ROOT / "docs/index.md"
     linked = {(index.parent / target).resolve() for target, _ in LINK.findall(prose(index))}
     assert {page for page in PAGES if page not in linked} == {index}
+
+
+def test_the_changelog_names_the_newest_migration() -> None:
+    assert f"migrated to schema {HEAD} at the first start" in (ROOT / "CHANGELOG.md").read_text(
+        encoding="utf-8"
+    )
