@@ -75,9 +75,10 @@ class _Asking:
     def _waiting(self, run: Run, e: Evidence) -> tuple[str, str] | None:
         if run.state is not RunState.QUEUED or run.due_at > e.now:
             return None
-        return waits_for(
+        found = waits_for(
             self._tx, run, e.job, e.unfinished, now=e.now, last_tick=e.last_tick, settings=self._settings
         )
+        return found.cause, found.step
 
     def never_in_force(self, job_id: str, at: str | None) -> dict[str, Any]:
         """Return the answer for a job whose only definition was rejected. Raises UnknownJobError."""

@@ -14,6 +14,8 @@ from typing import Any
 from .jobs import JobSpec
 from .runs import GOOD, JobId, Run, RunState
 
+_FOLLOWS = ", which it follows, "
+
 
 def refusals(specs: Mapping[JobId, JobSpec]) -> dict[JobId, str]:
     """Return why each job whose `after` cannot be kept is refused: unknown parents, cycles, unequal roots."""
@@ -95,10 +97,16 @@ def follow(
         if run is not None and run.state not in GOOD:
             return Next(_why_not(run), {})
         if run is None and parent in absent:
-            return Next(f"{parent}, which it follows, {absent[parent]}", {})
+            return Next(f"{parent}{_FOLLOWS}{absent[parent]}", {})
     if any(parent not in ended for parent in after):
         return None
     return Next(None, {parent: _told(ended[parent]) for parent in after})
+
+
+def stopped_by(run: Run) -> str | None:
+    """Return the parent because of which an occurrence of its child did not run; None for any other run."""
+    parent, says, _ = (run.reason or "").partition(_FOLLOWS)
+    return parent if says and run.state is RunState.SKIPPED else None
 
 
 def _told(run: Run) -> dict[str, Any]:
@@ -113,4 +121,4 @@ def _why_not(run: Run) -> str:
         RunState.SKIPPED: "was skipped",
         RunState.MISSED: "was missed",
     }[run.state]
-    return f"{run.job_id}, which it follows, {how} (run {run.id})"
+    return f"{run.job_id}{_FOLLOWS}{how} (run {run.id})"

@@ -52,7 +52,7 @@ def job(job_id: str) -> Response:
         switched = job_set.switches(standings.of_job(tx, found.id))
         red = failing(tx)
         followed_by = chains.children(tx, found.id)
-        beside = needs_you.known(tx, sauron.settings, [health])
+        beside = needs_you.known(tx, sauron.settings, [health], now=now)
     spec = found.spec
     limit = spec.timeout.total_seconds()
     here = found.removed_at is None

@@ -69,7 +69,7 @@ def overview() -> Response:
         parts = sauron_itself.parts(sauron, tx, report)
         needs = [one for one in found if one.needs_a_person]
         first = with_last_runs(tx, needs[:NEEDS])
-        beside = needs_you.known(tx, settings, first)
+        beside = needs_you.known(tx, settings, first, now=now)
         soon = _soon(tx, now)
         has_run = past_runs.bundle_has_run(tx)
     counts = {health: sum(one.health is health for one in found) for health in Health}

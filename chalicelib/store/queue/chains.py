@@ -10,6 +10,7 @@ stays while another parent may still get its row: the next call looks again.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -64,6 +65,19 @@ def rename(tx: Tx, old: str, new: str) -> None:
 def children(tx: Tx, job_id: str) -> list[str]:
     """Return the jobs that follow a job."""
     return [row.child for row in _children.all(tx, {"job": job_id})]
+
+
+def below(tx: Tx, job_ids: Collection[str], *, most: int) -> dict[str, list[str]]:
+    """Return the children of these jobs and of all that follow them, by parent; at most so many steps."""
+    found: dict[str, list[str]] = {}
+    level, left = set(job_ids), most
+    while level and left > 0:
+        asked = select(chains).where(_c.parent.in_(level)).order_by(_c.parent, _c.child).limit(left)
+        rows = tx.execute(asked).all()
+        for row in rows:
+            found.setdefault(row.parent, []).append(row.child)
+        level, left = {row.child for row in rows} - found.keys(), left - len(rows)
+    return found
 
 
 def pending(tx: Tx) -> bool:

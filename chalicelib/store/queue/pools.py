@@ -7,7 +7,8 @@ two runners never count the same free place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import (
     ColumnElement,
@@ -26,7 +27,7 @@ from chalicelib.model.jobs import JobSpec
 from chalicelib.model.pools import DEFAULT_SIZE, Waiting
 from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
-from chalicelib.store.schema import RUNNING, job_queue, pools
+from chalicelib.store.schema import QUEUED, RUNNING, job_queue, pools
 
 _q = job_queue.c
 _other = job_queue.alias("in_pool")
@@ -85,6 +86,22 @@ def waiting(tx: Tx, names: set[str]) -> dict[str, Waiting]:
         size = sizes.get(name, DEFAULT_SIZE)
         if running >= size:
             found[name] = Waiting(name, running, size)
+    return found
+
+
+def crowded_out(tx: Tx, job_ids: Sequence[str], *, now: datetime) -> dict[str, tuple[str, list[str]]]:
+    """Return the full pool that a run of each of these jobs is in, and which other jobs wait for a place."""
+    here = _o.job_id, _o.pool, _q.job_id.label("waits")
+    due = (_q.state == QUEUED, _q.due_at <= now, _q.job_id != _o.job_id)
+    pairs = (
+        select(*here).distinct().where(_o.state == RUNNING, _o.job_id.in_(job_ids), _q.pool == _o.pool, *due)
+    )
+    rows = tx.execute(pairs.order_by(*here)).all()
+    full = waiting(tx, {row.pool for row in rows})
+    found: dict[str, tuple[str, list[str]]] = {}
+    for row in rows:
+        if row.pool in full:
+            found.setdefault(row.job_id, (row.pool, []))[1].append(row.waits)
     return found
 
 

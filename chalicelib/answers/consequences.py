@@ -1,0 +1,65 @@
+"""Which other jobs do not run, or wait, because of a job that is not well.
+
+Two things tie jobs together: chains, in which the ledger names the parent because of which a child did not
+run, and pools, in which a run in progress may take the last place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.model.chains import stopped_by
+from chalicelib.store import history, registry
+from chalicelib.store.database import Tx
+from chalicelib.store.queue import chains, pools
+
+from .job_health import Health, JobHealth
+
+MOST = 60  # steps of chains that are looked at for all jobs of a page
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """The jobs that one job concerns.
+
+    `stopped` follow it, and their newest occurrence did not run because of it. `held` follow it and are on,
+    while it is late or off. `crowded_out` wait for a place in `pool`, which a run of it takes.
+    """
+
+    stopped: Sequence[str] = ()
+    held: Sequence[str] = ()
+    pool: str = ""
+    crowded_out: Sequence[str] = ()
+
+
+def consequences(tx: Tx, found: Sequence[JobHealth], *, now: datetime) -> dict[str, Consequences]:
+    """Return what each of these jobs means for others."""
+    ids = [one.job.id for one in found]
+    below = chains.below(tx, ids, most=MOST)
+    followers = {child for some in below.values() for child in some}
+    known = {child: registry.job(tx, child) for child in sorted(followers)}
+    jobs = {child: job for child, job in known.items() if job is not None and not job.removed_at}
+    newest = {child: history.runs(tx, job_id=child, limit=1) for child in jobs}
+    blamed = {child: stopped_by(rows[0]) for child, rows in newest.items() if rows}
+    crowds = pools.crowded_out(tx, ids, now=now)
+    made: dict[str, Consequences] = {}
+    for one in found:
+        pool, crowded_out = crowds.get(one.job.id, ("", []))
+        stopped = _down(one.job.id, below, lambda parent, child: blamed.get(child) == parent)
+        held = _down(one.job.id, below, lambda _, child: child in jobs and jobs[child].enabled)
+        waits = one.health in {Health.LATE, Health.OFF}
+        made[one.job.id] = Consequences(list(stopped), list(held) if waits else [], pool, crowded_out)
+    return made
+
+
+def _down(
+    job_id: str, below: Mapping[str, Sequence[str]], goes_on: Callable[[str, str], bool]
+) -> dict[str, None]:
+    """Return the jobs below one, each once, down to where a step from parent to child does not go on."""
+    found: dict[str, None] = {}
+    for child in below.get(job_id, ()):
+        if goes_on(job_id, child):
+            found |= {child: None} | _down(child, below, goes_on)
+    return found
