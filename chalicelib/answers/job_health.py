@@ -17,6 +17,8 @@ from chalicelib.store import history, incidents, past_runs
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
 
+DEEPEST = 3  # steps below a job without a parent that are told apart
+
 
 class Health(StrEnum):
     """How a job is, the worst first."""
@@ -86,6 +88,30 @@ def with_last_runs(tx: Tx, found: Sequence[JobHealth]) -> list[JobHealth]:
     """Return the same with the run that each job started last: read it for what is shown, never for all."""
     last = history.last_runs(tx, [one.job.id for one in found])
     return [replace(one, last=last.get(one.job.id)) for one in found]
+
+
+def families(found: Sequence[JobHealth]) -> list[tuple[JobHealth, int]]:
+    """Return these jobs with each that only follows others below the first of them, and how deep it stands.
+
+    One that wants a person keeps its place if what it follows is well.
+    """
+    known = {one.job.id: one for one in found}
+    below: dict[str, list[JobHealth]] = {}
+    roots = []
+    for one in found:
+        parent = next((known[job_id] for job_id in one.job.spec.after if job_id in known), None)
+        if parent is None or one.job.spec.cron or (one.needs_a_person and not parent.needs_a_person):
+            roots.append(one)
+        else:
+            below.setdefault(parent.job.id, []).append(one)
+    placed: dict[str, tuple[JobHealth, int]] = {}
+    waiting = [(one, 0) for one in [*roots, *found][::-1]]  # a circle of old and new definitions has no root
+    while waiting:
+        one, depth = waiting.pop()
+        if one.job.id not in placed:
+            placed[one.job.id] = (one, depth)
+            waiting += [(child, min(depth + 1, DEEPEST)) for child in below.get(one.job.id, [])[::-1]]
+    return list(placed.values())
 
 
 def _of(job: Job, last: RunState | None, wrong: Mapping[str, Incident]) -> JobHealth:

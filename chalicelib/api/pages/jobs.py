@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,12 +11,12 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.job_health import Health, JobHealth, failing, healths, with_last_runs
+from chalicelib.answers.job_health import Health, JobHealth, failing, families, healths, with_last_runs
 from chalicelib.answers.pace import Pace, paces
 from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
-from chalicelib.model.runs import BAD, GOOD, RunState
+from chalicelib.model.runs import BAD, GOOD, JobId, RunState
 from chalicelib.store import registry, run_days
 from chalicelib.store.database import Tx
 from chalicelib.web.charts import trend
@@ -50,9 +51,13 @@ KEPT = ("q", "tag", "project", "sort")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One job of the list. `good` is the share of good runs in percent, `late` how late it is in words."""
+    """One job of the list, `depth` steps below one without a parent.
+
+    `good` is the share of good runs in percent, `late` how late it is in words.
+    """
 
     of: JobHealth
+    depth: int
     next_at: datetime | None
     schedule: str
     good: int | None
@@ -82,9 +87,11 @@ def jobs() -> Response:
         red = failing(tx)
         matching = [one for one in everything if _matches(one, q, tag, project)]
         found = _sorted(tx, [one for one in matching if not states or one.health in states], sort, now)
+        ordered = families(found) if sort is Sort.HEALTH else [(one, 0) for one in found]
+        found, depths = [one for one, _ in ordered], {one.job.id: depth for one, depth in ordered}
         begin = _place_after(found, AFTER.of(asked))
         shown = with_last_runs(tx, found[begin : begin + SHOWN])
-        lines = _lines(tx, shown, now)
+        lines = _lines(tx, shown, depths, now)
     return page(
         "jobs.html",
         here="jobs",
@@ -142,7 +149,7 @@ def _following(asked: Query, shown: list[JobHealth]) -> str:
     return urlencode(asked.kept((*KEPT, "state")) | {"after": shown[-1].job.id})
 
 
-def _lines(tx: Tx, shown: list[JobHealth], now: datetime) -> list[Line]:
+def _lines(tx: Tx, shown: list[JobHealth], depths: Mapping[JobId, int], now: datetime) -> list[Line]:
     ids = [one.job.id for one in shown]
     counted = run_days.counts(tx, ids, since=(now - MONTH).date())
     pace_of = paces(tx, ids)
@@ -153,6 +160,7 @@ def _lines(tx: Tx, shown: list[JobHealth], now: datetime) -> list[Line]:
         lines.append(
             Line(
                 of=one,
+                depth=depths[job.id],
                 next_at=next(iter(job.next_fires(now=now, count=1)), None),
                 schedule=job.spec.schedule_text.removesuffix(f" ({job.spec.timezone})"),
                 good=None if share is None else int(share * 100),  # 99.9 % is not all

@@ -6,21 +6,22 @@ Everything that a page shows of a job comes from `answers`; here it becomes word
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.answers.job_health import Health, JobHealth, healths, with_last_runs
-from chalicelib.answers.timelines import DAY, timelines
+from chalicelib.answers.job_health import Health, JobHealth, families, healths, with_last_runs
+from chalicelib.answers.timelines import DAY, Timeline, timelines
 from chalicelib.api import status_report, vital_signs
 from chalicelib.api.auth import is_open
 from chalicelib.api.health import warnings
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.status_report import StatusReport
+from chalicelib.model.runs import RunState
 from chalicelib.store import past_runs, registry, run_totals, silences
 from chalicelib.store.database import Tx
-from chalicelib.web.strips import shades, strip
+from chalicelib.web.strips import Strip, shades, strip
 from chalicelib.wiring import Sauron
 
 from . import first_steps, needs_you, running_now, sauron_itself
@@ -60,10 +61,10 @@ def overview() -> Response:
         running = past_runs.running(tx)
         limits = {one.job.id: one.job.spec.timeout for one in everything}
         progress = [running_now.measure(tx, run, limits.get(run.job_id), now=now) for run in running]
-        shown = found[:ROWS]
-        drawn = timelines(tx, [one.job for one in shown], running, now=now)
+        shown = families(found)[:ROWS]
+        drawn = timelines(tx, [one.job for one, _ in shown], running, now=now)
         links = min(MOST_LINKS, LINKS // max(1, len(shown)))
-        rows = [(one, _next(one, now), strip(drawn[one.job.id], now=now, links=links)) for one in shown]
+        rows = [_row(one, depth, drawn[one.job.id], links=links, now=now) for one, depth in shown]
         drawn_down = shades(silences.since(tx, now - DAY), now=now)
         failed_at = run_totals.last_bad(tx)
         parts = sauron_itself.parts(sauron, tx, report)
@@ -123,6 +124,25 @@ def _troubles(sauron: Sauron, report: StatusReport, found: Sequence[JobHealth]) 
     listed = {one.job.id for one in found}
     others = replace(report, incidents=[one for one in report.incidents if one.job_id not in listed])
     return status_report.problems(others, sauron.settings, vital_signs.degraded(sauron.vitals))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job's last and next 24 hours; it stands `depth` steps below a job without a parent."""
+
+    of: JobHealth
+    depth: int
+    mark: str
+    next_at: datetime | None
+    drawn: Strip
+
+
+def _row(one: JobHealth, depth: int, timeline: Timeline, *, links: int, now: datetime) -> Row:
+    """Return a row; a well job whose newest occurrence its parent stopped has the mark of that."""
+    newest = timeline.marks[-1].state if timeline.marks else None
+    stopped = depth > 0 and newest is RunState.SKIPPED and not one.needs_a_person
+    mark = RunState.SKIPPED if stopped else one.mark
+    return Row(one, depth, mark, _next(one, now), strip(timeline, now=now, links=links))
 
 
 def _next(one: JobHealth, now: datetime) -> datetime | None:

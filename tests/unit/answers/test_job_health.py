@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.answers.job_health import JobHealth, failing, healths
+from chalicelib.answers.job_health import JobHealth, failing, families, healths
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import RunState
 from chalicelib.store import Store, incidents, ledger, registry
@@ -93,3 +93,24 @@ def test_each_job_has_one_standing_the_most_harmful_that_applies(store: Store, c
 def test_what_git_switches_off_needs_nobody(store: Store, clock: ManualClock) -> None:
     define(store, clock, "off", "0 3 * * *", enabled=False)
     assert not stands(store, clock)["off"].needs_a_person
+
+
+def test_a_job_that_follows_others_stands_below_the_first_of_them_unless_it_is_worse(
+    store: Store, clock: ManualClock
+) -> None:
+    def order() -> list[tuple[str, int]]:
+        with store.read() as tx:
+            found = healths(tx, registry.all_jobs(tx), now=clock.now())
+        return [(one.job.id, depth) for one, depth in families(found)]
+
+    define(store, clock, "dump", "0 3 * * *")
+    define(store, clock, "archive", "0 2 * * *")
+    define(store, clock, "verify", "", after=["dump", "archive"])
+    define(store, clock, "report", "", after=["verify"])
+    assert order() == [("archive", 0), ("dump", 0), ("verify", 1), ("report", 2)]
+    open_incident(store, clock, "report", "failing")
+    assert order() == [("report", 0), ("archive", 0), ("dump", 0), ("verify", 1)]
+    open_incident(store, clock, "verify", "failing")
+    assert order() == [("verify", 0), ("report", 1), ("archive", 0), ("dump", 0)]
+    define(store, clock, "dump", "", after=["report"])  # a circle of definitions of two revisions
+    assert sorted(job_id for job_id, _ in order()) == ["archive", "dump", "report", "verify"]

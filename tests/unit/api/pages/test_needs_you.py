@@ -151,3 +151,24 @@ def test_a_late_job_that_waits_for_no_run_of_its_own_says_what_it_waits_for(
     sauron.membership.join()
     client.post("/pause", {"reason": "a storm"})
     assert "The run of 11:30 has not started: everything is paused" in words(line(client))
+
+
+def test_a_chain_stands_below_its_parent_and_shows_that_it_was_stopped(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    run = record(sauron.store, "nightly-backup", FAILED, clock.now() - timedelta(hours=9))
+    flow(sauron, clock)
+    wrong(sauron, "failing", clock.now() - timedelta(hours=9), run)
+    rows = client.get("/").body.partition('<table class="day">')[2].split("<tr>")[2:]
+    assert [re.findall('href="/ui/jobs/([^"]*)"', row)[0] for row in rows[:3]] == [
+        "nightly-backup",
+        "verify",
+        "report",
+    ]
+    assert 'class=" below-1"' in rows[1]
+    assert 'class=" below-2"' in rows[2]
+    assert 'href="#m-skipped"' in rows[1]
+    assert "after its parent</td>" in rows[1]
+    listed = client.get("/ui/jobs").body
+    assert listed.index('class="below-1"') < listed.index('class="below-2"')
+    assert 'class="below-' not in client.get("/ui/jobs?sort=name").body
