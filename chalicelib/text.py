@@ -69,15 +69,17 @@ def on(instant: datetime, now: datetime) -> str:
 
 
 def taken(seconds: float) -> str:
-    """Say how long something took: "0.4 s", "12 s", "3 min 5 s", "2 h 10 min". A negative span is 0."""
+    """Say how long something took: "0.4 s", "12 s", "3 min 5 s", "5 min", "2 h". A negative span is 0."""
     seconds = max(0.0, seconds)
     if seconds < 10:  # noqa: PLR2004 - tenths matter while they can be seen
         return f"{seconds:.1f} s"
     whole = int(seconds)
     hours, minutes = whole // 3600, whole % 3600 // 60
     if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {whole % 60} s" if whole % 60 else f"{minutes} min"
+    return f"{whole} s"
 
 
 def counted(count: int, noun: str) -> str:

@@ -6,11 +6,12 @@ run, and pools, in which a run in progress may take the last place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.model.chains import stopped_by
+from chalicelib.model.jobs import Job
 from chalicelib.store import history, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import chains, pools
@@ -41,17 +42,22 @@ def consequences(tx: Tx, found: Sequence[JobHealth], *, now: datetime) -> dict[s
     followers = {child for some in below.values() for child in some}
     known = {child: registry.job(tx, child) for child in sorted(followers)}
     jobs = {child: job for child, job in known.items() if job is not None and not job.removed_at}
-    newest = {child: history.runs(tx, job_id=child, limit=1) for child in jobs}
-    blamed = {child: stopped_by(rows[0]) for child, rows in newest.items() if rows}
+    blamed = stopped(tx, jobs.values())
     crowds = pools.crowded_out(tx, ids, now=now)
     made: dict[str, Consequences] = {}
     for one in found:
         pool, crowded_out = crowds.get(one.job.id, ("", []))
-        stopped = _down(one.job.id, below, lambda parent, child: blamed.get(child) == parent)
+        kept_back = _down(one.job.id, below, lambda parent, child: blamed.get(child) == parent)
         held = _down(one.job.id, below, lambda _, child: child in jobs and jobs[child].enabled)
         waits = one.health in {Health.LATE, Health.OFF}
-        made[one.job.id] = Consequences(list(stopped), list(held) if waits else [], pool, crowded_out)
+        made[one.job.id] = Consequences(list(kept_back), list(held) if waits else [], pool, crowded_out)
     return made
+
+
+def stopped(tx: Tx, jobs: Iterable[Job]) -> dict[str, str]:
+    """Return for each of these jobs whose newest row is an occurrence that a parent stopped, that parent."""
+    newest = {job.id: history.runs(tx, job_id=job.id, limit=1) for job in jobs if job.spec.after}
+    return {job_id: parent for job_id, rows in newest.items() if rows and (parent := stopped_by(rows[0]))}
 
 
 def _down(

@@ -201,6 +201,12 @@ def waiting_about(tx: Tx) -> set[tuple[str, str, str]]:
     return {(row[0], row[1], row[2]) for row in found}
 
 
+def last_sent(tx: Tx) -> datetime | None:
+    """Return when an alert was last delivered; None if none of those that are kept was."""
+    at: datetime | None = tx.execute(select(func.max(_a.sent_at))).scalar()
+    return at
+
+
 def last_error(tx: Tx) -> str | None:
     """Return why the alert that is tried next could not be delivered, None if none failed."""
     failing = select(_a.error).where(_waiting, _a.error.is_not(None)).order_by(_a.try_at).limit(1)

@@ -73,6 +73,13 @@ def run(tx: Tx, run_id: str) -> Run | None:
     return as_run(row) if row else None
 
 
+def jobs_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, str]:
+    """Return the job of each of these runs; runs that are not there are left out."""
+    if not run_ids:
+        return {}
+    return {row.id: row.job_id for row in tx.execute(select(_q.id, _q.job_id).where(_q.id.in_(run_ids)))}
+
+
 def find(tx: Tx, given: str) -> Run:
     """Return the run with this id, or the one run whose id begins so.
 

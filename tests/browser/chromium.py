@@ -86,6 +86,7 @@ class Visitor:
     browser: Browser
     url: str
     watch: Watch = field(default_factory=Watch)
+    headers: dict[str, str] = field(default_factory=dict)
     _contexts: dict[tuple[object, ...], BrowserContext] = field(default_factory=dict)
 
     def __call__(
@@ -106,6 +107,7 @@ class Visitor:
                 java_script_enabled=script,
                 timezone_id="UTC",
                 locale="en-GB",
+                extra_http_headers=self.headers,
             )
             made.set_default_timeout(PATIENCE_MS)
             self.watch.over(made, urlsplit(self.url).netloc)

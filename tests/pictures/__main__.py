@@ -18,19 +18,22 @@ from tests.browser.chromium import Visitor, chromium
 from tests.browser.still import still
 
 from . import scraped, tour
+from .surroundings import ENVIRON, TOKEN
 
 DOCS = Path(__file__).parents[2] / "docs"
 MOST_BYTES = 250_000
 DESK, PHONE = 1280, 360
+CHOSEN = ("crm-sync", "inventory-sync", "orders-export")
 # name: path, height on a desk, height on a phone
 PAGES = {
-    "overview": ("/", 1340, 1500),
-    "jobs": ("/ui/jobs", 900, 1100),
+    "overview": ("/", 1500, 1700),
+    "jobs": ("/ui/jobs", 1280, 1300),
     "job": ("/ui/jobs/offsite-backup", 1240, 1400),
     "runs": ("/ui/runs?state=failed", 700, 900),
     "run": ("/ui/runs/{running}", 900, 1100),
     "failed-run": ("/ui/runs/{failed}", 800, 900),
-    "audit": ("/ui/audit", 500, 600),
+    "bundle": ("/ui/bundle", 800, 1000),
+    "audit": ("/ui/audit", 900, 1000),
     "settings": ("/ui/settings", 900, 1100),
     "sign-in": ("/ui/sign-in", 480, 560),
 }
@@ -53,8 +56,10 @@ def _night(browser: Browser) -> None:
     home = Path("/tmp/sauron-night")  # noqa: S108 - a page names it, and is to be the same each time
     home.mkdir(mode=0o700)  # fails where somebody else has it
     try:
-        server = still(home, "tests.pictures.night")
-        visitor = Visitor(browser, server.url)
+        server = still(home, "tests.pictures.night", **ENVIRON)
+        known = {"Authorization": f"Bearer {TOKEN}"}
+        server.http.headers.update(known)
+        visitor, stranger = Visitor(browser, server.url, headers=known), Visitor(browser, server.url)
         asked = {"running": ("db-dump-main", "running"), "failed": ("cert-renew", "failed")}
         runs = {
             name: server.http.get("/runs", params={"job_id": job, "state": state}).json()["runs"][0]["id"]
@@ -62,13 +67,23 @@ def _night(browser: Browser) -> None:
         }
         for name, (path, tall, taller) in PAGES.items():
             address = path.format(**runs)
-            _shot(visitor(address, width=DESK, script=False), f"page-{name}", tall)
-            _shot(visitor(address, width=DESK, script=False, scheme="dark"), f"page-{name}-dark", tall)
-            _shot(visitor(address, width=PHONE, script=False, scheme="dark"), f"page-{name}-phone", taller)
+            visit = stranger if name == "sign-in" else visitor
+            _shot(visit(address, width=DESK, script=False), f"page-{name}", tall)
+            _shot(visit(address, width=DESK, script=False, scheme="dark"), f"page-{name}-dark", tall)
+            _shot(visit(address, width=PHONE, script=False, scheme="dark"), f"page-{name}-phone", taller)
+        _shot(_chosen(visitor("/ui/jobs", width=DESK)), "page-jobs-chosen", 900)
         visitor.forget()
+        stranger.forget()
         server.close()
     finally:
         shutil.rmtree(home)
+
+
+def _chosen(page: Page) -> Page:
+    """Choose some jobs of the list, so that the bar of acts stands below them."""
+    for name in CHOSEN:
+        page.get_by_label(f"Choose {name}").check()
+    return page
 
 
 def _shot(page: Page, name: str, height: int) -> None:

@@ -14,7 +14,7 @@ from chalicelib.api.query import RUN_ID
 from chalicelib.api.routing import current_request, get
 from chalicelib.clock import iso
 from chalicelib.model.acts import Door, Outcome
-from chalicelib.store import audit_log
+from chalicelib.store import audit_log, history
 from chalicelib.store.audit_log import Entry
 
 from .frame import SAID, page
@@ -46,6 +46,7 @@ def audit() -> Response:
             after=after,
         )
         red = failing(tx)
+        jobs_of = history.jobs_of(tx, [one.subject for one in found if RUN_ID.fullmatch(one.subject)])
     shown = found[:limit]
     narrowed = asked.kept(("who", "door", "act", "subject", "outcome"))
     kept = (
@@ -56,7 +57,7 @@ def audit() -> Response:
         "audit.html",
         here="audit",
         failing=red,
-        entries=[(one, _place(one)) for one in shown],
+        entries=[(one, _place(one), jobs_of.get(one.subject)) for one in shown],
         kept=kept,
         since=since,
         spans=[(name, urlencode(narrowed | {"since": iso(now - span)})) for name, span in SPANS.items()],

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.answers.consequences import stopped
 from chalicelib.answers.job_health import Health, JobHealth, failing, families, healths, with_last_runs
 from chalicelib.answers.pace import Pace, paces
 from chalicelib.api import parameters
@@ -53,11 +54,13 @@ KEPT = ("q", "tag", "project", "sort")
 class Line:
     """One job of the list, `depth` steps below one without a parent.
 
-    `good` is the share of good runs in percent, `late` how late it is in words.
+    `stopped_by` is the parent because of which its newest occurrence did not run, `good` the share of good
+    runs in percent, `late` how late it is in words.
     """
 
     of: JobHealth
     depth: int
+    stopped_by: str | None
     next_at: datetime | None
     schedule: str
     good: int | None
@@ -153,6 +156,7 @@ def _lines(tx: Tx, shown: list[JobHealth], depths: Mapping[JobId, int], now: dat
     ids = [one.job.id for one in shown]
     counted = run_days.counts(tx, ids, since=(now - MONTH).date())
     pace_of = paces(tx, ids)
+    kept_back = stopped(tx, [one.job for one in shown])
     lines = []
     for one in shown:
         job, share = one.job, good_share(counted[one.job.id])
@@ -161,6 +165,7 @@ def _lines(tx: Tx, shown: list[JobHealth], depths: Mapping[JobId, int], now: dat
             Line(
                 of=one,
                 depth=depths[job.id],
+                stopped_by=kept_back.get(job.id),
                 next_at=next(iter(job.next_fires(now=now, count=1)), None),
                 schedule=job.spec.schedule_text.removesuffix(f" ({job.spec.timezone})"),
                 good=None if share is None else int(share * 100),  # 99.9 % is not all

@@ -142,8 +142,12 @@ def _in_zone(instant: datetime, job: Job) -> str:
 
 
 def _time(run: Run, now: datetime) -> str:
+    return _on(run.scheduled_for, now)
+
+
+def _on(instant: datetime, now: datetime) -> str:
     zone = page_zone()
-    return on(local(run.scheduled_for, zone), local(now, zone))
+    return on(local(instant, zone), local(now, zone))
 
 
 def _facts(
@@ -152,9 +156,8 @@ def _facts(
     job, last, switch = one.job, one.last, one.job.override
     since = incident.since if incident else None
     if one.health is Health.OFF and switch:
-        zone = page_zone()
-        until = f" until {local(switch.until, zone):%a %d %b %H:%M} {zone.key}" if switch.until else ""
-        return f"off{until}", switch.at, f"\u201c{switch.reason}\u201d" if switch.reason else ""
+        until = f" until {_on(switch.until, now)}" if switch.until else ""
+        return f"off{until}", None, f"\u201c{switch.reason}\u201d" if switch.reason else ""
     if one.health is Health.REJECTED:
         return "rejected", since, job.rejected or ""
     if one.health is Health.LATE and incident:

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.answers.consequences import stopped
 from chalicelib.answers.job_health import Health, JobHealth, families, healths, with_last_runs
-from chalicelib.answers.timelines import DAY, Timeline, timelines
+from chalicelib.answers.timelines import DAY, timelines
 from chalicelib.api import status_report, vital_signs
 from chalicelib.api.auth import is_open
 from chalicelib.api.health import warnings
@@ -64,7 +65,17 @@ def overview() -> Response:
         shown = families(found)[:ROWS]
         drawn = timelines(tx, [one.job for one, _ in shown], running, now=now)
         links = min(MOST_LINKS, LINKS // max(1, len(shown)))
-        rows = [_row(one, depth, drawn[one.job.id], links=links, now=now) for one, depth in shown]
+        kept_back = stopped(tx, [one.job for one, _ in shown])
+        rows = [
+            Row(
+                of=one,
+                depth=depth,
+                mark=one.mark if one.needs_a_person or one.job.id not in kept_back else RunState.SKIPPED,
+                next_at=_next(one, now),
+                drawn=strip(drawn[one.job.id], now=now, links=links),
+            )
+            for one, depth in shown
+        ]
         drawn_down = shades(silences.since(tx, now - DAY), now=now)
         failed_at = run_totals.last_bad(tx)
         parts = sauron_itself.parts(sauron, tx, report)
@@ -128,21 +139,16 @@ def _troubles(sauron: Sauron, report: StatusReport, found: Sequence[JobHealth]) 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One job's last and next 24 hours; it stands `depth` steps below a job without a parent."""
+    """One job's last and next 24 hours; it stands `depth` steps below a job without a parent.
+
+    A well job whose newest occurrence its parent stopped has the mark of that.
+    """
 
     of: JobHealth
     depth: int
     mark: str
     next_at: datetime | None
     drawn: Strip
-
-
-def _row(one: JobHealth, depth: int, timeline: Timeline, *, links: int, now: datetime) -> Row:
-    """Return a row; a well job whose newest occurrence its parent stopped has the mark of that."""
-    newest = timeline.marks[-1].state if timeline.marks else None
-    stopped = depth > 0 and newest is RunState.SKIPPED and not one.needs_a_person
-    mark = RunState.SKIPPED if stopped else one.mark
-    return Row(one, depth, mark, _next(one, now), strip(timeline, now=now, links=links))
 
 
 def _next(one: JobHealth, now: datetime) -> datetime | None:

@@ -14,7 +14,7 @@ from chalicelib.api import parameters
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.runs import POSITION, log_response
 from chalicelib.model.pools import Waiting
-from chalicelib.model.runs import UNFINISHED, Attempt, Run, RunState
+from chalicelib.model.runs import GOOD, UNFINISHED, Attempt, Run, RunState
 from chalicelib.store import bundle, history, past_runs, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import pools
@@ -29,6 +29,7 @@ blueprint = Blueprint(__name__)
 WANTED = parameters.text("q", "Mark the lines of the log that hold this text.", maxLength=200)
 AFTER = parameters.whole("after", "Show the log from the line after this one.", low=0, high=2**31, default=-1)
 ATTEMPTS = 20  # shown, the newest
+LOOKED_AT = 10  # runs before one in progress, for a result
 FOLDED = 400  # characters of a value that are shown unfolded
 MOST = 6000  # characters of a value
 ROOM = 1.1  # the full bar, of the usual duration, where no limit is known
@@ -44,6 +45,7 @@ class Meter:
     usual: float | None
     limit: float | None
     slow: bool
+    left: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ def run(run_id: str) -> Response:
             bundle.known_revisions(tx, {found.revision}).get(found.revision) if found.revision else None
         )
         red = failing(tx)
+        before = _before(tx, found) if found.state in UNFINISHED else None
         full = pools.waiting(tx, {found.pool}) if found.pool and found.state is RunState.QUEUED else {}
     return page(
         "run.html",
@@ -90,6 +93,7 @@ def run(run_id: str) -> Response:
         after=after,
         params=None if not found.params else {name: _value(one) for name, one in found.params.items()},
         result=None if found.result is None else _value(found.result),
+        before=(before, _value(before.result)) if before else None,
         revision=revision,
         instant=found.fire_at or found.created_at,
     )
@@ -107,6 +111,12 @@ def log(run_id: str) -> Response:
     return response
 
 
+def _before(tx: Tx, run: Run) -> Run | None:
+    """Return the job's newest good run that returned something; None if it is too long ago."""
+    newest = history.executed(tx, run.job_id, limit=LOOKED_AT)
+    return next((one for one in newest if one.state in GOOD and one.result is not None), None)
+
+
 def _limit(tx: Tx, run: Run) -> timedelta | None:
     """Return what one attempt may take, by the revision that runs or, before that is bound, by the job."""
     spec = bundle.spec(tx, run.revision, run.job_id) if run.revision else None
@@ -119,6 +129,9 @@ def _limit(tx: Tx, run: Run) -> timedelta | None:
 def _meter(attempts: list[Attempt], usual: float | None, limit: timedelta | None, now: datetime) -> Meter:
     took = (now - attempts[-1].started_at).total_seconds() if attempts else 0.0
     most = limit.total_seconds() if limit else None
+    left = f"About {about(usual - took)} left." if usual is not None and took < usual else ""
+    if not left and most is not None:
+        left = f"Stopped in {about(max(0.0, most - took))}."
     full = max(most or (usual or 0) * ROOM, took, 1.0)
     return Meter(
         done=round(took / full * 1000),
@@ -127,6 +140,7 @@ def _meter(attempts: list[Attempt], usual: float | None, limit: timedelta | None
         usual=usual,
         limit=most,
         slow=usual is not None and took > usual,
+        left=left,
     )
 
 

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 
 from chalicelib.api import vital_signs
 from chalicelib.api.status_report import StatusReport
-from chalicelib.store import alerts, outbox
+from chalicelib.store import alerts, outbox, run_totals
 from chalicelib.store.database import Tx
-from chalicelib.text import counted
+from chalicelib.text import about, counted
 from chalicelib.web.zoned import Sentence
 from chalicelib.wiring import Sauron
 
 GB, MB = 1e9, 1e6
+BACKUP = "sauron.backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +29,20 @@ class Part:
 def parts(sauron: Sauron, tx: Tx, report: StatusReport) -> list[Part]:
     """Return clock, workers, sync, store, alerts and Life Hub; what is not configured is left out."""
     signs = vital_signs.parts(sauron.vitals) if sauron.vitals else {}
-    works = f"{report.counts['running']} running, {report.counts['queued']} queued"
+    works = f"{_busy(sauron, report)}, {report.counts['queued']} queued"
     found = [
         _clock(report, signs.get("clock", vital_signs.READY)),
         _measured("Workers", signs.get("workers", vital_signs.READY), works),
     ]
     if sauron.settings.jobs_git_repo_url:
         found.append(_sync(report))
-    found.append(_measured("Store", signs.get("store", vital_signs.READY), _store(sauron)))
-    waiting = alerts.waiting(tx)
-    said = f"{counted(waiting, 'alert')} not sent yet" if waiting else "all sent"
-    found.append(Part("Alerts", alerts.last_error(tx) is None, said))
+    found.append(_measured("Store", signs.get("store", vital_signs.READY), _store(sauron, tx, report.now)))
+    found.append(Part("Alerts", alerts.last_error(tx) is None, _alerts(tx, report.now)))
     if sauron.settings.life_hub_url is not None:
         lag = outbox.lag(tx)
-        behind: str | Sentence = f"{counted(lag.waiting, 'row')} not copied yet"
+        behind = f"{counted(lag.waiting, 'row')} {'waits' if lag.waiting == 1 else 'wait'}"
         if lag.oldest_at:
-            behind = Sentence("{}, the oldest {}", (str(behind), lag.oldest_at), report.now)
+            behind += f", {about((report.now - lag.oldest_at).total_seconds())}"
         found.append(Part("Life Hub", not lag.waiting, behind if lag.waiting else "up to date"))
     return found
 
@@ -86,9 +85,26 @@ def _sync(report: StatusReport) -> Part:
     return Part("Sync", True, Sentence("{}", (state.last_sync,), report.now))
 
 
-def _store(sauron: Sauron) -> str:
+def _busy(sauron: Sauron, report: StatusReport) -> str:
+    """Say how many workers are busy, of how many; without a runner, how many runs there are."""
+    running = report.counts["running"]
+    places = sauron.settings.workers * sum(not one.draining for one in report.runners)
+    return f"{running} of {places} busy" if running <= places else f"{running} running"
+
+
+def _alerts(tx: Tx, now: datetime) -> str | Sentence:
+    waiting, last = alerts.waiting(tx), alerts.last_sent(tx)
+    if waiting:
+        return f"{counted(waiting, 'alert')} not sent yet"
+    return Sentence("all sent, last {}", (last,), now) if last else "all sent"
+
+
+def _store(sauron: Sauron, tx: Tx, now: datetime) -> str | Sentence:
+    """Say how large the store is, and when Sauron last copied it."""
     path = sauron.store.path
     if path is None:
         return "PostgreSQL answers"
     size = path.stat().st_size
-    return f"{size / GB:.1f} GB" if size >= GB else f"{size / MB:.1f} MB"
+    said = f"{size / GB:.1f} GB" if size >= GB else f"{size / MB:.1f} MB"
+    copied = run_totals.last_good(tx, [BACKUP]).get(BACKUP)
+    return Sentence("{}, copied {}", (said, copied), now) if copied else said

@@ -55,7 +55,7 @@ def test_every_policy_is_said_in_words(sauron: Sauron, client: Client, clock: Ma
     for words in (
         "queue: an occurrence waits for the run before it",
         "all: up to 7 missed ones are made good, within 24 h",
-        "one; each is stopped after 5 min 0 s",
+        "one; each is stopped after 5 min",
         "up to 5 min after its time",
         "after 3 failed runs in a row",
         "<dt>Secrets</dt><dd>none</dd>",

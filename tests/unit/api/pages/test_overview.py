@@ -65,7 +65,7 @@ def test_a_job_that_fails_says_since_when_and_who_knows(
 def test_a_job_that_a_person_switched_off_says_who_why_and_until_when(sauron: Sauron, client: Client) -> None:
     client.post("/jobs/nightly-backup/disable", {"reason": "the disks move", "until": "2026-03-04T08:00:00Z"})
     page = client.get("/").body
-    assert "off until Wed 04 Mar 08:00 UTC" in page
+    assert "off until Wed 08:00" in page
     assert "\u201cthe disks move\u201d" in page
     assert 'action="/ui/jobs/nightly-backup/enable"' in page
 
