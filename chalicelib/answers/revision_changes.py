@@ -27,7 +27,7 @@ MOST = 12  # changes of one revision that are listed
 KEPT = 2000  # comparisons
 _DAY = datetime(2026, 3, 4, tzinfo=UTC)  # a Wednesday on which no clock is changed
 _UNSAID = {"id", "place", "entrypoint"}
-_TIMES = ("cron", "timezone")
+_TIMES = ("cron", "timezone", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def compare(before: Definitions, after: Definitions) -> Iterator[Change]:
 
 
 def _differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    if any(was.get(name) != now.get(name) for name in _TIMES):
+    if any((was.get(name) or None) != (now.get(name) or None) for name in _TIMES):
         yield f"{_schedule(was)} \u2192 {_schedule(now)}{_more(was, now)}"
     for name in sorted((was.keys() | now.keys()) - _UNSAID - set(_TIMES)):
         old, new = was.get(name), now.get(name)
@@ -113,9 +113,11 @@ def _word(value: object) -> str:
 def _schedule(record: Mapping[str, Any]) -> str:
     cron, zone = str(record.get("cron") or ""), str(record.get("timezone") or "UTC")
     try:
-        return describe(cron, zone).removesuffix(" (UTC)")
+        parts = [describe(cron, zone).removesuffix(" (UTC)")] if cron else []
     except ScheduleError:
-        return cron
+        parts = [cron]
+    follows = record.get("after") or ()
+    return ", and ".join([*parts, f"after {' and '.join(follows)}"] if follows else parts)
 
 
 def _more(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -105,13 +105,14 @@ def _rows(chunks: Sequence[log_chunks.Written], *, several: bool) -> tuple[list[
         for text in with_headings([chunk], previous, several=several):
             screen.feed(text)
         previous = chunk
-        count = screen.count()
+        count = screen.count() - chunk.text.endswith("\n")  # the next line begins with what comes next
         stamps = stamps[:count] + [chunk.written_at] * (count - len(stamps))
     screen.end()
     rows = screen.rows()
     if rows and not rows[-1]:
         rows.pop()
-    return rows, [*stamps, *[None] * (len(rows) - len(stamps))]
+    last = previous.written_at if previous else None
+    return rows, [*stamps, *[last] * (len(rows) - len(stamps))]
 
 
 def _drawn(row: str) -> list[Piece]:

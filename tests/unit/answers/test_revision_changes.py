@@ -22,6 +22,9 @@ def said(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tupl
     [
         (TEN, FIVE, "every 10 minutes \u2192 every 5 minutes; +144 runs a day"),
         (FIVE, TEN, "every 5 minutes \u2192 every 10 minutes; \u2212144 runs a day"),
+        ({}, {"cron": "", "after": ["b"]}, "at 08:00 \u2192 after b"),
+        ({"after": ["b"]}, {"after": ["b", "c"]}, "at 08:00, and after b \u2192 at 08:00, and after b and c"),
+        ({"after": None, "tags": ["a"]}, {"after": [], "tags": []}, "tags changed"),
         ({}, {"timeout_seconds": 3600}, "limit 5 min \u2192 60 min"),
         ({"enabled": True}, {"enabled": False}, "switched off in git"),
         ({"overlap": "skip"}, {"overlap": "queue"}, "overlap skip \u2192 queue"),

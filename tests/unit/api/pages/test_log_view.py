@@ -43,8 +43,12 @@ def test_a_line_has_the_time_at_which_it_began(sauron: Sauron, client: Client, c
     clock.move(seconds=5)
     with sauron.store.write() as tx:
         log_chunks.append(tx, run.id, 1, ["o\nthree\n"], now=clock.now())
+    second = clock.now()
+    clock.move(seconds=42)
+    with sauron.store.write() as tx:
+        log_chunks.append(tx, run.id, 1, ["four"], now=clock.now())
     shown = seen(sauron, run)
-    assert [line.at for line in shown.lines] == [first, first, clock.now()]
+    assert [line.at for line in shown.lines] == [first, first, second, clock.now()]
     assert shown.newest_at == clock.now()
 
 
