@@ -39,9 +39,7 @@ def consequences(tx: Tx, found: Sequence[JobHealth], *, now: datetime) -> dict[s
     """Return what each of these jobs means for others."""
     ids = [one.job.id for one in found]
     below = chains.below(tx, ids, most=MOST)
-    followers = {child for some in below.values() for child in some}
-    known = {child: registry.job(tx, child) for child in sorted(followers)}
-    jobs = {child: job for child, job in known.items() if job is not None and not job.removed_at}
+    jobs = _jobs(tx, below)
     blamed = stopped(tx, jobs.values())
     crowds = pools.crowded_out(tx, ids, now=now)
     made: dict[str, Consequences] = {}
@@ -52,6 +50,20 @@ def consequences(tx: Tx, found: Sequence[JobHealth], *, now: datetime) -> dict[s
         waits = one.health in {Health.LATE, Health.OFF}
         made[one.job.id] = Consequences(list(kept_back), list(held) if waits else [], pool, crowded_out)
     return made
+
+
+def followers(tx: Tx, job_id: str) -> list[str]:
+    """Return the jobs that are on and run only after a job, or after another of these."""
+    below = chains.below(tx, [job_id], most=MOST)
+    jobs = _jobs(tx, below)
+    return list(_down(job_id, below, lambda _, child: child in jobs and jobs[child].enabled))
+
+
+def _jobs(tx: Tx, below: Mapping[str, Sequence[str]]) -> dict[str, Job]:
+    """Return the children that are defined."""
+    children = {child for some in below.values() for child in some}
+    known = {child: registry.job(tx, child) for child in sorted(children)}
+    return {child: job for child, job in known.items() if job is not None and not job.removed_at}
 
 
 def stopped(tx: Tx, jobs: Iterable[Job]) -> dict[str, str]:

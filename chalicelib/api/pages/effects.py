@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
+from chalicelib.answers.consequences import followers
 from chalicelib.model.jobs import Job
 from chalicelib.model.runs import OCCURRENCES, Run, RunState
 from chalicelib.store import history
@@ -14,6 +15,7 @@ from chalicelib.text import about, counted
 from chalicelib.web.zoned import Sentence
 
 from .act_page import Effect
+from .needs_you import listed
 
 WEEK = timedelta(days=7)
 NAMED = 3  # occurrences that are named
@@ -27,6 +29,9 @@ def of_switching_off(tx: Tx, job: Job, until: datetime | None, *, now: datetime)
     waiting, running = unfinished(tx, job)
     asked_for = [run for run in waiting if run.origin not in OCCURRENCES and not run.attempt]
     tries = [run for run in waiting if run.attempt]
+    if others := followers(tx, job.id):
+        with_it = f"{listed(others, most=NAMED)} {'is' if len(others) == 1 else 'are'} skipped with it"
+        found.append(Effect("skipped", with_it, f"what follows {job.id} runs only after it"))
     if until is not None:
         found.append(_comes_back(job, until))
     if running:
@@ -50,6 +55,8 @@ def skipped(job: Job, until: datetime | None, now: datetime) -> Effect:
         return Effect("off", "It is off already", "this replaces who switched it off, why and until when")
     if job.rejected is not None or end <= now:
         return Effect("skipped", "No occurrence is skipped by this")
+    if not job.spec.cron:
+        return Effect("skipped", "Every occurrence is skipped", f"it runs {job.spec.schedule_text}")
     count = job.spec.schedule.count_between(now, end)
     named = tuple(islice(job.spec.schedule.between(now, end), NAMED))
     more = f"{', '.join(['{}'] * len(named))}{' ...' if count > len(named) else ''}"
@@ -64,6 +71,8 @@ def skipped(job: Job, until: datetime | None, now: datetime) -> Effect:
 def _comes_back(job: Job, until: datetime) -> Effect:
     if not job.spec.enabled:
         return Effect("off", "It stays off after that", Sentence("from {} git says so", (until,)))
+    if not job.spec.cron:
+        return Effect("well", "Comes back by itself", Sentence("{}; {}", (until, job.spec.schedule_text)))
     first = job.spec.schedule.after(until)
     return Effect("well", "Comes back by itself", Sentence("{}; first run {}", (until, first)))
 
@@ -72,7 +81,9 @@ def of_switching_on(job: Job, until: datetime | None, *, now: datetime) -> list[
     """Return what switching a job on until an instant (None: for good) would do."""
     if job.rejected is not None:
         return [Effect("rejected", "Nothing runs until its definition is mended", job.rejected)]
-    first = Sentence("the first {}; none is made good", (job.spec.schedule.after(now),))
+    first: str | Sentence = f"{job.spec.schedule_text}; none is made good"
+    if job.spec.cron:
+        first = Sentence("the first {}; none is made good", (job.spec.schedule.after(now),))
     found = [Effect("well", "Occurrences run again", first)]
     if until is not None:
         after = "on" if job.spec.enabled else "off"

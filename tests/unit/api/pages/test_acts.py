@@ -290,3 +290,30 @@ def test_the_list_has_a_box_for_each_job_and_a_form_for_the_chosen(sauron: Sauro
         "nightly-backup",
     ]
     assert re.findall(r'name="act" value="(\w+)"', page) == ["trigger", "enable", "disable"]
+
+
+@pytest.mark.parametrize(("act", "until"), [("disable", ""), ("disable", "2026-03-05T08:00"), ("enable", "")])
+def test_a_job_without_a_schedule_of_its_own_is_switched_like_any_other(
+    sauron: Sauron, client: Client, clock: ManualClock, act: str, until: str
+) -> None:
+    define(sauron.store, clock, "verify", "", after=["nightly-backup"])
+    if act == "enable":
+        client.post("/jobs/verify/disable")
+    page = told(client.get(f"/ui/jobs/verify/{act}?until={until}"))
+    assert "after nightly-backup" in page
+    assert ("Comes back by itself" in page) == bool(until)
+    assert send(client, f"/ui/jobs/verify/{act}", until=until, confirm="yes").status == 303
+    assert client.get("/jobs/verify").json["enabled"] == (act == "enable")
+    bulk = send(client, "/ui/jobs", ("job", "verify"), ("job", "digest"), act=act)
+    assert bulk.status == 200
+
+
+def test_switching_a_job_off_says_what_is_skipped_with_it(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    define(sauron.store, clock, "verify", "", after=["nightly-backup"])
+    assert "verify is skipped with it" in told(client.get("/ui/jobs/nightly-backup/disable"))
+    define(sauron.store, clock, "report", "", after=["verify"])
+    assert "verify and report are skipped with it" in told(client.get("/ui/jobs/nightly-backup/disable"))
+    client.post("/jobs/verify/disable")
+    assert "with it" not in told(client.get("/ui/jobs/nightly-backup/disable"))
