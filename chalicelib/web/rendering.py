@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from chalicelib.text import about, ago, safe, taken
 from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
 HERE = Path(__file__).parent
+_UNNEEDED = re.compile(r"/\*.*?\*/|(?<=[{};:,])\s+|\s+(?=[{}])|;(?=\s*\})", re.DOTALL)
 
 May = Callable[[str, str], bool]  # whether the reader may send a request with this path and method
 
@@ -60,7 +62,8 @@ def render(
 
 @functools.cache
 def _style() -> str:
-    return (HERE / "style.css").read_text(encoding="utf-8")
+    """Return the style sheet without comments, and without white space that no browser needs."""
+    return _UNNEEDED.sub("", (HERE / "style.css").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)

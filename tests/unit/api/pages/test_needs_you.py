@@ -165,8 +165,8 @@ def test_a_chain_stands_below_its_parent_and_shows_that_it_was_stopped(
         "verify",
         "report",
     ]
-    assert 'class=" below-1"' in rows[1]
-    assert 'class=" below-2"' in rows[2]
+    assert 'class="below-1"' in rows[1]
+    assert 'class="below-2"' in rows[2]
     assert 'href="#m-skipped"' in rows[1]
     assert "after its parent</td>" in rows[1]
     listed = client.get("/ui/jobs").body
