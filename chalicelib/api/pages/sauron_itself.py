@@ -89,7 +89,7 @@ def _busy(sauron: Sauron, report: StatusReport) -> str:
     """Say how many workers are busy, of how many; without a runner, how many runs there are."""
     running = report.counts["running"]
     places = sauron.settings.workers * sum(not one.draining for one in report.runners)
-    return f"{running} of {places} busy" if running <= places else f"{running} running"
+    return f"{running} of {places} busy" if places and running <= places else f"{running} running"
 
 
 def _alerts(tx: Tx, now: datetime) -> str | Sentence:

@@ -72,3 +72,13 @@ def test_acts_are_found_by_name_and_time(sauron: Sauron, client: Client, clock: 
     assert 'href="/ui/jobs/nightly-backup"' in page
     assert client.get("/ui/audit?since=soon").status == 400
     assert "Query parameter" in client.get("/ui/audit?since=soon", Accept="text/html").body
+
+
+def test_an_act_on_a_run_names_its_job(sauron: Sauron, client: Client) -> None:
+    run_id = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    client.post(f"/runs/{run_id}/cancel")
+    page = client.get("/ui/audit").body
+    assert (
+        f'href="/ui/runs/{run_id}" title="{run_id}">nightly-backup</a><small>run {run_id[:13]}</small>'
+        in page
+    )

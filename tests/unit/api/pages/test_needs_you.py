@@ -170,5 +170,7 @@ def test_a_chain_stands_below_its_parent_and_shows_that_it_was_stopped(
     assert 'href="#m-skipped"' in rows[1]
     assert "after its parent</td>" in rows[1]
     listed = client.get("/ui/jobs").body
+    assert "because of nightly-backup</small>" in listed
+    assert listed.count("after its parent") == 2
     assert listed.index('class="below-1"') < listed.index('class="below-2"')
     assert 'class="below-' not in client.get("/ui/jobs?sort=name").body

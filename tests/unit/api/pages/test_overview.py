@@ -252,3 +252,27 @@ def test_a_run_beyond_its_usual_duration_is_measured_by_its_limit(
     # the limit of 300 s stands at 94 of 100, so the usual 100 s at 31 and the 200 s at 63
     assert '<path class="done" d="M0 4H31"/><path class="done slow" d="M31 4H63"/>' in page
     assert '<path class="limit" d="M94 0V8"/>' in page
+
+
+def test_the_parts_say_how_fresh_the_copy_the_alerts_and_life_hub_are(
+    build: Build, client: Client, clock: ManualClock
+) -> None:
+    sauron = build(DATABASE_URL="postgresql://hub@hub.test/hub", SAURON_WORKERS="4")
+    define(sauron.store, clock, "mirror", "*/5 * * * *")
+    page = without_tags(client.get("/").body)
+    assert "0 running, " in page
+    assert "copied" not in page
+    assert "<dd>all sent</dd>" in page
+    sauron.membership.join()
+    record(sauron.store, "mirror", RunState.RUNNING, clock.now())
+    record(sauron.store, "sauron.backup", RunState.SUCCEEDED, clock.now() - timedelta(hours=9), seconds=0)
+    with sauron.store.write() as tx:
+        alerts.put(tx, ["mail"], "job.failing", {"subject": "mirror", "kind": "failing"}, now=clock.now())
+        (owed,) = alerts.claim(tx, "mail", now=clock.now(), until=clock.now(), most=5)
+        alerts.sent(tx, [owed.id], now=clock.now() - timedelta(minutes=16))
+    clock.move(seconds=240)
+    page = without_tags(client.get("/").body)
+    assert "1 of 4 busy, 0 queued" in page
+    assert " MB, copied 9 h ago" in page
+    assert "all sent, last 20 min ago" in page
+    assert re.search(r"\d rows? waits?, 4 min</dd>", page)

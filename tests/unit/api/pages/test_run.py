@@ -79,3 +79,21 @@ def test_a_large_value_is_folded_and_a_page_stays_small(
     page = client.get(f"/ui/runs/{run_id}").body
     assert "<details><summary>" in page
     assert len(page.encode()) < 100_000
+
+
+def test_a_run_in_progress_says_how_long_it_still_takes_and_what_the_last_one_returned(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    before = clock.now() - timedelta(days=1)
+    record(sauron.store, "nightly-backup", RunState.SUCCEEDED, before, seconds=240, result={"files": 7})
+    trigger(client)
+    run = begin(sauron, clock)
+    clock.move(seconds=60)
+    page = re.sub("</?time[^>]*>", "", client.get(f"/ui/runs/{run.id}").body)
+    assert "attempt 1 of 3 began 60 s ago on " in page
+    assert "About 3 min left." in page
+    assert "Not yet. The last one, 23 h ago:" in page
+    assert "&#34;files&#34;: 7" in page
+    clock.move(seconds=200)
+    page = client.get(f"/ui/runs/{run.id}").body
+    assert "Stopped in 40 s." in page
