@@ -65,7 +65,7 @@ def test_a_token_that_may_act_shows_the_buttons_that_another_does_not(
     page = visit(server.url)("/ui/sign-in?next=/ui/jobs/disk-space", script=False)
     page.get_by_label("Token").fill(SECRETS["jarvis"])
     page.get_by_role("button", name="Sign in").click()
-    assert page.url == f"{server.url}/ui/jobs/disk-space"
+    page.wait_for_url(f"{server.url}/ui/jobs/disk-space")
     assert page.get_by_role("button", name="Run now").count() > 0
 
 
