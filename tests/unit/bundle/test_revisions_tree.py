@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -90,12 +91,9 @@ def test_a_ref_that_a_caller_names_is_told_from_a_branch_that_is_configured(tmp_
 def test_an_exception_of_the_machine_is_told_in_words_without_secrets(tmp_path: Path) -> None:
     bundle = BundleRepository.create(tmp_path / "bundle")
     bundle.commit({"manifest.py": EMPTY})
-    settings = Settings.read(
-        {
-            "JOBS_DIR": f"{tmp_path}/state\0hidden-token-9",
-            "JOBS_GIT_REPO_URL": str(bundle.path),
-            "JOBS_GIT_TOKEN": "hidden-token-9",
-        }
+    settings = dataclasses.replace(
+        Settings.read({"JOBS_GIT_REPO_URL": str(bundle.path), "JOBS_GIT_TOKEN": "hidden-token-9"}),
+        jobs_dir=tmp_path / "state\0hidden-token-9",
     )
     loader = Revisions(settings, JobEnvironment(settings))
     with pytest.raises(BundleError, match=r"while fetching the bundle \(ValueError: ") as caught:
