@@ -44,9 +44,9 @@ class LongestFirst:
 
     @pytest.hookimpl(trylast=True)  # after pytest has brought together what shares a fixture
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Put groups first, then files of tests that take long, then what is short."""
+        """Put groups first, each in its own order, then files of tests that take long, then what is short."""
         grouped = {item.path for item in items if _group(item.nodeid)}
-        long = {item.path for item in items if item.get_closest_marker("slow")}
+        long = {item.path for item in items if item.get_closest_marker("slow")} | grouped
         items.sort(key=lambda one: (one.path not in grouped, one.path not in long, "unit" in one.path.parts))
 
 
