@@ -41,6 +41,7 @@ BUSY_SECONDS = 30.0
 READER_KIB = 2000  # of pages in memory; what a reader has is of no use to it after the next write
 WRITER_KIB = 8000
 WAL_BYTES = 4 << 20  # a WAL longer than this is worth a checkpoint although it is written to
+WAL_KEPT = 16  # times as long is what a WAL keeps of its size once all of it has been moved
 OWN_FOLDER = ".sauron"  # where the store lies if no other place is set
 EXAMINED_BYTES = 256 << 20  # a larger file is examined at start only if it was not closed properly
 
@@ -149,6 +150,7 @@ class SqliteFile:
         def connect() -> Connection:
             connection = engine.connect().execution_options(write=True)
             command(connection, f"PRAGMA cache_size=-{WRITER_KIB}")
+            command(connection, f"PRAGMA journal_size_limit={WAL_KEPT * self._wal_bytes}")
             return connection
 
         return SqliteWriter(connect, self.writing, check, changed)

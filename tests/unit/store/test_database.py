@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from chalicelib.errors import StoreError
 from chalicelib.store import Store, bundle, runners, schema
 from chalicelib.store.queue import leases
-from chalicelib.store.sqlite_file import READER_KIB, WRITER_KIB
+from chalicelib.store.sqlite_file import READER_KIB, WAL_KEPT, WRITER_KIB
 from tests.conftest import START, observed
 from tests.other_user import as_user
 
@@ -325,6 +325,21 @@ def test_a_long_write_ahead_log_is_moved_into_the_file(tmp_path: Path) -> None:
         tx.execute(text("INSERT INTO duties (name, at) VALUES ('x', :long)"), {"long": "y" * 500_000})
     store.checkpoint()
     assert store.path.stat().st_size > size + 400_000
+    store.close()
+
+
+def test_a_write_ahead_log_that_was_long_gives_its_space_back(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/long.sqlite3", wal_bytes=1000)
+    store.migrate()
+    wal = tmp_path / "long.sqlite3-wal"
+    insert = text("INSERT INTO duties (name, at) VALUES (:name, :at)")
+    with store.write() as tx:
+        tx.execute(insert, {"name": "x", "at": "y" * 500_000})
+    store.checkpoint()
+    assert wal.stat().st_size > 500_000
+    with store.write() as tx:
+        tx.execute(insert, {"name": "z", "at": "y"})
+    assert wal.stat().st_size < WAL_KEPT * 1000 + 100_000
     store.close()
 
 
