@@ -48,7 +48,7 @@ def consequences(tx: Tx, found: Sequence[JobHealth], *, now: datetime) -> dict[s
         kept_back = _down(one.job.id, below, lambda parent, child: blamed.get(child) == parent)
         held = _down(one.job.id, below, lambda _, child: child in jobs and jobs[child].enabled)
         waits = one.health in {Health.LATE, Health.OFF}
-        made[one.job.id] = Consequences(list(kept_back), list(held) if waits else [], pool, crowded_out)
+        made[one.job.id] = Consequences(kept_back, held if waits else [], pool, crowded_out)
     return made
 
 
@@ -56,7 +56,7 @@ def followers(tx: Tx, job_id: str) -> list[str]:
     """Return the jobs that are on and run only after a job, or after another of these."""
     below = chains.below(tx, [job_id], most=MOST)
     jobs = _jobs(tx, below)
-    return list(_down(job_id, below, lambda _, child: child in jobs and jobs[child].enabled))
+    return _down(job_id, below, lambda _, child: child in jobs and jobs[child].enabled)
 
 
 def _jobs(tx: Tx, below: Mapping[str, Sequence[str]]) -> dict[str, Job]:
@@ -72,12 +72,16 @@ def stopped(tx: Tx, jobs: Iterable[Job]) -> dict[str, str]:
     return {job_id: parent for job_id, rows in newest.items() if rows and (parent := stopped_by(rows[0]))}
 
 
-def _down(
-    job_id: str, below: Mapping[str, Sequence[str]], goes_on: Callable[[str, str], bool]
-) -> dict[str, None]:
-    """Return the jobs below one, each once, down to where a step from parent to child does not go on."""
-    found: dict[str, None] = {}
-    for child in below.get(job_id, ()):
-        if goes_on(job_id, child):
-            found |= {child: None} | _down(child, below, goes_on)
+def _down(job_id: str, below: Mapping[str, Sequence[str]], goes_on: Callable[[str, str], bool]) -> list[str]:
+    """Return the jobs below one, each once, down to where a step from parent to child does not go on.
+
+    Old definitions that stay in force beside new ones may form a circle; the job itself is not among them.
+    """
+    found: list[str] = []
+    steps = [(job_id, child) for child in reversed(below.get(job_id, ()))]
+    while steps:
+        parent, child = steps.pop()
+        if child != job_id and child not in found and goes_on(parent, child):
+            found.append(child)
+            steps += [(child, further) for further in reversed(below.get(child, ()))]
     return found

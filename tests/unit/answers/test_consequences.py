@@ -48,6 +48,13 @@ def test_a_chain_is_followed_as_far_as_each_child_names_the_one_above_it(
         assert history.jobs_of(tx, []) == {}
 
 
+def test_a_circle_of_old_and_new_definitions_is_walked_once(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "one", "0 3 * * *", after=["other"])
+    define(store, clock, "other", "0 4 * * *", after=["one"])
+    with store.read() as tx:
+        assert followers(tx, "one") == ["other"]
+
+
 def test_what_a_late_job_holds_up_and_who_waits_for_its_place(store: Store, clock: ManualClock) -> None:
     define(store, clock, "dump", "0 3 * * *")
     define(store, clock, "verify", "", after=["dump"])
