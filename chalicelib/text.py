@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -80,6 +80,13 @@ def taken(seconds: float) -> str:
     if minutes:
         return f"{minutes} min {whole % 60} s" if whole % 60 else f"{minutes} min"
     return f"{whole} s"
+
+
+def listed(words: Sequence[str], *, most: int | None = None) -> str:
+    """Return words as a sentence holds them: "a", "a and b", "a, b and 4 more"."""
+    if most is not None and len(words) > most:
+        words = [*words[:most], f"{len(words) - most} more"]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def counted(count: int, noun: str) -> str:

@@ -13,14 +13,13 @@ from chalicelib.clock import iso
 from chalicelib.lifehub.publisher import DUTY
 from chalicelib.model.pools import unequal
 from chalicelib.operations.missing_secrets import missing_secrets
-from chalicelib.store import alerts, duties, outbox
+from chalicelib.store import alerts, duties, outbox, refusals
 from chalicelib.store.queue import pools
 from chalicelib.text import counted
 from chalicelib.wiring import PROCESS
 
 from . import serializers, status_report, vital_signs
 from .auth import is_open
-from .problems import STORE_ERRORS
 from .routing import as_json, current_request, get, known_damage
 
 blueprint = Blueprint(__name__)
@@ -50,7 +49,7 @@ def readiness() -> Response:
     try:
         with sauron.store.read() as tx:
             report = status_report.measure(sauron, tx)
-    except STORE_ERRORS as error:
+    except refusals.ERRORS as error:
         unread = f"cannot be read: {sauron.settings.masked(logs.reason(error))}"
     if damage := known_damage():
         unread = str(damage)

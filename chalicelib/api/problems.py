@@ -12,8 +12,6 @@ from http import HTTPStatus
 from typing import Any
 
 from chalice.app import Response
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from chalicelib import logs
 from chalicelib.errors import (
@@ -40,15 +38,6 @@ log = logs.get(__name__)
 
 CONTENT_TYPE = "application/problem+json"
 NOT_UTF_8 = "The address holds percent-encoded bytes that are not UTF-8. Encode text as UTF-8: %C3%BC is ü."
-UNUSABLE = "The store cannot be used right now. Try again; Sauron's log has the reason."
-STORE_ERRORS = (DBAPIError, PoolTimeoutError)
-BUSY = "All connections to the database are in use. Try again, or start fewer workers (SAURON_WORKERS)."
-REFUSALS = {  # of SQLite, by what it says
-    "database is locked": "The store is locked: another process holds it. End that one, or try again.",
-    "readonly database": "Sauron may not write to the store. Look at the owner and rights of its file.",
-    "disk is full": "The disk of the store is full. Free some space there; Sauron then goes on by itself.",
-    "disk I/O error": "The disk of the store fails. Look at it, and free some space there.",
-}
 INTERNAL = "Something went wrong inside Sauron. Its log has the details."
 
 _STATUS: dict[type[SauronError], int] = {
@@ -98,14 +87,6 @@ def problem(
     return {"Content-Type": CONTENT_TYPE, **(headers or {})}, json.dumps(
         body, ensure_ascii=False, default=str
     )
-
-
-def unusable(error: SQLAlchemyError) -> str:
-    """Return what is said of a store that refused a statement or a connection, one of `STORE_ERRORS`."""
-    if isinstance(error, PoolTimeoutError):
-        return BUSY
-    said = str(error.orig) if isinstance(error, DBAPIError) else ""
-    return next((words for sign, words in REFUSALS.items() if sign in said), UNUSABLE)
 
 
 def response(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any) -> Response:

@@ -24,6 +24,7 @@ from chalice.app import Blueprint, Chalice, Request, Response
 
 from chalicelib import logs
 from chalicelib.errors import DamagedStoreError, SauronError
+from chalicelib.store import refusals
 from chalicelib.wiring import PROCESS, Sauron
 
 from . import problems
@@ -165,11 +166,11 @@ def _route(blueprint: Blueprint, method: str, path: str, contract: Contract) -> 
                 value = _call(handler, contract, _decoded(captured))
             except SauronError as error:
                 return problems.response_to(error)
-            except problems.STORE_ERRORS as error:
+            except refusals.ERRORS as error:
                 if damage := known_damage():
                     return problems.response_to(damage)
                 log.exception("request.failed", path=path)
-                return problems.response(503, problems.unusable(error))
+                return problems.response(503, refusals.in_use(error))
             return value if isinstance(value, Response) else as_json(value)
 
         methods = ["GET", "HEAD"] if method == "GET" else [method]

@@ -13,6 +13,8 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
+from chalicelib.text import listed
+
 from .fields import DAY_OF_WEEK, FIELDS, LAST_DAY, CronField, CronFields
 from .schedule import Schedule
 
@@ -59,7 +61,7 @@ def _time_of_day(fields: CronFields) -> str:
     if len(minutes) == 1 and len(hours) < _DAY_HOURS:
         return _once_an_hour(minutes[0], hours, stepped="/" in fields.texts[1])
     if len(minutes) * len(hours) <= _FEW_TIMES:
-        return f"at {_joined([f'{hour:02}:{minute:02}' for hour in hours for minute in minutes])}"
+        return f"at {listed([f'{hour:02}:{minute:02}' for hour in hours for minute in minutes])}"
     if minutes == (0,):
         return "every hour"
     within, between = _of_the_hour(minutes), _between(hours)
@@ -72,7 +74,7 @@ def _once_an_hour(minute: int, hours: tuple[int, ...], *, stepped: bool) -> str:
         return f"every {step} hours" + (f", starting at {first}" if hours[0] or minute else "")
     if len(hours) > _PAIR and hours[-1] - hours[0] == len(hours) - 1:
         return f"every hour from {first} to {last}"
-    return f"at {_joined([f'{hour:02}:{minute:02}' for hour in hours])}"
+    return f"at {listed([f'{hour:02}:{minute:02}' for hour in hours])}"
 
 
 def _of_the_hour(minutes: tuple[int, ...]) -> str:
@@ -90,7 +92,7 @@ def _of_the_hour(minutes: tuple[int, ...]) -> str:
     return (
         f"at {_number(minutes[0])} {past}"
         if len(minutes) == 1
-        else (f"at {_joined([str(minute) for minute in minutes])} minutes {past}")
+        else (f"at {listed([str(minute) for minute in minutes])} minutes {past}")
     )
 
 
@@ -105,7 +107,7 @@ def _between(hours: tuple[int, ...]) -> str:
         else:
             spans.append([hour])
     if len(spans) > _FEW_SPANS:
-        return f"in the hours from {_joined([f'{hour:02}:00' for hour in hours])}"
+        return f"in the hours from {listed([f'{hour:02}:00' for hour in hours])}"
     return f"between {' and between '.join(f'{span[0]:02}:00 and {span[-1]:02}:59' for span in spans)}"
 
 
@@ -134,7 +136,7 @@ def _plain(field: CronField, text: str, values: tuple[int, ...]) -> str:
 def _days(fields: CronFields, day: str) -> str:
     days = [f"day {value}" for value in fields.values[2] if value != LAST_DAY]
     last = ["the last day"] if LAST_DAY in fields.values[2] else []
-    return "" if day == "*" else f"on {_joined(days + last)} of the month"
+    return "" if day == "*" else f"on {listed(days + last)} of the month"
 
 
 def _weekdays(fields: CronFields, weekday: str) -> str:
@@ -142,11 +144,7 @@ def _weekdays(fields: CronFields, weekday: str) -> str:
     numbered = [
         f"the {_ORDINALS[number - 1]} {_WEEKDAYS[value]} of the month" for value, number in fields.nth
     ]
-    return "" if weekday == "*" and not numbered else f"on {_joined(days + numbered)}"
-
-
-def _joined(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return "" if weekday == "*" and not numbered else f"on {listed(days + numbered)}"
 
 
 def _described(expression: str) -> str | None:

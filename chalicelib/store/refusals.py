@@ -1,25 +1,51 @@
-"""Why a store cannot be used, and what to do about it, in words for whoever started Sauron."""
+"""Why a store cannot be used, and what to do about it: for who starts Sauron, and who asks it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from chalicelib.postgresql import tls
 
 from .permissions import closed_part, unwritable
 
-_CURES = {
-    "full": " Free some space on its disk, then start again.",
-    "locked": " Another process holds it. End that one, or wait, then start again.",
-    "disk I/O": " Look at its disk, and free some space there, then start again.",
+ERRORS = (DBAPIError, PoolTimeoutError)  # of a store that refused a statement or a connection
+UNUSABLE = "The store cannot be used right now. Try again; Sauron's log has the reason."
+BUSY = "All connections to the database are in use. Try again, or start fewer workers (SAURON_WORKERS)."
+# By what SQLite says: the cure at a start, and what is said while Sauron runs.
+_SAID = {
+    "disk is full": (
+        " Free some space on its disk, then start again.",
+        "The disk of the store is full. Free some space there; Sauron then goes on by itself.",
+    ),
+    "is locked": (
+        " Another process holds it. End that one, or wait, then start again.",
+        "The store is locked: another process holds it. End that one, or try again.",
+    ),
+    "disk I/O error": (
+        " Look at its disk, and free some space there, then start again.",
+        "The disk of the store fails. Look at it, and free some space there.",
+    ),
+    "readonly database": (
+        " Look at the owner and rights of its file, then start again.",
+        "Sauron may not write to the store. Look at the owner and rights of its file.",
+    ),
 }
 
 
+def in_use(error: SQLAlchemyError) -> str:
+    """Return what is said of one of `ERRORS` to whoever asked a Sauron that runs."""
+    if isinstance(error, PoolTimeoutError):
+        return BUSY
+    reason = str(error.orig) if isinstance(error, DBAPIError) else ""
+    return next((words for sign, (_, words) in _SAID.items() if sign in reason), UNUSABLE)
+
+
 def explained(error: DBAPIError, url: URL, path: Path | None) -> str:
-    """Return the reason and the cure; `path` is the file of an SQLite store."""
+    """Return the reason and the cure to whoever starts Sauron; `path` is the file of an SQLite store."""
     reason = str(error.orig)
     if path is None:
         hidden = url.render_as_string(hide_password=True)
@@ -29,5 +55,5 @@ def explained(error: DBAPIError, url: URL, path: Path | None) -> str:
         return f"{path} is not an SQLite database. {todo}"
     if ("unable to open" in reason or "readonly" in reason) and closed_part(path):
         return unwritable(path, error)
-    todo = next((todo for sign, todo in _CURES.items() if sign in reason), "")
+    todo = next((cure for sign, (cure, _) in _SAID.items() if sign in reason), "")
     return f"The store {path} cannot be used: {reason}.{todo}"

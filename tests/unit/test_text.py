@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.text import Cleaner, about, ago, cell, escaped, on, safe, storable, taken, unreachable
+from chalicelib.text import Cleaner, about, ago, cell, escaped, listed, on, safe, storable, taken, unreachable
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -210,3 +210,9 @@ def test_json_keeps_every_letter_and_shows_none_that_a_terminal_obeys() -> None:
     assert json.loads(shown) == value
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200f\u202a-\u202e\u2066-\u2069\U000e0001]", shown)
     assert "é日" in shown
+
+
+def test_words_are_listed_and_many_are_counted() -> None:
+    assert [listed(list("abcd"[:count])) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
+    assert listed(list("abcd"), most=4) == "a, b, c and d"
+    assert listed(list("abcd"), most=2) == "a, b and 2 more"

@@ -19,6 +19,7 @@ from chalicelib.api.bodies import fit
 from chalicelib.api.problems import ProblemError
 from chalicelib.errors import SauronError
 from chalicelib.model.acts import Door
+from chalicelib.store import refusals
 from chalicelib.wiring import Sauron
 
 from . import acting, asking, reading
@@ -71,9 +72,9 @@ def call(sauron: Sauron, caller: Caller, name: str, given: Mapping[str, Any]) ->
             return _said(_called(sauron, caller, tool, given))
     except SauronError as error:
         why = str(error)
-    except problems.STORE_ERRORS as error:
+    except refusals.ERRORS as error:
         log.exception("tool.failed", tool=name)
-        why = problems.unusable(error)
+        why = refusals.in_use(error)
     except Exception:  # a client reads no more of it than over HTTP
         log.exception("tool.failed", tool=name)
         why = problems.INTERNAL

@@ -11,11 +11,10 @@ from chalicelib.model.jobs import Job
 from chalicelib.model.runs import OCCURRENCES, Run, RunState
 from chalicelib.store import history
 from chalicelib.store.database import Tx
-from chalicelib.text import about, counted
+from chalicelib.text import about, counted, listed
 from chalicelib.web.zoned import Sentence
 
 from .act_page import Effect
-from .needs_you import listed
 
 WEEK = timedelta(days=7)
 NAMED = 3  # occurrences that are named

@@ -20,7 +20,7 @@ from chalicelib.settings import Settings
 from chalicelib.store import alerts, history, past_runs, run_totals
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
-from chalicelib.text import about, counted, on, safe
+from chalicelib.text import about, counted, listed, on, safe
 from chalicelib.web.zoned import UTC, Sentence
 
 from .zone import page_zone
@@ -248,10 +248,3 @@ def _name(channel: str, settings: Settings) -> str:
     return {messages.MAIL: settings.alert_email or channel, messages.WEBHOOK: "the webhook"}.get(
         channel, channel
     )
-
-
-def listed(names: Sequence[str], *, most: int | None = None) -> str:
-    """Return names as words: "a", "a and b", "a, b and 4 more"."""
-    if most is not None and len(names) > most:
-        names = [*names[:most], f"{len(names) - most} more"]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,57 +1,16 @@
-"""A store that refuses a statement is told in words, without its statements."""
+"""A store that gives no connection is told as a problem."""
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 
-import pytest
 from chalice.app import Blueprint, Chalice
 from sqlalchemy import QueuePool, create_engine
-from sqlalchemy.exc import OperationalError
 
-from chalicelib.api import problems
 from chalicelib.api.routing import get
-from chalicelib.store import Store
+from chalicelib.store import refusals
 from sauron.gateway import Gateway
-
-FILL = "CREATE TABLE filler AS SELECT randomblob(900000)"
-
-
-def pages(file: Path) -> int:
-    with closing(sqlite3.connect(file)) as asked:
-        return int(asked.execute("PRAGMA page_count").fetchone()[0])
-
-
-def test_a_store_that_refuses_a_write_is_said_to_be_locked_closed_or_full(
-    empty_store: Path, tmp_path: Path
-) -> None:
-    file = tmp_path / "store.sqlite3"
-    shutil.copy(empty_store, file)
-    store = Store(f"sqlite:///{file}", busy_seconds=0.05)
-    with closing(sqlite3.connect(file, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(OperationalError) as refused, store.write():
-            pass
-    assert "locked: another process holds it" in problems.unusable(refused.value)
-    for setting, statement, said in (
-        ("PRAGMA query_only=1", "DELETE FROM jobs", "may not write to the store"),
-        (f"PRAGMA max_page_count={pages(file)}", FILL, "disk of the store is full"),
-    ):
-        with store.engine.connect() as tx:
-            tx.exec_driver_sql(setting)
-            with pytest.raises(OperationalError) as refused:
-                tx.exec_driver_sql(statement)
-        assert said in problems.unusable(refused.value)
-        store.engine.dispose()
-    with pytest.raises(OperationalError) as refused, store.read() as tx:
-        tx.exec_driver_sql("SELECT * FROM nothing")
-    assert problems.unusable(refused.value) == problems.UNUSABLE
-    store.close()
 
 
 def test_a_pool_without_a_free_connection_is_503_and_not_500(log_text: io.StringIO) -> None:
@@ -68,7 +27,7 @@ def test_a_pool_without_a_free_connection_is_503_and_not_500(log_text: io.String
     gateway = Gateway(small)
     with pool.connect():
         answer = gateway.handle("GET", "/read", {}, b"")
-    assert (answer.status, json.loads(answer.body)["detail"]) == (503, problems.BUSY)
+    assert (answer.status, json.loads(answer.body)["detail"]) == (503, refusals.BUSY)
     assert "QueuePool limit" in log_text.getvalue()
     assert gateway.handle("GET", "/read", {}, b"").status == 200
     pool.dispose()
