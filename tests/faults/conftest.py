@@ -1,6 +1,6 @@
 """The fixtures of the outside suite serve here too; a fleet is four runners on one PostgreSQL."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,21 @@ from tests.faults.fleet import Fleet, FleetOf
 from tests.life_hub import Server
 
 __all__ = ["repository", "serve"]
+
+Measured = Callable[..., None]
+
+
+@pytest.fixture
+def measured(record_property: Callable[[str, object], None]) -> Measured:
+    """Note what a test measured, and the seed of its moments: `make faults` puts both into docs/faults.md."""
+
+    def note(what: str, *, seed: int | None = None) -> None:
+        print(f"{what}" if seed is None else f"seed {seed}: {what}", flush=True)
+        record_property("measured", what)
+        if seed is not None:
+            record_property("seed", seed)
+
+    return note
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ def use_up(disk: Disk, *, but: int) -> Path:
 def test_a_disk_that_fills_is_alerted_before_it_is_full(
     serve: Serve, repository: Repository, people: Receiver, tmp_path: Path
 ) -> None:
+    """A disk fills to below SAURON_DISK_LOW_MB: what is told."""
     repository.commit(BUNDLE)
     with mounted(tmp_path / "disk", size="32m") as disk:
         low = {"SAURON_DISK_LOW_MB": str(LOW_MB), "SAURON_ALERT_WEBHOOK_URL": people.url}
@@ -96,6 +97,7 @@ def test_a_disk_that_fills_is_alerted_before_it_is_full(
 def test_syncs_that_cannot_write_are_alerted_at_the_third(
     serve: Serve, repository: Repository, people: Receiver, tmp_path: Path
 ) -> None:
+    """Three syncs find no room for another file: what is told."""
     repository.commit(BUNDLE)
     with mounted(tmp_path / "disk", size="64m", files=400) as disk:
         own = {"JOBS_DIR": str(disk / "jobs"), "SAURON_ALERT_WEBHOOK_URL": people.url}
@@ -122,6 +124,7 @@ def test_syncs_that_cannot_write_are_alerted_at_the_third(
 def test_attempts_that_were_killed_are_alerted_if_none_is_left(
     serve: Serve, repository: Repository, people: Receiver
 ) -> None:
+    """The process of an attempt, then the runner, is killed and no attempt is left: what is told."""
     repository.commit(JOBS)
     hook = {"SAURON_ALERT_WEBHOOK_URL": people.url}
     served = serve(**hook).until_synced()
@@ -148,6 +151,7 @@ def test_attempts_that_were_killed_are_alerted_if_none_is_left(
 def test_a_database_that_is_away_is_told_by_everything_that_is_asked(
     serve: Serve, repository: Repository, server: Server
 ) -> None:
+    """PostgreSQL is stopped: what is told."""
     repository.commit(JOBS)
     served = serve(JOB_QUEUE_DB_URL=server.url()).until_synced()
     server.stop()

@@ -22,6 +22,7 @@ import httpx
 import pytest
 
 from tests.e2e.outside import Repository, Serve, Served, wait_for
+from tests.faults.conftest import Measured
 from tests.simulation import calendar
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.process]
@@ -61,6 +62,7 @@ def work(ctx):
 """
 
 OPEN = "SELECT count(*) FROM job_queue WHERE finished_at IS NULL AND due_at <= strftime('%Y-%m-%dT%H:%M:%fZ')"
+STUCK = "SELECT count(*) FROM job_queue WHERE finished_at IS NULL AND job_id = 'asked'"
 LEFT = "SELECT id, job_id, state, attempt, due_at, lease_owner FROM job_queue WHERE finished_at IS NULL"
 DONE = "SELECT id FROM job_queue WHERE job_id = 'timed' AND state = 'succeeded'"
 FIRED = "SELECT fire_at FROM job_queue WHERE job_id = 'timed' AND fire_at IS NOT NULL"
@@ -140,10 +142,15 @@ def start_again(serve: Serve, folder: Path, chance: random.Random, *, interrupte
     return serve(HOME=str(folder)).until_synced()
 
 
+def _counted(some: Counter[str]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in some.most_common())
+
+
 @pytest.mark.timeout(300 + 10 * KILLS)
 def test_kills_at_random_lose_nothing_double_nothing_and_leave_nothing_stuck(
-    repository: Repository, serve: Serve, tmp_path: Path
+    repository: Repository, serve: Serve, tmp_path: Path, measured: Measured
 ) -> None:
+    """One process after another is killed while triggers come in and a job fires every minute."""
     repository.commit({"manifest.py": MANIFEST, "jobs/work.py": JOBS})
     chance = random.Random(SEED)  # noqa: S311 - the same moments each time
     began = dt.datetime.now(dt.UTC)
@@ -193,10 +200,12 @@ def test_kills_at_random_lose_nothing_double_nothing_and_leave_nothing_stuck(
     assert [fired[minute] for minute in due] == [1] * len(due)
     assert {run for (run,) in rows(store, DONE)} <= ended
     assert rows(store, "PRAGMA integrity_check") == [("ok",)]
-    print(
-        f"\nseed {SEED}: {killed.total()} kills {dict(killed)} at {dict(points)} in "
-        f"{(dt.datetime.now(dt.UTC) - began).seconds} s; "
-        f"{len(asked)} triggers acknowledged, {len(states)} runs of them, {len(due)} minutes; 0 lost, "
-        f"0 doubled, 0 stuck; {begun.total()} attempts begun; ready again after "
-        f"{sorted(restarts)[len(restarts) // 2]:.1f} s (median)"
+    ((open_runs,),) = rows(store, STUCK)
+    assert open_runs == 0
+    measured(
+        f"{killed.total()} kills ({_counted(killed)}) at these points: {_counted(points)}; "
+        f"{len(asked)} triggers acknowledged, {len(due)} minutes, {begun.total()} attempts begun; {len(lost)} "
+        f"lost, {len(doubled)} doubled, {open_runs} stuck; ready again after "
+        f"{sorted(restarts)[len(restarts) // 2]:.1f} s (median)",
+        seed=SEED,
     )

@@ -26,6 +26,7 @@ from chalicelib.settings import Settings
 from chalicelib.wiring import LAMBDA
 from chalicelib.wiring import build as build_sauron
 from tests.e2e.outside import Repository, environ_of, wait_for
+from tests.faults.conftest import Measured
 from tests.faults.fleet import JOBS, MANIFEST
 from tests.faults.witness import Witness
 from tests.life_hub import Server, ask
@@ -48,6 +49,7 @@ for line in sys.stdin:
     else:
         print("done", flush=True)
 """
+SEED = 7
 GARBLED = ("", "not JSON", "{}", "[]", '{"run_id": 7}', '{"run_id": "no-such-run"}', "\ud83d\ude80" * 50)
 
 
@@ -143,11 +145,12 @@ def stage(server: Server, repository: Repository, tmp_path: Path) -> Iterator[St
 
 
 def test_messages_ten_times_each_in_any_order_hours_late_among_garbled_ones_execute_each_run_once(
-    stage: Stage,
+    stage: Stage, measured: Measured
 ) -> None:
+    """SQS sends 24 runs, ten messages each, in any order, three hours late, and 28 garbled ones."""
     asked = [stage.sauron.operations.trigger("note" if number % 3 else "alone").id for number in range(24)]
     bodies = [json.dumps({"run_id": run_id}) for run_id in asked] * 10 + list(GARBLED) * 4
-    random.Random(7).shuffle(bodies)  # noqa: S311 - the same order each time
+    random.Random(SEED).shuffle(bodies)  # noqa: S311 - the same order each time
     answers: list[str] = []
 
     def poll(environment: Environment) -> None:
@@ -163,13 +166,16 @@ def test_messages_ten_times_each_in_any_order_hours_late_among_garbled_ones_exec
     assert set(answers) == {"done"}  # nothing of it goes to the dead letters
     assert stage.witness.open() == 0
     figures = stage.witness.attest(asked)
-    print(f"messages: {len(answers)} handled in {time.monotonic() - began:.1f} s; {figures}")
+    measured(f"{len(answers)} messages took {time.monotonic() - began:.1f} s; {figures}", seed=SEED)
     assert (figures.attempts, figures.executed_again) == (len(asked), 0)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(200)
-def test_a_run_whose_environment_was_killed_is_executed_again_after_its_lease(stage: Stage) -> None:
+def test_a_run_whose_environment_was_killed_is_executed_again_after_its_lease(
+    stage: Stage, measured: Measured
+) -> None:
+    """A Lambda environment is killed in the middle of a run."""
     run_id = stage.sauron.operations.trigger("lasting").id
     body = json.dumps({"run_id": run_id})
     killed, other = stage.environment(), stage.environment()
@@ -187,7 +193,7 @@ def test_a_run_whose_environment_was_killed_is_executed_again_after_its_lease(st
         return ask(stage.witness.url, "SELECT state FROM job_queue WHERE id = %s", run_id) == [("queued",)]
 
     wait_for(rescued, what="upkeep takes it up", seconds=90)
-    print(f"environment killed: taken up {time.monotonic() - at:.0f} s later")
+    measured(f"upkeep took its run up after {time.monotonic() - at:.0f} s")
 
     def executed() -> bool:  # a message may come before its run is due, by the clocks of two environments
         assert other.call("work", message(body, 1)) == "done"
@@ -195,5 +201,5 @@ def test_a_run_whose_environment_was_killed_is_executed_again_after_its_lease(st
 
     wait_for(executed, what="it is executed again", seconds=60)
     figures = stage.witness.attest([run_id])
-    print(f"environment killed: {figures}")
+    measured(str(figures))
     assert [one.act for one in stage.witness.noted()] == ["start", "start", "end"]

@@ -16,10 +16,12 @@ import pytest
 from sqlalchemy import event, text
 
 from chalicelib.store import Store, copies, schema
+from tests.faults.conftest import Measured
 from tests.properties import examples
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
+SEED = 7
 AT = "2026-03-02T12:00:30.000000Z"
 KEPT = (
     'SELECT job_id, enabled, reason, "by" FROM overrides ORDER BY job_id',
@@ -115,7 +117,10 @@ def check_copy(place: Path, version: str, before: list[Any]) -> None:
 
 @pytest.mark.properties  # `make faults` kills before every statement
 @pytest.mark.parametrize("version", ["0001", "0004"])
-def test_a_kill_before_any_statement_of_an_upgrade_loses_nothing(tmp_path: Path, version: str) -> None:
+def test_a_kill_before_any_statement_of_an_upgrade_loses_nothing(
+    tmp_path: Path, version: str, measured: Measured
+) -> None:
+    """The upgrade of an older schema is killed before a statement, one after another."""
     place = tmp_path / "store.sqlite3"
     before = earlier_store(place, version, runs=30)
     step = examples(5, 1)  # statements from one kill to the next
@@ -125,6 +130,7 @@ def test_a_kill_before_any_statement_of_an_upgrade_loses_nothing(tmp_path: Path,
         assert version_of(place) in {version, schema.HEAD}
         assert held(place) == before
     assert kills > 10
+    measured(f"{kills} kills, {step} statements apart")
     check_copy(place, version, before)
     store = Store(f"sqlite:///{place}")
     assert store.migrate() is False
@@ -134,10 +140,13 @@ def test_a_kill_before_any_statement_of_an_upgrade_loses_nothing(tmp_path: Path,
 
 @pytest.mark.long
 @pytest.mark.parametrize("version", ["0001", "0004"])
-def test_a_kill_at_any_time_of_the_upgrade_of_a_big_store_loses_nothing(tmp_path: Path, version: str) -> None:
+def test_a_kill_at_any_time_of_the_upgrade_of_a_big_store_loses_nothing(
+    tmp_path: Path, version: str, measured: Measured
+) -> None:
+    """The upgrade of a store of 20,000 runs is killed at random times."""
     place = tmp_path / "store.sqlite3"
     before = earlier_store(place, version, runs=20_000)
-    chance = random.Random(7)  # noqa: S311 - when to kill
+    chance = random.Random(SEED)  # noqa: S311 - when to kill
     patience = 0.05
     kills = 0
     while True:
@@ -155,5 +164,6 @@ def test_a_kill_at_any_time_of_the_upgrade_of_a_big_store_loses_nothing(tmp_path
     store.migrate()
     store.close()
     assert kills > 0
+    measured(f"{kills} kills", seed=SEED)
     assert (version_of(place), held(place)) == (schema.HEAD, before)
     check_copy(place, version, before)

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from tests.e2e.outside import Repository, Serve, Served, wait_for
+from tests.faults.conftest import Measured
 from tests.mounts import image_mounted, mkfs
 
 pytestmark = [
@@ -67,8 +68,9 @@ class Caller:
 
 @pytest.mark.timeout(120 + 30 * CUTS)
 def test_a_power_cut_loses_nothing_that_was_acknowledged(
-    repository: Repository, serve: Serve, tmp_path: Path
+    repository: Repository, serve: Serve, tmp_path: Path, measured: Measured
 ) -> None:
+    """The power goes at random moments while runs are triggered and end."""
     repository.commit(BUNDLE)
     chance = random.Random(SEED)  # noqa: S311 - the same moments each time
     caller = Caller()
@@ -105,7 +107,8 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(
         with sqlite3.connect(store) as db:
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         db.close()
-    print(
-        f"seed {SEED}: {CUTS} power cuts; {len(caller.acknowledged)} runs acknowledged, each succeeded; "
-        f"{len(caller.ended)} seen ended before a cut, none of them ran again; integrity ok"
+    measured(
+        f"{CUTS} power cuts; {len(caller.acknowledged)} runs acknowledged, each succeeded; "
+        f"{len(caller.ended)} seen ended before a cut, none of them ran again; integrity ok",
+        seed=SEED,
     )

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.outside import Repository, Serve, Served, wait_for
+from tests.faults.conftest import Measured
 
 pytestmark = pytest.mark.faults
+SEED = 7
 
 MANIFEST = """
 from sauron_jobs_loader import JobConfig, job_registry
@@ -88,6 +90,7 @@ def audit_is_clean(served: Served) -> bool:
 def test_when_the_runner_is_killed_its_whole_process_tree_ends(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
+    """A runner is killed while a job runs that has started a daemon."""
     served = serve(HOME=str(tmp_path)).until_synced()
     served.trigger("forever")
     pids = pids_of(tmp_path / "pids", 1)
@@ -98,6 +101,7 @@ def test_when_the_runner_is_killed_its_whole_process_tree_ends(
 def test_an_interrupted_attempt_is_recorded_as_such_and_retried_within_max_attempts(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
+    """A runner is killed with two runs under way, and started again."""
     served = serve(HOME=str(tmp_path)).until_synced()
     again, never = served.trigger("forever"), served.trigger("once")
     pids_of(tmp_path / "pids", 1)
@@ -120,9 +124,10 @@ def test_an_interrupted_attempt_is_recorded_as_such_and_retried_within_max_attem
 
 
 def test_kill_9_at_any_moment_loses_no_acknowledged_trigger_and_leaves_no_run_running(
-    bundle: Repository, serve: Serve, tmp_path: Path
+    bundle: Repository, serve: Serve, tmp_path: Path, measured: Measured
 ) -> None:
-    chance = random.Random(7)  # noqa: S311 - the same moments each time
+    """A runner is killed at random moments while triggers come in."""
+    chance = random.Random(SEED)  # noqa: S311 - the same moments each time
     asked: list[str] = []
     for _round in range(6):
         served = serve(HOME=str(tmp_path)).until_synced()
@@ -154,9 +159,11 @@ def test_kill_9_at_any_moment_loses_no_acknowledged_trigger_and_leaves_no_run_ru
         == []
     )
     assert audit_is_clean(served)
+    measured(f"{len(asked)} triggers acknowledged, each succeeded; 6 kills", seed=SEED)
 
 
 def test_two_runners_on_one_store_do_nothing_twice(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+    """Two runners share an SQLite store; one is stopped."""
     one = serve(HOME=str(tmp_path)).until_synced()
     shared = {
         "JOB_QUEUE_DB_URL": f"sqlite:///{store_of(one)}",
@@ -196,7 +203,7 @@ def test_two_runners_on_one_store_do_nothing_twice(bundle: Repository, serve: Se
 def test_a_frozen_runner_that_lost_its_lease_records_nothing(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
-    """The run was taken over while the runner stood still: what it writes afterwards changes nothing."""
+    """A runner is stopped (SIGSTOP), its run is taken over, and it goes on."""
     served = serve(HOME=str(tmp_path)).until_synced()
     run_id = served.trigger("forever")
     pids_of(tmp_path / "pids", 1)
@@ -219,6 +226,7 @@ def test_a_frozen_runner_that_lost_its_lease_records_nothing(
 def test_a_stopping_runner_lets_attempts_finish_and_hands_back_nothing_half_done(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
+    """A runner with one worker and ten runs is told to stop."""
     served = serve(HOME=str(tmp_path), SAURON_WORKERS="1").until_synced()
     asked = [served.trigger("note") for _ in range(10)]
     assert served.stop() == 0
@@ -233,6 +241,7 @@ def test_a_stopping_runner_lets_attempts_finish_and_hands_back_nothing_half_done
 def test_what_outlives_the_drain_is_interrupted_and_recorded(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
+    """A runner is told to stop, and its jobs do not end within the drain."""
     served = serve(HOME=str(tmp_path), SAURON_DRAIN_SECONDS="0", SAURON_KILL_GRACE_SECONDS="1").until_synced()
     never, again = served.trigger("once"), served.trigger("forever")
     pids = pids_of(tmp_path / "pids", 1)
@@ -249,6 +258,7 @@ def test_what_outlives_the_drain_is_interrupted_and_recorded(
 
 
 def test_ctrl_c_reaches_the_runner_alone(bundle: Repository, serve: Serve, tmp_path: Path) -> None:
+    """A runner gets SIGINT while runs are under way."""
     served = serve(HOME=str(tmp_path)).until_synced()
     asked = [served.trigger("note") for _ in range(3)]
     assert served.stop(signal.SIGINT) == 0
@@ -260,7 +270,7 @@ def test_ctrl_c_reaches_the_runner_alone(bundle: Repository, serve: Serve, tmp_p
 def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
-    """A rescued run never runs beside itself: the guard is frozen, so the job lives and keeps its run."""
+    """A runner is killed while its guard is stopped, so that its job lives on."""
     served = serve(HOME=str(tmp_path)).until_synced()
     run_id = served.trigger("forever")
     pids = pids_of(tmp_path / "pids", 1)
@@ -286,6 +296,7 @@ def test_a_dead_runners_lock_is_free_only_when_all_it_started_is_gone(
 def test_a_living_neighbour_takes_up_what_a_dead_runner_held(
     bundle: Repository, serve: Serve, tmp_path: Path
 ) -> None:
+    """One of two runners on an SQLite store is killed."""
     one = serve(HOME=str(tmp_path)).until_synced()
     run_id = one.trigger("forever")
     pids_of(tmp_path / "pids", 1)

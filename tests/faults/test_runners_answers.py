@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.outside import wait_for
+from tests.faults.conftest import Measured
 from tests.faults.fleet import FleetOf
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
@@ -16,7 +17,10 @@ ROUNDS = 4
     [b"claimed AS", b"ended AS", b"INSERT INTO job_queue", b"lease_beat"],
     ids=["claim", "end", "trigger", "beat"],
 )
-def test_a_commit_whose_answer_is_lost_is_not_made_twice(fleet: FleetOf, mark: bytes) -> None:
+def test_a_commit_whose_answer_is_lost_is_not_made_twice(
+    fleet: FleetOf, mark: bytes, measured: Measured
+) -> None:
+    """The reply to a commit is lost, at each runner in turn."""
     four = fleet()
     four.warm_up(1)
     if mark == b"lease_beat":
@@ -33,6 +37,6 @@ def test_a_commit_whose_answer_is_lost_is_not_made_twice(fleet: FleetOf, mark: b
         )
     figures = four.settle(seconds=90)
     said = "".join(runner.logged() for runner in four.runners)
-    print(f"answers lost to {mark.decode()}: {sum(one.robbed for one in four.proxies)}; {figures}")
+    measured(f"{sum(one.robbed for one in four.proxies)} replies lost; {figures}")
     assert (figures.lost, figures.executed_again) == (0, 0)
     assert "run.taken_over" not in said

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.outside import ROOT, wait_for
+from tests.faults.conftest import Measured
 from tests.faults.fleet import FleetOf
 from tests.life_hub import ask
 
@@ -41,8 +42,9 @@ WHERE w.act = 'claimed' AND q.origin = 'schedule'
 
 
 def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and_on_time(
-    fleet: FleetOf, tmp_path: Path
+    fleet: FleetOf, tmp_path: Path, measured: Measured
 ) -> None:
+    """The clocks of four runners are 5 minutes fast, 5 slow, right, and 1 minute fast."""
     (tmp_path / "skew").mkdir()
     (tmp_path / "skew" / "sitecustomize.py").write_text(SKEWED, encoding="utf-8")
     paths = f"{tmp_path / 'skew'}:{ROOT}:{ROOT / 'container'}"
@@ -58,11 +60,11 @@ def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and
     figures = four.settle()
     late = sorted(seconds for seconds, _ in ask(four.server.url(), FIRED))
     owners = {owner for _, owner in ask(four.server.url(), FIRED)}
-    print(
-        f"clocks: occurrences began {late[0] * 1000:.0f} to {late[-1] * 1000:.0f} ms after their time"
+    measured(
+        f"occurrences began {late[0] * 1000:.0f} to {late[-1] * 1000:.0f} ms after their time"
         f" at {len(owners)} runners"
     )
-    print(f"clocks: {figures}")
+    measured(str(figures))
     assert late[0] >= -0.2  # the server's clock is read over a network
     assert late[-1] < 5
     assert (figures.lost, figures.executed_again) == (0, 0)

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from tests.e2e.outside import wait_for
-from tests.faults.fleet import FleetOf
+from tests.faults.conftest import Measured
+from tests.faults.fleet import Fleet, FleetOf
 from tests.life_hub import Server, ask
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
@@ -50,6 +51,10 @@ def crowded(server: Server) -> Callable[[], None]:
     return others.close
 
 
+def _refused(four: Fleet) -> str:
+    return ", ".join(f"{count} with {why}" for why, count in four.workload.refused.most_common()) or "none"
+
+
 @pytest.fixture
 def server() -> object:
     made = Server()
@@ -60,7 +65,8 @@ def server() -> object:
     made.close()
 
 
-def test_a_database_that_crashes_again_and_again_costs_no_attempt(fleet: FleetOf) -> None:
+def test_a_database_that_crashes_again_and_again_costs_no_attempt(fleet: FleetOf, measured: Measured) -> None:
+    """PostgreSQL crashes three times and is away for 0, 2 and 5 s."""
     four = fleet()
     four.warm_up()
     back = []
@@ -70,19 +76,17 @@ def test_a_database_that_crashes_again_and_again_costs_no_attempt(fleet: FleetOf
         time.sleep(away)  # the outage itself
         four.server.start()
         back.append(four.all_answer(time.monotonic()))
-    print(
-        f"crashed three times: all took triggers {', '.join(f'{one:.1f}' for one in back)} s after"
-        " it was there"
-    )
+    measured(f"all took triggers {', '.join(f'{one:.1f}' for one in back)} s after its return")
     figures = four.settle()
-    print(f"crashed three times: {figures}, refused {dict(four.workload.refused)}")
+    measured(f"{figures}; refused {_refused(four)}")
     assert (figures.lost, figures.executed_again) == (0, 0)
 
 
 @pytest.mark.parametrize("trouble", [down, read_only, crowded])
 def test_no_living_owner_loses_its_lease_to_an_outage_that_is_longer(
-    fleet: FleetOf, trouble: Callable[[Server], Callable[[], None]]
+    fleet: FleetOf, trouble: Callable[[Server], Callable[[], None]], measured: Measured
 ) -> None:
+    """For 45 s PostgreSQL is down, a standby, or out of connections; jobs of 60 s run through."""
     four = fleet()
     four.warm_up()
     patient = [four.trigger(number, "patient") for number in range(4)]
@@ -91,10 +95,7 @@ def test_no_living_owner_loses_its_lease_to_an_outage_that_is_longer(
     time.sleep(LONGER_THAN_A_LEASE)  # the outage itself
     mend()
     mended = time.monotonic()
-    print(
-        f"{trouble.__name__} for {LONGER_THAN_A_LEASE:.0f} s: all took triggers"
-        f" {four.all_answer(mended):.1f} s after the end"
-    )
+    measured(f"all took triggers {four.all_answer(mended):.1f} s after the end")
     figures = four.settle(seconds=90)
-    print(f"{trouble.__name__}: {figures}, refused {dict(four.workload.refused)}")
+    measured(f"{figures}; refused {_refused(four)}")
     assert (figures.lost, figures.executed_again) == (0, 0)

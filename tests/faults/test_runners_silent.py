@@ -14,6 +14,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.e2e.outside import wait_for
+from tests.faults.conftest import Measured
 from tests.faults.fleet import Fleet, FleetOf
 from tests.life_hub import ask
 
@@ -37,8 +38,9 @@ def freeze(four: Fleet, number: int) -> Callable[[], None]:
 
 
 def test_the_runs_of_a_runner_that_died_on_another_machine_are_taken_up_when_its_leases_lapse(
-    fleet: FleetOf,
+    fleet: FleetOf, measured: Measured
 ) -> None:
+    """A runner is killed; the others are on other machines, or have a JOBS_DIR of their own."""
     four = fleet()
     four.warm_up()
     run_id = four.trigger(0, "lasting")
@@ -47,16 +49,17 @@ def test_the_runs_of_a_runner_that_died_on_another_machine_are_taken_up_when_its
     four.runners[number].process.wait()
     killed = time.monotonic()
     wait_for(lambda: four.left(number) == 0, what="its runs are taken up", seconds=LAPSE)
-    print(f"dead elsewhere: taken up {time.monotonic() - killed:.0f} s later")
+    measured(f"its runs were taken up after {time.monotonic() - killed:.0f} s")
     figures = four.settle()
     assert [one.act for one in four.witness.noted() if one.run == run_id] == ["start", "start", "end"]
-    print(f"dead elsewhere: {figures}")
+    measured(str(figures))
 
 
 @pytest.mark.parametrize("silence", [stop, cut, freeze], ids=["stopped", "cut off", "frozen"])
 def test_a_runner_that_was_silent_records_nothing_of_what_it_lost_and_ends_it(
-    fleet: FleetOf, silence: Callable[[Fleet, int], Callable[[], None]]
+    fleet: FleetOf, silence: Callable[[Fleet, int], Callable[[], None]], measured: Measured
 ) -> None:
+    """A runner is stopped (SIGSTOP), its connections are reset, or its network is frozen."""
     four = fleet()
     four.warm_up()
     run_id = four.trigger(0, "lasting")
@@ -65,7 +68,7 @@ def test_a_runner_that_was_silent_records_nothing_of_what_it_lost_and_ends_it(
     silent = time.monotonic()
     mend = silence(four, number)
     wait_for(lambda: four.left(number) == 0, what="its runs are taken up", seconds=LAPSE)
-    print(f"{silence.__name__}: taken up {time.monotonic() - silent:.0f} s later")
+    measured(f"its runs were taken up after {time.monotonic() - silent:.0f} s")
     taken = ask(four.server.url(), "SELECT count(*) FROM witness WHERE act = 'ended'")[0][0]
     wait_for(
         lambda: (
@@ -80,9 +83,9 @@ def test_a_runner_that_was_silent_records_nothing_of_what_it_lost_and_ends_it(
         lambda: any("run.taken_over" in line and run_id in line for line in said().splitlines()),
         what="it heard so",
     )
-    print(f"{silence.__name__}: what it lost was ended {time.monotonic() - mended:.1f} s after it was back")
+    measured(f"back, it ended what it lost after {time.monotonic() - mended:.1f} s")
     again = four.all_answer(mended)
-    print(f"{silence.__name__}: it takes triggers {again:.1f} s after it was back")
+    measured(f"and took triggers after {again:.1f} s")
     outcomes = dict(ask(four.server.url(), "SELECT number, outcome FROM attempts WHERE run_id = %s", run_id))
     assert outcomes == {1: "interrupted", 2: "succeeded"}
     owners = ask(
@@ -94,4 +97,4 @@ def test_a_runner_that_was_silent_records_nothing_of_what_it_lost_and_ends_it(
     assert [one == name for one, _ in owners] == [True, False]
     assert taken > 0
     most = int(ask(four.server.url(), "SELECT count(*) FROM attempts WHERE outcome = 'interrupted'")[0][0])
-    print(f"{silence.__name__}: {four.settle(beside=most)}")
+    measured(str(four.settle(beside=most)))

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.outside import Repository, Serve, Served, command, wait_for
+from tests.faults.conftest import Measured
 from tests.mounts import Disk, mounted
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
@@ -123,8 +124,9 @@ def fill(disk: Disk) -> Path:
 
 
 def test_a_full_disk_refuses_new_runs_and_loses_none_under_way(
-    serve: Serve, repository: Repository, tmp_path: Path
+    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured
 ) -> None:
+    """The disk of the store is filled to the last byte."""
     with world(serve, repository, tmp_path) as it:
         ballast = fill(it.disk)
         accepted = 0
@@ -143,20 +145,27 @@ def test_a_full_disk_refuses_new_runs_and_loses_none_under_way(
             "succeeded",
         }  # its end may fit where a run does not
         ballast.unlink()
+        began = time.monotonic()
         it.check_all_is_whole()
+        measured(
+            f"{accepted} triggers still fitted; all was well {time.monotonic() - began:.1f} s after the end"
+        )
 
 
 def test_a_restart_on_a_full_disk_takes_up_all_that_was_there(
-    serve: Serve, repository: Repository, tmp_path: Path
+    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured
 ) -> None:
+    """The runner is killed on a full disk, started again there, and once there is room."""
     with world(serve, repository, tmp_path) as it:
         it.end_the_work()
         it.served.ended(it.run)
         ballast = fill(it.disk)
         it.served.process.kill()
         it.served.process.wait()
+        began = time.monotonic()
         again = serve(**environ(tmp_path))
         assert again.process.wait(60) == 1
+        measured(f"the start ended after {time.monotonic() - began:.1f} s")
         said = f"sauron: The store {it.store} cannot be used: database or disk is full. Free some space"
         assert again.logged().splitlines()[-1].startswith(said)
         assert "Traceback" not in again.logged()
@@ -168,6 +177,7 @@ def test_a_restart_on_a_full_disk_takes_up_all_that_was_there(
 def test_a_disk_that_is_read_only_at_start_is_named_with_its_cure(
     serve: Serve, repository: Repository, tmp_path: Path
 ) -> None:
+    """The disk of the store is mounted read-only before a start."""
     with world(serve, repository, tmp_path) as it:
         it.end_the_work()
         it.served.ended(it.run)
@@ -194,6 +204,7 @@ def hold(store: Path) -> sqlite3.Connection:
 def test_a_trigger_waits_while_another_process_holds_the_store_for_a_moment(
     serve: Serve, repository: Repository, tmp_path: Path
 ) -> None:
+    """Another process holds the store (BEGIN EXCLUSIVE) for a moment."""
     with world(serve, repository, tmp_path) as it:
         other = hold(it.store)
         it.end_the_work()
@@ -211,8 +222,9 @@ def test_a_trigger_waits_while_another_process_holds_the_store_for_a_moment(
 @pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_store_that_is_held_for_two_minutes_loses_no_run_and_no_occurrence(
-    serve: Serve, repository: Repository, tmp_path: Path
+    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured
 ) -> None:
+    """Another process holds the store for two minutes."""
     with world(serve, repository, tmp_path) as it:
         until = time.monotonic() + LOCKED_SECONDS
         other = hold(it.store)
@@ -233,4 +245,6 @@ def test_a_store_that_is_held_for_two_minutes_loses_no_run_and_no_occurrence(
         it.check_all_is_whole()
         wait_for(lambda: len(it.lines("tell")) >= 4, what="the occurrences of before are there", seconds=70)
         it.check_all_is_whole()
-        print(f"held for {LOCKED_SECONDS:g} s: refused {said}")
+        measured(
+            f"held for {LOCKED_SECONDS:g} s; triggers got 503 after {[seconds for _, seconds in said]} s"
+        )

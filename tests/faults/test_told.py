@@ -31,6 +31,7 @@ def held(it: World) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("fault", "reason", "doctor"),
     [(full, "database or disk is full", "0 MB are free"), (held, "database is locked", "")],
+    ids=["full", "held"],
 )
 def test_a_store_that_refuses_is_told_everywhere(
     serve: Serve,
@@ -40,6 +41,7 @@ def test_a_store_that_refuses_is_told_everywhere(
     reason: str,
     doctor: str,
 ) -> None:
+    """The disk of the store is full, or another process holds it: what is told."""
     with world(serve, repository, tmp_path) as it:
         with fault(it):
             while it.trigger() == 200:

@@ -1,12 +1,13 @@
 """Play many stories: `make simulate`.
 
-    make simulate                                   # stories of some 100,000 schedule-days, on every core
+    make simulate                                   # all that follows; writes its table into docs/faults.md
+    make simulate ARGS="--days 100000"              # stories of so many schedule-days, on every core
     make simulate ARGS="--seed 42"                  # one story, with what happened in it
     make simulate ARGS="--seed 42 --shrink"         # the smallest story that still fails, as a test
     make simulate ARGS="--mutants"                  # break the product in a copy, and see each break noticed
     make simulate ARGS="--zones"                    # every zone's clock changes, against brute force
 
-Equal seeds give equal runs. Exit code 0: no promise was broken.
+Equal seeds give equal runs. Exit code 0: no promise was broken. With arguments nothing is written.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ from dataclasses import dataclass
 
 import structlog
 
+from tests.simulation.figures import Figures
 from tests.simulation.jobs import Violation
 from tests.simulation.shrink import problem_of, shrink
 from tests.simulation.story import draw
 from tests.simulation.world import play, template
+from tests.written_page import ROOT, measured_on, table, write
+
+HEAD = ("what is played", "played", "seeds", "outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +73,26 @@ def play_seed(seed: int) -> Played:
 
 def main() -> int:
     """Do what the command line asks for; return the exit code."""
+    from tests.simulation import mutants, zones
+
     options = _options()
     quiet()
     if options.mutants is not None:
-        from tests.simulation import mutants
-
-        return mutants.main(options.mutants)
+        return mutants.main(options.mutants).broken
     if options.zones:
-        from tests.simulation import zones
-
-        return zones.main()
+        return zones.main().broken
     if options.seed is not None:
         return _one(options.seed, smaller=options.shrink)
-    return _many(options)
+    whole = len(sys.argv) == 1
+    measured = list(measured_on())
+    found = [_many(options)]
+    if whole:
+        found += [mutants.main(), zones.main()]
+        measured = [measured[0], *list(measured_on())[1:]]  # a commit made meanwhile is not what was played
+        measured[-1] = measured[-1].rstrip(",") + "."
+        lines = [*table([HEAD, *(one.row() for one in found)], aligned=False), "", *measured]
+        write(ROOT / "docs" / "faults.md", "make simulate", lines)
+    return int(any(one.broken for one in found))
 
 
 def _options() -> argparse.Namespace:
@@ -125,16 +137,16 @@ def _one(seed: int, *, smaller: bool) -> int:
     return 0
 
 
-def _many(options: argparse.Namespace) -> int:
+def _many(options: argparse.Namespace) -> Figures:
     began = time.monotonic()
-    days, occurrences, commits, stories, seconds, broken = 0.0, 0, 0, 0, 0.0, 0
+    days, occurrences, commits, stories, seconds, broken, last = 0.0, 0, 0, 0, 0.0, 0, options.first
     for one in _all(options):
         days, occurrences, commits = (
             days + one.schedule_days,
             occurrences + one.occurrences,
             commits + one.commits,
         )
-        stories, seconds = stories + 1, seconds + one.seconds
+        stories, seconds, last = stories + 1, seconds + one.seconds, max(last, one.seed)
         if one.problem:
             broken += 1
             print(f"seed {one.seed}: {one.problem}", flush=True)
@@ -142,11 +154,14 @@ def _many(options: argparse.Namespace) -> int:
                 break
         if days >= options.days or (options.seconds and seconds >= options.seconds * options.processes):
             break
-    print(
+    return Figures(
+        "stories of faults",
         f"{stories} stories, {days:,.0f} schedule-days, {occurrences:,} occurrences, {commits:,} commits in "
-        f"{time.monotonic() - began:.0f} s ({seconds:.0f} s of processor time): {broken} violations"
-    )
-    return 1 if broken else 0
+        f"{time.monotonic() - began:.0f} s ({seconds:.0f} s of processor time)",
+        f"of {options.first} to {last}",
+        f"{broken} violations",
+        broken=bool(broken),
+    ).shown()
 
 
 def _all(options: argparse.Namespace) -> Iterator[Played]:

@@ -14,6 +14,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.simulation.figures import Figures
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 60  # of processor time of each core, within which a mutant is to be noticed
 
@@ -164,10 +166,10 @@ MUTANTS = (
 )
 
 
-def main(part: str = "") -> int:
-    """Try each mutant whose name has this part; return 0 if all were noticed."""
+def main(part: str = "") -> Figures:
+    """Try each mutant whose name has this part."""
     some = [mutant for mutant in MUTANTS if part in mutant.name]
-    lived = 0
+    lived, took = 0, []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copy = Path(folder) / "checkout"
         ignored = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", ".*_cache", ".sauron")
@@ -175,11 +177,19 @@ def main(part: str = "") -> int:
         for mutant in some:
             noticed, seconds, said = run(copy, mutant)
             lived += not noticed
+            took.append(seconds)
             print(
                 f"{'noticed' if noticed else 'LIVED':8} {seconds:5.1f} s  {mutant.name}: {said}", flush=True
             )
-    print(f"{len(some) - lived} of {len(some)} mutants were noticed")
-    return 1 if lived else 0
+    return Figures(
+        "the product broken on purpose",
+        f"{len(some)} mutants, noticed after {min(took):.1f} to {max(took):.1f} s of processor time each"
+        if some
+        else "no mutant has such a name",
+        "from 0",
+        f"{len(some) - lived} noticed, {lived} not",
+        broken=bool(lived),
+    ).shown()
 
 
 def run(copy: Path, mutant: Mutant) -> tuple[bool, float, str]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from chalicelib.cron.schedule import Schedule
 from tests.simulation import calendar
+from tests.simulation.figures import Figures
 
 YEARS = 10
 _BRACKET = dt.timedelta(hours=6)  # two changes of one zone are further apart
@@ -122,16 +123,18 @@ def sample(count: int, year: int, seed: int = 1) -> list[Change]:
     return random.Random(seed).sample(found, min(count, len(found)))  # noqa: S311 - repeatable
 
 
-def main() -> int:
+def main() -> Figures:
     """Walk all of them and print what differs."""
     began, year = time.process_time(), dt.datetime.now(dt.UTC).year
     found = changes(year)
     differences = walk(found)
     print(*differences, sep="\n")
     zones = len(zoneinfo.available_timezones())
-    print(
+    return Figures(
+        "each change of each zone's clock",
         f"{len(found)} changes of the clock in {zones} zones, {year - YEARS} to {year + YEARS}, each with "
-        f"{len(expressions(found[0]))} expressions: {len(differences)} differences, "
-        f"{time.process_time() - began:.0f} s of processor time"
-    )
-    return 1 if differences else 0
+        f"{len(expressions(found[0]))} expressions, in {time.process_time() - began:.0f} s of processor time",
+        "",
+        f"{len(differences)} differences",
+        broken=bool(differences),
+    ).shown()
