@@ -24,6 +24,7 @@ from chalice.app import Blueprint, Chalice, Request, Response
 
 from chalicelib import logs
 from chalicelib.errors import DamagedStoreError, SauronError
+from chalicelib.operations import acts
 from chalicelib.store import refusals
 from chalicelib.wiring import PROCESS, Sauron
 
@@ -170,7 +171,8 @@ def _route(blueprint: Blueprint, method: str, path: str, contract: Contract) -> 
                 if damage := known_damage():
                     return problems.response_to(damage)
                 log.exception("request.failed", path=path)
-                return problems.response(503, refusals.in_use(error))
+                acts.refuse(why := refusals.in_use(error), error=error)
+                return problems.response(503, why)
             return value if isinstance(value, Response) else as_json(value)
 
         methods = ["GET", "HEAD"] if method == "GET" else [method]

@@ -8,7 +8,7 @@ An act that has a budget and lasts longer than a transaction (a sync) counts fro
 several at once keep to the budget; its row says so until it ends, also if it breaks off with the process.
 
 Limits: without a budget such an act is not recorded if it breaks off. Of the refused acts of one sender at
-most `MOST_REFUSED` an hour are recorded; the log file has the others.
+most `MOST_REFUSED` an hour are recorded, and none that the store itself refused; the log file has the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chalicelib import logs
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import BudgetError, SauronError
 from chalicelib.model.acts import Door, Outcome
-from chalicelib.store import Store, audit_log
+from chalicelib.store import Store, audit_log, refusals
 from chalicelib.store.database import Tx
 from chalicelib.store.postgres import locks
 from sauron_jobs_loader.masking import Masker
@@ -46,7 +46,7 @@ class Act:
 
     `budget`: how many acts of this sender and door may be done in an hour; None: any number. `lasts`: no
     transaction records it; with a budget `begun` is then its row. `refusal` says why it was refused, once it
-    is.
+    is; with `unrecordable` the store itself refused it.
     """
 
     who: str
@@ -59,6 +59,7 @@ class Act:
     begun: int | None = None
     refusal: str | None = None
     recorded: bool = False
+    unrecordable: bool = False
     masked: Callable[[str], str] = field(default=str, repr=False)
 
 
@@ -73,11 +74,12 @@ def describe(*, reason: object = None, subject: object = None) -> None:
         act.subject = subject if isinstance(subject, str) and subject else act.subject
 
 
-def refuse(why: str) -> None:
-    """Note that the current act came to nothing. The first reason counts."""
+def refuse(why: str, *, error: BaseException | None = None) -> None:
+    """Note that the current act came to nothing, and the `error` that it met. The first reason counts."""
     act = _current.get()
     if act is not None:
         act.refusal = act.refusal or why
+        act.unrecordable = act.unrecordable or (error is not None and refusals.is_one(error))
 
 
 def only_asked() -> None:
@@ -144,7 +146,7 @@ class AuditLog:
             act.refusal = act.refusal or str(error)
             raise
         except Exception as error:
-            act.refusal = act.refusal or f"it failed inside Sauron ({type(error).__name__})"
+            refuse(f"it failed inside Sauron ({type(error).__name__})", error=error)
             raise
         finally:
             _current.reset(token)
@@ -162,7 +164,13 @@ class AuditLog:
             act.begun = _add(tx, act, now, Outcome.DONE, BEGUN)
 
     def _record(self, act: Act) -> None:
-        """Record an act by itself. Where the store refuses, the log says so: the act's own end counts."""
+        """Record an act by itself. Where the store refuses, the log says so: the act's own end counts.
+
+        A store that refused the act itself is not asked: whoever waited for the act would wait once more.
+        """
+        if act.unrecordable:
+            log.warning("act.refused_by_store", who=act.who, door=act.door, act=act.name, reason=act.refusal)
+            return
         try:
             with self._store.write() as tx:
                 now = self._clock.now()

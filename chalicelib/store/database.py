@@ -24,9 +24,7 @@ from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DatabaseError,
-    DataError,
     DBAPIError,
-    IntegrityError,
     OperationalError,
     SQLAlchemyError,
 )
@@ -131,7 +129,7 @@ class Store:
         except SQLAlchemyError as error:
             if self.file is not None and isinstance(error, DBAPIError):
                 self.file.note_refusal(error.orig)
-            if self.observer is not None and _refusal(error):
+            if self.observer is not None and refusals.is_one(error):
                 self.observer.refused(error)
             raise
 
@@ -292,9 +290,3 @@ def _note_change(connection: Tx, cursor: Any, _text: str, _values: Any, context:
     """Note that a statement changed rows: a claim that finds nothing proves no write on a full disk."""
     if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount > 0:
         connection.info[CHANGED] = True
-
-
-def _refusal(error: SQLAlchemyError) -> bool:
-    """Say whether the store could not write, not that it was told something wrong or is to be asked again."""
-    told_wrong = isinstance(error, IntegrityError | DataError)
-    return not told_wrong and not (isinstance(error, DBAPIError) and postgres.victim(error))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from chalicelib.postgresql import tls
 
 from .permissions import closed_part, unwritable
+from .postgres import engine as postgres
 
 ERRORS = (DBAPIError, PoolTimeoutError)  # of a store that refused a statement or a connection
 UNUSABLE = "The store cannot be used right now. Try again; Sauron's log has the reason."
@@ -34,6 +35,13 @@ _SAID = {
         "Sauron may not write to the store. Look at the owner and rights of its file.",
     ),
 }
+
+
+def is_one(error: BaseException) -> bool:
+    """Say whether the store could not do it, not that it was told something wrong or is to be asked again."""
+    told_wrong = isinstance(error, IntegrityError | DataError)
+    deadlocked = isinstance(error, DBAPIError) and postgres.victim(error)
+    return isinstance(error, SQLAlchemyError) and not told_wrong and not deadlocked
 
 
 def in_use(error: SQLAlchemyError) -> str:

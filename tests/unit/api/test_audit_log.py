@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 
 import app as application
 from chalicelib.api.acting import NOT_ACTS
-from chalicelib.api.auth import internal_token
+from chalicelib.api.assistant.calls import call
+from chalicelib.api.auth import Caller, internal_token
 from chalicelib.clock import iso
 from chalicelib.store import history
 from chalicelib.wiring import Sauron
@@ -136,7 +138,34 @@ def test_an_act_and_its_entry_are_one_transaction(guarded: Sauron, log_text: io.
     assert bearer("trigger-token-1").post("/jobs/backup/trigger").status == 503
     with guarded.store.read() as tx:
         assert history.runs(tx, limit=9) == []
-    assert "act.record_failed" in log_text.getvalue()
+    assert "act.refused_by_store" in log_text.getvalue()
+
+
+def by_http(_sauron: Sauron) -> None:
+    assert bearer("trigger-token-1").post("/jobs/backup/trigger").status == 503
+
+
+def by_page(_sauron: Sauron) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+    path, body = "/ui/jobs/backup/trigger", b"reason=now&confirm=yes"
+    assert bearer("operate-token-1").ask("POST", path, body, form).status == 503
+
+
+def by_mcp(sauron: Sauron) -> None:
+    given = {"job_id": "backup", "apply": True, "reason": "now"}
+    assert call(sauron, Caller(name="jarvis", scope="operate"), "trigger", given).refused
+
+
+@pytest.mark.parametrize("ask", [by_http, by_page, by_mcp])
+def test_a_store_that_refused_an_act_is_not_asked_to_record_that(
+    guarded: Sauron, log_text: io.StringIO, ask: Callable[[Sauron], None]
+) -> None:
+    """Whoever waited half a minute for a store that is locked would wait as long once more."""
+    with guarded.store.write() as tx:
+        tx.exec_driver_sql("ALTER TABLE job_queue RENAME TO gone")
+    ask(guarded)
+    assert entries() == []
+    assert "act.refused_by_store" in log_text.getvalue()
 
 
 @pytest.mark.slow
