@@ -93,7 +93,6 @@ def gather(
     gap = row is not None and row.gap_from is not None
     tick = duties.duty(tx, duties.TICK)
     decided_at = _decided_at(row, at, now)
-    pause_at = pauses.in_force if decided_at >= now else pauses.at
     standing = standing_at(job, known, covering(spans, decided_at), at=decided_at, now=now)
     if standing.removed and standing.revision is None and standing.since is not None:
         standing = replace(standing, revision=bundle.activated_at(tx, standing.since))
@@ -121,8 +120,19 @@ def gather(
         revisions=bundle.known_revisions(tx, {sha for sha in shas if sha}),
         state=bundle.state(tx),
         queue_enabled=queue_enabled,
-        pause=pauses.at(tx, row.due_at if row else at) or pause_at(tx, decided_at),
+        pause=_pause(tx, row, at=at, decided_at=decided_at, now=now),
     )
+
+
+def _pause(tx: Tx, row: Run | None, *, at: datetime, decided_at: datetime, now: datetime) -> Pause | None:
+    """Return the pause that keeps, or kept, an occurrence from starting, or is in force when it is due."""
+    pause_at = pauses.in_force if decided_at >= now else pauses.at
+    found = pauses.at(tx, row.due_at if row else at) or pause_at(tx, decided_at)
+    return pauses.that_skipped(tx, decided_at) if found is None and _is_paused(row) else found
+
+
+def _is_paused(row: Run | None) -> bool:
+    return row is not None and (row.reason or "").partition(";")[0] == pauses.PAUSED
 
 
 def _decided_at(row: Run | None, at: datetime, now: datetime) -> datetime:

@@ -67,6 +67,9 @@ def verdict(row: Any) -> tuple[RunState, str] | None:
 _newest = select(_p.since, _p.until, _p.by, _p.reason).order_by(_p.id.desc()).limit(1)
 _now_in_force = Statement(_newest.where(_in_force))
 _then_in_force = Statement(_newest.where(_covers(_NOW)))
+_first_beyond = Statement(
+    select(_p.since, _p.until, _p.by, _p.reason).where(_lasts(_NOW)).order_by(_p.id).limit(1)
+)
 
 
 def in_force(tx: Tx, now: datetime) -> Pause | None:
@@ -78,6 +81,15 @@ def in_force(tx: Tx, now: datetime) -> Pause | None:
 def at(tx: Tx, instant: datetime) -> Pause | None:
     """Return the pause that an instant lies in by its times, or None."""
     row = _then_in_force.first(tx, {"now": instant})
+    return Pause(*row) if row else None
+
+
+def that_skipped(tx: Tx, decided_at: datetime) -> Pause | None:
+    """Return the pause that an occurrence was skipped for at an instant by the clock of who decided.
+
+    The pause may have begun a moment later by its own clock, and was in force all the same.
+    """
+    row = _first_beyond.first(tx, {"now": decided_at})
     return Pause(*row) if row else None
 
 

@@ -246,3 +246,20 @@ def test_a_zone_that_an_update_dropped_hides_no_answer(world: World) -> None:
         tx.exec_driver_sql("UPDATE jobs SET rejected = 'no such zone', definition_hash = 'other'")
     assert world.why("j")["answer"] == "rejected"
     assert world.why("j", "2026-03-02T12:10")["occurrence"] == "2026-03-02T12:10:00Z"
+
+
+def test_a_skip_that_was_decided_a_moment_before_the_pause_by_its_own_clock_names_the_pause(
+    world: World,
+) -> None:
+    define(world.store, world.clock, "j")
+    world.clock.move(seconds=30.5)
+    world.tick()
+    world.operations.pause(SwitchRequest("an upgrade", by="ann"))
+    world.clock.move(seconds=-0.005)  # the clock of the runner that looks is five milliseconds behind
+    assert world.claim() is None
+    world.clock.move(minutes=10)
+    world.operations.unpause()
+    world.operations.pause(SwitchRequest("another", by="bob"))
+    found = world.why("j", "2026-03-02T12:01")
+    assert found["answer"] == "paused"
+    assert "because everything was paused by ann (an upgrade) since" in found["sentence"]
