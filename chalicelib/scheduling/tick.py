@@ -7,6 +7,7 @@ exists.
 Limit: a pass looks HORIZON ahead, so a clock that stands still for longer makes occurrences late; after
 DOWNTIME without a tick what was queued for that time and never claimed is accounted for again, under each
 job's catch-up policy. A shorter silence makes late only what jobs without catch-up had queued: it is missed.
+After a clock was set back no occurrence is accounted for again: jobs fire when it is past their cursor.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from chalicelib.store.queue import enqueue, outage, pools
 
 log = logs.get(__name__)
 
+SET_BACK = timedelta(minutes=2)  # less are clocks of several machines
 BATCH = 100  # jobs in one transaction: other writers wait no longer than it takes
 
 
@@ -82,6 +84,8 @@ def _after_silence(tx: Tx, now: datetime) -> tuple[int, timedelta]:
     Return how many occurrences that were queued are missed, and how late one is that still counts as on time.
     """
     done = duties.duty(tx, duties.TICK)
+    if done is not None and done[0] - now > SET_BACK:
+        log.warning("tick.clock_set_back", last=done[0], due_now=enqueue.bring_back(tx, now=now))
     if done is None or now - done[0] <= outage.QUIET:
         return 0, ON_TIME
     last = done[0]

@@ -17,10 +17,10 @@ USUAL_GRACE_SECONDS = 30.0  # container/docker-compose.yml
 def clock(facts: Facts, check: str) -> Finding | None:
     """Whether the clock is right: schedules go by it."""
     cure = "set the machine's clock by NTP: timedatectl set-ntp true"
-    if facts.last_tick is not None and facts.last_tick - facts.now > BEHIND:
-        return wrong(check, f"the last tick is {facts.last_tick - facts.now} ahead of this clock", cure)
     if facts.clock_ahead_seconds is not None and abs(facts.clock_ahead_seconds) > AHEAD_SECONDS:
         return wrong(check, f"it is {facts.clock_ahead_seconds:+.0f} s off the database server's", cure)
+    if facts.last_tick is not None and facts.last_tick - facts.now > BEHIND:
+        return wrong(check, f"the last tick is {facts.last_tick - facts.now} ahead of this clock", cure)
     return well(check, f"{facts.now:%Y-%m-%d %H:%M:%S} UTC")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import and_, bindparam, delete, func, select
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from chalicelib.model.runs import OCCURRENCES, Run
 from chalicelib.store.database import Tx
@@ -71,6 +71,18 @@ def due_until(tx: Tx, *, now: datetime, until: datetime) -> int:
     """Return how many runs become due after `now` and up to `until`."""
     runs: int = _due_until.value(tx, {"now": now, "until": until})
     return runs
+
+
+_bring_back = (
+    update(job_queue)
+    .where(_q.state == QUEUED, _q.attempt == 0, _q.fire_at.is_(None), _q.due_at > bindparam("now"))
+    .values(due_at=bindparam("now"))
+)
+
+
+def bring_back(tx: Tx, *, now: datetime) -> int:
+    """Make due what was asked for before the clock was set back: it was due at once. Return how many."""
+    return tx.execute(_bring_back, {"now": now}).rowcount
 
 
 def forget_future(tx: Tx, job_ids: Sequence[str], *, after: datetime) -> None:

@@ -221,6 +221,26 @@ def test_a_clock_that_is_set_back_makes_nothing_twice(store: Store, clock: Manua
         assert claims.claim(tx, owner="me", now=clock.now()).run is not None
 
 
+def test_what_was_asked_for_before_the_clock_was_set_back_is_due_at_once(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "j", overlap="allow")
+    define(store, clock, "yearly", "0 0 1 1 *", overlap="allow")
+    tick(store, clock)
+    ahead = minutes(store, "j")
+    asked = Operations(store, clock).trigger("yearly").id
+    clock.move(hours=-1)
+    with store.write() as tx:
+        assert claims.claim(tx, owner="me", now=clock.now()).run is None
+    tick(store, clock)
+    with store.write() as tx:
+        run = claims.claim(tx, owner="me", now=clock.now()).run
+        assert claims.claim(tx, owner="me", now=clock.now()).run is None  # no occurrence is early
+    assert run is not None
+    assert run.id == asked
+    assert minutes(store, "j") == ahead
+
+
 def test_after_downtime_catchup_none_runs_nothing_however_late_it_is(
     store: Store, clock: ManualClock
 ) -> None:
