@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.conftest import repository, serve
 from tests.e2e.outside import Repository, Serve
 from tests.faults.fleet import Fleet, FleetOf
+from tests.http_receiver import Receiver, receive
 from tests.life_hub import Server
 
 __all__ = ["repository", "serve"]
@@ -26,6 +27,20 @@ def measured(record_property: Callable[[str, object], None]) -> Measured:
             record_property("seed", seed)
 
     return note
+
+
+@pytest.fixture
+def people() -> Iterator[Receiver]:
+    """Who gets alerts."""
+    with receive() as there:
+        yield there
+
+
+@pytest.fixture
+def monitor() -> Iterator[Receiver]:
+    """Who is pinged while all is well."""
+    with receive() as there:
+        yield there
 
 
 @pytest.fixture

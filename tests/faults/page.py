@@ -46,7 +46,7 @@ class Battery:
         self.page = page
         self.rows: dict[str, Row] = {}
         self.properties: Counter[str] = Counter()
-        self._commit = list(measured_on())[0]  # a commit made meanwhile is not what was measured
+        self._commit = next(measured_on())  # a commit made meanwhile is not what was measured
 
     @pytest.hookimpl(tryfirst=True)  # before a choice of tests: those that are left out are rows too
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

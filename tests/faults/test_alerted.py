@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from tests.e2e.outside import Repository, Serve, Served, command, wait_for
 from tests.faults.test_many_kills import LEVELS, below
 from tests.faults.test_storage import BUNDLE, environ
-from tests.http_receiver import Receiver, receive
+from tests.http_receiver import Receiver
 from tests.life_hub import Server
 from tests.mounts import Disk, mounted
 
@@ -34,12 +33,6 @@ for job_id in ("alone", "beside"):
 """,
     "jobs/work.py": "import time\n\ndef work():\n    print('begun', flush=True)\n    time.sleep(600)\n",
 }
-
-
-@pytest.fixture
-def people() -> Iterator[Receiver]:
-    with receive() as there:
-        yield there
 
 
 def told(people: Receiver, type_of_alert: str, seconds: float = REVIEWED) -> dict[str, Any]:

@@ -204,8 +204,8 @@ def test_kills_at_random_lose_nothing_double_nothing_and_leave_nothing_stuck(
     assert open_runs == 0
     measured(
         f"{killed.total()} kills ({_counted(killed)}) at these points: {_counted(points)}; "
-        f"{len(asked)} triggers acknowledged, {len(due)} minutes, {begun.total()} attempts begun; {len(lost)} "
-        f"lost, {len(doubled)} doubled, {open_runs} stuck; ready again after "
-        f"{sorted(restarts)[len(restarts) // 2]:.1f} s (median)",
+        f"{len(asked)} triggers acknowledged, {len(due)} minutes, {begun.total()} attempts begun; "
+        f"{len(lost)} lost, {len(doubled)} doubled, {open_runs} stuck; "
+        f"ready again after {sorted(restarts)[len(restarts) // 2]:.1f} s (median)",
         seed=SEED,
     )

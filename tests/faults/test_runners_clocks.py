@@ -6,35 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.outside import ROOT, wait_for
+from tests.e2e.outside import wait_for
 from tests.faults.conftest import Measured
 from tests.faults.fleet import FleetOf
+from tests.faults.other_clock import OtherClock
 from tests.life_hub import ask
 
 pytestmark = [pytest.mark.faults, pytest.mark.long, pytest.mark.timeout(300)]
-SKEWED = """
-import datetime, os, time
-
-SHIFT = float(os.environ["CLOCK_SHIFT_SECONDS"])
-real, real_time, real_ns = datetime.datetime, time.time, time.time_ns
-
-class Kind(type):
-    def __instancecheck__(cls, one):
-        return isinstance(one, real)
-
-class Shifted(real, metaclass=Kind):
-    @classmethod
-    def now(cls, tz=None):
-        return real.now(tz) + datetime.timedelta(seconds=SHIFT)
-
-    @classmethod
-    def utcnow(cls):
-        return real.utcnow() + datetime.timedelta(seconds=SHIFT)
-
-datetime.datetime = Shifted
-time.time = lambda: real_time() + SHIFT
-time.time_ns = lambda: real_ns() + int(SHIFT * 1e9)
-"""
 FIRED = """
 SELECT extract(epoch FROM w.at - q.fire_at)::float8, w.owner FROM witness w JOIN job_queue q ON q.id = w.run
 WHERE w.act = 'claimed' AND q.origin = 'schedule'
@@ -45,14 +23,9 @@ def test_runners_whose_clocks_disagree_by_minutes_fire_every_occurrence_once_and
     fleet: FleetOf, tmp_path: Path, measured: Measured
 ) -> None:
     """The clocks of four runners are 5 minutes fast, 5 slow, right, and 1 minute fast."""
-    (tmp_path / "skew").mkdir()
-    (tmp_path / "skew" / "sitecustomize.py").write_text(SKEWED, encoding="utf-8")
-    paths = f"{tmp_path / 'skew'}:{ROOT}:{ROOT / 'container'}"
-    four = fleet(
-        environs=[
-            {"PYTHONPATH": paths, "CLOCK_SHIFT_SECONDS": str(shift)} for shift in (300, -300, 0.001, 60)
-        ]
-    )
+    shifts = (300, -300, 0.001, 60)
+    clocks = [OtherClock(tmp_path / f"clock-{number}", shift) for number, shift in enumerate(shifts)]
+    four = fleet(environs=[one.environ for one in clocks])
     four.warm_up()
     logged = [runner.logged().rpartition('"timestamp": "')[2][:16] for runner in four.runners]
     assert len(set(logged)) >= 3, logged  # the clocks are off

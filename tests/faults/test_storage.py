@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from chalicelib.store.sqlite_file import BUSY_SECONDS
 from tests.e2e.outside import Repository, Serve, Served, command, wait_for
 from tests.faults.conftest import Measured
+from tests.http_receiver import Receiver
 from tests.mounts import Disk, mounted
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
@@ -97,10 +99,10 @@ class World:
 
 
 @contextlib.contextmanager
-def world(serve: Serve, repository: Repository, notes: Path) -> Iterator[World]:
+def world(serve: Serve, repository: Repository, notes: Path, **more: str) -> Iterator[World]:
     repository.commit(BUNDLE)
     with mounted(notes / "disk", size="16m") as disk:
-        served = serve(**environ(notes)).until_synced()
+        served = serve(**environ(notes) | more).until_synced()
         run = served.trigger("wait")
         wait_for((notes / "wait").exists, what="the job has begun")
         yield World(served, disk, notes, run)
@@ -222,27 +224,31 @@ def test_a_trigger_waits_while_another_process_holds_the_store_for_a_moment(
 @pytest.mark.long
 @pytest.mark.timeout(400)
 def test_a_store_that_is_held_for_two_minutes_loses_no_run_and_no_occurrence(
-    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured
+    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured, monitor: Receiver
 ) -> None:
-    """Another process holds the store for two minutes."""
-    with world(serve, repository, tmp_path) as it:
+    """Another process holds the store for two minutes; an outside monitor is pinged."""
+    with world(serve, repository, tmp_path, SAURON_HEARTBEAT_URL=monitor.url) as it:
+        wait_for(lambda: monitor.asked, what="the dead man's switch is pinged", seconds=100)
         until = time.monotonic() + LOCKED_SECONDS
         other = hold(it.store)
         it.end_the_work()
+        monitor.asked.clear()
         said: list[Any] = []
         while time.monotonic() < until:
             begun = time.monotonic()
             said.append((it.trigger(), round(time.monotonic() - begun)))
         assert {code for code, _ in said} == {503}
-        assert max(seconds for _, seconds in said) < 70
+        assert max(seconds for _, seconds in said) < 2 * BUSY_SECONDS  # nobody waits for the store twice
         code, reason = it.ready()
         assert code == 503
         assert "the last write failed" in reason
         assert "database is locked" in reason
         assert it.served.http.get("/runs").status_code == 200
         assert it.served.run(it.run)["state"] == "running"
+        assert monitor.asked == []  # two pings are missing: the monitor alerts
         other.close()
         it.check_all_is_whole()
+        wait_for(lambda: monitor.asked, what="the dead man's switch is pinged again", seconds=100)
         wait_for(lambda: len(it.lines("tell")) >= 4, what="the occurrences of before are there", seconds=70)
         it.check_all_is_whole()
         measured(
