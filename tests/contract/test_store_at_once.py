@@ -22,6 +22,7 @@ from chalicelib.model.runs import FINAL, Outcome, Run, RunId, RunState, Verdict
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
 from chalicelib.store import Store, bundle, duties, history, job_state, registry
+from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims
 from chalicelib.store.queue import finish as queue
 from tests.conftest import ManualClock, define
@@ -121,8 +122,9 @@ class Runner:
 
     def claim(self) -> None:
         dying = self.random.random() < 0.1
-        with self.store.write() as tx:
-            run = claims.claim(tx, owner="dead" if dying else self.name, now=self.clock.now()).run
+        owner = "dead" if dying else self.name
+        # As a worker does: PostgreSQL may end a transaction in favour of another, which is then done again.
+        run = self.store.writing(lambda tx: claims.claim(tx, owner=owner, now=self.clock.now()).run)
         if run:
             self.begun[run.id, run.attempt] = time.monotonic()
             if not dying:
@@ -139,12 +141,16 @@ class Runner:
             if outcome is Outcome.FAILED and run.attempt < run.max_attempts
             else None
         )
+        looks = self.random.random() < 0.5
         ending = time.monotonic()
-        with self.store.write() as tx:
+
+        def end(tx: Tx) -> Run | None:
             assert queue.finish(tx, run, Verdict(outcome), owner=self.name, now=now, retry_at=again)
-            if self.random.random() < 0.5 and (following := claims.claim(tx, owner=self.name, now=now).run):
-                self.held.append(following)
-                self.begun[following.id, following.attempt] = time.monotonic()
+            return claims.claim(tx, owner=self.name, now=now).run if looks else None
+
+        if following := self.store.writing(end):
+            self.held.append(following)
+            self.begun[following.id, following.attempt] = time.monotonic()
         self.ended[run.id, run.attempt] = (self.begun[run.id, run.attempt], ending)
 
     def rescue(self) -> None:
@@ -219,12 +225,13 @@ def test_a_finish_and_a_rescue_at_once_end_an_attempt_once(store: Store, clock: 
         said: list[bool] = []
 
         def finish(run: Run = run, said: list[bool] = said) -> None:
-            with store.write() as tx:
-                said.append(
-                    queue.finish(
+            said.append(
+                store.writing(
+                    lambda tx: queue.finish(
                         tx, run, Verdict(Outcome.SUCCEEDED), owner="dead", now=clock.now(), retry_at=None
                     )
                 )
+            )
 
         rescuer = Rescuer(store, clock, StandstillDetector(clock), owner="me", gone=lambda _owner: True)
         together(finish, lambda rescuer=rescuer, said=said: said.append(bool(rescuer.rescue_gone())))  # type: ignore[misc]
