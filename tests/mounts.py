@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +55,36 @@ def mounted(path: Path, *, size: str = "8m", files: int = 0) -> Iterator[Disk]:
     """
     path.mkdir()
     _mount("-t", "tmpfs", "-o", f"size={size},nr_inodes={files}", "tmpfs", str(path))
+    try:
+        yield Disk(path)
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True)
+
+
+@contextlib.contextmanager
+def with_quota(path: Path, *, size: str = "16M") -> Iterator[Disk]:
+    """Mount a part of a btrfs which may hold so much, although the disk has room for more.
+
+    The test is skipped where btrfs-progs is not installed, or nothing may be mounted.
+    """
+    if shutil.which("mkfs.btrfs") is None:
+        pytest.skip("no quota can be set: install btrfs-progs")
+    image = path.with_suffix(".btrfs")
+    with image.open("wb") as file:
+        file.truncate(128 << 20)
+    path.mkdir()
+    subprocess.run(["mkfs.btrfs", "--quiet", image], check=True, capture_output=True)
+    _mount("-o", "loop", str(image), str(path))
+    try:
+        for words in (
+            ("quota", "enable", path),
+            ("subvolume", "create", path / "limited"),
+            ("qgroup", "limit", size, path / "limited"),
+        ):
+            subprocess.run(["btrfs", *words], check=True, capture_output=True)
+    finally:
+        subprocess.run(["umount", path], check=True)
+    _mount("-o", "loop,subvol=limited", str(image), str(path))
     try:
         yield Disk(path)
     finally:

@@ -27,8 +27,8 @@ _SAID = {
         "The store is locked: another process holds it. End that one, or try again.",
     ),
     "disk I/O error": (
-        " Look at its disk, and free some space there, then start again.",
-        "The disk of the store fails. Look at it, and free some space there.",
+        " Look at its disk and its quota, free some space there, then start again.",
+        "The disk of the store fails. Look at it and its quota, and free some space there.",
     ),
     "readonly database": (
         " Look at the owner and rights of its file, then start again.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -33,10 +33,13 @@ def serve(tmp_path: Path, repository: Repository, empty_store: Path) -> Iterator
     """
     started: list[Served] = []
 
-    def begin(folder: str = "home", *, first: bool = False, **environ: str) -> Served:
+    def begin(
+        folder: str = "home", *, first: bool = False, within: Sequence[str] = (), **environ: str
+    ) -> Served:
         if not first and not {"PYTHONPATH", "JOB_QUEUE_DB_URL"} & environ.keys():
             seed(tmp_path / folder, empty_store)
-        started.append(start(tmp_path / folder, **{"JOBS_GIT_REPO_URL": str(repository.folder), **environ}))
+        known = {"JOBS_GIT_REPO_URL": str(repository.folder), **environ}
+        started.append(start(tmp_path / folder, within, **known))
         return started[-1]
 
     yield begin

@@ -188,16 +188,25 @@ class Served:
 
 
 def begin(
-    module: str, arguments: Sequence[str], cwd: Path, environ: Mapping[str, str], streams: list[int]
+    module: str,
+    arguments: Sequence[str],
+    cwd: Path,
+    environ: Mapping[str, str],
+    streams: list[int],
+    *,
+    within: Sequence[str] = (),
 ) -> warm.Process | subprocess.Popen[bytes]:
-    """Start `python -m module`: from one that has imported it, unless the interpreter is to begin anew."""
+    """Start `python -m module`: from one that has imported it, unless the interpreter is to begin anew.
+
+    `within` is a command that makes a world of its own for it and then becomes it.
+    """
     usual = environ_of()
     own = {name for name in environ.keys() | usual if name.startswith(("PYTHON", "LD_"))}
-    if all(environ.get(name) == usual.get(name) for name in own):
+    if not within and all(environ.get(name) == usual.get(name) for name in own):
         return warm.warm(*usual.items()).start(module, arguments, cwd, environ, streams)
     stdin, stdout, stderr = streams
     return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
+        [*within, sys.executable, "-m", module, *arguments],
         cwd=cwd,
         env=environ,
         stdin=stdin,
@@ -209,8 +218,8 @@ def begin(
 Serve = Callable[..., Served]
 
 
-def start(folder: Path, **environ: str) -> Served:
-    """Start the process; a folder that was used before is a restart."""
+def start(folder: Path, within: Sequence[str] = (), **environ: str) -> Served:
+    """Start the process, `within` as for `begin`; a folder that was used before is a restart."""
     folder.mkdir(parents=True, exist_ok=True)
     known = environ_of(**{"API_PORT": "0", **environ})
     with (
@@ -218,7 +227,8 @@ def start(folder: Path, **environ: str) -> Served:
         (folder / "stdout.txt").open("wb") as out,
         (folder / "stderr.txt").open("wb") as err,
     ):
-        process = begin("sauron.main", [], folder, known, [nothing.fileno(), out.fileno(), err.fileno()])
+        streams = [nothing.fileno(), out.fileno(), err.fileno()]
+        process = begin("sauron.main", [], folder, known, streams, within=within)
     return Served(folder, known, process)
 
 

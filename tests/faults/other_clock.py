@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from tests.e2e.outside import ROOT
@@ -48,8 +49,13 @@ class OtherClock:
         }
         self.set(seconds)
 
+    def now(self) -> float:
+        """Return what it shows, in seconds since 1970."""
+        return time.time() + self._seconds
+
     def set(self, seconds: float) -> None:
         """Set it: so many seconds after this machine's."""
+        self._seconds = seconds
         written = self._place.with_suffix(".new")
         written.write_text(str(seconds), encoding="ascii")
         written.replace(self._place)

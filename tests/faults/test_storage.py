@@ -10,8 +10,10 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,14 @@ from chalicelib.store.sqlite_file import BUSY_SECONDS
 from tests.e2e.outside import Repository, Serve, Served, command, wait_for
 from tests.faults.conftest import Measured
 from tests.http_receiver import Receiver
-from tests.mounts import Disk, mounted
+from tests.mounts import Disk, mounted, with_quota
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
 LOCKED_SECONDS = 125.0
 MOST_ACCEPTED = 2000
+Mount = Callable[[Path], AbstractContextManager[Disk]]
+SMALL: Mount = partial(mounted, size="16m")
 BUNDLE = {
     "manifest.py": """
 from sauron_jobs_loader import JobConfig, job_registry
@@ -99,9 +103,11 @@ class World:
 
 
 @contextlib.contextmanager
-def world(serve: Serve, repository: Repository, notes: Path, **more: str) -> Iterator[World]:
+def world(
+    serve: Serve, repository: Repository, notes: Path, mount: Mount = SMALL, **more: str
+) -> Iterator[World]:
     repository.commit(BUNDLE)
-    with mounted(notes / "disk", size="16m") as disk:
+    with mount(notes / "disk") as disk:
         served = serve(**environ(notes) | more).until_synced()
         run = served.trigger("wait")
         wait_for((notes / "wait").exists, what="the job has begun")
@@ -125,11 +131,18 @@ def fill(disk: Disk) -> Path:
     return ballast
 
 
+@pytest.mark.parametrize(
+    ("mount", "reason"),
+    [
+        pytest.param(SMALL, "database or disk is full", id="full"),
+        pytest.param(with_quota, "disk I/O error", id="quota"),
+    ],
+)
 def test_a_full_disk_refuses_new_runs_and_loses_none_under_way(
-    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured
+    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured, mount: Mount, reason: str
 ) -> None:
-    """The disk of the store is filled to the last byte."""
-    with world(serve, repository, tmp_path) as it:
+    """The disk of the store is filled to the last byte, or its quota is used up."""
+    with world(serve, repository, tmp_path, mount) as it:
         ballast = fill(it.disk)
         accepted = 0
         while it.trigger() == 200:  # the store's log had room left, so these are kept
@@ -139,7 +152,7 @@ def test_a_full_disk_refuses_new_runs_and_loses_none_under_way(
         # What is smaller than a run may still fit, and then the last write did not fail; until the next run.
         said = wait_for(it.refused, what="a run is refused, and /ready says why")
         assert "the last write failed" in said
-        assert "database or disk is full" in said
+        assert reason in said
         assert it.served.http.get("/health").status_code == 200
         assert it.served.http.get("/runs").status_code == 200
         assert it.served.run(it.run)["state"] in {
