@@ -40,8 +40,9 @@ class Fault:
 
 def ended_badly(tx: Tx, since: datetime) -> list[str]:
     """Return the jobs of which a run failed, timed out or was missed after an instant."""
-    query = select(_q.job_id).where(_q.finished_at > since, _q.state.in_((*BAD, RunState.MISSED))).distinct()
-    return list(tx.execute(query).scalars())
+    # Not DISTINCT: SQLite would walk through all runs, in the order of their jobs.
+    query = select(_q.job_id).where(_q.finished_at > since, _q.state.in_((*BAD, RunState.MISSED)))
+    return sorted(set(tx.execute(query).scalars()))
 
 
 _verdicts = (

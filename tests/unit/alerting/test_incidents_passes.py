@@ -14,6 +14,7 @@ from chalicelib.alerting import incidents
 from chalicelib.alerting.incidents import review
 from chalicelib.store import Store, alerts, schema
 from tests.conftest import ManualClock, define
+from tests.unit.store.test_run_choice import reads_all
 
 from .conftest import BAD, GOOD, YEARLY, World
 
@@ -88,6 +89,7 @@ def test_a_whole_pass_over_10000_healthy_jobs_reads_none_of_them(store: Store, c
         line for lines in plans.values() for line in lines if line.startswith("SCAN") and "USING" not in line
     ]
     assert [line for line in scans if "bundle_state" not in line] == []  # one row
+    assert [line for lines in plans.values() for line in reads_all("\n".join(lines))] == []
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # its plans are read
