@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, union, update
 
 from chalicelib.model.jobs import JobSpec
 
 from .database import Tx
 from .dialect import upsert
-from .schema import bundle_state, job_queue, revisions
+from .schema import QUEUED, RUNNING, bundle_state, job_queue, revisions
+
+_q = job_queue.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:
 
 def prune_revisions(tx: Tx, *, before: datetime) -> None:
     """Forget revisions not in use, named by no run, and last active (or booted) before an instant."""
-    named = select(job_queue.c.revision).where(job_queue.c.revision == revisions.c.sha).exists()
+    named = select(_q.revision).where(_q.revision == revisions.c.sha).exists()
     tx.execute(
         delete(revisions).where(
             func.coalesce(revisions.c.activated_at, revisions.c.booted_at) < before,
@@ -181,13 +183,8 @@ def prune_revisions(tx: Tx, *, before: datetime) -> None:
 
 def in_use(tx: Tx, *, recent: int = 5) -> set[str]:
     """Return the revisions that must keep their checkout: active, of an unfinished run, or active lately."""
-    used = set(
-        tx.execute(
-            select(job_queue.c.revision)
-            .where(job_queue.c.finished_at.is_(None), job_queue.c.revision.is_not(None))
-            .distinct()
-        ).scalars()
-    )
+    unfinished = (select(_q.revision).where(_q.state == state) for state in (QUEUED, RUNNING))
+    used = set(tx.execute(union(*unfinished)).scalars())
     used.update(tx.execute(select(bundle_state.c.active_sha)).scalars())
     used.update(
         tx.execute(

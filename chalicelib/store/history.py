@@ -182,11 +182,17 @@ def attempts_of(tx: Tx, run_id: str) -> list[Attempt]:
     return [as_attempt(row) for row in rows]
 
 
+_counts = select(
+    *(
+        select(func.count()).where(_q.state == word(state)).scalar_subquery().label(state)
+        for state in (RunState.QUEUED, RunState.RUNNING)
+    )
+)
+
+
 def counts(tx: Tx) -> dict[str, int]:
     """Return how many runs are queued and running now."""
-    rows = tx.execute(select(_q.state, func.count()).where(_q.finished_at.is_(None)).group_by(_q.state))
-    found = {row[0]: row[1] for row in rows}
-    return {"queued": found.get(RunState.QUEUED, 0), "running": found.get(RunState.RUNNING, 0)}
+    return dict(tx.execute(_counts).mappings().one())
 
 
 def oldest_due(tx: Tx, *, now: datetime) -> datetime | None:

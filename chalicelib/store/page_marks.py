@@ -32,7 +32,7 @@ _q = job_queue.c
 _i = incidents.c
 _everything = select(
     select(func.max(_q.id)).scalar_subquery(),
-    select(func.max(_q.finished_at)).scalar_subquery(),
+    select(func.max(_q.finished_at)).where(_q.finished_at.is_not(None)).scalar_subquery(),
     select(func.count()).where(_q.state == QUEUED).scalar_subquery(),
     select(func.min(_q.due_at)).where(_q.state == QUEUED).scalar_subquery(),
     select(func.max(_q.due_at)).where(_q.state == QUEUED).scalar_subquery(),

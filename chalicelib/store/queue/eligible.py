@@ -1,7 +1,8 @@
 """Which runs a claim looks at, and in which order: every policy's condition, for both stores.
 
 The order is priority, then due time. Runs of priority 0 are found by the index of due times; the others have
-arms of their own, which cost nothing where there are none. The parameters are `now` and `outage.instants`.
+an index and arms of their own, which cost nothing where there are none. The parameters are `now` and
+`outage.instants`.
 """
 
 from __future__ import annotations
@@ -62,10 +63,12 @@ def first(
     `locked` adds to each arm the locks of its rows.
     """
     in_time = (_q.due_at, _q.id)
+    # In the words of their index, so that it serves both arms.
+    others = due.where(_q.priority != _ZERO).order_by(_q.priority.desc(), *in_time)
     arms = (
-        due.where(_q.priority > _ZERO).order_by(_q.priority.desc(), *in_time),
+        others.where(_q.priority > _ZERO),
         due.where(_q.priority == _ZERO).order_by(*in_time),
-        due.where(_q.priority < _ZERO).order_by(_q.priority.desc(), *in_time),
+        others.where(_q.priority < _ZERO),
     )
     one: ColumnElement[int] = literal_column("1")
     return union_all(*(select(locked(arm.limit(one)).subquery()) for arm in arms)).limit(one)

@@ -8,11 +8,20 @@ from chalicelib.store import Store, schema
 from chalicelib.store.database import Tx
 
 BEFORE = {  # indexes that a migration dropped, columns of other tables that it added
+    "0017": (
+        "DROP INDEX ix_job_queue_ended",
+        "CREATE INDEX ix_job_queue_ended ON job_queue (finished_at)",
+        "DROP INDEX ix_job_queue_by_due",
+        "CREATE INDEX ix_job_queue_by_due ON job_queue (due_at, id)",
+        """CREATE INDEX ix_job_queue_preferred ON job_queue (priority DESC, due_at, id)
+        WHERE state = 'queued' AND priority > 0""",
+    ),
     "0016": ("ALTER TABLE pauses DROP COLUMN ended",),
     "0015": ("CREATE INDEX ix_run_ends_job_id ON run_ends (job_id)",),
     "0014": ("ALTER TABLE revisions DROP COLUMN authored_at",),
 }
 SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
+    "0017": ((), ("ix_job_queue_by_priority",), (), ()),
     "0016": ((), (), (), ()),
     "0015": ((), (), (), ()),
     "0014": (("ended_sessions",), ("ix_audit_log_subject",), (), ()),
