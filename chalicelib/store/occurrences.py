@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, union_all
 
-from chalicelib.model.runs import UNFINISHED, Run, RunState
+from chalicelib.model.runs import Run, RunState
 
 from .database import Tx
 from .history import as_run
+from .queue import overlap
 from .schema import job_queue
 
 MOST = 5  # rows of a kind
@@ -61,13 +62,9 @@ def by_hand(tx: Tx, job_id: str, *, since: datetime, until: datetime) -> list[Ru
 
 def going_on(tx: Tx, job_id: str, instant: datetime, *, but: str | None = None) -> Run | None:
     """Return a run of the job, but for one, that had begun and was not over at an instant, or None."""
-    then = and_(
-        _q.job_id == job_id,
-        _q.started_at <= instant,
-        or_(_q.finished_at.is_(None), _q.finished_at > instant),
-        _q.id != (but or ""),
-    )
-    row = tx.execute(select(job_queue).where(then).order_by(_q.started_at).limit(1)).first()
+    begun = select(_q.id).where(_q.job_id == job_id, _q.started_at <= instant, _q.id != (but or ""))
+    then = union_all(*(begun.where(one) for one in overlap.not_over(_q, instant)))
+    row = tx.execute(select(job_queue).where(_q.id.in_(then)).order_by(_q.started_at).limit(1)).first()
     return as_run(row) if row else None
 
 
@@ -75,7 +72,7 @@ def unfinished(tx: Tx, job_id: str, *, now: datetime) -> list[Run]:
     """Return the runs of a job that are running, or queued and due, the one that is due longest first."""
     here = and_(
         _q.job_id == job_id,
-        _q.state.in_(tuple(UNFINISHED)),
+        _q.finished_at.is_(None),
         or_(_q.state == RunState.RUNNING, _q.due_at <= now),
     )
     return [as_run(row) for row in tx.execute(select(job_queue).where(here).order_by(_q.due_at).limit(MOST))]

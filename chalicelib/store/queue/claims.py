@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, or_, select, union_all, update
 
 from chalicelib.model.faults import DEFINITION_REJECTED
 from chalicelib.model.jobs import Overlap
@@ -72,24 +72,23 @@ _this_one = Statement(
     ).where(_q.id == bindparam("run"))
 )
 # Runs of the job that were running, or queued and due, at the instant `due`.
+_due_by_then = select(_q.id).where(
+    _q.job_id == bindparam("job"),
+    _q.id != bindparam("run"),
+    _q.state.not_in((word(RunState.SKIPPED), word(RunState.MISSED))),
+    # Its owner was gone and it is not known since when, unless it runs again.
+    or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
+    _q.due_at <= bindparam("due"),
+    or_(_q.due_at < bindparam("due"), _q.id < bindparam("run")),
+)
 _busy_at = Statement(
-    select(_q.id)
-    .where(
-        _q.job_id == bindparam("job"),
-        _q.id != bindparam("run"),
-        or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),
-        _q.state.not_in((word(RunState.SKIPPED), word(RunState.MISSED))),
-        # Its owner was gone and it is not known since when, unless it runs again.
-        or_(_q.error_type.is_(None), _q.error_type != "interrupted", _q.state == RUNNING),
-        _q.due_at <= bindparam("due"),
-        or_(_q.due_at < bindparam("due"), _q.id < bindparam("run")),
-    )
-    .limit(1)
+    union_all(*(_due_by_then.where(one) for one in overlap.not_over(_q, bindparam("due")))).limit(1)
 )
 _newer_due = Statement(
     select(_q.id)
     .where(
         _q.job_id == bindparam("job"),
+        _q.finished_at.is_(None),
         _q.state == QUEUED,
         or_(_q.origin == Origin.SCHEDULE, _q.chain_key.is_not(None)),
         _q.attempt == 0,
@@ -119,6 +118,7 @@ _supersede = (
     update(job_queue)
     .where(
         _q.job_id == bindparam("job"),
+        _q.finished_at.is_(None),
         _q.state == QUEUED,
         _q.attempt > 0,
         _q.due_at > bindparam("now"),

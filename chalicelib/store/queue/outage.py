@@ -51,13 +51,10 @@ def instants(now: datetime) -> dict[str, datetime]:
     return {"silent": now - DOWNTIME, "quiet": now - QUIET, "on_time": now - ON_TIME}
 
 
-_over_its_time = exists().where(
-    _o.job_id == _q.job_id,
-    _o.id != _q.id,
-    _o.started_at.is_not(None),
-    _o.due_at <= _q.due_at,
-    or_(_o.finished_at.is_(None), _o.finished_at > _q.due_at),
+_begun_before = exists().where(
+    _o.job_id == _q.job_id, _o.id != _q.id, _o.started_at.is_not(None), _o.due_at <= _q.due_at
 )
+_over_its_time = or_(*(_begun_before.where(one) for one in overlap.not_over(_o, _q.due_at)))
 _late = select(_q.id, _q.job_id).where(
     _q.state == QUEUED,
     overlap.FRESH,

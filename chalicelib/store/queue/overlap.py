@@ -14,6 +14,7 @@ run whose end the same statement records: it still counts as running in that sta
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal_column, or_
@@ -54,6 +55,14 @@ def _running(ended: ColumnElement[str] | None, *more: Condition) -> Condition:
     """Say whether a run of the job is running for which all of `more` is true."""
     others = (_o.job_id == _q.job_id, _o.state == RUNNING, *more)
     return exists().where(*others, *(() if ended is None else (_o.id != ended,)))
+
+
+def not_over(run: Any, at: ColumnElement[Any] | datetime) -> tuple[Condition, Condition]:
+    """Return the two ways in which a run (its columns) was not over at an instant.
+
+    Each alone is found by the index of a job's ends. Joined by OR, SQLite reads the job's whole history.
+    """
+    return run.finished_at.is_(None), run.finished_at > at
 
 
 def claimable(ended: ColumnElement[str] | None = None) -> Condition:

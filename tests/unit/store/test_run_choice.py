@@ -22,6 +22,7 @@ from chalicelib.store import (
     bundle,
     duties,
     history,
+    occurrences,
     page_marks,
     run_choice,
     run_health,
@@ -197,6 +198,14 @@ def test_every_question_about_history_is_answered_by_its_index(store: Store, clo
         for statement, parameters in said:
             found = plan(tx, statement, parameters, bitmaps="on")
             assert reads_all(found) == [], (statement, found)
+    with statements(store) as said, store.write() as tx:
+        occurrences.going_on(tx, "a", now)
+        occurrences.unfinished(tx, "a", now=now)
+        outage.late(tx, now=now)
+    with store.read() as tx:
+        for statement, parameters in said:
+            found = plan(tx, statement, parameters, bitmaps="on")
+            assert reads_a_history(found) == [], (statement, found)
 
 
 def reads_all(plan: str) -> list[str]:
@@ -204,6 +213,13 @@ def reads_all(plan: str) -> list[str]:
     few = "ix_job_queue_(due|running)"  # indexes of what waits or runs
     names = r"\b(job_queue|other|in_pool|kept)"  # of the table, where it is joined to itself
     whole = rf"Seq Scan on job_queue|SCAN {names}( USING (COVERING )?INDEX (?!{few})\w+)?$"
+    return [line for line in plan.splitlines() if re.search(whole, line)]
+
+
+def reads_a_history(plan: str) -> list[str]:
+    """Return the lines of SQLite's plan that read every run of a job."""
+    few = "ix_job_queue_running|uq_job_queue_chain_key|sqlite_autoindex_jobs"
+    whole = rf"SEARCH \w+ USING (COVERING )?INDEX (?!{few})\w+ \(job_id=\?\)$"
     return [line for line in plan.splitlines() if re.search(whole, line)]
 
 
@@ -236,3 +252,5 @@ def test_what_goes_to_the_driver_reads_runs_by_an_index(store: Store, name: str)
             rows = tx.exec_driver_sql(f"EXPLAIN EXECUTE asked{places}" if places else "EXPLAIN EXECUTE asked")
         found = "\n".join(str(one[-1]) for one in rows)
     assert reads_all(found) == [], found
+    if "ORDER BY job_queue.id DESC" not in text:
+        assert reads_a_history(found) == [], found
