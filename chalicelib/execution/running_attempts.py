@@ -53,7 +53,8 @@ class Attempt(Protocol):
 class RunningAttempt:
     """An attempt under way.
 
-    `stopped` is the reason once it was ordered to end, also before its processes exist.
+    `stopped` is the reason once it was ordered to end, also before its processes exist. `progress` is what
+    the job said last, `stored` what the store has of that.
     """
 
     run: Run
@@ -61,6 +62,7 @@ class RunningAttempt:
     attempt: Attempt | None = None
     stopped: str | None = None
     progress: tuple[float, str] | None = None
+    stored: tuple[float, str] | None = None
 
 
 class RunningAttempts:
@@ -133,19 +135,20 @@ class RunningAttempts:
 
     def flush(self) -> None:
         """Store the output and the progress of running attempts."""
-        dirty = [one for one in self._all() if one.log.dirty or one.progress]
+        dirty = [(one, one.progress) for one in self._all() if one.log.dirty or one.progress != one.stored]
         if not dirty:
             return
         with contextlib.ExitStack() as flushing:
-            for one in dirty:
+            for one, _ in dirty:
                 flushing.enter_context(one.log.flushing)
             with self._store.write() as tx:
-                for one in dirty:
+                for one, progress in dirty:
                     one.log.flush(tx, now=self._clock.now())
-                    if one.progress:
-                        (fraction, note), one.progress = one.progress, None
+                    if progress and progress != one.stored:
+                        fraction, note = progress
                         leases.note_progress(tx, one.run, owner=self._owner, fraction=fraction, note=note)
-            for one in dirty:
+            for one, progress in dirty:
+                one.stored = progress
                 one.log.settled()
 
     def heartbeat(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +31,15 @@ DONE, FAILED = Verdict(Outcome.SUCCEEDED), Verdict(Outcome.FAILED, "no disk", "O
 class Faulty(Store):
     """A real store that can refuse transactions, or do them and give no reply."""
 
-    refuse = swallow = 0
+    refuse = refuse_blocks = swallow = 0
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Tx]:
+        with super().write() as tx:
+            yield tx
+            if self.refuse_blocks:
+                self.refuse_blocks -= 1
+                raise DOWN
 
     def writing(self, act: Callable[[Tx], T]) -> T:
         if self.refuse:
@@ -62,7 +71,8 @@ class Scene:
         operations.trigger("j")
         run = self.claim()
         assert run
-        self.running = RunningAttempts(store, clock, owner="me").begin(run)
+        self.attempts = RunningAttempts(store, clock, owner="me")
+        self.running = self.attempts.begin(run)
         self.running.log.write(b"printed\n")
 
     def wait(self, seconds: float) -> None:
@@ -108,6 +118,17 @@ def test_an_end_is_recorded_with_its_log_and_its_row_for_life_hub_and_the_next_r
     assert finished.claimed.run.id != scene.running.run.id
     run, text, ends = scene.stored()
     assert (run.state, text, ends) == (RunState.SUCCEEDED, "printed\n", 1)
+
+
+def test_what_a_store_refused_of_a_running_attempt_is_stored_when_it_takes_it(scene: Scene) -> None:
+    scene.running.progress = (0.5, "half of it")
+    scene.store.refuse_blocks = 1
+    with pytest.raises(OperationalError):
+        scene.attempts.flush()
+    assert scene.stored()[0].progress is None
+    scene.attempts.flush()
+    run, text, _ = scene.stored()
+    assert (run.progress, run.progress_note, text) == (0.5, "half of it", "printed\n")
 
 
 def test_while_the_store_refuses_the_end_is_kept_and_tried_again_ever_more_seldom(scene: Scene) -> None:
