@@ -138,7 +138,8 @@ def _finish(*, final: bool, copied: bool, claims: bool) -> Statement:
     ended = attempt_end.end_run(final=final).cte("ended")
     told = (
         update(attempts)
-        .where(_a.run_id == ended.c.id, _a.number == attempt_end.NUMBER)
+        # By the parameter: a plan made while there were few attempts would join them all with the ended run.
+        .where(_a.run_id == _ENDED, _a.number == attempt_end.NUMBER, ended.c.id == _ENDED)
         .values(
             outcome=ended.c.outcome,
             error=ended.c.error,

@@ -175,3 +175,17 @@ def test_a_claim_finds_runs_by_the_index_of_what_is_queued(store: Store, clock: 
             used = re.findall(r"Scan using (\w+) on job_queue(?: job_queue_[12])?  ", plan)
     due = [one for one in used if one != "pk_job_queue"]
     assert due == ["ix_job_queue_by_priority", "ix_job_queue_due", "ix_job_queue_by_priority"], plan
+
+
+@pytest.mark.parametrize("store", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+def test_an_end_finds_its_attempt_by_its_key_also_where_the_plan_was_made_without_attempts(
+    store: Store, clock: ManualClock
+) -> None:
+    statement = statements._finish(final=True, copied=False, claims=False).text("postgresql")
+    nulls = ", ".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
+    with store.write() as tx:
+        for setting in ("enable_seqscan TO off", "plan_cache_mode TO force_generic_plan"):
+            tx.exec_driver_sql(f"SET LOCAL {setting}")
+        tx.exec_driver_sql(f"PREPARE asked AS {statement}")
+        plan = "\n".join(row[0] for row in tx.exec_driver_sql(f"EXPLAIN EXECUTE asked({nulls})"))
+    assert re.search(r"on attempts.*\n\s*Index Cond: \(\(\(run_id\)::text = .* AND \(number = ", plan), plan
