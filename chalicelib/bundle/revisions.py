@@ -60,7 +60,10 @@ class Revisions:
             timeout=settings.install_timeout,
         )
         self._launcher = Launcher(
-            grace=settings.kill_grace, boot_timeout=settings.load_timeout, inherited_lock_fd=inherited_lock_fd
+            grace=settings.kill_grace,
+            boot_timeout=settings.load_timeout,
+            inherited_lock_fd=inherited_lock_fd,
+            at_once=settings.workers,
         )
         self._preloading = threading.Lock()
         self._loader = RevisionLoader(settings, job_environment, self._source, self._environments)

@@ -27,6 +27,7 @@ log = logs.get(__name__)
 
 LOOK_ANYWAY_SECONDS = 60.0
 AHEAD = timedelta(seconds=1)  # before an instant, processes are made for the runs that are due at it
+READY = 6  # so many at most for each free worker; together they take less memory than a small job of its own
 FREE_FOR = timedelta(seconds=30)  # processes that nothing needed for so long end
 STORE_PAUSE_SECONDS = 2.0
 WATCH_SECONDS = 5.0
@@ -116,7 +117,7 @@ class WorkerPool:
                 due, switched = enqueue.next_due(tx, now=now), registry.next_override_end(tx)
                 soon = 0 if due is None else enqueue.due_until(tx, now=now, until=min(due, now + AHEAD))
             if soon:
-                sauron.revisions.prepare(min(soon, free))
+                sauron.revisions.prepare(min(soon, free * READY))
             elif due is not None:
                 due -= AHEAD
             if switched is not None and switched <= now:

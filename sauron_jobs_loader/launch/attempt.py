@@ -52,7 +52,7 @@ class Attempt:
         nonce: str,
         begun: Begun,
         oom: OomWatch,
-        limits: Mapping[str, float | None],
+        terms: Mapping[str, float | None],
         grace: timedelta,
         report_patience: timedelta,
         masker: Masker,
@@ -63,7 +63,7 @@ class Attempt:
         self.pid = begun.pid
         self.ran_alone = True  # until another attempt of the launcher runs beside it
         self._oom = oom.from_now()
-        self._limits = limits
+        self._terms = terms
         self._tree = tree
         self._own_tree = own_tree
         self._nonce = nonce
@@ -127,7 +127,7 @@ class Attempt:
         if not self._first_to_watch():  # it was ended before anybody watched
             return self._facts(reports, job, 0)
         output = Output(self._output, self._masker, on_output)
-        limits = {**self._limits, "seconds": timeout.total_seconds(), "grace": self._grace}
+        limits = {"seconds": timeout.total_seconds(), "grace": self._grace, **self._terms}
         self._order({"order": "limit", "scratch": self._scratch, **limits})
         self._deadline = min(self._deadline, time.monotonic() + timeout.total_seconds() + self._patience)
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import secrets as randomness
+import sys
 import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -48,17 +49,19 @@ class Launcher:
         boot_timeout: timedelta = timedelta(seconds=60),
         report_patience: timedelta = REPORT_PATIENCE,
         inherited_lock_fd: Callable[[], int | None] = lambda: None,
+        at_once: int = sys.maxsize,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         """Make a launcher. `inherited_lock_fd` returns the descriptor of a lock that each guard holds open.
 
         The guard keeps it until every process below it has ended. None: nothing is inherited. A supervisor
-        that does not report within `report_patience` after its last time limit is killed. `now` returns the
-        wall clock, aware.
+        that does not report within `report_patience` after its last time limit is killed. At most `at_once`
+        attempts run at once, so more supervisors than that are not kept. `now` returns the wall clock, aware.
         """
         self._now = now
         self._report_patience = report_patience
         self._inherited_lock_fd = inherited_lock_fd
+        self._at_once = at_once
         self._grace = grace
         self._boot_timeout = boot_timeout
         self._lock = threading.Lock()
@@ -247,7 +250,7 @@ class Launcher:
             nonce=nonce,
             begun=begun,
             oom=self._oom,
-            limits=limits_of(request),
+            terms=limits_of(request) | {"more": tree.free < self._at_once},
             grace=self._grace,
             report_patience=self._report_patience,
             masker=request.masker,

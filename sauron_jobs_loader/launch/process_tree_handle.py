@@ -54,7 +54,7 @@ class ProcessTreeHandle:
         self.sha = sha
         self._lock = threading.Lock()
         self._retired = False
-        # of supervisors that wait for an attempt, with since when: the one that waits longest first
+        # of supervisors that wait for an attempt, with since when: the next one to be taken last
         self._free: list[tuple[socket.socket, float]] = []
         self._child_status: int | None = None
         self._guard, guard_end = socket.socketpair()
@@ -103,11 +103,14 @@ class ProcessTreeHandle:
         with self._lock:
             return self._free.pop()[0] if self._free and not self.ended else None
 
-    def give_back(self, control: socket.socket) -> None:
-        """Keep a supervisor for the next attempt; one of a tree that is let go of ends."""
+    def give_back(self, control: socket.socket, *, is_new: bool = False) -> None:
+        """Keep a supervisor for the next attempt; one of a tree that is let go of ends.
+
+        A new one is taken after those that were there before: it may not have its process yet.
+        """
         with self._lock:
             if not self._retired:
-                self._free.append((control, time.monotonic()))
+                self._free.insert(0 if is_new else len(self._free), (control, time.monotonic()))
                 return
         control.close()
 
@@ -117,7 +120,7 @@ class ProcessTreeHandle:
         return len(self._free)
 
     def let_go_of_free(self, waiting: timedelta, keep: int) -> None:
-        """End supervisors that have waited so long, but for the `keep` newest."""
+        """End supervisors that have waited so long, but for `keep` of them."""
         edge = time.monotonic() - waiting.total_seconds()
         with self._lock:
             while len(self._free) > keep and self._free[0][1] <= edge:

@@ -22,6 +22,10 @@ from .process_tree_handle import ProcessTreeHandle, TreeGoneError
 START_PATIENCE = timedelta(seconds=60)
 
 
+class RefusedError(BootError):
+    """The kernel refused a process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """The runner's ends of an attempt that was started, and the processes."""
@@ -58,7 +62,7 @@ def begin(tree: ProcessTreeHandle, request: dict[str, Any]) -> Begun:
 def prepare(tree: ProcessTreeHandle, count: int) -> None:
     """Have so many slots made, for attempts that are soon to start. Raises TreeGoneError."""
     for _ in range(count):
-        tree.give_back(_new(tree))
+        tree.give_back(_new(tree), is_new=True)
 
 
 def _new(tree: ProcessTreeHandle) -> socket.socket:
@@ -73,9 +77,12 @@ def _new(tree: ProcessTreeHandle) -> socket.socket:
 
 
 def _ready(tree: ProcessTreeHandle) -> Begun:
-    """Return a slot with a live process: a free one, or a new one."""
+    """Return a slot with a live process: a free one, or a new one.
+
+    A free one may have been killed meanwhile; one that was made ahead may have been refused its process.
+    """
     while (free := tree.free_slot()) is not None:
-        with contextlib.suppress(TreeGoneError):  # it was killed while it was free
+        with contextlib.suppress(TreeGoneError, RefusedError):
             return _process(free)
     return _process(_new(tree))
 
@@ -120,5 +127,5 @@ def _receive(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
     if received is None:
         raise TreeGoneError
     if received[0]["event"] == "refused":
-        raise BootError(received[0]["message"])
+        raise RefusedError(received[0]["message"])
     return received

@@ -41,11 +41,12 @@ def become_job(sha: str, link: socket.socket, *, output_fd: int, supervisor: int
     try:
         os.setsid()
         tree.die_with_parent(supervisor)
+        _settle(output_fd)
         received = channel.receive(link)
         if received is None:  # the runner is gone
             os._exit(code)
         request = received[0]
-        _enter(request, output_fd)
+        _enter(request)
         code = _run(sha, request, Channel(link, request["nonce"]))
         _leave()
     except BaseException:  # noqa: BLE001 - nothing may return into the code of the zygote below
@@ -56,11 +57,10 @@ def become_job(sha: str, link: socket.socket, *, output_fd: int, supervisor: int
         os._exit(code)
 
 
-def _enter(request: dict[str, Any], output_fd: int) -> None:
-    oom_score.raise_to(oom_score.JOB)
-    tree.unshield()
+def _settle(output_fd: int) -> None:
+    """Do what is the same for every attempt, ahead of need."""
     tree.name_process("sauron-job")
-    gc.enable()
+    oom_score.raise_to(oom_score.JOB)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output_fd, 1)
@@ -68,6 +68,11 @@ def _enter(request: dict[str, Any], output_fd: int) -> None:
     os.close(null)
     os.close(output_fd)
     _open_streams()
+    gc.enable()
+
+
+def _enter(request: dict[str, Any]) -> None:
+    tree.unshield()
     os.chdir(request["folder"])
     os.environ.update(request["environ"])
     os.environ.update(request["secrets"])

@@ -9,8 +9,8 @@ It forks the next job's process before anybody asks for it, and gives the runner
 channel and output; the process waits there to be told what to do. So an attempt starts without a fork, and
 what it is to do is in no memory but its own.
 
-A supervisor that a zygote forked serves one attempt after another, at most ATTEMPTS. It goes on only if no
-child and no descriptor is left of the one before.
+A supervisor that a zygote forked serves one attempt after another, at most ATTEMPTS. It goes on only if the
+runner wants that, and no child and no descriptor is left of the one before.
 
 If it is killed, the kernel kills the job (its parent-death signal), the guard kills the rest, and the runner
 sees its socket close.
@@ -34,6 +34,8 @@ from .tree_limits import Excess, Limits
 
 ATTEMPTS = 200
 """So many attempts one supervisor serves: whatever a long life could do to it ends with it."""
+
+LEAST_URGENT = 19
 
 LONGEST_WAIT_SECONDS = 3600.0
 """One wait of the loop; poll counts milliseconds in 32 bits."""
@@ -73,10 +75,11 @@ def _serve(sha: str, control: socket.socket, children: int, attempts: int) -> No
         if not ending:
             _delete(supervision.scratch)
             break
-        ending["again"] = left > 0 and not tree.reap() and _descriptors() == own
+        ending["again"] = left > 0 and supervision.more and not tree.reap() and _descriptors() == own
         channel.send(control, ending)
         if not ending["again"]:
             break
+    os.nice(LEAST_URGENT)  # nobody waits for this process to be gone
     os._exit(0)
 
 
@@ -127,6 +130,7 @@ class _Supervision:
 
     def __init__(self, control: socket.socket, children: int, job: int) -> None:
         self.scratch: str | None = None  # known once the runner watches
+        self.more = True  # whether the runner wants another process made afterwards
         self._control = control
         self._children = children
         self._job = job
@@ -197,6 +201,7 @@ class _Supervision:
         match order["order"]:
             case "limit":
                 self.scratch = order["scratch"]
+                self.more = order["more"]
                 self._limits = Limits.of(order)
                 self._grace = order["grace"]
                 self._deadline = time.monotonic() + order["seconds"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -200,3 +202,39 @@ def test_supervisors_that_were_free_for_long_end_but_one(runs: Runs) -> None:
     runs.launcher.rest(timedelta(0))
     assert len(zygote._free) == 1
     assert value(runs.run())
+
+
+def test_of_what_was_prepared_for_a_burst_as_many_stay_as_run_at_once(tmp_path: Path) -> None:
+    with contextlib.closing(Launcher(at_once=2)) as launcher:
+        runs = Runs(launcher, tmp_path / "bundle", spawn=False)
+        write_job(runs.folder, PARENT)
+        first = value(runs.run())
+        launcher.prepare(SHA, 5)
+        parents = [first, *(value(runs.run()) for _ in range(3))]
+        (zygote,) = launcher._zygotes.values()
+        assert len(set(parents)) == 3  # the first one once more, and two that were new
+        assert zygote.free == 2
+        eventually(lambda: not any(alive(int(str(parent))) for parent in parents))
+        assert {value(runs.run()) for _ in range(4)}.isdisjoint(parents)
+        assert zygote.free == 2
+
+
+def test_a_process_that_was_refused_ahead_of_need_costs_no_attempt(runs: Runs, tmp_path: Path) -> None:
+    full = tmp_path / "full"
+    refuse = f"""
+        fork = os.fork
+        def fork_or_not():
+            if os.path.exists({str(full)!r}):
+                raise BlockingIOError(11, "Resource temporarily unavailable")
+            return fork()
+        os.fork = fork_or_not
+        """
+    write_job(runs.folder, dedent(refuse) + PARENT)
+    parent = value(runs.run())
+    os.kill(int(str(parent)), signal.SIGKILL)
+    full.touch()
+    runs.launcher.prepare(SHA, 3)
+    (zygote,) = runs.launcher._zygotes.values()
+    eventually(lambda: all(select.select([one], [], [], 0)[0] for one, _since in zygote._free))
+    full.unlink()
+    assert value(runs.run()) != parent

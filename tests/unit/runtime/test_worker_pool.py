@@ -50,8 +50,8 @@ def put(sauron: Sauron, count: int, *, seconds: float) -> None:
 
 @pytest.mark.parametrize(
     ("due", "later", "asked"),
-    [(2, 5, [2]), (5, 0, [3]), (0, 5, [])],
-    ids=["what is due within a second", "as many as there are workers", "nothing for what is due later"],
+    [(2, 5, [2]), (5, 0, [5]), (20, 0, [18]), (0, 5, [])],
+    ids=["what is due", "more than there are workers", "six for a worker", "nothing for what is due later"],
 )
 def test_processes_are_made_for_runs_that_are_soon_due(
     sauron: Sauron, clock: ManualClock, due: int, later: int, asked: list[int]
