@@ -9,12 +9,13 @@ from sqlalchemy import bindparam, select
 
 from .database import Tx
 from .dialect import upsert
+from .driver import Statement
 from .schema import duties
 
 TICK = "tick"
 
 _d = duties.c
-_last = select(_d.at, _d.detail).where(_d.name == bindparam("name"))
+_last = Statement(select(_d.at, _d.detail).where(_d.name == bindparam("name")))
 
 
 def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None = None) -> None:
@@ -24,5 +25,5 @@ def duty_done(tx: Tx, name: str, *, at: datetime, detail: dict[str, Any] | None 
 
 def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
     """Return when a duty was last done and what it noted, or None."""
-    row = tx.execute(_last, {"name": name}).first()
+    row = _last.first(tx, {"name": name})
     return (row[0], row[1]) if row else None

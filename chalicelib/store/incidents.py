@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 
 from sqlalchemy import bindparam, delete, func, select, update
 
 from . import alerts
 from .database import Tx
 from .dialect import insert
+from .driver import Statement
 from .postgres import locks
 from .schema import incidents, job_queue
 
@@ -52,20 +54,18 @@ def take_turns(tx: Tx) -> None:
 # -- incidents
 
 
+_open = select(incidents).where(_i.ended_at.is_(None)).order_by(_i.id)
+_open_of = Statement(_open.where(_i.subject == bindparam("subject")))
+
+
 def open_incidents(
     tx: Tx, *, subjects: Collection[str] | None = None, most: int | None = None
 ) -> list[Incident]:
     """Return the open incidents, of these subjects or all, in the order in which they began."""
-    query = select(incidents).where(_i.ended_at.is_(None)).order_by(_i.id)
     if subjects is None:
-        return [Incident(*row) for row in tx.execute(query.limit(most))]
-    asked = sorted(subjects)
-    found = [
-        Incident(*row)
-        for i in range(0, len(asked), 500)
-        for row in tx.execute(query.where(_i.subject.in_(asked[i : i + 500])))
-    ]
-    return found[:most]
+        return [Incident(*row) for row in tx.execute(_open.limit(most))]
+    found = [Incident(*row) for one in set(subjects) for row in _open_of.all(tx, {"subject": one})]
+    return sorted(found, key=attrgetter("id"))[:most]
 
 
 _one = select(incidents).where(

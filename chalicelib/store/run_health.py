@@ -17,8 +17,9 @@ from chalicelib.terminal.screen import tail_as_shown
 
 from . import log_chunks, registry
 from .database import Tx
+from .driver import Statement
 from .queue import pools
-from .schema import QUEUED, RUNNING, attempts, bundle_state, incidents, job_queue, jobs, revisions
+from .schema import QUEUED, RUNNING, attempts, bundle_state, incidents, job_queue, jobs, revisions, word
 
 _i = incidents.c
 _q = job_queue.c
@@ -45,17 +46,25 @@ def ended_badly(tx: Tx, since: datetime) -> list[str]:
     return sorted(set(tx.execute(query).scalars()))
 
 
+_JUDGED = [word(state) for state in sorted((*GOOD, *BAD))]
 _verdicts = (
     select(_q.id, _q.state, _q.error, _q.error_type, _q.finished_at)
-    .where(_q.job_id == bindparam("job"), _q.finished_at.is_not(None), _q.state.in_((*GOOD, *BAD)))
+    .where(
+        _q.job_id == bindparam("job"),
+        _q.finished_at.is_not(None),
+        _q.state.in_([word(state) for state in sorted((*GOOD, *BAD))]),
+    )
     .order_by(_q.finished_at.desc(), _q.id.desc())
     .limit(bindparam("most"))
 )
 
 
+_last_verdict = Statement(_verdicts)
+
+
 def last_judged(tx: Tx, job_id: str) -> Any | None:
     """Return (id, state, error, error_type, finished_at) of the job's run that was judged last, or None."""
-    return tx.execute(_verdicts, {"job": job_id, "most": 1}).first()
+    return _last_verdict.first(tx, {"job": job_id, "most": 1})
 
 
 def failures(tx: Tx, job_id: str, *, least: int = 1) -> list[Any]:

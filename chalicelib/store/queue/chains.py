@@ -34,7 +34,7 @@ _q = job_queue.c
 _c = chains.c
 _children = Statement(select(_c.child).where(_c.parent == bindparam("job")).order_by(_c.child))
 _forget = Statement(delete(chains).where(_c.child == bindparam("job")))
-_any_noted = select(chain_ends.c.id).limit(1)
+_any_noted = Statement(select(chain_ends.c.id).limit(1))
 _noted = (
     select(chain_ends.c.id.label("note"), job_queue)
     .join(job_queue, _q.id == chain_ends.c.run_id, isouter=True)
@@ -82,7 +82,7 @@ def below(tx: Tx, job_ids: Collection[str], *, most: int) -> dict[str, list[str]
 
 def pending(tx: Tx) -> bool:
     """Say whether the end of a parent waits to be followed."""
-    return tx.execute(_any_noted).first() is not None
+    return _any_noted.first(tx, {}) is not None
 
 
 def flow(tx: Tx, *, now: datetime) -> int:
