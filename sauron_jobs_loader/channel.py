@@ -21,6 +21,7 @@ REPLY_LIMIT = 1 << 24
 """Bytes in one message between the loader's processes (the reply of a boot holds every job of the bundle)."""
 
 _HEADER = struct.Struct("!I")
+_as_text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _MOST_FDS = 4
 _FD_SIZE = array.array("i").itemsize
 
@@ -34,7 +35,7 @@ def encode(message: dict[str, Any], limit: int = FRAME_LIMIT) -> bytes:
 
     Raises ChannelError above `limit` bytes; TypeError or ValueError for values that JSON lacks.
     """
-    body = json.dumps(message, separators=(",", ":"), allow_nan=False).encode()
+    body = _as_text(message).encode()
     if len(body) > limit:
         raise ChannelError(f"a message of {len(body)} bytes is over the limit of {limit}")
     return _HEADER.pack(len(body)) + body
@@ -43,7 +44,7 @@ def encode(message: dict[str, Any], limit: int = FRAME_LIMIT) -> bytes:
 def decode(body: bytes | bytearray) -> dict[str, Any]:
     """Decode the body of one message. Raises ChannelError for anything but one JSON object."""
     try:
-        message = json.loads(body)
+        message = json.loads(body.decode())  # given bytes, json would look which encoding they are in
     except (ValueError, RecursionError) as error:
         raise ChannelError("a message is not JSON") from error
     if not isinstance(message, dict):

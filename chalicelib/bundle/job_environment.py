@@ -95,6 +95,7 @@ class JobEnvironment:
         self._learning = threading.Lock()
         self._maskers: dict[int, tuple[frozenset[str], Masker]] = {}
 
+        self._likely_names = SECRET_NAMES | {name for name in settings.environ if LIKELY.search(name.upper())}
         environ = {name: value for name, value in settings.environ.items() if name not in PUBLIC_NAMES}
         named = {
             value
@@ -115,11 +116,7 @@ class JobEnvironment:
     @property
     def masked_names(self) -> frozenset[str]:
         """The variables whose values are masked in the mails of a job."""
-        return (
-            SECRET_NAMES
-            | self._declared
-            | {name for name in self._settings.environ if LIKELY.search(name.upper())}
-        )
+        return self._likely_names | self._declared
 
     def spawns(self, spec: JobSpec) -> bool:
         """Return whether a job needs its own interpreter instead of a fork of the zygote."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import threading
 import time
@@ -25,7 +24,7 @@ from .facts import AttemptFacts, facts_of
 from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle
 from .slots import Begun
-from .streams import CHUNK, JobChannel, OnOutput, OnProgress, OnState, Output, Reports, Stream
+from .streams import CHUNK, JobChannel, Listening, OnOutput, OnProgress, OnState, Output, Reports, Stream
 
 LINGER = timedelta(seconds=2)
 """How long a process may take to leave after its function returned."""
@@ -150,24 +149,22 @@ class Attempt:
         return first
 
     def _listen(self, reports: Reports, *others: Stream) -> None:
-        """Take what comes until the supervisor has reported or is gone."""
-        with selectors.PollSelector() as selector:
-            for stream in (reports, *others):
-                selector.register(stream, stream.wanted, stream)
-            while not reports.ended:
-                for key, _events in selector.select(self._wait_seconds()):
-                    stream = key.data
-                    stream.take()
-                    if stream.ended:
-                        selector.unregister(stream)
-                    elif stream.wanted != key.events:
-                        selector.modify(stream, stream.wanted, stream)
-                now = time.monotonic()
-                if now > self._deadline:
-                    self._kill_supervisor()
-                if now > self._linger_at:
-                    self._linger_at = float("inf")
-                    self._order({"order": "linger", "seconds": LINGER.total_seconds() - LEAVE_SECONDS})
+        """Take what comes until the supervisor has reported or is gone.
+
+        A job whose result came mostly leaves at once, and only its end is waited for then.
+        """
+        listening = Listening(reports, *others)
+        while not reports.ended:
+            listening.take(self._wait_seconds())
+            now = time.monotonic()
+            if now > self._deadline:
+                self._kill_supervisor()
+            if now > self._linger_at:
+                self._linger_at = float("inf")
+                self._order({"order": "linger", "seconds": LINGER.total_seconds() - LEAVE_SECONDS})
+                listening.add(*others)
+            elif self._linger_at < float("inf"):
+                listening.leave(*others)
 
     def _wait_seconds(self) -> float:
         left = min(self._deadline, self._linger_at) - time.monotonic()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import io
 from pathlib import Path
 
 MEBIBYTE = 1 << 20
@@ -56,8 +57,8 @@ class OomWatch:
         return None if lowest >= NO_LIMIT else lowest // MEBIBYTE
 
     def _kills(self) -> int | None:
-        with contextlib.suppress(OSError, ValueError), open(self._counter, "rb") as counts:  # noqa: PTH123 - twice an attempt
-            for line in counts.read().splitlines():
+        with contextlib.suppress(OSError, ValueError), io.FileIO(self._counter) as counts:  # twice an attempt
+            for line in counts.readall().splitlines():
                 name, _, value = line.partition(b" ")
                 if name == b"oom_kill":
                     return int(value)

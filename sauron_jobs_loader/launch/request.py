@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +60,7 @@ def message_of(request: AttemptRequest, nonce: str, scratch: str) -> dict[str, A
     python = request.python if "PATH" in request.environ else None
     return {
         "nonce": nonce,
-        "folder": str(request.folder.resolve()),
+        "folder": os.path.realpath(request.folder),  # pathlib takes twice as long
         "scratch": scratch,
         "job_id": request.job_id,
         "run_id": request.run_id,

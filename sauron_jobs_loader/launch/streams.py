@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
+import select
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -43,16 +43,48 @@ class Stream(Protocol):
 
     @property
     def wanted(self) -> int:
-        """The events to wait for, as `selectors` has them."""
+        """The events to wait for, as `select.poll` has them."""
 
     def take(self) -> bool:
         """Handle one chunk of what is there; return False if nothing was."""
 
 
+class Listening:
+    """Streams that are listened to at the same time."""
+
+    def __init__(self, *streams: Stream) -> None:
+        self._poll = select.poll()
+        self._streams: dict[int, Stream] = {}
+        self.add(*streams)
+
+    def add(self, *streams: Stream) -> None:
+        """Listen to these too, as far as more will come of them."""
+        for stream in streams:
+            if not stream.ended:
+                self._streams[stream.fileno()] = stream
+                self._poll.register(stream.fileno(), stream.wanted)
+
+    def leave(self, *streams: Stream) -> None:
+        """Listen to these no more."""
+        for stream in streams:
+            if self._streams.pop(stream.fileno(), None) is not None:
+                self._poll.unregister(stream.fileno())
+
+    def take(self, seconds: float) -> None:
+        """Wait up to so long for one of them, and take a chunk of each that has one."""
+        for descriptor, _event in self._poll.poll(seconds * 1000):
+            stream = self._streams[descriptor]
+            stream.take()
+            if stream.ended:
+                self.leave(stream)
+            else:
+                self._poll.modify(descriptor, stream.wanted)
+
+
 class Output:
     """What the job prints, masked."""
 
-    wanted = selectors.EVENT_READ
+    wanted = select.POLLIN
 
     def __init__(self, descriptor: int, masker: Masker, on_output: OnOutput) -> None:
         self.ended = False
@@ -125,7 +157,7 @@ class JobChannel:
     @property
     def wanted(self) -> int:
         """Wait for room to write only while a reply waits: else every poll would return at once."""
-        return selectors.EVENT_READ | (selectors.EVENT_WRITE if self._replies else 0)
+        return select.POLLIN | (select.POLLOUT if self._replies else 0)
 
     def take(self) -> bool:
         """Send replies that wait, and handle one chunk of frames."""
@@ -189,7 +221,7 @@ class JobChannel:
 class Reports:
     """What the supervisor reports over the control socket."""
 
-    wanted = selectors.EVENT_READ
+    wanted = select.POLLIN
 
     def __init__(self, control: socket.socket) -> None:
         self.ended = False

@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> NoReturn:
     requests.close()
     tree.shield()
     tree.name_process(f"sauron-guard-{mode[0]}")
-    _leave_output()
+    tree.leave_output()
     _Guard(runner, children, child).watch()
     os._exit(0)
 
@@ -77,13 +77,6 @@ def _drop_added_locale() -> None:
     with open("/proc/self/environ", "rb") as given:  # noqa: PTH123 - pathlib would cost every process start
         if not any(entry.startswith(b"LC_CTYPE=") for entry in given.read().split(b"\0")):
             os.environ.pop("LC_CTYPE", None)
-
-
-def _leave_output() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.close(null)
 
 
 class _Guard:

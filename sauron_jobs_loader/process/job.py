@@ -182,7 +182,7 @@ def _call(config: JobConfig, context: JobContext) -> tuple[dict[str, Any] | None
 def _value(config: JobConfig, context: JobContext) -> Any:
     func: Callable[..., Any] = config.func or _nothing
     value = func(context) if config.wants_context else func()
-    if inspect.isawaitable(value):
+    if value is not None and inspect.isawaitable(value):
         import asyncio
 
         async def wait() -> Any:

@@ -28,6 +28,8 @@ _ASYNCIO_FOLDER = traceback.__file__.rpartition("/")[0] + "/asyncio/"
 
 def returned_with(value: Any) -> dict[str, Any]:
     """Make the result frame of a function that returned: a failure if the value says so."""
+    if value is None:
+        return {"ok": True, "value": None}
     try:
         fault = returned.fault(value)
         value = returned.finished(value)

@@ -61,6 +61,7 @@ def supervise(sha: str, control_fd: int, *, attempts: int = ATTEMPTS) -> NoRetur
         tree.name_process("sauron-super")
         gc.disable()
         children = tree.watch_children()
+        tree.leave_output()
         _serve(sha, socket.socket(fileno=control_fd), children, attempts)
     finally:
         os._exit(1)
@@ -100,11 +101,7 @@ def _start(sha: str, control: socket.socket, children: int) -> int:
             os.close(descriptor)
         become_job(sha, job_link, output_fd=job_output, supervisor=supervisor)
     tree.lead(job)
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
     job_link.close()
-    os.close(null)
     os.close(job_output)
     channel.send(control, {"event": "ready", "pid": job, "supervisor": supervisor}, (link.fileno(), output))
     link.close()

@@ -58,10 +58,7 @@ def _load(sha: str) -> dict[str, Any]:
 
 def _settle() -> None:
     """Become a quiet parent: no output, no collection that would unshare memory, no zombies, no signals."""
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    os.close(null)
+    tree.leave_output()
     tree.shield()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
