@@ -132,7 +132,8 @@ class Attempt:
         try:
             self._listen(reports, job, output)
             leftovers = 0 if reports.report else self._sweep()
-            self._is_free = bool(reports.report and reports.report["again"])
+            # an end may cross the order on its way, and the supervisor then goes on although it is not wanted
+            self._is_free = bool(reports.report and reports.report["again"] and self._terms["more"])
             _drain(output)
             _drain(job)
             output.finish()
