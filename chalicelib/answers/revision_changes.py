@@ -17,6 +17,7 @@ from typing import Any
 from chalicelib.cron.describe import describe
 from chalicelib.cron.schedule import Schedule
 from chalicelib.errors import ScheduleError
+from chalicelib.model.jobs import in_words
 from chalicelib.store import bundle
 from chalicelib.store.bundle import Definitions, Revision
 from chalicelib.store.database import Tx
@@ -113,11 +114,10 @@ def _word(value: object) -> str:
 def _schedule(record: Mapping[str, Any]) -> str:
     cron, zone = str(record.get("cron") or ""), str(record.get("timezone") or "UTC")
     try:
-        parts = [describe(cron, zone).removesuffix(" (UTC)")] if cron else []
+        words = describe(cron, zone).removesuffix(" (UTC)") if cron else ""
     except ScheduleError:
-        parts = [cron]
-    follows = record.get("after") or ()
-    return ", and ".join([*parts, f"after {' and '.join(follows)}"] if follows else parts)
+        words = cron
+    return in_words(words, record.get("after") or ())
 
 
 def _more(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -174,9 +174,12 @@ class JobSpec:
     @property
     def schedule_text(self) -> str:
         """When the job runs, in English: `every minute (UTC)`, `after backup`. Raises ScheduleError."""
-        parts = [describe(self.cron, self.timezone)] if self.cron else []
-        parts += [f"after {' and '.join(self.after)}"] if self.after else []
-        return ", and ".join(parts)
+        return in_words(describe(self.cron, self.timezone) if self.cron else "", self.after)
+
+    @property
+    def cron_text(self) -> str:
+        """The cron schedule in English without its zone, "" if there is none. Raises ScheduleError."""
+        return describe(self.cron, self.timezone).removesuffix(f" ({self.timezone})") if self.cron else ""
 
     @property
     def definition_hash(self) -> str:
@@ -189,6 +192,12 @@ class JobSpec:
         if not self.jitter:
             return fire_at
         return fire_at + self.jitter * stable_fraction(self.id)
+
+
+def in_words(cron: str, after: Sequence[str]) -> str:
+    """Say when a job runs: `cron` in words, "" if it has no schedule, and the jobs that it follows."""
+    follows = f"after {' and '.join(after)}" if after else ""
+    return ", and ".join(filter(None, (cron, follows)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from chalicelib.answers.pace import Pace, paces
 from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
+from chalicelib.model.jobs import in_words
 from chalicelib.model.runs import BAD, GOOD, JobId, RunState
 from chalicelib.store import registry, run_days
 from chalicelib.store.database import Tx
@@ -167,7 +168,7 @@ def _lines(tx: Tx, shown: list[JobHealth], depths: Mapping[JobId, int], now: dat
                 depth=depths[job.id],
                 stopped_by=kept_back.get(job.id),
                 next_at=next(iter(job.next_fires(now=now, count=1)), None),
-                schedule=job.spec.schedule_text.removesuffix(f" ({job.spec.timezone})"),
+                schedule=in_words(job.spec.cron_text, job.spec.after),
                 good=None if share is None else int(share * 100),  # 99.9 % is not all
                 pace=pace_of[job.id],
                 trend=trend(pace_of[job.id].trend),
