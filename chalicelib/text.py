@@ -89,6 +89,11 @@ def listed(words: Sequence[str], *, most: int | None = None) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
+def capitalized(text: str) -> str:
+    """Return a text with its first letter large; the others stay as they are."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def counted(count: int, noun: str) -> str:
     """Say how many of something there are: "1 row", "0 rows", "12 rows"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

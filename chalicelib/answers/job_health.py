@@ -70,7 +70,7 @@ def failing(tx: Tx) -> int:
 
 
 def healths(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[JobHealth]:
-    """Return how these jobs are: the least healthy first, then by what fires next."""
+    """Return how these jobs are: the least healthy first, then by what fires next; off in git comes last."""
     by_job: dict[str, dict[str, Incident]] = {}
     for incident in incidents.open_incidents(tx):
         if incident.job_id is not None:
@@ -81,7 +81,12 @@ def healths(tx: Tx, jobs: Sequence[Job], *, now: datetime) -> list[JobHealth]:
     order = {health: place for place, health in enumerate(Health)}
     order[Health.RUNNING] = order[Health.WELL]
     far = now.replace(year=9999)
-    return sorted(found, key=lambda one: (order[one.health], one.job.next_fire_at or far, one.job.id))
+
+    def place(one: JobHealth) -> tuple[int, datetime, str]:
+        off_in_git = one.health is Health.OFF and not one.needs_a_person  # as well as it is to be
+        return len(order) if off_in_git else order[one.health], one.job.next_fire_at or far, one.job.id
+
+    return sorted(found, key=place)
 
 
 def with_last_runs(tx: Tx, found: Sequence[JobHealth]) -> list[JobHealth]:

@@ -22,7 +22,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import about, ago, safe, taken
+from chalicelib.text import about, ago, capitalized, safe, taken
 
 from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
@@ -110,7 +110,13 @@ def _environment() -> Any:
         finalize=_readable,
     )
     environment.globals["may"] = lambda path, method="POST": _may.get()(path, method)
-    environment.filters |= {"iso": iso, "ago": ago, "about": about, "taken": taken}
+    environment.filters |= {
+        "iso": iso,
+        "ago": ago,
+        "about": about,
+        "taken": taken,
+        "capitalized": capitalized,
+    }
     environment.filters |= {"on": shown_on, "shown": shown, "exact": exact, "zone_word": zone_word}
     environment.filters["parsed"] = datetime.fromisoformat
     # what a page does not show is taken out before a text is cut, so that no half of it is left

@@ -152,7 +152,7 @@ def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, p
     page = browser.http.get(f"{home}ui/jobs/backup")
     assert page.status_code == 200
     queued = browser.press(page, "Run now")
-    assert (queued.status_code, "The run is queued." in queued.text) == (200, True)
+    assert (queued.status_code, "The run was queued." in queued.text) == (200, True)
     assert str(queued.url).startswith(f"{home}ui/jobs/backup?did=triggered")
     run = browser.http.get(next(link for link in browser.links(queued) if "/ui/runs/" in str(link)))
     assert (run.status_code, "Queued" in run.text) == (200, True)
@@ -160,8 +160,8 @@ def test_the_page_and_its_forms_work_behind_nginx(behind: Open, location: str, p
     asked = browser.post(f"{home}ui/jobs/backup/disable")
     assert "Nothing has been changed yet." in asked.text
     off = browser.post(f"{home}ui/jobs/backup/disable", sure=True)
-    assert "The job is disabled." in off.text
-    assert "The job is enabled." in browser.post(f"{home}ui/jobs/backup/enable").text
+    assert "The job is switched off." in off.text
+    assert "The job is switched on." in browser.post(f"{home}ui/jobs/backup/enable").text
     for seen in (page, queued, run, asked):
         for link in browser.links(seen):
             assert browser.http.get(link).status_code == 200, link

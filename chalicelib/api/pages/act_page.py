@@ -26,12 +26,13 @@ from chalicelib.operations import acts
 from chalicelib.operations.operations import check_until
 from chalicelib.web.zoned import Sentence
 
-from .form import PARAMS, Form, typed
+from .form import CHOICE, PARAMS, Form, typed
 from .frame import page
 from .param_fields import Field
 from .zone import page_zone, read_local
 
 UNPROCESSABLE = 422
+EIGHT = " 08:00"
 _REQUIRED = re.compile(r"params: '(.+)' is a required property")
 
 
@@ -49,7 +50,7 @@ class Question:
     """What the page of an act asks. `path` takes the form; `until_of` names what has an end, if it has one.
 
     `hidden` are fields that are sent again as they are, `plan` is what a revision would change, `impossible`
-    says why the act cannot be done at all. `quick`: the address of the page can fill its form.
+    says why the act cannot be done at all.
     """
 
     here: str
@@ -66,7 +67,6 @@ class Question:
     plan: Mapping[str, Any] | None = None
     impossible: str | None = None
     reads: Sequence[str] = field(default=("reason", "until"))
-    quick: bool = True
 
 
 Ask = Callable[[datetime | None], Question]
@@ -81,12 +81,17 @@ def answer(
 ) -> Response:
     """Handle a form of an act: do it, ask once more (`asks`), or show what was wrong with what was typed.
 
-    `ask` returns the question for an end of the act, None if it has none.
+    `ask` returns the question for an end of the act, None if it has none. The buttons of ends that are a
+    click away send the whole form, so that nothing of it is lost.
     """
     request = current_request().request
     try:
         form = Form(request, *known, many=many)
         zone = form.zone()
+        if (chosen := form.instant(CHOICE)) is not None:
+            acts.only_asked()
+            filled = typed(request)
+            return show(ask(chosen), filled | {"until": filled[CHOICE]}, zone=zone)
         until = form.instant("until")
         check_until(until, current_request().sauron.clock.now())
         if not asks(form):
@@ -130,7 +135,7 @@ def show(
         elsewhere={name: why for name, why in (errors or {}).items() if name not in drawn},
         until=until,
         remark=_remark(values, zone),
-        choices=_choices(now, zone) if question.until_of and question.quick else (),
+        choices=_choices(now, zone) if question.until_of else {},
         sender=current.by or acts.ANYBODY,
     )
     # A browser that may not store the answer to a form cannot go back to it.
@@ -138,18 +143,22 @@ def show(
     return response
 
 
-def _choices(now: datetime, zone: ZoneInfo) -> list[tuple[str, str]]:
-    """Return the ends that are a click away, each as its words and its local time."""
+def _choices(now: datetime, zone: ZoneInfo) -> dict[str, str]:
+    """Return the ends that are a click away: the words of each local time, once where two are the same."""
     local = now.astimezone(zone).replace(tzinfo=None, second=0, microsecond=0)
     eight = datetime.combine(local.date(), time(8))
     hour = (now + timedelta(hours=1)).astimezone(zone).replace(tzinfo=None, second=0, microsecond=0)
     ends = (
         ("1 hour", hour),
-        ("tomorrow 08:00", eight + timedelta(days=1)),
-        ("Monday 08:00", eight + timedelta(days=7 - local.weekday())),
+        (f"tomorrow{EIGHT}", eight + timedelta(days=1)),
+        (f"Monday{EIGHT}", eight + timedelta(days=7 - local.weekday())),
         ("a week", local + timedelta(days=7)),
     )
-    return [(words, end.isoformat(timespec="minutes")) for words, end in ends]
+    found: dict[str, str] = {}
+    for words, end in ends:
+        at = end.isoformat(timespec="minutes")
+        found[at] = f"{found[at].removesuffix(EIGHT)}, {words}" if at in found else words
+    return found
 
 
 def _zone(values: Mapping[str, str]) -> ZoneInfo:

@@ -145,7 +145,6 @@ def _question(name: str, chosen: Sequence[str], until: datetime | None) -> Quest
         hidden=[("act", name), *(("job", job_id) for job_id in able)],
         until_of=None if name == "trigger" else "until somebody switches them again",
         impossible=None if able else "None of the jobs that you chose can be part of this.",
-        quick=False,
     )
 
 

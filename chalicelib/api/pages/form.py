@@ -25,8 +25,8 @@ FORM_TYPE = "application/x-www-form-urlencoded"
 MAX_REASON = 500
 MAX_KEY = 255
 MAX_FIELDS = 200
-CONFIRM, ASK, KEY = "confirm", "ask", "key"  # what the forms of acts that ask once more have
-_ALWAYS = frozenset({"reason", TZ, CONFIRM, ASK, KEY})
+CONFIRM, ASK, KEY, CHOICE = "confirm", "ask", "key", "choice"  # what the forms of acts that ask have
+_ALWAYS = frozenset({"reason", TZ, CONFIRM, ASK, KEY, CHOICE})
 
 
 def typed(request: Request) -> dict[str, str]:

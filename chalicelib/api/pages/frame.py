@@ -17,25 +17,27 @@ from chalicelib.api.auth import what_may
 from chalicelib.api.query import RUN_ID, Query
 from chalicelib.api.refreshed_pages import form_key
 from chalicelib.api.routing import current_request
+from chalicelib.model.runs import Run
+from chalicelib.store import history
 from chalicelib.web.rendering import render, script
 from chalicelib.web.zoned import UTC
 
 from .zone import TZ, page_zone
 
 MESSAGES = {
-    "triggered": "The run is queued.",
+    "triggered": "The run was queued.",
     "again": "This form was sent before, and nothing was queued twice. To run the job again, send it anew.",
-    "enabled": "The job is enabled.",
-    "disabled": "The job is disabled. Runs in progress go on.",
+    "enabled": "The job is switched on.",
+    "disabled": "The job is switched off. Runs in progress go on.",
     "cancelled": "The run is being cancelled.",
-    "retried": "A new run with the same params is queued.",
+    "retried": "This is a new run with the same params.",
     "synced": "The bundle is synced.",
     "unsynced": "The sync failed. The reason stands below.",
     "rolled_back": "The earlier revision is in force, and the bundle is pinned to it.",
     "not_rolled_back": "Going back failed, and nothing was changed. Sauron's log has the reason.",
-    "all_triggered": "A run of each of them is queued.",
-    "all_enabled": "All of them are enabled.",
-    "all_disabled": "All of them are disabled. Runs in progress go on.",
+    "all_triggered": "A run of each of them was queued.",
+    "all_enabled": "All of them are switched on.",
+    "all_disabled": "All of them are switched off. Runs in progress go on.",
     "signed-out": "You are signed out.",
     "unpaused": "Runs start again.",
 }
@@ -57,7 +59,7 @@ def page(
     current = current_request()
     sent: Any = current.request.query_params or {}
     asked = Query(current.request, *sent)
-    run = RUN.of(asked)
+    message = MESSAGES.get(DID.of(asked) or "")
     text, headers = render(
         template,
         mount=current.mount,
@@ -69,13 +71,20 @@ def page(
         script=script().digest,
         host=socket.gethostname(),
         now=current.sauron.clock.now(),
-        message=MESSAGES.get(DID.of(asked) or ""),
+        message=message,
         may=what_may(current.caller, current.mount),
         who=current.caller,
-        message_run=run if run and RUN_ID.fullmatch(run) else None,
+        message_run=_run(RUN.of(asked)) if message else None,
         **values,
     )
     return Response(body=text, headers=headers, status_code=status)
+
+
+def _run(run_id: str | None) -> Run | None:
+    if run_id is None or RUN_ID.fullmatch(run_id) is None:
+        return None
+    with current_request().sauron.store.read() as tx:
+        return history.run(tx, run_id)
 
 
 def back(path: str, did: str, *, run: str | None = None, zone: ZoneInfo | None = None) -> Response:

@@ -49,7 +49,7 @@ def job(job_id: str) -> Response:
         ledger = history.runs(tx, job_id=found.id, limit=LEDGER + 1, after=AFTER.of(current.query))
         revisions = bundle.known_revisions(tx, [found.revision] if found.revision else [])
         gone = bundle.activated_at(tx, found.removed_at) if found.removed_at else None
-        switched = job_set.switches(standings.of_job(tx, found.id))
+        switched = [one for one in job_set.switches(standings.of_job(tx, found.id)) if one.ended]
         red = failing(tx)
         followed_by = chains.children(tx, found.id)
         beside = needs_you.known(tx, sauron.settings, [health], now=now)
@@ -57,7 +57,7 @@ def job(job_id: str) -> Response:
     limit = spec.timeout.total_seconds()
     here = found.removed_at is None
     at = AT.of(current.query)
-    drawn = past.durations if past.durations.runs else None
+    drawn = past.durations if len(past.durations.runs) > 1 else None  # one says nothing
     return page(
         "job.html",
         at=at,

@@ -14,13 +14,13 @@ from chalicelib.answers.waiting import Backlog, backlog
 from chalicelib.clock import local
 from chalicelib.cron.zones import find_zone
 from chalicelib.errors import ScheduleError
-from chalicelib.model.jobs import Job
+from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import Run, RunState
 from chalicelib.settings import Settings
 from chalicelib.store import alerts, history, past_runs, run_totals
 from chalicelib.store.database import Tx
 from chalicelib.store.incidents import Incident
-from chalicelib.text import about, counted, listed, on, safe
+from chalicelib.text import about, capitalized, counted, listed, on, safe
 from chalicelib.web.zoned import UTC, Sentence
 
 from .zone import page_zone
@@ -142,10 +142,11 @@ def _in_zone(instant: datetime, job: Job) -> str:
 
 
 def _time(run: Run, now: datetime) -> str:
-    return _on(run.scheduled_for, now)
+    return on_wall(run.scheduled_for, now)
 
 
-def _on(instant: datetime, now: datetime) -> str:
+def on_wall(instant: datetime, now: datetime) -> str:
+    """Say when something was or will be, as short as is clear, in the page's zone."""
     zone = page_zone()
     return on(local(instant, zone), local(now, zone))
 
@@ -156,12 +157,12 @@ def _facts(
     job, last, switch = one.job, one.last, one.job.override
     since = incident.since if incident else None
     if one.health is Health.OFF and switch:
-        until = f" until {_on(switch.until, now)}" if switch.until else ""
+        until = f" until {on_wall(switch.until, now)}" if switch.until else ""
         return f"off{until}", None, f"\u201c{switch.reason}\u201d" if switch.reason else ""
     if one.health is Health.REJECTED:
         return "rejected", since, job.rejected or ""
     if one.health is Health.LATE and incident:
-        said = _waits(backlog, now) if backlog else f"{incident.reason[:1].upper()}{incident.reason[1:]}."
+        said = _waits(backlog, now) if backlog else f"{capitalized(incident.reason)}."
         return late(incident.since, now), None, said
     if last and one.health in {Health.FAILING, Health.DEGRADED}:
         cause = last.error or (incident.reason if incident else "")
@@ -222,6 +223,7 @@ def _told(
     switch = one.job.override
     if one.health is Health.OFF and switch:
         yield Sentence("Switched off by {} {}.", (switch.by or "somebody", switch.at), now)
+        yield from _while_off(one.job, switch, now)
         return
     if one.health is Health.REJECTED:
         yield "The definition before it stays in force."
@@ -242,6 +244,19 @@ def _told(
         yield Sentence("Told {}, last {}.", (told, incident.told_at), now)
     if owed := listed([_name(one, beside.settings) for one in channels if one in waits]):
         yield f"Not sent yet: {owed}."
+
+
+def _while_off(job: Job, switch: Override, now: datetime) -> Iterator[str]:
+    """Count the occurrences of the time in which somebody has a job off."""
+    if not job.spec.cron or job.rejected is not None:
+        return
+    try:
+        schedule = job.spec.schedule
+    except ScheduleError:  # an update of the zone data dropped its zone
+        return
+    passed = counted(schedule.count_between(switch.at, now), "occurrence")
+    to_come = f", {schedule.count_between(now, switch.until)} to come" if switch.until else ""
+    yield f"{passed} skipped{to_come}."
 
 
 def _name(channel: str, settings: Settings) -> str:

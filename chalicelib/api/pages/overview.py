@@ -5,7 +5,7 @@ Everything that a page shows of a job comes from `answers`; here it becomes word
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,9 +19,11 @@ from chalicelib.api.auth import is_open
 from chalicelib.api.health import warnings
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.status_report import StatusReport
+from chalicelib.model.jobs import Job
 from chalicelib.model.runs import RunState
 from chalicelib.store import past_runs, registry, run_totals, silences
 from chalicelib.store.database import Tx
+from chalicelib.text import capitalized
 from chalicelib.web.strips import Strip, shades, strip
 from chalicelib.wiring import Sauron
 
@@ -97,7 +99,8 @@ def overview() -> Response:
         well=sum(not one.needs_a_person for one in found),
         jobs=len(found),
         calm=not troubles and all(one.health in _CALM for one in found),
-        also=_also(needs),
+        also=_also(needs, now),
+        only_off=all(one.health is Health.OFF for one in needs),
         was_down=next((one for one in drawn_down[::-1] if one.seconds >= LONG.total_seconds()), None),
         troubles=troubles,
         pause=report.pause,
@@ -106,7 +109,7 @@ def overview() -> Response:
         needs=[needs_you.say(one, beside, now) for one in first],
         more_needs=max(0, len(needs) - NEEDS),
         running=progress,
-        next_hour=_lines(soon, now),
+        next_hour=_lines(soon, {one.job.id: one.job for one in everything}, now),
         parts=parts,
         rows=rows,
         more_rows=max(0, len(found) - ROWS),
@@ -120,14 +123,23 @@ def overview() -> Response:
     )
 
 
-def _also(needs: Sequence[JobHealth]) -> str:
+def _also(needs: Sequence[JobHealth], now: datetime) -> str:
     """Return a sentence that counts what else wants a person: "One is degraded, 2 were missed."."""
     parts = []
     for health, (one, several) in _ALSO.items():
-        if count := sum(need.health is health for need in needs):
-            parts.append(f"one {one} {health}" if count == 1 else f"{count} {several} {health}")
-    said = ", ".join(parts)
-    return f"{said[:1].upper()}{said[1:]}." if said else ""
+        found = [need for need in needs if need.health is health]
+        if len(found) == 1:
+            parts.append(f"one {one} {health}{_until(found[0], now)}")
+        elif found:
+            parts.append(f"{len(found)} {several} {health}")
+    return f"{capitalized(', '.join(parts))}." if parts else ""
+
+
+def _until(one: JobHealth, now: datetime) -> str:
+    switch = one.job.override
+    if one.health is not Health.OFF or switch is None or switch.until is None:
+        return ""
+    return f" until {needs_you.on_wall(switch.until, now)}"
 
 
 def _troubles(sauron: Sauron, report: StatusReport, found: Sequence[JobHealth]) -> list[str]:
@@ -161,13 +173,22 @@ def _soon(tx: Tx, now: datetime) -> list[tuple[datetime, str]]:
     return sorted((fire_at, job.id) for job in first for fire_at in job.next_fires(now=now, count=1))
 
 
-def _lines(soon: Sequence[tuple[datetime, str]], now: datetime) -> list[tuple[datetime, list[str]]]:
-    """Return the fire times within the hour, each with its jobs."""
-    lines: dict[datetime, list[str]] = {}
+def _lines(
+    soon: Sequence[tuple[datetime, str]], jobs: Mapping[str, Job], now: datetime
+) -> list[tuple[datetime, list[tuple[str, str]]]]:
+    """Return the fire times within the hour, each with its jobs.
+
+    A job stands there once; if it fires more often within the hour, its schedule stands beside it.
+    """
+    hour = now + timedelta(hours=1)
+    lines: dict[datetime, list[tuple[str, str]]] = {}
     for fire_at, job_id in soon:
-        if fire_at <= now + timedelta(hours=1):
-            lines.setdefault(fire_at, []).append(job_id)
-    return list(lines.items())[:NEXT_LINES]
+        if fire_at > hour or (fire_at not in lines and len(lines) == NEXT_LINES):
+            break
+        spec = jobs[job_id].spec
+        again = spec.schedule.count_between(now, hour) > 1
+        lines.setdefault(fire_at, []).append((job_id, spec.cron_text if again else ""))
+    return list(lines.items())
 
 
 def _hours(now: datetime) -> list[tuple[int, str]]:

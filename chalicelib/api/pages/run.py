@@ -14,7 +14,7 @@ from chalicelib.api import parameters
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.runs import POSITION, log_response
 from chalicelib.model.pools import Waiting
-from chalicelib.model.runs import GOOD, UNFINISHED, Attempt, Run, RunState
+from chalicelib.model.runs import GOOD, UNFINISHED, Attempt, Origin, Run, RunState
 from chalicelib.store import bundle, history, past_runs, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import pools
@@ -30,6 +30,7 @@ WANTED = parameters.text("q", "Mark the lines of the log that hold this text.", 
 AFTER = parameters.whole("after", "Show the log from the line after this one.", low=0, high=2**31, default=-1)
 ATTEMPTS = 20  # shown, the newest
 LOOKED_AT = 10  # runs before one in progress, for a result
+SAID_BY_ERROR = {"ExitCode", "timeout", "crashed"}  # types of errors that say what the error says
 FOLDED = 400  # characters of a value that are shown unfolded
 MOST = 6000  # characters of a value
 ROOM = 1.1  # the full bar, of the usual duration, where no limit is known
@@ -82,6 +83,8 @@ def run(run_id: str) -> Response:
         failing=red,
         run=found,
         word=_word(found),
+        asked_for=_asked_for(found),
+        said_by_error=SAID_BY_ERROR,
         unfinished=found.state in UNFINISHED,
         usual=usual,
         meter=_meter(attempts, usual, limit, now) if found.state is RunState.RUNNING else None,
@@ -142,6 +145,12 @@ def _meter(attempts: list[Attempt], usual: float | None, limit: timedelta | None
         slow=usual is not None and took > usual,
         left=left,
     )
+
+
+def _asked_for(run: Run) -> str:
+    """Say who wanted the run, or what brought it."""
+    by_hand = run.origin in {Origin.TRIGGER, Origin.RETRY}
+    return run.requested_by or ("somebody" if by_hand else run.origin)
 
 
 def _word(run: Run) -> str:

@@ -26,7 +26,7 @@ def send(client: Client, path: str, *fields: tuple[str, str], **named: str) -> A
 def fields_of(page: str) -> dict[str, str]:
     """Return the values of the act's form, as a browser would send them again."""
     form = page.partition('<form class="fields" method="post"')[2].partition("</form>")[0]
-    return dict(re.findall(r'name="([^"]+)"[^>]*? value="([^"]*)"', form))
+    return dict(re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]+)"[^>]*? value="([^"]*)"', form))
 
 
 def acts(client: Client) -> list[tuple[str, str, str]]:
@@ -78,18 +78,36 @@ def test_what_runs_and_waits_is_said_before_a_job_is_switched_off(
     assert "7 in the next 7 days" in page
 
 
-def test_the_ends_that_are_a_click_away_fill_the_address(sauron: Sauron, client: Client) -> None:
-    page = client.get("/ui/jobs/nightly-backup/disable?tz=Europe/Vienna&reason=a+%26+b").body
-    links = re.findall(r'href="(/ui/jobs/nightly-backup/disable\?until=[^"]+)"', page)
-    ends = [re.sub(r".*until=([^&]+).*", r"\1", one).replace("%3A", ":") for one in links]
+def test_an_end_that_is_a_click_away_keeps_what_was_typed(sauron: Sauron, client: Client) -> None:
+    page = client.get("/ui/jobs/nightly-backup/disable?tz=Europe/Vienna").body
+    ends = re.findall(r'<button name="choice" value="([^"]+)">', page)
     # now is Monday 2 March 2026, 12:00 UTC, 13:00 in Vienna
     assert ends == ["2026-03-02T14:00", "2026-03-03T08:00", "2026-03-09T08:00", "2026-03-09T13:00"]
-    filled = client.get(links[2].replace("&amp;", "&")).body
+    sent = fields_of(page) | {"reason": "a & b", "until": "2026-03-04T08:00", "choice": ends[2]}
+    filled = send(client, "/ui/jobs/nightly-backup/disable", tz="Europe/Vienna", **sent).body
     assert fields_of(filled) | {"key": ""} == {
         "confirm": "yes", "key": "", "reason": "a &amp; b", "until": "2026-03-09T08:00"
     }  # fmt: skip
     assert "7 occurrences are skipped" in filled
     assert 'datetime="2026-03-09T07:00:00Z"' in filled
+    assert re.findall(r'aria-pressed="true">([^<]+)<', filled) == ["Monday 08:00"]
+    assert client.get("/jobs/nightly-backup").json["enabled"]  # nothing was done, nor noted
+    assert acts(client) == []
+
+
+def test_ends_that_are_the_same_instant_stand_there_once(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    clock.move(days=6)  # to a Sunday
+    page = client.get("/ui/jobs/nightly-backup/disable").body
+    words = re.findall(r'<button name="choice" value="[^"]+">([^<]+)<', page)
+    assert words == ["1 hour", "tomorrow, Monday 08:00", "a week"]
+
+
+def test_enter_in_a_field_does_what_the_main_button_does(sauron: Sauron, client: Client) -> None:
+    page = client.get("/ui/jobs/nightly-backup/disable").body
+    first = re.findall(r"<button[^>]*>", page.partition('method="post"')[2])[0]
+    assert "name=" not in first  # a browser presses the first button
 
 
 @pytest.mark.parametrize("until", ["yesterday", "2020-01-01T00:00", "2026-13-01T00:00"])
@@ -286,8 +304,8 @@ def test_switching_several_jobs_needs_the_scope_of_switching_one(build: Build, c
 def test_the_list_has_a_box_for_each_job_and_a_form_for_the_chosen(sauron: Sauron, client: Client) -> None:
     page = client.get("/ui/jobs").body
     assert re.findall(r'type="checkbox" name="job" value="([^"]+)" form="bulk"', page) == [
-        "digest",
         "nightly-backup",
+        "digest",
     ]
     assert re.findall(r'name="act" value="(\w+)"', page) == ["trigger", "enable", "disable"]
 

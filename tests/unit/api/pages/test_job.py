@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +10,11 @@ import pytest
 
 from chalicelib.api.pages.form import FORM_TYPE, PARAMS, Form
 from chalicelib.api.problems import ProblemError
-from chalicelib.model.runs import RunState
+from chalicelib.model.runs import Outcome, RunState, Verdict
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
-from tests.unit.api.client import Answer, Client
+from tests.unit.api.client import Answer, Client, execute
 
 
 def request_of(body: str) -> Any:
@@ -207,3 +208,24 @@ def test_the_page_answers_why_in_the_zone_of_the_job(copy: Sauron, client: Clien
     assert 'value="2026-03-03T03:00"' in page
     answer = client.get("/ui/jobs/copy?at=tomorrow", Accept="text/html")
     assert (answer.status, "Query parameter &#39;at&#39;" in answer.body) == (400, True)
+
+
+def test_the_message_about_a_run_says_what_became_of_it(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    page = send(client, "/ui/jobs/nightly-backup/trigger").headers["location"]
+    assert re.search(r"The run was queued\. .* queued</span> <a", client.get(page).body)
+    execute(sauron, clock, Verdict(Outcome.FAILED, error="no room"))
+    sauron.duties.review()
+    after = client.get(page).body
+    assert re.search(r"The run was queued\. .* failed</span> <a", after)
+    assert re.search(r'Cure: the log of the run.* <a href="/ui/runs/[^"]+#log">See the log</a>', after)
+    assert "See the run" not in client.get(re.sub("run=.", "run=x", page)).body
+
+
+def test_a_switch_that_only_says_on_hides_no_description(sauron: Sauron, client: Client) -> None:
+    described = client.get("/jobs/nightly-backup").json["description"]
+    client.post("/jobs/nightly-backup/disable")
+    assert f"<small>{described}</small>" not in client.get("/ui/jobs").body
+    client.post("/jobs/nightly-backup/enable")
+    assert f"<small>{described}</small>" in client.get("/ui/jobs").body

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -174,3 +174,24 @@ def test_a_chain_stands_below_its_parent_and_shows_that_it_was_stopped(
     assert listed.count("after its parent") == 2
     assert listed.index('class="below-1"') < listed.index('class="below-2"')
     assert 'class="below-' not in client.get("/ui/jobs?sort=name").body
+
+
+def test_a_job_that_is_off_says_what_was_skipped_and_what_is_to_come(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    client.post("/jobs/nightly-backup/disable", {"reason": "disks", "until": "2026-03-09T08:00:00Z"})
+    clock.move(days=2)  # from Monday 12:00
+    assert "2 occurrences skipped, 5 to come." in line(client)
+    page = client.get("/").body
+    assert ("One is off until Mon 08:00." in page, ">Switched off <small>1<" in page) == (True, True)
+    client.post("/jobs/nightly-backup/disable", {"reason": "for good"})
+    assert "0 occurrences skipped." in line(client)
+    client.post("/jobs/verify/disable")
+    assert "occurrence" not in line(client, "verify")  # it has no schedule of its own
+
+
+def test_what_is_off_is_no_call_for_a_person_but_what_fails_is(sauron: Sauron, client: Client) -> None:
+    client.post("/jobs/report/disable")
+    assert "Needs you" not in client.get("/").body
+    wrong(sauron, "missed", datetime(2026, 3, 2, 11, tzinfo=UTC))
+    assert "Needs you <small>2<" in client.get("/").body

@@ -276,3 +276,14 @@ def test_the_parts_say_how_fresh_the_copy_the_alerts_and_life_hub_are(
     assert " MB, copied 9 h ago" in page
     assert "all sent, last 20 min ago" in page
     assert re.search(r"\d rows? waits?, 4 min</dd>", page)
+
+
+def test_a_job_stands_once_in_the_next_hour_however_often_it_fires(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    define(sauron.store, clock, "probe", "* * * * *")
+    define(sauron.store, clock, "space", "*/10 * * * *")
+    define(sauron.store, clock, "prune", "10 12 * * *")
+    section = client.get("/").body.partition('<dl class="soon">')[2].partition("</dl>")[0]
+    said = " ".join(re.sub("<[^>]*>", " ", section).split()).replace(" ,", ",")
+    assert said == "12:01 probe every minute 12:10 prune, space every 10 minutes"

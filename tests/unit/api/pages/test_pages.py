@@ -92,7 +92,7 @@ def test_buttons_do_it_and_lead_back(sauron: Sauron, client: Client) -> None:
         f"/ui/jobs/nightly-backup?did=triggered&run={run['id']}",
     )
     back = client.get(ran.headers["location"]).body
-    assert "The run is queued." in back
+    assert "The run was queued." in back
     assert f'href="/ui/runs/{run["id"]}"' in back
     assert confirm(client, "/ui/jobs/nightly-backup/disable").headers["location"].endswith("?did=disabled")
     assert client.get("/jobs/nightly-backup").json["enabled"] is False
