@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from .zone import page_zone
 CAUSE_CHARS = 300
 MOST_IN_A_ROW = 100  # failures that are counted
 NAMED = 3  # jobs in a sentence
+_SENTENCE = re.compile("[a-z]+ [a-z]")  # begins with words, not with a path, a name or a number
 _UNSAID = {
     Health.FAILING: "The run failed and said no reason.",
     Health.DEGRADED: "The run finished and says itself that not all is well.",
@@ -110,6 +112,8 @@ def say(one: JobHealth, beside: Known, now: datetime) -> Need:
     late = beside.late.get(one.job.id)
     word, since, cause = _facts(one, incident, late, now)
     cause = beside.settings.masked(safe(cause)).strip() or _UNSAID.get(one.health, "")
+    if _SENTENCE.match(cause):
+        cause = capitalized(cause)
     cut = cause if len(cause) <= CAUSE_CHARS else f"{cause[:CAUSE_CHARS]} ..."
     told = (
         *_in_a_row(one, beside, now),

@@ -81,7 +81,7 @@ def test_many_problems_are_counted_and_not_all_listed(
     sauron.duties.review()
     page = client.get("/").body
     needs = page.partition('id="needs"')[2].partition("</section>")[0]
-    assert needs.count("no route") == NEEDS
+    assert needs.count("No route") == NEEDS
     assert '<a href="/ui/jobs">2 more</a>' in page
     assert page.count("is rejected: no id.") == INCIDENTS_SHOWN
     assert "<li>3 more: `sauron alerts` lists all.</li>" in page

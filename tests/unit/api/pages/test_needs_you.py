@@ -195,3 +195,15 @@ def test_what_is_off_is_no_call_for_a_person_but_what_fails_is(sauron: Sauron, c
     assert "Needs you" not in client.get("/").body
     wrong(sauron, "missed", datetime(2026, 3, 2, 11, tzinfo=UTC))
     assert "Needs you <small>2<" in client.get("/").body
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [("the command ended with exit code 1", "The command ended with exit code 1"), ("df: gone", "df: gone")],
+)
+def test_a_cause_that_is_a_sentence_begins_like_one(
+    sauron: Sauron, client: Client, clock: ManualClock, error: str, shown: str
+) -> None:
+    record(sauron.store, "nightly-backup", FAILED, clock.now(), error=error)
+    sauron.duties.review()
+    assert f'<div class="why">{shown}<' in line(client)
