@@ -155,7 +155,7 @@
     if (!latest) return;
     document.title = latest.title;
     held = 0;
-    for (const part of [".where", ".eye", "main"]) {
+    for (const part of ["link[rel=icon]", ".where", ".eye", "main"]) {
       const [old, now] = [document.querySelector(part), latest.querySelector(part)];
       if (old && now) held += change(old, now, force);
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -39,6 +40,16 @@ def test_a_change_appears_by_itself_and_without_a_reload(serve_still: ServeStill
     off(server, "disk-space")
     expect(page.locator("main")).to_contain_text("maintenance of nas-2", timeout=FRESH_MS)
     assert page.evaluate("window.mark") == "the same page"
+
+
+def test_the_icon_of_the_tab_is_red_while_something_fails(serve_still: ServeStill, visit: Visit) -> None:
+    server = serve_still()
+    page = visit(server.url)("/")
+    icon = page.locator("link[rel=icon]")
+    expect(icon).to_have_attribute("href", re.compile("%23e0352a"))
+    for job_id in ("cert-renew", "offsite-backup"):
+        off(server, job_id)
+    expect(icon).not_to_have_attribute("href", re.compile("%23e0352a"), timeout=FRESH_MS)
 
 
 def test_rows_under_a_hand_stay_until_the_person_asks_for_the_changes(

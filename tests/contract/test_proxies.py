@@ -72,7 +72,9 @@ class Browser:
         return f"http://127.0.0.1:{self.port}"
 
     def links(self, page: httpx.Response) -> list[httpx.URL]:
-        return [page.url.join(html.unescape(place)) for place in re.findall(r'href="([^"]+)"', page.text)]
+        return [
+            page.url.join(html.unescape(place)) for place in re.findall(r'<a [^>]*?href="([^"]+)"', page.text)
+        ]
 
     def forms(self, page: httpx.Response) -> dict[str, httpx.URL]:
         form = r'<form method="post" action="([^"]+)">(?:<input[^>]*>)*<button[^>]*>([^<]+)<'

@@ -137,7 +137,8 @@ def test_every_page_but_the_overview_says_how_many_fail(
     run = record(sauron.store, "nightly-backup", RunState.FAILED, clock.now())
     sauron.duties.review()
     for path in ("/ui/jobs", "/ui/runs", f"/ui/runs/{run}"):
-        assert "1 failing</a>" in client.get(path).body
+        page = client.get(path).body
+        assert ("1 failing</a>" in page, "fill='%23e0352a'" in page) == (True, True)  # and its icon is red
 
 
 def failing_for_two_nights(sauron: Sauron, clock: ManualClock) -> str:
