@@ -85,8 +85,8 @@ def script() -> Script:
 def _headers() -> dict[str, str | list[str]]:
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'self'; connect-src 'self'; img-src data:; "
-        "form-action 'self'; base-uri 'none'; "
+        f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'self'; connect-src 'self'; "
+        "img-src data:; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     )
     return {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy}

@@ -1,13 +1,14 @@
 """What pages, lists and metrics of very many jobs and runs cost, beside an empty store and a small one.
 
-Measured is the processor time of each request: other work on the machine would add to the time on the clock
-alone. The stores take turns. A page of an empty store has no jobs and no runs to show; the small store has as
-much to show as the large one.
+Compared is the processor time of each request: other work on the machine would add to the time on the clock
+alone, which is shown for each page beside the load of the machine. The stores take turns. A page of an empty
+store has no jobs and no runs to show; the small store has as much to show as the large one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -42,6 +43,7 @@ OTHERS = (
 )
 AUDIT = "audit of one job"
 ROUNDS, FEWER = 5, 3
+REQUESTS, TURN = 100, 5  # of each page, on the clock
 EACH = 50  # runs of a job in the small store: every list has a full page
 EMPTY, FEW, MANY = "an empty store", f"{EACH} runs a job", "many"
 
@@ -67,6 +69,9 @@ def bench_pages(jobs: int = 1000, runs: int = 1_000_000, blocks: int = 20) -> Re
                             took[what].setdefault(path, []).extend(some)
             for path, some in opened[MANY].ask([AUDIT, *OTHERS], FEWER).items():
                 say(f"{path} of {jobs:,} jobs and {runs:,} runs", min(some), "ms CPU")
+            _say_clock(
+                opened[MANY], ["/", *(one for one in (*goal_paths, *OTHERS) if one.startswith("/ui/"))]
+            )
     late = {
         what: {path: percentile(some, 0.99) for path, some in paths.items()} for what, paths in took.items()
     }
@@ -101,12 +106,14 @@ class _Opened:
         kept.callback(self._sauron.close)
         self._client: Any = kept.enter_context(contextlib.closing(client(self._sauron, by="bench")))
 
-    def ask(self, paths: list[str], rounds: int) -> dict[str, list[float]]:
-        """Return for each path that is found here the processor times in milliseconds."""
+    def ask(
+        self, paths: list[str], rounds: int, *, clock: Callable[[], float] = time.process_time
+    ) -> dict[str, list[float]]:
+        """Return for each path that is found here the times in milliseconds, by default of the processor."""
         PROCESS.set(self._sauron)
         try:
             return {
-                path: [_took(lambda path=path: self._get(path)) for _ in range(rounds)]  # type: ignore[misc]
+                path: [_took(lambda path=path: self._get(path), clock) for _ in range(rounds)]  # type: ignore[misc]
                 for path in paths
                 if path == AUDIT or self._get(path).status_code == 200
             }
@@ -119,9 +126,29 @@ class _Opened:
         with self._sauron.store.read() as tx:
             return audit(tx, now=START, job_id=name(0))
 
+    def size(self, path: str) -> int:
+        """Return how many bytes a page has."""
+        PROCESS.set(self._sauron)
+        try:
+            return len(self._get(path).content)
+        finally:
+            PROCESS.set(None)
 
-def _took(act: Callable[[], object]) -> float:
-    """Return the processor time of an act in milliseconds."""
-    began = time.process_time()
+
+def _say_clock(many: _Opened, paths: list[str]) -> None:
+    """Print how long each page takes on the clock. They take turns: a busy minute is no page's own."""
+    took: dict[str, list[float]] = {}
+    for _ in range(REQUESTS // TURN):
+        for path, some in many.ask(paths, TURN, clock=time.perf_counter).items():
+            took.setdefault(path, []).extend(some)
+    for path, some in took.items():
+        beside = f"median {percentile(some, 0.5):.1f}, {many.size(path) / 1000:.0f} kB"
+        say(f"{path}, p99 on the clock", percentile(some, 0.99), "ms", beside)
+    say("load of the machine meanwhile", os.getloadavg()[0], "processes")
+
+
+def _took(act: Callable[[], object], clock: Callable[[], float]) -> float:
+    """Return how long an act takes by a clock, in milliseconds."""
+    began = clock()
     act()
-    return (time.process_time() - began) * 1000
+    return (clock() - began) * 1000
