@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -35,6 +39,7 @@ FLAGS = (
 )
 HEIGHT = 900
 PATIENCE_MS = 10_000
+PATIENCE = 50  # seconds of a whole test; some calls of Playwright have no limit of their own
 
 
 @contextlib.contextmanager
@@ -44,7 +49,40 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=PROGRAM, args=list(FLAGS))
         yield started
-        started.close()
+        with at_most(PATIENCE):
+            started.close()
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """End a browser that does not answer: all that waits for it then fails, instead of waiting for good."""
+    timer = threading.Timer(seconds, _end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        over = not timer.is_alive()
+        timer.cancel()
+        if over:
+            raise AssertionError(f"not done within {seconds:g} s, so Chromium was ended")
+
+
+def _end() -> None:
+    """Kill Playwright's drivers below this process, with their browsers."""
+    for pid in [*below(os.getpid())]:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"run-driver" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                for one in (*below(pid), pid):
+                    os.kill(one, signal.SIGKILL)
+
+
+def below(pid: int) -> Iterator[int]:
+    """Yield the processes below a process."""
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in map(int, file.read_text().split()):
+                yield from (child, *below(child))
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import Protocol
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser.chromium import MISSING, PROGRAM, Visitor, chromium
+from tests.browser.chromium import MISSING, PATIENCE, PROGRAM, Visitor, at_most, chromium
 from tests.browser.still import still
 from tests.e2e.conftest import repository, serve  # noqa: F401 - fixtures
 from tests.e2e.outside import Served
@@ -30,6 +30,13 @@ class Visit(Protocol):
     """Makes a visitor of a server, whose pages are watched."""
 
     def __call__(self, url: str) -> Visitor: ...
+
+
+@pytest.fixture(autouse=True)
+def _ends() -> Iterator[None]:
+    """Let no test wait for a browser that is gone or frozen."""
+    with at_most(PATIENCE):
+        yield
 
 
 @pytest.fixture(scope="package")
