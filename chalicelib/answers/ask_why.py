@@ -19,7 +19,7 @@ from . import evidence, why, why_report
 from .asked_time import AskedTime, read_asked_time
 from .evidence import Evidence
 from .spans import following, previous, spans_of
-from .waiting import waits_for
+from .waiting import Wait, waits_for
 
 
 def answer(tx: Tx, job_id: str, at: str | None, *, now: datetime, settings: Settings) -> dict[str, Any]:
@@ -72,13 +72,12 @@ class _Asking:
         remark = asked.remark if asked else None
         return why_report.as_json(e, found, remark=remark, asked=asked is not None)
 
-    def _waiting(self, run: Run, e: Evidence) -> tuple[str, str] | None:
+    def _waiting(self, run: Run, e: Evidence) -> Wait | None:
         if run.state is not RunState.QUEUED or run.due_at > e.now:
             return None
-        found = waits_for(
+        return waits_for(
             self._tx, run, e.job, e.unfinished, now=e.now, last_tick=e.last_tick, settings=self._settings
         )
-        return found.cause, found.step
 
     def never_in_force(self, job_id: str, at: str | None) -> dict[str, Any]:
         """Return the answer for a job whose only definition was rejected. Raises UnknownJobError."""

@@ -11,10 +11,10 @@ from chalicelib.model.runs import BAD, OCCURRENCES, UNFINISHED, Origin, Run, Run
 from chalicelib.text import counted
 
 from .evidence import Evidence
+from .waiting import IN_A_MOMENT, NOTHING_STARTS, Wait
 from .wording import first_line, length, when
 
 LATE_SECONDS = 60
-NOTHING_STARTS = "JOB_QUEUE_ENABLED is 0, so no run is started: set it to 1 and restart Sauron"
 _CATCHUP = re.compile(r"\(catchup=(\w+)\)")
 _BY_STANDING = {"disabled": "disabled", "the job was removed": "removed", DEFINITION_REJECTED: "rejected"}
 _WHAT_CATCHUP_DOES = {
@@ -39,7 +39,7 @@ def of_standing(run: Run) -> str | None:
     return _BY_STANDING.get(said) if run.state in {RunState.SKIPPED, RunState.MISSED} else None
 
 
-def explain(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Explanation:
+def explain(e: Evidence, run: Run, waiting: Wait | None) -> Explanation:
     """Return what became of the occurrence that a row stands for. `waiting` says what a due run waits for."""
     if run.state is RunState.RUNNING:
         return _running(e, run)
@@ -75,7 +75,7 @@ def _running(e: Evidence, run: Run) -> Explanation:
     )
 
 
-def _queued(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Explanation:
+def _queued(e: Evidence, run: Run, waiting: Wait | None) -> Explanation:
     s = e.standing
     if run.attempt and (not s.enabled or s.rejected is not None):
         why = "removed" if s.removed else "rejected" if s.rejected is not None else "disabled"
@@ -100,11 +100,12 @@ def _queued(e: Evidence, run: Run, waiting: tuple[str, str] | None) -> Explanati
         return Explanation(
             answer, f"{_time(e, run)} is queued as run {run.id} and starts at {at}{jitter}", step
         )
-    cause, step = waiting or ("a worker takes it in a moment", "It starts by itself")
+    wait = waiting or IN_A_MOMENT
     return Explanation(
         "queued",
-        f"{_time(e, run)} is queued as run {run.id} and was due {length(e.now - run.due_at)} ago: {cause}",
-        step,
+        f"{_time(e, run)} is queued as run {run.id} and was due {length(e.now - run.due_at)} ago: "
+        f"{wait.cause}",
+        wait.step,
     )
 
 

@@ -15,8 +15,9 @@ from chalicelib.store.database import Tx
 from chalicelib.store.queue import pauses, pools
 from chalicelib.text import counted
 
-from .of_row import NOTHING_STARTS
 from .wording import when
+
+NOTHING_STARTS = "JOB_QUEUE_ENABLED is 0, so no run is started: set it to 1 and restart Sauron"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,9 @@ class Wait:
     cause: str
     step: str
     behind: Run | None = None
+
+
+IN_A_MOMENT = Wait("a worker takes it in a moment", "It starts by itself")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +129,4 @@ def _workers(tx: Tx, run: Run, *, now: datetime, settings: Settings) -> Wait:
         return Wait(
             cause, "It starts by itself when a worker is free; SAURON_WORKERS says how many there are"
         )
-    return Wait("a worker takes it in a moment", "It starts by itself")
+    return IN_A_MOMENT

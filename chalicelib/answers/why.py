@@ -21,12 +21,13 @@ from . import clock_changes, of_row
 from .evidence import Evidence
 from .of_row import Explanation
 from .spans import following, previous
+from .waiting import NOTHING_STARTS, Wait
 from .wording import first_line, length, when
 
 _REJECTED_STEP = "Mend the definition in the bundle and push; the next sync brings it"
 
 
-def decide(e: Evidence, *, waiting: tuple[str, str] | None = None) -> Explanation:
+def decide(e: Evidence, *, waiting: Wait | None = None) -> Explanation:
     """Return the answer about the instant of the evidence; `waiting` says what a due run waits for."""
     row = e.row
     if paused := _by_pause(e, row):
@@ -239,7 +240,7 @@ def _to_come(e: Evidence) -> Explanation:
     if not is_ticking(e.last_tick, e.now):
         return Explanation("due", cause, _not_running(e))
     if not e.queue_enabled:
-        return Explanation("due", cause, of_row.NOTHING_STARTS)
+        return Explanation("due", cause, NOTHING_STARTS)
     going = next((run for run in e.unfinished if run.state is RunState.RUNNING), None)
     if going is not None and job.spec.overlap != "allow" and e.at == following(e.spans, e.now):
         then = {"skip": "this one is skipped", "queue": "this one waits", "replace": "that one is ended"}

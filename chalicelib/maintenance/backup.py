@@ -15,6 +15,7 @@ from pathlib import Path
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.errors import StoreError
+from chalicelib.model.jobs import BACKUP_JOB
 from chalicelib.settings import Settings
 from chalicelib.store import Store, copies
 from chalicelib.store.permissions import claim_folder
@@ -47,7 +48,7 @@ def backup(
     copy is not whole.
     """
     if store.path is None:
-        raise StoreError("A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable sauron.backup.")
+        raise StoreError(f"A PostgreSQL store is backed up by pg_dump, not by Sauron. Disable {BACKUP_JOB}.")
     folder = backup_folder(store, settings)
     try:
         claim_folder(folder)

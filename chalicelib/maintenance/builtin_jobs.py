@@ -13,7 +13,7 @@ from typing import Any
 
 from chalicelib.clock import Clock, iso
 from chalicelib.errors import StoreError
-from chalicelib.model.jobs import BUILTIN, BUILTIN_PREFIX, JobSpec
+from chalicelib.model.jobs import BACKUP_JOB, BUILTIN, BUILTIN_PREFIX, JobSpec
 from chalicelib.settings import Settings
 from chalicelib.store import (
     Store,
@@ -58,7 +58,7 @@ def _decided(record: Mapping[str, Any], store: Store, settings: Settings) -> dic
     """Return a record with what the settings decide: a job that could not do its work is disabled."""
     able = {
         "sauron.digest": bool((settings.digest_email or settings.notify_email) and settings.from_email),
-        "sauron.backup": store.sqlite,
+        BACKUP_JOB: store.sqlite,
     }
     return {**record, "enabled": able.get(str(record["id"]), True), "place": BUILTIN}
 

@@ -25,6 +25,7 @@ from .runs import JobId
 BUNDLE = "bundle"
 BUILTIN = "builtin"
 BUILTIN_PREFIX = "sauron."  # ids that begin so are Sauron's own
+BACKUP_JOB = "sauron.backup"  # copies an SQLite store
 
 
 class Overlap(StrEnum):

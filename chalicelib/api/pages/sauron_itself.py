@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.api import vital_signs
 from chalicelib.api.status_report import StatusReport
+from chalicelib.model.jobs import BACKUP_JOB
 from chalicelib.store import alerts, outbox, run_totals
 from chalicelib.store.database import Tx
 from chalicelib.text import about, counted
@@ -14,7 +15,6 @@ from chalicelib.web.zoned import Sentence
 from chalicelib.wiring import Sauron
 
 GB, MB = 1e9, 1e6
-BACKUP = "sauron.backup"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +106,5 @@ def _store(sauron: Sauron, tx: Tx, now: datetime) -> str | Sentence:
         return "PostgreSQL answers"
     size = path.stat().st_size
     said = f"{size / GB:.1f} GB" if size >= GB else f"{size / MB:.1f} MB"
-    copied = run_totals.last_good(tx, [BACKUP]).get(BACKUP)
+    copied = run_totals.last_good(tx, [BACKUP_JOB]).get(BACKUP_JOB)
     return Sentence("{}, copied {}", (said, copied), now) if copied else said
