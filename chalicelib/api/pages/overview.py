@@ -39,7 +39,7 @@ NEEDS = 12  # of what wants a person; Jobs lists all
 NEXT = 60  # jobs that fire first
 NEXT_LINES = 6
 REMARKS = 10
-NEAR = timedelta(minutes=80)  # to now: a label there would lie under that of now
+NEAR = timedelta(minutes=130)  # to now: a label there would lie under that of now
 _WORDS = {Health.FAILING: "failing", Health.LATE: "late"}
 _CALM = {Health.OFF, Health.RUNNING, Health.WELL}
 _ALSO = {

@@ -23,5 +23,9 @@ def check_disk(ctx: JobContext) -> dict[str, object]:
     before = ctx.state.get("percent")
     ctx.state["percent"] = percent
     print(f"{path} is {percent} % full (last time: {before})")
-    status = "degraded" if percent > ctx.params.get("limit_percent", 90) else "success"
-    return {"status": status, "summary": f"{percent} % full", "percent": percent, "free_bytes": usage.free}
+    said = f"{percent} % full"
+    result = {"status": "success", "summary": said, "percent": percent, "free_bytes": usage.free}
+    limit = ctx.params.get("limit_percent", 90)
+    if percent > limit:
+        result |= {"status": "degraded", "error": f"{path} is {said}; the limit is {limit} %"}
+    return result

@@ -4,18 +4,20 @@ import asyncio
 import os
 from pathlib import Path
 
+MOST_LOAD = 4  # per CPU
+LEAST_FREE = 5  # percent of memory
+
 
 async def check_machine() -> dict[str, object]:
     """Return load and free memory, degraded when there is too much of the one or too little of the other."""
     load, free = await asyncio.gather(load_per_cpu(), free_memory_percent())
     print(f"load per CPU {load}, free memory {free} %")
-    status = "degraded" if load > 4 or free < 5 else "success"  # noqa: PLR2004
-    return {
-        "status": status,
-        "summary": f"load {load}, {free} % free",
-        "load_per_cpu": load,
-        "free_percent": free,
-    }
+    said = f"load {load} per CPU, {free} % of memory free"
+    result: dict[str, object] = {"status": "success", "summary": said}
+    result |= {"load_per_cpu": load, "free_percent": free}
+    if load > MOST_LOAD or free < LEAST_FREE:
+        result |= {"status": "degraded", "error": f"{said}; the limits are {MOST_LOAD} and {LEAST_FREE} %"}
+    return result
 
 
 async def load_per_cpu() -> float:
