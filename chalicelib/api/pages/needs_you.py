@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.alerting import messages
 from chalicelib.answers.consequences import Consequences, consequences
@@ -29,6 +29,7 @@ from .zone import page_zone
 CAUSE_CHARS = 300
 MOST_IN_A_ROW = 100  # failures that are counted
 NAMED = 3  # jobs in a sentence
+FORESEEN = timedelta(days=366)  # beyond it nobody counts occurrences, and schedules end somewhere
 _SENTENCE = re.compile("[a-z]+ [a-z]")  # begins with words, not with a path, a name or a number
 _UNSAID = {
     Health.FAILING: "The run failed and said no reason.",
@@ -258,9 +259,11 @@ def _while_off(job: Job, switch: Override, now: datetime) -> Iterator[str]:
         schedule = job.spec.schedule
     except ScheduleError:  # an update of the zone data dropped its zone
         return
-    passed = counted(schedule.count_between(switch.at, now), "occurrence")
-    to_come = f", {schedule.count_between(now, switch.until)} to come" if switch.until else ""
-    yield f"{passed} skipped{to_come}."
+    skipped = f"{counted(schedule.count_between(switch.at, now), 'occurrence')} skipped"
+    if switch.until is None or switch.until - now > FORESEEN:
+        yield f"{skipped}."
+    else:
+        yield f"{skipped}, {schedule.count_between(now, switch.until)} to come."
 
 
 def _name(channel: str, settings: Settings) -> str:

@@ -186,6 +186,8 @@ def test_a_job_that_is_off_says_what_was_skipped_and_what_is_to_come(
     assert ("One is off until Mon 08:00." in page, ">Switched off <small>1<" in page) == (True, True)
     client.post("/jobs/nightly-backup/disable", {"reason": "for good"})
     assert "0 occurrences skipped." in line(client)
+    client.post("/jobs/nightly-backup/disable", {"until": "9999-12-31T23:59:59Z"})
+    assert "0 occurrences skipped." in line(client)
     client.post("/jobs/verify/disable")
     assert "occurrence" not in line(client, "verify")  # it has no schedule of its own
 
