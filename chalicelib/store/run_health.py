@@ -52,13 +52,11 @@ _verdicts = (
     .where(
         _q.job_id == bindparam("job"),
         _q.finished_at.is_not(None),
-        _q.state.in_([word(state) for state in sorted((*GOOD, *BAD))]),
+        _q.state.in_(_JUDGED),
     )
     .order_by(_q.finished_at.desc(), _q.id.desc())
     .limit(bindparam("most"))
 )
-
-
 _last_verdict = Statement(_verdicts)
 
 
