@@ -24,11 +24,12 @@ class Kind(StrEnum):
     MANIFEST = "manifest"
     OUTBOX = "outbox"
     DISK = "disk"
+    CLOCK = "clock"
 
 
 OF_RUNS = (Kind.FAILING, Kind.LATE, Kind.MISSED)
 EVENTS = (Kind.MISSED, Kind.SLOW)  # told once: neither its end nor a reminder is
-OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK)
+OF_SAURON = (Kind.SYNC, Kind.MANIFEST, Kind.OUTBOX, Kind.DISK, Kind.CLOCK)
 
 
 class Status(Enum):

@@ -39,6 +39,7 @@ _WORDS = {
     Kind.MANIFEST: "rejected",
     Kind.OUTBOX: "stuck",
     Kind.DISK: "low",
+    Kind.CLOCK: "set_back",
 }
 _ENDS = {
     "disabled": "it is disabled",
@@ -100,6 +101,7 @@ def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder:
             Kind.MANIFEST: "The bundle's newest revision is accepted again",
             Kind.OUTBOX: "Life Hub is copied to again",
             Kind.DISK: "There is room on the disk again",
+            Kind.CLOCK: "Schedules are in force again since the clock was set back",
         }.get(kind, f"{subject} recovered")
     if kind is Kind.FAILING and facts.get("state") == RunState.TIMED_OUT:
         return f"{subject} {still}timed out" if not reminder else f"{subject} is still failing: it timed out"
@@ -116,6 +118,7 @@ def title(incident: Incident, facts: Mapping[str, Any], *, over: bool, reminder:
         Kind.MANIFEST: f"The bundle's newest revision is {still}not accepted",
         Kind.OUTBOX: f"Copies to Life Hub are {still}stuck",
         Kind.DISK: f"The disk is {still}nearly full",
+        Kind.CLOCK: f"Schedules {still}wait since the clock was set back",
     }[kind]
 
 

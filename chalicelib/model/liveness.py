@@ -13,6 +13,9 @@ from .occurrences import HORIZON, ON_TIME
 
 STOPPED_AFTER = timedelta(minutes=3)
 DOWNTIME = HORIZON + ON_TIME
+SET_BACK = timedelta(
+    minutes=2
+)  # a tick that is further ahead of now: the clock was set back; less are two clocks
 
 
 def is_stopped(silence: timedelta) -> bool:

@@ -7,7 +7,8 @@ exists.
 Limit: a pass looks HORIZON ahead, so a clock that stands still for longer makes occurrences late; after
 DOWNTIME without a tick what was queued for that time and never claimed is accounted for again, under each
 job's catch-up policy. A shorter silence makes late only what jobs without catch-up had queued: it is missed.
-After a clock was set back no occurrence is accounted for again: jobs fire when it is past their cursor.
+After a clock was set back no occurrence is accounted for again: jobs fire when it is past their cursor, and
+an incident says so.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from datetime import datetime, timedelta
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.model.jobs import Catchup
-from chalicelib.model.liveness import was_down
+from chalicelib.model.liveness import SET_BACK, was_down
 from chalicelib.model.occurrences import HORIZON, ON_TIME
 from chalicelib.store import Store, duties, ledger, outbox, registry, silences, standings
 from chalicelib.store.database import Tx
@@ -27,7 +28,6 @@ from chalicelib.store.queue import enqueue, outage, pools
 
 log = logs.get(__name__)
 
-SET_BACK = timedelta(minutes=2)  # less are clocks of several machines
 BATCH = 100  # jobs in one transaction: other writers wait no longer than it takes
 
 
@@ -57,7 +57,7 @@ def tick(store: Store, clock: Clock, pool_sizes: Mapping[str, int] | None = None
                 tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time
             )
             if batch.jobs < BATCH:
-                duties.duty_done(tx, duties.TICK, at=now)
+                duties.ticked(tx, at=now)
         jobs, queued, missed = jobs + batch.jobs, queued + batch.queued, missed + batch.missed
         if batch.jobs < BATCH:
             break

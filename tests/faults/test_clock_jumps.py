@@ -48,12 +48,13 @@ def test_copies_that_wait_for_longer_than_the_limit_are_alerted(
 
 
 def test_a_clock_that_is_set_back_is_named_and_leaves_nothing_waiting(
-    serve: Serve, repository: Repository, tmp_path: Path, measured: Measured
+    serve: Serve, repository: Repository, people: Receiver, tmp_path: Path, measured: Measured
 ) -> None:
     """An hour fast, the clock is set right while a run is queued: what is done and told."""
     repository.commit(SAMPLE)
     clock = OtherClock(tmp_path / "clock", HOUR)
-    served = serve(SAURON_WORKERS="1", **clock.environ).until_synced()
+    own = {"SAURON_WORKERS": "1", "SAURON_ALERT_WEBHOOK_URL": people.url}
+    served = serve(**own, **clock.environ).until_synced()
     served.trigger("slow")
     waiting = served.trigger("hello")
     last = datetime.fromisoformat(served.http.get("/status").json()["last_tick"]["at"])
@@ -67,6 +68,11 @@ def test_a_clock_that_is_set_back_is_named_and_leaves_nothing_waiting(
     assert timedelta(minutes=50) < back < timedelta(minutes=61)
     assert served.http.get("/audit").json()["clean"]
     assert served.http.get("/status").json()["degraded"] == []
+    said = told(people, "clock.set_back")["reason"]
+    assert "until then no job fires by its schedule" in said
+    assert opened(served) == ["clock sauron"]
+    assert "until then no job fires by its schedule" in served.http.get("/").text
+    assert "until then no job fires by its schedule" in doctor(served)["clock"]
     measured(f"the run was due again {back.total_seconds() / 60:.0f} minutes before the last tick")
 
 

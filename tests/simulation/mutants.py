@@ -64,8 +64,8 @@ MUTANTS = (
     Mutant(
         "skip what was not due beside another",
         "chalicelib/store/queue/claims.py",
-        '        or_(_q.finished_at.is_(None), _q.finished_at > bindparam("due")),\n',
-        "",
+        "(_due_by_then.where(one) for one in",
+        "(_due_by_then for one in",
     ),
     Mutant(
         "lose an acknowledged trigger",
@@ -160,8 +160,8 @@ MUTANTS = (
     Mutant(
         "a commit half done: the cursor in a transaction of its own",
         "chalicelib/scheduling/tick.py",
-        "            if batch.jobs < BATCH:\n                duties.duty_done(tx, duties.TICK, at=now)\n",
-        "            if batch.jobs < BATCH:\n                duties.duty_done(tx, duties.TICK, at=now)\n            if batch.queued:\n                tx.rollback()\n",
+        "            if batch.jobs < BATCH:\n                duties.ticked(tx, at=now)\n",
+        "            if batch.jobs < BATCH:\n                duties.ticked(tx, at=now)\n            if batch.queued:\n                tx.rollback()\n",
     ),
 )
 

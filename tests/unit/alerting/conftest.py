@@ -247,7 +247,7 @@ class World:
 
     def ticked(self) -> None:
         with self.store.write() as tx:
-            duties.duty_done(tx, duties.TICK, at=self.clock.now())
+            duties.ticked(tx, at=self.clock.now())
 
     def look(self, *jobs: str, free: int | None = None) -> list[tuple[str, dict[str, Any]]]:
         """Make a pass and return what people are told anew, as (type, data)."""

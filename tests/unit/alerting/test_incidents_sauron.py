@@ -111,3 +111,29 @@ def test_a_disk_is_low_below_its_bound_and_well_only_a_tenth_above(world: World)
     mb = 1 << 20
     seen = [world.types(free=free * mb) for free in (501, 499, 400, 510, 549, 551, 501)]
     assert seen == [[], ["disk.low"], [], [], [], ["disk.recovered"], []]
+
+
+def test_a_clock_that_was_set_back_is_told_until_it_is_well_past_where_it_was(world: World) -> None:
+    def after(minutes: int) -> list[str]:
+        world.clock.move(minutes=minutes)
+        world.ticked()
+        return world.types()
+
+    assert after(0) == []
+    assert after(-1) == []  # clocks of two machines differ by so much
+    assert after(-58) == ["clock.set_back"]
+    assert world.open() == [("sauron", "clock")]
+    assert after(57) == []  # it is told once
+    assert after(10) == []
+    assert after(8) == ["clock.recovered"]
+    assert after(1) == []
+
+
+def test_runners_whose_clocks_differ_by_minutes_are_told_of_once(world: World) -> None:
+    told = []
+    for _ in range(5):
+        for minutes in (-10, 11):
+            world.clock.move(minutes=minutes)
+            world.ticked()
+            told += world.types()
+    assert told == ["clock.set_back"]

@@ -115,6 +115,8 @@ def test_every_kind_has_a_type_and_a_title_for_each_change() -> None:
             "outbox.recovered",
             "disk.low",
             "disk.recovered",
+            "clock.set_back",
+            "clock.recovered",
         ),
     }
     for kind in Kind:
