@@ -137,8 +137,6 @@ def _expire_overrides(tx: Tx, now: datetime, on_time: timedelta) -> None:
         outbox.put_job(tx, job_id, now=now)
         if job is None or job.override is None or job.override.until is None:
             continue
-        if not on_time:  # after downtime: what was queued ahead of a job that was off was not taken back
-            enqueue.forget_future(tx, [job_id], after=job.override.until)
         ledger.switch(tx, job, enabled=job.spec.enabled, at=job.override.until, now=now, on_time=on_time)
         if (after := registry.job(tx, job_id)) is not None:
             standings.note(tx, job, after, at=job.override.until)

@@ -80,9 +80,15 @@ def written(tx: Tx, *, at: datetime) -> list[tuple[str, str, int]]:
 def switch(
     tx: Tx, job: Job, *, enabled: bool, at: datetime, now: datetime, on_time: timedelta = ON_TIME
 ) -> None:
-    """Turn a job on or off as of `at`; its cursor starts there, and queued occurrences stay."""
+    """Turn a job on or off as of `at`; its cursor starts there, and queued occurrences stay.
+
+    After downtime (`on_time` is nothing) those that fire after `at` are forgotten. A job that is already as
+    wanted keeps its cursor, and so all its rows.
+    """
     if enabled == job.enabled or job.removed_at is not None:
         return
+    if not on_time:  # what was queued ahead of a job that was off was not taken back
+        enqueue.forget_future(tx, [job.id], after=at)
     if enabled:
         started = dataclasses.replace(job, enabled=True, cursor=at)
         registry.put(tx, started)

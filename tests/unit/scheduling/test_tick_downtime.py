@@ -11,7 +11,7 @@ from sqlalchemy import select
 from chalicelib.answers.audit import audit
 from chalicelib.operations.operations import Operations, SwitchRequest
 from chalicelib.scheduling.tick import tick
-from chalicelib.store import Store
+from chalicelib.store import Store, history, ledger
 from chalicelib.store.schema import job_queue
 from tests.conftest import ManualClock, define
 
@@ -133,3 +133,62 @@ def test_a_sync_during_a_silence_leaves_no_occurrence_out_of_the_ledger(
         rows = tx.execute(select(*columns).order_by(job_queue.c.fire_at)).all()
     past = [row for row in rows if began < row.fire_at <= clock.now()]
     assert [row.state for row in past for _ in range(row.gap_count or 1)] == states
+
+
+class Slow(ManualClock):
+    """A clock on which each transaction of a tick begins a moment after the one before."""
+
+    def now(self) -> datetime:
+        return self.move(milliseconds=200)
+
+
+@pytest.mark.every_store
+@pytest.mark.parametrize("catchup", ["latest", "none", "all"])
+def test_what_was_queued_ahead_of_a_job_that_a_switch_left_on_outlasts_the_end_of_the_switch(
+    store: Store, clock: ManualClock, catchup: str
+) -> None:
+    define(store, clock, "minutely", catchup=catchup)
+    tick(store, clock)  # queues 12:01 ahead
+    began = clock.now()
+    until = began + timedelta(seconds=29.9)
+    Operations(store, clock).enable("minutely", SwitchRequest(until=until))
+    tick(store, Slow(until - timedelta(milliseconds=300)))  # is over after 12:01, and the switch with it
+    clock.move(minutes=5)
+    tick(store, clock)  # after downtime
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+        rows = tx.execute(select(job_queue.c.fire_at, job_queue.c.gap_count)).all()
+    assert sum(row.gap_count or 1 for row in rows if began < row.fire_at <= clock.now()) == 5
+
+
+@pytest.mark.every_store
+def test_a_late_run_that_a_newer_one_overtook_outlasts_the_end_of_a_switch_that_left_its_job_on(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "minutely", catchup="all")
+    tick(store, clock)  # queues 12:01 and 12:02 ahead
+    operations = Operations(store, clock)
+    operations.enable("minutely", SwitchRequest(until=clock.now() + timedelta(seconds=10)))
+    with store.read() as tx:
+        newest = history.runs(tx, job_id="minutely", limit=1)[0]
+    operations.cancel(newest.id)
+    clock.move(minutes=5)
+    tick(store, clock)
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+
+
+@pytest.mark.every_store
+def test_what_was_queued_for_a_removed_job_outlasts_the_end_of_its_switch(
+    store: Store, clock: ManualClock
+) -> None:
+    job = define(store, clock, "minutely")
+    tick(store, clock)  # queues 12:01 ahead
+    Operations(store, clock).enable("minutely", SwitchRequest(until=clock.now() + timedelta(seconds=10)))
+    clock.move(minutes=1)
+    with store.write() as tx:
+        ledger.retire(tx, job, now=clock.now())
+    clock.move(minutes=5)
+    tick(store, clock)
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
