@@ -95,22 +95,20 @@ _in_force_since = (
     select(periods.c.since).where(periods.c.job_id == _q.job_id, periods.c.until.is_(None)).scalar_subquery()
 )
 # Occurrences of an earlier schedule are none of these: the schedule in force now would not put them back.
-_of_silence = and_(
+_unclaimed = and_(
     _of_the_schedule,
     _q.fire_at > bindparam("after", type_=_q.fire_at.type),
-    _q.fire_at <= bindparam("until", type_=_q.fire_at.type),
     _q.job_id.in_(select(jobs.c.job_id).where(jobs.c.enabled, jobs.c.removed_at.is_(None))),
     _q.fire_at > _in_force_since,
 )
 # Locked, so that none is claimed from here on. What is being claimed right now is passed over.
-_mine = select(_q.id).where(_of_silence).with_for_update(skip_locked=True).cte("mine")
+_mine = select(_q.id).where(_unclaimed).with_for_update(skip_locked=True).cte("mine")
 _kept = job_queue.alias("kept")
 _last_kept = (
     select(func.max(_kept.c.fire_at))
     .where(
         _kept.c.job_id == _q.job_id,
         _kept.c.fire_at > bindparam("after", type_=_q.fire_at.type),
-        _kept.c.fire_at <= bindparam("until", type_=_q.fire_at.type),
         _kept.c.id.not_in(select(_mine.c.id)),
     )
     .correlate(job_queue)
@@ -124,7 +122,11 @@ _take_back = (
     )
     .returning(_q.job_id, _q.fire_at)
 )
-_overtaken = select(_q.id, _q.job_id).where(_of_silence).with_for_update(skip_locked=True)
+_overtaken = (
+    select(_q.id, _q.job_id)
+    .where(_unclaimed, _q.fire_at <= bindparam("until", type_=_q.fire_at.type))
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +138,16 @@ class Returned:
 
 
 def take_back(tx: Tx, *, after: datetime, until: datetime) -> Returned:
-    """Delete never claimed occurrences of enabled jobs in (after, until].
+    """Delete never claimed occurrences of enabled jobs after an instant, also those that are not due yet.
 
     One that is followed by an occurrence which has its row for good (it was claimed, or a sync found it
-    missed) was overtaken and stays, because the schedule is accounted for in one piece. Occurrences of an
-    earlier schedule and those with a reason stay too.
+    missed) was overtaken and stays, because the schedule is accounted for in one piece: no row may lie after
+    the cursor that goes back to the first. Those up to `until` are returned. Occurrences of an earlier
+    schedule and those with a reason stay too.
     """
     hold_ledger(tx)
-    silence = {"after": after, "until": until}
     first: dict[str, datetime] = {}
-    for row in tx.execute(_take_back, silence):
+    for row in tx.execute(_take_back, {"after": after}):
         first[row.job_id] = min(row.fire_at, first.get(row.job_id, row.fire_at))
-    return Returned(first, [(row.id, row.job_id) for row in tx.execute(_overtaken, silence)])
+    overtaken = tx.execute(_overtaken, {"after": after, "until": until})
+    return Returned(first, [(row.id, row.job_id) for row in overtaken])

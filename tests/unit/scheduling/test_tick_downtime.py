@@ -192,3 +192,49 @@ def test_what_was_queued_for_a_removed_job_outlasts_the_end_of_its_switch(
     tick(store, clock)
     with store.read() as tx:
         assert not audit(tx, now=clock.now()).holes
+
+
+class Dying(ManualClock):
+    """A clock that ends a tick in its second transaction, as a crash would."""
+
+    def now(self) -> datetime:
+        if self.elapsed:
+            raise SystemExit
+        self.elapsed = 1.0
+        return self.instant
+
+
+@pytest.mark.every_store
+@pytest.mark.parametrize("catchup", ["latest", "none", "all"])
+def test_a_second_tick_after_downtime_does_not_pass_over_what_the_first_returned_to_the_schedule(
+    store: Store, clock: ManualClock, catchup: str
+) -> None:
+    define(store, clock, "minutely", catchup=catchup, max_attempts=1)
+    tick(store, clock)
+    clock.move(minutes=4)
+    define(store, clock, "minutely", catchup=catchup, max_attempts=2)  # queues 12:04 to 12:06
+    with pytest.raises(SystemExit):
+        tick(store, Dying(clock.now()))  # returns 12:04
+    clock.move(seconds=35)
+    tick(store, clock)  # and this one 12:05
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+
+
+@pytest.mark.every_store
+@pytest.mark.parametrize("catchup", ["latest", "none", "all"])
+def test_a_tick_after_downtime_that_goes_on_in_the_next_minute_records_the_gap_before_it(
+    store: Store, clock: ManualClock, catchup: str
+) -> None:
+    define(store, clock, "minutely", catchup=catchup, max_attempts=1)
+    tick(store, clock)
+    began = clock.now()
+    clock.move(minutes=4)
+    define(store, clock, "minutely", catchup=catchup, max_attempts=2)  # queues 12:04 to 12:06
+    clock.move(seconds=29.7)
+    tick(store, Slow(clock.now()))
+    clock.move(seconds=1)
+    with store.read() as tx:
+        assert not audit(tx, now=clock.now()).holes
+        rows = tx.execute(select(job_queue.c.fire_at, job_queue.c.gap_count)).all()
+    assert sum(row.gap_count or 1 for row in rows if began < row.fire_at <= clock.now()) == 5
