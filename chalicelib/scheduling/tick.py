@@ -44,18 +44,18 @@ class TickReport:
 def tick(store: Store, clock: Clock, pool_sizes: Mapping[str, int] | None = None) -> TickReport:
     """Account for every occurrence up to HORIZON from now; bring the stored sizes of pools in line."""
     with store.write() as tx:
-        now = ledger.time_of_act(tx, clock)
-        late, on_time = _after_silence(tx, now)
-        _expire_overrides(tx, now, on_time)
+        began = ledger.time_of_act(tx, clock)
+        late, on_time = _after_silence(tx, began)
+        _expire_overrides(tx, began, on_time)
         if pool_sizes is not None:
             pools.keep_sizes(tx, pool_sizes)
     jobs, queued, missed = 0, 0, late
     while True:
         with store.write() as tx:
             now = ledger.time_of_act(tx, clock)
-            batch = ledger.fill(
-                tx, registry.due(tx, horizon=now + HORIZON, most=BATCH), now=now, on_time=on_time
-            )
+            due = registry.due(tx, horizon=now + HORIZON, most=BATCH)
+            # After downtime: what fires from the beginning of this pass on is not of that time.
+            batch = ledger.fill(tx, due, now=now, on_time=on_time or now - began)
             if batch.jobs < BATCH:
                 duties.ticked(tx, at=now)
         jobs, queued, missed = jobs + batch.jobs, queued + batch.queued, missed + batch.missed
