@@ -14,7 +14,7 @@ from typing import Any
 from chalicelib.clock import iso
 from chalicelib.model.faults import DEFINITION_REJECTED, FETCH, HELD, LOAD
 from chalicelib.model.jobs import Job
-from chalicelib.model.liveness import SET_BACK, was_down
+from chalicelib.model.liveness import was_down, was_set_back
 from chalicelib.model.runs import GOOD, Run, RunState
 from chalicelib.settings import Settings
 from chalicelib.store import duties, history, incidents, outbox, registry, run_health
@@ -261,7 +261,7 @@ def _clock(tx: Tx, look: Snapshot, _known: Incident | None) -> CheckResult:
     until = duties.come_before(tx)
     if until is None:
         return ok("the clock is past where it had been", look.now)
-    if until - look.now <= SET_BACK:
+    if not was_set_back(until, look.now):
         return UNCHANGED  # also where runners' clocks differ: it is well once no tick sees it any more
     said = f"the clock had been at {iso(until)}: until then no job fires by its schedule. Runs by hand start"
     return wrong(f"{said}. See that the clock is right (timedatectl set-ntp true)", look.now)

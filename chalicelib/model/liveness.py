@@ -1,8 +1,9 @@
-"""When Sauron's clock counts as stopped, and after how long a silence Sauron counts as having been down.
+"""When Sauron's clock counts as stopped, as having been down, and as set back.
 
-The two limits answer different questions. `STOPPED_AFTER` is for people and monitors: a tick comes once a
+The limits answer different questions. `STOPPED_AFTER` is for people and monitors: a tick comes once a
 minute, and three missing ones are no longer chance. `DOWNTIME` is for the ledger: a tick queues occurrences
-HORIZON ahead, so only after a longer silence have occurrences been missed.
+HORIZON ahead, so only after a longer silence have occurrences been missed. `SET_BACK` is more than the clocks
+of several machines differ by.
 """
 
 from __future__ import annotations
@@ -13,9 +14,7 @@ from .occurrences import HORIZON, ON_TIME
 
 STOPPED_AFTER = timedelta(minutes=3)
 DOWNTIME = HORIZON + ON_TIME
-SET_BACK = timedelta(
-    minutes=2
-)  # a tick that is further ahead of now: the clock was set back; less are two clocks
+SET_BACK = timedelta(minutes=2)
 
 
 def is_stopped(silence: timedelta) -> bool:
@@ -31,3 +30,8 @@ def is_ticking(last_tick: datetime | None, now: datetime) -> bool:
 def was_down(last_tick: datetime | None, now: datetime) -> bool:
     """Say whether the last tick is so long ago that occurrences were missed. A new store was never down."""
     return last_tick is not None and now - last_tick > DOWNTIME
+
+
+def was_set_back(came_to: datetime, now: datetime) -> bool:
+    """Say whether the clock was set back, by how far ticks had come before."""
+    return came_to - now > SET_BACK

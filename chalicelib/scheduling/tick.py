@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.model.jobs import Catchup
-from chalicelib.model.liveness import SET_BACK, was_down
+from chalicelib.model.liveness import was_down, was_set_back
 from chalicelib.model.occurrences import HORIZON, ON_TIME
 from chalicelib.store import Store, duties, ledger, outbox, registry, silences, standings
 from chalicelib.store.database import Tx
@@ -84,7 +84,7 @@ def _after_silence(tx: Tx, now: datetime) -> tuple[int, timedelta]:
     Return how many occurrences that were queued are missed, and how late one is that still counts as on time.
     """
     done = duties.duty(tx, duties.TICK)
-    if done is not None and done[0] - now > SET_BACK:
+    if done is not None and was_set_back(done[0], now):
         log.warning("tick.clock_set_back", last=done[0], due_now=enqueue.bring_back(tx, now=now))
     if done is None or now - done[0] <= outage.QUIET:
         return 0, ON_TIME

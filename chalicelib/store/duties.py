@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 
 from chalicelib.clock import iso
-from chalicelib.model.liveness import SET_BACK
+from chalicelib.model.liveness import was_set_back
 
 from .database import Tx
 from .dialect import upsert
@@ -37,7 +37,7 @@ def duty(tx: Tx, name: str) -> tuple[datetime, dict[str, Any] | None] | None:
 def ticked(tx: Tx, *, at: datetime) -> None:
     """Note a tick, and how far ticks had come if the clock was set back since."""
     last, until = duty(tx, TICK), come_before(tx)
-    if last and last[0] - at > SET_BACK:
+    if last and was_set_back(last[0], at):
         until = max(last[0], until or last[0])
     duty_done(tx, TICK, at=at, detail={_UNTIL: iso(until)} if until and at - until < _SEEN_FOR else None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.model.liveness import SET_BACK
+from chalicelib.model.liveness import was_set_back
 
 from .facts import Facts
 from .finding import Finding, well, wrong
@@ -18,7 +18,7 @@ def clock(facts: Facts, check: str) -> Finding | None:
     cure = "set the machine's clock by NTP: timedatectl set-ntp true"
     if facts.clock_ahead_seconds is not None and abs(facts.clock_ahead_seconds) > AHEAD_SECONDS:
         return wrong(check, f"it is {facts.clock_ahead_seconds:+.0f} s off the database server's", cure)
-    if facts.last_tick is not None and facts.last_tick - facts.now > SET_BACK:
+    if facts.last_tick is not None and was_set_back(facts.last_tick, facts.now):
         ahead = f"the last tick is {facts.last_tick - facts.now} ahead of this clock"
         return wrong(check, f"{ahead}, and until then no job fires by its schedule", cure)
     return well(check, f"{facts.now:%Y-%m-%d %H:%M:%S} UTC")
