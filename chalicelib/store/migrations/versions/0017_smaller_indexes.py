@@ -1,7 +1,6 @@
 """Smaller indexes of runs, and one order of due times for each purpose.
 
 - By their ends only ended runs are found, so an end writes one entry and takes none out.
-- Of idempotency keys only those that are there have an entry.
 - Runs that have a priority, below 0 too, have an index: a claim finds the first of them without sorting.
 - The index of all due times runs from the newest, as lists do, so PostgreSQL claims by that of queued runs.
 """
