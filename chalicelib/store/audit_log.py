@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
@@ -22,7 +23,10 @@ _c = audit_log.c
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One act. `reason` is the one its sender gave; `detail` says why it was refused."""
+    """One act. `reason` is the one its sender gave; `detail` says why it was refused.
+
+    `address` is where it came from over the network, `result` what it made or led to.
+    """
 
     id: int
     at: datetime
@@ -33,6 +37,8 @@ class Entry:
     reason: str | None
     outcome: Outcome
     detail: str | None
+    address: str | None = None
+    result: dict[str, Any] | None = None
 
 
 _COLUMNS = ("at", "who", "door", "act", "subject", "reason", "outcome", "detail")

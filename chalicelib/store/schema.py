@@ -36,7 +36,7 @@ from sqlalchemy.types import TypeEngine
 
 from chalicelib.model.runs import RunState
 
-HEAD = "0017"  # the newest migration; a test compares it with the migrations folder
+HEAD = "0018"  # the newest migration; a test compares it with the migrations folder
 
 
 class Instant(TypeDecorator[datetime]):
@@ -140,6 +140,7 @@ job_queue = Table(
     Column("chain_key", String(64)),
     Column("parents", Json),
     Column("flows", Boolean(create_constraint=False), nullable=False, server_default=text("true")),
+    Column("progress_at", Instant),
     UniqueConstraint("job_id", "fire_at"),
     UniqueConstraint("job_id", "idempotency_key"),
     CheckConstraint(f"state IN ({_STATES})", name="state_known"),
@@ -219,6 +220,7 @@ attempts = Table(
     Column("error_type", String(255)),
     Column("max_rss_kb", BigInteger),
     Column("cpu_seconds", Float),
+    Column("usage", Json),
     sqlite_with_rowid=False,
 )
 
@@ -541,6 +543,8 @@ audit_log = Table(
     Column("reason", Text),
     Column("outcome", String(8), nullable=False),
     Column("detail", Text),
+    Column("address", String(64)),
+    Column("result", Json),
     CheckConstraint("door IN ('http', 'page', 'cli', 'mcp', 'hook')", name="door_known"),
     CheckConstraint("outcome IN ('done', 'refused')", name="outcome_known"),
     sqlite_autoincrement=True,

@@ -16,11 +16,17 @@ BEFORE = {  # indexes that a migration dropped, columns of other tables that it 
         """CREATE INDEX ix_job_queue_preferred ON job_queue (priority DESC, due_at, id)
         WHERE state = 'queued' AND priority > 0""",
     ),
+    "0018": (
+        "ALTER TABLE attempts DROP COLUMN usage",
+        "ALTER TABLE audit_log DROP COLUMN address",
+        "ALTER TABLE audit_log DROP COLUMN result",
+    ),
     "0016": ("ALTER TABLE pauses DROP COLUMN ended",),
     "0015": ("CREATE INDEX ix_run_ends_job_id ON run_ends (job_id)",),
     "0014": ("ALTER TABLE revisions DROP COLUMN authored_at",),
 }
 SINCE = {  # tables, indexes, triggers and columns of job_queue, by the migration that made them
+    "0018": ((), (), (), ("progress_at",)),
     "0017": ((), ("ix_job_queue_by_priority",), (), ()),
     "0016": ((), (), (), ()),
     "0015": ((), (), (), ()),
