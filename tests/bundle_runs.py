@@ -16,6 +16,7 @@ from typing import Any
 from chalicelib.execution.verdict import judge
 from chalicelib.model.runs import Verdict
 from sauron_jobs_loader.launch.launcher import Attempt, AttemptFacts, AttemptRequest, Launcher
+from sauron_jobs_loader.launch.request import NOTHING_SECRET
 
 SHA = "c0ffee" + "0" * 34
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
@@ -77,6 +78,7 @@ class Runs:
             environ={**ENVIRON, **environ} if spawn else environ,
             secrets=changes.pop("secrets", {}),
             parents=changes.pop("parents", {}),
+            masker=changes.pop("masker", NOTHING_SECRET),
             memory_mb=changes.pop("memory_mb", None),
             max_processes=changes.pop("max_processes", None),
             spawn=spawn,

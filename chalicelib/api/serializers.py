@@ -17,6 +17,7 @@ from chalicelib.model.faults import HELD
 from chalicelib.model.jobs import Job, Override
 from chalicelib.model.pools import Waiting
 from chalicelib.model.runs import GOOD, Attempt, Run, RunState
+from chalicelib.model.usage import Usage
 from chalicelib.store.incidents import Incident
 from chalicelib.store.outbox import Lag
 from chalicelib.store.queue.pauses import Pause
@@ -128,7 +129,8 @@ def run(found: Run, attempts: Sequence[Attempt], waiting: Waiting | None = None)
     return {
         **members(found, "id", "job_id", "state", "origin", "due_at", "attempt", "max_attempts", "revision"),
         **members(found, "params", "requested_by", "reason", "force", "created_at", "started_at"),
-        **members(found, "finished_at", "progress", "progress_note", "cancel_reason", "error", "error_type"),
+        **members(found, "finished_at", "progress", "progress_note", "progress_at", "cancel_reason"),
+        **members(found, "error", "error_type"),
         "scheduled_for": iso(found.scheduled_for),
         "gap": gap,
         "pool": found.pool,
@@ -146,7 +148,13 @@ def attempt(found: Attempt) -> dict[str, Any]:
     return {
         **members(found, "number", "started_at", "finished_at", "outcome", "runner", "exit_code", "signal"),
         **members(found, "error", "error_type", "max_rss_kb", "cpu_seconds"),
+        "usage": found.usage and usage(found.usage),
     }
+
+
+def usage(found: Usage) -> dict[str, Any]:
+    """Return the newest measurement of what an attempt used, with the largest memory of all."""
+    return {**found.newest._asdict(), "peak_mb": found.peak_mb, "programs": list(found.programs)}
 
 
 def sync(report: SyncReport) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 While a job runs, nothing on its way waits for the store: its output is kept in memory, bounded, and stored
 once a second. An attempt whose lease was taken over is stopped, and so is one whose run was cancelled. If the
 store refuses, the lease renewer tries again a second later; nothing is lost that memory can hold.
+
+What its processes use is measured by a thread of its own, because that may hang with one of them, and stored
+when the leases are renewed. An attempt that is over before has no measurements.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.model.runs import Run
+from chalicelib.model.usage import NOTHING, Point, Usage
 from chalicelib.store import Store
 from chalicelib.store.queue import leases
 
@@ -28,8 +32,25 @@ from .verdict import RUNNER_STOPPED, TAKEN_OVER, AttemptFacts
 log = logs.get(__name__)
 
 HEARTBEAT_SECONDS = 10.0
+MEASURE_SECONDS = 5.0  # two for each renewal, so that the first one stores the first
 FLUSH_SECONDS = 1.0
 IDLE_SECONDS = 60.0
+
+
+class TreeUsage(Protocol):
+    """What an attempt's processes use at one moment."""
+
+    @property
+    def memory_mb(self) -> float:
+        """Their memory in MiB, each shared page counted once."""
+
+    @property
+    def cpu_seconds(self) -> float:
+        """Their processor time so far."""
+
+    @property
+    def programs(self) -> Sequence[str]:
+        """The names of those that are not the job's own Python."""
 
 
 class Attempt(Protocol):
@@ -48,13 +69,17 @@ class Attempt(Protocol):
     def stop(self, reason: str) -> None:
         """End the whole process tree, from any thread."""
 
+    def usage(self) -> TreeUsage | None:
+        """Look at what its processes use now; None if there is none. May hang with one of them."""
+
 
 @dataclass(slots=True)
 class RunningAttempt:
     """An attempt under way.
 
     `stopped` is the reason once it was ordered to end, also before its processes exist. `progress` is what
-    the job said last, `stored` what the store has of that.
+    the job said last, `usage` what its processes used since `began` (monotonic); the store has `stored` and
+    `stored_usage` of that.
     """
 
     run: Run
@@ -63,6 +88,24 @@ class RunningAttempt:
     stopped: str | None = None
     progress: tuple[float, str] | None = None
     stored: tuple[float, str] | None = None
+    began: float = 0.0
+    cpu_seconds: float = 0.0
+    usage: Usage = NOTHING
+    stored_usage: Usage = NOTHING
+
+    def measure(self, now: float) -> None:
+        """Add a measurement, if its processes are there and some time has passed."""
+        attempt = self.attempt
+        used = attempt.usage() if attempt else None
+        seconds = round(now - self.began, 1)
+        passed = seconds - (self.usage.newest.seconds if self.usage.points else 0.0)
+        if used is None or passed <= 0:
+            return
+        # what a process used that ended unwaited for is no longer in the sum
+        busy = max(0.0, used.cpu_seconds - self.cpu_seconds)
+        self.cpu_seconds = used.cpu_seconds
+        point = Point(seconds, used.memory_mb, round(busy / passed, 2))
+        self.usage = self.usage.followed_by(point, used.programs)
 
 
 class RunningAttempts:
@@ -77,6 +120,7 @@ class RunningAttempts:
         self._stopping = False
         self._lock = threading.Lock()
         self._changed = threading.Event()
+        self._begun = threading.Event()
 
     def __len__(self) -> int:
         return len(self._by_lease)
@@ -91,6 +135,7 @@ class RunningAttempts:
         for one in earlier:
             self._stop(one, TAKEN_OVER)
         self._changed.set()
+        self._begun.set()
         return begun
 
     def holds(self, run_id: str) -> bool:
@@ -101,7 +146,7 @@ class RunningAttempts:
     def started(self, running: RunningAttempt, attempt: Attempt) -> None:
         """Note the attempt's processes, and end them at once if it was stopped meanwhile."""
         with self._lock:
-            running.attempt = attempt
+            running.attempt, running.began = attempt, self._clock.monotonic()
             stopped = running.stopped
         if stopped:
             attempt.stop(stopped)
@@ -129,9 +174,25 @@ class RunningAttempts:
             except SQLAlchemyError as error:
                 log.error("lease.renewal_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 
+    def measure_usage(self, stopping: threading.Event) -> None:
+        """Measure what attempts use until `stopping` is set; sleep while nothing runs."""
+        while not stopping.is_set():
+            if self._by_lease:
+                stopping.wait(MEASURE_SECONDS)
+                self.measure()
+            else:
+                self._begun.wait(IDLE_SECONDS)
+                self._begun.clear()
+
+    def measure(self) -> None:
+        """Measure what each running attempt uses now."""
+        for one in self._all():
+            one.measure(self._clock.monotonic())
+
     def wake(self) -> None:
-        """Let `renew_leases` look at once, so that it ends soon after `stopping` is set."""
+        """Let both loops look at once, so that they end soon after `stopping` is set."""
         self._changed.set()
+        self._begun.set()
 
     def flush(self) -> None:
         """Store the output and the progress of running attempts."""
@@ -146,7 +207,14 @@ class RunningAttempts:
                     one.log.flush(tx, now=self._clock.now())
                     if progress and progress != one.stored:
                         fraction, note = progress
-                        leases.note_progress(tx, one.run, owner=self._owner, fraction=fraction, note=note)
+                        leases.note_progress(
+                            tx,
+                            one.run,
+                            owner=self._owner,
+                            fraction=fraction,
+                            note=note,
+                            now=self._clock.now(),
+                        )
             for one, progress in dirty:
                 one.stored = progress
                 one.log.settled()
@@ -154,10 +222,15 @@ class RunningAttempts:
     def heartbeat(self) -> None:
         """Renew every lease, and stop the attempts whose lease is lost or whose run is cancelled."""
         renewing = self._all()
+        measured = [(one, usage) for one in renewing if (usage := one.usage) is not one.stored_usage]
         with self._store.write() as tx:
             held = leases.heartbeat(
                 tx, [one.run.id for one in renewing], owner=self._owner, now=self._clock.now()
             )
+            for one, usage in measured:
+                leases.note_usage(tx, one.run, usage)
+        for one, usage in measured:
+            one.stored_usage = usage
         self._act_on(renewing, held, missing_too=True)
 
     def check_cancellations(self) -> None:

@@ -24,6 +24,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType
 
+from .usage import Usage
+
 JobId = NewType("JobId", str)
 RunId = NewType("RunId", str)
 
@@ -81,7 +83,10 @@ FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT)  # tried again after a backoff wh
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One numbered try of a run. `outcome` is None while it runs."""
+    """One numbered try of a run. `outcome` is None while it runs.
+
+    `usage` is what its processes used, None for one that was over before the first measurement.
+    """
 
     number: int
     started_at: datetime
@@ -94,6 +99,7 @@ class Attempt:
     error_type: str | None
     max_rss_kb: int | None
     cpu_seconds: float | None
+    usage: Usage | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,8 @@ class Run:
     to `fire_at`, both included. `revision` is bound at the first claim and kept for every retry. `attempt`
     counts the attempts started. A run of a chain stands for `chain_at`, and `parents` holds run_id, state
     and result of each job that it followed; without `flows` the jobs that follow it are not asked for. At
-    most the size of its `pool` runs at once; runs of higher `priority` are claimed first.
+    most the size of its `pool` runs at once; runs of higher `priority` are claimed first. What a job says of
+    its progress it has said since `progress_at`.
     """
 
     id: RunId
@@ -141,6 +148,7 @@ class Run:
     chain_key: str | None = None
     parents: dict[str, dict[str, Any]] | None = None
     flows: bool = True
+    progress_at: datetime | None = None
 
     @property
     def occurrence(self) -> bool:

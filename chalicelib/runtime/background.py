@@ -1,6 +1,7 @@
-"""Background loops of a runner: incident review, one alert sender per channel, Life Hub publisher.
+"""Background loops of a runner: incident review, one alert sender per channel, Life Hub publisher, measuring.
 
-The last two wait for the network, so each loop has a thread of its own and none delays another or a job.
+Senders and publisher wait for the network, and what measures the running attempts may hang with one of them,
+so each loop has a thread of its own and none delays another or a job.
 Nothing is lost when a thread ends: what it has to do is in the store.
 """
 
@@ -36,13 +37,15 @@ class BackgroundLoops:
         self._delivery = sauron.delivery
         self._publisher = sauron.publisher
         self._signals = sauron.signals
+        self._attempts = sauron.worker.running_attempts
         self._stopping = stopping
         self._owed = {channel: Pending() for channel in channels(sauron.settings)}
 
     @property
     def loops(self) -> dict[str, Callable[[], None]]:
         """The loops by the names of their threads."""
-        loops = {"incident-review": self._review}
+        measure = functools.partial(self._attempts.measure_usage, self._stopping)
+        loops: dict[str, Callable[[], None]] = {"incident-review": self._review, "usage-meter": measure}
         loops |= {f"alert-sender-{one}": functools.partial(self._send, one) for one in self._owed}
         if self._publisher is not None:
             loops["publisher"] = functools.partial(self._copy, self._publisher)

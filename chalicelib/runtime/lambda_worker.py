@@ -56,10 +56,12 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
 def _leases_renewed(sauron: Sauron) -> Iterator[None]:
     stopping = threading.Event()
     attempts = sauron.worker.running_attempts
-    renewer = threading.Thread(
-        target=attempts.renew_leases, args=(stopping,), name="lease-renewer", daemon=True
+    renewer, meter = (
+        threading.Thread(target=loop, args=(stopping,), name=name, daemon=True)
+        for name, loop in (("lease-renewer", attempts.renew_leases), ("usage-meter", attempts.measure_usage))
     )
     renewer.start()
+    meter.start()
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
 
 from chalicelib.errors import AmbiguousRunError, UnknownRunError
+from chalicelib.model import usage
 from chalicelib.model.runs import (
     EXECUTED,
     GOOD,
@@ -51,7 +52,8 @@ def as_run(row: Any) -> Run:
 
 def as_attempt(row: Any) -> Attempt:
     """Build the value from a row of the table `attempts`."""
-    number, started_at, finished_at, outcome, *others = _attempt_fields(row)
+    number, started_at, finished_at, outcome, *others, used = _attempt_fields(row)
+    others.append(usage.of_json(used))
     return Attempt(number, started_at, finished_at, Outcome(outcome) if outcome else None, *others)
 
 

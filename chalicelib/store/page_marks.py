@@ -47,7 +47,7 @@ _everything = select(
     select(func.count()).where(runners.c.draining).scalar_subquery(),
 )
 # Not ordered by id: SQLite would then walk through all runs by their ids.
-_running = select(_q.id, _q.attempt, _q.progress, _q.progress_note, _q.cancel_reason).where(
+_running = select(_q.id, _q.attempt, _q.progress, _q.progress_note, _q.cancel_reason, _q.lease_beat).where(
     _q.state == RUNNING
 )
 _bundle = select(

@@ -24,12 +24,14 @@ from sqlalchemy import (
     union,
 )
 
+from chalicelib.model import usage
 from chalicelib.model.jobs import BUNDLE
 from chalicelib.model.runs import BAD, GOOD, Run, RunState
+from chalicelib.model.usage import Usage
 
 from .database import Tx
 from .history import AT_ONCE, as_run, good_seconds
-from .schema import NOT_WELL, RUNNING, job_queue, jobs, run_ends, run_totals
+from .schema import NOT_WELL, RUNNING, attempts, job_queue, jobs, run_ends, run_totals
 
 DAY_SECONDS = 86400
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -160,6 +162,13 @@ def running(tx: Tx) -> list[Run]:
     """Return the runs that are running now, the longest first."""
     query = select(job_queue).where(_q.state == RUNNING).order_by(_q.started_at, _q.id)
     return [as_run(row) for row in tx.execute(query)]
+
+
+def usage_of(tx: Tx, runs: Sequence[Run]) -> dict[str, Usage]:
+    """Return what the attempt under way of each of these runs used, as far as it was measured."""
+    under_way = (attempts.c.run_id.in_([run.id for run in runs]), attempts.c.finished_at.is_(None))
+    rows = tx.execute(select(attempts.c.run_id, attempts.c.usage).where(*under_way))
+    return {row.run_id: used for row in rows if (used := usage.of_json(row.usage))}
 
 
 def good_seconds_of(tx: Tx, job_ids: Sequence[str], *, most: int) -> dict[str, list[float]]:

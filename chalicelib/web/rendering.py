@@ -24,6 +24,7 @@ from chalicelib import __version__
 from chalicelib.clock import iso
 from chalicelib.text import about, ago, capitalized, safe, taken
 
+from .usage_charts import memory
 from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
 HERE = Path(__file__).parent
@@ -116,6 +117,7 @@ def _environment() -> Any:
         "about": about,
         "taken": taken,
         "capitalized": capitalized,
+        "memory": memory,
     }
     environment.filters |= {"on": shown_on, "shown": shown, "exact": exact, "zone_word": zone_word}
     environment.filters["parsed"] = datetime.fromisoformat

@@ -19,7 +19,7 @@ from typing import Any
 from sauron_jobs_loader import channel
 from sauron_jobs_loader.masking import Masker
 
-from . import scratch
+from . import scratch, tree_usage
 from .facts import AttemptFacts, facts_of
 from .oom_watch import OomWatch
 from .process_tree_handle import ProcessTreeHandle
@@ -97,6 +97,12 @@ class Attempt:
         """Note why the tree is about to be killed as a whole."""
         with self._lock:
             self._stop_reason = self._stop_reason or reason
+
+    def usage(self) -> tree_usage.TreeUsage | None:
+        """Look at what its processes use now, with names masked; None if there is none. May be slow."""
+        # once it is over, its supervisor may have gone on to another attempt
+        found = None if self._closed else tree_usage.look_at(self._supervisor)
+        return found and found._replace(programs=tuple(map(self._masker.text, found.programs)))
 
     def end(self) -> None:
         """Kill a spawned attempt's tree and wait until it is gone (a forked one ends with its zygote's)."""

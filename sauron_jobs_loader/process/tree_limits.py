@@ -19,6 +19,7 @@ from . import tree
 MEMORY_SECONDS = 1.0
 PROCESSES_SECONDS = 0.1
 KIB_PER_MIB = 1024
+_PAGE_KIB = os.sysconf("SC_PAGE_SIZE") // KIB_PER_MIB
 
 
 class Excess(NamedTuple):
@@ -64,12 +65,25 @@ class Limits:
 
 
 def pss_kb(pid: int) -> int:
-    """Return the proportional share of memory of a process in KiB; 0 if it is gone."""
+    """Return the proportional share of memory of a process in KiB; 0 if it is gone.
+
+    Of a program that runs as another user, such as sudo, only the whole of its memory is told.
+    """
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as rollup:
             for line in rollup:
                 if line.startswith(b"Pss:"):
                     return int(line.split()[1])
+    except PermissionError:
+        return _rss_kb(pid)
     except OSError:
         pass
     return 0
+
+
+def _rss_kb(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as pages:
+            return int(pages.read().split()[1]) * _PAGE_KIB
+    except OSError:
+        return 0

@@ -54,6 +54,9 @@ class Noop:
     def stop(self, _reason: str) -> None:
         raise AssertionError
 
+    def usage(self) -> None:
+        pass
+
 
 @contextlib.contextmanager
 def postgres() -> Iterator[str]:

@@ -38,7 +38,7 @@ PAGES = {
     "jobs": ("/ui/jobs", 1280, 1300),
     "job": ("/ui/jobs/offsite-backup", 1240, 1400),
     "runs": ("/ui/runs?state=failed", 700, 900),
-    "run": ("/ui/runs/{running}", 900, 1100),
+    "run": ("/ui/runs/{running}", 1240, 1800),
     "failed-run": ("/ui/runs/{failed}", 800, 900),
     "bundle": ("/ui/bundle", 800, 1000),
     "audit": ("/ui/audit", 900, 1000),

@@ -13,6 +13,7 @@ from chalicelib.clock import iso
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import GOOD, RunState
+from chalicelib.model.usage import NOTHING, Point
 from chalicelib.store import Store, duties, incidents, ledger, registry, runners, silences
 from chalicelib.store.schema import attempts, chain_ends, job_queue, jobs, log_chunks
 from tests.conftest import ManualClock, define
@@ -197,11 +198,13 @@ def _what_runs(store: Store) -> None:
     note: dict[str, Any] = {
         "progress": 0.64,
         "progress_note": "table 41 of 58: events_2026",
+        "progress_at": NOW - timedelta(seconds=66),
         "revision": REVISION,
         "params": {"database": "main", "compress": "zstd:9"},
     }
     run = record(store, "db-dump-main", RunState.RUNNING, begun, **note)
-    record(store, "crm-sync", RunState.RUNNING, NOW.replace(minute=15, second=0), progress_note="page 212")
+    since: dict[str, Any] = {"progress_note": "page 212", "progress_at": NOW - timedelta(minutes=26)}
+    waits = record(store, "crm-sync", RunState.RUNNING, NOW.replace(minute=15, second=0), **since)
     for minute in (30, 45):
         record(store, "crm-sync", RunState.QUEUED, NOW.replace(minute=minute, second=0))
     second = begun + timedelta(seconds=65)
@@ -216,7 +219,14 @@ def _what_runs(store: Store) -> None:
     }
     tries = [
         {"run_id": run, "number": 1, "started_at": begun, "runner": "vault-1", **refused},
-        {"run_id": run, "number": 2, "started_at": second, "runner": "vault-1"},
+        {"run_id": run, "number": 2, "started_at": second, "runner": "vault-1", "usage": _of_dump()},
+        {
+            "run_id": waits,
+            "number": 1,
+            "started_at": NOW.replace(minute=15, second=0),
+            "runner": "vault-1",
+            "usage": NOTHING.followed_by(Point(1925, 58, 0), ()).as_json(),
+        },
     ]
     log, at = [], second
     for line in _LOG.splitlines(keepends=True):
@@ -230,6 +240,17 @@ def _what_runs(store: Store) -> None:
         tx.execute(update(job_queue).where(job_queue.c.id == run).values(attempt=2, started_at=second))
         of_dump = (job_queue.c.job_id == "db-dump-main", job_queue.c.state == RunState.SUCCEEDED)
         tx.execute(update(job_queue).where(*of_dump).values(result=_DUMPED))
+
+
+def _of_dump() -> dict[str, Any]:
+    """What the dump used: its tables grow, and now and then it waits for the database."""
+    usage = NOTHING
+    for number in range(1, 97):
+        waits = 41 <= number <= 43
+        memory = 118 + 1.6 * number + 22 * (number % 9 == 0)
+        processors = 0.04 if waits else 1.15 + 0.3 * ((number * 7) % 5 - 2) / 2
+        usage = usage.followed_by(Point(10 * number, round(memory, 1), processors), ("pg_dump", "zstd"))
+    return usage.as_json()
 
 
 def _what_failed(store: Store) -> None:

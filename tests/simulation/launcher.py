@@ -82,6 +82,9 @@ class Attempt:
         status = {"status": "degraded"} if self._ends == "degraded" else None
         return attempt_facts(result={"ok": True, "value": status})
 
+    def usage(self) -> None:
+        """Use nothing."""
+
     def stop(self, reason: str) -> None:
         """End soon."""
         if self._stopped is None and self._until > self._runner.world.elapsed:

@@ -63,7 +63,10 @@ def overview() -> Response:
         found = [one for one in everything if one.needs_a_person or not one.job.spec.builtin]
         running = past_runs.running(tx)
         limits = {one.job.id: one.job.spec.timeout for one in everything}
-        progress = [running_now.measure(tx, run, limits.get(run.job_id), now=now) for run in running]
+        used = past_runs.usage_of(tx, running)
+        progress = [
+            running_now.measure(tx, run, limits.get(run.job_id), used.get(run.id), now=now) for run in running
+        ]
         shown = families(found)[:ROWS]
         drawn = timelines(tx, [one.job for one, _ in shown], running, now=now)
         links = min(MOST_LINKS, LINKS // max(1, len(shown)))

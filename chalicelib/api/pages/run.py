@@ -13,6 +13,7 @@ from chalicelib.answers.job_health import failing
 from chalicelib.api import parameters
 from chalicelib.api.routing import current_request, get
 from chalicelib.api.runs import POSITION, log_response
+from chalicelib.model.jobs import JobSpec
 from chalicelib.model.pools import Waiting
 from chalicelib.model.runs import GOOD, UNFINISHED, Attempt, Origin, Run, RunState
 from chalicelib.store import bundle, history, past_runs, registry
@@ -21,7 +22,7 @@ from chalicelib.store.queue import pools
 from chalicelib.terminal.screen import as_shown
 from chalicelib.text import about, taken
 
-from . import log_view
+from . import log_view, run_usage
 from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
@@ -70,13 +71,14 @@ def run(run_id: str) -> Response:
         attempts = history.attempts_of(tx, found.id)
         log = log_view.view(tx, found, after=None if after < 0 else after, wanted=wanted)
         usual = past_runs.usual_seconds(tx, found.job_id)
-        limit = _limit(tx, found)
+        spec = _spec(tx, found)
         revision = (
             bundle.known_revisions(tx, {found.revision}).get(found.revision) if found.revision else None
         )
         red = failing(tx)
         before = _before(tx, found) if found.state in UNFINISHED else None
         full = pools.waiting(tx, {found.pool}) if found.pool and found.state is RunState.QUEUED else {}
+    limit = spec.timeout if spec else None
     return page(
         "run.html",
         here="runs",
@@ -90,6 +92,7 @@ def run(run_id: str) -> Response:
         meter=_meter(attempts, usual, limit, now) if found.state is RunState.RUNNING else None,
         next_step=_next_step(found, limit, now, full.get(found.pool or "")),
         attempts=attempts[-ATTEMPTS:],
+        used=run_usage.used(attempts, spec.memory_mb if spec else None),
         attempts_made=len(attempts),
         log=log,
         wanted=wanted,
@@ -120,13 +123,12 @@ def _before(tx: Tx, run: Run) -> Run | None:
     return next((one for one in newest if one.state in GOOD and one.result is not None), None)
 
 
-def _limit(tx: Tx, run: Run) -> timedelta | None:
-    """Return what one attempt may take, by the revision that runs or, before that is bound, by the job."""
-    spec = bundle.spec(tx, run.revision, run.job_id) if run.revision else None
-    if spec is None:
-        job = registry.job(tx, run.job_id)
-        spec = job.spec if job else None
-    return spec.timeout if spec else None
+def _spec(tx: Tx, run: Run) -> JobSpec | None:
+    """Return the definition that the run's revision has or, before that is bound, that its job has."""
+    if run.revision and (spec := bundle.spec(tx, run.revision, run.job_id)):
+        return spec
+    job = registry.job(tx, run.job_id)
+    return job.spec if job else None
 
 
 def _meter(attempts: list[Attempt], usual: float | None, limit: timedelta | None, now: datetime) -> Meter:

@@ -1,4 +1,4 @@
-"""A run in progress beside its usual duration and its limit."""
+"""A run in progress beside its usual duration and its limit, and what it uses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.model.runs import Run
+from chalicelib.model.usage import Usage
 from chalicelib.store import past_runs
 from chalicelib.store.database import Tx
 from chalicelib.text import about
+from chalicelib.web.usage_charts import memory, share
 
 ROOM = 1.1  # the full bar, of the usual duration
 BEYOND = 1.06  # the full bar, of the limit
@@ -18,7 +20,8 @@ BEYOND = 1.06  # the full bar, of the limit
 class Running:
     """A run in progress, measured in hundredths of the bar.
 
-    The usual duration stands at `usual_at`; its limit at `limit_at`, once the usual duration is over.
+    The usual duration stands at `usual_at`; its limit at `limit_at`, once the usual duration is over. `uses`
+    is what its processes used lately, empty if that is not known.
     """
 
     run: Run
@@ -27,10 +30,11 @@ class Running:
     limit_at: int | None
     slow: bool
     beside: tuple[str, str]
+    uses: str
 
 
-def measure(tx: Tx, run: Run, limit: timedelta | None, *, now: datetime) -> Running:
-    """Measure a run. `limit` is what one attempt may take, None if it is not known.
+def measure(tx: Tx, run: Run, limit: timedelta | None, used: Usage | None, *, now: datetime) -> Running:
+    """Measure a run. `limit` is what one attempt may take, `used` its measurements; None: not known.
 
     The full bar is a tenth more than the usual duration. Once that is over it is the limit.
     """
@@ -49,7 +53,15 @@ def measure(tx: Tx, run: Run, limit: timedelta | None, *, now: datetime) -> Runn
         first = f"{first}, usually {about(usual)}" if slow else _of(first, about(usual))
     at = None if usual is None else min(100, round(usual / full * 100))
     limit_at = None if by_usual or most is None else min(100, round(most / full * 100))
-    return Running(run, min(100, round(took / full * 100)), at, limit_at, slow, (first, left))
+    percent = min(100, round(took / full * 100))
+    return Running(run, percent, at, limit_at, slow, (first, left), uses(used) if used else "")
+
+
+def uses(used: Usage) -> str:
+    """Return the newest measurement of what a run uses, and the programs that it runs."""
+    newest = used.newest
+    measured = f"{memory(newest.memory_mb)}, processor {share(newest.processors * 100)}"
+    return "; ".join(filter(None, (measured, ", ".join(used.programs))))
 
 
 def _of(part: str, whole: str) -> str:

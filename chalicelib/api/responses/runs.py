@@ -12,6 +12,18 @@ from chalicelib.model.runs import Origin, Outcome, RunState
 from .base import JobId, Page, Returned, RunId
 
 
+class Usage(Returned):
+    """What an attempt's processes used at the newest measurement, five to fifteen seconds ago."""
+
+    seconds: float = Field(description="How long the attempt had run then.")
+    memory_mb: float = Field(description="Memory of all its processes in MiB, shared pages counted once.")
+    peak_mb: float = Field(description="The largest of all its measurements of memory.")
+    processors: float = Field(
+        description="Busy processors since the measurement before: 1 is one of them, all the time."
+    )
+    programs: list[str] = Field(description="Programs that ran then, beside the job's own Python.")
+
+
 class Attempt(Returned):
     """One numbered try of a run."""
 
@@ -26,6 +38,7 @@ class Attempt(Returned):
     error_type: str | None
     max_rss_kb: int | None
     cpu_seconds: float | None
+    usage: Usage | None = Field(description="Null for an attempt of less than ten seconds.")
 
 
 class Gap(Returned):
@@ -67,6 +80,7 @@ class Run(Returned):
     finished_at: datetime | None
     progress: float | None = Field(description="What the job says of itself, 0 to 1.")
     progress_note: str | None
+    progress_at: datetime | None = Field(description="Since when it says that.")
     cancel_reason: str | None
     error: str | None
     error_type: str | None

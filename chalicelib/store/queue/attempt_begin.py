@@ -30,6 +30,7 @@ CLAIM = (
         started_at=func.coalesce(_q.started_at, NOW),
         progress=null(),
         progress_note=null(),
+        progress_at=null(),
     )
     .returning(job_queue)
 )

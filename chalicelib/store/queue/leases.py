@@ -15,6 +15,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, case, func, select, update
 
 from chalicelib.model.runs import Run, RunId
+from chalicelib.model.usage import Usage
 from chalicelib.store.database import Tx
 from chalicelib.store.history import as_run
 from chalicelib.store.schema import RUNNING, attempts, job_queue
@@ -96,10 +97,23 @@ def held(tx: Tx, lease: Lease) -> Run | None:
     return as_run(row) if row else None
 
 
-def note_progress(tx: Tx, run: Run, *, owner: str, fraction: float, note: str) -> None:
-    """Record how far a running attempt says it is; nothing if its lease was taken over."""
+def note_progress(tx: Tx, run: Run, *, owner: str, fraction: float, note: str, now: datetime) -> None:
+    """Record how far a running attempt says it is, and since when; nothing if its lease was taken over."""
     tx.execute(
         update(job_queue)
         .where(_q.id == run.id, _q.lease_owner == owner, _q.lease_generation == run.lease_generation)
-        .values(progress=fraction, progress_note=storable(note)[:500])
+        .values(progress=fraction, progress_note=storable(note)[:500], progress_at=now)
+    )
+
+
+def note_usage(tx: Tx, run: Run, usage: Usage) -> None:
+    """Record what the processes of a running attempt used so far; nothing if its end is recorded."""
+    tx.execute(
+        update(attempts)
+        .where(
+            attempts.c.run_id == run.id,
+            attempts.c.number == run.attempt,
+            attempts.c.finished_at.is_(None),
+        )
+        .values(usage=storable(usage.as_json()))
     )

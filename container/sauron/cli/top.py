@@ -98,7 +98,9 @@ def _run(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     begun = run["started_at"] and datetime.fromisoformat(run["started_at"])
     names = ("job_id", "started_at", "attempt", "max_attempts", "progress", "progress_note")
     seconds = max(0.0, round((now - begun).total_seconds(), 1)) if begun else None
-    return {"run_id": run["id"], **{name: run[name] for name in names}, "seconds": seconds}
+    usage = (run["attempts"][-1]["usage"] if run["attempts"] else None) or {}
+    used = {name: usage.get(name) for name in ("memory_mb", "processors")}
+    return {"run_id": run["id"], **{name: run[name] for name in names}, **used, "seconds": seconds}
 
 
 def _print(found: Mapping[str, Any]) -> None:
@@ -123,9 +125,10 @@ def drawn(found: Mapping[str, Any], *, rows: int, trouble: str | None = None) ->
     parts += [
         Text(cell(line), style="yellow") for line in [*found["degraded"], *([trouble] if trouble else [])]
     ]
-    parts += ["", _table("running", "run", "for", "progress") if running else Text("Nothing runs.")]
+    parts += ["", _table("running", "run", "for", "uses", "progress") if running else Text("Nothing runs.")]
     for run in running[: shares[0]]:
-        _row(parts[-1], run["job_id"], run["run_id"][:SHORT_ID], _long(run), _progress(run), style="cyan")
+        seen = (_long(run), _uses(run), _progress(run))
+        _row(parts[-1], run["job_id"], run["run_id"][:SHORT_ID], *seen, style="cyan")
     if failing:
         parts += ["", _table("failing", "run", "since", "error")]
         for one in failing[: shares[1]]:
@@ -183,6 +186,13 @@ def _head(found: Mapping[str, Any]) -> str:
 
 def _long(run: Mapping[str, Any]) -> str | None:
     return None if run["seconds"] is None else taken(run["seconds"])
+
+
+def _uses(run: Mapping[str, Any]) -> str | None:
+    """Say memory and processor at the newest measurement; 100 % is one processor."""
+    if run["memory_mb"] is None:
+        return None
+    return f"{run['memory_mb']:.0f} MB {run['processors']:.0%}"
 
 
 def _progress(run: Mapping[str, Any]) -> str:

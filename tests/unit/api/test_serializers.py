@@ -18,12 +18,12 @@ JOB_IN_FULL = JOB | {
 RUN = {
     "id", "job_id", "state", "origin", "scheduled_for", "due_at", "attempt", "max_attempts", "revision",
     "params", "requested_by", "reason", "force", "gap", "created_at", "started_at", "finished_at", "progress",
-    "progress_note", "cancel_reason", "runner", "error", "error_type", "result", "attempts",
+    "progress_note", "progress_at", "cancel_reason", "runner", "error", "error_type", "result", "attempts",
     "parents", "pool", "priority", "waiting_for",
 }  # fmt: skip
 ATTEMPT = {
     "number", "started_at", "finished_at", "outcome", "runner", "exit_code", "signal", "error", "error_type",
-    "max_rss_kb", "cpu_seconds",
+    "max_rss_kb", "cpu_seconds", "usage",
 }  # fmt: skip
 LAST_RUN = {"id", "state", "started_at", "finished_at", "error"}
 

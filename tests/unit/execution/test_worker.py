@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from chalicelib.store import Store, bundle, history, log_chunks
 from chalicelib.store.database import Tx
 from chalicelib.store.schema import jobs
 from sauron_jobs_loader.launch.facts import AttemptFacts
+from sauron_jobs_loader.launch.tree_usage import TreeUsage
 from tests.attempts import attempt_facts
 from tests.conftest import ManualClock, define
 
@@ -30,12 +32,16 @@ class Launching:
     def __init__(self) -> None:
         self.worker: Worker | None = None
         self.seen: list[RunningAttempt] = []
+        self.uses: list[TreeUsage] = []
 
     def start(self, _run: Run, _spec: JobSpec) -> Launching:
         return self
 
     def stop(self, reason: str) -> None:
         raise AssertionError(reason)
+
+    def usage(self) -> TreeUsage | None:
+        return self.uses.pop(0) if self.uses else None
 
     def watch(self, *, on_output: Callable[[bytes], None], **_more: Any) -> AttemptFacts:
         assert self.worker
@@ -135,6 +141,72 @@ def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
     worker.release(run)
     worker.running_attempts.heartbeat()
     assert running.stopped == "its lease was taken over"
+
+
+def test_what_an_attempt_uses_is_measured_between_looks_and_stored_with_its_lease(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "j", "0 0 1 1 *")
+    activate(store)
+    Operations(store, clock).trigger("j")
+    launching = Launching()
+    launching.uses = [
+        TreeUsage(40.0, 5.0, ("pg_dump",)),
+        TreeUsage(60.0, 20.0, ()),
+        TreeUsage(9.0, 2.0, ()),  # a process is gone, and its time with it
+    ]
+    attempts = Worker(store, clock, launching, owner="me").running_attempts
+    [run], _ = Worker(store, clock, launching, owner="me").claim(1)
+    running = attempts.begin(run)
+    attempts.measure()  # it has no process yet
+    attempts.started(running, launching)
+    attempts.measure()  # no time has passed
+    launching.uses.insert(0, TreeUsage(40.0, 5.0, ("pg_dump",)))
+    found = []
+    for _ in range(4):
+        clock.move(seconds=10)
+        attempts.measure()
+        attempts.heartbeat()
+        with store.read() as tx:
+            [attempt] = history.attempts_of(tx, run.id)
+        assert attempt.usage
+        found.append((*attempt.usage.newest, attempt.usage.programs))
+    assert found == [
+        (10, 40, 0.5, ("pg_dump",)),
+        (20, 60, 1.5, ()),
+        (30, 9, 0, ()),
+        (30, 9, 0, ()),  # it has none any more
+    ]
+
+
+class Looks(threading.Event):
+    """Stops a loop after so many waits, none of which takes time."""
+
+    def __init__(self, clock: ManualClock, many: int) -> None:
+        super().__init__()
+        self.clock = clock
+        self.left = many
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.clock.move(seconds=timeout or 0)
+        self.left -= 1
+        if not self.left:
+            self.set()
+        return self.is_set()
+
+
+def test_running_attempts_are_measured_again_and_again(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "j", "0 0 1 1 *")
+    activate(store)
+    Operations(store, clock).trigger("j")
+    launching = Launching()
+    launching.uses = [TreeUsage(number, number, ()) for number in range(1, 9)]
+    worker = Worker(store, clock, launching, owner="me")
+    [run], _ = worker.claim(1)
+    running = worker.running_attempts.begin(run)
+    worker.running_attempts.started(running, launching)
+    worker.running_attempts.measure_usage(Looks(clock, 3))
+    assert [point.seconds for point in running.usage.points] == [5, 10, 15]
 
 
 def test_what_a_claim_decides_is_logged_by_the_state_it_gave_the_run(

@@ -4,11 +4,13 @@ import re
 from datetime import timedelta
 
 from chalicelib.model.runs import RunState
+from chalicelib.model.usage import NOTHING, Point
 from chalicelib.store import alerts, incidents, silences
+from chalicelib.store.queue import leases
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
-from tests.unit.api.client import Client
+from tests.unit.api.client import Client, begin, trigger
 from tests.unit.api.conftest import Build
 
 
@@ -92,6 +94,21 @@ def test_a_run_in_progress_stands_beside_its_usual_duration(
     page = client.get("/").body
     assert "5 min, usually 4 min" in page
     assert "stopped in 0 s" in page
+
+
+def test_a_run_in_progress_says_for_how_long_its_progress_stands_still_and_what_it_uses(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    trigger(client)
+    run = begin(sauron, clock)
+    used = NOTHING.followed_by(Point(10, 1536, 0.8), ("pg_dump", "<gzip>"))
+    with sauron.store.write() as tx:
+        leases.note_progress(tx, run, owner="runner-1", fraction=0.4, note="table 4", now=clock.now())
+        leases.note_usage(tx, run, used)
+    clock.move(minutes=6)
+    page = client.get("/").body
+    assert "40 %, table 4, for 6 min" in without_tags(page)
+    assert "1.5 GB, processor 80 %; pg_dump, &lt;gzip&gt;" in page
 
 
 def test_a_failing_builtin_job_is_not_hidden(sauron: Sauron, client: Client, clock: ManualClock) -> None:

@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.model.runs import Outcome, RunState, Verdict
+from chalicelib.model.usage import NOTHING, Point
+from chalicelib.store.queue import finish, leases
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
 from tests.recorded_runs import record
@@ -68,6 +70,41 @@ def test_progress_is_time_beside_what_is_usual_and_the_limit(
         assert (int(bar[2]), int(bar[3]), bool(bar[1])) == (done, 250, slow), seconds
     assert "usually 1 min 15 s" in page
     assert "limit 5 min<" in page
+
+
+def usage_on(page: str) -> str:
+    found = re.search('<section aria-labelledby="uses">(.*?)</section>', page, re.DOTALL)
+    return " ".join(re.sub("<[^>]+>", " ", found[1]).split()) if found else ""
+
+
+def test_what_an_attempt_uses_is_drawn_while_it_runs_and_afterwards(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    run_id = trigger(client)
+    run = begin(sauron, clock)
+    assert usage_on(client.get(f"/ui/runs/{run_id}").body) == ""
+    used = NOTHING
+    for number, (memory, processors) in enumerate([(40, 1.5), (90, 0.5), (60, 0.25)], start=1):
+        used = used.followed_by(Point(10 * number, memory, processors), ("pg_dump",))
+    with sauron.store.write() as tx:
+        leases.note_usage(tx, run, used)
+    clock.move(seconds=33)
+    page = client.get(f"/ui/runs/{run_id}").body
+    said = usage_on(page)
+    assert "all processes of attempt 1, measured 3 s ago ; it also runs pg_dump" in said
+    assert "60 MB now, at most 90 MB; it has no limit of its own." in said
+    assert "25 % now, 75 % on average; 100 % is one processor, all the time." in said
+    assert '<td class="number">60 MB<small>now</small>' in page
+    lines = re.findall(r'<path class="line" d="M([^"]+)"', page)
+    assert [line.count("L") for line in lines] == [2, 2, 2, 2]
+    with sauron.store.write() as tx:
+        done = Verdict(Outcome.SUCCEEDED)
+        assert finish.finish(tx, run, done, owner="runner-1", now=clock.now(), retry_at=None)
+    said = usage_on(client.get(f"/ui/runs/{run_id}").body)
+    assert "all processes of attempt 1 Memory" in said
+    assert "At most 90 MB; it has no limit" in said
+    assert "75 % on average" in said
+    assert "now" not in said
 
 
 def test_a_large_value_is_folded_and_a_page_stays_small(

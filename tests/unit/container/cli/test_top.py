@@ -30,6 +30,8 @@ RUN = {
     "max_attempts": 3,
     "progress": 0.42,
     "progress_note": "b.png\x1b[2J",
+    "memory_mb": 311.6,
+    "processors": 0.8,
     "seconds": 75.0,
 }
 FOUND: dict[str, Any] = {
@@ -66,7 +68,7 @@ def test_a_screen_shows_what_runs_and_how_far_what_fails_and_what_is_due() -> No
     lines = screen(FOUND)
     text = "\n".join(lines)
     assert "Sauron 3.0.0  1 running, 4 queued, 1 runner" in lines[0]
-    assert "resize   0197a3f2-6c1d  1 min 15 s  ####...... 42%  b.png  attempt 2 of 3" in text
+    assert "resize   0197a3f2-6c1d  1 min 15 s  312 MB 80%  ####...... 42%  b.png  attempt 2 of 3" in text
     assert "no space" in text
     assert "left" not in text
     assert sum(line.startswith("job-") for line in lines) == 8  # ten rows, and the other tables have one each
@@ -99,11 +101,13 @@ def test_one_object_holds_the_screen(cli: Cli, store: Store, clock: ManualClock)
         assert running
         verdict = Verdict(Outcome.FAILED, error="no space")
         finish.finish(tx, failed, verdict, owner="me", now=clock.now(), retry_at=None)
-        leases.note_progress(tx, running, owner="me", fraction=0.5, note="half")
+        leases.note_progress(tx, running, owner="me", fraction=0.5, note="half", now=clock.now())
     found = cli("top", "--json").json
     assert [(one["job_id"], one["progress"], one["progress_note"]) for one in found["running"]] == [
         ("works", 0.5, "half")
     ]
+    assert (found["running"][0]["memory_mb"], found["running"][0]["processors"]) == (None, None)
+    assert "works" in "\n".join(screen(found))
     assert [(one["job_id"], one["run_id"], one["error"]) for one in found["failing"]] == [
         ("fails", failed.id, "no space")
     ]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.model.runs import Origin, Run, RunState, new_run_id
+from chalicelib.model.runs import Origin, Outcome, Run, RunState, Verdict, new_run_id
+from chalicelib.model.usage import NOTHING, Point, Usage
 from chalicelib.store import Store, history
-from chalicelib.store.queue import claims, enqueue, leases
+from chalicelib.store.queue import claims, enqueue, finish, leases
 from tests.conftest import ManualClock, define
 
 pytestmark = pytest.mark.every_store
@@ -47,7 +48,7 @@ def test_progress_is_noted_for_the_run_that_made_it_and_no_other_of_its_owner(
 ) -> None:
     one, other = claimed(store, clock, "me", "me")
     with store.write() as tx:
-        leases.note_progress(tx, one, owner="me", fraction=0.5, note="half")
+        leases.note_progress(tx, one, owner="me", fraction=0.5, note="half", now=clock.now())
     assert progress_of(store, one) == (0.5, "half")
     assert progress_of(store, other) == (None, None)
 
@@ -58,9 +59,46 @@ def test_progress_is_not_noted_for_another_owner_or_an_earlier_generation(
     (run,) = claimed(store, clock, "me")
     older = type(run)(**{name: getattr(run, name) for name in run.__slots__} | {"lease_generation": 0})
     with store.write() as tx:
-        leases.note_progress(tx, run, owner="other", fraction=0.5, note="half")
-        leases.note_progress(tx, older, owner="me", fraction=0.5, note="half")
+        leases.note_progress(tx, run, owner="other", fraction=0.5, note="half", now=clock.now())
+        leases.note_progress(tx, older, owner="me", fraction=0.5, note="half", now=clock.now())
     assert progress_of(store, run) == (None, None)
+
+
+def test_since_when_a_job_says_what_it_says_is_kept_until_it_runs_again(
+    store: Store, clock: ManualClock
+) -> None:
+    (run,) = claimed(store, clock, "me")
+    with store.write() as tx:
+        leases.note_progress(tx, run, owner="me", fraction=0.5, note="half", now=clock.now())
+        noted = history.run(tx, run.id)
+        assert noted
+        assert noted.progress_at == clock.now()
+        finish.release(tx, run, owner="me")
+        again = claims.claim(tx, owner="me", now=clock.now()).run
+    assert again
+    assert (again.progress, again.progress_at) == (None, None)
+
+
+def usage_of(store: Store, run: Run) -> Usage | None:
+    with store.read() as tx:
+        [attempt] = history.attempts_of(tx, run.id)
+    return attempt.usage
+
+
+def test_what_an_attempt_uses_is_noted_for_it_alone_and_not_after_its_end(
+    store: Store, clock: ManualClock
+) -> None:
+    one, other = claimed(store, clock, "me", "me")
+    used = NOTHING.followed_by(Point(10, 45.2, 0.93), ("pg_dump", "a\ud800b\x00"))
+    with store.write() as tx:
+        leases.note_usage(tx, one, used)
+    stored = NOTHING.followed_by(Point(10, 45.2, 0.93), ("pg_dump", "a?b\ufffd"))
+    assert (usage_of(store, one), usage_of(store, other)) == (stored, None)
+    with store.write() as tx:
+        done = Verdict(Outcome.SUCCEEDED)
+        assert finish.finish(tx, one, done, owner="me", now=clock.now(), retry_at=None)
+        leases.note_usage(tx, one, used.followed_by(Point(20, 1, 1), ()))
+    assert usage_of(store, one) == stored
 
 
 def test_a_note_is_stored_without_nul_and_not_longer_than_500_characters(
@@ -68,7 +106,7 @@ def test_a_note_is_stored_without_nul_and_not_longer_than_500_characters(
 ) -> None:
     (run,) = claimed(store, clock, "me")
     with store.write() as tx:
-        leases.note_progress(tx, run, owner="me", fraction=0.1, note="\x00" + "x" * 600)
+        leases.note_progress(tx, run, owner="me", fraction=0.1, note="\x00" + "x" * 600, now=clock.now())
     assert progress_of(store, run) == (0.1, "\ufffd" + "x" * 499)
 
 
