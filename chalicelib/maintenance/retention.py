@@ -77,6 +77,7 @@ def prune(
         break
     with store.read() as tx:
         crowded = run_pruning.crowded_jobs(tx, keep=settings.keep_runs_per_job + batch // 10)
+        unused = bundle.unused(tx, before=now - settings.keep_runs)
     for job_id in crowded[:most_batches]:
         with store.write() as tx:
             gone = run_pruning.prune_job(tx, job_id, keep=settings.keep_runs_per_job, most=batch)
@@ -87,7 +88,7 @@ def prune(
         silences.prune(tx, before=now - settings.keep_runs)
         sessions.prune(tx, before=now)
         run_days.prune(tx, before=(now - KEEP_DAYS).date())
-        bundle.prune_revisions(tx, before=now - settings.keep_runs)
+        bundle.forget(tx, unused)
     if runs:
         log.info("runs.pruned", count=runs)
     return Pruned(runs, chunks, told, acts, more or len(crowded) > most_batches)

@@ -169,16 +169,22 @@ def spec(tx: Tx, sha: str, job_id: str) -> JobSpec | None:
     return next((JobSpec.from_record(record) for record in records or () if record["id"] == job_id), None)
 
 
-def prune_revisions(tx: Tx, *, before: datetime) -> None:
-    """Forget revisions not in use, named by no run, and last active (or booted) before an instant."""
-    named = select(_q.revision).where(_q.revision == revisions.c.sha).exists()
-    tx.execute(
-        delete(revisions).where(
-            func.coalesce(revisions.c.activated_at, revisions.c.booted_at) < before,
-            ~named,
-            revisions.c.sha.not_in(in_use(tx)),
-        )
-    )
+def unused(tx: Tx, *, before: datetime) -> set[str]:
+    """Return revisions not in use, named by no run, and last activated (or booted) before an instant.
+
+    It reads all runs if there is an old revision, so it is not asked while others wait to write.
+    """
+    last = func.coalesce(revisions.c.activated_at, revisions.c.booted_at)
+    old = set(tx.execute(select(revisions.c.sha).where(last < before)).scalars()) - in_use(tx)
+    if not old:
+        return old
+    named = select(_q.revision).where(_q.revision.in_(sorted(old))).distinct()
+    return old - set(tx.execute(named).scalars())
+
+
+def forget(tx: Tx, shas: Collection[str]) -> None:
+    """Forget these revisions, but for those that came into use meanwhile."""
+    tx.execute(delete(revisions).where(revisions.c.sha.in_(sorted(set(shas) - in_use(tx)))))
 
 
 def in_use(tx: Tx, *, recent: int = 5) -> set[str]:

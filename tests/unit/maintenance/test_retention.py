@@ -15,6 +15,7 @@ from chalicelib.settings import Settings
 from chalicelib.store import Store, alerts, bundle, history, log_chunks, periods
 from chalicelib.store.queue import claims, finish
 from tests.conftest import ManualClock, define, job_record
+from tests.recorded_runs import record
 
 pytestmark = pytest.mark.every_store
 
@@ -135,6 +136,26 @@ def test_revisions_and_periods_go_when_no_run_and_no_ledger_needs_them(
     prune(store, clock, settings)
     with store.read() as tx:
         assert len(periods.periods_of(tx, "edited")) == 1
+
+
+def test_a_revision_that_a_run_names_or_that_comes_into_use_meanwhile_is_kept(
+    store: Store, clock: ManualClock
+) -> None:
+    named, back, gone, *newer = (letter * 40 for letter in "bcdefghi")
+    with store.write() as tx:
+        for sha in (named, back, gone, *newer):
+            bundle.add_revision(tx, sha, [job_record("j")], [], subject=None, author=None, now=clock.now())
+            bundle.mark_activated(tx, sha, now=clock.move(minutes=1))
+        bundle.change(tx, active_sha=newer[-1])
+    record(store, "j", RunState.SUCCEEDED, clock.now(), revision=named)
+    clock.move(days=11)
+    with store.read() as tx:
+        unused = bundle.unused(tx, before=clock.now())
+    assert unused == {back, gone}
+    with store.write() as tx:
+        bundle.change(tx, active_sha=back)
+        bundle.forget(tx, unused)
+        assert set(bundle.known_revisions(tx, {named, back, gone})) == {named, back}
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # the others are copied by pg_dump
