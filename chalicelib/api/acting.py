@@ -43,7 +43,7 @@ def acted(request: Request, caller: Caller, handle: Callable[[], Response]) -> R
     last = pattern.rpartition("/")[2]
     captured = " ".join(unquote(value) for value in (request.uri_params or {}).values())
     subject = captured or _SUBJECTS.get(last, last)
-    act = log.begin(who, _door(pattern, caller), _NAMES.get(last, last), subject)
+    act = log.begin(who, _door(pattern, caller), _NAMES.get(last, last), subject, address=caller.address)
     with log.recording(act):
         response = handle()
         if response.status_code >= HTTPStatus.BAD_REQUEST:
@@ -56,7 +56,7 @@ def one_of_many(caller: Caller, name: str, subject: str, reason: str | None) -> 
     """Carry out one of several acts of a form of the page in this block: each is recorded by itself."""
     log = PROCESS.get().audit_log
     who, door = (acts.LOCAL, Door.CLI) if caller.local else (caller.name, Door.PAGE)
-    with log.recording(log.begin(who, door, name, subject, reason=reason)):
+    with log.recording(log.begin(who, door, name, subject, reason=reason, address=caller.address)):
         yield
 
 

@@ -1,4 +1,4 @@
-"""/audit-log: who did what, through which door, and why."""
+"""/audit-log: who did what, from where, why, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from chalice.app import Blueprint
 
+from chalicelib.answers.act_effects import ActEffect, effects
 from chalicelib.clock import iso
 from chalicelib.model.acts import Door, Outcome
 from chalicelib.store import audit_log
@@ -34,7 +35,7 @@ AFTER = parameters.whole("after", "The `next_after` of the page before.", low=1,
     returns="AuditLogPage",
 )
 def entries() -> dict[str, Any]:
-    """List the acts of people and programs, newest first."""
+    """List the acts of people and programs, newest first, and what came of each as it stands now."""
     current = current_request()
     query = current.query
     limit = LIMIT.of(query)
@@ -50,14 +51,14 @@ def entries() -> dict[str, Any]:
             limit=limit + 1,
             after=AFTER.of(query) or None,
         )
-    shown = found[:limit]
+        shown = found[:limit]
+        came = effects(tx, shown, now=current.sauron.clock.now())
     more = len(found) > limit
-    return serializers.page_of(
-        "entries", [_json(one) for one in shown], next_after=str(shown[-1].id) if more else None
-    )
+    items = [_json(one, came.get(one.id)) for one in shown]
+    return serializers.page_of("entries", items, next_after=str(shown[-1].id) if more else None)
 
 
-def _json(entry: Entry) -> dict[str, Any]:
+def _json(entry: Entry, effect: ActEffect | None) -> dict[str, Any]:
     return {
         "id": entry.id,
         "at": iso(entry.at),
@@ -68,4 +69,12 @@ def _json(entry: Entry) -> dict[str, Any]:
         "reason": entry.reason,
         "outcome": entry.outcome,
         "detail": entry.detail,
+        "address": entry.address,
+        "effect": effect
+        and {
+            "text": effect.text,
+            "run_id": effect.run_id,
+            "run_state": effect.mark if effect.run_id else None,
+            "revision": effect.revision,
+        },
     }

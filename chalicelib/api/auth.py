@@ -20,7 +20,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from chalice.app import Request
 from sqlalchemy.exc import SQLAlchemyError
@@ -32,7 +32,7 @@ from chalicelib.store import sessions
 from chalicelib.wiring import PROCESS
 
 from . import session_cookie
-from .client_network import client_network
+from .client_network import client_address, client_network
 from .page_addresses import SIGN_IN, SIGN_OUT, mount, over_https, sign_in_address
 from .problems import ProblemError
 
@@ -81,12 +81,14 @@ class Caller:
     """The sender of a request: the name of the token (None while the API is open) and its scope.
 
     `local`: this machine's command line, whose name is its user's. `by_cookie`: a browser that signed in.
+    `address`: where the request came from over the network.
     """
 
     name: str | None
     scope: str
     local: bool = False
     by_cookie: bool = False
+    address: str | None = field(default=None, compare=False)
 
     def may(self, scope: str) -> bool:
         """Return whether the caller's scope includes this one."""
@@ -163,6 +165,11 @@ def identify(request: Request, settings: Settings) -> Caller:
 
     Raises ProblemError: 401 for an unknown one, 429 for one of many wrong tokens.
     """
+    caller = _identified(request, settings)
+    return caller if caller.local else replace(caller, address=client_address(request))
+
+
+def _identified(request: Request, settings: Settings) -> Caller:
     scheme, sent = _credential(request)
     if scheme == "bearer" and hmac.compare_digest(sent, internal_token().encode()):
         by = request.headers.get("x-sauron-by", "")
@@ -222,8 +229,7 @@ def _unknown(
 
 def refuse_many(request: Request) -> None:
     """Count a wrong token or signature. Raises ProblemError 429 if its network has sent too many."""
-    identity = request.context.get("identity") or {}
-    wait = PROCESS.wrong_tokens.note(client_network(str(identity.get("sourceIp", ""))))
+    wait = PROCESS.wrong_tokens.note(client_network(client_address(request) or ""))
     if wait is not None:
         raise ProblemError(
             429,

@@ -40,7 +40,15 @@ def rollback(body: RollbackBody) -> dict[str, Any]:
 
 
 def judged(report: SyncReport) -> SyncReport:
-    """Return a report; for the audit log one without success is a refusal."""
+    """Return a report; the audit log is told what it led to, one without success as a refusal."""
     if not report.success and report.message != STILL_RUNNING:
         acts.refuse(report.message)
+    if report.success and report.sha:
+        acts.led_to(
+            revision=report.sha,
+            unchanged=report.unchanged,
+            added=len(report.jobs_added),
+            removed=len(report.jobs_removed),
+            rescheduled=len(report.jobs_rescheduled),
+        )
     return report

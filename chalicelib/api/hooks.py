@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
@@ -20,10 +21,12 @@ from chalice.app import Blueprint, Request, Response
 from chalicelib.model import pushes
 from chalicelib.model.acts import Door
 from chalicelib.model.pushes import BRANCH, PUSH_EVENTS, Change
+from chalicelib.operations import acts
 from chalicelib.settings import Settings
 from chalicelib.store import bundle
 
 from .auth import refuse_many
+from .client_network import client_address
 from .content import PUSH_ROUTE, content_type
 from .problems import ProblemError
 from .routing import as_json, current_request, post
@@ -33,6 +36,7 @@ blueprint = Blueprint(__name__)
 # Hosts that send the first sign as well, with a SHA-1, send the second one too.
 _SIGNATURES = ("x-hub-signature-256", "x-hub-signature")
 _PREFIX = "sha256="
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @post(
@@ -70,7 +74,10 @@ def push() -> Response:
         return _ignored(_why_ignored(found, wanted, pinned=state.pinned_ref))
     log = current.sauron.audit_log
     reason = f"push of {hit.sha[:12]}" if hit.sha else "push"
-    with log.recording(log.begin(host, Door.HOOK, "sync", str(hit.branch), reason=reason)):
+    address = client_address(current.request)
+    with log.recording(log.begin(host, Door.HOOK, "sync", str(hit.branch), reason=reason, address=address)):
+        if hit.sha and _COMMIT.fullmatch(hit.sha):
+            acts.led_to(pushed=hit.sha)
         current.sauron.pushed_syncs.ask()
     return as_json({"accepted": True, "message": f"The sync of branch {hit.branch} is starting."}, status=202)
 

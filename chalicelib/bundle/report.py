@@ -12,7 +12,7 @@ class SyncReport:
     """How a sync or rollback went, and the jobs it changed.
 
     `fault`: the step that failed, if one did. `remarks`: what the author of the revision should know, each as
-    {file, line, text, cure}.
+    {file, line, text, cure}. `unchanged`: the revision was in force before.
     """
 
     success: bool
@@ -23,3 +23,4 @@ class SyncReport:
     jobs_rescheduled: tuple[str, ...] = ()
     fault: str | None = None
     remarks: tuple[Mapping[str, Any], ...] = ()
+    unchanged: bool = False

@@ -177,7 +177,7 @@ def _unchanged(store: Store, clock: Clock, loader: Loader, sha: str, pin: str | 
         bundle.change(tx, **_success_columns(now, loader), pinned_ref=pin)
         outbox.put_jobs(tx, now=now)
         remarks = bundle.state(tx).remarks
-    return SyncReport(True, f"Already at {sha[:12]}.", sha, remarks=remarks)
+    return SyncReport(True, f"Already at {sha[:12]}.", sha, remarks=remarks, unchanged=True)
 
 
 def _load_and_activate(

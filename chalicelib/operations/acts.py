@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -46,7 +47,8 @@ class Act:
 
     `budget`: how many acts of this sender and door may be done in an hour; None: any number. `lasts`: no
     transaction records it; with a budget `begun` is then its row. `refusal` says why it was refused, once it
-    is; with `unrecordable` the store itself refused it.
+    is; with `unrecordable` the store itself refused it. `address` is where it came from over the network,
+    `result` what it made or led to.
     """
 
     who: str
@@ -56,7 +58,9 @@ class Act:
     reason: str | None = None
     budget: int | None = None
     lasts: bool = False
+    address: str | None = None
     begun: int | None = None
+    result: dict[str, Any] | None = None
     refusal: str | None = None
     recorded: bool = False
     unrecordable: bool = False
@@ -89,10 +93,21 @@ def only_asked() -> None:
         act.recorded = True
 
 
-def record(tx: Tx, now: datetime) -> None:
-    """Record the current act, if there is one, in the transaction that does it. Raises BudgetError."""
+def led_to(**result: Any) -> None:
+    """Note what the current act made or led to."""
+    act = _current.get()
+    if act is not None:
+        act.result = result
+
+
+def record(tx: Tx, now: datetime, **result: Any) -> None:
+    """Record the current act, if there is one, in the transaction that does it, with what it led to.
+
+    Raises BudgetError.
+    """
     act = _current.get()
     if act is not None and not act.recorded and act.begun is None:
+        act.result = result or act.result
         _record_done(tx, act, now)
 
 
@@ -117,6 +132,7 @@ class AuditLog:
         reason: str | None = None,
         budget: int | None = None,
         lasts: bool = False,
+        address: str | None = None,
     ) -> Act:
         """Return an act of somebody; None is whoever sends requests while the API is open."""
         return Act(
@@ -127,6 +143,7 @@ class AuditLog:
             reason,
             budget,
             lasts,
+            address,
             masked=lambda text: self._masker().text(text),
         )
 
@@ -175,7 +192,7 @@ class AuditLog:
             with self._store.write() as tx:
                 now = self._clock.now()
                 if act.begun is not None:
-                    audit_log.end(tx, act.begun, done=act.refusal is None)
+                    audit_log.end(tx, act.begun, done=act.refusal is None, result=act.result)
                     act.recorded = act.refusal is None
                 if act.recorded:
                     return
@@ -214,6 +231,8 @@ def _add(tx: Tx, act: Act, now: datetime, outcome: Outcome, detail: str | None =
         reason=None if act.reason is None else _stored(act.masked(act.reason))[:DETAIL],
         outcome=outcome,
         detail=None if detail is None else _stored(act.masked(detail))[:DETAIL],
+        address=act.address,
+        result=act.result if outcome is Outcome.DONE else None,
     )
 
 

@@ -21,7 +21,6 @@ from chalicelib.errors import (
     PausedError,
     RunStateError,
     UnknownRunnerError,
-    UntilError,
 )
 from chalicelib.model.jobs import Job, Override
 from chalicelib.model.runs import FINAL, Origin, Run
@@ -32,7 +31,7 @@ from chalicelib.store.queue.pauses import Pause
 from sauron_jobs_loader.masking import Masker
 
 from . import acts
-from .requests import AskModel, check_params, find_job, new_row, no_model, require_on
+from .requests import AskModel, check_params, check_until, find_job, new_row, no_model, require_on
 
 log = logs.get(__name__)
 
@@ -138,7 +137,7 @@ class Operations:
             made = enqueue.put_requested(tx, row)
             if made.id != row["id"]:  # somebody with the same key was faster
                 return _same_request(made, request)
-            acts.record(tx, self._clock.now())
+            acts.record(tx, self._clock.now(), run=made.id)
         log.info("run.requested", job_id=job_id, run_id=made.id, by=request.by)
         return made
 
@@ -149,7 +148,7 @@ class Operations:
             check_until(request.until, now)
             pause = Pause(now, request.until, request.by, self._masked(request.reason))
             pauses.begin(tx, pause)
-            acts.record(tx, now)
+            acts.record(tx, now, until=pause.until and iso(pause.until))
         log.info("pause.started", by=pause.by, reason=pause.reason, until=pause.until and iso(pause.until))
         self._wake()
         return pause
@@ -159,7 +158,7 @@ class Operations:
         with self._store.write() as tx:
             now = self._clock.now()
             ended = pauses.end(tx, now=now)
-            acts.record(tx, now)
+            acts.record(tx, now, ended=ended)
         log.info("pause.ended", by=by, was_paused=ended)
         self._wake()
         return ended
@@ -189,7 +188,7 @@ class Operations:
             outbox.put_job(tx, job_id, now=now)
             before, job = job, find_job(tx, job_id)
             standings.note(tx, before, job, at=now)
-            acts.record(tx, now)
+            acts.record(tx, now, until=until and iso(until))
         log.info(
             "job.switched", job_id=job_id, enabled=enabled, by=by, reason=reason, until=until and iso(until)
         )
@@ -205,9 +204,10 @@ class Operations:
         why = f"cancelled by {by}" if by else "cancelled"
         with self._store.write() as tx:
             run = history.find(tx, run_id)
-            if finish.request_cancel(tx, run.id, why=why, now=self._clock.now()) is None:
+            before = finish.request_cancel(tx, run.id, why=why, now=self._clock.now())
+            if before is None:
                 raise RunStateError(run.id, run.state, "cancelled")
-            acts.record(tx, self._clock.now())
+            acts.record(tx, self._clock.now(), run=run.id, was=before)
             run = history.find(tx, run.id)
         log.info("run.cancel_requested", job_id=run.job_id, run_id=run.id, by=by)
         self._review([run.job_id])
@@ -234,7 +234,7 @@ class Operations:
             former, job = _retryable(tx, run_id)
             key = idempotency_key
             if key is not None and (known := history.by_idempotency_key(tx, job.id, key)) is not None:
-                return known
+                return _made_before(known)
             row = new_row(
                 job.spec,
                 self._clock.now(),
@@ -248,8 +248,8 @@ class Operations:
             row |= {"parents": former.parents, "idempotency_key": key}
             made = enqueue.put_requested(tx, row)
             if made.id != row["id"]:  # somebody with the same key was faster
-                return made
-            acts.record(tx, self._clock.now())
+                return _made_before(made)
+            acts.record(tx, self._clock.now(), run=made.id)
         log.info("run.requested", job_id=made.job_id, run_id=made.id, by=by, retry_of=former.id)
         self._wake()
         return made
@@ -279,6 +279,11 @@ def _same_request(known: Run, request: TriggerRequest) -> Run:
     params = dict(request.params) if request.params else None
     if (known.params or None, known.force) != (params, request.force):
         raise IdempotencyError(str(request.idempotency_key))
+    return _made_before(known)
+
+
+def _made_before(known: Run) -> Run:
+    acts.led_to(run=known.id, made_before=True)
     return known
 
 
@@ -290,9 +295,3 @@ def _retryable(tx: Tx, run_id: str) -> tuple[Run, Job]:
     job = find_job(tx, former.job_id)
     require_on(job)
     return former, job
-
-
-def check_until(until: datetime | None, now: datetime) -> None:
-    """Raise UntilError for an end that is past."""
-    if until is not None and until <= now:
-        raise UntilError(iso(until), iso(now))

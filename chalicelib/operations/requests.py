@@ -1,4 +1,4 @@
-"""What a request for a run is checked by and made into: the job it names, its params, its row."""
+"""What a request for a run or a switch is checked by and made into: the job it names, its params, its row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.clock import iso
-from chalicelib.errors import JobDisabledError, ParamsError, RemovedJobError, UnknownJobError
+from chalicelib.errors import JobDisabledError, ParamsError, RemovedJobError, UnknownJobError, UntilError
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.params import faults
 from chalicelib.model.runs import Origin, Run, RunId, RunState, new_run_id
@@ -113,3 +113,9 @@ def _why_off(job: Job) -> str:
         return "enabled=False in the bundle"
     parts = ["switched off", f"by {job.override.by}" if job.override.by else "", job.override.reason or ""]
     return ", ".join(part for part in parts if part)
+
+
+def check_until(until: datetime | None, now: datetime) -> None:
+    """Raise UntilError for an end that is past."""
+    if until is not None and until <= now:
+        raise UntilError(iso(until), iso(now))

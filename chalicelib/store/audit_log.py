@@ -5,12 +5,12 @@ Rows are only added, and deleted by retention: too old, or beyond a number.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 
 from chalicelib.model.acts import Door, Outcome
 
@@ -41,7 +41,7 @@ class Entry:
     result: dict[str, Any] | None = None
 
 
-_COLUMNS = ("at", "who", "door", "act", "subject", "reason", "outcome", "detail")
+_COLUMNS = ("at", "who", "door", "act", "subject", "reason", "outcome", "detail", "address", "result")
 _add = Statement(insert(audit_log).returning(_c.id), columns=_COLUMNS)
 
 
@@ -56,17 +56,20 @@ def add(
     reason: str | None,
     outcome: Outcome,
     detail: str | None = None,
+    address: str | None = None,
+    result: Mapping[str, Any] | None = None,
 ) -> int:
     """Record one act; return its id."""
-    row = {"at": at, "who": who, "door": door, "act": act, "subject": subject}
-    made: int = _add.value(tx, row | {"reason": reason, "outcome": outcome, "detail": detail})
+    row: dict[str, Any] = {"at": at, "who": who, "door": door, "act": act, "subject": subject}
+    row |= {"reason": reason, "outcome": outcome, "detail": detail, "address": address, "result": result}
+    made: int = _add.value(tx, row)
     return made
 
 
-def end(tx: Tx, entry: int, *, done: bool) -> None:
+def end(tx: Tx, entry: int, *, done: bool, result: Mapping[str, Any] | None = None) -> None:
     """Note that an act that was recorded at its beginning is done; forget it if it came to nothing."""
     if done:
-        tx.execute(update(audit_log).where(_c.id == entry).values(detail=None))
+        tx.execute(update(audit_log).where(_c.id == entry).values(detail=None, result=result))
     else:
         tx.execute(delete(audit_log).where(_c.id == entry))
 
@@ -92,10 +95,33 @@ def entries(
     wanted += [_c.outcome.in_(outcomes)] if outcomes else []
     wanted += [_c.at >= since] if since is not None else []
     wanted += [_c.id < after] if after is not None else []
-    found = tx.execute(select(audit_log).where(*wanted).order_by(_c.id.desc()).limit(limit))
+    return _entries(tx, select(audit_log).where(*wanted).order_by(_c.id.desc()).limit(limit))
+
+
+_later = audit_log.alias("later")
+
+
+def next_acts(tx: Tx, ids: Sequence[int], acts: Collection[str]) -> dict[int, Entry]:
+    """Return, for each of these acts that has one, the next act of these names on the same subject."""
+    following = (
+        select(_later.c.id)
+        .where(_later.c.subject == _c.subject, _later.c.id > _c.id)
+        .where(_later.c.act.in_(acts), _later.c.outcome == Outcome.DONE)
+        .order_by(_later.c.id)
+        .limit(1)
+        .correlate(audit_log)
+        .scalar_subquery()
+    )
+    pairs = {row[0]: row[1] for row in tx.execute(select(_c.id, following).where(_c.id.in_(ids)))}
+    found = _entries(tx, select(audit_log).where(_c.id.in_([one for one in pairs.values() if one])))
+    known = {one.id: one for one in found}
+    return {of: known[one] for of, one in pairs.items() if one}
+
+
+def _entries(tx: Tx, query: Select[Any]) -> list[Entry]:
     return [
         Entry(**{**row, "door": Door(row["door"]), "outcome": Outcome(row["outcome"])})
-        for row in found.mappings()
+        for row in tx.execute(query).mappings()
     ]
 
 

@@ -6,7 +6,7 @@ are added.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from operator import attrgetter
@@ -37,6 +37,7 @@ from .schema import QUEUED, attempts, job_queue, jobs, word
 AT_ONCE = 500  # jobs asked for in one statement
 LOOKED_AT = 5000  # runs in which a text is looked for at once
 MATCHES_SHOWN = 10  # runs that an ambiguous id names
+BEGINNING = 500  # characters of an error or a reason
 _q = job_queue.c
 
 
@@ -80,6 +81,31 @@ def jobs_of(tx: Tx, run_ids: Sequence[str]) -> dict[str, str]:
     if not run_ids:
         return {}
     return {row.id: row.job_id for row in tx.execute(select(_q.id, _q.job_id).where(_q.id.in_(run_ids)))}
+
+
+@dataclass(frozen=True, slots=True)
+class RunInBrief:
+    """How a run stands, without what it was given, returned and reports."""
+
+    id: str
+    state: RunState
+    due_at: datetime
+    attempt: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str | None
+    reason: str | None
+    cancel_reason: str | None
+
+
+_cut = {text.name: func.substr(text, 1, BEGINNING).label(text.name) for text in (_q.error, _q.reason)}
+_brief = select(*(_cut.get(field.name, _q[field.name]) for field in fields(RunInBrief)))
+
+
+def in_brief(tx: Tx, run_ids: Collection[str]) -> dict[str, RunInBrief]:
+    """Return how each of these runs stands, with the beginnings of its texts; those not kept are left out."""
+    rows = tx.execute(_brief.where(_q.id.in_(run_ids))).mappings()
+    return {row["id"]: RunInBrief(**{**row, "state": RunState(row["state"])}) for row in rows}
 
 
 def find(tx: Tx, given: str) -> Run:

@@ -13,7 +13,7 @@ import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -242,6 +242,18 @@ def _written(spec: JobSpec) -> str:
 def set_override(tx: Tx, job_id: str, override: Override) -> None:
     """Put an operator's switch in place of any earlier one."""
     upsert(tx, overrides, {"job_id": job_id}, dataclasses.asdict(override))
+
+
+_switches = select(_j.job_id, _o.enabled, _o.at).join(overrides, _o.job_id == _j.job_id, isouter=True)
+
+
+def switches(tx: Tx, job_ids: Collection[str]) -> dict[str, tuple[bool, datetime] | None]:
+    """Return whether an operator switched each of these jobs on or off, and when; None: git decides.
+
+    Jobs that are not in force are left out.
+    """
+    rows = tx.execute(_switches.where(_j.job_id.in_(job_ids), _j.removed_at.is_(None)))
+    return {job_id: None if at is None else (enabled, at) for job_id, enabled, at in rows}
 
 
 def clear_override(tx: Tx, job_id: str) -> None:

@@ -14,8 +14,8 @@ from chalicelib.bundle.report import SyncReport
 from chalicelib.clock import iso
 from chalicelib.errors import RunStateError, UnknownRevisionError
 from chalicelib.model.runs import FINAL, Run
-from chalicelib.operations.operations import SwitchRequest, TriggerRequest, check_until
-from chalicelib.operations.requests import find_job
+from chalicelib.operations.operations import SwitchRequest, TriggerRequest
+from chalicelib.operations.requests import check_until, find_job
 from chalicelib.store import bundle, history
 from chalicelib.store.queue import pauses
 
@@ -212,6 +212,7 @@ TOOLS = (
         _Pause,
         _pause,
         lambda given: "unpause" if given.get("enabled") is False else "pause",
+        subject="everything",
     ),
     Tool(
         "sync",

@@ -99,7 +99,7 @@ def _called(sauron: Sauron, caller: Caller, tool: Tool, given: Mapping[str, Any]
 
 def _recorded(sauron: Sauron, caller: Caller, tool: Tool, given: Mapping[str, Any]) -> Any:
     name = tool.acts(dict(given)) if tool.acts else tool.name
-    subject = next((str(given[key]) for key in _SUBJECTS if given.get(key)), "bundle")
+    subject = next((str(given[key]) for key in _SUBJECTS if given.get(key)), tool.subject)
     reason = given.get("reason")
     act = sauron.audit_log.begin(
         caller.name,
@@ -109,6 +109,7 @@ def _recorded(sauron: Sauron, caller: Caller, tool: Tool, given: Mapping[str, An
         reason=reason if isinstance(reason, str) else None,
         budget=sauron.settings.assistant_budget,
         lasts=tool.lasts,
+        address=caller.address,
     )
     return sauron.audit_log.recording(act)
 

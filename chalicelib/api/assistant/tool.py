@@ -57,7 +57,7 @@ class Result:
 class Tool:
     """One tool. `acts` names what it does in the audit log; None: it changes nothing.
 
-    `lasts`: no transaction of its own records the act.
+    `lasts`: no transaction of its own records the act. `subject` is what it acts on unless it is told.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Tool:
     do: Callable[[Asked], Result]
     acts: Callable[[dict[str, Any]], str] | None = None
     lasts: bool = False
+    subject: str = "bundle"
 
 
 def bounded(facts: dict[str, Any]) -> dict[str, Any]:

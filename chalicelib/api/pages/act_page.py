@@ -23,7 +23,7 @@ from chalicelib.cron.zones import find_zone
 from chalicelib.errors import ParamsError, SauronError, ScheduleError, UnknownRefError, UntilError
 from chalicelib.model.instants import InstantError
 from chalicelib.operations import acts
-from chalicelib.operations.operations import check_until
+from chalicelib.operations.requests import check_until
 from chalicelib.web.zoned import Sentence
 
 from .form import CHOICE, PARAMS, Form, typed

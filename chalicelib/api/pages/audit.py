@@ -1,12 +1,14 @@
-"""The audit log as a page: who did what, through which door, and why."""
+"""The audit log as a page: who did what, from where, why, and what came of it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.answers.act_effects import ActEffect, effects
 from chalicelib.answers.job_health import failing
 from chalicelib.api import parameters
 from chalicelib.api.audit_log import ACT, AFTER, DOOR, OUTCOME, SINCE, SUBJECT, WHO
@@ -16,6 +18,7 @@ from chalicelib.clock import iso
 from chalicelib.model.acts import Door, Outcome
 from chalicelib.store import audit_log, history
 from chalicelib.store.audit_log import Entry
+from chalicelib.web.zoned import Sentence
 
 from .frame import SAID, page
 
@@ -45,9 +48,10 @@ def audit() -> Response:
             limit=limit + 1,
             after=after,
         )
+        shown = found[:limit]
         red = failing(tx)
-        jobs_of = history.jobs_of(tx, [one.subject for one in found if RUN_ID.fullmatch(one.subject)])
-    shown = found[:limit]
+        jobs_of = history.jobs_of(tx, [one.subject for one in shown if RUN_ID.fullmatch(one.subject)])
+        came = effects(tx, shown, now=current.sauron.clock.now())
     narrowed = asked.kept(("who", "door", "act", "subject", "outcome"))
     kept = (
         narrowed | ({"since": iso(since)} if since else {}) | ({"limit": str(limit)} if limit < SHOWN else {})
@@ -57,7 +61,7 @@ def audit() -> Response:
         "audit.html",
         here="audit",
         failing=red,
-        entries=[(one, _place(one), jobs_of.get(one.subject)) for one in shown],
+        entries=[(one, _place(one), jobs_of.get(one.subject), _seen(came.get(one.id))) for one in shown],
         kept=kept,
         since=since,
         spans=[(name, urlencode(narrowed | {"since": iso(now - span)})) for name, span in SPANS.items()],
@@ -67,6 +71,23 @@ def audit() -> Response:
         outcomes=list(Outcome),
         following=urlencode(kept | {"after": str(shown[-1].id)}) if len(found) > limit else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came of an act: the words, the mark of the state, and the page that shows more."""
+
+    words: Sentence
+    mark: str | None
+    place: str | None
+
+
+def _seen(effect: ActEffect | None) -> Seen | None:
+    if effect is None:
+        return None
+    place = f"/ui/runs/{effect.run_id}" if effect.run_id else None
+    place = f"/ui/bundle#r{effect.revision}" if effect.revision else place
+    return Seen(Sentence(effect.form, effect.parts), effect.mark, place)
 
 
 def _place(entry: Entry) -> str | None:

@@ -65,14 +65,14 @@ def sign_in() -> Response:
     if sent is None:
         return _form(current, following, status=422, refused="Field 'token': write the token.")
     token = _known(sent, settings)
-    audit = current.sauron.audit_log
+    audit, address = current.sauron.audit_log, current.caller.address
     if token is None:
         refuse_many(current.request)
-        with audit.recording(audit.begin(None, Door.PAGE, "sign_in", SUBJECT)):
-            acts.refuse(f"a wrong token, from {_address(current)}")
+        with audit.recording(audit.begin(None, Door.PAGE, "sign_in", SUBJECT, address=address)):
+            acts.refuse("a wrong token")
         wrong = "Field 'token': it is not one of those in SAURON_API_TOKENS."
         return _form(current, following, status=401, refused=wrong)
-    with audit.recording(audit.begin(token.name, Door.PAGE, "sign_in", SUBJECT)):
+    with audit.recording(audit.begin(token.name, Door.PAGE, "sign_in", SUBJECT, address=address)):
         value = session_cookie.value(token, PROCESS.clock.now())
     secure = over_https(current.request, settings)
     return _led(current, following, cookie=session_cookie.given(value, path=current.mount, secure=secure))
@@ -83,9 +83,10 @@ def sign_out() -> Response:
     """End the session, so that a copy of its cookie counts no more; remove the cookie; lead to the form."""
     current = current_request()
     settings = PROCESS.settings()
-    if current.caller.by_cookie:
-        audit = current.sauron.audit_log
-        with audit.recording(audit.begin(current.caller.name, Door.PAGE, "sign_out", SUBJECT)):
+    caller, audit = current.caller, current.sauron.audit_log
+    if caller.by_cookie:
+        act = audit.begin(caller.name, Door.PAGE, "sign_out", SUBJECT, address=caller.address)
+        with audit.recording(act):
             _end_session(current, settings)
     secure = over_https(current.request, settings)
     removed = session_cookie.taken(path=current.mount, secure=secure)
@@ -155,8 +156,3 @@ def _led(current: CurrentRequest, path: str, *, cookie: str | None = None) -> Re
     if cookie:
         headers["Set-Cookie"] = cookie
     return Response(body="", headers=headers, status_code=303)
-
-
-def _address(current: CurrentRequest) -> str:
-    identity = current.request.context.get("identity") or {}
-    return str(identity.get("sourceIp") or "an unknown address")

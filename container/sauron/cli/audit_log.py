@@ -1,4 +1,4 @@
-"""The command `audit-log`: who did what."""
+"""The command `audit-log`: who did what, and what came of it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def audit_log(
     limit: int,
     after: str | None,
 ) -> None:
-    """List who did what, through which door, and why; newest first."""
+    """List who did what, why, and what came of it; newest first."""
     found = client.get(
         "/audit-log",
         who=who,
@@ -78,15 +78,16 @@ def audit_log(
         say("No act matches.")
         return
     table(
-        [f"at ({zone()})", "who", "door", "act", "subject", "outcome", "why"],
+        [f"at ({zone()})", "who", "door", "from", "act", "subject", "outcome", "why"],
         [
             [
                 moment(one["at"]),
                 one["who"],
                 one["door"],
+                one["address"],
                 one["act"],
                 one["subject"],
-                one["outcome"],
+                one["effect"]["text"] if one["effect"] else one["outcome"],
                 one["detail"] or one["reason"],
             ]
             for one in found["entries"]

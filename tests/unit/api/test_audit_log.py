@@ -12,10 +12,11 @@ from chalicelib.api.acting import NOT_ACTS
 from chalicelib.api.assistant.calls import call
 from chalicelib.api.auth import Caller, internal_token
 from chalicelib.clock import iso
+from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.store import history
 from chalicelib.wiring import Sauron
 from tests.conftest import START, ManualClock, define
-from tests.unit.api.client import Client, basic, bearer
+from tests.unit.api.client import Client, basic, bearer, execute
 from tests.unit.api.conftest import Build
 
 TOKENS = "grafana:read:read-token-1,bot:trigger:trigger-token-1,jarvis:operate:operate-token-1"
@@ -48,7 +49,28 @@ def test_an_act_is_recorded_with_who_door_subject_and_reason(guarded: Sauron, cl
         "reason": "disk is full",
         "outcome": "done",
         "detail": None,
+        "address": "127.0.0.1",
+        "effect": {
+            "text": "off until somebody switches it again",
+            "run_id": None,
+            "run_state": None,
+            "revision": None,
+        },
     }
+
+
+def test_a_trigger_says_how_its_run_stands_now(guarded: Sauron, clock: ManualClock) -> None:
+    run = bearer("trigger-token-1").post("/jobs/backup/trigger").json["queue_id"]
+    bearer("trigger-token-1").post("/sync")
+
+    def came() -> tuple[Any, Any]:
+        refused, done = entries()
+        return refused["effect"], done["effect"]
+
+    waits = {"text": "waiting for 0 s", "run_id": run, "run_state": "queued", "revision": None}
+    assert came() == (None, waits)
+    execute(guarded, clock, Verdict(Outcome.SUCCEEDED), seconds=4)
+    assert came() == (None, waits | {"text": "succeeded in 4.0 s", "run_state": "succeeded"})
 
 
 def test_every_door_names_itself(guarded: Sauron) -> None:

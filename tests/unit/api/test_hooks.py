@@ -135,6 +135,7 @@ def test_a_push_to_the_followed_branch_is_accepted_and_recorded(asked: Asked, ho
         "done",
     )
     assert entry["reason"] == f"push of {SHA[:12]}"
+    assert entry["effect"]["text"] == f"{SHA[:7]} was not activated"
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -306,3 +307,8 @@ def test_only_this_route_takes_a_long_body(asked: Asked) -> None:
     assert send("github", headers, payload).status == 202
     assert Client().ask("POST", "/sync", b"x" * (1 << 20)).status == 413
     assert send("github", headers, b"x" * (25 << 20) + b"x").status == 413
+
+
+def test_what_a_push_names_as_its_commit_is_kept_only_if_it_is_one(asked: Asked) -> None:
+    assert send("github", *of_github("refs/heads/main", "an <i>id</i>")).status == 202
+    assert entries()[0]["effect"] is None

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 
+from chalicelib.clock import iso
+from chalicelib.model.runs import Outcome, Verdict
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
-from tests.unit.api.client import Client
+from tests.unit.api.client import Client, execute
 
 
 def acts(page: str) -> list[str]:
@@ -82,3 +85,37 @@ def test_an_act_on_a_run_names_its_job(sauron: Sauron, client: Client) -> None:
         f'href="/ui/runs/{run_id}" title="{run_id}">nightly-backup</a><small>run {run_id[:13]}</small>'
         in page
     )
+
+
+def row(page: str, act: str) -> str:
+    """Return the text of the row of an act, and its tags that matter."""
+    found = re.search(rf"<tr>(?:(?!</tr>).)*<td>{act}</td>(?:(?!</tr>).)*</tr>", page, re.DOTALL)
+    assert found
+    return re.sub(r"<svg.*?</svg>", "", found[0])
+
+
+def test_an_act_says_what_came_of_it_with_a_link_and_how_that_stands_now(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    run = client.post("/jobs/nightly-backup/trigger").json["queue_id"]
+    said = f'<a class="quiet" href="/ui/runs/{run}">'
+    assert f"{said}waiting for 0 s</a>" in row(client.get("/ui/audit").body, "trigger")
+    execute(sauron, clock, Verdict(Outcome.FAILED, error="<b>no</b> {} \u202edisk"), seconds=4)
+    page = client.get("/ui/audit").body
+    assert f"{said}failed after 4.0 s: &lt;b&gt;no&lt;/b&gt; {{}} disk</a>" in row(page, "trigger")
+    assert 'href="#m-failed"' in page
+    until = iso(clock.now() + timedelta(hours=20))
+    client.post("/jobs/nightly-backup/disable", {"until": until})
+    disabled = row(client.get("/ui/audit?tz=Europe/Berlin").body, "disable")
+    assert re.search(rf'off until <time datetime="{until[:16]}[^>]*>Tue 03 Mar 09:00</time>', disabled)
+
+
+def test_a_refusal_stands_where_others_have_what_came_of_them(sauron: Sauron, client: Client) -> None:
+    client.post("/jobs/digest/trigger", {"reason": "at once"})
+    refused = row(client.get("/ui/audit").body, "trigger")
+    assert re.search(r"refused</span><small>Job .*disabled.*</small></td>\s*<td>at once</td>", refused)
+
+
+def test_an_act_says_from_where_it_came(sauron: Sauron, client: Client) -> None:
+    client.post("/jobs/nightly-backup/disable")
+    assert "<small>by http from 127.0.0.1</small>" in client.get("/ui/audit").body

@@ -11,6 +11,8 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib import wiring
+from chalicelib.api.assistant.calls import call
+from chalicelib.api.auth import Caller
 from chalicelib.clock import iso
 from chalicelib.settings import Settings
 from chalicelib.store import bundle
@@ -225,4 +227,38 @@ def test_a_bundle_is_planned_synced_confirmed_and_rolled_back_by_its_page(
         ("sync", "refused"),
         ("sync", "done"),
         ("rollback", "done"),
+    ]
+    second = repository.git("rev-parse", "HEAD")
+    assert [one["effect"] and one["effect"]["revision"] for one in reversed(entries)] == [
+        first,
+        None,
+        second,
+        first,
+    ]
+    assert [one["effect"] and one["effect"]["text"] for one in reversed(entries)] == [
+        f"{first[:7]} in force, pinned, 4 jobs added",
+        None,
+        f"{second[:7]} replaced since, 3 jobs removed",
+        f"{first[:7]} in force, pinned, 3 jobs added",
+    ]
+    assert f'href="/ui/bundle#r{second}"' in client.get("/ui/audit").body
+    assert f'<li id="r{second}">' in page
+
+
+@pytest.mark.process
+def test_the_assistants_sync_says_which_revision_it_brought_also_if_that_was_in_force(
+    repository: BundleRepository, client: Client
+) -> None:
+    """Its row is written when it begins, and completed when it ends."""
+    sha = repository.git("rev-parse", "HEAD")
+    sauron = wiring.PROCESS.get()
+    for _ in range(2):
+        given = {"apply": True, "reason": "r"}
+        assert not call(sauron, Caller("jarvis", "operate"), "sync", given).refused
+    assert client.post("/sync").status == 200
+    found = client.get("/audit-log").json["entries"]
+    assert [(one["door"], one["effect"]["text"]) for one in found] == [
+        ("http", f"{sha[:7]} in force, it was in force before"),
+        ("mcp", f"{sha[:7]} in force, it was in force before"),
+        ("mcp", f"{sha[:7]} in force, 4 jobs added"),
     ]

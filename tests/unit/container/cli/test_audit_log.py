@@ -14,6 +14,7 @@ def test_what_this_command_line_did_is_listed_with_its_reason(cli: Cli) -> None:
         assert word in said.out
     (entry,) = cli("audit-log", "--json", "--who", "local", "--since", "900000h").json["entries"]
     assert (entry["who"], entry["door"], entry["reason"]) == ("local", "cli", "a try")
+    assert entry["address"] is None
     assert cli("audit-log", "--json", "--act", "enable").json["entries"] == []
 
 
@@ -30,3 +31,12 @@ def test_pages_and_wrong_filters(cli: Cli) -> None:
 def test_a_reason_of_a_cancel_or_retry_is_kept(cli: Cli, act: str) -> None:
     cli(act, "no-such-run", "--reason", "by hand")
     assert cli("audit-log", "--json").json["entries"][0]["reason"] == "by hand"
+
+
+def test_what_came_of_an_act_stands_beside_it(cli: Cli) -> None:
+    assert cli("pause", "--reason", "a move").code == 0
+    assert "in force until somebody ends it" in cli("audit-log").out
+    assert cli("unpause").code == 0
+    said = cli("audit-log").out
+    assert "runs start again" in said
+    assert "ended by local" in said
