@@ -106,9 +106,22 @@ def _runs(store: Store, number: int, text: str) -> None:
     }
     for hours, state in enumerate(RunState, start=1):
         record(store, name, state, NOW - timedelta(hours=hours), **said)
-    run = record(store, name, STATES[number % len(STATES)], NOW - timedelta(minutes=number + 1), **said)
+    at = NOW - timedelta(minutes=number + 1)
+    run = record(store, name, STATES[number % len(STATES)], at, **said)
     attempt = {"number": 1, "started_at": NOW, "runner": text, "outcome": "failed"}
     chunk = {"attempt": 1, "written_at": NOW, "text": f"{text}\n" * 3}
     with store.write() as tx:
         tx.execute(insert(attempts), [attempt | {"run_id": run, "error": text, "error_type": text}])
         tx.execute(insert(log_chunks), [chunk | {"run_id": run}])
+        audit_log.add(
+            tx,
+            at=at,
+            who=text,
+            door=Door.PAGE,
+            act="retry",
+            subject=run,
+            reason=text,
+            outcome=Outcome.DONE,
+            address=text[:64],
+            result={"run": run},
+        )

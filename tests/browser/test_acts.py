@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,6 +152,34 @@ def test_a_run_is_cancelled_and_another_one_repeated(page: Page, server: Served)
     assert again != failed
     assert server.ended(again)["job_id"] == "fails"
     assert last_act(server)[:2] == ("jarvis", "retry")
+
+
+def test_the_audit_page_says_that_what_was_triggered_succeeded(page: Page, server: Served) -> None:
+    page.goto(f"{server.url}/ui/jobs/hello")
+    page.get_by_label("Reason").first.fill("to see that it works")
+    page.get_by_role("button", name="Run now…").click()
+    confirm(page)
+    run = server.http.get("/runs", params={"job_id": "hello", "limit": 1}).json()["runs"][0]["id"]
+    assert server.ended(run)["state"] == "succeeded"
+    page.goto(f"{server.url}/ui/audit?subject=hello&act=trigger")
+    row = page.get_by_role("row").filter(has_text="to see that it works")
+    expect(row.get_by_role("cell").nth(3)).to_have_text(re.compile(r"^\s*succeeded in \d+\.\d s$"))
+    expect(row.get_by_role("cell").nth(0)).to_contain_text("jarvisby page from 127.0.0.1")
+    assert checks.all_of(page, checks.frame, checks.sideways, checks.spilled) == []
+    row.get_by_role("link", name="succeeded").click()
+    assert page.url.rpartition("/")[2] == run
+
+
+def test_an_open_audit_page_follows_what_comes_of_an_act(server: Served, browser: Browser) -> None:
+    visitor = Visitor(browser, server.url, headers={"Authorization": f"Bearer {TOKEN}"})
+    page = visitor("/ui/audit?subject=slow")
+    run = server.trigger("slow")
+    made = page.locator(f'.audit a[href="/ui/runs/{run}"]')
+    expect(made).to_have_text(re.compile("^running for"))
+    server.http.post(f"/runs/{run}/cancel").raise_for_status()
+    expect(made).to_have_text(re.compile("^cancelled by jarvis after"))
+    visitor.forget()
+    assert visitor.watch.strange == []
 
 
 def test_a_sync_a_rollback_and_a_sync_again(page: Page, server: Served, bundle: Repository) -> None:

@@ -116,7 +116,7 @@ def fill(store: Store) -> None:
         job = registry.job(tx, "staging-refresh")
         assert job is not None
         at = NOW - timedelta(hours=9)
-        until = datetime(2026, 3, 9, 8, tzinfo=UTC)
+        until = surroundings.BACK_ON
         switch = Override(enabled=False, reason=SWITCHED_OFF, by="operator", at=at, until=until)
         registry.set_override(tx, job.id, switch)
         ledger.switch(tx, job, enabled=False, at=NOW, now=NOW)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert
 
+from chalicelib.clock import iso
 from chalicelib.model.acts import Door, Outcome
 from chalicelib.model.runs import RunState
 from chalicelib.store import Store, audit_log, bundle, registry
@@ -28,6 +29,7 @@ REVISIONS = (
     ("b0d2f71", "Backups are verified after they ran", timedelta(days=3)),
     ("19ae5c4", "Certificates are renewed every six hours", timedelta(days=9)),
 )
+BACK_ON = datetime(2026, 3, 9, 8, tzinfo=UTC)  # the job that is switched off, which is a Monday
 REJECTED = "hour 25 in '0 25 * * *' is not between 0 and 23"
 # what else the definitions of some jobs say
 MORE: dict[str, dict[str, Any]] = {
@@ -67,17 +69,27 @@ _ACTS: tuple[tuple[float, str, Door, str, str, str | None, str | None], ...] = (
         None,
     ),
     (121, "jarvis", Door.MCP, "disable", "cert-renew", None, "The token jarvis may trigger, not operate."),
-    (165, "operator", Door.PAGE, "retry", "{failed}", None, None),
+    (140, "grafana", Door.HTTP, "cancel", "{failed}", None, "The token grafana may read, not trigger."),
+    (165, "operator", Door.PAGE, "cancel", "{made[214]}", "The move comes first", None),
+    (214, "operator", Door.PAGE, "trigger", "restore-test", "Before the storage move", None),
     (398, "local", Door.CLI, "drain", "vault-1", "kernel update", None),
     (402, "local", Door.CLI, "resume", "vault-1", None, None),
     (540, "operator", Door.PAGE, "disable", "staging-refresh", "{reason}", None),
     (771, "deployer", Door.HTTP, "trigger", "orders-export", "after the downtime", None),
     (772, "deployer", Door.HTTP, "enable", "geo-ip-refresh", None, "Its definition is rejected."),
     (900, "github", Door.HOOK, "sync", "main", "push of 7c41e0900000", None),
-    (1441, "grafana", Door.HTTP, "cancel", "{failed}", None, "The token grafana may read, not trigger."),
     (1480, "operator", Door.PAGE, "test_alerts", "alerts", None, None),
     (4320, "github", Door.HOOK, "sync", "main", "push of b0d2f7100000", None),
-    (5760, "operator", Door.CLI, "pause", "everything", "The switch in the rack is replaced", None),
+    (5604, "local", Door.CLI, "unpause", "everything", None, None),
+    (5760, "operator", Door.PAGE, "pause", "everything", "The switch in the rack is replaced", None),
+)
+_FROM = {"operator": "10.8.0.14", "jarvis": "10.8.0.20", "deployer": "10.8.0.31", "grafana": "10.8.0.9"}
+_FROM |= {"github": "192.0.2.44"}
+# The runs that triggers made: minutes ago, job, state, seconds that it took, and what else is known of it.
+_MADE: tuple[tuple[float, str, RunState, float, dict[str, Any]], ...] = (
+    (15, "disk-space", RunState.DEGRADED, 2.1, {"error": "nas-2 /volumes is 91 % full"}),
+    (214, "restore-test", RunState.CANCELLED, 2942.4, {"cancel_reason": "cancelled by operator"}),
+    (771, "orders-export", RunState.SUCCEEDED, 471, {}),
 )
 
 
@@ -115,6 +127,21 @@ def surround(store: Store, now: datetime, *, reason: str, failed: str) -> None:
                 for one in range(_WAITING)
             ],
         )
+    _acts(store, now, reason=reason, failed=failed)
+
+
+def _acts(store: Store, now: datetime, *, reason: str, failed: str) -> None:
+    """Put what people did into the store, with the runs that they asked for."""
+    made = {}
+    for ago, job_id, state, seconds, more in _MADE:
+        by_hand = {"origin": "trigger", "fire_at": None, "revision": full(REVISIONS[0][0]), **more}
+        at = now - timedelta(minutes=ago)
+        made[ago] = record(store, job_id, state, at, seconds=seconds, **by_hand)
+    results: dict[float, dict[str, Any]] = {ago: {"run": run} for ago, run in made.items()}
+    results |= {165: {"run": made[214], "was": "running"}, 540: {"until": iso(BACK_ON)}}
+    results |= {900: {"pushed": full("7c41e09")}, 4320: {"pushed": full("b0d2f71")}}
+    results |= {5604: {"ended": True}, 5760: {"until": None}}
+    with store.write() as tx:
         for ago, who, door, act, subject, why, refused in reversed(_ACTS):
             audit_log.add(
                 tx,
@@ -122,10 +149,12 @@ def surround(store: Store, now: datetime, *, reason: str, failed: str) -> None:
                 who=who,
                 door=door,
                 act=act,
-                subject=subject.format(failed=failed),
+                subject=subject.format(failed=failed, made=made),
                 reason=why and why.format(reason=reason),
                 outcome=Outcome.REFUSED if refused else Outcome.DONE,
                 detail=refused,
+                address=_FROM.get(who),
+                result=results.get(ago),
             )
 
 

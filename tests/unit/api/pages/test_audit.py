@@ -118,4 +118,4 @@ def test_a_refusal_stands_where_others_have_what_came_of_them(sauron: Sauron, cl
 
 def test_an_act_says_from_where_it_came(sauron: Sauron, client: Client) -> None:
     client.post("/jobs/nightly-backup/disable")
-    assert "<small>by http from 127.0.0.1</small>" in client.get("/ui/audit").body
+    assert "<small>by http <span>from 127.0.0.1</span></small>" in client.get("/ui/audit").body
