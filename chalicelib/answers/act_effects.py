@@ -1,8 +1,8 @@
 """What came of acts, as it stands now: how the run of a trigger ended, whether a switch is in force.
 
 An act notes in its own transaction what it made or led to; the rest is read here, from what the store holds
-now, in a few statements however many acts there are. Of acts that noted nothing, and of refused ones, nothing
-is said. What was made may be gone again: runs are deleted by their age and number.
+now, in a few statements however many acts there are. Of acts that noted nothing, as refused ones, nothing is
+said. What was made may be gone again: runs are deleted by their age and number.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.clock import iso
-from chalicelib.model.acts import Outcome
 from chalicelib.model.runs import RunState
 from chalicelib.store import audit_log, bundle, history, registry
 from chalicelib.store.audit_log import Entry
@@ -54,7 +53,7 @@ Words = tuple[str, tuple[str, ...]]  # a form and its parts
 
 def effects(tx: Tx, entries: Sequence[Entry], *, now: datetime) -> dict[int, ActEffect]:
     """Return what came of each of these acts, by its id; those of which nothing is known are left out."""
-    noted = [one for one in entries if one.outcome is Outcome.DONE and one.result]
+    noted = [one for one in entries if one.result]
     return {
         **_of_runs(tx, [one for one in noted if "run" in _result(one)], now),
         **_of_syncs(tx, [one for one in noted if {"revision", "pushed"} & _result(one).keys()]),
@@ -201,7 +200,7 @@ def _in_force(entry: Entry, word: str, mark: str, *, open_end: str) -> ActEffect
 def _over(entry: Entry, later: Entry | None, now: datetime, *, then: str = "") -> ActEffect | None:
     """Return how what an act put in force ended: at its time, or by a later act; None if it has not."""
     until = _until(entry)
-    if until is not None and until <= (min(later.at, now) if later else now):
+    if until is not None and until <= (later.at if later else now):
         return ActEffect(f"ended {{}}{then}", (until,))
     if later is None:
         return None

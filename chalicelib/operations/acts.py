@@ -107,7 +107,7 @@ def record(tx: Tx, now: datetime, **result: Any) -> None:
     """
     act = _current.get()
     if act is not None and not act.recorded and act.begun is None:
-        act.result = result or act.result
+        act.result = result or None
         _record_done(tx, act, now)
 
 

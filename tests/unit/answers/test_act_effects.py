@@ -11,6 +11,7 @@ from sqlalchemy import delete, event
 
 from chalicelib.answers.act_effects import ActEffect, effects
 from chalicelib.clock import iso
+from chalicelib.errors import UntilError
 from chalicelib.model.acts import Door
 from chalicelib.model.runs import Outcome, Run, Verdict
 from chalicelib.operations import acts
@@ -247,6 +248,8 @@ def test_a_switch_says_who_ended_it_and_how_much_later(desk: Desk, clock: Manual
     assert desk.effects()[-1] == ActEffect("on until somebody switches it again", mark="well")
     desk.switch("disable")
     assert desk.says()[-2] == "switched off by ann 5 min later"
+    clock.move(days=3)  # the end that the first was to have is past
+    assert desk.says()[0] == "replaced by bob 30 min later"
 
 
 def test_the_switch_of_a_job_that_left_is_not_said_to_be_in_force(desk: Desk, clock: ManualClock) -> None:
@@ -273,19 +276,22 @@ def test_a_pause_is_in_force_until_it_ends_is_ended_or_replaced(desk: Desk, cloc
     assert desk.says() == [f"ended {iso(end)}"]
     desk.unpause()
     desk.pause(who="bob")
-    assert desk.says()[1:] == ["there was no pause", "in force until somebody ends it"]
+    with pytest.raises(UntilError):
+        desk.pause(until=timedelta(hours=-1))
+    assert desk.says()[1:] == ["there was no pause", "in force until somebody ends it", None]
     clock.move(minutes=3)
     desk.pause(who="eve", until=timedelta(days=1))
     clock.move(minutes=4)
     desk.unpause()
     assert desk.says()[2:] == [
         "replaced by eve 3 min later",
+        None,
         "ended by ann 4 min later",
         "runs start again",
     ]
     clock.move(minutes=5)
     desk.pause(who="bob")
-    assert desk.says()[4] == "paused again by bob 5 min later"
+    assert desk.says()[5] == "paused again by bob 5 min later"
 
 
 def test_a_sync_says_which_revision_it_brought_how_that_stands_and_what_changed(desk: Desk) -> None:

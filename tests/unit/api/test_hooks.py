@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 import pytest
 
 from chalicelib import wiring
-from chalicelib.store import bundle
+from chalicelib.errors import BundleError
+from chalicelib.store import audit_log, bundle
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
 from tests.unit.api.client import Answer, Client
@@ -312,3 +313,16 @@ def test_only_this_route_takes_a_long_body(asked: Asked) -> None:
 def test_what_a_push_names_as_its_commit_is_kept_only_if_it_is_one(asked: Asked) -> None:
     assert send("github", *of_github("refs/heads/main", "an <i>id</i>")).status == 202
     assert entries()[0]["effect"] is None
+
+
+def test_a_push_after_which_no_sync_can_be_started_has_come_to_nothing(asked: Asked) -> None:
+    class Nobody:
+        def ask(self) -> None:
+            raise BundleError("The sync cannot be started.")
+
+    wiring.PROCESS.set(dataclasses.replace(wiring.PROCESS.get(), pushed_syncs=Nobody()))
+    assert send("github", *of_github("refs/heads/main")).status >= 400
+    (entry,) = entries()
+    assert (entry["outcome"], entry["effect"]) == ("refused", None)
+    with wiring.PROCESS.get().store.read() as tx:
+        assert audit_log.entries(tx, limit=1)[0].result is None

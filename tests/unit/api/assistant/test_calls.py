@@ -231,6 +231,12 @@ def test_a_run_is_triggered_cancelled_and_retried(ours: Sauron, clock: ManualClo
     assert (made.params, made.requested_by) == ({"n": 2}, "jarvis")
 
 
+def test_a_pause_is_an_act_on_everything_as_by_the_other_doors(ours: Sauron) -> None:
+    assert not applied(ours, "pause").refused
+    assert not applied(ours, "pause", enabled=False).refused
+    assert [one[1:3] for one in acts(ours)] == [("pause", "everything"), ("unpause", "everything")]
+
+
 def end(sauron: Sauron, clock: ManualClock, run_id: str) -> None:
     with sauron.store.write() as tx:
         run = history.run(tx, run_id)
