@@ -68,10 +68,11 @@ def job(server: Served, name: str) -> dict[str, Any]:
 
 def confirm(page: Page) -> None:
     """Look at the page that asks once more, and press its button."""
-    assert page.locator("input[name=confirm]").count() == 1
+    expect(page.locator("input[name=confirm]")).to_have_count(1)
     assert "Nothing has been changed yet" in page.locator("main").inner_text()
     assert checks.all_of(page, checks.frame, checks.sideways, checks.spilled) == []
-    page.locator("main button.main").click()
+    with page.expect_navigation():
+        page.locator("main button.main").click()
 
 
 def test_a_run_with_params(page: Page, server: Served) -> None:
