@@ -18,6 +18,7 @@ from typing import Any
 from sauron_jobs_loader.tls_fault import tls_fault
 
 _WEEK = timedelta(days=6)
+_GB = 1024  # MiB
 _STEPS = ((86400 * 2, 86400, "d"), (7200, 3600, "h"), (120, 60, "min"), (0, 1, "s"))
 _MARKS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f\ufeff\U000e0001"  # direction marks and their like
 _CONTROL = f"\x00-\x08\x0b-\x1f\x7f-\x9f{_MARKS}"  # all but tabs and line feeds
@@ -92,6 +93,11 @@ def listed(words: Sequence[str], *, most: int | None = None) -> str:
 def capitalized(text: str) -> str:
     """Return a text with its first letter large; the others stay as they are."""
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def memory(mb: float) -> str:
+    """Say an amount of memory, which is given in MiB."""
+    return f"{mb / _GB:.1f} GB" if round(mb) >= _GB else f"{mb:.0f} MB"
 
 
 def counted(count: int, noun: str) -> str:

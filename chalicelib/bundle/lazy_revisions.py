@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.execution.running_attempts import Attempt
+from chalicelib.execution.running_attempt import Attempt
 from chalicelib.model.jobs import Job, JobSpec
 from chalicelib.model.runs import Run
 

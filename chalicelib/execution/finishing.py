@@ -28,7 +28,7 @@ from chalicelib.store.queue.claims import Claim
 from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 
 from .retry import decide_retry
-from .running_attempts import RunningAttempt
+from .running_attempt import RunningAttempt
 
 log = logs.get(__name__)
 
@@ -122,7 +122,9 @@ class Finisher:
             finish.AttemptEnd(
                 end.run, end.spec, end.verdict, self._owner, now, retry_at, self._publish, output.newest
             ),
-            flush=functools.partial(output.flush, now=now) if output.dirty else None,
+            flush=functools.partial(end.attempt.flush, owner=self._owner, now=now)
+            if end.attempt.dirty
+            else None,
             claim=claim,
             on_unconfirmed=self._unconfirmed.note,
         )

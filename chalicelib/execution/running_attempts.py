@@ -4,108 +4,36 @@ While a job runs, nothing on its way waits for the store: its output is kept in 
 once a second. An attempt whose lease was taken over is stopped, and so is one whose run was cancelled. If the
 store refuses, the lease renewer tries again a second later; nothing is lost that memory can hold.
 
-What its processes use is measured by a thread of its own, because that may hang with one of them, and stored
-when the leases are renewed. An attempt that is over before has no measurements.
+What its processes use is measured by a thread of its own, because that may hang with one of them. It is
+stored after the leases are renewed, in a transaction of its own, and with the end of the attempt.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.model.runs import Run
-from chalicelib.model.usage import NOTHING, Point, Usage
+from chalicelib.model.usage import SHORTEST_STEP
 from chalicelib.store import Store
 from chalicelib.store.queue import leases
 
 from .log_buffer import AttemptLog
-from .verdict import RUNNER_STOPPED, TAKEN_OVER, AttemptFacts
+from .running_attempt import Attempt, RunningAttempt
+from .verdict import RUNNER_STOPPED, TAKEN_OVER
 
 log = logs.get(__name__)
 
 HEARTBEAT_SECONDS = 10.0
-MEASURE_SECONDS = 5.0  # two for each renewal, so that the first one stores the first
+MEASURE_SECONDS = SHORTEST_STEP
+SLOW_LOOK_SECONDS = 5.0
 FLUSH_SECONDS = 1.0
 IDLE_SECONDS = 60.0
-
-
-class TreeUsage(Protocol):
-    """What an attempt's processes use at one moment."""
-
-    @property
-    def memory_mb(self) -> float:
-        """Their memory in MiB, each shared page counted once."""
-
-    @property
-    def cpu_seconds(self) -> float:
-        """Their processor time so far."""
-
-    @property
-    def programs(self) -> Sequence[str]:
-        """The names of those that are not the job's own Python."""
-
-
-class Attempt(Protocol):
-    """One attempt's processes."""
-
-    def watch(
-        self,
-        *,
-        timeout: timedelta,
-        on_output: Callable[[bytes], None],
-        on_progress: Callable[[float, str], None],
-        on_state: Callable[[str, str | None, Any], Any],
-    ) -> AttemptFacts:
-        """Block until the attempt is over and return the facts about its end."""
-
-    def stop(self, reason: str) -> None:
-        """End the whole process tree, from any thread."""
-
-    def usage(self) -> TreeUsage | None:
-        """Look at what its processes use now; None if there is none. May hang with one of them."""
-
-
-@dataclass(slots=True)
-class RunningAttempt:
-    """An attempt under way.
-
-    `stopped` is the reason once it was ordered to end, also before its processes exist. `progress` is what
-    the job said last, `usage` what its processes used since `began` (monotonic); the store has `stored` and
-    `stored_usage` of that.
-    """
-
-    run: Run
-    log: AttemptLog
-    attempt: Attempt | None = None
-    stopped: str | None = None
-    progress: tuple[float, str] | None = None
-    stored: tuple[float, str] | None = None
-    began: float = 0.0
-    cpu_seconds: float = 0.0
-    usage: Usage = NOTHING
-    stored_usage: Usage = NOTHING
-
-    def measure(self, now: float) -> None:
-        """Add a measurement, if its processes are there and some time has passed."""
-        attempt = self.attempt
-        used = attempt.usage() if attempt else None
-        seconds = round(now - self.began, 1)
-        passed = seconds - (self.usage.newest.seconds if self.usage.points else 0.0)
-        if used is None or passed <= 0:
-            return
-        # what a process used that ended unwaited for is no longer in the sum
-        busy = max(0.0, used.cpu_seconds - self.cpu_seconds)
-        self.cpu_seconds = used.cpu_seconds
-        point = Point(seconds, used.memory_mb, round(busy / passed, 2))
-        self.usage = self.usage.followed_by(point, used.programs)
 
 
 class RunningAttempts:
@@ -127,7 +55,7 @@ class RunningAttempts:
 
     def begin(self, run: Run) -> RunningAttempt:
         """Note that an attempt of a claimed run begins."""
-        begun = RunningAttempt(run, AttemptLog(run.id, run.attempt))
+        begun = RunningAttempt(run, AttemptLog(run.id, run.attempt), began=self._clock.monotonic())
         with self._lock:
             earlier = [one for one in self._by_lease.values() if one.run.id == run.id]
             begun.stopped = RUNNER_STOPPED if self._stopping else None
@@ -146,7 +74,7 @@ class RunningAttempts:
     def started(self, running: RunningAttempt, attempt: Attempt) -> None:
         """Note the attempt's processes, and end them at once if it was stopped meanwhile."""
         with self._lock:
-            running.attempt, running.began = attempt, self._clock.monotonic()
+            running.attempt = attempt
             stopped = running.stopped
         if stopped:
             attempt.stop(stopped)
@@ -171,6 +99,7 @@ class RunningAttempts:
                 if self._clock.monotonic() - renewed >= HEARTBEAT_SECONDS:
                     self.heartbeat()
                     renewed = self._clock.monotonic()
+                    self.store_usage()
             except SQLAlchemyError as error:
                 log.error("lease.renewal_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 
@@ -178,8 +107,8 @@ class RunningAttempts:
         """Measure what attempts use until `stopping` is set; sleep while nothing runs."""
         while not stopping.is_set():
             if self._by_lease:
-                stopping.wait(MEASURE_SECONDS)
-                self.measure()
+                if not stopping.wait(MEASURE_SECONDS):
+                    self.measure()
             else:
                 self._begun.wait(IDLE_SECONDS)
                 self._begun.clear()
@@ -187,7 +116,10 @@ class RunningAttempts:
     def measure(self) -> None:
         """Measure what each running attempt uses now."""
         for one in self._all():
-            one.measure(self._clock.monotonic())
+            began = self._clock.monotonic()
+            one.measure(began)
+            if (took := self._clock.monotonic() - began) > SLOW_LOOK_SECONDS:
+                log.warning("usage.look_was_slow", run_id=one.run.id, seconds=round(took, 1))
 
     def wake(self) -> None:
         """Let both loops look at once, so that they end soon after `stopping` is set."""
@@ -222,16 +154,30 @@ class RunningAttempts:
     def heartbeat(self) -> None:
         """Renew every lease, and stop the attempts whose lease is lost or whose run is cancelled."""
         renewing = self._all()
-        measured = [(one, usage) for one in renewing if (usage := one.usage) is not one.stored_usage]
         with self._store.write() as tx:
             held = leases.heartbeat(
                 tx, [one.run.id for one in renewing], owner=self._owner, now=self._clock.now()
             )
-            for one, usage in measured:
-                leases.note_usage(tx, one.run, usage)
-        for one, usage in measured:
-            one.stored_usage = usage
         self._act_on(renewing, held, missing_too=True)
+
+    def store_usage(self) -> None:
+        """Store what running attempts used; no lease depends on it."""
+        news = [
+            (one, usage)
+            for one in self._all()
+            if (usage := one.usage) is not None and usage is not one.stored_usage
+        ]
+        if not news:
+            return
+        try:
+            with self._store.write() as tx:
+                for one, usage in news:
+                    leases.note_usage(tx, one.run, usage, owner=self._owner)
+        except SQLAlchemyError as error:  # the next renewal, or the end, stores it
+            log.error("usage.not_stored", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
+            return
+        for one, usage in news:
+            one.stored_usage = usage
 
     def check_cancellations(self) -> None:
         """Stop attempts whose run was cancelled. Called on every wake-up; no query while nothing runs."""

@@ -27,7 +27,8 @@ from chalicelib.store.queue import claims, finish
 from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 
 from .finishing import End, Finished, Finisher
-from .running_attempts import Attempt, RunningAttempt, RunningAttempts
+from .running_attempt import Attempt, RunningAttempt
+from .running_attempts import RunningAttempts
 from .verdict import internal_error, judge, not_started
 
 log = logs.get(__name__)

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-MOST_POINTS = 120
+MOST_POINTS = 60
 MOST_PROGRAMS = 8
+SHORTEST_STEP = 5.0  # seconds
+FULL = 1.5  # steps, so that measurements that come a little late are told apart all the same
 
 
 class Point(NamedTuple):
-    """One measurement: how long the attempt had run, its memory then, and its processors since the last one.
+    """What was used over some time, which begins where that of the point before ends.
 
-    `seconds` since its start; `memory_mb` in MiB; `processors`: 1.0 is one that was busy all the time.
+    `seconds` is its end, counted from the start of the attempt; `memory_mb` the largest memory in MiB;
+    `processors` how many were busy: 1.0 is one of them, all the time.
     """
 
     seconds: float
@@ -23,54 +26,68 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The measurements of one attempt, the oldest first, and the programs that ran at the newest one.
+    """The measurements of one attempt.
 
-    A long attempt has fewer points for the same time: two neighbours become one, with the larger memory.
+    `points` are the whole of it, the oldest first, each of about `step` seconds; a longer attempt has longer
+    steps. `newest` is the last measurement by itself, `programs` some of those that ran then.
     """
 
+    step: float
     points: tuple[Point, ...]
+    newest: Point
     programs: tuple[str, ...]
-
-    @property
-    def newest(self) -> Point:
-        """The last measurement."""
-        return self.points[-1]
 
     @property
     def peak_mb(self) -> float:
         """The largest memory that was measured, in MiB."""
         return max(point.memory_mb for point in self.points)
 
-    def followed_by(self, point: Point, programs: Sequence[str]) -> Usage:
-        """Return these measurements with one more."""
-        points = (*self.points, point)
-        if len(points) > MOST_POINTS:
-            points = tuple(_halved(points))
-        return Usage(points, tuple(programs[:MOST_PROGRAMS]))
-
     def as_json(self) -> dict[str, Any]:
         """Return it as it is stored."""
-        return {"points": [list(point) for point in self.points], "programs": list(self.programs)}
+        points = [list(point) for point in self.points]
+        return {"step": self.step, "points": points, "newest": self.newest, "programs": self.programs}
 
 
-NOTHING = Usage((), ())
+def measured(before: Usage | None, newest: Point, programs: Sequence[str]) -> Usage:
+    """Return the measurements of an attempt with one more."""
+    step = before.step if before else SHORTEST_STEP
+    points = _with(before.points if before else (), newest, step)
+    if len(points) > MOST_POINTS:
+        step *= 2
+        points = tuple(_halved(points))
+    return Usage(step, points, newest, tuple(programs[:MOST_PROGRAMS]))
 
 
 def of_json(stored: Mapping[str, Any] | None) -> Usage | None:
     """Return what `as_json` returned; None if nothing was measured."""
     if stored is None:
         return None
-    return Usage(tuple(Point(*point) for point in stored["points"]), tuple(stored["programs"]))
+    points = tuple(Point(*point) for point in stored["points"])
+    return Usage(stored["step"], points, Point(*stored["newest"]), tuple(stored["programs"]))
+
+
+def _with(points: tuple[Point, ...], newest: Point, step: float) -> tuple[Point, ...]:
+    """Return the points with a measurement, which goes into the last one until that is a step long."""
+    if not points:
+        return (newest,)
+    begin = points[-2].seconds if len(points) > 1 else 0.0
+    if newest.seconds - begin > step * FULL:
+        return (*points, newest)
+    return (*points[:-1], _joined(begin, points[-1], newest))
 
 
 def _halved(points: Sequence[Point]) -> Iterator[Point]:
-    """Make one point of two; the newest stays if there is no other for it."""
-    since = 0.0
+    """Make one point of two; the last stays if there is no other for it."""
+    begin = 0.0
     for first, second in zip(points[::2], points[1::2], strict=False):
-        busy = first.processors * (first.seconds - since)
-        busy += second.processors * (second.seconds - first.seconds)
-        memory = max(first.memory_mb, second.memory_mb)
-        yield Point(second.seconds, memory, round(busy / (second.seconds - since), 2))
-        since = second.seconds
+        yield _joined(begin, first, second)
+        begin = second.seconds
     if len(points) % 2:
         yield points[-1]
+
+
+def _joined(begin: float, first: Point, second: Point) -> Point:
+    """Make one point of two that follow each other, the first of which begins at `begin`."""
+    busy = first.processors * (first.seconds - begin) + second.processors * (second.seconds - first.seconds)
+    memory = max(first.memory_mb, second.memory_mb)
+    return Point(second.seconds, memory, round(busy / (second.seconds - begin), 3))

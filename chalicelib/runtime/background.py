@@ -2,7 +2,7 @@
 
 Senders and publisher wait for the network, and what measures the running attempts may hang with one of them,
 so each loop has a thread of its own and none delays another or a job.
-Nothing is lost when a thread ends: what it has to do is in the store.
+Nothing that must be done is lost when a thread ends: it is in the store.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from chalicelib.wiring import Sauron
 
 log = logs.get(__name__)
 
+METER_SECONDS = 1.0  # for a look at the processes that is under way
 RESERVE_SECONDS = 20.0  # of the function's time, to end an attempt's processes and record it
 
 
@@ -56,15 +57,17 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
 def _leases_renewed(sauron: Sauron) -> Iterator[None]:
     stopping = threading.Event()
     attempts = sauron.worker.running_attempts
-    renewer, meter = (
+    loops = {"lease-renewer": attempts.renew_leases, "usage-meter": attempts.measure_usage}
+    threads = [
         threading.Thread(target=loop, args=(stopping,), name=name, daemon=True)
-        for name, loop in (("lease-renewer", attempts.renew_leases), ("usage-meter", attempts.measure_usage))
-    )
-    renewer.start()
-    meter.start()
+        for name, loop in loops.items()
+    ]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stopping.set()
         attempts.wake()
-        renewer.join()
+        threads[0].join()
+        threads[1].join(METER_SECONDS)

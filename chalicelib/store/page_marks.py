@@ -47,7 +47,7 @@ _everything = select(
     select(func.count()).where(runners.c.draining).scalar_subquery(),
 )
 # Not ordered by id: SQLite would then walk through all runs by their ids.
-_running = select(_q.id, _q.attempt, _q.progress, _q.progress_note, _q.cancel_reason, _q.lease_beat).where(
+_running = select(_q.id, _q.attempt, _q.progress, _q.progress_note, _q.cancel_reason).where(
     _q.state == RUNNING
 )
 _bundle = select(
@@ -66,6 +66,11 @@ def of_everything(tx: Tx) -> Mark:
         *sorted((tuple(row) for row in tx.execute(_running)), key=itemgetter(0)),
         *(tuple(row) for row in tx.execute(_bundle)),
     )
+
+
+def anything_runs(tx: Tx) -> bool:
+    """Return whether a run is in progress."""
+    return tx.execute(_running.limit(1)).first() is not None
 
 
 def of_run(tx: Tx, run_id: str) -> Mark:

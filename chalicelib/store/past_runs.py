@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
 
@@ -164,11 +164,24 @@ def running(tx: Tx) -> list[Run]:
     return [as_run(row) for row in tx.execute(query)]
 
 
-def usage_of(tx: Tx, runs: Sequence[Run]) -> dict[str, Usage]:
-    """Return what the attempt under way of each of these runs used, as far as it was measured."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an attempt used, and when that was measured last."""
+
+    usage: Usage
+    measured_at: datetime
+
+
+def usage_of(tx: Tx, runs: Sequence[Run]) -> dict[str, Measured]:
+    """Return what the attempt under way of each of these runs used; one that was not measured is left out."""
     under_way = (attempts.c.run_id.in_([run.id for run in runs]), attempts.c.finished_at.is_(None))
-    rows = tx.execute(select(attempts.c.run_id, attempts.c.usage).where(*under_way))
-    return {row.run_id: used for row in rows if (used := usage.of_json(row.usage))}
+    columns = (attempts.c.run_id, attempts.c.started_at, attempts.c.usage)
+    rows = tx.execute(select(*columns).where(*under_way))
+    return {
+        row.run_id: Measured(used, row.started_at + timedelta(seconds=used.newest.seconds))
+        for row in rows
+        if (used := usage.of_json(row.usage))
+    }
 
 
 def good_seconds_of(tx: Tx, job_ids: Sequence[str], *, most: int) -> dict[str, list[float]]:

@@ -22,9 +22,8 @@ from zoneinfo import ZoneInfo
 
 from chalicelib import __version__
 from chalicelib.clock import iso
-from chalicelib.text import about, ago, capitalized, safe, taken
+from chalicelib.text import about, ago, capitalized, memory, safe, taken
 
-from .usage_charts import memory
 from .zoned import UTC, exact, keep_zone, shown, shown_on, shown_zone, zone_word
 
 HERE = Path(__file__).parent

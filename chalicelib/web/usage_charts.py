@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chalicelib.text import about
+from chalicelib.text import about, memory
 
 from .charts import NARROW, Chart, Label
 from .strips import Path
@@ -13,15 +13,9 @@ WIDTH, HEIGHT = 568, 72
 LEFT, RIGHT, ABOVE, BELOW = 52, 8, 8, 18  # room for labels
 _NEAR = 4  # times the largest memory: a limit that is farther is not drawn
 _HUNDRED = 100.0
-_GB = 1024
 
 Points = Sequence[tuple[float, float]]
 """Seconds since the start of the attempt, and what was measured then."""
-
-
-def memory(mb: float) -> str:
-    """Say an amount of memory."""
-    return f"{mb / _GB:.1f} GB" if mb >= _GB else f"{mb:.0f} MB"
 
 
 def share(percent: float) -> str:

@@ -100,9 +100,10 @@ class Attempt:
 
     def usage(self) -> tree_usage.TreeUsage | None:
         """Look at what its processes use now, with names masked; None if there is none. May be slow."""
-        # once it is over, its supervisor may have gone on to another attempt
-        found = None if self._closed else tree_usage.look_at(self._supervisor)
-        return found and found._replace(programs=tuple(map(self._masker.text, found.programs)))
+        found = tree_usage.look_at(self._supervisor)
+        if found is None or self._closed:  # the supervisor may have gone on to another attempt
+            return None
+        return found._replace(programs=tuple(map(self._masker.text, found.programs)))
 
     def end(self) -> None:
         """Kill a spawned attempt's tree and wait until it is gone (a forked one ends with its zygote's)."""

@@ -1,12 +1,13 @@
 """What the processes of a running attempt use at this moment, and which programs they are.
 
-Limit: reading about a process that hangs in the kernel, on a dead network disk for example, may hang as well.
-So nothing that an attempt depends on waits for it.
+Limits: reading about a process that hangs in the kernel, on a dead network disk for example, may hang as
+well, so nothing that an attempt depends on waits for it. Where orphans are not adopted, daemons are not seen.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,43 +17,72 @@ from sauron_jobs_loader.process.tree_limits import KIB_PER_MIB, pss_kb
 OWN_NAME = "sauron-job"
 """How a job's process is named, and those that it forks, until they become another program."""
 
-_USER, _OF_WAITED_CHILDREN = 11, 15  # fields of /proc/<pid>/stat after the name: utime, stime, cutime, cstime
+LOOK_SECONDS = 0.5
+"""One pass over /proc serves all attempts that are looked at within this time."""
+
+_OWN, _OF_CHILDREN = slice(11, 13), slice(13, 15)  # utime, stime; cutime, cstime in stat, after the name
 _TICKS = os.sysconf("SC_CLK_TCK")
+
+_last_pass: tuple[float, tree.Children] = (float("-inf"), {})
 
 
 class TreeUsage(NamedTuple):
     """One look at a tree.
 
     `memory_mb` is the proportional share (PSS) of all its processes in MiB. `cpu_seconds` is the processor
-    time of those that are alive and of the children that they waited for. `programs` are the names of the
-    processes that are not the job's own Python, each once.
+    time of them and of the children that they waited for; `reaped_seconds` that of the children that the root
+    waited for since its own start. `programs` are the names of processes that are not the job's own Python,
+    each once.
     """
 
     memory_mb: float
     cpu_seconds: float
+    reaped_seconds: float
     programs: tuple[str, ...]
 
 
 def look_at(root: int) -> TreeUsage | None:
     """Look at all that is below a process; None if nothing is alive there.
 
-    One pass over /proc: what begins or ends meanwhile may be missed.
+    What begins or ends meanwhile may be missed.
     """
-    alive = [one.pid for one in tree.descendants(root) if one.alive]
-    found = [known for pid in alive if (known := _time_and_name(pid))]
-    if not found:
+    found = [(one, known) for one in tree.descendants(root, _children()) if (known := _known(one.pid))]
+    alive = [(one.pid, known) for one, known in found if one.alive]
+    of_root = _known(root)
+    if not alive or of_root is None:
         return None
     return TreeUsage(
-        memory_mb=round(sum(map(pss_kb, alive)) / KIB_PER_MIB, 1),
-        cpu_seconds=sum(seconds for seconds, _ in found),
-        programs=tuple(dict.fromkeys(name for _, name in found if name != OWN_NAME)),
+        memory_mb=round(sum(pss_kb(pid) for pid, _ in alive) / KIB_PER_MIB, 1),
+        # one that ended is there, with its time, until its parent has waited for it
+        cpu_seconds=sum(known.own + known.of_children for _, known in found),
+        reaped_seconds=of_root.of_children,
+        programs=tuple(dict.fromkeys(known.name for _, known in alive if known.name not in {OWN_NAME, ""})),
     )
 
 
-def _time_and_name(pid: int) -> tuple[float, str] | None:
+def _children() -> tree.Children:
+    global _last_pass  # noqa: PLW0603 - a cache of half a second
+    at, children = _last_pass
+    if time.monotonic() - at > LOOK_SECONDS:
+        _last_pass = (time.monotonic(), children := tree.children())
+    return children
+
+
+class _Known(NamedTuple):
+    name: str
+    own: float  # seconds of processor time
+    of_children: float
+
+
+def _known(pid: int) -> _Known | None:
     try:
         named, _, rest = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")
     except OSError:
         return None
-    ticks = sum(map(int, rest.split()[_USER:_OF_WAITED_CHILDREN]))
-    return ticks / _TICKS, named.partition(b"(")[2].decode(errors="replace")
+    fields = rest.split()
+    name = " ".join(named.partition(b"(")[2].decode(errors="replace").split())
+    return _Known(name, _seconds(fields[_OWN]), _seconds(fields[_OF_CHILDREN]))
+
+
+def _seconds(ticks: list[bytes]) -> float:
+    return sum(map(int, ticks)) / _TICKS

@@ -37,6 +37,9 @@ FROM_OUTSIDE = (
 )
 """Signals that our own processes ignore (their sockets say when to end); a job has their defaults."""
 
+Children = dict[int, list["Process"]]
+"""The children of processes, by pid."""
+
 OnExit = Callable[[int, int, Any], None]
 """Told (pid, wait status, resource usage) of every child that ended."""
 
@@ -107,15 +110,18 @@ def look_at(pid: int) -> Process | None:
     return Process(pid, fields[0].decode(), int(fields[1]), int(fields[2]), int(fields[3]))
 
 
-def descendants(root: int) -> list[Process]:
-    """Find all descendants of a process, children before grandchildren.
-
-    One pass over /proc: a snapshot with races.
-    """
-    below: dict[int, list[Process]] = {}
+def children() -> Children:
+    """Return the children of each process that has some: one pass over /proc, a snapshot with races."""
+    below: Children = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (process := look_at(int(entry))):
             below.setdefault(process.parent, []).append(process)
+    return below
+
+
+def descendants(root: int, below: Children | None = None) -> list[Process]:
+    """Find all descendants of a process, children before grandchildren; by default of this moment."""
+    below = children() if below is None else below
     found: list[Process] = []
     queue = [root]
     while queue:

@@ -67,7 +67,7 @@ class Limits:
 def pss_kb(pid: int) -> int:
     """Return the proportional share of memory of a process in KiB; 0 if it is gone.
 
-    Of a program that runs as another user, such as sudo, only the whole of its memory is told.
+    Of a program that may not be looked into, such as sudo, it is what it shares with no file and no memory.
     """
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as rollup:
@@ -75,15 +75,16 @@ def pss_kb(pid: int) -> int:
                 if line.startswith(b"Pss:"):
                     return int(line.split()[1])
     except PermissionError:
-        return _rss_kb(pid)
+        return _unshared_kb(pid)
     except OSError:
         pass
     return 0
 
 
-def _rss_kb(pid: int) -> int:
+def _unshared_kb(pid: int) -> int:
     try:
         with open(f"/proc/{pid}/statm", "rb") as pages:
-            return int(pages.read().split()[1]) * _PAGE_KIB
+            resident, shared = map(int, pages.read().split()[1:3])
+            return (resident - shared) * _PAGE_KIB
     except OSError:
         return 0

@@ -13,7 +13,7 @@ from chalicelib.clock import iso
 from chalicelib.cron.schedule import Schedule
 from chalicelib.model.jobs import Override
 from chalicelib.model.runs import GOOD, RunState
-from chalicelib.model.usage import NOTHING, Point
+from chalicelib.model.usage import Point, Usage, measured
 from chalicelib.store import Store, duties, incidents, ledger, registry, runners, silences
 from chalicelib.store.schema import attempts, chain_ends, job_queue, jobs, log_chunks
 from tests.conftest import ManualClock, define
@@ -225,7 +225,7 @@ def _what_runs(store: Store) -> None:
             "number": 1,
             "started_at": NOW.replace(minute=15, second=0),
             "runner": "vault-1",
-            "usage": NOTHING.followed_by(Point(1925, 58, 0), ()).as_json(),
+            "usage": measured(None, Point(1925, 58, 0), ()).as_json(),
         },
     ]
     log, at = [], second
@@ -244,12 +244,13 @@ def _what_runs(store: Store) -> None:
 
 def _of_dump() -> dict[str, Any]:
     """What the dump used: its tables grow, and now and then it waits for the database."""
-    usage = NOTHING
+    usage: Usage | None = None
     for number in range(1, 97):
         waits = 41 <= number <= 43
         memory = 118 + 1.6 * number + 22 * (number % 9 == 0)
         processors = 0.04 if waits else 1.15 + 0.3 * ((number * 7) % 5 - 2) / 2
-        usage = usage.followed_by(Point(10 * number, round(memory, 1), processors), ("pg_dump", "zstd"))
+        usage = measured(usage, Point(10 * number, round(memory, 1), processors), ("pg_dump", "zstd"))
+    assert usage
     return usage.as_json()
 
 

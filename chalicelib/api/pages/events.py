@@ -2,7 +2,7 @@
 
 The response is the version of a page, also as its entity tag: 304 while nothing changed. The script of the
 pages then loads the page itself again and changes what differs in place. A version also changes once a
-minute, because pages show how far time has come, and every few seconds for a run in progress.
+minute, because pages show how far time has come, and every few seconds where runs in progress are measured.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from chalicelib.web.rendering import script
 blueprint = Blueprint(__name__)
 
 PAGE = parameters.text("page", "The address of the open page below Sauron's own: path and query.")
-STEP, STEP_OF_RUN = 60, 10  # seconds after which a page is another one though nothing was written
+STEP, STEP_OF_RUNNING = 60, 10  # seconds after which a page is another one though nothing was written
 _OF_RUN = re.compile(rf"/ui/runs/({RUN_ID.pattern})(?:\?.*)?")
 _FOREVER = "private, max-age=31536000, immutable"
 
@@ -39,8 +39,8 @@ def events() -> Response:
     of_run = _OF_RUN.fullmatch(address)
     with current.sauron.store.read() as tx:
         mark = page_marks.of_run(tx, of_run[1]) if of_run else page_marks.of_everything(tx)
-    moves = bool(of_run) and mark[:1] == (RunState.RUNNING,)
-    version = _version(mark, address, now, step=STEP_OF_RUN if moves else STEP)
+        moves = mark[:1] == (RunState.RUNNING,) if of_run else address == "/" and page_marks.anything_runs(tx)
+    version = _version(mark, address, now, step=STEP_OF_RUNNING if moves else STEP)
     return with_tag(current.request, as_json({"page": address, "version": version}))
 
 

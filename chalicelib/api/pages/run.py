@@ -92,7 +92,7 @@ def run(run_id: str) -> Response:
         meter=_meter(attempts, usual, limit, now) if found.state is RunState.RUNNING else None,
         next_step=_next_step(found, limit, now, full.get(found.pool or "")),
         attempts=attempts[-ATTEMPTS:],
-        used=run_usage.used(attempts, spec.memory_mb if spec else None),
+        used=run_usage.used(attempts, spec.memory_mb if spec else None, now),
         attempts_made=len(attempts),
         log=log,
         wanted=wanted,

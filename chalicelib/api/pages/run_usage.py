@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 
 from chalicelib.model.runs import Attempt
 from chalicelib.model.usage import Usage
-from chalicelib.text import capitalized
+from chalicelib.text import capitalized, memory
 from chalicelib.web import usage_charts
 from chalicelib.web.charts import Chart
-from chalicelib.web.usage_charts import memory, share
+from chalicelib.web.usage_charts import share
+
+from .running_now import OLD
 
 PERCENT = 100
 
@@ -29,18 +31,18 @@ class Drawn:
 class Used:
     """What the newest attempt that was measured used.
 
-    While it runs, `now` is its memory and processor as they were `measured_at`, and `programs` those that it
-    ran then.
+    While it runs, `measured_at` is when it was measured last, `programs` are those that it ran then, and
+    `now` is its memory and processor, unless that is too long ago.
     """
 
     attempt: int
     charts: tuple[Drawn, Drawn]
     now: tuple[str, str] | None
-    measured_at: datetime
+    measured_at: datetime | None
     programs: Sequence[str]
 
 
-def used(attempts: Sequence[Attempt], limit_mb: float | None) -> Used | None:
+def used(attempts: Sequence[Attempt], limit_mb: float | None, now: datetime) -> Used | None:
     """Draw what the newest attempt that was measured used. `limit_mb` is what its memory may be, in MiB."""
     attempt = next((one for one in reversed(attempts) if one.usage), None)
     if attempt is None or attempt.usage is None:
@@ -51,8 +53,10 @@ def used(attempts: Sequence[Attempt], limit_mb: float | None) -> Used | None:
     seconds = [point.seconds for point in usage.points]
     at_most = f"at most {memory(usage.peak_mb)}"
     on_average = f"{share(_average(usage) * PERCENT)} on average"
-    newest = (memory(kept[-1]), share(busy[-1]))
-    if runs:
+    measured_at = attempt.started_at + timedelta(seconds=usage.newest.seconds)
+    newest = None
+    if runs and now - measured_at <= OLD:
+        newest = (memory(usage.newest.memory_mb), share(usage.newest.processors * PERCENT))
         at_most, on_average = f"{newest[0]} now, {at_most}", f"{newest[1]} now, {on_average}"
     limit = f"limit {memory(limit_mb)}" if limit_mb is not None else "it has no limit of its own"
     by_memory, by_processor = list(zip(seconds, kept, strict=True)), list(zip(seconds, busy, strict=True))
@@ -76,8 +80,8 @@ def used(attempts: Sequence[Attempt], limit_mb: float | None) -> Used | None:
                 f"{capitalized(on_average)}; 100 % is one processor, all the time.",
             ),
         ),
-        now=newest if runs else None,
-        measured_at=attempt.started_at + timedelta(seconds=usage.newest.seconds),
+        now=newest,
+        measured_at=measured_at if runs else None,
         programs=usage.programs,
     )
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.model.runs import Run
-from chalicelib.model.usage import Usage
 from chalicelib.store import past_runs
 from chalicelib.store.database import Tx
-from chalicelib.text import about
-from chalicelib.web.usage_charts import memory, share
+from chalicelib.store.past_runs import Measured
+from chalicelib.text import about, memory
 
 ROOM = 1.1  # the full bar, of the usual duration
 BEYOND = 1.06  # the full bar, of the limit
+OLD = timedelta(seconds=30)  # of a measurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Running:
     """A run in progress, measured in hundredths of the bar.
 
     The usual duration stands at `usual_at`; its limit at `limit_at`, once the usual duration is over. `uses`
-    is what its processes used lately, empty if that is not known.
+    is what its processes used lately, empty if that is not known, and `programs` those that ran then.
     """
 
     run: Run
@@ -31,9 +32,10 @@ class Running:
     slow: bool
     beside: tuple[str, str]
     uses: str
+    programs: Sequence[str]
 
 
-def measure(tx: Tx, run: Run, limit: timedelta | None, used: Usage | None, *, now: datetime) -> Running:
+def measure(tx: Tx, run: Run, limit: timedelta | None, used: Measured | None, *, now: datetime) -> Running:
     """Measure a run. `limit` is what one attempt may take, `used` its measurements; None: not known.
 
     The full bar is a tenth more than the usual duration. Once that is over it is the limit.
@@ -54,14 +56,15 @@ def measure(tx: Tx, run: Run, limit: timedelta | None, used: Usage | None, *, no
     at = None if usual is None else min(100, round(usual / full * 100))
     limit_at = None if by_usual or most is None else min(100, round(most / full * 100))
     percent = min(100, round(took / full * 100))
-    return Running(run, percent, at, limit_at, slow, (first, left), uses(used) if used else "")
+    uses, programs = ("", ()) if used is None else (_uses(used, now), used.usage.programs)
+    return Running(run, percent, at, limit_at, slow, (first, left), uses, programs)
 
 
-def uses(used: Usage) -> str:
-    """Return the newest measurement of what a run uses, and the programs that it runs."""
-    newest = used.newest
-    measured = f"{memory(newest.memory_mb)}, processor {share(newest.processors * 100)}"
-    return "; ".join(filter(None, (measured, ", ".join(used.programs))))
+def _uses(used: Measured, now: datetime) -> str:
+    """Say the newest measurement of what a run uses, and how old it is if it is older than others are."""
+    newest, age = used.usage.newest, now - used.measured_at
+    said = f"{memory(newest.memory_mb)}, processor {newest.processors * 100:.0f} %"
+    return said if age <= OLD else f"{said}, {about(age.total_seconds())} ago"
 
 
 def _of(part: str, whole: str) -> str:

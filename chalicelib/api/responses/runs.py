@@ -13,7 +13,7 @@ from .base import JobId, Page, Returned, RunId
 
 
 class Usage(Returned):
-    """What an attempt's processes used at the newest measurement, five to fifteen seconds ago."""
+    """What an attempt's processes used when that was last stored; it is every ten seconds or so."""
 
     seconds: float = Field(description="How long the attempt had run then.")
     memory_mb: float = Field(description="Memory of all its processes in MiB, shared pages counted once.")
@@ -21,7 +21,7 @@ class Usage(Returned):
     processors: float = Field(
         description="Busy processors since the measurement before: 1 is one of them, all the time."
     )
-    programs: list[str] = Field(description="Programs that ran then, beside the job's own Python.")
+    programs: list[str] = Field(description="At most eight of those that ran, beside the job's Python.")
 
 
 class Attempt(Returned):
@@ -38,7 +38,7 @@ class Attempt(Returned):
     error_type: str | None
     max_rss_kb: int | None
     cpu_seconds: float | None
-    usage: Usage | None = Field(description="Null for an attempt of less than ten seconds.")
+    usage: Usage | None = Field(description="Null if it was not measured: it took a few seconds.")
 
 
 class Gap(Returned):
@@ -80,7 +80,7 @@ class Run(Returned):
     finished_at: datetime | None
     progress: float | None = Field(description="What the job says of itself, 0 to 1.")
     progress_note: str | None
-    progress_at: datetime | None = Field(description="Since when it says that.")
+    progress_at: datetime | None = Field(description="Since when it says that; null if that is not known.")
     cancel_reason: str | None
     error: str | None
     error_type: str | None

@@ -106,14 +106,16 @@ def note_progress(tx: Tx, run: Run, *, owner: str, fraction: float, note: str, n
     )
 
 
-def note_usage(tx: Tx, run: Run, usage: Usage) -> None:
-    """Record what the processes of a running attempt used so far; nothing if its end is recorded."""
+def note_usage(tx: Tx, run: Run, usage: Usage, *, owner: str) -> None:
+    """Record what the processes of a running attempt used so far; nothing if its lease was taken over."""
+    held = select(_q.id).where(
+        _q.id == run.id,
+        _q.state == RUNNING,
+        _q.lease_owner == owner,
+        _q.lease_generation == run.lease_generation,
+    )
     tx.execute(
         update(attempts)
-        .where(
-            attempts.c.run_id == run.id,
-            attempts.c.number == run.attempt,
-            attempts.c.finished_at.is_(None),
-        )
+        .where(attempts.c.run_id == run.id, attempts.c.number == run.attempt, held.exists())
         .values(usage=storable(usage.as_json()))
     )

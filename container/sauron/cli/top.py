@@ -12,7 +12,7 @@ import select
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +20,7 @@ import click
 from chalicelib.clock import iso
 from chalicelib.errors import SauronError
 from chalicelib.model.runs import BAD, RunState
-from chalicelib.text import cell, counted, safe, taken
+from chalicelib.text import cell, counted, memory, safe, taken
 
 from .client import Client, command
 from .examples import examples
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MOST = 100  # runs that are asked for, and jobs that are due next
 PRINTED_ROWS = 24  # of one screen in a pipe
 BAR = 10  # marks of a whole progress
+OLD = timedelta(seconds=30)  # of a measurement of what runs use
 SHORT_ID = 13  # letters of a run's id that are shown; they tell runs of different milliseconds apart
 FIXED_LINES = 8  # the head line, the headings and the empty lines
 QUIT = (b"q", b"Q", b"\x03", b"")
@@ -98,9 +99,16 @@ def _run(run: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     begun = run["started_at"] and datetime.fromisoformat(run["started_at"])
     names = ("job_id", "started_at", "attempt", "max_attempts", "progress", "progress_note")
     seconds = max(0.0, round((now - begun).total_seconds(), 1)) if begun else None
-    usage = (run["attempts"][-1]["usage"] if run["attempts"] else None) or {}
-    used = {name: usage.get(name) for name in ("memory_mb", "processors")}
+    used = _measured(run["attempts"][-1], now) if run["attempts"] else {}
+    used = {name: used.get(name) for name in ("memory_mb", "processors")}
     return {"run_id": run["id"], **{name: run[name] for name in names}, **used, "seconds": seconds}
+
+
+def _measured(attempt: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """Return what an attempt used lately, empty if that is not known."""
+    usage: Mapping[str, Any] = attempt["usage"] or {}
+    age = now - datetime.fromisoformat(attempt["started_at"]) - timedelta(seconds=usage.get("seconds", 0))
+    return usage if age <= OLD else {}
 
 
 def _print(found: Mapping[str, Any]) -> None:
@@ -192,7 +200,7 @@ def _uses(run: Mapping[str, Any]) -> str | None:
     """Say memory and processor at the newest measurement; 100 % is one processor."""
     if run["memory_mb"] is None:
         return None
-    return f"{run['memory_mb']:.0f} MB {run['processors']:.0%}"
+    return f"{memory(run['memory_mb'])} {run['processors']:.0%}"
 
 
 def _progress(run: Mapping[str, Any]) -> str:

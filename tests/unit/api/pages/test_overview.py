@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 
 from chalicelib.model.runs import RunState
-from chalicelib.model.usage import NOTHING, Point
+from chalicelib.model.usage import Point, measured
 from chalicelib.store import alerts, incidents, silences
 from chalicelib.store.queue import leases
 from chalicelib.wiring import Sauron
@@ -101,14 +101,16 @@ def test_a_run_in_progress_says_for_how_long_its_progress_stands_still_and_what_
 ) -> None:
     trigger(client)
     run = begin(sauron, clock)
-    used = NOTHING.followed_by(Point(10, 1536, 0.8), ("pg_dump", "<gzip>"))
+    used = measured(None, Point(355, 1536, 0.8), ("pg_dump", "<gzip>, \u202eh"))
     with sauron.store.write() as tx:
         leases.note_progress(tx, run, owner="runner-1", fraction=0.4, note="table 4", now=clock.now())
-        leases.note_usage(tx, run, used)
+        leases.note_usage(tx, run, used, owner="runner-1")
     clock.move(minutes=6)
     page = client.get("/").body
     assert "40 %, table 4, for 6 min" in without_tags(page)
-    assert "1.5 GB, processor 80 %; pg_dump, &lt;gzip&gt;" in page
+    assert "1.5 GB, processor 80 %; runs <code>pg_dump</code>, <code>&lt;gzip&gt;, h</code>" in page
+    clock.move(minutes=4)
+    assert "1.5 GB, processor 80 %, 4 min ago; runs" in client.get("/").body
 
 
 def test_a_failing_builtin_job_is_not_hidden(sauron: Sauron, client: Client, clock: ManualClock) -> None:

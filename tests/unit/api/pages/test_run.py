@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.model.runs import Outcome, RunState, Verdict
-from chalicelib.model.usage import NOTHING, Point
+from chalicelib.model.usage import Point, Usage, measured
 from chalicelib.store.queue import finish, leases
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock
@@ -83,11 +83,12 @@ def test_what_an_attempt_uses_is_drawn_while_it_runs_and_afterwards(
     run_id = trigger(client)
     run = begin(sauron, clock)
     assert usage_on(client.get(f"/ui/runs/{run_id}").body) == ""
-    used = NOTHING
+    used: Usage | None = None
     for number, (memory, processors) in enumerate([(40, 1.5), (90, 0.5), (60, 0.25)], start=1):
-        used = used.followed_by(Point(10 * number, memory, processors), ("pg_dump",))
+        used = measured(used, Point(10 * number, memory, processors), ("pg_dump",))
     with sauron.store.write() as tx:
-        leases.note_usage(tx, run, used)
+        assert used
+        leases.note_usage(tx, run, used, owner="runner-1")
     clock.move(seconds=33)
     page = client.get(f"/ui/runs/{run_id}").body
     said = usage_on(page)
@@ -97,10 +98,16 @@ def test_what_an_attempt_uses_is_drawn_while_it_runs_and_afterwards(
     assert '<td class="number">60 MB<small>now</small>' in page
     lines = re.findall(r'<path class="line" d="M([^"]+)"', page)
     assert [line.count("L") for line in lines] == [2, 2, 2, 2]
-    with sauron.store.write() as tx:
-        done = Verdict(Outcome.SUCCEEDED)
-        assert finish.finish(tx, run, done, owner="runner-1", now=clock.now(), retry_at=None)
+    clock.move(minutes=5)
     said = usage_on(client.get(f"/ui/runs/{run_id}").body)
+    assert "measured 5 min ago" in said
+    assert "At most 90 MB" in said
+    with sauron.store.write() as tx:
+        done = Verdict(Outcome.SUCCEEDED, max_rss_kb=50 << 10)
+        assert finish.finish(tx, run, done, owner="runner-1", now=clock.now(), retry_at=None)
+    page = client.get(f"/ui/runs/{run_id}").body
+    said = usage_on(page)
+    assert '<td class="number">90 MB</td>' in page
     assert "all processes of attempt 1 Memory" in said
     assert "At most 90 MB; it has no limit" in said
     assert "75 % on average" in said

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chalicelib.model.runs import Origin, Outcome, Run, RunState, Verdict, new_run_id
-from chalicelib.model.usage import NOTHING, Point, Usage
+from chalicelib.model.usage import Point, Usage, measured
 from chalicelib.store import Store, history
 from chalicelib.store.queue import claims, enqueue, finish, leases
 from tests.conftest import ManualClock, define
@@ -89,16 +89,30 @@ def test_what_an_attempt_uses_is_noted_for_it_alone_and_not_after_its_end(
     store: Store, clock: ManualClock
 ) -> None:
     one, other = claimed(store, clock, "me", "me")
-    used = NOTHING.followed_by(Point(10, 45.2, 0.93), ("pg_dump", "a\ud800b\x00"))
+    used = measured(None, Point(10, 45.2, 0.93), ("pg_dump", "a\ud800b\x00"))
     with store.write() as tx:
-        leases.note_usage(tx, one, used)
-    stored = NOTHING.followed_by(Point(10, 45.2, 0.93), ("pg_dump", "a?b\ufffd"))
+        leases.note_usage(tx, one, used, owner="me")
+    stored = measured(None, Point(10, 45.2, 0.93), ("pg_dump", "a?b\ufffd"))
     assert (usage_of(store, one), usage_of(store, other)) == (stored, None)
     with store.write() as tx:
         done = Verdict(Outcome.SUCCEEDED)
         assert finish.finish(tx, one, done, owner="me", now=clock.now(), retry_at=None)
-        leases.note_usage(tx, one, used.followed_by(Point(20, 1, 1), ()))
+        leases.note_usage(tx, one, measured(used, Point(20, 1, 1), ()), owner="me")
     assert usage_of(store, one) == stored
+
+
+def test_what_an_attempt_uses_is_not_noted_for_another_owner_or_an_earlier_generation(
+    store: Store, clock: ManualClock
+) -> None:
+    (first,) = claimed(store, clock, "me")
+    with store.write() as tx:
+        finish.release(tx, first, owner="me")
+        again = claims.claim(tx, owner="you", now=clock.now()).run
+        assert again
+        used = measured(None, Point(10, 45.2, 0.93), ())
+        for owner, run in (("me", first), ("you", first), ("me", again)):
+            leases.note_usage(tx, run, used, owner=owner)
+    assert usage_of(store, again) is None
 
 
 def test_a_note_is_stored_without_nul_and_not_longer_than_500_characters(
