@@ -70,7 +70,7 @@ MUTANTS = (
     Mutant(
         "lose an acknowledged trigger",
         "chalicelib/operations/operations.py",
-        '            acts.record(tx, self._clock.now())\n        log.info("run.requested", job_id=job_id, run_id=made.id',
+        '            acts.record(tx, self._clock.now(), run=made.id)\n        log.info("run.requested", job_id=job_id, run_id=made.id',
         '            tx.rollback()\n        log.info("run.requested", job_id=job_id, run_id=made.id',
     ),
     Mutant(
