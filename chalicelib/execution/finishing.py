@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,7 +23,7 @@ from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Run, Verdict
 from chalicelib.store import Store
 from chalicelib.store.queue import finish
-from chalicelib.store.queue.claims import Claim
+from chalicelib.store.queue.finish import AttemptEnd, Ended
 from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 
 from .retry import decide_retry
@@ -33,32 +32,6 @@ from .running_attempt import RunningAttempt
 log = logs.get(__name__)
 
 PAUSES = Backoff.doubling(timedelta(seconds=1), timedelta(seconds=10))  # while the store refuses
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The outcome of `Finisher.finish`.
-
-    `recorded` is false if the lease was taken over; `retry_at` is None for a final end.
-    """
-
-    recorded: bool
-    retry_at: datetime | None
-    claimed: Claim = field(default=Claim(None))
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """An attempt that is over, with its verdict. `spec` is None if the run's definition could not be read."""
-
-    attempt: RunningAttempt
-    spec: JobSpec | None
-    verdict: Verdict
-
-    @property
-    def run(self) -> Run:
-        """The run that the attempt was of."""
-        return self.attempt.run
 
 
 class Finisher:
@@ -82,50 +55,54 @@ class Finisher:
         self._unconfirmed = unconfirmed
         self._wait = wait
 
-    def finish(self, end: End, *, claim_next: Callable[[], bool]) -> Finished:
-        """Record an end, however long the store refuses.
+    def finish(
+        self,
+        attempt: RunningAttempt,
+        spec: JobSpec | None,
+        verdict: Verdict,
+        *,
+        claim_next: Callable[[], bool],
+    ) -> Ended:
+        """Record an attempt's end, however long the store refuses; `spec` is None if it could not be read.
 
         The first try also claims the next run if `claim_next` says so.
         """
-        end.attempt.log.close()
+        attempt.log.close()
         tried: list[datetime] = []
         while True:
             now = self._clock.now()
             claim = not tried and claim_next()
             try:
-                with end.attempt.log.flushing:
-                    finished = self._already(end, tried) or self._write(end, now, claim=claim)
-                    end.attempt.log.settled()
+                with attempt.log.flushing:
+                    before = self._ended_at(attempt.run) if tried else None
+                    if before in tried:  # an earlier try, whose COMMIT got no reply
+                        ended = Ended(True, decide_retry(attempt.run, verdict, spec, now=before))
+                    else:
+                        ended = self._write(attempt, spec, verdict, now, claim=claim)
+                    attempt.log.settled()
             except SQLAlchemyError as error:
                 if claim:
                     self._unconfirmed.note(now)
                 if not tried:
-                    log.error("run.finish_not_stored", run_id=end.run.id, reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
+                    log.error("run.finish_not_stored", run_id=attempt.run.id, reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
                 tried.append(now)
                 self._wait(PAUSES.delay(len(tried), 0).total_seconds())
             else:
-                return finished
+                return ended
 
-    def _already(self, end: End, tried: list[datetime]) -> Finished | None:
-        """Look for an end of an earlier try, whose COMMIT got no reply."""
-        if not tried:
-            return None
+    def _ended_at(self, run: Run) -> datetime | None:
         with self._store.write() as tx:
-            at = finish.ended_at(tx, end.run)
-        return Finished(True, decide_retry(end.run, end.verdict, end.spec, now=at)) if at in tried else None
+            return finish.ended_at(tx, run)
 
-    def _write(self, end: End, now: datetime, *, claim: bool) -> Finished:
-        retry_at = decide_retry(end.run, end.verdict, end.spec, now=now)
-        output = end.attempt.log
-        done = finish.finish_and_claim(
+    def _write(
+        self, attempt: RunningAttempt, spec: JobSpec | None, verdict: Verdict, now: datetime, *, claim: bool
+    ) -> Ended:
+        run = attempt.run
+        retry_at = decide_retry(run, verdict, spec, now=now)
+        return finish.finish_and_claim(
             self._store,
-            finish.AttemptEnd(
-                end.run, end.spec, end.verdict, self._owner, now, retry_at, self._publish, output.newest
-            ),
-            flush=functools.partial(end.attempt.flush, owner=self._owner, now=now)
-            if end.attempt.dirty
-            else None,
+            AttemptEnd(run, spec, verdict, self._owner, now, retry_at, self._publish, attempt.log.newest),
+            flush=functools.partial(attempt.flush, owner=self._owner, now=now) if attempt.dirty else None,
             claim=claim,
             on_unconfirmed=self._unconfirmed.note,
         )
-        return Finished(done.recorded, retry_at if done.recorded else None, done.claim)

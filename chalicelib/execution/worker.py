@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,9 +24,10 @@ from chalicelib.model.runs import Run, RunState, Verdict
 from chalicelib.store import Store, bundle, job_state, registry
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims, finish
+from chalicelib.store.queue.finish import Ended
 from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 
-from .finishing import End, Finished, Finisher
+from .finishing import Finisher
 from .running_attempt import Attempt, RunningAttempt
 from .running_attempts import RunningAttempts
 from .verdict import internal_error, judge, not_started
@@ -75,8 +76,7 @@ class Worker:
         """Work under a name. With `publish`, every attempt's end is copied to Life Hub.
 
         `on_end` is given the job id of every attempt that has ended. `on_claim` is called after each claim
-        that the store answered. `wait` is given the seconds between two
-        tries to record an end.
+        that the store answered. `wait` is given the seconds between two tries to record an end.
         """
         self._store = store
         self._clock = clock
@@ -97,13 +97,13 @@ class Worker:
 
         The second value says whether any run was decided about, so that asking again may find more.
         """
-        now = self._clock.now()
+        begun: list[datetime] = []
 
         def take(tx: Tx) -> list[claims.Claim]:
-            nonlocal now
             self._unconfirmed.release(tx)
-            taken: list[claims.Claim] = []
             now = self._clock.now()
+            begun.append(now)
+            taken: list[claims.Claim] = []
             while len(taken) < most and (not taken or taken[-1].run):
                 taken.append(claims.claim(tx, owner=self._owner, now=now))
             return taken
@@ -111,7 +111,8 @@ class Worker:
         try:
             taken = self._store.writing(take)
         except SQLAlchemyError:
-            self._unconfirmed.note(now)
+            for instant in begun:
+                self._unconfirmed.note(instant)
             raise
         self._on_claim()
         for claim in taken:
@@ -156,10 +157,10 @@ class Worker:
         except Exception as error:  # whatever went wrong here, the run must not stay running
             log.exception("attempt.internal_error", run_id=run.id)
             verdict = internal_error(error)
-        finished = self._finisher.finish(End(running, spec, verdict), claim_next=claim_next)
+        ended = self._finisher.finish(running, spec, verdict, claim_next=claim_next)
         self.running_attempts.end(running)
-        self._tell(run, verdict, finished)
-        return finished.claimed.run
+        self._tell(run, verdict, ended)
+        return ended.claim.run
 
     def _attempt(
         self, running: RunningAttempt, spec: JobSpec, left: Callable[[], timedelta] | None
@@ -177,20 +178,20 @@ class Worker:
         )
         return judge(facts, timeout=timeout)
 
-    def _tell(self, run: Run, verdict: Verdict, finished: Finished) -> None:
+    def _tell(self, run: Run, verdict: Verdict, ended: Ended) -> None:
         log.info(
-            "run.finished" if finished.recorded else "run.taken_over",
+            "run.finished" if ended.recorded else "run.taken_over",
             run_id=run.id,
             job_id=run.job_id,
             attempt=run.attempt,
             outcome=verdict.outcome,
             error_type=verdict.error_type,
-            retry_at=finished.retry_at and iso(finished.retry_at),
+            retry_at=ended.retry_at and iso(ended.retry_at),
         )
         self._on_end(run.job_id)
-        if finished.claimed.run:
+        if ended.claim.run:
             self._on_claim()
-        self._report(finished.claimed)
+        self._report(ended.claim)
 
     def _spec(self, run: Run) -> JobSpec:
         """Return the definition that the run's revision holds. Raises BundleError if it holds none."""

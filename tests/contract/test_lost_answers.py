@@ -117,7 +117,7 @@ def test_a_claim_after_an_end_whose_answer_was_lost_is_told_and_the_end_stays(
     proxy.swallow(CLAIM_ALONE)
     done = finish.finish_and_claim(robbed, ended, flush=None, claim=True, on_unconfirmed=unconfirmed.append)
     assert proxy.robbed == 1
-    assert done == finish.EndAndClaim(recorded=True)
+    assert done == finish.Ended(recorded=True)
     assert unconfirmed == [ended.now]
     with robbed.read() as tx:
         assert (after := history.run(tx, run.id))

@@ -58,14 +58,14 @@ MUTANTS = (
     Mutant(
         "ignore overlap",
         "chalicelib/store/queue/overlap.py",
-        "        _allows,\n        and_(_skips, FRESH_ON_TIME, _running(ended, _due_before)),",
-        "        _allows, _skips,\n        and_(_skips, FRESH_ON_TIME, _running(ended, _due_before)),",
+        "        _allows,\n        and_(_SKIPS, _running(ended, _due_before)),",
+        "        _allows, jobs.c.overlap == word(Overlap.SKIP),\n        and_(_SKIPS, _running(ended, _due_before)),",
     ),
     Mutant(
         "skip what was not due beside another",
-        "chalicelib/store/queue/claims.py",
-        "(_due_by_then.where(one) for one in",
-        "(_due_by_then for one in",
+        "chalicelib/store/queue/overlap.py",
+        "(_id_of(one, _was_due) for one in",
+        "(_id_of(_was_due) for one in",
     ),
     Mutant(
         "lose an acknowledged trigger",
@@ -117,9 +117,9 @@ MUTANTS = (
     ),
     Mutant(
         "start what is disabled",
-        "chalicelib/store/queue/claims.py",
-        '        return None if row.enabled else (RunState.SKIPPED, "disabled")',
-        "        return None",
+        "chalicelib/store/queue/decisions.py",
+        '        Rule(_off, RunState.SKIPPED, "disabled"),\n',
+        "",
     ),
     Mutant(
         "start before it is due",

@@ -17,9 +17,6 @@ compiled once per process, and executed by `store.driver`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -40,11 +37,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.expression import Select
 
-from chalicelib.model.runs import Run, Verdict
 from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
-from chalicelib.store.history import as_run
-from chalicelib.store.queue import attempt_end, eligible, outage, overlap, pauses, pools
+from chalicelib.store.queue import attempt_end, decisions, eligible, pauses, pools
 from chalicelib.store.queue.attempt_begin import CLAIM, NOW, OWNER
 from chalicelib.store.schema import QUEUED, attempts, job_queue, jobs, outbox, revisions, word
 
@@ -62,7 +57,7 @@ def _due(*, ended: ColumnElement[str] | None = None, excluding: bool = False) ->
         _q.id.label("candidate"),
         _q.job_id.label("of_job"),
         _q.pool.label("of_pool"),
-        and_(overlap.nothing_to_decide(), _q.pool.is_(None), ~pauses.skips()).label("easy"),
+        and_(decisions.starts_beside_others(), _q.pool.is_(None)).label("easy"),
         ended=ended,
     )
     if excluding:
@@ -120,16 +115,15 @@ def _take_alone() -> Statement:
         .where(
             _q.id == func.current_setting(_CANDIDATE, true()),
             _q.state == QUEUED,
-            overlap.nothing_beside(NOW),
+            decisions.starts_alone(),
             pools.room(),
-            ~pauses.skips(),
             pauses.lets_start(),
         )
         .cte("candidate")
         .prefix_with("MATERIALIZED")
     )
     claimed, begun = _claimed(candidate)
-    return Statement(select(*claimed.c).add_cte(begun))
+    return Statement(select(true().label("taken"), *claimed.c).add_cte(begun))
 
 
 @functools.cache
@@ -177,77 +171,35 @@ def _copied(told: CTE) -> CTE:
     return insert(outbox).from_select(["kind", "job_id", "facts", "created_at"], row).cte("copied")
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What came of a claim: a run; or one to decide about, whose job this transaction holds if `alone`."""
+def take(tx: Tx, asked: dict[str, Any]) -> Any | None:
+    """Claim the first run that is due, except the runs `passed` and those of the jobs `busy`; return its row.
 
-    run: Run | None
-    candidate: str
-    job_id: str
-    alone: bool
-
-
-def take(
-    tx: Tx, *, owner: str, now: datetime, passed: Collection[str] = (), busy: Collection[str] = ()
-) -> Taken | None:
-    """Claim the first run that is due, except these runs and these jobs'; return None if none is due."""
-    asked = _asked(owner, now)
-    if passed or busy:
-        asked |= {"passed": list(passed), "busy": list(busy)}
-    taken = _taken(_take(excluding=bool(passed or busy)).first(tx, asked))
-    if taken is None or taken.run is not None or not taken.alone:
-        return taken
-    found = _take_alone().first(tx, asked)
-    return replace(taken, run=as_run(found)) if found else taken
+    A row that is not `taken` is a candidate's, to be decided about: by this transaction if `alone`, which has
+    then the lock of its job. None means that nothing is due.
+    """
+    row = _take(excluding=bool(asked["passed"] or asked["busy"])).first(tx, asked)
+    if row is None or row.taken or not row.alone:
+        return row
+    return _take_alone().first(tx, asked) or row
 
 
 def finish_and_take(
     connection: Any, ended: dict[str, Any], *, take: bool, alone: bool
-) -> tuple[bool, Taken | None]:
-    """Record an end and claim the first run that is due, in one round trip and one transaction.
+) -> tuple[bool, Any | None]:
+    """Record an end, as `finish` does, and return also what `take` does, in one round trip.
 
-    `ended` comes from `end_values`. `alone`: the run to claim is likely to need its job for itself. One that
-    does, unexpectedly, is not claimed.
+    `alone`: the run to claim is likely to need its job for itself. One that does, unexpectedly, is not
+    claimed.
     """
-    asked = ended | _asked(ended["owner"], ended["now"]) if take else ended
-    statement = _recording(ended, claims=take)
+    recording = _recording(ended, claims=take)
     if not (take and alone):
-        row: Any = statement.send(connection, asked)()
-        return row.recorded == 1, _taken(row) if take else None
+        row: Any = recording.send(connection, ended)()
+        return row.recorded == 1, row if take and row.candidate else None
     with connection.pipeline():
-        turned = statement.send(connection, asked)
-        found = _take_alone().send(connection, asked)
-    row = turned()
-    taken = _taken(row)
-    if taken is not None and taken.run is None and (claimed := found()):
-        taken = replace(taken, run=as_run(claimed))
-    return row.recorded == 1, taken
-
-
-def _asked(owner: str, now: datetime) -> dict[str, Any]:
-    return {"owner": owner, "now": now, **outage.instants(now)}
-
-
-def _taken(row: Any | None) -> Taken | None:
-    if row is None or row.candidate is None:
-        return None
-    return Taken(as_run(row) if row.taken else None, row.candidate, row.of_job, row.alone)
-
-
-def end_values(
-    run: Run,
-    verdict: Verdict,
-    *,
-    owner: str,
-    now: datetime,
-    retry_at: datetime | None,
-    facts: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the parameters of an attempt's end, with the facts of its copy if it is to be copied."""
-    ended = attempt_end.values(run, verdict, owner=owner, now=now, retry_at=retry_at)
-    if facts is not None:
-        ended |= {"facts": facts, "job": run.job_id, "revision": run.revision}
-    return ended
+        first = recording.send(connection, ended)
+        second = _take_alone().send(connection, ended)
+    row = first()
+    return row.recorded == 1, second() or (row if row.candidate else None)
 
 
 def _recording(ended: dict[str, Any], *, claims: bool) -> Statement:
@@ -256,5 +208,4 @@ def _recording(ended: dict[str, Any], *, claims: bool) -> Statement:
 
 def finish(tx: Tx, ended: dict[str, Any]) -> bool:
     """Record an attempt's end; return False if the lease was taken over."""
-    row = _recording(ended, claims=False).first(tx, ended)
-    return row is not None and row.recorded == 1
+    return bool(_recording(ended, claims=False).value(tx, ended) == 1)

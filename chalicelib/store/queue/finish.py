@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,10 +24,11 @@ from chalicelib.model.runs import Run, RunId, RunState, Verdict
 from chalicelib.store import outbox
 from chalicelib.store.database import Store, Tx
 from chalicelib.store.driver import Statement
+from chalicelib.store.history import as_run
 from chalicelib.store.postgres import engine, statements
 from chalicelib.store.schema import QUEUED, RUNNING, attempts, job_queue
 
-from . import attempt_end, claims
+from . import attempt_end, claims, outage
 from .claims import Claim
 
 _q = job_queue.c
@@ -58,11 +60,9 @@ def finish(
     tx: Tx, run: Run, verdict: Verdict, *, owner: str, now: datetime, retry_at: datetime | None
 ) -> bool:
     """Record an attempt's end: final, or queued for `retry_at`; return False if the lease was taken over."""
-    if tx.dialect.name == "postgresql":
-        return statements.finish(
-            tx, statements.end_values(run, verdict, owner=owner, now=now, retry_at=retry_at)
-        )
     values = attempt_end.values(run, verdict, owner=owner, now=now, retry_at=retry_at)
+    if tx.dialect.name == "postgresql":
+        return statements.finish(tx, values)
     ended = (_end_run if retry_at is None else _end_or_retry).first(tx, values)
     if ended is None:
         return False
@@ -127,10 +127,14 @@ class AttemptEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class EndAndClaim:
-    """What came of an end: whether the lease was still held, and what was claimed after it."""
+class Ended:
+    """What came of an end, and what was claimed after it.
+
+    `recorded` is false if the lease was taken over; `retry_at` is None for a final end.
+    """
 
     recorded: bool
+    retry_at: datetime | None = None
     claim: Claim = field(default=Claim(None))
 
 
@@ -141,43 +145,48 @@ def finish_and_claim(
     flush: Callable[[Tx], None] | None,
     claim: bool,
     on_unconfirmed: Callable[[datetime], None] = lambda _at: None,
-) -> EndAndClaim:
+) -> Ended:
     """Record an end after what `flush` writes, and claim the next run if `claim` is set.
 
     `on_unconfirmed` is given the instant of a claim whose COMMIT got no reply after the end was recorded.
     """
-    if flush is None and store.pipelined and (end.spec is not None or not end.publish):
-        recorded, following = store.again(lambda: _in_one_round_trip(store, end, claim=claim))
-        return EndAndClaim(recorded, following or _claim_after(store, end, on_unconfirmed))
-    return store.writing(lambda tx: _one_by_one(tx, end, flush, claim=claim))
+    if flush or not store.pipelined or (end.publish and end.spec is None):
+        return store.writing(lambda tx: _one_by_one(tx, end, flush, claim=claim))
+    recorded, taken = store.again(lambda: _in_one_round_trip(store, end, claim=claim))
+    if taken is None:
+        following = Claim(None)
+    elif taken.taken:
+        following = Claim(as_run(taken))
+    else:
+        following = _claim_after(store, end, on_unconfirmed)
+    return Ended(recorded, end.retry_at if recorded else None, following)
 
 
-def _one_by_one(tx: Tx, end: AttemptEnd, flush: Callable[[Tx], None] | None, *, claim: bool) -> EndAndClaim:
+def _one_by_one(tx: Tx, end: AttemptEnd, flush: Callable[[Tx], None] | None, *, claim: bool) -> Ended:
     if flush:
         flush(tx)
     recorded = finish(tx, end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at)
     if recorded and end.publish:
         outbox.put_attempt(tx, end.run, end.verdict, now=end.now)
-    return EndAndClaim(recorded, claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None))
+    following = claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None)
+    return Ended(recorded, end.retry_at if recorded else None, following)
 
 
-def _in_one_round_trip(store: Store, end: AttemptEnd, *, claim: bool) -> tuple[bool, Claim | None]:
-    """Return whether the end was recorded, and the claim; None if it needs its own transaction."""
-    facts = (
-        outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now)
-        if end.publish and end.spec
-        else None
-    )
-    ended = statements.end_values(
-        end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at, facts=facts
-    )
+def _in_one_round_trip(store: Store, end: AttemptEnd, *, claim: bool) -> tuple[bool, Any | None]:
+    """Return whether the end was recorded, and the row of the next run, claimed or to be decided about."""
+    ended = attempt_end.values(end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at)
+    if end.publish and end.spec:
+        facts = outbox.facts_of(end.run, end.verdict, end.spec.record, tail=end.tail, now=end.now)
+        ended |= {"facts": facts, "job": end.run.job_id, "revision": end.run.revision}
     # the next run is likely to be of such a job, too
     alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW
     with store.observed(), engine.direct(store.engine) as connection:
-        recorded, taken = statements.finish_and_take(connection, ended, take=claim, alone=alone)
-    if recorded and store.observer is not None:
+        done = statements.finish_and_take(
+            connection, ended | outage.instants(end.now), take=claim, alone=alone
+        )
+    if done[0] and store.observer is not None:
         store.observer.wrote()
-    return recorded, None if taken and taken.run is None else Claim(taken.run if taken else None)
+    return done
 
 
 def _claim_after(store: Store, end: AttemptEnd, on_unconfirmed: Callable[[datetime], None]) -> Claim:

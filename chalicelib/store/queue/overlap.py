@@ -17,10 +17,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal_column, or_
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    union_all,
+)
 
 from chalicelib.model.jobs import Overlap
-from chalicelib.model.runs import Origin
+from chalicelib.model.runs import Origin, RunState
 from chalicelib.store.schema import QUEUED, RUNNING, job_queue, jobs, word
 
 _q = job_queue.c
@@ -35,18 +48,23 @@ OCCURRENCE: Condition = or_(
 )
 # An occurrence of which no attempt was begun: it may be dropped. Policies are about those of the schedule.
 FRESH: Condition = and_(OCCURRENCE, _q.attempt == literal_column("0"))
-FRESH_ON_TIME: Condition = and_(
-    or_(_q.origin == word(Origin.SCHEDULE), _q.chain_key.is_not(None)),
-    _q.attempt == literal_column("0"),
-    ~_q.force,
-)
+
+
+def _fresh_on_time(run: Any) -> Condition:
+    of_schedule = or_(run.origin == word(Origin.SCHEDULE), run.chain_key.is_not(None))
+    return and_(of_schedule, run.attempt == literal_column("0"))
+
+
 # Nobody asked for it by name: it is dropped, and does not wait, while its job is off or all is paused.
 DROPPABLE: Condition = and_(
     or_(OCCURRENCE, _q.origin == word(Origin.CHAIN)), _q.attempt == literal_column("0")
 )
 _allows = func.coalesce(jobs.c.overlap == word(Overlap.ALLOW), false())
-_skips = jobs.c.overlap == word(Overlap.SKIP)
-_replaces = jobs.c.overlap == word(Overlap.REPLACE)
+_SKIPS: Condition = and_(jobs.c.overlap == word(Overlap.SKIP), _fresh_on_time(_q), ~_q.force)
+# It asks the running ones to stop.
+REPLACES: Condition = and_(jobs.c.overlap == word(Overlap.REPLACE), _fresh_on_time(_q), ~_q.force)
+# It ends the runs that wait to be tried again.
+SUPERSEDES: Condition = and_(~_allows, FRESH)
 # A run that is due later may have started already: a late tick, a retry. The occurrence waits for it.
 _due_before = or_(_o.due_at < _q.due_at, and_(_o.due_at == _q.due_at, _o.id < _q.id))
 
@@ -70,8 +88,8 @@ def claimable(ended: ColumnElement[str] | None = None) -> Condition:
     return or_(
         _q.force,
         _allows,
-        and_(_skips, FRESH_ON_TIME, _running(ended, _due_before)),
-        and_(_replaces, FRESH_ON_TIME, _running(ended, _o.cancel_reason.is_(None))),
+        and_(_SKIPS, _running(ended, _due_before)),
+        and_(REPLACES, _running(ended, _o.cancel_reason.is_(None))),
         ~_running(ended),
     )
 
@@ -84,30 +102,21 @@ def worth_a_message() -> Condition:
         or_(_o.state == RUNNING, _due_before),
         _o.id != _q.id,
     )
-    return or_(_q.force, _allows, and_(or_(_skips, _replaces), FRESH_ON_TIME), ~in_the_way)
+    return or_(_q.force, _allows, _SKIPS, REPLACES, ~in_the_way)
 
 
-_job_stands = and_(jobs.c.job_id.is_not(None), jobs.c.rejected.is_(None), jobs.c.removed_at.is_(None))
-
-
-def job_lets_it_start() -> Condition:
-    """Say whether the job is there, accepted and on; a first try by a person needs no job that is on."""
-    enabled = func.coalesce(jobs.c.enabled, false())
-    return case(
-        (or_(DROPPABLE, _q.attempt > literal_column("0")), and_(_job_stands, enabled)),
-        else_=or_(_q.revision.is_not(None), _job_stands),
-    )
-
-
-def nothing_to_decide() -> Condition:
+def needs_no_policy() -> Condition:
     """Say whether a claimable run may start whatever its job's other runs do."""
-    return and_(job_lets_it_start(), or_(_allows, and_(_q.force, ~FRESH)))
+    return or_(_allows, and_(_q.force, ~FRESH))
 
 
-def nothing_beside(now: ColumnElement[Any]) -> Condition:
-    """Say whether a run may start because its job does nothing else that policy has to decide about.
+_NOW = bindparam("now", type_=_o.due_at.type)
 
-    True only for a transaction that holds the job's lock.
+
+def nothing_beside() -> Condition:
+    """Say whether there is surely no run of the job to wait for, to give way to or to end.
+
+    It asks less than BUSY and NEWER do, which decide: so PostgreSQL finds the job by its key.
     """
     same_job = _o.job_id == _q.job_id
     waiting = exists().where(
@@ -117,8 +126,29 @@ def nothing_beside(now: ColumnElement[Any]) -> Condition:
         _o.id != _q.id,
         or_(
             _o.attempt > literal_column("0"),
-            and_(jobs.c.overlap != word(Overlap.QUEUE), _o.due_at <= now),
+            and_(jobs.c.overlap != word(Overlap.QUEUE), _o.due_at <= _NOW),
         ),
     )
     was_busy = exists().where(same_job, _o.finished_at > _q.due_at, _o.due_at <= _q.due_at)
-    return and_(job_lets_it_start(), ~_running(None), ~and_(FRESH, waiting), ~and_(FRESH, _skips, was_busy))
+    return and_(~_running(None), ~and_(FRESH, waiting), ~and_(_SKIPS, was_busy))
+
+
+_was_due = and_(
+    _due_before,
+    _o.state.not_in((word(RunState.SKIPPED), word(RunState.MISSED))),
+    # Its owner was gone and it is not known since when, unless it runs again.
+    or_(_o.error_type.is_(None), _o.error_type != word("interrupted"), _o.state == RUNNING),
+)
+_is_newer = and_(_o.state == QUEUED, _fresh_on_time(_o), _o.due_at > _q.due_at, _o.due_at <= _NOW)
+
+
+def _id_of(*what: Condition) -> Select[Any]:
+    return select(_o.id).where(_o.job_id == _q.job_id, *what).correlate(job_queue)
+
+
+_FIRST: ColumnElement[int] = literal_column("1")
+_not_over = union_all(*(_id_of(one, _was_due) for one in not_over(_o, _q.due_at)))
+# The run for which skip drops this one: it was running, or queued and due, when this one became due.
+BUSY = case((_SKIPS, _not_over.limit(_FIRST).scalar_subquery()))
+# The run to which this one gives way under replace.
+NEWER = case((REPLACES, _id_of(_o.finished_at.is_(None), _is_newer).limit(_FIRST).scalar_subquery()))

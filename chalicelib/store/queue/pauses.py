@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, exists, insert, or_, select, update
 
-from chalicelib.model.runs import RunState
 from chalicelib.store.database import Tx
 from chalicelib.store.driver import Statement
 from chalicelib.store.schema import job_queue, pauses
@@ -54,14 +53,9 @@ def lets_start() -> ColumnElement[bool]:
     return or_(_q.force, overlap.DROPPABLE, ~exists().where(_in_force))
 
 
-def skips() -> ColumnElement[bool]:
-    """Say whether a run is an occurrence that a pause keeps from starting. Its parameter is `now`."""
-    return and_(overlap.DROPPABLE, ~_q.force, exists().where(or_(_in_force, _covers(_q.due_at))))
-
-
-def verdict(row: Any) -> tuple[RunState, str] | None:
-    """Return how a candidate ends that a pause keeps from starting, None if it may start."""
-    return (RunState.SKIPPED, PAUSED) if row.paused else None
+def stops() -> ColumnElement[bool]:
+    """Say whether a pause keeps a run that may be dropped from starting. Its parameter is `now`."""
+    return and_(~_q.force, exists().where(or_(_in_force, _covers(_q.due_at))))
 
 
 _newest = select(_p.since, _p.until, _p.by, _p.reason).order_by(_p.id.desc()).limit(1)

@@ -12,7 +12,7 @@ import pytest
 import structlog
 from sqlalchemy.exc import OperationalError
 
-from chalicelib.execution.finishing import End, Finisher
+from chalicelib.execution.finishing import Finisher
 from chalicelib.execution.retry import decide_retry
 from chalicelib.execution.running_attempts import RunningAttempts
 from chalicelib.model.runs import Outcome, Run, RunId, RunState, Verdict
@@ -20,6 +20,7 @@ from chalicelib.operations.operations import Operations
 from chalicelib.store import Store, bundle, history, log_chunks, outbox
 from chalicelib.store.database import Tx
 from chalicelib.store.queue import claims
+from chalicelib.store.queue.finish import Ended
 from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 from tests.conftest import ManualClock, define
 
@@ -83,8 +84,8 @@ class Scene:
         with self.store.write() as tx:
             return claims.claim(tx, owner="me", now=self.clock.now()).run
 
-    def end(self, verdict: Verdict) -> End:
-        return End(self.running, None, verdict)
+    def finish(self, verdict: Verdict, claim_next: Callable[[], bool]) -> Ended:
+        return self.finisher.finish(self.running, None, verdict, claim_next=claim_next)
 
     def stored(self) -> tuple[Run, str, int]:
         """The run, its log, and how many of its ends wait for Life Hub."""
@@ -112,10 +113,10 @@ def nothing() -> bool:
 def test_an_end_is_recorded_with_its_log_and_its_row_for_life_hub_and_the_next_run_is_claimed(
     scene: Scene,
 ) -> None:
-    finished = scene.finisher.finish(scene.end(DONE), claim_next=lambda: True)
+    finished = scene.finish(DONE, lambda: True)
     assert (finished.recorded, finished.retry_at, scene.waited) == (True, None, [])
-    assert finished.claimed.run
-    assert finished.claimed.run.id != scene.running.run.id
+    assert finished.claim.run
+    assert finished.claim.run.id != scene.running.run.id
     run, text, ends = scene.stored()
     assert (run.state, text, ends) == (RunState.SUCCEEDED, "printed\n", 1)
 
@@ -135,7 +136,7 @@ def test_while_the_store_refuses_the_end_is_kept_and_tried_again_ever_more_seldo
     scene.store.refuse = 6
     began = scene.clock.now()
     with structlog.testing.capture_logs() as logged:
-        finished = scene.finisher.finish(scene.end(FAILED), claim_next=nothing)
+        finished = scene.finish(FAILED, nothing)
     assert scene.waited == [1, 2, 4, 8, 10, 10]
     assert scene.clock.now() > began
     assert finished.retry_at == decide_retry(scene.running.run, FAILED, None, now=scene.clock.now())
@@ -152,8 +153,8 @@ def test_only_the_first_try_claims_the_next_run_and_a_claim_without_a_reply_is_r
         asked.append(True)
         return True
 
-    finished = scene.finisher.finish(scene.end(DONE), claim_next=claim_next)
-    assert (len(asked), finished.claimed.run) == (1, None)
+    finished = scene.finish(DONE, claim_next)
+    assert (len(asked), finished.claim.run) == (1, None)
     assert scene.claim() is None  # it was claimed in the transaction that got no reply
     with scene.store.write() as tx:
         scene.unconfirmed.release(tx)
@@ -165,7 +166,7 @@ def test_only_the_first_try_claims_the_next_run_and_a_claim_without_a_reply_is_r
 def test_an_end_whose_commit_got_no_reply_is_found_and_not_written_again(scene: Scene) -> None:
     scene.store.swallow = 1
     tried_at = scene.clock.now()
-    finished = scene.finisher.finish(scene.end(FAILED), claim_next=nothing)
+    finished = scene.finish(FAILED, nothing)
     assert finished.recorded
     run, text, ends = scene.stored()
     assert (run.state, text, ends) == (RunState.QUEUED, "printed\n", 1)
@@ -177,8 +178,8 @@ def test_whoever_lost_the_lease_records_nothing_but_may_claim(scene: Scene) -> N
         tx.exec_driver_sql(
             "UPDATE job_queue SET lease_generation = lease_generation + 1 WHERE state = 'running'"
         )
-    finished = scene.finisher.finish(scene.end(FAILED), claim_next=lambda: True)
+    finished = scene.finish(FAILED, lambda: True)
     assert (finished.recorded, finished.retry_at) == (False, None)
-    assert finished.claimed.run
+    assert finished.claim.run
     assert scene.stored()[0].state is RunState.RUNNING
     assert scene.stored()[2] == 0
