@@ -13,14 +13,14 @@ from typing import Any
 from chalicelib.clock import Clock
 from chalicelib.errors import BundleError
 from chalicelib.model.jobs import JobSpec
-from chalicelib.model.liveness import is_stopped
 from chalicelib.model.planning import DAYS
 from chalicelib.settings import Settings
-from chalicelib.store import Store, bundle, history, runners
+from chalicelib.store import Store, bundle, history
 
 from . import ask_why, job_set
 from .asked_time import LAST_YEAR
 from .job_set import Candidate, Candidates
+from .places import places
 from .plan import plan
 from .simulate import MOST, check_span, simulate
 
@@ -102,17 +102,15 @@ class Questions:
             taken: dict[str, list[float]] = {
                 job_id: history.good_seconds(tx, former.get(job_id, job_id), most=COUNTED) for job_id in jobs
             }
-            alive = [
-                runner
-                for runner in runners.all_runners(tx)
-                if not runner.draining and not is_stopped(self._clock.now() - runner.seen_at)
-            ]
+            workers = workers or max(
+                self._settings.workers, places(tx, self._settings, now=self._clock.now())
+            )
         return simulate(
             jobs,
             taken,
             start=start,
             end=end,
-            workers=workers or self._settings.workers * max(1, len(alive)),
+            workers=workers,
             pessimistic=pessimistic,
             pools=self._settings.pools,
             most=MOST_ON_LAMBDA if self._settings.function else MOST,

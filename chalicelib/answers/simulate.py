@@ -16,12 +16,12 @@ from typing import Any
 
 from chalicelib.clock import iso
 from chalicelib.cron.minutes import Minutes
-from chalicelib.errors import ScheduleError, SpanError
+from chalicelib.errors import SpanError
 from chalicelib.model.jobs import Overlap
 
 from .asked_time import FIRST_YEAR, LAST_YEAR
-from .job_set import JobSet, Member
-from .virtual_jobs import following, virtual_jobs_of
+from .job_set import JobSet
+from .virtual_jobs import fires_of, following, occurrences_of, since, virtual_jobs_of
 from .virtual_time import VirtualRun, VirtualTime
 
 MOST = 100_000
@@ -75,7 +75,7 @@ def simulate(
     """
     check_span(start, end)
     minutes = Minutes(start - _MICROSECOND, end - _MICROSECOND)
-    own = {job_id: bits for job_id, one in sorted(jobs.items()) if (bits := _occurrences(one, minutes))}
+    own = fires_of(jobs, minutes)
     fires = dict(sorted((own | following(jobs, own)).items()))
     count = sum(bits.bit_count() for bits in fires.values())
     if count > most:
@@ -86,14 +86,13 @@ def simulate(
     seconds = {
         job_id: round(usual_seconds(taken.get(job_id, ()), pessimistic=pessimistic), 6) for job_id in fires
     }
-    at = {job_id: _since(start, minutes, bits) for job_id, bits in fires.items()}
+    at = {job_id: since(start, minutes, bits) for job_id, bits in fires.items()}
     virtual_jobs = virtual_jobs_of(jobs, at, seconds, start)
-    due: list[VirtualRun] = []
-    for job_id, bits in own.items():
-        job = virtual_jobs[job_id]
-        delay = 0 if job.missed else (jobs[job_id].spec.due_at(start) - start) // _MICROSECOND
-        fired = at[job_id] if fires[job_id] == bits else _since(start, minutes, bits)
-        due += [VirtualRun(job, fire, fire + delay) for fire in fired]
+    fired = {
+        job_id: at[job_id] if fires[job_id] == bits else since(start, minutes, bits)
+        for job_id, bits in own.items()
+    }
+    due = occurrences_of(jobs, virtual_jobs, fired, start)
     virtual = VirtualTime(due, workers=workers, pools=pools)
     virtual.run()
     ran = [run for run in virtual.runs if run.starts is not None]
@@ -139,17 +138,6 @@ class _Texts(dict[int, str]):
     def __missing__(self, at: int) -> str:
         text = self[at] = iso(self._start + timedelta(microseconds=at))
         return text
-
-
-def _occurrences(member: Member, minutes: Minutes) -> int:
-    try:
-        return member.occurrences(minutes)
-    except ScheduleError:  # a zone that an update of this machine dropped
-        return 0
-
-
-def _since(start: datetime, minutes: Minutes, bits: int) -> list[int]:
-    return [(one - start) // _MICROSECOND for one in minutes.instants(bits)]
 
 
 def _row(run: VirtualRun, texts: _Texts) -> dict[str, Any]:

@@ -13,15 +13,20 @@ beside another of its job:
 A job that follows others falls due when all of them ended well for one occurrence. If one of them was
 skipped, missed, replaced, or has no such occurrence, it is skipped.
 
-Every run ends well after its job's usual time; nothing is running or waiting at the beginning. Times are
-whole microseconds since the beginning.
+What runs at the beginning goes on until its given end. A run that waits then and is no fresh occurrence (a
+trigger, a retry, a late one) waits for those of its job, whatever they would do beside each other.
+
+Every run ends well after its job's usual time. Times are whole microseconds since the beginning.
+
+Limit: a job that follows several does not follow a run that was there at the beginning: which others of the
+same occurrence ended before is not known here.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chalicelib.model.jobs import Overlap
@@ -45,12 +50,16 @@ class VirtualJob:
     children: list[VirtualJob] = field(default_factory=list)
     fires: frozenset[int] = frozenset()  # all its occurrences; of the parents of a job with several
     missed: bool = False  # what is barred is missed, not skipped
-    barred: Callable[[int], str | None] = lambda _fire: None  # why an occurrence does not run, or None
+    # why an occurrence that fires and is due at these times does not run, or None
+    barred: Callable[[int, int], str | None] = lambda _fire, _due: None
 
 
 @dataclass(slots=True, eq=False)
 class VirtualRun:
-    """One occurrence; `starts` and `ends` are None if it was skipped."""
+    """One occurrence; `starts` and `ends` are None if it was skipped, or found no worker to the end.
+
+    Of one that was there at the beginning, `fire` is negative and `stored` the id of the stored run.
+    """
 
     job: VirtualJob
     fire: int
@@ -62,7 +71,17 @@ class VirtualRun:
     replaced_by: VirtualRun | None = None
     waited_for: VirtualRun | None = None  # of its own job; None: it waited for a worker, if at all
     waited_for_pool: bool = False
+    let_in_by: VirtualRun | None = None  # the run whose end gave a worker, or a place in the pool
+    stored: str | None = None
+    manner: Overlap | None = None  # instead of its job's policy
+    flows: bool = True  # whether the jobs that follow do so after this run
+    uncertain: bool = False  # its end is not known, or that of a run it waited for
     why_not: str | None = None  # what kept it from running, other than its own job
+
+    @property
+    def overlap(self) -> Overlap:
+        """What it does beside another run of its job."""
+        return self.manner or self.job.overlap
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -74,9 +93,17 @@ class VirtualTime:
     """One simulation. Give it the occurrences, in any order, and call `run` once."""
 
     def __init__(
-        self, occurrences: Iterable[VirtualRun], *, workers: int, pools: Mapping[str, int] | None = None
+        self,
+        occurrences: Iterable[VirtualRun],
+        *,
+        workers: int,
+        pools: Mapping[str, int] | None = None,
+        going_on: Sequence[VirtualRun] = (),
     ) -> None:
-        """Simulate `occurrences` with so many workers; `pools` are the sizes of those that have one."""
+        """Simulate `occurrences` with so many workers; `pools` are the sizes of those that have one.
+
+        `going_on` are the runs in progress, with their starts and ends.
+        """
         self._due = sorted(occurrences, key=lambda one: (one.due, one.fire, one.job.job_id))
         self.runs = list(self._due)  # and those of the jobs that follow
         for number, run in enumerate(self.runs):
@@ -92,6 +119,15 @@ class VirtualTime:
         self._running = 0
         self._ready: list[tuple[int, int, int]] = []  # ranks: their order is that of claims
         self._ends: list[tuple[int, int, int]] = []  # end, start, number
+        self._last_end: VirtualRun | None = None
+        self._last_end_in: dict[str, VirtualRun] = {}  # of each pool
+        for run in going_on:
+            run.number = len(self.runs)
+            self.runs.append(run)
+            if run.job.pool is not None:
+                self._in_pool[run.job.pool] += 1
+            run.job.newest = run.job.newest or run
+            self._occupy(run)
 
     def run(self) -> None:
         """Decide about every occurrence."""
@@ -109,23 +145,24 @@ class VirtualTime:
             while coming < len(self._due) and self._due[coming].due == now:
                 self._fall_due(self._due[coming], now)
                 coming += 1
-            while self._free and self._ready:
+            while self._free > 0 and self._ready:
                 self._look(self.runs[heapq.heappop(self._ready)[-1]], now)
 
     def _fall_due(self, run: VirtualRun, now: int) -> None:
         job = run.job
-        run.why_not = run.why_not or job.barred(run.fire)
+        run.why_not = run.why_not or (None if run.manner else job.barred(run.fire, run.due))
         if run.why_not is not None:
             self._lead_on(run, now, "was missed" if job.missed else "was skipped")
             return
-        if job.overlap is Overlap.SKIP and (job.queued or job.running):
+        if run.overlap is Overlap.SKIP and (job.queued or job.running):
             run.skipped_for = job.newest
             self._lead_on(run, now, "was skipped")
             return
         busy = job.queued or job.running
-        job.newest = run
+        if run.manner is None or job.overlap is not Overlap.REPLACE:  # only occurrences replace others
+            job.newest = run
         job.queued += 1
-        if job.overlap is Overlap.QUEUE and busy:
+        if run.overlap is Overlap.QUEUE and busy:
             job.behind.append(run)
         else:
             heapq.heappush(self._ready, run.rank)
@@ -133,6 +170,9 @@ class VirtualTime:
     def _look(self, run: VirtualRun, now: int) -> None:
         """Decide about a run that a free worker has found."""
         job = run.job
+        if run.overlap is Overlap.QUEUE and job.running:  # it was passed by one that replaces
+            job.behind.appendleft(run)
+            return
         if job.pool is not None:
             if self._in_pool[job.pool] >= self._sizes.get(job.pool, DEFAULT_SIZE):
                 run.waited_for_pool = True
@@ -140,7 +180,7 @@ class VirtualTime:
                 return
             self._in_pool[job.pool] += 1
         job.queued -= 1
-        if job.overlap is Overlap.REPLACE:
+        if run.overlap is Overlap.REPLACE:
             if job.newest is not run:
                 run.skipped_for = job.newest
                 self._leave_pool(job.pool)
@@ -150,18 +190,30 @@ class VirtualTime:
                 other.replaced_by, other.ends = run, now
                 self._end(other)
                 self._lead_on(other, now, "was cancelled")
+        run.starts, run.ends = now, now + job.takes
+        if now > run.due:
+            run.let_in_by = self._last_end_in.get(job.pool or "") if run.waited_for_pool else self._last_end
+            before = run.waited_for or run.let_in_by
+            run.uncertain = before is not None and before.uncertain
+        self._occupy(run)
+
+    def _occupy(self, run: VirtualRun) -> None:
+        """Let a run take a worker until it ends."""
+        starts, ends = run.starts or 0, run.ends or 0
         self._free -= 1
         self._running += 1
         if self._running > self.most:
-            self.most, self.most_at = self._running, now
-        run.starts, run.ends = now, now + job.takes
-        job.running[run.number] = run
-        heapq.heappush(self._ends, (run.ends, now, run.number))
+            self.most, self.most_at = self._running, max(0, starts)
+        run.job.running[run.number] = run
+        heapq.heappush(self._ends, (ends, starts, run.number))
 
     def _end(self, run: VirtualRun) -> None:
         del run.job.running[run.number]
         self._free += 1
         self._running -= 1
+        self._last_end = run
+        if run.job.pool is not None:
+            self._last_end_in[run.job.pool] = run
         self._leave_pool(run.job.pool)
         if run.job.behind:
             following = run.job.behind.popleft()
@@ -177,9 +229,9 @@ class VirtualTime:
 
     def _lead_on(self, parent: VirtualRun, now: int, why: str | None) -> None:
         """Decide about the jobs that follow a run that is over; `why` says how, unless it ended well."""
-        for child in parent.job.children:
+        for child in parent.job.children if parent.flows else ():
             key = child.job_id, parent.fire
-            if key in self._followed:
+            if key in self._followed or (parent.fire < 0 and len(child.parents) > 1):
                 continue
             absent = [one for one in child.parents if len(child.parents) > 1 and parent.fire not in one.fires]
             self._ended_well[key].add(parent.job.job_id)

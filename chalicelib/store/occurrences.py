@@ -14,7 +14,7 @@ from chalicelib.model.runs import Run, RunState
 from .database import Tx
 from .history import as_run
 from .queue import overlap
-from .schema import job_queue
+from .schema import QUEUED, job_queue
 
 MOST = 5  # rows of a kind
 _q = job_queue.c
@@ -76,6 +76,12 @@ def unfinished(tx: Tx, job_id: str, *, now: datetime) -> list[Run]:
         or_(_q.state == RunState.RUNNING, _q.due_at <= now),
     )
     return [as_run(row) for row in tx.execute(select(job_queue).where(here).order_by(_q.due_at).limit(MOST))]
+
+
+def waiting(tx: Tx, *, most: int) -> list[Run]:
+    """Return the queued runs of all jobs, those that are due first, at most `most`."""
+    queued = select(job_queue).where(_q.state == QUEUED)
+    return [as_run(row) for row in tx.execute(queued.order_by(_q.due_at).limit(most))]
 
 
 def due_before(tx: Tx, run: Run) -> int:

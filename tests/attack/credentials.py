@@ -30,6 +30,7 @@ NEEDS = {
     "GET /ui/events": "read",
     "GET /ui/bundle": "read",
     "GET /ui/rollback": "read",
+    "GET /ui/next": "read",
     "GET /ui/jobs": "read",
     "GET /ui/jobs/{job_id}": "read",
     "GET /ui/jobs/{job_id}/trigger": "read",

@@ -19,7 +19,7 @@ from tests.bench.measuring import Server, percentile, say, serving
 
 BROWSERS = 10
 EVERY = 4.0  # seconds between two questions of a page, as in web/live.js
-OPEN = ("/", "/ui/jobs", "/ui/runs", "/ui/jobs/stamp", "/ui/bundle")
+OPEN = ("/", "/ui/next", "/ui/jobs", "/ui/runs", "/ui/jobs/stamp", "/ui/bundle")
 
 
 def bench_lateness() -> None:

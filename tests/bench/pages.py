@@ -30,12 +30,14 @@ from tests.many_jobs import name
 
 SINCE = (START - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 LONG_AGO = (START - timedelta(days=90)).strftime("%Y-%m-%dT%H:%M:%SZ")
+LATER = (START + timedelta(hours=16)).strftime("%Y-%m-%dT%H:%M:%SZ")
 GOALS = {
-    "pages": ("/", "/ui/jobs", "/ui/runs", f"/ui/jobs/{name(0)}"),
+    "pages": ("/", "/ui/next", "/ui/jobs", "/ui/runs", f"/ui/jobs/{name(0)}"),
     "lists": ("/jobs", "/runs", "/runs?state=failed", f"/runs?since={SINCE}"),
     "metrics": ("/metrics",),
 }
 OTHERS = (
+    *(f"/ui/next?from={LATER}", f"/ui/next?q={name(0)}"),
     *("/ui/jobs?sort=rate", f"/ui/jobs/{name(4)}", "/ui/bundle", f"/ui/runs?job_id={name(0)}"),
     *("/ui/runs?state=failed", "/ui/runs?state=failed,missed", f"/ui/runs?since={SINCE}"),
     *(f"/ui/runs?until={LONG_AGO}", "/ui/runs?q=refused", "/ui/runs?q=nothing", "/ui/audit", "/ui/settings"),

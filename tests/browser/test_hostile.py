@@ -90,7 +90,9 @@ def test_a_hostile_job_and_its_run_are_text(page: Page, server: Served, number: 
     assert faults(page, f"{server.url}/ui/jobs/{name}/trigger") == []
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/jobs", "/ui/runs", "/ui/audit", "/ui/bundle", "/ui/settings"])
+@pytest.mark.parametrize(
+    "path", ["/", "/ui/next", "/ui/jobs", "/ui/runs", "/ui/audit", "/ui/bundle", "/ui/settings"]
+)
 def test_lists_of_hostile_things_are_text(page: Page, server: Served, path: str) -> None:
     shown = () if path == "/ui/settings" else GROUPS[:3]
     assert faults(page, server.url + path, *shown) == []
@@ -103,6 +105,9 @@ REFLECTED = (
     "/?{nothing}",
     "/ui/jobs?{q}&{tag}&{project}",
     "/ui/jobs?{state}",
+    "/ui/next?{q}&{tag}&{project}",
+    "/ui/next?from=2026-03-07T12:00Z&{after}",
+    "/ui/next?{from}",
     "/ui/jobs?{after}",
     "/ui/jobs/hostile-00?{at}",
     "/ui/jobs/hostile-00?{after}",

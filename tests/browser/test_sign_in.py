@@ -73,7 +73,7 @@ def test_the_pages_of_an_empty_sauron_say_the_next_step_and_have_no_empty_table(
     serve_still: ServeStill, visit: Visit
 ) -> None:
     browse = visit(serve_still("tests.browser.nothing").url)
-    for path in ("/", "/ui/jobs", "/ui/runs", "/ui/audit", "/ui/settings", "/ui/sign-in"):
+    for path in ("/", "/ui/next", "/ui/jobs", "/ui/runs", "/ui/audit", "/ui/settings", "/ui/sign-in"):
         page = browse(path, width=360)
         assert checks.all_of(page, *ALL) == []
         assert page.locator("table").count() == 0

@@ -59,7 +59,7 @@ MIX = (("noop", 11), ("speaks", 3), ("returns", 2), ("fails", 1), ("dies", 1), (
 RARE = "overruns"  # one of a hundred
 TRIGGERED = {name for name, _ in MIX} | {RARE}
 PAGES = (
-    *("/", "/ui/jobs", "/ui/runs", "/ui/jobs/noop", "/ui/audit", "/ui/events"),
+    *("/", "/ui/next", "/ui/jobs", "/ui/runs", "/ui/jobs/noop", "/ui/audit", "/ui/events"),
     *("/status", "/runs?state=failed"),
 )
 CALLERS = 4  # that trigger at once

@@ -5,6 +5,7 @@ from . import (
     bulk,
     bundle,
     bundle_acts,
+    coming,
     events,
     job,
     job_acts,
@@ -20,6 +21,7 @@ from . import (
 
 MODULES = (
     overview,
+    coming,
     jobs,
     job,
     runs,

@@ -17,7 +17,7 @@ from chalicelib.answers.pace import Pace, paces
 from chalicelib.api import parameters
 from chalicelib.api.query import Query
 from chalicelib.api.routing import current_request, get
-from chalicelib.model.jobs import in_words
+from chalicelib.model.jobs import JobSpec, in_words
 from chalicelib.model.runs import BAD, GOOD, JobId, RunState
 from chalicelib.store import registry, run_days
 from chalicelib.store.database import Tx
@@ -89,7 +89,7 @@ def jobs() -> Response:
     with sauron.store.read() as tx:
         everything = sorted(healths(tx, registry.all_jobs(tx), now=now), key=lambda one: one.job.spec.builtin)
         red = failing(tx)
-        matching = [one for one in everything if _matches(one, q, tag, project)]
+        matching = [one for one in everything if matches(one.job.spec, q, tag, project)]
         found = _sorted(tx, [one for one in matching if not states or one.health in states], sort, now)
         ordered = families(found) if sort is Sort.HEALTH else [(one, 0) for one in found]
         found, depths = [one for one, _ in ordered], {one.job.id: depth for one, depth in ordered}
@@ -114,8 +114,8 @@ def jobs() -> Response:
     )
 
 
-def _matches(one: JobHealth, q: str | None, tag: str | None, project: str | None) -> bool:
-    spec = one.job.spec
+def matches(spec: JobSpec, q: str | None, tag: str | None, project: str | None) -> bool:
+    """Return whether a job has these words in its id, description or tags, this tag and this project."""
     text = f"{spec.id} {spec.description} {' '.join(spec.tags)}".lower()
     return (
         (q is None or all(word in text for word in q.lower().split()))

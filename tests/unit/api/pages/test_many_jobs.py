@@ -22,6 +22,9 @@ MOST_BYTES = 100_000
 JOBS, RUNS = 1000, 6000
 PATHS = (
     "/",
+    "/ui/next",
+    "/ui/next?from=2026-03-02T23:30:00Z",
+    f"/ui/next?q={name(7)}",
     "/ui/jobs",
     f"/ui/jobs?after={name(999)}",
     "/ui/jobs?q=warehouse&tag=shop&state=failing",

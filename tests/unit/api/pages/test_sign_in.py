@@ -68,7 +68,7 @@ def test_a_copy_of_a_cookie_counts_no_more_after_its_sign_out(guarded: Sauron, c
 
 
 def test_a_browser_without_credentials_is_led_to_the_sign_in_and_back(guarded: Sauron) -> None:
-    for path in ("/", "/ui/jobs?q=disk&tag=a%26b", "/ui/jobs/backup", "/ui/audit"):
+    for path in ("/", "/ui/jobs?q=disk&tag=a%26b", "/ui/jobs/backup", "/ui/next", "/ui/audit"):
         led = Client().get(path, **HTML)
         assert led.status == 303
         assert led.headers["location"].startswith("/ui/sign-in?next=")

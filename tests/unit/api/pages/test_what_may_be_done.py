@@ -36,6 +36,7 @@ def pages(build: Build, clock: ManualClock) -> dict[str, str]:
     begin(made, clock)
     return {
         "overview": "/",
+        "next": "/ui/next",
         "jobs": "/ui/jobs",
         "a job that is on": "/ui/jobs/fails",
         "a job that is off": "/ui/jobs/off",

@@ -29,7 +29,9 @@ def test_times_are_shown_in_the_zone_of_the_address_and_marked_up_in_utc(
     assert "EST 07:00</time>" in page  # now
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/jobs?q=backup", "/ui/jobs/digest", "/ui/runs", "/ui/audit"])
+@pytest.mark.parametrize(
+    "path", ["/", "/ui/next", "/ui/jobs?q=backup", "/ui/jobs/digest", "/ui/runs", "/ui/audit"]
+)
 def test_every_link_and_form_of_a_page_keeps_its_zone(sauron: Sauron, client: Client, path: str) -> None:
     for minutes in range(51):
         record(sauron.store, "digest", RunState.FAILED, sauron.clock.now() - timedelta(minutes=minutes))

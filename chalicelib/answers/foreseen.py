@@ -1,0 +1,249 @@
+"""What is foreseen of the occurrences of the next 24 hours: which start in time, wait, or do not run.
+
+The occurrences that will not run are among them, each with what keeps it from running. What runs or waits now
+counts: a run in progress is taken to end after its job's usual time. One that is slower than usual already,
+or whose job has no good runs yet, is taken to go on as long again as it has gone on, at most to its limit;
+what depends on its end is uncertain. Every run is taken to end well.
+
+Limit: the first `MOST` occurrences are simulated; of those after `until` only the schedule is known, and what
+keeps their job from running. A child of several jobs is not foreseen for an occurrence that has begun.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import median
+
+from chalicelib.cron.minutes import Minutes
+from chalicelib.errors import ScheduleError
+from chalicelib.model.jobs import Job
+from chalicelib.model.runs import JobId
+from chalicelib.settings import Settings
+from chalicelib.store import past_runs, registry
+from chalicelib.store.database import Tx
+from chalicelib.store.queue import pauses
+from chalicelib.store.queue.pauses import PAUSED, Pause
+
+from . import fates
+from .fates import Fate
+from .job_set import Member
+from .load import Load
+from .places import places
+from .simulate import WITHOUT_HISTORY
+from .unfinished import Unfinished, going_on, unfinished, waiting
+from .virtual_jobs import fires_of, following, occurrences_of, since, virtual_jobs_of
+from .virtual_time import VirtualJob, VirtualRun, VirtualTime
+
+DAY = timedelta(hours=24)
+MOST = 5_000  # occurrences that are simulated
+ROWS, LAST = 10_000, 100  # runs that usual durations are taken from: of all jobs, and of one
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """The occurrences after `now` up to a day later.
+
+    `simulated` are those that fire up to `until`, in the order of time; `others` has for each job the minutes
+    of those that are not simulated, because they are later or will not run. `busiest` is the first of the
+    minutes in which most occurrences fall due, with their number; `workers` is how many runs may run at once.
+    """
+
+    now: datetime
+    until: datetime
+    jobs: Mapping[JobId, Job]
+    members: Mapping[JobId, Member]
+    minutes: Minutes
+    simulated: Sequence[tuple[datetime, JobId, VirtualRun]]
+    others: Mapping[JobId, int]
+    counts: Mapping[JobId, int]
+    usual: Mapping[JobId, float]
+    begun: Unfinished
+    pause: Pause | None
+    workers: int
+    busiest: tuple[datetime, int] | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all occurrences of the day are simulated."""
+        return self.until >= self.minutes.end
+
+    def fate_of(self, job_id: JobId, at: datetime) -> Fate:
+        """Return what is known of an occurrence that is not simulated."""
+        member = self.members[job_id]
+        if self.jobs[job_id].removed_at is not None:
+            return Fate.REMOVED
+        if not member.enabled(at):
+            return Fate.OFF
+        if member.rejected is not None:
+            return Fate.REJECTED
+        if self.pause is not None and (self.pause.until is None or at < self.pause.until):
+            return Fate.PAUSED
+        return Fate.UNKNOWN
+
+    def count(self, wanted: Callable[[JobId], bool]) -> Counter[Fate]:
+        """Return how many occurrences of the wanted jobs have each fate."""
+        found = Counter(
+            fates.of(run, self.members[job_id]) for _, job_id, run in self.simulated if wanted(job_id)
+        )
+        for job_id, bits in self.others.items():
+            if wanted(job_id):
+                found.update(self._of_others(job_id, bits))
+        return found
+
+    def _of_others(self, job_id: JobId, bits: int) -> Counter[Fate]:
+        """Return the fates of a job's occurrences that are not simulated, by their first and last one."""
+        member, first, last = self.members[job_id], self.minutes.start, self.minutes.end
+        changes = (one.until for one in (self.pause, member.override) if one is not None)
+        ends = {one for one in changes if one is not None and first < one <= last}
+        found: Counter[Fate] = Counter()
+        for begin, end in zip([first, *sorted(ends)], [*sorted(ends), last + _MICROSECOND], strict=True):
+            part = bits & self.minutes.part(begin - _MICROSECOND, end - _MICROSECOND)
+            if part:
+                at = next(self.minutes.instants(part, most=1))
+                found[self.fate_of(job_id, at)] += part.bit_count()
+        return found
+
+
+def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> Foresight:
+    """Foresee the occurrences after `now` up to a day later, at most `most` of them by simulation."""
+    jobs = {
+        job.id: job
+        for job in registry.all_jobs(tx, removed=True)
+        if job.removed_at is None or job.removed_at > now - DAY
+    }
+    members = {
+        job_id: Member(job.spec, job.source, job.override, job.rejected) for job_id, job in jobs.items()
+    }
+    in_force = {job_id: one for job_id, one in members.items() if jobs[job_id].removed_at is None}
+    minutes = Minutes(now, now + DAY)
+    own = fires_of(in_force, minutes)
+    fires = own | following(in_force, own)
+    cut, until = _bound(fires, minutes, most)
+    pause = pauses.in_force(tx, now)
+    begun = unfinished(tx, now=now)
+
+    simulated_own = {job_id: part for job_id, bits in own.items() if (part := bits & cut)}
+    simulated_fires = simulated_own | following(in_force, simulated_own)
+    involved = _with_followers(in_force, {*simulated_fires, *_of_runs(begun, in_force)})
+    usual = usual_seconds(tx, sorted(involved))
+    made = virtual_jobs_of(
+        in_force,
+        {job_id: since(now, minutes, simulated_fires.get(job_id, 0)) for job_id in sorted(involved)},
+        {job_id: usual.get(job_id, WITHOUT_HISTORY) for job_id in involved},
+        now,
+    )
+    if pause is not None:
+        for job in made.values():
+            job.barred = _paused(job, pause, now)
+    fired = {job_id: since(now, minutes, bits) for job_id, bits in simulated_own.items()}
+    due = occurrences_of(in_force, made, fired, now)
+    workers = places(tx, settings, now=now) if settings.queue_enabled else 0
+    virtual = VirtualTime(
+        [*waiting(begun, made, now=now, pause=pause), *due],
+        workers=workers,
+        pools=settings.pools,
+        going_on=going_on(begun, in_force, made, usual, now=now),
+    )
+    given = len(virtual.runs)
+    virtual.run()
+    simulated = sorted(
+        (
+            (now + _MICROSECOND * (run.fire if run.number < given else run.due), JobId(run.job.job_id), run)
+            for run in virtual.runs
+            if run.stored is None
+        ),
+        key=lambda one: one[:2],
+    )
+    others = {
+        job_id: bits
+        for job_id, one in members.items()
+        if (bits := _fires(one, minutes) & ~own.get(job_id, 0) | fires.get(job_id, 0) & minutes.all & ~cut)
+    }
+    counts = Counter(job_id for _, job_id, _ in simulated)
+    counts.update({job_id: bits.bit_count() for job_id, bits in others.items()})
+    paused = 0 if pause is None else minutes.part(now, (pause.until or minutes.end) - _MICROSECOND)
+    load = Load()
+    for job_id, bits in own.items():
+        if members[job_id].rejected is None:
+            load.add(bits & ~paused)
+    fullest = load.fullest()
+    return Foresight(
+        now,
+        until,
+        jobs,
+        members,
+        minutes,
+        simulated,
+        others,
+        counts,
+        usual,
+        begun,
+        pause,
+        workers,
+        None if fullest is None else (minutes.at(fullest[0]), fullest[1]),
+    )
+
+
+def usual_seconds(tx: Tx, job_ids: Sequence[JobId]) -> dict[JobId, float]:
+    """Return the median duration of good runs, for the jobs that have some.
+
+    It is of a job's last hundred ended runs, or of fewer if there are very many jobs.
+    """
+    if not job_ids:
+        return {}
+    found = past_runs.good_seconds_of(tx, job_ids, most=max(1, min(LAST, ROWS // len(job_ids))))
+    return {JobId(job_id): round(median(took), 6) for job_id, took in found.items() if took}
+
+
+def _bound(fires: Mapping[JobId, int], minutes: Minutes, most: int) -> tuple[int, datetime]:
+    """Return the minutes that hold no more than `most` occurrences, and the instant up to which these are."""
+    load = Load()
+    for bits in fires.values():
+        load.add(bits)
+    if load.count() <= most:
+        return minutes.all, minutes.end
+    fits, beyond = 0, minutes.all.bit_length()
+    while beyond - fits > 1:
+        middle = (fits + beyond) // 2
+        if load.count((1 << middle + 1) - 1) <= most:
+            fits = middle
+        else:
+            beyond = middle
+    return minutes.all & ((1 << fits + 1) - 1), minutes.at(fits)
+
+
+def _fires(member: Member, minutes: Minutes) -> int:
+    """Return the minutes in which a job's schedule fires, on or off."""
+    try:
+        return minutes.of(member.spec.schedule) if member.spec.cron else 0
+    except ScheduleError:  # a zone that an update of this machine dropped
+        return 0
+
+
+def _of_runs(begun: Unfinished, jobs: Mapping[JobId, Member]) -> set[JobId]:
+    return {JobId(run.job_id) for run in (*begun.running, *begun.queued)} & jobs.keys()
+
+
+def _with_followers(jobs: Mapping[JobId, Member], first: set[JobId]) -> set[JobId]:
+    """Return jobs and those that follow them, however many steps below."""
+    below: dict[JobId, list[JobId]] = {}
+    for job_id, member in jobs.items():
+        for parent in member.spec.after:
+            below.setdefault(parent, []).append(job_id)
+    found, steps = set(first), list(first)
+    while steps:
+        new = [child for child in below.get(steps.pop(), ()) if child not in found]
+        found.update(new)
+        steps += new
+    return found
+
+
+def _paused(job: VirtualJob, pause: Pause, now: datetime) -> Callable[[int, int], str | None]:
+    """Return what keeps a job's occurrences from running: the pause while it lasts, then what else does."""
+    barred = job.barred
+    until = None if pause.until is None else (pause.until - now) // _MICROSECOND
+    return lambda fire, due: PAUSED if until is None or due < until else barred(fire, due)
