@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,18 +23,30 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """The runs in progress, and those that are queued but for occurrences that are still to fire."""
+    """The runs in progress, and those that are queued but for occurrences that are still to fire.
+
+    `skipped` are occurrences among the queued ones that the next claim skips: at their time a run of their
+    job was not over.
+    """
 
     running: Sequence[Run]
     queued: Sequence[Run]
+    skipped: AbstractSet[str]
 
 
 def unfinished(tx: Tx, *, now: datetime) -> Unfinished:
     """Return what runs and what waits now."""
-    queued = occurrences.waiting(tx, most=MOST)
+    waiting = occurrences.waiting(tx, most=MOST)
     return Unfinished(
-        past_runs.running(tx), [run for run in queued if run.fire_at is None or run.fire_at <= now]
+        past_runs.running(tx),
+        [run for run, _ in waiting if run.fire_at is None or run.fire_at <= now],
+        {run.id for run, was_busy in waiting if was_busy and _is_fresh(run)},
     )
+
+
+def _is_fresh(run: Run) -> bool:
+    """Return whether it is an occurrence about which its job's overlap policy decides."""
+    return run.attempt == 0 and not run.force and run.origin != Origin.CATCHUP and run.occurrence
 
 
 def going_on(
@@ -47,18 +60,19 @@ def going_on(
     """Return the runs in progress, with the ends that they are taken to have."""
     runs = []
     for run in found.running:
-        if (job := made.get(JobId(run.job_id))) is None:
-            continue
+        job_id = JobId(run.job_id)
+        job = made.get(job_id) or VirtualJob(job_id, Overlap.ALLOW, 0, pool=run.pool)  # a removed one
         begun = min(run.started_at or now, now)
-        rest, uncertain = _rest(now - begun, usual.get(job_id := JobId(run.job_id)), jobs[job_id])
+        rest, uncertain = _rest(now - begun, usual.get(job_id), jobs.get(job_id))
         runs.append(
             VirtualRun(
                 job,
-                _fire(run, now),
+                _since(run.scheduled_for, now),
                 _since(run.due_at, now),
                 starts=_since(begun, now),
                 ends=max(1, rest // _MICROSECOND),
                 stored=run.id,
+                earlier=True,
                 flows=run.flows,
                 uncertain=uncertain,
             )
@@ -66,12 +80,12 @@ def going_on(
     return runs
 
 
-def _rest(gone: timedelta, usual: float | None, member: Member) -> tuple[timedelta, bool]:
+def _rest(gone: timedelta, usual: float | None, member: Member | None) -> tuple[timedelta, bool]:
     """Return how long a run still takes, and whether that is a guess: it is slower than usual, or none is."""
     if usual is not None and gone.total_seconds() < usual:
         return timedelta(seconds=usual) - gone, False
-    limit = max(member.spec.timeout - gone, _SECOND)
-    return min(max(gone, _SECOND), limit), True
+    again = max(gone, _SECOND)
+    return again if member is None else min(again, max(member.spec.timeout - gone, _SECOND)), True
 
 
 def waiting(
@@ -82,24 +96,22 @@ def waiting(
     for run in found.queued:
         if (job := made.get(JobId(run.job_id))) is None:
             continue
-        fresh = run.attempt == 0 and not run.force and run.origin != Origin.CATCHUP and run.occurrence
-        manner = None if fresh else Overlap.ALLOW if run.force else _waits(job)
+        if run.id in found.skipped and job.overlap is Overlap.SKIP:
+            continue
+        manner = None if _is_fresh(run) else Overlap.ALLOW if run.force else _waits(job)
         due = run.due_at
         if pause is not None and not run.force and (run.attempt or run.origin not in DROPPED_WHEN_OFF):
             if pause.until is None:
                 continue
             due = max(due, pause.until)
         at = max(0, _since(due, now))
-        runs.append(VirtualRun(job, _fire(run, now), at, stored=run.id, manner=manner, flows=run.flows))
+        fire = _since(run.scheduled_for, now)
+        runs.append(VirtualRun(job, fire, at, stored=run.id, earlier=True, manner=manner, flows=run.flows))
     return runs
 
 
 def _waits(job: VirtualJob) -> Overlap:
     return Overlap.ALLOW if job.overlap is Overlap.ALLOW else Overlap.QUEUE
-
-
-def _fire(run: Run, now: datetime) -> int:
-    return min(-1, _since(run.scheduled_for, now))
 
 
 def _since(instant: datetime, now: datetime) -> int:

@@ -58,7 +58,7 @@ class VirtualJob:
 class VirtualRun:
     """One occurrence; `starts` and `ends` are None if it was skipped, or found no worker to the end.
 
-    Of one that was there at the beginning, `fire` is negative and `stored` the id of the stored run.
+    `stored` is the id of one that was there at the beginning; it and what follows it are `earlier`.
     """
 
     job: VirtualJob
@@ -71,11 +71,13 @@ class VirtualRun:
     replaced_by: VirtualRun | None = None
     waited_for: VirtualRun | None = None  # of its own job; None: it waited for a worker, if at all
     waited_for_pool: bool = False
+    parent: VirtualRun | None = None  # the run that it follows, the last of several
     let_in_by: VirtualRun | None = None  # the run whose end gave a worker, or a place in the pool
     stored: str | None = None
+    earlier: bool = False
     manner: Overlap | None = None  # instead of its job's policy
     flows: bool = True  # whether the jobs that follow do so after this run
-    uncertain: bool = False  # its end is not known, or that of a run it waited for
+    uncertain: bool = False  # its end is not known, or that of a run it followed or waited for
     why_not: str | None = None  # what kept it from running, other than its own job
 
     @property
@@ -194,7 +196,7 @@ class VirtualTime:
         if now > run.due:
             run.let_in_by = self._last_end_in.get(job.pool or "") if run.waited_for_pool else self._last_end
             before = run.waited_for or run.let_in_by
-            run.uncertain = before is not None and before.uncertain
+            run.uncertain |= before is not None and before.uncertain
         self._occupy(run)
 
     def _occupy(self, run: VirtualRun) -> None:
@@ -231,14 +233,15 @@ class VirtualTime:
         """Decide about the jobs that follow a run that is over; `why` says how, unless it ended well."""
         for child in parent.job.children if parent.flows else ():
             key = child.job_id, parent.fire
-            if key in self._followed or (parent.fire < 0 and len(child.parents) > 1):
+            if key in self._followed or (parent.earlier and len(child.parents) > 1):
                 continue
             absent = [one for one in child.parents if len(child.parents) > 1 and parent.fire not in one.fires]
             self._ended_well[key].add(parent.job.job_id)
             if why is None and not absent and len(self._ended_well[key]) < len(child.parents):
                 continue
             self._followed.add(key)
-            made = VirtualRun(child, parent.fire, now, number=len(self.runs))
+            made = VirtualRun(child, parent.fire, now, number=len(self.runs), parent=parent)
+            made.earlier, made.uncertain = parent.earlier, parent.uncertain
             if why is not None:
                 made.why_not = f"{parent.job.job_id}, which it follows, {why}"
             elif absent:

@@ -16,6 +16,7 @@ from chalicelib.model.runs import RunState
 from chalicelib.text import about
 from chalicelib.web.zoned import Sentence
 
+LONGEST = 300  # letters of a reason
 TOLD = timedelta(minutes=1)  # a shorter jitter is not told
 _MARKS = {
     Fate.OFF: "off",
@@ -81,13 +82,16 @@ def _alone(seen: Foresight, line: Line) -> tuple[Sentence, str]:
     if line.fate is Fate.PAUSED and pause is not None:
         return _until("will not run: everything is paused by {}", pause.by, pause.until), pause.reason or ""
     if line.fate is Fate.REJECTED:
-        said = Sentence("will not run: its definition is rejected: {}", (job.rejected or "",))
+        said = Sentence("will not run: its definition is rejected: {}", ((job.rejected or "")[:LONGEST],))
     elif line.fate is Fate.REMOVED and job.removed_at is not None:
         said = Sentence("will not run: its job left the bundle {}", (job.removed_at,), seen.now)
     elif run is None:
         said = Sentence("not foreseen: too far ahead", ())
     elif line.fate is Fate.PARENT:
         said = Sentence("will not run: {}", (run.why_not or "",))
+    elif run.parent is not None:
+        unknown = ", and when is not known" if run.uncertain else ""
+        said = Sentence("starts when {} ends{}", (run.parent.job.job_id, unknown))
     else:
         jitter = seen.now + timedelta(microseconds=run.due) - line.at
         later = f" {about(jitter.total_seconds())} later, by its jitter" if jitter >= TOLD else " at once"
