@@ -29,7 +29,7 @@ from chalicelib.store.queue.pauses import PAUSED, Pause
 
 from . import fates
 from .fates import Fate
-from .job_set import Member
+from .job_set import JobSet, Member
 from .load import Load
 from .places import places
 from .simulate import WITHOUT_HISTORY
@@ -48,7 +48,8 @@ class Foresight:
     """The occurrences after `now` up to a day later.
 
     `simulated` are those that fire up to `until`, in the order of time; `others` has for each job the minutes
-    of those that are not simulated, because they are later or will not run. `busiest` is the first of the
+    of those that are not simulated, because they are later or will not run, `off` those of its own schedule
+    while it is off. `busiest` is the first of the
     minutes in which most occurrences fall due, with their number; `workers` is how many runs may run at once.
     """
 
@@ -59,6 +60,7 @@ class Foresight:
     minutes: Minutes
     simulated: Sequence[tuple[datetime, JobId, VirtualRun]]
     others: Mapping[JobId, int]
+    off: Mapping[JobId, int]
     counts: Mapping[JobId, int]
     usual: Mapping[JobId, float]
     begun: Unfinished
@@ -76,7 +78,7 @@ class Foresight:
         member = self.members[job_id]
         if self.jobs[job_id].removed_at is not None:
             return Fate.REMOVED
-        if not member.enabled(at):
+        if self.off[job_id] >> self.minutes.place(at) & 1 or (member.spec.after and not member.enabled(at)):
             return Fate.OFF
         if member.rejected is not None:
             return Fate.REJECTED
@@ -99,9 +101,10 @@ class Foresight:
         member, first, last = self.members[job_id], self.minutes.start, self.minutes.end
         changes = (one.until for one in (self.pause, member.override) if one is not None)
         ends = {one for one in changes if one is not None and first < one <= last}
-        found: Counter[Fate] = Counter()
+        off = bits & self.off[job_id] if self.jobs[job_id].removed_at is None else 0
+        found: Counter[Fate] = Counter({Fate.OFF: off.bit_count()} if off else {})
         for begin, end in zip([first, *sorted(ends)], [*sorted(ends), last + _MICROSECOND], strict=True):
-            part = bits & self.minutes.part(begin - _MICROSECOND, end - _MICROSECOND)
+            part = bits & ~off & self.minutes.part(begin - _MICROSECOND, end - _MICROSECOND)
             if part:
                 at = next(self.minutes.instants(part, most=1))
                 found[self.fate_of(job_id, at)] += part.bit_count()
@@ -125,67 +128,85 @@ def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> F
     cut, until = _bound(fires, minutes, most)
     pause = pauses.in_force(tx, now)
     begun = unfinished(tx, now=now)
-
+    workers = places(tx, settings, now=now) if settings.queue_enabled else 0
     simulated_own = {job_id: part for job_id, bits in own.items() if (part := bits & cut)}
-    simulated_fires = simulated_own | following(in_force, simulated_own)
-    involved = _with_followers(in_force, {*simulated_fires, *_of_runs(begun, in_force)})
-    usual = usual_seconds(tx, sorted(involved))
-    made = virtual_jobs_of(
-        in_force,
-        {job_id: since(now, minutes, simulated_fires.get(job_id, 0)) for job_id in sorted(involved)},
-        {job_id: usual.get(job_id, WITHOUT_HISTORY) for job_id in involved},
-        now,
-    )
-    if pause is not None:
-        for job in made.values():
-            job.barred = _paused(job, pause, now)
+    at_work = {JobId(run.job_id) for run in (*begun.running, *begun.queued)} & in_force.keys()
+    involved = sorted(_with_followers(in_force, {*simulated_own, *at_work}))
+    usual = usual_seconds(tx, involved)
+    made = _virtual_jobs(in_force, involved, simulated_own, usual, minutes, pause=pause)
     fired = {job_id: since(now, minutes, bits) for job_id, bits in simulated_own.items()}
     due = occurrences_of(in_force, made, fired, now)
-    workers = places(tx, settings, now=now) if settings.queue_enabled else 0
     virtual = VirtualTime(
         [*waiting(begun, made, now=now, pause=pause), *due],
         workers=workers,
         pools=settings.pools,
         going_on=going_on(begun, in_force, made, usual, now=now),
     )
-    given = len(virtual.runs)
     virtual.run()
     simulated = sorted(
         (
-            (now + _MICROSECOND * (run.fire if run.number < given else run.due), JobId(run.job.job_id), run)
+            (now + _MICROSECOND * (run.fire if run.parent is None else run.due), JobId(run.job.job_id), run)
             for run in virtual.runs
             if run.stored is None
         ),
         key=lambda one: one[:2],
     )
-    others = {
-        job_id: bits
-        for job_id, one in members.items()
-        if (bits := _fires(one, minutes) & ~own.get(job_id, 0) | fires.get(job_id, 0) & minutes.all & ~cut)
-    }
+    off = {job_id: _fires(one, minutes) & ~own.get(job_id, 0) for job_id, one in members.items()}
+    later = minutes.all & ~cut
+    others = {job_id: bits for job_id in members if (bits := off[job_id] | fires.get(job_id, 0) & later)}
     counts = Counter(job_id for _, job_id, _ in simulated)
     counts.update({job_id: bits.bit_count() for job_id, bits in others.items()})
-    paused = 0 if pause is None else minutes.part(now, (pause.until or minutes.end) - _MICROSECOND)
-    load = Load()
-    for job_id, bits in own.items():
-        if members[job_id].rejected is None:
-            load.add(bits & ~paused)
-    fullest = load.fullest()
+    to_run = {job_id: bits for job_id, bits in own.items() if members[job_id].rejected is None}
     return Foresight(
-        now,
-        until,
-        jobs,
-        members,
-        minutes,
-        simulated,
-        others,
-        counts,
-        usual,
-        begun,
-        pause,
-        workers,
-        None if fullest is None else (minutes.at(fullest[0]), fullest[1]),
+        now=now,
+        until=until,
+        jobs=jobs,
+        members=members,
+        minutes=minutes,
+        simulated=simulated,
+        others=others,
+        off=off,
+        counts=counts,
+        usual=usual,
+        begun=begun,
+        pause=pause,
+        workers=workers,
+        busiest=_busiest(to_run, minutes, pause),
     )
+
+
+def _virtual_jobs(
+    jobs: JobSet,
+    involved: Sequence[JobId],
+    own: Mapping[JobId, int],
+    usual: Mapping[JobId, float],
+    minutes: Minutes,
+    *,
+    pause: Pause | None,
+) -> dict[JobId, VirtualJob]:
+    now, fires = minutes.start, {**own, **following(jobs, own)}
+    made = virtual_jobs_of(
+        jobs,
+        {job_id: since(now, minutes, fires.get(job_id, 0)) for job_id in involved},
+        {job_id: usual.get(job_id, WITHOUT_HISTORY) for job_id in involved},
+        now,
+    )
+    if pause is not None:
+        for job in made.values():
+            job.barred = _paused(job, pause, now)
+    return made
+
+
+def _busiest(
+    fires: Mapping[JobId, int], minutes: Minutes, pause: Pause | None
+) -> tuple[datetime, int] | None:
+    """Return the first of the minutes in which most occurrences fire that no pause skips."""
+    end = minutes.start if pause is None else (pause.until or minutes.end + _MICROSECOND) - _MICROSECOND
+    load = Load()
+    for bits in fires.values():
+        load.add(bits & ~minutes.part(minutes.start, end))
+    fullest = load.fullest()
+    return None if fullest is None else (minutes.at(fullest[0]), fullest[1])
 
 
 def usual_seconds(tx: Tx, job_ids: Sequence[JobId]) -> dict[JobId, float]:
@@ -224,11 +245,7 @@ def _fires(member: Member, minutes: Minutes) -> int:
         return 0
 
 
-def _of_runs(begun: Unfinished, jobs: Mapping[JobId, Member]) -> set[JobId]:
-    return {JobId(run.job_id) for run in (*begun.running, *begun.queued)} & jobs.keys()
-
-
-def _with_followers(jobs: Mapping[JobId, Member], first: set[JobId]) -> set[JobId]:
+def _with_followers(jobs: JobSet, first: set[JobId]) -> set[JobId]:
     """Return jobs and those that follow them, however many steps below."""
     below: dict[JobId, list[JobId]] = {}
     for job_id, member in jobs.items():

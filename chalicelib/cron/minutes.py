@@ -51,6 +51,10 @@ class Minutes:
             self._known[schedule] = self._of(schedule) & self.all
         return self._known[schedule]
 
+    def place(self, instant: datetime) -> int:
+        """Return the bit of the minute that an instant is in."""
+        return (instant - self.base) // MINUTE
+
     def at(self, minute: int) -> datetime:
         """Return the instant of a bit."""
         return self.base + minute * MINUTE

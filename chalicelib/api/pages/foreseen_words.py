@@ -100,7 +100,7 @@ def _alone(seen: Foresight, line: Line) -> tuple[Sentence, str]:
 
 
 def _off(switch: Override | None, at: datetime) -> tuple[Sentence, str]:
-    if switch is None or switch.enabled or (switch.until is not None and switch.until <= at):
+    if switch is None or switch.enabled or (switch.until is not None and switch.until < at):
         return Sentence("will not run: git has enabled=False", ()), ""
     return _until("will not run: switched off by {}", switch.by, switch.until), switch.reason or ""
 
