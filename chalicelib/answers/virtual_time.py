@@ -19,13 +19,14 @@ trigger, a retry, a late one) waits for those of its job, whatever they would do
 Every run ends well after its job's usual time. Times are whole microseconds since the beginning.
 
 Limit: a job that follows several does not follow a run that was there at the beginning: which others of the
-same occurrence ended before is not known here.
+same occurrence ended before is not known here. An occurrence that replaces a run takes its place at once,
+also before one that waits for that run.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -43,7 +44,7 @@ class VirtualJob:
     queued: int = 0  # due, not begun and not skipped
     newest: VirtualRun | None = None  # the occurrence that fell due last
     running: dict[int, VirtualRun] = field(default_factory=dict)  # by the number of the run
-    behind: deque[VirtualRun] = field(default_factory=deque)  # with overlap queue: behind another of the job
+    behind: list[tuple[int, int, int]] = field(default_factory=list)  # ranks of runs behind one of the job
     pool: str | None = None
     priority: int = 0
     parents: list[VirtualJob] = field(default_factory=list)
@@ -164,16 +165,16 @@ class VirtualTime:
         if run.manner is None or job.overlap is not Overlap.REPLACE:  # only occurrences replace others
             job.newest = run
         job.queued += 1
-        if run.overlap is Overlap.QUEUE and busy:
-            job.behind.append(run)
+        if run.manner is None and run.overlap is Overlap.QUEUE and busy:
+            heapq.heappush(job.behind, run.rank)
         else:
             heapq.heappush(self._ready, run.rank)
 
     def _look(self, run: VirtualRun, now: int) -> None:
         """Decide about a run that a free worker has found."""
         job = run.job
-        if run.overlap is Overlap.QUEUE and job.running:  # it was passed by one that replaces
-            job.behind.appendleft(run)
+        if run.overlap is Overlap.QUEUE and job.running:
+            heapq.heappush(job.behind, run.rank)
             return
         if job.pool is not None:
             if self._in_pool[job.pool] >= self._sizes.get(job.pool, DEFAULT_SIZE):
@@ -218,7 +219,7 @@ class VirtualTime:
             self._last_end_in[run.job.pool] = run
         self._leave_pool(run.job.pool)
         if run.job.behind:
-            following = run.job.behind.popleft()
+            following = self.runs[heapq.heappop(run.job.behind)[-1]]
             following.waited_for = run
             heapq.heappush(self._ready, following.rank)
 

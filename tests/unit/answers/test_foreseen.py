@@ -162,6 +162,48 @@ def test_what_waits_now_is_run_first(store: Store, clock: ManualClock) -> None:
     assert [one.job_id for one in lines(seen)] == ["a", "waits"]  # tomorrow's; that of now is none to come
 
 
+def test_a_late_occurrence_waits_for_the_run_before_it_and_is_not_skipped(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "a", "0 11 * * *")
+    define(store, clock, "b", "10 12 * * *")
+    took(store, "a", 10)
+    record(store, "a", RunState.RUNNING, NOON - timedelta(minutes=2))
+    record(store, "a", RunState.QUEUED, NOON - timedelta(minutes=1), origin="catchup")
+    assert told(seen_now(store, clock))["b 12:10"] == (Fate.WORKER, 8)  # from 12:08 to 12:18
+
+
+def test_a_forced_run_starts_beside_another_of_its_job(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "a", "0 11 * * *")
+    define(store, clock, "b", "5 12 * * *")
+    took(store, "a", 10)
+    record(store, "a", RunState.RUNNING, NOON - timedelta(minutes=2))
+    record(store, "a", RunState.QUEUED, NOON, origin="trigger", fire_at=None, force=True)
+    assert told(seen_now(store, clock, SAURON_WORKERS="2"))["b 12:05"] == (Fate.WORKER, 3)
+
+
+@pytest.mark.parametrize(("before", "then"), [("skipped", Fate.WORKER), ("succeeded", Fate.STARTS)])
+def test_an_occurrence_that_waits_is_skipped_if_a_run_was_not_over_at_its_time(
+    store: Store, clock: ManualClock, before: str, then: Fate
+) -> None:
+    define(store, clock, "a", "0 11 * * *")
+    define(store, clock, "b", "5 12 * * *")
+    took(store, "a", 10)
+    over = NOON + timedelta(seconds=10)
+    record(store, "a", RunState(before), NOON - timedelta(minutes=1), finished_at=over)
+    record(store, "a", RunState.QUEUED, NOON)
+    assert told(seen_now(store, clock))["b 12:05"][0] is then
+
+
+def test_what_a_person_asked_for_replaces_no_occurrence(store: Store, clock: ManualClock) -> None:
+    define(store, clock, "long", "0 11 * * *", timeout_seconds=7200)
+    define(store, clock, "a", "5 12 * * *", overlap="replace")
+    took(store, "long", 30)
+    record(store, "long", RunState.RUNNING, NOON - timedelta(minutes=10))
+    record(store, "a", RunState.QUEUED, NOON + timedelta(minutes=10), origin="trigger", fire_at=None)
+    assert told(seen_now(store, clock))["a 12:05"] == (Fate.WORKER, 15)
+
+
 def test_an_occurrence_that_a_tick_queued_ahead_is_one_and_not_two(store: Store, clock: ManualClock) -> None:
     define(store, clock, "a", "1 12 * * *")
     took(store, "a", 5)
@@ -248,6 +290,18 @@ def test_a_job_that_follows_a_run_in_progress_is_foreseen_too(store: Store, cloc
     assert "b 12:08" in told(seen_now(store, clock))
 
 
+def test_what_a_run_in_progress_does_not_lead_on_to_is_not_foreseen(store: Store, clock: ManualClock) -> None:
+    for name in ("a", "b", "alone"):
+        define(store, clock, name, "0 11 * * *")
+        took(store, name, 10)
+    define(store, clock, "both", "", after=["a", "b"])  # whether b ended well before is not looked at
+    define(store, clock, "after-alone", "", after=["alone"])
+    record(store, "a", RunState.RUNNING, NOON - timedelta(minutes=2))
+    record(store, "alone", RunState.RUNNING, NOON - timedelta(minutes=2), flows=False)
+    today = [one.job_id for one in lines(seen_now(store, clock)) if one.at < NOON + timedelta(hours=20)]
+    assert today == []
+
+
 def test_while_nothing_is_started_everything_waits(store: Store, clock: ManualClock) -> None:
     define(store, clock, "a", "0 13 * * *")
     assert told(seen_now(store, clock, JOB_QUEUE_ENABLED="0")) == {"a 13:00": (Fate.WORKER, None)}
@@ -289,7 +343,13 @@ def test_the_busiest_minute_is_the_first_with_most_that_are_to_run(store: Store,
         define(store, clock, f"job-{number}", "30 14 * * *")
     define(store, clock, "off", "30 15 * * *", enabled=False)
     define(store, clock, "often", "30 * * * *")
+    define(store, clock, "bad", "30 14 * * *")
+    with store.write() as tx:
+        ledger.reject(tx, _job(tx, "bad"), "write 0 to 23", now=clock.now())
     assert seen_now(store, clock).busiest == (NOON.replace(hour=14, minute=30), 4)
+    with store.write() as tx:
+        pauses.begin(tx, Pause(clock.now(), NOON.replace(hour=15), None, None))
+    assert seen_now(store, clock).busiest == (NOON.replace(hour=15, minute=30), 1)
 
 
 def test_lines_are_paged_to_the_end_and_none_is_lost_or_told_twice(store: Store, clock: ManualClock) -> None:
@@ -313,6 +373,20 @@ def test_lines_are_paged_to_the_end_and_none_is_lost_or_told_twice(store: Store,
         apart = [(one.at, one.job_id) for one in found if one.job_id.startswith("job-")]
         assert apart == sorted(set(apart))
         assert len(apart) == 10 + 10 + 9 + 9
+
+
+def test_what_will_not_run_stands_once_and_a_folded_line_has_the_longest_wait(
+    store: Store, clock: ManualClock
+) -> None:
+    define(store, clock, "off", "0 2,4 * * *", enabled=False)
+    define(store, clock, "often", "0 * * * *")
+    for hour, minutes in ((13, 5), (14, 9), (15, 2)):
+        define(store, clock, f"long-{hour}", f"0 {hour} * * *", priority=1)
+        took(store, f"long-{hour}", minutes)
+    found = lines(seen_now(store, clock))
+    assert [(one.count, one.last.hour) for one in found if one.job_id == "off"] == [(2, 4)]
+    (waits,) = [one for one in found if one.fate is Fate.WORKER]
+    assert (waits.count, waits.longest) == (3, timedelta(minutes=9))
 
 
 def test_an_occurrence_of_a_frequent_job_that_goes_differently_stands_apart(

@@ -6,6 +6,7 @@ What is foreseen in the midst of it, from what runs and waits then, is held agai
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -152,12 +153,24 @@ def test_chains_pools_and_priorities_do_what_was_simulated(seed: int, store: Sto
 
 
 def foreseen_midway(
-    store: Store, clock: ManualClock, takes: dict[str, int], settings: Settings, midway: datetime
+    store: Store,
+    clock: ManualClock,
+    takes: dict[str, int],
+    settings: Settings,
+    midway: datetime,
+    *,
+    triggered: Mapping[str, int] | None = None,
 ) -> set[tuple[str, datetime, bool, datetime | None]]:
-    """Execute everything, and return what was foreseen at an instant of what fired after it."""
+    """Execute everything, and return what was foreseen at an instant of what fired after it.
+
+    A run of each of the jobs that are `triggered`, with its priority, is asked for at that instant.
+    """
     running: Going = {}
     for name, seconds in takes.items():
         record(store, name, RunState.SUCCEEDED, START - timedelta(days=1), seconds=seconds)
+    executed(store, clock, takes, settings.workers, until=midway, running=running)
+    for name, rank in (triggered or {}).items():
+        record(store, name, RunState.QUEUED, midway, origin="trigger", fire_at=None, priority=rank)
     executed(store, clock, takes, settings.workers, until=midway + timedelta(seconds=10), running=running)
     with store.read() as tx:
         seen = foresee(tx, settings, now=midway)
@@ -187,7 +200,7 @@ def came(store: Store, midway: datetime) -> set[tuple[str, datetime, bool, datet
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(20))
 def test_the_queue_does_what_was_foreseen_from_what_ran_and_waited(seed: int, store: Store) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
     clock = ManualClock(START - timedelta(seconds=10))
@@ -200,8 +213,10 @@ def test_the_queue_does_what_was_foreseen_from_what_ran_and_waited(seed: int, st
         takes[name] = chance.choice((10, 50, 70, 130))
     clock.move(seconds=10)
     settings = Settings.read({"SAURON_WORKERS": str(chance.randint(1, 2))})
-    midway = START + timedelta(minutes=2, seconds=chance.choice((0, 20, 50)))
-    foreseen = foreseen_midway(store, clock, takes, settings, midway)
+    midway = START + timedelta(minutes=2, seconds=chance.choice((10, 20, 50)))
+    others = [number for number in range(4) if POLICIES[(number + seed) % 4] != "replace"]
+    triggered = {f"job-{number}": number for number in chance.sample(others, chance.randint(0, 3))}
+    foreseen = foreseen_midway(store, clock, takes, settings, midway, triggered=triggered)
     assert len(foreseen) > 4
     assert foreseen == came(store, midway)
 
