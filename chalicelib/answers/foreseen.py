@@ -39,7 +39,7 @@ from .virtual_time import VirtualJob, VirtualRun, VirtualTime
 
 DAY = timedelta(hours=24)
 MOST = 5_000  # occurrences that are simulated
-ROWS, LAST = 10_000, 100  # runs that usual durations are taken from: of all jobs, and of one
+ROWS, LAST = 5_000, 100  # runs that usual durations are taken from: of all jobs, and of one
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -75,10 +75,13 @@ class Foresight:
 
     def fate_of(self, job_id: JobId, at: datetime) -> Fate:
         """Return what is known of an occurrence that is not simulated."""
-        member = self.members[job_id]
         if self.jobs[job_id].removed_at is not None:
             return Fate.REMOVED
-        if self.off[job_id] >> self.minutes.place(at) & 1 or (member.spec.after and not member.enabled(at)):
+        return Fate.OFF if self.off[job_id] >> self.minutes.place(at) & 1 else self._while_on(job_id, at)
+
+    def _while_on(self, job_id: JobId, at: datetime) -> Fate:
+        member = self.members[job_id]
+        if member.spec.after and not member.enabled(at):
             return Fate.OFF
         if member.rejected is not None:
             return Fate.REJECTED
@@ -93,22 +96,24 @@ class Foresight:
         )
         for job_id, bits in self.others.items():
             if wanted(job_id):
-                found.update(self._of_others(job_id, bits))
+                self._count_others(found, job_id, bits)
         return found
 
-    def _of_others(self, job_id: JobId, bits: int) -> Counter[Fate]:
-        """Return the fates of a job's occurrences that are not simulated, by their first and last one."""
-        member, first, last = self.members[job_id], self.minutes.start, self.minutes.end
-        changes = (one.until for one in (self.pause, member.override) if one is not None)
-        ends = {one for one in changes if one is not None and first < one <= last}
-        off = bits & self.off[job_id] if self.jobs[job_id].removed_at is None else 0
-        found: Counter[Fate] = Counter({Fate.OFF: off.bit_count()} if off else {})
-        for begin, end in zip([first, *sorted(ends)], [*sorted(ends), last + _MICROSECOND], strict=True):
-            part = bits & ~off & self.minutes.part(begin - _MICROSECOND, end - _MICROSECOND)
+    def _count_others(self, found: Counter[Fate], job_id: JobId, bits: int) -> None:
+        """Count a job's occurrences that are not simulated, by the times between which a fate is the same."""
+        if self.jobs[job_id].removed_at is not None:
+            found[Fate.REMOVED] += bits.bit_count()
+            return
+        off = bits & self.off[job_id]
+        if off:
+            found[Fate.OFF] += off.bit_count()
+        first, last, rest = self.minutes.start, self.minutes.end + _MICROSECOND, bits & ~off
+        changes = {one.until for one in (self.pause, self.members[job_id].override) if one is not None}
+        ends = sorted(one for one in changes if one is not None and first < one < last)
+        for begin, end in zip([first, *ends], [*ends, last], strict=True):
+            part = rest & self.minutes.part(begin - _MICROSECOND, end - _MICROSECOND) if ends else rest
             if part:
-                at = next(self.minutes.instants(part, most=1))
-                found[self.fate_of(job_id, at)] += part.bit_count()
-        return found
+                found[self._while_on(job_id, begin)] += part.bit_count()
 
 
 def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> Foresight:
@@ -133,8 +138,13 @@ def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> F
     at_work = {JobId(run.job_id) for run in (*begun.running, *begun.queued)} & in_force.keys()
     involved = sorted(_with_followers(in_force, {*simulated_own, *at_work}))
     usual = usual_seconds(tx, involved)
-    made = _virtual_jobs(in_force, involved, simulated_own, usual, minutes, pause=pause)
-    fired = {job_id: since(now, minutes, bits) for job_id, bits in simulated_own.items()}
+    simulated_fires = {**simulated_own, **following(in_force, simulated_own)}
+    at = {job_id: since(now, minutes, simulated_fires.get(job_id, 0)) for job_id in involved}
+    made = _virtual_jobs(in_force, at, usual, now=now, pause=pause)
+    fired = {
+        job_id: at[job_id] if simulated_fires[job_id] == bits else since(now, minutes, bits)
+        for job_id, bits in simulated_own.items()
+    }
     due = occurrences_of(in_force, made, fired, now)
     virtual = VirtualTime(
         [*waiting(begun, made, now=now, pause=pause), *due],
@@ -177,20 +187,14 @@ def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> F
 
 def _virtual_jobs(
     jobs: JobSet,
-    involved: Sequence[JobId],
-    own: Mapping[JobId, int],
+    at: Mapping[JobId, Sequence[int]],
     usual: Mapping[JobId, float],
-    minutes: Minutes,
     *,
+    now: datetime,
     pause: Pause | None,
 ) -> dict[JobId, VirtualJob]:
-    now, fires = minutes.start, {**own, **following(jobs, own)}
-    made = virtual_jobs_of(
-        jobs,
-        {job_id: since(now, minutes, fires.get(job_id, 0)) for job_id in involved},
-        {job_id: usual.get(job_id, WITHOUT_HISTORY) for job_id in involved},
-        now,
-    )
+    seconds = {job_id: usual.get(job_id, WITHOUT_HISTORY) for job_id in at}
+    made = virtual_jobs_of(jobs, at, seconds, now)
     if pause is not None:
         for job in made.values():
             job.barred = _paused(job, pause, now)
