@@ -49,8 +49,8 @@ class Foresight:
 
     `simulated` are those that fire up to `until`, in the order of time; `others` has for each job the minutes
     of those that are not simulated, because they are later or will not run, `off` those of its own schedule
-    while it is off. `busiest` is the first of the
-    minutes in which most occurrences fall due, with their number; `workers` is how many runs may run at once.
+    while it is off. `busiest` is the first of the minutes in which most occurrences fall due, with their
+    number; `workers` is how many runs may run at once.
     """
 
     now: datetime
@@ -147,7 +147,7 @@ def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> F
     }
     due = occurrences_of(in_force, made, fired, now)
     virtual = VirtualTime(
-        [*waiting(begun, made, now=now, pause=pause), *due],
+        [*waiting(begun, in_force, made, now=now, pause=pause), *due],
         workers=workers,
         pools=settings.pools,
         going_on=going_on(begun, in_force, made, usual, now=now),

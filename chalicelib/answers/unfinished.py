@@ -36,11 +36,11 @@ class Unfinished:
 
 def unfinished(tx: Tx, *, now: datetime) -> Unfinished:
     """Return what runs and what waits now."""
-    waiting = occurrences.waiting(tx, most=MOST)
+    queued = occurrences.waiting(tx, most=MOST)
     return Unfinished(
         past_runs.running(tx),
-        [run for run, _ in waiting if run.fire_at is None or run.fire_at <= now],
-        {run.id for run, was_busy in waiting if was_busy and _is_fresh(run)},
+        [run for run, _ in queued if run.fire_at is None or run.fire_at <= now],
+        {run.id for run, was_busy in queued if was_busy and _is_fresh(run)},
     )
 
 
@@ -89,12 +89,18 @@ def _rest(gone: timedelta, usual: float | None, member: Member | None) -> tuple[
 
 
 def waiting(
-    found: Unfinished, made: Mapping[JobId, VirtualJob], *, now: datetime, pause: Pause | None
+    found: Unfinished,
+    jobs: JobSet,
+    made: Mapping[JobId, VirtualJob],
+    *,
+    now: datetime,
+    pause: Pause | None,
 ) -> list[VirtualRun]:
-    """Return the runs that wait, without those that wait for the end of a pause that has none."""
+    """Return the runs that wait and will start, unless another run is in their way."""
     runs = []
     for run in found.queued:
-        if (job := made.get(JobId(run.job_id))) is None:
+        job = made.get(JobId(run.job_id))
+        if job is None or not _may_start(run, jobs[JobId(run.job_id)], now):
             continue
         if run.id in found.skipped and job.overlap is Overlap.SKIP:
             continue
@@ -108,6 +114,12 @@ def waiting(
         fire = _since(run.scheduled_for, now)
         runs.append(VirtualRun(job, fire, at, stored=run.id, earlier=True, manner=manner, flows=run.flows))
     return runs
+
+
+def _may_start(run: Run, member: Member, now: datetime) -> bool:
+    """Return whether its job lets a run start: one that a person asked for starts while it is off."""
+    on = member.enabled(now) and member.rejected is None
+    return on or not (run.attempt or run.origin in DROPPED_WHEN_OFF)
 
 
 def _waits(job: VirtualJob) -> Overlap:

@@ -162,6 +162,20 @@ def test_what_waits_now_is_run_first(store: Store, clock: ManualClock) -> None:
     assert [one.job_id for one in lines(seen)] == ["a", "waits"]  # tomorrow's; that of now is none to come
 
 
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [({}, Fate.STARTS), ({"attempt": 1}, Fate.STARTS), ({"origin": "trigger", "fire_at": None}, Fate.WORKER)],
+)
+def test_of_a_job_that_is_off_only_what_a_person_asked_for_starts(
+    store: Store, clock: ManualClock, asked: dict[str, Any], then: Fate
+) -> None:
+    define(store, clock, "a", "0 11 * * *", enabled=False)
+    define(store, clock, "b", "5 12 * * *")
+    took(store, "a", 10)
+    record(store, "a", RunState.QUEUED, NOON, **asked)
+    assert told(seen_now(store, clock))["b 12:05"][0] is then
+
+
 def test_a_late_occurrence_waits_for_the_run_before_it_and_is_not_skipped(
     store: Store, clock: ManualClock
 ) -> None:
