@@ -199,7 +199,6 @@ def came(store: Store, midway: datetime) -> set[tuple[str, datetime, bool, datet
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_the_queue_does_what_was_foreseen_from_what_ran_and_waited(seed: int, store: Store) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
@@ -221,7 +220,6 @@ def test_the_queue_does_what_was_foreseen_from_what_ran_and_waited(seed: int, st
     assert foreseen == came(store, midway)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_the_queue_does_what_was_foreseen_of_chains_and_pools(seed: int, store: Store) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
