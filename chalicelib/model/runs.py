@@ -64,6 +64,7 @@ class Origin(StrEnum):
 
 
 OCCURRENCES = (Origin.SCHEDULE, Origin.CATCHUP)
+DROPPED_WHEN_OFF = (*OCCURRENCES, Origin.CHAIN)  # nobody asked for these by name
 
 
 class Outcome(StrEnum):
