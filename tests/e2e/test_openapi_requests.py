@@ -22,7 +22,7 @@ SETTINGS = """
 unexpected-methods = ["DELETE"]
 
 [[operations]]
-include-path-regex = "/(enable|disable|trigger|rollback)$"
+include-path-regex = "/(enable|disable|pause|trigger|rollback)$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422", "5xx"]
 
 [[operations]]
