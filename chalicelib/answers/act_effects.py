@@ -88,7 +88,7 @@ def _cancelled(entry: Entry, run: RunInBrief, now: datetime) -> Words:
         return "it is being stopped", ()
     if run.finished_at is None:
         return _stands(run, now)
-    later = taken((run.finished_at - entry.at).total_seconds())
+    later = taken(max(0.0, (run.finished_at - entry.at).total_seconds()))
     if run.state is not RunState.CANCELLED:
         return "{} {} later, before it was stopped", (_word(run), later)
     if _result(entry).get("was") == RunState.QUEUED:

@@ -1,6 +1,6 @@
 """The foreseen occurrences as lines in the order of time, a page at a time.
 
-A job that fires hourly or more often has one line for each of its fates on a page: at the first occurrence of
+A job that fires 24 times or more has one line for each of its fates on a page: at the first occurrence of
 the kind, with how many there are and until when. So have occurrences that will not run whatever else does.
 Every other occurrence has a line of its own.
 """

@@ -133,7 +133,8 @@ def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> F
     cut, until = _bound(fires, minutes, most)
     pause = pauses.in_force(tx, now)
     begun = unfinished(tx, now=now)
-    workers = places(tx, settings, now=now) if settings.queue_enabled else 0
+    there = places(tx, settings, now=now)
+    workers = there.workers if settings.queue_enabled else 0
     simulated_own = {job_id: part for job_id, bits in own.items() if (part := bits & cut)}
     at_work = {JobId(run.job_id) for run in (*begun.running, *begun.queued)} & in_force.keys()
     involved = sorted(_with_followers(in_force, {*simulated_own, *at_work}))
@@ -150,7 +151,7 @@ def foresee(tx: Tx, settings: Settings, *, now: datetime, most: int = MOST) -> F
         [*waiting(begun, in_force, made, now=now, pause=pause), *due],
         workers=workers,
         pools=settings.pools,
-        going_on=going_on(begun, in_force, made, usual, now=now),
+        going_on=going_on(begun, in_force, made, usual, there.runners, now=now),
     )
     virtual.run()
     simulated = sorted(
@@ -264,7 +265,7 @@ def _with_followers(jobs: JobSet, first: set[JobId]) -> set[JobId]:
 
 
 def _paused(job: VirtualJob, pause: Pause, now: datetime) -> Callable[[int, int], str | None]:
-    """Return what keeps a job's occurrences from running: the pause while it lasts, then what else does."""
+    """Return what keeps a job's occurrences from running: what does anyway, then the pause while it lasts."""
     barred = job.barred
     until = None if pause.until is None else (pause.until - now) // _MICROSECOND
-    return lambda fire, due: PAUSED if until is None or due < until else barred(fire, due)
+    return lambda fire, due: barred(fire, due) or (PAUSED if until is None or due < until else None)

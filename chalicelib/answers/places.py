@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 
 from chalicelib.model.liveness import is_stopped
@@ -10,11 +12,19 @@ from chalicelib.store import runners
 from chalicelib.store.database import Tx
 
 
-def places(tx: Tx, settings: Settings, *, now: datetime) -> int:
-    """Return how many runs may run at once, 0 if all runners are drained.
+@dataclass(frozen=True, slots=True)
+class Places:
+    """How many runs may run at once, 0 if all runners are drained, and the names of those that claim."""
+
+    workers: int
+    runners: AbstractSet[str]
+
+
+def places(tx: Tx, settings: Settings, *, now: datetime) -> Places:
+    """Return the places of all runners that claim.
 
     Each has as many workers as this process's settings say. Where no runner is alive it is as if one were.
     """
     alive = [one for one in runners.all_runners(tx) if not is_stopped(now - one.seen_at)]
-    claiming = sum(not one.draining for one in alive) if alive else 1
-    return settings.workers * claiming
+    claiming = {one.name for one in alive if not one.draining}
+    return Places(settings.workers * (len(claiming) if alive else 1), claiming)

@@ -103,7 +103,7 @@ class Questions:
                 job_id: history.good_seconds(tx, former.get(job_id, job_id), most=COUNTED) for job_id in jobs
             }
             workers = workers or max(
-                self._settings.workers, places(tx, self._settings, now=self._clock.now())
+                self._settings.workers, places(tx, self._settings, now=self._clock.now()).workers
             )
         return simulate(
             jobs,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from chalicelib.model.jobs import Overlap
-from chalicelib.model.runs import DROPPED_WHEN_OFF, JobId, Origin, Run
+from chalicelib.model.runs import JobId, Origin, Run
 from chalicelib.store import occurrences, past_runs
 from chalicelib.store.database import Tx
 from chalicelib.store.queue.pauses import Pause
@@ -54,10 +54,14 @@ def going_on(
     jobs: JobSet,
     made: Mapping[JobId, VirtualJob],
     usual: Mapping[JobId, float],
+    runners: AbstractSet[str],
     *,
     now: datetime,
 ) -> list[VirtualRun]:
-    """Return the runs in progress, with the ends that they are taken to have."""
+    """Return the runs in progress, with the ends that they are taken to have.
+
+    One that none of the `runners` has, those that claim if there are any, takes no worker from others.
+    """
     runs = []
     for run in found.running:
         job_id = JobId(run.job_id)
@@ -75,6 +79,7 @@ def going_on(
                 earlier=True,
                 flows=run.flows,
                 uncertain=uncertain,
+                takes_worker=not runners or run.lease_owner in runners,
             )
         )
     return runs
@@ -106,7 +111,7 @@ def waiting(
             continue
         manner = None if _is_fresh(run) else Overlap.ALLOW if run.force else _waits(job)
         due = run.due_at
-        if pause is not None and not run.force and (run.attempt or run.origin not in DROPPED_WHEN_OFF):
+        if pause is not None and not run.force and not run.droppable:
             if pause.until is None:
                 continue
             due = max(due, pause.until)
@@ -119,7 +124,7 @@ def waiting(
 def _may_start(run: Run, member: Member, now: datetime) -> bool:
     """Return whether its job lets a run start: one that a person asked for starts while it is off."""
     on = member.enabled(now) and member.rejected is None
-    return on or not (run.attempt or run.origin in DROPPED_WHEN_OFF)
+    return on or not (run.attempt or run.droppable)
 
 
 def _waits(job: VirtualJob) -> Overlap:

@@ -79,6 +79,7 @@ class VirtualRun:
     manner: Overlap | None = None  # instead of its job's policy
     flows: bool = True  # whether the jobs that follow do so after this run
     uncertain: bool = False  # its end is not known, or that of a run it followed or waited for
+    takes_worker: bool = True
     why_not: str | None = None  # what kept it from running, other than its own job
 
     @property
@@ -203,7 +204,7 @@ class VirtualTime:
     def _occupy(self, run: VirtualRun) -> None:
         """Let a run take a worker until it ends."""
         starts, ends = run.starts or 0, run.ends or 0
-        self._free -= 1
+        self._free -= run.takes_worker
         self._running += 1
         if self._running > self.most:
             self.most, self.most_at = self._running, max(0, starts)
@@ -212,9 +213,10 @@ class VirtualTime:
 
     def _end(self, run: VirtualRun) -> None:
         del run.job.running[run.number]
-        self._free += 1
+        self._free += run.takes_worker
         self._running -= 1
-        self._last_end = run
+        if run.takes_worker:
+            self._last_end = run
         if run.job.pool is not None:
             self._last_end_in[run.job.pool] = run
         self._leave_pool(run.job.pool)

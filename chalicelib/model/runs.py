@@ -64,7 +64,6 @@ class Origin(StrEnum):
 
 
 OCCURRENCES = (Origin.SCHEDULE, Origin.CATCHUP)
-DROPPED_WHEN_OFF = (*OCCURRENCES, Origin.CHAIN)  # nobody asked for these by name
 
 
 class Outcome(StrEnum):
@@ -154,6 +153,11 @@ class Run:
     def occurrence(self) -> bool:
         """Whether it is an occurrence of a schedule: its job's own, or that of the jobs which it follows."""
         return self.origin in OCCURRENCES or self.chain_key is not None
+
+    @property
+    def droppable(self) -> bool:
+        """Whether it is dropped while its job is off or all is paused: nobody asked for it, nothing began."""
+        return (self.occurrence or self.origin is Origin.CHAIN) and not self.attempt
 
     @property
     def scheduled_for(self) -> datetime:

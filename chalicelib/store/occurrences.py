@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select, union_all
+from sqlalchemy import and_, func, or_, select, union_all
 
 from chalicelib.model.runs import Run, RunState
 
 from .database import Tx
 from .history import as_run
 from .queue import overlap
-from .schema import QUEUED, job_queue, word
+from .schema import QUEUED, job_queue
 
 MOST = 5  # rows of a kind
 _q = job_queue.c
@@ -84,13 +84,7 @@ def waiting(tx: Tx, *, most: int) -> list[tuple[Run, bool]]:
 
     Beside each stands whether a run of its job that has ended since was not over when it fell due.
     """
-    was_busy = exists().where(
-        _o.job_id == _q.job_id,
-        _o.finished_at > _q.due_at,
-        _o.due_at <= _q.due_at,
-        _o.state.not_in((word(RunState.SKIPPED), word(RunState.MISSED))),
-    )
-    queued = select(job_queue, was_busy.label("was_busy")).where(_q.state == QUEUED)
+    queued = select(job_queue, overlap.ended_too_late().label("was_busy")).where(_q.state == QUEUED)
     return [(as_run(row), row.was_busy) for row in tx.execute(queued.order_by(_q.due_at).limit(most))]
 
 

@@ -58,8 +58,8 @@ MUTANTS = (
     Mutant(
         "ignore overlap",
         "chalicelib/store/queue/overlap.py",
-        "        _allows,\n        and_(_SKIPS, _running(ended, _due_before)),",
-        "        _allows, jobs.c.overlap == word(Overlap.SKIP),\n        and_(_SKIPS, _running(ended, _due_before)),",
+        "        _allows,\n        and_(SKIPS, _running(ended, _due_before)),",
+        "        _allows, jobs.c.overlap == word(Overlap.SKIP),\n        and_(SKIPS, _running(ended, _due_before)),",
     ),
     Mutant(
         "skip what was not due beside another",

@@ -78,7 +78,7 @@ def _alone(seen: Foresight, line: Line) -> tuple[Sentence, str]:
     """Return what is foreseen of occurrences that depend on no other run, and a person's reason for it."""
     job, pause, run = seen.jobs[line.job_id], seen.pause, line.run
     if line.fate is Fate.OFF:
-        return _off(job.override, line.at)
+        return _off(job.override, line)
     if line.fate is Fate.PAUSED and pause is not None:
         return _until("will not run: everything is paused by {}", pause.by, pause.until), pause.reason or ""
     if line.fate is Fate.REJECTED:
@@ -99,10 +99,13 @@ def _alone(seen: Foresight, line: Line) -> tuple[Sentence, str]:
     return said, ""
 
 
-def _off(switch: Override | None, at: datetime) -> tuple[Sentence, str]:
-    if switch is None or switch.enabled or (switch.until is not None and switch.until < at):
+def _off(switch: Override | None, line: Line) -> tuple[Sentence, str]:
+    if switch is None or switch.enabled or (switch.until is not None and switch.until <= line.at):
         return Sentence("will not run: git has enabled=False", ()), ""
-    return _until("will not run: switched off by {}", switch.by, switch.until), switch.reason or ""
+    said = _until("will not run: switched off by {}", switch.by, switch.until)
+    if switch.until is not None and switch.until <= line.last:
+        said = Sentence(f"{said.form}, then git has enabled=False", said.parts)
+    return said, switch.reason or ""
 
 
 def _waits(seen: Foresight, line: Line, run: VirtualRun) -> tuple[Sentence, VirtualRun | None]:

@@ -34,7 +34,7 @@ _gone = or_(jobs.c.job_id.is_(None), jobs.c.removed_at.is_not(None))
 _rejected = jobs.c.rejected.is_not(None)
 _off = ~jobs.c.enabled
 _tried = _q.attempt > _ZERO
-# Not droppable either, since rules of that come before: a person asked for it, so its job need not be on.
+# A run that a person asked for, not bound to a revision yet: those that may be dropped have matched before.
 _not_bound = and_(_q.attempt == _ZERO, _q.revision.is_(None))
 # For which runs, and the rules about them: the first that holds counts.
 _OF_THE_JOB = (

@@ -1,7 +1,7 @@
 """Ends: finish an attempt, release a claim, cancel a run; and finish with the next claim in one transaction.
 
-`finish_and_claim` takes one commit. On PostgreSQL both are sent at once, in one round trip, unless a log
-waits to be written with the end or a pooler that shares sessions stands between.
+`finish_and_claim` takes one commit. On PostgreSQL both are sent at once, in one round trip, unless
+something waits to be written with the end or a pooler that shares sessions stands between.
 
 After a crash: the end, its row for Life Hub and the claim are there together or not at all. A finish that
 does not hold the lease's owner and generation changes nothing.

@@ -108,7 +108,7 @@ def note_progress(tx: Tx, run: Run, *, owner: str, fraction: float, note: str, n
 
 def note_usage(tx: Tx, run: Run, usage: Usage, *, owner: str) -> None:
     """Record what the processes of a running attempt used so far; nothing if its lease was taken over."""
-    held = select(_q.id).where(
+    lease = select(_q.id).where(
         _q.id == run.id,
         _q.state == RUNNING,
         _q.lease_owner == owner,
@@ -116,6 +116,6 @@ def note_usage(tx: Tx, run: Run, usage: Usage, *, owner: str) -> None:
     )
     tx.execute(
         update(attempts)
-        .where(attempts.c.run_id == run.id, attempts.c.number == run.attempt, held.exists())
+        .where(attempts.c.run_id == run.id, attempts.c.number == run.attempt, lease.exists())
         .values(usage=storable(usage.as_json()))
     )

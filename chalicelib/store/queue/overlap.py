@@ -41,6 +41,7 @@ _other = job_queue.alias("other")
 _o = _other.c
 
 Condition = ColumnElement[bool]
+_NOW = bindparam("now", type_=_o.due_at.type)
 
 
 OCCURRENCE: Condition = or_(
@@ -60,7 +61,7 @@ DROPPABLE: Condition = and_(
     or_(OCCURRENCE, _q.origin == word(Origin.CHAIN)), _q.attempt == literal_column("0")
 )
 _allows = func.coalesce(jobs.c.overlap == word(Overlap.ALLOW), false())
-_SKIPS: Condition = and_(jobs.c.overlap == word(Overlap.SKIP), _fresh_on_time(_q), ~_q.force)
+SKIPS: Condition = and_(jobs.c.overlap == word(Overlap.SKIP), _fresh_on_time(_q), ~_q.force)
 # It asks the running ones to stop.
 REPLACES: Condition = and_(jobs.c.overlap == word(Overlap.REPLACE), _fresh_on_time(_q), ~_q.force)
 # It ends the runs that wait to be tried again.
@@ -88,7 +89,7 @@ def claimable(ended: ColumnElement[str] | None = None) -> Condition:
     return or_(
         _q.force,
         _allows,
-        and_(_SKIPS, _running(ended, _due_before)),
+        and_(SKIPS, _running(ended, _due_before)),
         and_(REPLACES, _running(ended, _o.cancel_reason.is_(None))),
         ~_running(ended),
     )
@@ -102,7 +103,7 @@ def worth_a_message() -> Condition:
         or_(_o.state == RUNNING, _due_before),
         _o.id != _q.id,
     )
-    return or_(_q.force, _allows, _SKIPS, REPLACES, ~in_the_way)
+    return or_(_q.force, _allows, SKIPS, REPLACES, ~in_the_way)
 
 
 def needs_no_policy() -> Condition:
@@ -110,13 +111,11 @@ def needs_no_policy() -> Condition:
     return or_(_allows, and_(_q.force, ~FRESH))
 
 
-_NOW = bindparam("now", type_=_o.due_at.type)
-
-
 def nothing_beside() -> Condition:
     """Say whether there is surely no run of the job to wait for, to give way to or to end.
 
-    It asks less than BUSY and NEWER do, which decide: so PostgreSQL finds the job by its key.
+    It is a cheaper and stricter question than BUSY, NEWER and SUPERSEDES: where it holds, none of them does;
+    where it does not, they decide.
     """
     same_job = _o.job_id == _q.job_id
     waiting = exists().where(
@@ -130,7 +129,7 @@ def nothing_beside() -> Condition:
         ),
     )
     was_busy = exists().where(same_job, _o.finished_at > _q.due_at, _o.due_at <= _q.due_at)
-    return and_(~_running(None), ~and_(FRESH, waiting), ~and_(_SKIPS, was_busy))
+    return and_(~_running(None), ~and_(FRESH, waiting), ~and_(SKIPS, was_busy))
 
 
 _was_due = and_(
@@ -146,9 +145,14 @@ def _id_of(*what: Condition) -> Select[Any]:
     return select(_o.id).where(_o.job_id == _q.job_id, *what).correlate(job_queue)
 
 
+def ended_too_late() -> Condition:
+    """Say whether a run of the job that is over since was not over when this one fell due."""
+    return exists().where(_o.job_id == _q.job_id, _o.finished_at > _q.due_at, _was_due)
+
+
 _FIRST: ColumnElement[int] = literal_column("1")
 _not_over = union_all(*(_id_of(one, _was_due) for one in not_over(_o, _q.due_at)))
 # The run for which skip drops this one: it was running, or queued and due, when this one became due.
-BUSY = case((_SKIPS, _not_over.limit(_FIRST).scalar_subquery()))
+BUSY = case((SKIPS, _not_over.limit(_FIRST).scalar_subquery()))
 # The run to which this one gives way under replace.
 NEWER = case((REPLACES, _id_of(_o.finished_at.is_(None), _is_newer).limit(_FIRST).scalar_subquery()))

@@ -196,15 +196,23 @@ def test_a_forced_run_starts_beside_another_of_its_job(store: Store, clock: Manu
     assert told(seen_now(store, clock, SAURON_WORKERS="2"))["b 12:05"] == (Fate.WORKER, 3)
 
 
-@pytest.mark.parametrize(("before", "then"), [("skipped", Fate.WORKER), ("succeeded", Fate.STARTS)])
+@pytest.mark.parametrize(
+    ("before", "error_type", "then"),
+    [
+        ("skipped", None, Fate.WORKER),
+        ("failed", "interrupted", Fate.WORKER),  # it is not known since when it was over
+        ("failed", "ValueError", Fate.STARTS),
+        ("succeeded", None, Fate.STARTS),
+    ],
+)
 def test_an_occurrence_that_waits_is_skipped_if_a_run_was_not_over_at_its_time(
-    store: Store, clock: ManualClock, before: str, then: Fate
+    store: Store, clock: ManualClock, before: str, error_type: str | None, then: Fate
 ) -> None:
     define(store, clock, "a", "0 11 * * *")
     define(store, clock, "b", "5 12 * * *")
     took(store, "a", 10)
     over = NOON + timedelta(seconds=10)
-    record(store, "a", RunState(before), NOON - timedelta(minutes=1), finished_at=over)
+    record(store, "a", RunState(before), NOON - timedelta(minutes=1), finished_at=over, error_type=error_type)
     record(store, "a", RunState.QUEUED, NOON)
     assert told(seen_now(store, clock))["b 12:05"][0] is then
 
@@ -262,6 +270,33 @@ def test_while_all_is_paused_nothing_runs_and_what_was_asked_for_waits(
         "after-a 15:30": (Fate.STARTS, 0),
         "asked 11:00": (Fate.STARTS, 0),
     }
+
+
+@pytest.mark.parametrize("most", [5_000, 1])
+def test_a_rejected_job_is_that_while_all_is_paused_as_well(
+    store: Store, clock: ManualClock, most: int
+) -> None:
+    define(store, clock, "bad", "0 13,14 * * *")
+    with store.write() as tx:
+        ledger.reject(tx, _job(tx, "bad"), "write 0 to 23", now=clock.now())
+        pauses.begin(tx, Pause(clock.now(), None, "ada", None))
+    assert {fate for fate, _ in told(seen_now(store, clock, most=most)).values()} == {Fate.REJECTED}
+
+
+@pytest.mark.parametrize(("owner", "waits"), [("drained", 0), ("claims", 5)])
+def test_a_run_of_a_drained_runner_takes_no_worker_of_another(
+    store: Store, clock: ManualClock, owner: str, waits: int
+) -> None:
+    define(store, clock, "long", "0 11 * * *", timeout_seconds=7200)
+    define(store, clock, "a", "5 12 * * *")
+    took(store, "long", 20)
+    record(store, "long", RunState.RUNNING, NOON - timedelta(minutes=10), lease_owner=owner)
+    with store.write() as tx:
+        for name in ("drained", "claims"):
+            runners.runner_seen(tx, Runner(name, "h", 1, "3.0.0", clock.now(), clock.now()))
+        assert runners.drain(tx, "drained", draining=True)
+    expected = (Fate.WORKER, waits) if waits else (Fate.STARTS, 0)
+    assert told(seen_now(store, clock))["a 12:05"] == expected
 
 
 def test_jobs_that_are_rejected_or_left_today_have_theirs_and_one_that_left_before_has_none(

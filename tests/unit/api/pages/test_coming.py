@@ -99,6 +99,18 @@ def test_all_that_keeps_an_occurrence_from_running_is_told(
     assert lead(page) == "5 occurrences of 5 jobs in the next 24 hours; 5 will not run."
 
 
+def test_a_switch_until_a_time_is_told_beside_what_git_says(
+    bare: Sauron, client: Client, clock: ManualClock
+) -> None:
+    define(bare.store, clock, "early", "0 13,14,15 * * *", enabled=False)
+    define(bare.store, clock, "often", "*/30 * * * *", enabled=False)
+    for name in ("early", "often"):
+        act(client, f"/jobs/{name}/disable", until="2026-03-02T14:00:00Z")
+    said = foreseen(client.get("/ui/next").body)
+    words = "will not run: switched off by somebody until Mon 02 Mar 14:00, then git has enabled=False"
+    assert said == {"early 13:00": words, "often 12:30": words}
+
+
 def test_a_pause_is_named_with_its_end_and_reason(bare: Sauron, client: Client, clock: ManualClock) -> None:
     define(bare.store, clock, "a", "0 13,15 * * *")
     act(client, "/pause", reason="network", until="2026-03-02T14:00:00Z")
