@@ -34,7 +34,7 @@ RENAME = """([own, shown]) => {
 CHOSEN = ("crm-sync", "inventory-sync", "orders-export")
 # name: path, height on a desk, height on a phone
 PAGES = {
-    "overview": ("/", 1500, 1700),
+    "overview": ("/", 1440, 1700),
     "next": ("/ui/next", 1160, 1500),
     "jobs": ("/ui/jobs", 1280, 1300),
     "job": ("/ui/jobs/offsite-backup", 1240, 1400),
