@@ -34,6 +34,7 @@ from .history import AT_ONCE, as_run, good_seconds
 from .schema import NOT_WELL, RUNNING, attempts, job_queue, jobs, run_ends, run_totals
 
 DAY_SECONDS = 86400
+KIB_PER_MIB = 1024
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _q = job_queue.c
 _STATES = {str(state): state for state in RunState}  # looking up is cheaper than building
@@ -182,6 +183,27 @@ def usage_of(tx: Tx, runs: Sequence[Run]) -> dict[str, Measured]:
         for row in rows
         if (used := usage.of_json(row.usage))
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the newest attempt of a run used: its largest memory in MiB, and processor time in seconds."""
+
+    memory_mb: float
+    cpu_seconds: float
+
+
+def used_by(tx: Tx, run_ids: Sequence[str]) -> dict[str, Used]:
+    """Return what these runs used; those of which it is not known are left out."""
+    c = attempts.c
+    known = (c.run_id.in_(run_ids), c.max_rss_kb.is_not(None), c.cpu_seconds.is_not(None))
+    rows = tx.execute(select(c.run_id, c.max_rss_kb, c.cpu_seconds, c.usage).where(*known).order_by(c.number))
+    found = {}
+    for row in rows:
+        measured = usage.of_json(row.usage)
+        mb = max(row.max_rss_kb / KIB_PER_MIB, measured.peak_mb if measured else 0)
+        found[row.run_id] = Used(mb, row.cpu_seconds)
+    return found
 
 
 def good_seconds_of(tx: Tx, job_ids: Sequence[str], *, most: int) -> dict[str, list[float]]:

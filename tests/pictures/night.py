@@ -105,6 +105,7 @@ def fill(store: Store) -> None:
     record_all(store, [_verified(one) for one in past if one and one["job_id"] == "offsite-backup"])
     _what_runs(store)
     _what_failed(store)
+    _what_the_backup_used(store)
     _what_people_know(store)
     with store.write() as tx:
         for job_id, cron, *_ in JOBS:
@@ -252,6 +253,26 @@ def _of_dump() -> dict[str, Any]:
         usage = measured(usage, Point(10 * number, round(memory, 1), processors), ("pg_dump", "zstd"))
     assert usage
     return usage.as_json()
+
+
+def _what_the_backup_used(store: Store) -> None:
+    """Give the runs of the backup their attempts, with memory that grows as what is copied does."""
+    mine = (job_queue.c.job_id == "offsite-backup", job_queue.c.finished_at.is_not(None))
+    with store.write() as tx:
+        ran = select(job_queue).where(*mine, job_queue.c.attempt > 0).order_by(job_queue.c.due_at)
+        for number, run in enumerate(tx.execute(ran).mappings().all()):
+            seconds = (run["finished_at"] - run["started_at"]).total_seconds()
+            attempt = {
+                "run_id": run["id"],
+                "number": run["attempt"],
+                "started_at": run["started_at"],
+                "finished_at": run["finished_at"],
+                "outcome": run["state"],
+                "runner": "vault-1",
+                "max_rss_kb": (212 + number // 3 + 9 * (number * 5 % 7)) << 10,
+                "cpu_seconds": round(seconds * (0.21 + 0.01 * (number * 3 % 5)), 1),
+            }
+            tx.execute(insert(attempts), [attempt])
 
 
 def _what_failed(store: Store) -> None:

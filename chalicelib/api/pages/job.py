@@ -18,12 +18,12 @@ from chalicelib.bundle.job_source import JobSource, job_source
 from chalicelib.model.instants import InstantError
 from chalicelib.model.jobs import Job
 from chalicelib.operations.requests import find_job
-from chalicelib.store import bundle, history, registry, standings
+from chalicelib.store import bundle, history, past_runs, registry, standings
 from chalicelib.store.queue import chains
 from chalicelib.web import charts
 from chalicelib.wiring import Sauron
 
-from . import job_set, needs_you, param_fields
+from . import job_set, job_usage, needs_you, param_fields
 from .frame import SAID, page
 
 blueprint = Blueprint(__name__)
@@ -53,6 +53,7 @@ def job(job_id: str) -> Response:
         red = failing(tx)
         followed_by = chains.children(tx, found.id)
         beside = needs_you.known(tx, sauron.settings, [health], now=now)
+        used = past_runs.used_by(tx, [run.id for run in past.durations.runs])
     spec = found.spec
     limit = spec.timeout.total_seconds()
     here = found.removed_at is None
@@ -76,6 +77,7 @@ def job(job_id: str) -> Response:
         plots=[charts.durations(drawn, limit, now, narrow=narrow) for narrow in (False, True)]
         if drawn
         else [],
+        uses=job_usage.used(past.durations.runs, used, spec.memory_mb, now),
         years=[charts.year(past.days, now, weeks=weeks) for weeks in (charts.WEEKS, charts.FEW_WEEKS)],
         year_said=charts.said(past.counts, WORST),
         limit=limit,

@@ -6,12 +6,12 @@ import re
 from datetime import timedelta
 from urllib.parse import urlencode
 
-from chalicelib.model.runs import RunState
+from chalicelib.model.runs import Outcome, RunState, Verdict
 from chalicelib.store import bundle, ledger, registry
 from chalicelib.wiring import Sauron
 from tests.conftest import ManualClock, define
 from tests.recorded_runs import record
-from tests.unit.api.client import Client
+from tests.unit.api.client import Client, execute, trigger
 from tests.unit.api.conftest import Build
 
 
@@ -80,6 +80,22 @@ def test_the_code_of_the_job_is_shown_as_its_revision_holds_it(
     assert "Mail again <small>by Ada, in force since <time" in page
     define(sauron.store, clock, "two", "0 3 * * *", entrypoint="jobs.gone:run", place="gone.py:1")
     assert "The code is not here" in client.get("/ui/jobs/two").body
+
+
+def test_what_the_last_runs_used_is_drawn_once_there_are_two(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    for megabytes, seconds in ((40, 3.0), (90, 200.0), (60, 9.0)):
+        assert ('<section aria-labelledby="uses">' in client.get("/ui/jobs/nightly-backup").body) is (
+            megabytes == 60
+        )
+        trigger(client)
+        used = Verdict(Outcome.SUCCEEDED, max_rss_kb=megabytes << 10, cpu_seconds=seconds)
+        execute(sauron, clock, used)
+    page = client.get("/ui/jobs/nightly-backup").body
+    assert "Usually 60 MB, at most 90 MB, the last time 60 MB." in page
+    assert "Usually 9.0 s, at most 3 min 20 s, the last time 9.0 s." in page
+    assert [line.count("L") for line in re.findall(r'<path class="line" d="M([^"]+)"', page)] == [2] * 4
 
 
 def test_a_job_that_was_removed_shows_when_and_what_it_did(
