@@ -119,7 +119,7 @@ class RunningAttempts:
             began = self._clock.monotonic()
             one.measure(began)
             if (took := self._clock.monotonic() - began) > SLOW_LOOK_SECONDS:
-                log.warning("usage.look_was_slow", run_id=one.run.id, seconds=round(took, 1))
+                log.warning("usage.look_delayed", run_id=one.run.id, seconds=round(took, 1))
 
     def wake(self) -> None:
         """Let both loops look at once, so that they end soon after `stopping` is set."""
@@ -174,7 +174,7 @@ class RunningAttempts:
                 for one, usage in news:
                     leases.note_usage(tx, one.run, usage, owner=self._owner)
         except SQLAlchemyError as error:  # the next renewal, or the end, stores it
-            log.error("usage.not_stored", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
+            log.error("usage.write_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
             return
         for one, usage in news:
             one.stored_usage = usage

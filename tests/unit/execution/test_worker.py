@@ -227,7 +227,7 @@ def test_no_lease_depends_on_what_attempts_use(store: Store, clock: ManualClock)
     attempts.heartbeat()
     with structlog.testing.capture_logs() as told:
         attempts.store_usage()
-    assert [one["event"] for one in told] == ["usage.not_stored"]
+    assert [one["event"] for one in told] == ["usage.write_failed"]
     with store.read() as tx:
         found = history.run(tx, run.id)
     assert found
