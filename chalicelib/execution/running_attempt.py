@@ -64,8 +64,8 @@ class RunningAttempt:
     """An attempt under way.
 
     `stopped` is the reason once it was ordered to end, also before its processes exist. `progress` is what
-    the job said last, `usage` what its processes used since `began` (monotonic); the store has `stored` and
-    `stored_usage` of that. `seen` is the last look at the processes.
+    the job said last, `usage` what its processes used since `began` (monotonic); the store has
+    `stored_progress` and `stored_usage` of that. `seen` is the last look at the processes.
     """
 
     run: Run
@@ -73,7 +73,7 @@ class RunningAttempt:
     attempt: Attempt | None = None
     stopped: str | None = None
     progress: tuple[float, str] | None = None
-    stored: tuple[float, str] | None = None
+    stored_progress: tuple[float, str] | None = None
     began: float = 0.0
     seen: TreeUsage | None = None
     usage: Usage | None = None

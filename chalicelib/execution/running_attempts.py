@@ -128,7 +128,9 @@ class RunningAttempts:
 
     def flush(self) -> None:
         """Store the output and the progress of running attempts."""
-        dirty = [(one, one.progress) for one in self._all() if one.log.dirty or one.progress != one.stored]
+        dirty = [
+            (one, one.progress) for one in self._all() if one.log.dirty or one.progress != one.stored_progress
+        ]
         if not dirty:
             return
         with contextlib.ExitStack() as flushing:
@@ -137,7 +139,7 @@ class RunningAttempts:
             with self._store.write() as tx:
                 for one, progress in dirty:
                     one.log.flush(tx, now=self._clock.now())
-                    if progress and progress != one.stored:
+                    if progress and progress != one.stored_progress:
                         fraction, note = progress
                         leases.note_progress(
                             tx,
@@ -148,7 +150,7 @@ class RunningAttempts:
                             now=self._clock.now(),
                         )
             for one, progress in dirty:
-                one.stored = progress
+                one.stored_progress = progress
                 one.log.settled()
 
     def heartbeat(self) -> None:

@@ -151,10 +151,11 @@ def _first_of_several_writers(tx: Tx, asked: dict[str, Any]) -> Run | Any | None
             return as_run(row)
         if not row.alone:
             asked["busy"].append(row.of_job)
-        elif (due := _this_one.first(tx, asked | {"run": row.candidate})) is not None:
+            continue
+        due = _this_one.first(tx, asked | {"run": row.candidate})
+        if due is not None:
             return due
-        else:
-            asked["passed"].append(row.candidate)  # by what another transaction wrote it waits
+        asked["passed"].append(row.candidate)  # by what another transaction wrote it waits
     return None
 
 
