@@ -3,9 +3,6 @@
 While a job runs, nothing on its way waits for the store: its output is kept in memory, bounded, and stored
 once a second. An attempt whose lease was taken over is stopped, and so is one whose run was cancelled. If the
 store refuses, the lease renewer tries again a second later; nothing is lost that memory can hold.
-
-What its processes use is measured by a thread of its own, because that may hang with one of them. It is
-stored after the leases are renewed, in a transaction of its own, and with the end of the attempt.
 """
 
 from __future__ import annotations
@@ -19,7 +16,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from chalicelib import logs
 from chalicelib.clock import Clock
 from chalicelib.model.runs import Run
-from chalicelib.model.usage import SHORTEST_STEP
 from chalicelib.store import Store
 from chalicelib.store.queue import leases
 
@@ -30,8 +26,6 @@ from .verdict import RUNNER_STOPPED, TAKEN_OVER
 log = logs.get(__name__)
 
 HEARTBEAT_SECONDS = 10.0
-MEASURE_SECONDS = SHORTEST_STEP
-SLOW_LOOK_SECONDS = 5.0
 FLUSH_SECONDS = 1.0
 IDLE_SECONDS = 60.0
 
@@ -46,9 +40,7 @@ class RunningAttempts:
         # by run and generation: a run may be claimed again beside its lost attempt
         self._by_lease: dict[tuple[str, int], RunningAttempt] = {}
         self._stopping = False
-        self._lock = threading.Lock()
-        self._changed = threading.Event()
-        self._begun = threading.Event()
+        self._lock = threading.Condition(threading.Lock())
 
     def __len__(self) -> int:
         return len(self._by_lease)
@@ -60,10 +52,9 @@ class RunningAttempts:
             earlier = [one for one in self._by_lease.values() if one.run.id == run.id]
             begun.stopped = RUNNER_STOPPED if self._stopping else None
             self._by_lease[run.id, run.lease_generation] = begun
+            self._lock.notify_all()
         for one in earlier:
             self._stop(one, TAKEN_OVER)
-        self._changed.set()
-        self._begun.set()
         return begun
 
     def holds(self, run_id: str) -> bool:
@@ -89,8 +80,7 @@ class RunningAttempts:
         renewed = self._clock.monotonic()
         while not stopping.is_set():
             if not self._by_lease:
-                self._changed.wait(IDLE_SECONDS)
-                self._changed.clear()
+                self.wait_for_one(stopping)
                 renewed = self._clock.monotonic()
                 continue
             stopping.wait(FLUSH_SECONDS)
@@ -99,37 +89,26 @@ class RunningAttempts:
                 if self._clock.monotonic() - renewed >= HEARTBEAT_SECONDS:
                     self.heartbeat()
                     renewed = self._clock.monotonic()
-                    self.store_usage()
             except SQLAlchemyError as error:
                 log.error("lease.renewal_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
 
-    def measure_usage(self, stopping: threading.Event) -> None:
-        """Measure what attempts use until `stopping` is set; sleep while nothing runs."""
-        while not stopping.is_set():
-            if self._by_lease:
-                if not stopping.wait(MEASURE_SECONDS):
-                    self.measure()
-            else:
-                self._begun.wait(IDLE_SECONDS)
-                self._begun.clear()
-
-    def measure(self) -> None:
-        """Measure what each running attempt uses now."""
-        for one in self._all():
-            began = self._clock.monotonic()
-            one.measure(began)
-            if (took := self._clock.monotonic() - began) > SLOW_LOOK_SECONDS:
-                log.warning("usage.look_delayed", run_id=one.run.id, seconds=round(took, 1))
+    def wait_for_one(self, stopping: threading.Event) -> bool:
+        """Wait for an attempt to be under way, at most a minute or until `stopping`; say whether one is."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._by_lease or stopping.is_set(), IDLE_SECONDS)
+            return bool(self._by_lease)
 
     def wake(self) -> None:
-        """Let both loops look at once, so that they end soon after `stopping` is set."""
-        self._changed.set()
-        self._begun.set()
+        """Let those who wait for an attempt see that `stopping` was set."""
+        with self._lock:
+            self._lock.notify_all()
 
     def flush(self) -> None:
         """Store the output and the progress of running attempts."""
         dirty = [
-            (one, one.progress) for one in self._all() if one.log.dirty or one.progress != one.stored_progress
+            (one, one.progress)
+            for one in self.under_way()
+            if one.log.dirty or one.progress != one.stored_progress
         ]
         if not dirty:
             return
@@ -155,35 +134,16 @@ class RunningAttempts:
 
     def heartbeat(self) -> None:
         """Renew every lease, and stop the attempts whose lease is lost or whose run is cancelled."""
-        renewing = self._all()
+        renewing = self.under_way()
         with self._store.write() as tx:
             held = leases.heartbeat(
                 tx, [one.run.id for one in renewing], owner=self._owner, now=self._clock.now()
             )
         self._act_on(renewing, held, missing_too=True)
 
-    def store_usage(self) -> None:
-        """Store what running attempts used; no lease depends on it."""
-        news = [
-            (one, usage)
-            for one in self._all()
-            if (usage := one.usage) is not None and usage is not one.stored_usage
-        ]
-        if not news:
-            return
-        try:
-            with self._store.write() as tx:
-                for one, usage in news:
-                    leases.note_usage(tx, one.run, usage, owner=self._owner)
-        except SQLAlchemyError as error:  # the next renewal, or the end, stores it
-            log.error("usage.write_failed", reason=logs.reason(error))  # noqa: TRY400 - the reason is enough
-            return
-        for one, usage in news:
-            one.stored_usage = usage
-
     def check_cancellations(self) -> None:
         """Stop attempts whose run was cancelled. Called on every wake-up; no query while nothing runs."""
-        if running := self._all():
+        if running := self.under_way():
             with self._store.read() as tx:
                 held = leases.running(tx, owner=self._owner)
             self._act_on(running, held, missing_too=False)
@@ -192,10 +152,11 @@ class RunningAttempts:
         """End every attempt, also those that begin later. They are recorded as interrupted."""
         with self._lock:
             self._stopping = True
-        for one in self._all():
+        for one in self.under_way():
             self._stop(one, RUNNER_STOPPED)
 
-    def _all(self) -> list[RunningAttempt]:
+    def under_way(self) -> list[RunningAttempt]:
+        """Return the attempts that have begun and whose end is not recorded."""
         with self._lock:
             return list(self._by_lease.values())
 

@@ -30,6 +30,7 @@ from chalicelib.store.queue.unconfirmed_claims import UnconfirmedClaims
 from .finishing import Finisher
 from .running_attempt import Attempt, RunningAttempt
 from .running_attempts import RunningAttempts
+from .usage_meter import UsageMeter
 from .verdict import internal_error, judge, not_started
 
 log = logs.get(__name__)
@@ -86,6 +87,7 @@ class Worker:
         self._on_claim = on_claim
         self._answers = answers
         self.running_attempts = RunningAttempts(store, clock, owner=owner)
+        self.usage_meter = UsageMeter(store, clock, self.running_attempts, owner=owner)
         self._specs: dict[tuple[str, str], JobSpec | None] = {}
         self._unconfirmed = UnconfirmedClaims(owner, clock)
         self._finisher = Finisher(

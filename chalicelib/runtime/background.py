@@ -37,14 +37,14 @@ class BackgroundLoops:
         self._delivery = sauron.delivery
         self._publisher = sauron.publisher
         self._signals = sauron.signals
-        self._attempts = sauron.worker.running_attempts
+        self._meter = sauron.worker.usage_meter
         self._stopping = stopping
         self._owed = {channel: Pending() for channel in channels(sauron.settings)}
 
     @property
     def loops(self) -> dict[str, Callable[[], None]]:
         """The loops by the names of their threads."""
-        measure = functools.partial(self._attempts.measure_usage, self._stopping)
+        measure = functools.partial(self._meter.run, self._stopping)
         loops: dict[str, Callable[[], None]] = {"incident-review": self._review, "usage-meter": measure}
         loops |= {f"alert-sender-{one}": functools.partial(self._send, one) for one in self._owed}
         if self._publisher is not None:

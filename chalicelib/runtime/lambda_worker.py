@@ -57,7 +57,7 @@ def _work(sauron: Sauron, body: str, left_seconds: Callable[[], float]) -> None:
 def _leases_renewed(sauron: Sauron) -> Iterator[None]:
     stopping = threading.Event()
     attempts = sauron.worker.running_attempts
-    loops = {"lease-renewer": attempts.renew_leases, "usage-meter": attempts.measure_usage}
+    loops = {"lease-renewer": attempts.renew_leases, "usage-meter": sauron.worker.usage_meter.run}
     threads = [
         threading.Thread(target=loop, args=(stopping,), name=name, daemon=True)
         for name, loop in loops.items()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 import structlog
 from sqlalchemy import update
 
-from chalicelib.execution.running_attempt import PROCESSORS, RunningAttempt
+from chalicelib.execution.running_attempt import RunningAttempt
 from chalicelib.execution.worker import Worker
 from chalicelib.model.jobs import JobSpec
 from chalicelib.model.runs import Run, RunState
@@ -45,7 +44,7 @@ class Launching:
 
     def watch(self, *, on_output: Callable[[bytes], None], **_more: Any) -> AttemptFacts:
         assert self.worker
-        self.seen = self.worker.running_attempts._all()
+        self.seen = self.worker.running_attempts.under_way()
         on_output(b"first\n")
         self.worker.running_attempts.flush()
         on_output(b"second\n")
@@ -141,163 +140,6 @@ def test_an_attempt_whose_lease_was_lost_is_stopped_at_the_next_renewal(
     worker.release(run)
     worker.running_attempts.heartbeat()
     assert running.stopped == "its lease was taken over"
-
-
-def test_what_an_attempt_uses_is_measured_between_looks_and_stored_with_its_lease(
-    store: Store, clock: ManualClock
-) -> None:
-    define(store, clock, "j", "0 0 1 1 *")
-    activate(store)
-    Operations(store, clock).trigger("j")
-    launching = Launching()
-    launching.uses = [
-        TreeUsage(40.0, 5.0, 700.0, ("pg_dump",)),
-        TreeUsage(60.0, 20.0, 700.0, ()),
-        TreeUsage(9.0, 2.0, 723.0, ()),  # a process of 18 s is gone, and was reaped
-        TreeUsage(9.0, 1.0, 723.0, ()),  # another one is missed
-        TreeUsage(9.0, 1e9, 723.0, ()),
-    ]
-    attempts = Worker(store, clock, launching, owner="me").running_attempts
-    [run], _ = Worker(store, clock, launching, owner="me").claim(1)
-    running = attempts.begin(run)
-    attempts.measure()  # it has no process yet
-    attempts.started(running, launching)
-    attempts.measure()  # no time has passed
-    launching.uses.insert(0, TreeUsage(40.0, 5.0, 700.0, ("pg_dump",)))
-    found = []
-    for _ in range(6):
-        clock.move(seconds=10)
-        attempts.measure()
-        attempts.store_usage()
-        with store.read() as tx:
-            [attempt] = history.attempts_of(tx, run.id)
-        assert attempt.usage
-        found.append((*attempt.usage.newest, attempt.usage.programs))
-    assert found == [
-        (10, 40, 0.5, ("pg_dump",)),
-        (20, 60, 1.5, ()),
-        (30, 9, 0.5, ()),
-        (40, 9, 0, ()),
-        (50, 9, PROCESSORS, ()),
-        (50, 9, PROCESSORS, ()),  # it has none any more
-    ]
-
-
-def test_what_an_attempt_used_is_stored_with_its_end(store: Store, clock: ManualClock) -> None:
-    define(store, clock, "j", "0 0 1 1 *")
-    activate(store)
-    Operations(store, clock).trigger("j")
-
-    class Measured(Launching):
-        def watch(self, **more: Any) -> AttemptFacts:
-            assert self.worker
-            clock.move(seconds=7)
-            self.worker.running_attempts.measure()
-            return super().watch(**more)
-
-    launching = Measured()
-    launching.uses = [TreeUsage(40.0, 3.5, 0.0, ())]
-    launching.worker = worker = Worker(store, clock, launching, owner="me")
-    [run], _ = worker.claim(1)
-    assert worker.execute(run) is None
-    with store.read() as tx:
-        [attempt] = history.attempts_of(tx, run.id)
-    assert attempt.outcome
-    assert attempt.usage
-    assert attempt.usage.newest == (7, 40, 0.5)
-
-
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-def test_no_lease_depends_on_what_attempts_use(store: Store, clock: ManualClock) -> None:
-    define(store, clock, "j", "0 0 1 1 *")
-    activate(store)
-    Operations(store, clock).trigger("j")
-    with store.write() as tx:
-        tx.exec_driver_sql(
-            "CREATE TRIGGER refused BEFORE UPDATE OF usage ON attempts BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
-    launching = Launching()
-    launching.uses = [TreeUsage(40.0, 3.5, 0.0, ())]
-    worker = Worker(store, clock, launching, owner="me")
-    [run], _ = worker.claim(1)
-    attempts = worker.running_attempts
-    attempts.started(attempts.begin(run), launching)
-    clock.move(seconds=5)
-    attempts.measure()
-    attempts.heartbeat()
-    with structlog.testing.capture_logs() as told:
-        attempts.store_usage()
-    assert [one["event"] for one in told] == ["usage.write_failed"]
-    with store.read() as tx:
-        found = history.run(tx, run.id)
-    assert found
-    assert found.lease_beat == run.lease_beat + 1
-
-
-def test_a_look_at_processes_that_hangs_keeps_no_lease_from_its_renewal(
-    store: Store, clock: ManualClock
-) -> None:
-    define(store, clock, "j", "0 0 1 1 *")
-    activate(store)
-    Operations(store, clock).trigger("j")
-    looking, go_on = threading.Event(), threading.Event()
-
-    class Hanging(Launching):
-        def usage(self) -> None:
-            looking.set()
-            go_on.wait()
-
-    launching = Hanging()
-    attempts = Worker(store, clock, launching, owner="me").running_attempts
-    [run], _ = Worker(store, clock, launching, owner="me").claim(1)
-    running = attempts.begin(run)
-    attempts.started(running, launching)
-    stopping = Looks(clock, 2)
-    meter = threading.Thread(target=attempts.measure_usage, args=(stopping,), daemon=True)
-    meter.start()
-    try:
-        assert looking.wait(60)
-        attempts.heartbeat()
-        assert running.stopped is None
-        attempts.end(running)
-        assert meter.is_alive()
-    finally:
-        stopping.set()
-        attempts.wake()
-        go_on.set()
-        meter.join(60)
-    assert not meter.is_alive()
-
-
-class Looks(threading.Event):
-    """Stops a loop after so many waits, none of which takes time."""
-
-    def __init__(self, clock: ManualClock, many: int) -> None:
-        super().__init__()
-        self.clock = clock
-        self.left = many
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.clock.move(seconds=timeout or 0)
-        self.left -= 1
-        if not self.left:
-            self.set()
-        return self.is_set()
-
-
-def test_running_attempts_are_measured_again_and_again(store: Store, clock: ManualClock) -> None:
-    define(store, clock, "j", "0 0 1 1 *")
-    activate(store)
-    Operations(store, clock).trigger("j")
-    launching = Launching()
-    launching.uses = [TreeUsage(number, number, 0, ()) for number in range(1, 9)]
-    worker = Worker(store, clock, launching, owner="me")
-    [run], _ = worker.claim(1)
-    running = worker.running_attempts.begin(run)
-    worker.running_attempts.started(running, launching)
-    worker.running_attempts.measure_usage(Looks(clock, 3))
-    assert running.usage
-    assert [point.seconds for point in running.usage.points] == [5, 10]
 
 
 def test_what_a_claim_decides_is_logged_by_the_state_it_gave_the_run(
