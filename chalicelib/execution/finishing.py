@@ -74,9 +74,9 @@ class Finisher:
             claim = not tried and claim_next()
             try:
                 with attempt.log.flushing:
-                    before = self._ended_at(attempt.run) if tried else None
-                    if before in tried:  # an earlier try, whose COMMIT got no reply
-                        ended = Ended(True, decide_retry(attempt.run, verdict, spec, now=before))
+                    recorded_at = self._ended_at(attempt.run) if tried else None
+                    if recorded_at in tried:  # by an earlier try, whose COMMIT got no reply
+                        ended = Ended(True, decide_retry(attempt.run, verdict, spec, now=recorded_at))
                     else:
                         ended = self._write(attempt, spec, verdict, now, claim=claim)
                     attempt.log.settled()

@@ -118,10 +118,10 @@ def claim(tx: Tx, *, owner: str, now: datetime, most: int = 100) -> Claim:
     """
     decided: list[Decision] = []
     cancelled: list[RunId] = []
-    first = _first_of_one_writer if tx.dialect.name == "sqlite" else _first_of_several_writers
+    first_due = _first_of_one_writer if tx.dialect.name == "sqlite" else _first_of_several_writers
     asked = {"owner": owner, "now": now, **outage.instants(now), "passed": [], "busy": []}
     for _ in range(most):
-        due = first(tx, asked)
+        due = first_due(tx, asked)
         if due is None or isinstance(due, Run):
             return Claim(due, tuple(decided), tuple(cancelled))
         if due.rule is not None:
@@ -145,7 +145,10 @@ def _first_of_one_writer(tx: Tx, asked: dict[str, Any]) -> Run | Any | None:
 
 
 def _first_of_several_writers(tx: Tx, asked: dict[str, Any]) -> Run | Any | None:
-    """Return the same; what other transactions decide about is left to them, and noted in `asked`."""
+    """Return the first run that is due, as above, but none that another transaction decides about.
+
+    Those are noted in `asked`, so that the rest of this claim leaves them out.
+    """
     while row := statements.take(tx, asked):
         if row.taken:
             return as_run(row)
@@ -169,17 +172,12 @@ def _taken(tx: Tx, run_id: str, asked: dict[str, Any]) -> Run:
 def _settled(tx: Tx, row: Any, now: datetime) -> Decision:
     """Record why a run ends without starting: a failure's reason is its error, after that of the last try."""
     state, reason = decisions.found(row)
-    failed = state is RunState.FAILED
-    told = "; ".join(filter(None, (row.error, reason) if failed else (reason, row.reason)))
-    written = {
-        "run": row.id,
-        "to": state,
-        "why": row.reason if failed else told,
-        "err": told if failed else None,
-        "kind": DISABLED if failed and row.attempt else None,
-        "now": now,
-    }
-    tx.execute(_settle, written)
+    if state is RunState.FAILED:
+        error = "; ".join(filter(None, (row.error, reason)))
+        said = {"why": row.reason, "err": error, "kind": DISABLED if row.attempt else None}
+    else:
+        said = {"why": "; ".join(filter(None, (reason, row.reason))), "err": None, "kind": None}
+    tx.execute(_settle, {"run": row.id, "to": state, "now": now} | said)
     return Decision(RunId(row.id), row.job_id, state, reason)
 
 

@@ -1,7 +1,7 @@
 """Decisions: why a run that is due ends without starting, as SQL that both stores share, and in words.
 
-`RULES` is the only list of them. A claim asks in its statement whether one holds (`starts_alone`), and
-reads by its number which one does (`found`).
+`RULES` is the only list of them. A claim asks in its statement whether a run may start without a decision
+(`starts_beside_others`, `starts_alone`); if not, it reads by its number which rule holds (`found`).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _off = ~jobs.c.enabled
 _tried = _q.attempt > _ZERO
 # A run that a person asked for, not bound to a revision yet: those that may be dropped have matched before.
 _not_bound = and_(_q.attempt == _ZERO, _q.revision.is_(None))
-# For which runs, and the rules about them: the first that holds counts.
-_OF_THE_JOB = (
+# What ends a run whatever others of its job do: for which runs, and the rules. The first that holds counts.
+_WHATEVER_OTHERS_DO = (
     (
         _tried,
         Rule(_gone, RunState.FAILED, "not tried again: the job was removed from the bundle"),
@@ -66,7 +66,7 @@ _OF_THE_JOB = (
     ),
 )
 RULES = (
-    *(replace(rule, when=and_(such, rule.when)) for such, *rules in _OF_THE_JOB for rule in rules),
+    *(replace(rule, when=and_(such, rule.when)) for such, *rules in _WHATEVER_OTHERS_DO for rule in rules),
     Rule(overlap.BUSY.is_not(None), RunState.SKIPPED, "overlap: run {0.busy} was not over"),
     Rule(overlap.NEWER.is_not(None), RunState.SKIPPED, "overlap: replaced by run {0.newer}"),
 )
@@ -78,15 +78,14 @@ COLUMNS = (
     overlap.NEWER.label("newer"),
 )
 
-
-_of_the_job = or_(*(and_(such, or_(*(rule.when for rule in rules))) for such, *rules in _OF_THE_JOB))
+_ends_anyway = or_(*(and_(such, or_(*(rule.when for rule in rules))) for such, *rules in _WHATEVER_OTHERS_DO))
 # CASE: PostgreSQL would make a condition of each rule, expect few rows, and read all jobs to join them.
-_nothing_of_the_job = case((_of_the_job, false()), else_=true())
+_does_not_end_anyway = case((_ends_anyway, false()), else_=true())
 
 
 def starts_beside_others() -> ColumnElement[bool]:
     """Say whether a claimable run may start whatever its job's other runs do."""
-    return and_(overlap.needs_no_policy(), _nothing_of_the_job)
+    return and_(overlap.needs_no_policy(), _does_not_end_anyway)
 
 
 def starts_alone() -> ColumnElement[bool]:
@@ -94,7 +93,7 @@ def starts_alone() -> ColumnElement[bool]:
 
     True only for a transaction that holds the job's lock.
     """
-    return and_(_nothing_of_the_job, overlap.nothing_beside())
+    return and_(_does_not_end_anyway, overlap.nothing_beside())
 
 
 def found(row: Any) -> tuple[RunState, str]:

@@ -151,25 +151,25 @@ def finish_and_claim(
     `on_unconfirmed` is given the instant of a claim whose COMMIT got no reply after the end was recorded.
     """
     if flush or not store.pipelined or (end.publish and end.spec is None):
-        return store.writing(lambda tx: _one_by_one(tx, end, flush, claim=claim))
-    recorded, taken = store.again(lambda: _in_one_round_trip(store, end, claim=claim))
-    if taken is None:
-        following = Claim(None)
-    elif taken.taken:
-        following = Claim(as_run(taken))
+        recorded, following = store.writing(lambda tx: _one_by_one(tx, end, flush, claim=claim))
     else:
-        following = _claim_after(store, end, on_unconfirmed)
+        recorded, due = store.again(lambda: _in_one_round_trip(store, end, claim=claim))
+        if due is None or due.taken:
+            following = Claim(as_run(due) if due else None)
+        else:
+            following = _claim_after(store, end, on_unconfirmed)
     return Ended(recorded, end.retry_at if recorded else None, following)
 
 
-def _one_by_one(tx: Tx, end: AttemptEnd, flush: Callable[[Tx], None] | None, *, claim: bool) -> Ended:
+def _one_by_one(
+    tx: Tx, end: AttemptEnd, flush: Callable[[Tx], None] | None, *, claim: bool
+) -> tuple[bool, Claim]:
     if flush:
         flush(tx)
     recorded = finish(tx, end.run, end.verdict, owner=end.owner, now=end.now, retry_at=end.retry_at)
     if recorded and end.publish:
         outbox.put_attempt(tx, end.run, end.verdict, now=end.now)
-    following = claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None)
-    return Ended(recorded, end.retry_at if recorded else None, following)
+    return recorded, claims.claim(tx, owner=end.owner, now=end.now) if claim else Claim(None)
 
 
 def _in_one_round_trip(store: Store, end: AttemptEnd, *, claim: bool) -> tuple[bool, Any | None]:
@@ -181,12 +181,12 @@ def _in_one_round_trip(store: Store, end: AttemptEnd, *, claim: bool) -> tuple[b
     # the next run is likely to be of such a job, too
     alone = end.spec is None or end.spec.overlap is not Overlap.ALLOW
     with store.observed(), engine.direct(store.engine) as connection:
-        done = statements.finish_and_take(
+        recorded, due = statements.finish_and_take(
             connection, ended | outage.instants(end.now), take=claim, alone=alone
         )
-    if done[0] and store.observer is not None:
+    if recorded and store.observer is not None:
         store.observer.wrote()
-    return done
+    return recorded, due
 
 
 def _claim_after(store: Store, end: AttemptEnd, on_unconfirmed: Callable[[datetime], None]) -> Claim:
