@@ -46,6 +46,10 @@ _everything = select(
     select(func.count()).select_from(runners).scalar_subquery(),
     select(func.count()).where(runners.c.draining).scalar_subquery(),
 )
+_schedules = select(
+    select(func.max(standings.c.id)).scalar_subquery(),
+    select(func.max(audit_log.c.id)).scalar_subquery(),
+)
 # Not ordered by id: SQLite would then walk through all runs by their ids.
 _running = select(_q.id, _q.attempt, _q.progress, _q.progress_note, _q.cancel_reason).where(
     _q.state == RUNNING
@@ -66,6 +70,11 @@ def of_everything(tx: Tx) -> Mark:
         *sorted((tuple(row) for row in tx.execute(_running)), key=itemgetter(0)),
         *(tuple(row) for row in tx.execute(_bundle)),
     )
+
+
+def of_what_comes(tx: Tx) -> Mark:
+    """Return the mark of the page of what comes next, which runs that begin and end do not change at once."""
+    return (*tx.execute(_schedules).one(), *(tuple(row) for row in tx.execute(_bundle)))
 
 
 def anything_runs(tx: Tx) -> bool:

@@ -3,6 +3,7 @@
 The response is the version of a page, also as its entity tag: 304 while nothing changed. The script of the
 pages then loads the page itself again and changes what differs in place. A version also changes once a
 minute, because pages show how far time has come, and every few seconds where runs in progress are measured.
+What comes next follows these within seconds as well: to foresee it at each end of a run would cost too much.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from chalicelib.api.query import RUN_ID
 from chalicelib.api.routing import as_json, current_request, get
 from chalicelib.model.runs import RunState
 from chalicelib.store import page_marks
+from chalicelib.store.database import Tx
+from chalicelib.store.page_marks import Mark
 from chalicelib.web.rendering import script
 
 blueprint = Blueprint(__name__)
@@ -38,10 +41,19 @@ def events() -> Response:
     now = current.sauron.clock.now()
     of_run = _OF_RUN.fullmatch(address)
     with current.sauron.store.read() as tx:
-        mark = page_marks.of_run(tx, of_run[1]) if of_run else page_marks.of_everything(tx)
-        moves = mark[:1] == (RunState.RUNNING,) if of_run else address == "/" and page_marks.anything_runs(tx)
+        mark, moves = _mark(tx, address, of_run and of_run[1])
     version = _version(mark, address, now, step=STEP_OF_RUNNING if moves else STEP)
     return with_tag(current.request, as_json({"page": address, "version": version}))
+
+
+def _mark(tx: Tx, address: str, run_id: str | None) -> tuple[Mark, bool]:
+    """Return the mark of a page, and whether it changes every few seconds although nothing was written."""
+    if run_id is not None:
+        mark = page_marks.of_run(tx, run_id)
+        return mark, mark[:1] == (RunState.RUNNING,)
+    if address.partition("?")[0] == "/ui/next":
+        return page_marks.of_what_comes(tx), True
+    return page_marks.of_everything(tx), address == "/" and page_marks.anything_runs(tx)
 
 
 @get(blueprint, "/ui/script/{digest}")

@@ -76,6 +76,24 @@ def test_an_open_page_of_a_run_in_progress_moves_with_time(
     assert tag(client, running) != moves
 
 
+def test_what_comes_next_is_told_at_once_of_acts_and_within_seconds_of_runs(
+    sauron: Sauron, client: Client, clock: ManualClock
+) -> None:
+    page = "/ui/next?q=nightly"
+    seen = [tag(client, page)]
+    client.post("/jobs/nightly-backup/disable", {"reason": "the disk is full"})
+    seen.append(tag(client, page))
+    client.post("/jobs/nightly-backup/enable")
+    seen.append(tag(client, page))
+    trigger(client)
+    seen.append(tag(client, page))
+    execute(sauron, clock, Verdict(Outcome.SUCCEEDED))
+    assert tag(client, page) == seen[-1]
+    clock.move(seconds=10)
+    seen.append(tag(client, page))
+    assert len(set(seen)) == len(seen)
+
+
 def test_a_run_that_is_gone_has_a_version_too(sauron: Sauron, client: Client) -> None:
     assert client.get("/ui/events?page=/ui/runs/00000000-0000-7000-8000-000000000000").status == 200
     assert client.get("/ui/events?page=//elsewhere.test/%3Cscript%3E").status == 200
