@@ -175,3 +175,6 @@ def test_running_attempts_are_measured_again_and_again(store: Store, clock: Manu
     worker.usage_meter.run(Looks(clock, 3))
     assert running.usage
     assert [point.seconds for point in running.usage.points] == [5, 10]
+    with store.read() as tx:
+        [attempt] = history.attempts_of(tx, run.id)
+    assert attempt.usage == running.usage  # every second look is stored
